@@ -1,0 +1,24 @@
+//! `schedule -> [outbox-sweeper] -> PostQ`: puts back what a crash or a lost message left in the outbox.
+
+use shared::{
+    domain::Timestamp,
+    service::{ServiceError, sweep::SweepService},
+};
+
+/// What the handler needs.
+#[derive(Debug, Clone)]
+pub struct OutboxSweeper {
+    sweep: SweepService,
+}
+
+impl OutboxSweeper {
+    /// A sweeper that decides by `sweep`.
+    pub fn new(sweep: SweepService) -> Self {
+        Self { sweep }
+    }
+
+    /// One sweep. Returns how many fan-outs were put back.
+    pub async fn handle(&self, now: Timestamp) -> Result<u64, ServiceError> {
+        self.sweep.sweep(now).await
+    }
+}

@@ -1,0 +1,1 @@
+//! The partial-batch driver that every queue handler shares.

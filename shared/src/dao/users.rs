@@ -1,0 +1,103 @@
+//! Users: profiles and the claims of their handles.
+
+use std::{collections::HashMap, sync::Arc};
+
+use crate::{
+    domain::{DisplayName, Handle, Profile, Timestamp, User, UserId},
+    keys,
+    store::{
+        Condition, Consistency, Item, MalformedItem, Store, StoreError, Table, Write, batch_get_all, with_retries,
+    },
+};
+
+mod attr {
+    pub const USER_ID: &str = "user_id";
+    pub const HANDLE: &str = "handle";
+    pub const DISPLAY_NAME: &str = "display_name";
+    pub const BIO: &str = "bio";
+    pub const CREATED_AT: &str = "created_at";
+}
+
+/// Profiles and handle claims, in Social.
+#[derive(Debug, Clone)]
+pub struct Users {
+    store: Arc<dyn Store>,
+}
+
+impl Users {
+    /// Users in `store`.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store }
+    }
+
+    /// One user's profile. Eventual first; a miss is asked again consistently, so a user just registered is found.
+    pub async fn get(&self, user: UserId) -> Result<Option<Profile>, StoreError> {
+        let key = keys::profile(user);
+        for consistency in [Consistency::Eventual, Consistency::Strong] {
+            let item = with_retries(|| self.store.get(Table::Social, &key, consistency)).await?;
+            if let Some(item) = item {
+                return Ok(Some(profile_from(user, &item)?));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The profiles of all these users that exist, by id. Misses are asked again consistently.
+    pub async fn get_all(&self, users: &[UserId]) -> Result<HashMap<UserId, Profile>, StoreError> {
+        let mut found = HashMap::with_capacity(users.len());
+        for consistency in [Consistency::Eventual, Consistency::Strong] {
+            let missing: HashMap<_, _> = users
+                .iter()
+                .filter(|user| !found.contains_key(*user))
+                .map(|user| (keys::profile(*user), *user))
+                .collect();
+            if missing.is_empty() {
+                break;
+            }
+            let keys: Vec<_> = missing.keys().cloned().collect();
+            for item in batch_get_all(self.store.as_ref(), Table::Social, &keys, consistency).await? {
+                if let Some(user) = missing.get(&item.key) {
+                    found.insert(*user, profile_from(*user, &item)?);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Who holds a handle. Read consistently: a handle just claimed is found.
+    pub async fn id_of_handle(&self, handle: &Handle) -> Result<Option<UserId>, StoreError> {
+        let key = keys::handle_claim(handle);
+        let item = with_retries(|| self.store.get(Table::Social, &key, Consistency::Strong)).await?;
+        Ok(item.map(|item| item.parsed(attr::USER_ID)).transpose()?)
+    }
+
+    /// The writes that make a user: the claim of the handle first, refused when it is taken, then the profile.
+    pub fn creation(profile: &Profile) -> [(Table, Write); 2] {
+        let claim =
+            Item::new(keys::handle_claim(&profile.user.handle)).with(attr::USER_ID, profile.user.user_id.to_string());
+        [
+            (Table::Social, Write::create(claim)),
+            (Table::Social, Write::Put { item: profile_item(profile), condition: Condition::Absent }),
+        ]
+    }
+}
+
+fn profile_item(profile: &Profile) -> Item {
+    Item::new(keys::profile(profile.user.user_id))
+        .with(attr::HANDLE, profile.user.handle.as_str())
+        .with(attr::DISPLAY_NAME, profile.user.display_name.as_str())
+        .with(attr::BIO, profile.bio.as_str())
+        .with(attr::CREATED_AT, profile.created_at.as_millis().cast_signed())
+}
+
+fn profile_from(user_id: UserId, item: &Item) -> Result<Profile, MalformedItem> {
+    Ok(Profile {
+        user: User {
+            user_id,
+            handle: Handle::from_stored(item.text(attr::HANDLE)?.to_owned()),
+            display_name: DisplayName::from_stored(item.text(attr::DISPLAY_NAME)?.to_owned()),
+        },
+        bio: item.text(attr::BIO)?.to_owned(),
+        created_at: Timestamp::from_millis(item.number(attr::CREATED_AT)?.cast_unsigned()),
+    })
+}

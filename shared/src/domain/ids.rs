@@ -1,0 +1,161 @@
+//! Ids of users and posts.
+
+use std::{fmt, str::FromStr};
+
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::time::Timestamp;
+
+/// A text that is not an id of the kind asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a valid id")]
+pub struct InvalidId;
+
+/// A user's id: a random UUID (version 4), so that users spread evenly over partitions and over ranges of a follower list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct UserId(Uuid);
+
+impl UserId {
+    /// A new random id.
+    pub fn random() -> Self {
+        Self(Uuid::new_v4())
+    }
+
+    /// Takes any UUID as a user's id.
+    pub const fn from_uuid(id: Uuid) -> Self {
+        Self(id)
+    }
+
+    /// The id as a UUID.
+    pub const fn as_uuid(&self) -> &Uuid {
+        &self.0
+    }
+}
+
+/// A post's id: a UUIDv7 (RFC 9562, section 5.7). Its first 48 bits are the post's creation time in milliseconds,
+/// so order by id is order by time, and the id is sort key and cursor at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PostId(Uuid);
+
+impl PostId {
+    /// Takes any UUID as a post's id.
+    pub const fn from_uuid(id: Uuid) -> Self {
+        Self(id)
+    }
+
+    /// The id as a UUID.
+    pub const fn as_uuid(&self) -> &Uuid {
+        &self.0
+    }
+
+    /// The millisecond in which the post was made: the id's own.
+    pub fn created_at(&self) -> Timestamp {
+        let bytes = self.0.as_bytes();
+        let mut millis = [0_u8; 8];
+        millis[2..].copy_from_slice(&bytes[..6]);
+        Timestamp::from_millis(u64::from_be_bytes(millis))
+    }
+}
+
+macro_rules! id_text {
+    ($id:ident) => {
+        impl fmt::Display for $id {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.as_hyphenated().fmt(f)
+            }
+        }
+
+        impl FromStr for $id {
+            type Err = InvalidId;
+
+            /// Reads the hyphenated form, in either case.
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                if text.len() != uuid::fmt::Hyphenated::LENGTH {
+                    return Err(InvalidId);
+                }
+                Uuid::try_parse(text).map(Self).map_err(|_| InvalidId)
+            }
+        }
+    };
+}
+
+id_text!(UserId);
+id_text!(PostId);
+
+/// Makes post ids that only ever grow within this process, also within one millisecond and when the clock steps back.
+///
+/// The 74 bits behind the timestamp are seeded at random in each millisecond and counted up inside it (RFC 9562,
+/// section 6.2, method 2), so ids of other processes do not collide with these.
+#[derive(Debug, Default)]
+pub struct IdGenerator {
+    last: Mutex<u128>,
+}
+
+/// The bits of a UUIDv7 that are neither timestamp nor version nor variant.
+const V7_RANDOM_BITS: u32 = 74;
+
+impl IdGenerator {
+    /// A generator that has not made an id yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The next id: greater than every one before it, carrying `now` unless the clock stepped back.
+    pub fn next_post_id(&self, now: Timestamp) -> PostId {
+        let mut last = self.last.lock();
+        let fresh = (u128::from(now.as_millis()) << V7_RANDOM_BITS) | random_tail();
+        *last = fresh.max(*last + 1);
+        PostId(v7_from(*last))
+    }
+}
+
+/// 74 random bits, the highest 8 of them zero: room to count up inside one millisecond.
+fn random_tail() -> u128 {
+    rand::random::<u128>() & ((1 << (V7_RANDOM_BITS - 8)) - 1)
+}
+
+/// Lays a 48-bit timestamp and 74 bits out as a UUIDv7.
+fn v7_from(value: u128) -> Uuid {
+    let millis = value >> V7_RANDOM_BITS;
+    let rand_a = (value >> 62) & 0xfff;
+    let rand_b = value & ((1 << 62) - 1);
+    Uuid::from_u128((millis << 80) | (0x7 << 76) | (rand_a << 64) | (0b10 << 62) | rand_b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn post_ids_grow_within_a_millisecond_and_when_the_clock_steps_back() {
+        let ids = IdGenerator::new();
+        let mut previous = ids.next_post_id(Timestamp::from_millis(1_000));
+        for step in 0..10_000_u64 {
+            let next = ids.next_post_id(Timestamp::from_millis(1_000 - step % 2));
+            assert!(next > previous);
+            previous = next;
+        }
+        assert_eq!(previous.created_at(), Timestamp::from_millis(1_000));
+    }
+
+    #[test]
+    fn a_post_id_is_a_uuid_v7_and_carries_its_millisecond() {
+        let now = Timestamp::from_millis(1_763_700_000_123);
+        let id = IdGenerator::new().next_post_id(now);
+        assert_eq!(id.as_uuid().get_version_num(), 7);
+        assert_eq!(id.as_uuid().get_variant(), uuid::Variant::RFC4122);
+        assert_eq!(id.created_at(), now);
+        assert_eq!(id.to_string().parse(), Ok(id));
+    }
+
+    #[test]
+    fn a_text_of_another_form_is_no_id() {
+        for text in ["", "me", "{018f6a6e-0000-7000-8000-000000000000}", "018f6a6e000070008000000000000000"] {
+            assert_eq!(text.parse::<PostId>(), Err(InvalidId), "{text}");
+        }
+    }
+}

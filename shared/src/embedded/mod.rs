@@ -1,0 +1,1 @@
+//! One fjall database under both ports.

@@ -1,0 +1,57 @@
+//! Why a service did not do what was asked.
+
+use std::time::Duration;
+
+use crate::{queue::QueueError, store::StoreError};
+
+/// Every variant is a decision of the caller's; one file maps them to HTTP.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// The credentials or the token are not good.
+    #[error("the credentials are not valid")]
+    Unauthenticated,
+    /// A field holds what it must not.
+    #[error("{field} {message}")]
+    Invalid {
+        /// The field, as the contract names it.
+        field: &'static str,
+        /// What is wrong, in words for the person who sent it.
+        message: &'static str,
+    },
+    /// The thing asked for is absent, or not for the caller to see.
+    #[error("there is no such thing")]
+    NotFound,
+    /// The thing is not the caller's.
+    #[error("not the caller's")]
+    Forbidden,
+    /// Unique values that someone else holds.
+    #[error("already taken: {fields:?}")]
+    Taken {
+        /// The fields, as the contract names them.
+        fields: Vec<&'static str>,
+    },
+    /// More work of this kind is waiting than can be done.
+    #[error("too busy")]
+    Busy {
+        /// When to try again.
+        retry_after: Duration,
+    },
+    /// The store did not do its part.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The queue did not do its part.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+}
+
+impl ServiceError {
+    /// Whether the same call may pass later: the store or a queue throttles, or is away.
+    pub const fn is_transient(&self) -> bool {
+        match self {
+            Self::Store(error) => error.is_transient(),
+            Self::Queue(error) => error.is_transient(),
+            Self::Busy { .. } => true,
+            _ => false,
+        }
+    }
+}

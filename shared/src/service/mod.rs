@@ -1,0 +1,18 @@
+//! The rules. A service never sees an SDK, HTTP, the environment or the wall clock: time comes as an argument.
+//!
+//! - [`graph`]: who follows whom.
+//! - [`posts`]: publishing, one post, a story.
+//! - [`feeds`]: a reader's feed.
+//! - [`fan_out`]: from PostQ to JobQ, page by page of followers.
+//! - [`delivery`]: from JobQ into feeds.
+//! - [`sweep`]: what a lost message or a crash left in the outbox.
+
+pub mod delivery;
+mod error;
+pub mod fan_out;
+pub mod feeds;
+pub mod graph;
+pub mod posts;
+pub mod sweep;
+
+pub use error::ServiceError;
