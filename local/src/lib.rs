@@ -1,1 +1,5 @@
 //! local
+pub mod event_source;
+pub mod http_server;
+pub mod metrics;
+pub mod secret;
