@@ -5,9 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use crate::{
     domain::{DisplayName, Handle, Profile, Timestamp, User, UserId},
     keys,
-    store::{
-        Condition, Consistency, Item, MalformedItem, Store, StoreError, Table, Write, batch_get_all, with_retries,
-    },
+    store::{Condition, Consistency, Item, MalformedItem, Store, StoreError, Table, Write, with_retries},
 };
 
 mod attr {
@@ -42,26 +40,9 @@ impl Users {
         Ok(None)
     }
 
-    /// The profiles of all these users that exist, by id. Misses are asked again consistently.
+    /// The profiles of all these users that exist, by id.
     pub async fn get_all(&self, users: &[UserId]) -> Result<HashMap<UserId, Profile>, StoreError> {
-        let mut found = HashMap::with_capacity(users.len());
-        for consistency in [Consistency::Eventual, Consistency::Strong] {
-            let missing: HashMap<_, _> = users
-                .iter()
-                .filter(|user| !found.contains_key(*user))
-                .map(|user| (keys::profile(*user), *user))
-                .collect();
-            if missing.is_empty() {
-                break;
-            }
-            let keys: Vec<_> = missing.keys().cloned().collect();
-            for item in batch_get_all(self.store.as_ref(), Table::Social, &keys, consistency).await? {
-                if let Some(user) = missing.get(&item.key) {
-                    found.insert(*user, profile_from(*user, &item)?);
-                }
-            }
-        }
-        Ok(found)
+        super::get_all(self.store.as_ref(), Table::Social, users, keys::profile, profile_from).await
     }
 
     /// Who holds a handle. Read consistently: a handle just claimed is found.

@@ -3,6 +3,7 @@
 //! - [`graph`]: who follows whom.
 //! - [`posts`]: publishing, one post, a story.
 //! - [`feeds`]: a reader's feed.
+//! - [`pages`]: filling a page where some entries are dead.
 //! - [`fan_out`]: from PostQ to JobQ, page by page of followers.
 //! - [`delivery`]: from JobQ into feeds.
 //! - [`sweep`]: what a lost message or a crash left in the outbox.
@@ -12,6 +13,7 @@ mod error;
 pub mod fan_out;
 pub mod feeds;
 pub mod graph;
+pub mod pages;
 pub mod posts;
 pub mod sweep;
 
