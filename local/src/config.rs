@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
+use http::HeaderValue;
 use shared::{limits, queue::QueueSettings};
 
 use crate::event_source::Mapping;
@@ -15,6 +16,15 @@ pub enum DataDir {
     Ephemeral,
 }
 
+impl std::fmt::Display for DataDir {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Path(path) => path.display().fmt(f),
+            Self::Ephemeral => write!(f, "in {}", std::env::temp_dir().display()),
+        }
+    }
+}
+
 /// The set-up of one process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -25,7 +35,7 @@ pub struct Config {
     /// Where data is kept.
     pub data_dir: DataDir,
     /// Web origins that may call the API from a browser.
-    pub cors_origins: Vec<String>,
+    pub cors_origins: Vec<HeaderValue>,
     /// How PostQ is mapped to follow-fetcher.
     pub fan_out: Mapping,
     /// How JobQ is mapped to job-handler.

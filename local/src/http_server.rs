@@ -3,16 +3,17 @@
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use axum::{Router, body::Body, extract::Request, response::Response};
-use http::StatusCode;
+use axum::{Router, body::Body, extract::Request, response::{IntoResponse, Response}};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
+    server::graceful::{GracefulShutdown, Watcher},
 };
+use shared::http::Problem;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
+    task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
@@ -31,7 +32,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves until `stop`, then accepts nothing more and gives the requests under way ten seconds to end.
 pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
-    let connections = GracefulShutdown::new();
+    let graceful = GracefulShutdown::new();
+    // Dropped at the end, which ends what is still under way.
+    let mut connections = JoinSet::new();
     let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
         let accepted = tokio::select! {
@@ -40,7 +43,10 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
             accepted = accept(&listener, &slots) => accepted,
         };
         match accepted {
-            Ok((stream, slot)) => serve_connection(stream, slot, router.clone(), &connections),
+            Ok((stream, slot)) => {
+                while connections.try_join_next().is_some() {}
+                connections.spawn(serve_connection(stream, slot, router.clone(), graceful.watcher()));
+            }
             Err(error) => {
                 warn!(%error, "A connection was not accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -48,7 +54,7 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
         }
     }
     drop(listener);
-    if tokio::time::timeout(GRACE, connections.shutdown()).await.is_err() {
+    if tokio::time::timeout(GRACE, graceful.shutdown()).await.is_err() {
         warn!("Requests were cut short: they took longer than {} s after the stop", GRACE.as_secs());
     }
 }
@@ -64,19 +70,16 @@ async fn accept(
     Ok((stream, slot))
 }
 
-fn serve_connection(stream: TcpStream, slot: OwnedSemaphorePermit, router: Router, connections: &GracefulShutdown) {
+async fn serve_connection(stream: TcpStream, slot: OwnedSemaphorePermit, router: Router, graceful: Watcher) {
     let service = service_fn(move |request: hyper::Request<Incoming>| answer(router.clone(), request.map(Body::new)));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .serve_connection(TokioIo::new(stream), service);
-    let connection = connections.watch(connection);
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            debug!(%error, "A connection broke");
-        }
-        drop(slot);
-    });
+    if let Err(error) = graceful.watch(connection).await {
+        debug!(%error, "A connection broke");
+    }
+    drop(slot);
 }
 
 async fn answer(router: Router, request: Request) -> Result<Response, Infallible> {
@@ -86,15 +89,9 @@ async fn answer(router: Router, request: Request) -> Result<Response, Infallible
     }
 }
 
-/// The same words API Gateway has for it are not ours; a problem document is.
+/// The answer of a request that took too long; it may have done what it asked for or not.
 fn timed_out() -> Response {
-    let problem =
-        r#"{"type":"/problems/unavailable","title":"Unavailable","status":503,"detail":"The request took too long."}"#;
-    let mut response = Response::new(Body::from(problem));
-    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-    let headers = response.headers_mut();
-    headers.insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/problem+json"));
-    headers.insert(http::header::RETRY_AFTER, http::HeaderValue::from_static("1"));
-    headers.insert(http::header::CONNECTION, http::HeaderValue::from_static("close"));
+    let mut response = Problem::Unavailable { retry_after: Duration::from_secs(1) }.into_response();
+    response.headers_mut().insert(http::header::CONNECTION, http::HeaderValue::from_static("close"));
     response
 }

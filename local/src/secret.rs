@@ -1,25 +1,24 @@
 //! The secret that signs access tokens: made on first start, kept in the data directory, never shown.
 
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions, Permissions},
+    fs::{self, File, OpenOptions, Permissions},
     io::{self, ErrorKind, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
 use rand::Rng;
+use shared::service::tokens::{SECRET_BYTES, TokenKeys};
 
 /// The file's name in the data directory.
 const FILE: &str = "signing-key";
-/// Bytes of a key: as many as HS256 hashes to.
-const KEY_BYTES: usize = 32;
 
 /// The keys that access tokens are signed and checked by.
 pub struct SigningKeys {
     /// Signs, and is accepted.
-    pub current: [u8; KEY_BYTES],
+    pub current: [u8; SECRET_BYTES],
     /// Only accepted: the file's second line, when an operator has put a new key before the old one.
-    pub previous: Option<[u8; KEY_BYTES]>,
+    pub previous: Option<[u8; SECRET_BYTES]>,
 }
 
 impl std::fmt::Debug for SigningKeys {
@@ -45,9 +44,14 @@ pub enum SecretError {
     },
 }
 
-/// Makes a directory that only its owner enters, and what is above it. One that is there stays as it is.
-pub fn create_private_dir(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)
+impl From<SigningKeys> for TokenKeys {
+    fn from(keys: SigningKeys) -> Self {
+        let tokens = Self::new(keys.current);
+        match keys.previous {
+            Some(previous) => tokens.with_previous(previous),
+            None => tokens,
+        }
+    }
 }
 
 /// The keys kept in `data_dir`, made when there are none yet. The caller holds the directory's lock.
@@ -68,7 +72,7 @@ pub fn load_or_create(data_dir: &Path) -> Result<SigningKeys, SecretError> {
 
 /// Writes a new key beside the file, syncs it and renames it: the file is there whole, or not at all.
 fn create(data_dir: &Path, path: &Path) -> io::Result<SigningKeys> {
-    let mut current = [0; KEY_BYTES];
+    let mut current = [0; SECRET_BYTES];
     rand::rng().fill_bytes(&mut current);
     let unfinished = path.with_extension("new");
     match fs::remove_file(&unfinished) {
@@ -86,7 +90,7 @@ fn create(data_dir: &Path, path: &Path) -> io::Result<SigningKeys> {
 /// One key a line, in hexadecimal: the current one, and perhaps the one before it.
 fn parse(text: &str) -> Option<SigningKeys> {
     let mut lines = text.lines().map(|line| {
-        let mut key = [0; KEY_BYTES];
+        let mut key = [0; SECRET_BYTES];
         hex::decode_to_slice(line.trim(), &mut key).ok().map(|()| key)
     });
     let current = lines.next()??;
