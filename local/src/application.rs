@@ -77,11 +77,7 @@ impl Application {
             .map_err(|error| StartError::Socket { path: data_dir.path().to_owned(), error })?;
 
         let (progress, seen) = watch::channel(0);
-        let pipeline = Pipeline {
-            store: Arc::new(embedded.clone()),
-            queue: Arc::new(embedded_queue),
-            progress: seen,
-        };
+        let pipeline = Pipeline { store: Arc::new(embedded.clone()), queue: Arc::new(embedded_queue), progress: seen };
         let store = wrapped(&pipeline.store, seams.wrap_store.as_ref());
         let queue = wrapped(&pipeline.queue, seams.wrap_queue.as_ref());
         let services = Services::new(store, queue, seams.clock.clone(), &keys, &seams.hashing, pipeline);

@@ -199,7 +199,7 @@ fn queue_name(text: &str) -> Result<QueueName, String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
+    use clap::CommandFactory;
     use rstest::rstest;
 
     use super::*;
@@ -214,7 +214,7 @@ mod tests {
 
     #[test]
     fn the_command_line_is_sound() {
-        Cli::command().debug_assert();
+        <Cli as CommandFactory>::command().debug_assert();
     }
 
     #[test]

@@ -3,18 +3,15 @@
 
 use std::{io, path::Path};
 
-use shared::{
-    domain::Clock,
-    embedded::OpenError,
-    queue::QueueName,
-};
+use shared::{domain::Clock, embedded::OpenError};
 
 use crate::{
     cli::{DlqCommand, LettersArgs, OutputArgs},
     config::Config,
     data_dir::{has_database, open_database},
     operator::{self, Answer, DeadLetter, Question, QueueState, Reason, Redriven},
-    socket, table::Table,
+    socket,
+    table::Table,
 };
 
 /// Why a command was not done.
@@ -115,8 +112,7 @@ async fn answer_offline(data_dir: &Path, question: Question) -> Result<Answer, C
         return Err(CommandError::BadUsage(format!("there is no data in {}", data_dir.display())));
     }
     let dir = data_dir.to_owned();
-    let opened =
-        tokio::task::spawn_blocking(move || open_database(&dir, &Config::default(), Clock::System)).await;
+    let opened = tokio::task::spawn_blocking(move || open_database(&dir, &Config::default(), Clock::System)).await;
     let (engine, store, queue) =
         opened.map_err(|_panic| CommandError::Failed("the database failed while it was opened".to_owned()))??;
     let answer = operator::answer(&queue, &store, question, Clock::System.now()).await;
@@ -178,6 +174,8 @@ fn age(millis: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use shared::queue::QueueName;
+
     use super::*;
 
     #[test]

@@ -65,4 +65,3 @@ pub fn open_database(
 pub fn has_database(data_dir: &Path) -> bool {
     data_dir.join(DATABASE).is_dir()
 }
-

@@ -3,7 +3,12 @@
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use axum::{Router, body::Body, extract::Request, response::{IntoResponse, Response}};
+use axum::{
+    Router,
+    body::Body,
+    extract::Request,
+    response::{IntoResponse, Response},
+};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -91,7 +96,7 @@ async fn answer(router: Router, request: Request) -> Result<Response, Infallible
 
 /// The answer of a request that took too long; it may have done what it asked for or not.
 fn timed_out() -> Response {
-    let mut response = Problem::Unavailable { retry_after: Duration::from_secs(1) }.into_response();
+    let mut response = Problem::Unavailable { retry_after: Duration::from_secs(1), cause: None }.into_response();
     response.headers_mut().insert(http::header::CONNECTION, http::HeaderValue::from_static("close"));
     response
 }

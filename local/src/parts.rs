@@ -1,6 +1,9 @@
 //! The parts of a running process: tasks that end when they are told to, and never before.
 
-use std::{sync::Arc, time::{Duration, Instant}};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use follow_fetcher::FollowFetcher;
 use job_handler::JobHandler;

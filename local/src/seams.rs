@@ -55,4 +55,3 @@ impl std::fmt::Debug for Seams {
         f.debug_struct("Seams").field("workers", &self.workers).field("sweep", &self.sweep).finish_non_exhaustive()
     }
 }
-
