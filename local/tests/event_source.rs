@@ -14,7 +14,11 @@ use local::event_source::{EventSource, Mapping};
 use parking_lot::Mutex;
 use shared::{
     embedded::{EmbeddedQueue, Engine, EngineOptions, QueueSettingsOf},
-    queue::{OutgoingMessage, Queue, QueueDepth, QueueName::JobQ, QueueSettings},
+    queue::{
+        OutgoingMessage, Queue, QueueDepth,
+        QueueName::{JobQ, PostQ},
+        QueueSettings,
+    },
 };
 use tempfile::TempDir;
 use tokio::{
@@ -174,12 +178,15 @@ async fn no_more_invocations_run_at_once_than_the_mapping_allows() {
     fixture.send(&names.iter().map(String::as_str).collect::<Vec<_>>()).await;
     let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     fixture.start(mapping(1), {
-        let (running, most) = (Arc::clone(&running), Arc::clone(&most));
+        let (queue, running, most) = (fixture.queue.clone(), Arc::clone(&running), Arc::clone(&most));
         move |_| {
-            let (running, most) = (Arc::clone(&running), Arc::clone(&most));
+            let (queue, running, most) = (queue.clone(), Arc::clone(&running), Arc::clone(&most));
             async move {
                 most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-                tokio::task::yield_now().await;
+                // Long enough for others to begin, were they let: a receive of theirs is one call of the engine's.
+                for _ in 0..20 {
+                    queue.receive(PostQ, 1, Duration::ZERO, None).await.unwrap();
+                }
                 running.fetch_sub(1, Ordering::SeqCst);
                 SqsBatchResponse::default()
             }
