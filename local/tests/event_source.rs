@@ -79,6 +79,10 @@ impl Fixture {
     }
 }
 
+fn message(body: &str) -> OutgoingMessage {
+    OutgoingMessage { body: body.to_owned(), group: "g".to_owned(), delay: Duration::ZERO }
+}
+
 fn mapping(batch_size: usize) -> Mapping {
     Mapping { batch_size, max_concurrency: 2, timeout: Duration::from_secs(30) }
 }
@@ -183,9 +187,9 @@ async fn no_more_invocations_run_at_once_than_the_mapping_allows() {
             let (queue, running, most) = (queue.clone(), Arc::clone(&running), Arc::clone(&most));
             async move {
                 most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-                // Long enough for others to begin, were they let: a receive of theirs is one call of the engine's.
-                for _ in 0..20 {
-                    queue.receive(PostQ, 1, Duration::ZERO, None).await.unwrap();
+                // Others have the time to begin, were they let: a receive takes the engine as long as a send.
+                for _ in 0..5 {
+                    queue.send(PostQ, vec![message("x")]).await.unwrap();
                 }
                 running.fetch_sub(1, Ordering::SeqCst);
                 SqsBatchResponse::default()
