@@ -263,6 +263,7 @@ impl Store for Watched {
 
     async fn probe(&self) -> Result<(), StoreError> {
         self.seen.probes.fetch_add(1, Ordering::SeqCst);
-        if self.seen.probe_fails.load(Ordering::SeqCst) { Err(Self::failed()) } else { self.inner.probe().await }
+        // Not passed on: waiting for a thread would let a paused clock run into the time limit of the probe.
+        if self.seen.probe_fails.load(Ordering::SeqCst) { Err(Self::failed()) } else { Ok(()) }
     }
 }
