@@ -22,13 +22,16 @@ use support::{SECRET, START, TestApi, registration, request};
 
 const JSON: &str = "application/json";
 
+/// Method, path, token, media type, body, and the status to expect.
+type Row<'a> = (Method, &'a str, Option<&'a str>, &'a str, &'a str, u16);
+
 #[tokio::test]
 async fn complaints_come_in_the_order_of_the_contract() {
     let api = TestApi::start();
     let token = api.token_of("alice").await;
     let big = "x".repeat(limits::MAX_BODY_BYTES + 1);
     let (good, bad) = (Some(token.as_str()), Some("bad"));
-    let table: [(Method, &str, Option<&str>, &str, &str, u16); 22] = [
+    let table: [Row; 22] = [
         (Method::DELETE, "/v1/nothing", bad, "text/plain", &big, 404),
         (Method::POST, "/v1/posts/", bad, "text/plain", &big, 404),
         (Method::POST, "/v1/feed", bad, "text/plain", &big, 405),
@@ -74,18 +77,18 @@ async fn a_wrong_method_is_told_the_right_ones(#[case] path: &str, #[case] allow
     for publishes in [true, false] {
         let api = TestApi::start_with(&HashingOptions::cheap(), &HttpOptions::default(), publishes);
         for method in [Method::PATCH, Method::OPTIONS, Method::from_bytes(b"BREW").unwrap()] {
-            let answer = api.bare(method, path, None).await.is_problem(405, "method-not-allowed");
+            let answer = api.bare(method, path, None).await.problem(405, "method-not-allowed");
             assert_eq!(answer.header("allow"), Some(allowed));
         }
     }
 }
 
 #[tokio::test]
-async fn a_trailing_slash_or_an_empty_part_is_another_route() {
+async fn a_trailing_slash_is_another_route() {
     let api = TestApi::start();
     let token = api.token_of("alice").await;
-    for path in ["/", "/v1", "/v1/feed/", "/v1/users//posts", "/v1/users/me/", "//v1/feed", "/V1/feed", "/v1/feed%2f"] {
-        api.get(path, &token).await.is_problem(404, "no-such-route");
+    for path in ["/", "/v1", "/v1/feed/", "/v1/users/", "/v1/users/me/", "//v1/feed", "/V1/feed", "/v1/feed%2f"] {
+        api.get(path, &token).await.problem(404, "no-such-route");
     }
 }
 
@@ -106,12 +109,10 @@ async fn a_body_may_have_64_kib() {
         json!({"refresh_token": "x".repeat(bytes - frame.len())}).to_string()
     };
     api.post_text("/v1/auth/refresh", None, body_of(limits::MAX_BODY_BYTES)).await.is(401);
-    api.post_text("/v1/auth/refresh", None, body_of(limits::MAX_BODY_BYTES + 1))
-        .await
-        .is_problem(413, "body-too-large");
+    api.post_text("/v1/auth/refresh", None, body_of(limits::MAX_BODY_BYTES + 1)).await.problem(413, "body-too-large");
     let chunks: Vec<Result<_, std::io::Error>> = vec![Ok(vec![b' '; limits::MAX_BODY_BYTES]), Ok(b"{}".to_vec())];
     let unannounced = Body::from_stream(futures::stream::iter(chunks));
-    api.post_text("/v1/auth/refresh", None, unannounced).await.is_problem(413, "body-too-large");
+    api.post_text("/v1/auth/refresh", None, unannounced).await.problem(413, "body-too-large");
 }
 
 #[tokio::test]
@@ -157,7 +158,7 @@ async fn a_token_that_is_not_good_is_unauthenticated() {
         format!("{header}.{}.{signature}", URL_SAFE_NO_PAD.encode("{}")),
     ];
     for token in bad {
-        let answer = api.get("/v1/users/me", &token).await.is_problem(401, "unauthenticated");
+        let answer = api.get("/v1/users/me", &token).await.problem(401, "unauthenticated");
         assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
     }
     for header in [token.clone(), format!("Basic {token}"), format!("Bearer{token}"), "Bearer".to_owned()] {
@@ -212,13 +213,13 @@ async fn a_configured_origin_may_call_and_no_other() {
     let answer = api.send(refused).await.is(401);
     assert_eq!(answer.header("access-control-allow-origin"), Some("https://app.example.org"));
     assert_eq!(answer.header("access-control-expose-headers"), Some("x-request-id,retry-after,location"));
-    api.bare(Method::OPTIONS, "/v1/feed", None).await.is_problem(405, "method-not-allowed");
+    api.bare(Method::OPTIONS, "/v1/feed", None).await.problem(405, "method-not-allowed");
 }
 
 #[tokio::test]
 async fn without_configured_origins_there_is_no_cors() {
     let api = TestApi::start();
-    let answer = api.send(preflight("https://app.example.org")).await.is_problem(405, "method-not-allowed");
+    let answer = api.send(preflight("https://app.example.org")).await.problem(405, "method-not-allowed");
     assert_eq!(answer.header("access-control-allow-origin"), None);
 }
 
@@ -234,7 +235,7 @@ async fn a_success_of_a_write_waits_until_it_is_durable() {
     api.post("/v1/auth/logout", Some(&token), &nothing_to_do).await.is(204);
     assert_eq!(api.watched.syncs(), 2, "what was so already waits too");
     api.watched.fail_durable();
-    let answer = api.register("bob").await.is_problem(503, "unavailable");
+    let answer = api.register("bob").await.problem(503, "unavailable");
     assert_eq!(answer.header("retry-after"), Some("1"));
 }
 
@@ -243,7 +244,7 @@ async fn a_fault_of_ours_says_nothing_of_its_cause() {
     let api = TestApi::start();
     let token = api.token_of("alice").await;
     api.watched.fail_reads();
-    let answer = api.get("/v1/users/me", &token).await.is_problem(500, "internal");
+    let answer = api.get("/v1/users/me", &token).await.problem(500, "internal");
     assert!(!answer.text.contains("prod-auth"), "{}", answer.text);
 }
 
@@ -262,7 +263,7 @@ async fn health_follows_the_stores() {
     api.watched.fail_probe();
     api.bare(Method::GET, "/healthz", None).await.is(200);
     tokio::time::advance(Duration::from_secs(2)).await;
-    let answer = api.bare(Method::GET, "/healthz", None).await.is_problem(503, "unavailable");
+    let answer = api.bare(Method::GET, "/healthz", None).await.problem(503, "unavailable");
     assert_eq!(answer.header("retry-after"), Some("2"));
 }
 
@@ -325,6 +326,6 @@ async fn every_reference_of_the_description_leads_somewhere() {
 #[tokio::test]
 async fn a_route_that_publishes_elsewhere_is_not_here() {
     let api = TestApi::start_with(&HashingOptions::cheap(), &HttpOptions::default(), false);
-    api.post("/v1/posts", None, &json!({"text": "hello"})).await.is_problem(404, "no-such-route");
+    api.post("/v1/posts", None, &json!({"text": "hello"})).await.problem(404, "no-such-route");
     api.post("/v1/auth/register", None, &registration("alice")).await.is(201);
 }

@@ -88,6 +88,9 @@ impl Passwords {
     }
 
     /// The hash of a password under a salt of its own. [`ServiceError::Busy`] when too many are waiting.
+    ///
+    /// # Panics
+    /// Never: Argon2 fails only for lengths outside its limits.
     pub async fn hash(&self, password: Password) -> Result<PasswordHash, ServiceError> {
         let argon2 = self.argon2.clone();
         self.run(move || {

@@ -29,6 +29,19 @@ pub const SECRET_BYTES: usize = 32;
 #[error("a signing secret is 64 hexadecimal digits")]
 pub struct InvalidSecret;
 
+/// Where signing secrets should be found there is none that is good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{variable} must hold a signing secret: 64 hexadecimal digits")]
+pub struct NoSecret {
+    /// The variable of the configuration.
+    pub variable: &'static str,
+}
+
+/// The variable that holds the current signing secret.
+pub const SIGNING_KEY: &str = "TWEETER_SIGNING_KEY";
+/// The variable that may hold the one before it.
+pub const PREVIOUS_SIGNING_KEY: &str = "TWEETER_PREVIOUS_SIGNING_KEY";
+
 /// The secrets that access tokens are signed with: the current one, and the one before it, whose tokens are still
 /// accepted. Never shown by `Debug`.
 #[derive(Clone)]
@@ -48,6 +61,15 @@ impl TokenKeys {
     pub const fn with_previous(mut self, previous: [u8; SECRET_BYTES]) -> Self {
         self.previous = Some(previous);
         self
+    }
+
+    /// The keys from a configuration: [`SIGNING_KEY`], and [`PREVIOUS_SIGNING_KEY`] where there is one.
+    pub fn from_lookup(find: impl Fn(&'static str) -> Option<String>) -> Result<Self, NoSecret> {
+        let read = |variable, text: &str| Self::parse_secret(text).map_err(|_| NoSecret { variable });
+        let current = read(SIGNING_KEY, &find(SIGNING_KEY).unwrap_or_default())?;
+        let previous = find(PREVIOUS_SIGNING_KEY).filter(|text| !text.is_empty());
+        let previous = previous.map(|text| read(PREVIOUS_SIGNING_KEY, &text)).transpose()?;
+        Ok(Self { current, previous })
     }
 
     /// A secret from its hexadecimal form.
@@ -268,6 +290,22 @@ mod tests {
         let keys = TokenKeys::new(SECRET);
         assert_eq!(format!("{keys:?}"), "TokenKeys(..)");
         assert!(!format!("{:?}", AccessTokens::new(&keys)).contains("0707"));
+    }
+
+    #[test]
+    fn a_configuration_without_a_good_secret_is_told_which_variable_to_set() {
+        let good = "07".repeat(32);
+        let from = |current: &str, previous: &str| {
+            let (current, previous) = (current.to_owned(), previous.to_owned());
+            TokenKeys::from_lookup(move |variable| {
+                Some(if variable == SIGNING_KEY { current.clone() } else { previous.clone() })
+            })
+        };
+        assert_eq!(from(&good, "").unwrap().previous, None);
+        assert_eq!(from(&good, &good).unwrap().previous, Some(SECRET));
+        assert_eq!(from("07", "").unwrap_err().variable, SIGNING_KEY);
+        assert_eq!(from(&good, "07").unwrap_err().variable, PREVIOUS_SIGNING_KEY);
+        assert!(TokenKeys::from_lookup(|_| None).unwrap_err().to_string().starts_with("TWEETER_SIGNING_KEY must hold"));
     }
 
     #[test]

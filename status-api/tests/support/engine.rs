@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use shared::{
     domain::Clock,
-    embedded::{EmbeddedQueue, EmbeddedStore, Engine, EngineOptions},
-    queue::{Queue, QueueSettings},
+    embedded::{EmbeddedQueue, EmbeddedStore, Engine, EngineOptions, QueueSettingsOf},
+    queue::Queue,
     store::Store,
 };
 use tempfile::TempDir;
@@ -28,7 +28,7 @@ impl Running {
     }
 
     pub fn queue(&self) -> Arc<dyn Queue> {
-        Arc::new(EmbeddedQueue::open(self.engine.clone(), |_| QueueSettings::default()).unwrap())
+        Arc::new(EmbeddedQueue::open(self.engine.clone(), QueueSettingsOf::default()).unwrap())
     }
 }
 

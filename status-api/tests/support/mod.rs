@@ -70,7 +70,7 @@ impl Answer {
 
     /// Checks that it is a problem document of this status and type.
     #[track_caller]
-    pub fn is_problem(self, status: u16, slug: &str) -> Self {
+    pub fn problem(self, status: u16, slug: &str) -> Self {
         assert_eq!(self.header("content-type"), Some("application/problem+json"), "{} {}", self.status, self.text);
         let body = self.json();
         assert_eq!((self.status.as_u16(), body["status"].as_u64()), (status, Some(status.into())), "{}", self.text);
@@ -263,6 +263,7 @@ impl Store for Watched {
 
     async fn probe(&self) -> Result<(), StoreError> {
         self.seen.probes.fetch_add(1, Ordering::SeqCst);
-        if self.seen.probe_fails.load(Ordering::SeqCst) { Err(Self::failed()) } else { self.inner.probe().await }
+        // Not passed on: waiting for a thread would let a paused clock run into the time limit of the probe.
+        if self.seen.probe_fails.load(Ordering::SeqCst) { Err(Self::failed()) } else { Ok(()) }
     }
 }
