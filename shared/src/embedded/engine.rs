@@ -28,6 +28,8 @@ const CACHE_BYTES: u64 = 16 * 1024 * 1024;
 const MEMTABLE_BYTES: u64 = 16 * 1024 * 1024;
 /// When syncs are recorded nothing is written out: only then is the journal alone what a loss of power leaves.
 const RECORDING_MEMTABLE_BYTES: u64 = 1024 * 1024 * 1024;
+/// Beyond this fjall writes out what keeps the oldest journal: bounds the disk used and what a restart must read.
+const MAX_JOURNAL_BYTES: u64 = 128 * 1024 * 1024;
 /// One flushes while the other compacts.
 const FJALL_THREADS: usize = 2;
 
@@ -78,12 +80,7 @@ pub struct EngineOptions {
 impl EngineOptions {
     /// A database at `path`, on the system's clock, recording nothing, ending the process when a sync fails.
     pub fn at(path: impl Into<PathBuf>) -> Self {
-        Self {
-            path: path.into(),
-            clock: Clock::System,
-            record_syncs: false,
-            sync_hooks: SyncHooks::default(),
-        }
+        Self { path: path.into(), clock: Clock::System, record_syncs: false, sync_hooks: SyncHooks::default() }
     }
 }
 
@@ -315,17 +312,16 @@ impl fmt::Debug for Engine {
 }
 
 fn open_database(options: &EngineOptions, syncs: &Arc<Syncs>) -> fjall::Result<Shared> {
-    let database =
-        Database::builder(&options.path).cache_size(CACHE_BYTES).worker_threads(FJALL_THREADS).open()?;
+    let database = Database::builder(&options.path)
+        .cache_size(CACHE_BYTES)
+        .max_journaling_size(MAX_JOURNAL_BYTES)
+        .worker_threads(FJALL_THREADS)
+        .open()?;
     let memtable = if options.record_syncs { RECORDING_MEMTABLE_BYTES } else { MEMTABLE_BYTES };
     let keyspace =
         |name: &str| database.keyspace(name, || KeyspaceCreateOptions::default().max_memtable_size(memtable));
     Ok(Shared {
-        tables: [
-            keyspace(Table::Auth.name())?,
-            keyspace(Table::Social.name())?,
-            keyspace(Table::Feed.name())?,
-        ],
+        tables: [keyspace(Table::Auth.name())?, keyspace(Table::Social.name())?, keyspace(Table::Feed.name())?],
         expiry: keyspace("expiry")?,
         messages: keyspace("messages")?,
         receives: keyspace("receives")?,

@@ -132,11 +132,8 @@ async fn an_update_changes_what_it_names_and_makes_what_is_missing() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = store(folder.path());
     assert!(store.write(Table::Social, add("count", 2, Condition::Always)).await.expect("written").is_applied());
-    let changes = Changes {
-        set: item("", "").with("name", "n").attributes,
-        remove: vec!["missing"],
-        add: vec![("count", -5)],
-    };
+    let changes =
+        Changes { set: item("", "").with("name", "n").attributes, remove: vec!["missing"], add: vec![("count", -5)] };
     let update = Write::Update { key: key("p", "s"), changes, condition: Condition::Present };
     assert!(store.write(Table::Social, update).await.expect("written").is_applied());
     assert_eq!(get(&store, &key("p", "s")).await, Some(item("p", "s").with("name", "n").with("count", -3)));
@@ -235,7 +232,8 @@ async fn expired_items_go_and_those_with_another_expiry_since_stay() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = store(folder.path());
     let expiring = |sort: &str, seconds: i64| item("p", sort).with(EXPIRES_AT, seconds);
-    put_all(&store, vec![expiring("gone", 100), expiring("renewed", 100), expiring("kept", 100), item("p", "ever")]).await;
+    put_all(&store, vec![expiring("gone", 100), expiring("renewed", 100), expiring("kept", 100), item("p", "ever")])
+        .await;
     put_all(&store, vec![expiring("renewed", 300), item("p", "kept")]).await;
 
     let at = |seconds: u64| Timestamp::default().plus(Duration::from_secs(seconds));
