@@ -28,6 +28,8 @@ const CACHE_BYTES: u64 = 16 * 1024 * 1024;
 const MEMTABLE_BYTES: u64 = 16 * 1024 * 1024;
 /// When syncs are recorded nothing is written out: only then is the journal alone what a loss of power leaves.
 const RECORDING_MEMTABLE_BYTES: u64 = 1024 * 1024 * 1024;
+/// Beyond this fjall writes out what keeps the oldest journal: bounds the disk used and what a restart must read.
+const MAX_JOURNAL_BYTES: u64 = 128 * 1024 * 1024;
 /// One flushes while the other compacts.
 const FJALL_THREADS: usize = 2;
 
@@ -310,7 +312,11 @@ impl fmt::Debug for Engine {
 }
 
 fn open_database(options: &EngineOptions, syncs: &Arc<Syncs>) -> fjall::Result<Shared> {
-    let database = Database::builder(&options.path).cache_size(CACHE_BYTES).worker_threads(FJALL_THREADS).open()?;
+    let database = Database::builder(&options.path)
+        .cache_size(CACHE_BYTES)
+        .max_journaling_size(MAX_JOURNAL_BYTES)
+        .worker_threads(FJALL_THREADS)
+        .open()?;
     let memtable = if options.record_syncs { RECORDING_MEMTABLE_BYTES } else { MEMTABLE_BYTES };
     let keyspace =
         |name: &str| database.keyspace(name, || KeyspaceCreateOptions::default().max_memtable_size(memtable));
