@@ -110,15 +110,14 @@ impl Placeholders {
         (!written.is_empty()).then(|| written.join(" "))
     }
 
-    /// A query's key condition, or `None` where no sort key can lie in the range. DynamoDB refuses empty bounds and
-    /// bounds in the wrong order, which the port knows as "from the beginning" and "nothing".
-    pub fn key_condition(&mut self, partition: &str, range: &SortRange) -> Option<String> {
+    /// A query's key condition. DynamoDB refuses an empty prefix or lower bound, by which the port means "from the
+    /// beginning".
+    pub fn key_condition(&mut self, partition: &str, range: &SortRange) -> String {
         let in_partition = format!("{} = {}", self.name(PARTITION), self.text(partition));
         let sort = match range {
-            SortRange::All => return Some(in_partition),
-            SortRange::Prefix(prefix) if prefix.is_empty() => return Some(in_partition),
+            SortRange::All => return in_partition,
+            SortRange::Prefix(prefix) if prefix.is_empty() => return in_partition,
             SortRange::Prefix(prefix) => format!("begins_with({}, {})", self.name(SORT), self.text(prefix)),
-            SortRange::Between(first, last) if first > last || last.is_empty() => return None,
             SortRange::Between(first, last) if first.is_empty() => {
                 format!("{} <= {}", self.name(SORT), self.text(last))
             }
@@ -126,7 +125,7 @@ impl Placeholders {
                 format!("{} BETWEEN {} AND {}", self.name(SORT), self.text(first), self.text(last))
             }
         };
-        Some(format!("{in_partition} AND {sort}"))
+        format!("{in_partition} AND {sort}")
     }
 
     fn text(&mut self, text: &str) -> String {

@@ -106,9 +106,7 @@ impl Store for DynamoStore {
     async fn query(&self, query: &Query) -> Result<QueryPage, StoreError> {
         let name = self.table(query.table)?;
         let mut placeholders = Placeholders::default();
-        let Some(condition) = placeholders.key_condition(&query.partition, &query.range) else {
-            return Ok(QueryPage::default());
-        };
+        let condition = placeholders.key_condition(&query.partition, &query.range);
         let start = |sort: &String| key_to_dynamo(Key { partition: query.partition.clone(), sort: sort.clone() });
         let limit = query.limit.map(|limit| i32::try_from(limit).unwrap_or(i32::MAX));
         let request = self

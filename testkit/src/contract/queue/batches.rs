@@ -65,6 +65,12 @@ pub async fn the_largest_message_arrives(h: QueueHarness) {
     assert_rejected!(QueueError, h.queue.send(SLOW, vec![too_large]).await);
 }
 
+/// As SQS does.
+pub async fn a_message_without_a_body_is_rejected(h: QueueHarness) {
+    assert_rejected!(QueueError, h.queue.send(SLOW, vec![message("")]).await);
+    assert_eq!(receive_now(&*h.queue, SLOW).await, []);
+}
+
 /// The limit is of all together.
 pub async fn a_batch_of_more_than_a_mebibyte_is_rejected(h: QueueHarness) {
     let messages = vec![message("x".repeat(MAX_MESSAGE_BYTES / 8)); 9];

@@ -34,6 +34,7 @@ macro_rules! queue_contract {
             batches_of_nothing_are_rejected
             times_beyond_the_limits_are_rejected
             the_largest_message_arrives
+            a_message_without_a_body_is_rejected
             a_batch_of_more_than_a_mebibyte_is_rejected
             a_call_deletes_all_that_it_names
 

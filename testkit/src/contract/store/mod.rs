@@ -48,10 +48,12 @@ macro_rules! store_contract {
             a_cursor_at_the_end_yields_nothing
             pages_end_by_size_and_nothing_is_lost
             a_query_sees_changes_and_deletes
+            a_query_that_makes_no_sense_is_rejected
 
             a_put_replaces_the_whole_item
             a_delete_removes_and_may_be_repeated
             a_check_alone_is_rejected
+            an_item_of_more_than_400_kib_is_rejected
             an_update_sets_removes_and_adds_and_keeps_the_rest
             an_update_makes_a_missing_item
             adding_counts_a_missing_attribute_as_zero

@@ -1,6 +1,6 @@
 //! Single writes without conditions.
 
-use shared::store::{Changes, Condition, Key, Outcome, Store, StoreError, Value, Write};
+use shared::store::{BatchWrite, Changes, Condition, Key, Outcome, Store, StoreError, Value, Write};
 
 use super::{StoreHarness, TABLE, attributes, get, item, key, put, values};
 use crate::contract::assert_rejected;
@@ -29,6 +29,15 @@ pub async fn a_delete_removes_and_may_be_repeated(h: StoreHarness) {
 pub async fn a_check_alone_is_rejected(h: StoreHarness) {
     let check = Write::Check { key: key("p", "s"), condition: Condition::Absent };
     assert_rejected!(StoreError, h.store.write(TABLE, check).await);
+}
+
+/// DynamoDB's largest item.
+pub async fn an_item_of_more_than_400_kib_is_rejected(h: StoreHarness) {
+    let large = item("p", "s").with("text", "x".repeat(400 * 1024));
+    assert_rejected!(StoreError, h.store.write(TABLE, Write::put(large.clone())).await);
+    assert_rejected!(StoreError, h.store.transact(vec![(TABLE, Write::put(large.clone()))]).await);
+    assert_rejected!(StoreError, h.store.batch_write(TABLE, vec![BatchWrite::Put(large)]).await);
+    assert_eq!(get(&*h.store, &key("p", "s")).await, None);
 }
 
 /// All three kinds of change in one write.
