@@ -1,4 +1,15 @@
-//! What the tests of all crates share.
+//! What tests of every crate share; nothing that is deployed links it.
+//!
+//! - [`engines`]: DynamoDB- and SQS-compatible engines that we did not write, in process, under the AWS SDK.
+//! - [`canned`]: an HTTP client with prepared answers, for what the engines never say.
+//! - [`contract`]: what every adapter of the ports must do, one check per fact.
+//! - [`faults`]: port wrappers that throttle, fail, leave work undone, answer from the past, or count.
+//! - [`crash`]: port wrappers under which a process dies at any call.
+//! - [`pipeline`]: every service and queue handler, turned by hand.
 
+pub mod canned;
+pub mod contract;
 pub mod crash;
+pub mod engines;
+pub mod faults;
 pub mod pipeline;

@@ -1,0 +1,88 @@
+//! An HTTP client with prepared answers, and a record of what was asked: for what the engines never say (throttling,
+//! unprocessed items, conflicts, a lost answer).
+
+use std::{collections::VecDeque, sync::Arc};
+
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use parking_lot::Mutex;
+use serde_json::Value;
+use shared::{
+    aws::{DynamoStore, QueueUrls, SqsOptions, SqsQueue, TableNames},
+    queue::QueueName,
+    store::Table,
+};
+
+use crate::engines::{Answer, FunctionClient, dynamo_client, sqs_client};
+
+/// A prepared answer.
+#[derive(Debug, Clone)]
+pub enum Canned {
+    /// A status and a JSON body.
+    Answer(u16, Value),
+    /// None: the connection broke.
+    Lost,
+    /// None in time.
+    TimedOut,
+}
+
+impl Canned {
+    /// A successful answer.
+    pub const fn ok(body: Value) -> Self {
+        Self::Answer(200, body)
+    }
+
+    /// A failure with an error code.
+    pub fn error(status: u16, code: &str) -> Self {
+        Self::Answer(status, serde_json::json!({ "__type": code, "message": "prepared" }))
+    }
+}
+
+/// Gives prepared answers, one per call in their order, and remembers what was asked.
+#[derive(Debug, Clone, Default)]
+pub struct CannedService {
+    answers: Arc<Mutex<VecDeque<Canned>>>,
+    calls: Arc<Mutex<Vec<(String, Value)>>>,
+}
+
+impl CannedService {
+    /// A service with these answers.
+    pub fn new(answers: impl IntoIterator<Item = Canned>) -> Self {
+        Self { answers: Arc::new(Mutex::new(answers.into_iter().collect())), calls: Arc::default() }
+    }
+
+    /// What was asked so far: operations and their documents.
+    pub fn calls(&self) -> Vec<(String, Value)> {
+        self.calls.lock().clone()
+    }
+
+    /// A store whose DynamoDB this is. Tables have their own names.
+    pub fn store(&self) -> DynamoStore {
+        let tables = Table::ALL.into_iter().fold(TableNames::default(), |names, table| names.with(table, table.name()));
+        DynamoStore::new(&dynamo_client(self.http()), tables)
+    }
+
+    /// Queues whose SQS this is, fair ones. Only `PostQ` and `JobQ` have URLs.
+    pub fn queue(&self) -> SqsQueue {
+        let urls = [QueueName::PostQ, QueueName::JobQ].into_iter().fold(QueueUrls::default(), |urls, queue| {
+            urls.with(queue, format!("http://sqs.invalid/000000000000/{}", queue.name()))
+        });
+        SqsQueue::new(&sqs_client(self.http()), urls, SqsOptions::default())
+    }
+
+    fn http(&self) -> FunctionClient {
+        let service = self.clone();
+        FunctionClient::new(move |call| {
+            let asked = serde_json::from_slice(&call.body).unwrap_or(Value::Null);
+            service.calls.lock().push((call.operation, asked));
+            let answer = service.answers.lock().pop_front();
+            async move {
+                match answer {
+                    Some(Canned::Answer(status, body)) => Ok(Answer { status, body: body.to_string().into() }),
+                    Some(Canned::Lost) => Err(ConnectorError::io("the connection broke".into())),
+                    Some(Canned::TimedOut) => Err(ConnectorError::timeout("no answer in time".into())),
+                    None => Err(ConnectorError::user("no answer is prepared for this call".into())),
+                }
+            }
+        })
+    }
+}

@@ -1,0 +1,33 @@
+//! What every adapter of the ports must do: one check per fact, run as one test each on every adapter.
+//!
+//! ```ignore
+//! async fn open() -> StoreHarness { StoreHarness::new(my_store()) }
+//! testkit::store_contract!(open());
+//! ```
+
+pub mod queue;
+pub mod store;
+
+/// Makes a test of each named check. For [`store_contract!`](crate::store_contract) and
+/// [`queue_contract!`](crate::queue_contract).
+#[doc(hidden)]
+#[macro_export]
+macro_rules! contract_tests {
+    ($port:ident, $harness:expr, $($check:ident)*) => {$(
+        #[tokio::test]
+        async fn $check() {
+            $crate::contract::$port::$check($harness.await).await;
+        }
+    )*};
+}
+
+/// Panics unless the result is an error that says the call itself is wrong.
+macro_rules! assert_rejected {
+    ($error:ident, $result:expr) => {
+        match $result {
+            Err($error::Rejected(_)) => {}
+            other => panic!("expected Rejected, got {other:?}"),
+        }
+    };
+}
+pub(crate) use assert_rejected;

@@ -1,0 +1,78 @@
+//! Too many receives.
+
+use std::time::Duration;
+
+use shared::queue::{OutgoingMessage, Queue, QueueName, ReceivedMessage};
+
+use super::{LONG, MAX_RECEIVES, QUICK, QueueHarness, SLOW, message, next, receive_all, receive_now, send};
+
+async fn give_back(queue: &dyn Queue, name: QueueName, message: &ReceivedMessage) {
+    let changes = vec![(message.receipt.clone(), Duration::ZERO)];
+    assert_eq!(queue.change_visibility(name, changes).await.expect("a change passes"), [""; 0]);
+}
+
+/// Receives the only message and gives it back, as often as its queue allows. It is then in the dead letters as soon
+/// as somebody asks for it again.
+async fn exhaust(queue: &dyn Queue, name: QueueName) -> ReceivedMessage {
+    let mut last = None;
+    for count in 1..=MAX_RECEIVES {
+        let received = next(queue, name, Some(LONG)).await;
+        assert_eq!(received.receive_count, count);
+        give_back(queue, name, &received).await;
+        last = Some(received);
+    }
+    assert_eq!(receive_now(queue, name).await, []);
+    last.expect("a queue allows at least one receive")
+}
+
+/// With its id, body and group.
+pub async fn a_message_received_too_often_goes_to_the_dead_letters(h: QueueHarness) {
+    send(&*h.queue, SLOW, vec![OutgoingMessage { group: "alice".to_owned(), ..message("poison") }]).await;
+    let poison = exhaust(&*h.queue, SLOW).await;
+    let dead = next(&*h.queue, QueueName::PostDlq, None).await;
+    assert_eq!((dead.message_id, dead.body.as_str(), dead.group.as_str()), (poison.message_id, "poison", "alice"));
+    assert_eq!(receive_now(&*h.queue, SLOW).await, []);
+}
+
+/// Each has its own.
+pub async fn the_dead_letters_of_each_queue_are_apart(h: QueueHarness) {
+    for (queue, dead_letters) in [(SLOW, QueueName::PostDlq), (QUICK, QueueName::JobDlq)] {
+        send(&*h.queue, queue, vec![message(queue.name())]).await;
+        exhaust(&*h.queue, queue).await;
+        assert_eq!(next(&*h.queue, dead_letters, None).await.body, queue.name());
+    }
+    for dead_letters in [QueueName::PostDlq, QueueName::JobDlq] {
+        assert_eq!(receive_now(&*h.queue, dead_letters).await, []);
+    }
+}
+
+/// They go nowhere from there.
+pub async fn dead_letters_can_be_received_any_number_of_times(h: QueueHarness) {
+    send(&*h.queue, QueueName::JobDlq, vec![message("x")]).await;
+    let first = next(&*h.queue, QueueName::JobDlq, None).await;
+    give_back(&*h.queue, QueueName::JobDlq, &first).await;
+    for _ in 0..=MAX_RECEIVES {
+        let again = next(&*h.queue, QueueName::JobDlq, None).await;
+        assert_eq!(again.message_id, first.message_id);
+        give_back(&*h.queue, QueueName::JobDlq, &again).await;
+    }
+}
+
+/// Only the message that is received too often goes.
+pub async fn the_others_of_its_batch_are_not_dragged_along(h: QueueHarness) {
+    send(&*h.queue, SLOW, vec![message("poison"), message("good 1"), message("good 2")]).await;
+    let received = receive_all(&*h.queue, SLOW, 3).await;
+    let (poison, good): (Vec<_>, Vec<_>) = received.into_iter().partition(|message| message.body == "poison");
+    give_back(&*h.queue, SLOW, &poison[0]).await;
+    for _ in 1..MAX_RECEIVES {
+        let again = next(&*h.queue, SLOW, None).await;
+        assert_eq!(again.body, "poison");
+        give_back(&*h.queue, SLOW, &again).await;
+    }
+    for message in &good {
+        give_back(&*h.queue, SLOW, message).await;
+    }
+    let back = receive_all(&*h.queue, SLOW, 2).await;
+    assert!(back.iter().all(|message| message.body.starts_with("good") && message.receive_count == 2));
+    assert_eq!(next(&*h.queue, QueueName::PostDlq, None).await.body, "poison");
+}

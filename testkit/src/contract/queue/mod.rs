@@ -1,0 +1,134 @@
+//! The contract of [`Queue`]. Each check gets queues of its own, empty, with the settings of [`settings`].
+
+mod batches;
+mod dead_letters;
+mod delivery;
+mod visibility;
+
+use std::{any::Any, sync::Arc, time::Duration};
+
+use shared::{
+    limits::{MAX_MESSAGE_BYTES, MAX_RECEIVE_WAIT},
+    queue::{OutgoingMessage, Queue, QueueName, QueueSettings, ReceivedMessage},
+};
+
+pub use self::{batches::*, dead_letters::*, delivery::*, visibility::*};
+
+/// Makes a test of each check of the queue's contract. The argument is an expression of a future of a
+/// [`QueueHarness`](crate::contract::queue::QueueHarness), evaluated once per test.
+#[macro_export]
+macro_rules! queue_contract {
+    ($harness:expr) => {
+        $crate::contract_tests! { queue, $harness,
+            a_message_arrives_with_all_that_it_was_sent_with
+            an_empty_queue_gives_nothing
+            queues_share_no_messages
+            every_message_keeps_its_group
+            groups_take_turns
+            a_waiting_receive_wakes_when_a_message_arrives
+            a_delayed_message_arrives_later
+            two_receivers_never_get_the_same_message_at_once
+            depth_tells_visible_from_in_flight_and_delayed
+
+            ten_messages_go_in_one_batch_and_no_more
+            batches_of_nothing_are_rejected
+            times_beyond_the_limits_are_rejected
+            the_largest_message_arrives
+            a_message_without_a_body_is_rejected
+            a_batch_of_more_than_a_mebibyte_is_rejected
+            a_call_deletes_all_that_it_names
+
+            a_received_message_is_invisible
+            an_undeleted_message_returns_after_its_timeout
+            the_queues_own_timeout_holds_when_none_is_asked
+            a_message_made_visible_is_received_at_once
+            a_waiting_receive_wakes_when_a_message_is_made_visible
+            a_lengthened_timeout_keeps_a_message_invisible
+            deleting_by_an_earlier_receipt_is_no_error
+            changing_what_is_gone_is_no_error
+            a_deleted_message_never_returns
+
+            a_message_received_too_often_goes_to_the_dead_letters
+            the_dead_letters_of_each_queue_are_apart
+            dead_letters_can_be_received_any_number_of_times
+            the_others_of_its_batch_are_not_dragged_along
+        }
+    };
+}
+
+/// The queue whose own visibility timeout outlasts every check.
+const SLOW: QueueName = QueueName::PostQ;
+/// The queue whose own visibility timeout is [`SHORT`].
+const QUICK: QueueName = QueueName::JobQ;
+/// The shortest timeout that SQS knows.
+const SHORT: Duration = Duration::from_secs(1);
+/// A timeout that outlasts every check.
+const LONG: Duration = Duration::from_mins(5);
+/// Receives after which a message goes to the dead letters.
+const MAX_RECEIVES: u32 = 3;
+
+/// The settings that the checks rely on.
+pub const fn settings(queue: QueueName) -> QueueSettings {
+    let visibility_timeout = match queue {
+        QueueName::JobQ => SHORT,
+        QueueName::PostQ | QueueName::PostDlq | QueueName::JobDlq => LONG,
+    };
+    QueueSettings { visibility_timeout, max_receives: MAX_RECEIVES }
+}
+
+/// Queues to check, and how they differ.
+#[derive(Debug)]
+pub struct QueueHarness {
+    /// The queues; all are empty.
+    pub queue: Arc<dyn Queue>,
+    /// Whether a group of many messages makes room for one of few. SQS promises to try; an engine may not.
+    pub fair_groups: bool,
+    /// The largest message that can be sent.
+    pub max_message_bytes: usize,
+    /// What must live as long as the queues.
+    keep: Vec<Box<dyn Any + Send>>,
+}
+
+impl QueueHarness {
+    /// Queues that differ in nothing from the port's promise.
+    pub fn new(queue: impl Queue) -> Self {
+        Self { queue: Arc::new(queue), fair_groups: true, max_message_bytes: MAX_MESSAGE_BYTES, keep: Vec::new() }
+    }
+
+    /// Keeps something until the check is over.
+    #[must_use]
+    pub fn keeping(mut self, thing: impl Any + Send) -> Self {
+        self.keep.push(Box::new(thing));
+        self
+    }
+}
+
+fn message(body: impl Into<String>) -> OutgoingMessage {
+    OutgoingMessage { body: body.into(), group: "group".to_owned(), delay: Duration::ZERO }
+}
+
+async fn send(queue: &dyn Queue, name: QueueName, messages: Vec<OutgoingMessage>) {
+    assert_eq!(queue.send(name, messages).await.expect("a send passes"), []);
+}
+
+/// What there is now.
+async fn receive_now(queue: &dyn Queue, name: QueueName) -> Vec<ReceivedMessage> {
+    queue.receive(name, 10, Duration::ZERO, None).await.expect("a receive passes")
+}
+
+/// The next message; waits for it as long as one receive can.
+async fn next(queue: &dyn Queue, name: QueueName, visibility: Option<Duration>) -> ReceivedMessage {
+    let mut messages = queue.receive(name, 1, MAX_RECEIVE_WAIT, visibility).await.expect("a receive passes");
+    messages.pop().expect("a message arrives")
+}
+
+/// Receives until there are this many.
+async fn receive_all(queue: &dyn Queue, name: QueueName, count: usize) -> Vec<ReceivedMessage> {
+    let mut messages = Vec::new();
+    while messages.len() < count {
+        let more = queue.receive(name, 10, MAX_RECEIVE_WAIT, None).await.expect("a receive passes");
+        assert!(!more.is_empty(), "{} messages of {count} arrived", messages.len());
+        messages.extend(more);
+    }
+    messages
+}

@@ -1,0 +1,81 @@
+//! Many at once: conditions decide one after another, whatever the interleaving.
+
+use std::sync::Arc;
+
+use futures::future::join_all;
+use shared::store::{Changes, Condition, Outcome, Store, Table, Test, Value, Write, with_retries};
+
+use super::{StoreHarness, TABLE, attributes, get, item, key, put};
+
+/// Tasks that compete.
+const TASKS: i64 = 16;
+
+/// Runs a write per task, all at once, and counts those that happened. A conflict changes nothing, so it is tried
+/// again.
+async fn applied(store: &Arc<dyn Store>, writes: impl Fn(i64) -> Vec<(Table, Write)>) -> usize {
+    let tasks = (0..TASKS).map(|task| {
+        let (store, writes) = (Arc::clone(store), writes(task));
+        tokio::spawn(async move { with_retries(|| perform(&*store, writes.clone())).await.expect("a write passes") })
+    });
+    join_all(tasks).await.into_iter().filter(|outcome| outcome.as_ref().expect("no panic").is_applied()).count()
+}
+
+/// One write by itself, or several as a transaction.
+async fn perform(store: &dyn Store, mut writes: Vec<(Table, Write)>) -> Result<Outcome, shared::store::StoreError> {
+    if let [_] = writes.as_slice() {
+        let (table, write) = writes.remove(0);
+        return store.write(table, write).await;
+    }
+    store.transact(writes).await
+}
+
+fn add(sort: &str) -> (Table, Write) {
+    let changes = Changes { add: vec![("n", 1)], ..Changes::default() };
+    (TABLE, Write::Update { key: key("p", sort), changes, condition: Condition::Always })
+}
+
+/// One and the same key.
+pub async fn concurrent_creates_have_one_winner(h: StoreHarness) {
+    let create = |task| vec![(TABLE, Write::create(item("p", "s").with("by", task)))];
+    assert_eq!(applied(&h.store, create).await, 1);
+}
+
+/// Everyone read generation 1 and wants to write generation 2.
+pub async fn concurrent_swaps_have_one_winner(h: StoreHarness) {
+    put(&*h.store, item("p", "s").with("generation", 1)).await;
+    let swap = |task| {
+        let changes =
+            Changes { set: attributes([("generation", Value::N(2)), ("by", Value::N(task))]), ..Changes::default() };
+        let condition = Condition::Where(vec![Test::Equals("generation", Value::N(1))]);
+        vec![(TABLE, Write::Update { key: key("p", "s"), changes, condition })]
+    };
+    assert_eq!(applied(&h.store, swap).await, 1);
+}
+
+/// Each makes an item of its own and the one that all want: of the losers nothing is left.
+pub async fn concurrent_transactions_have_one_winner(h: StoreHarness) {
+    let claim = |task: i64| {
+        let own = Write::put(item("own", &task.to_string()));
+        vec![(TABLE, own), (TABLE, Write::create(item("p", "s").with("by", task)))]
+    };
+    assert_eq!(applied(&h.store, claim).await, 1);
+    let winner = get(&*h.store, &key("p", "s")).await.unwrap().number("by").unwrap();
+    for task in 0..TASKS {
+        assert_eq!(get(&*h.store, &key("own", &task.to_string())).await.is_some(), task == winner);
+    }
+}
+
+/// No add is lost.
+pub async fn concurrent_adds_are_exact(h: StoreHarness) {
+    assert_eq!(applied(&h.store, |_| vec![add("s")]).await, 16);
+    assert_eq!(get(&*h.store, &key("p", "s")).await, Some(item("p", "s").with("n", TASKS)));
+}
+
+/// Nor in a transaction, whatever the order of its keys.
+pub async fn concurrent_adds_in_transactions_are_exact(h: StoreHarness) {
+    let both = |task: i64| if task % 2 == 0 { vec![add("a"), add("b")] } else { vec![add("b"), add("a")] };
+    assert_eq!(applied(&h.store, both).await, 16);
+    for sort in ["a", "b"] {
+        assert_eq!(get(&*h.store, &key("p", sort)).await, Some(item("p", sort).with("n", TASKS)));
+    }
+}

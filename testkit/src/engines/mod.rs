@@ -1,0 +1,20 @@
+//! Independent engines under the AWS SDK, in process: no port is opened.
+//!
+//! Their known faults:
+//! - dynoxide: every read is consistent, there is never a `TransactionConflict`, nothing is ever left unprocessed or
+//!   throttled. Items expire only when told to.
+//! - rustack: 256 KiB a message, the total of a batch is not checked, `MessageGroupId` on a standard queue is refused
+//!   (AWS takes it), a visibility timeout that ends can reach a waiting long poll up to 1 s late.
+
+mod connector;
+mod dynamo;
+mod sqs;
+
+pub(crate) use connector::{Answer, FunctionClient};
+pub(crate) use dynamo::dynamo_client;
+pub use dynamo::{DynamoEngine, dynamo};
+pub(crate) use sqs::sqs_client;
+pub use sqs::{SqsEngine, sqs};
+
+/// The region that the engines' clients name.
+const REGION: &str = "us-east-1";

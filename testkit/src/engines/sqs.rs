@@ -1,0 +1,69 @@
+//! rustack under the SQS client.
+
+use std::sync::Arc;
+
+use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use http_body_util::BodyExt;
+use rustack_sqs_core::{config::SqsConfig, handler::RustackSqsHandler, provider::RustackSqs};
+use rustack_sqs_http::{dispatch::SqsHandler, response::error_to_response};
+use rustack_sqs_model::operations::SqsOperation;
+use shared::{
+    aws::{QueueUrls, SqsOptions, SqsQueue, setup},
+    queue::{QueueName, QueueSettings},
+};
+
+use super::{
+    REGION,
+    connector::{Answer, Call, FunctionClient},
+};
+
+/// An empty SQS of its own, with the four queues. It ends with the runtime that it was started in.
+#[derive(Debug, Clone)]
+pub struct SqsEngine {
+    /// A client of it.
+    pub client: aws_sdk_sqs::Client,
+    /// Its queues.
+    pub urls: QueueUrls,
+}
+
+impl SqsEngine {
+    /// The queues on it; groups travel as attributes, since the engine knows no fair queues.
+    pub fn queue(&self) -> SqsQueue {
+        SqsQueue::new(&self.client, self.urls.clone(), SqsOptions { fair_queues: false })
+    }
+}
+
+/// Starts an engine whose queues have these settings.
+///
+/// # Panics
+/// When it does not start.
+pub async fn sqs(settings_of: impl Fn(QueueName) -> QueueSettings) -> SqsEngine {
+    let handler = Arc::new(RustackSqsHandler::new(Arc::new(RustackSqs::new(SqsConfig::default()))));
+    let client = sqs_client(FunctionClient::new(move |call| perform(Arc::clone(&handler), call)));
+    let urls = setup::create_queues(&client, "", settings_of).await.expect("the engine makes queues");
+    SqsEngine { client, urls }
+}
+
+pub(crate) fn sqs_client(http: FunctionClient) -> aws_sdk_sqs::Client {
+    let config = aws_sdk_sqs::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::from_static(REGION))
+        .credentials_provider(Credentials::new("test", "test", None, None, "testkit"))
+        .endpoint_url("http://sqs.invalid")
+        .http_client(http)
+        .build();
+    aws_sdk_sqs::Client::from_conf(config)
+}
+
+async fn perform(handler: Arc<RustackSqsHandler>, call: Call) -> Result<Answer, ConnectorError> {
+    let unknown = || ConnectorError::user(format!("no operation {} here", call.operation).into());
+    let operation = SqsOperation::from_name(&call.operation).ok_or_else(unknown)?;
+    let response = match handler.handle_operation(operation, call.body).await {
+        Ok(response) => response,
+        Err(error) => error_to_response(&error, "testkit"),
+    };
+    let (head, body) = response.into_parts();
+    let body = body.collect().await.map_err(|error| ConnectorError::io(error.into()))?.to_bytes();
+    Ok(Answer { status: head.status.as_u16(), body })
+}

@@ -1,0 +1,110 @@
+//! Chance from a seed, and the switch that turns it off.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use parking_lot::Mutex;
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+
+/// Turns faults on and off while a test runs. Clones are the same switch.
+#[derive(Debug, Clone)]
+pub struct FaultSwitch(Arc<AtomicBool>);
+
+impl Default for FaultSwitch {
+    /// On.
+    fn default() -> Self {
+        Self(Arc::new(AtomicBool::new(true)))
+    }
+}
+
+impl FaultSwitch {
+    /// From now on there are faults.
+    pub fn turn_on(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
+    /// From now on there are none.
+    pub fn turn_off(&self) {
+        self.0.store(false, Ordering::SeqCst);
+    }
+
+    /// Whether there are faults.
+    pub fn is_on(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// Why a wrapper failed a call: the cause in the error, to tell it from a real one.
+#[derive(Debug, thiserror::Error)]
+#[error("injected by a test: {0}")]
+pub(super) struct Injected(pub &'static str);
+
+impl Injected {
+    pub fn before() -> Box<Self> {
+        Box::new(Self("the call was not made"))
+    }
+
+    pub fn after() -> Box<Self> {
+        Box::new(Self("the call was made, its answer lost"))
+    }
+}
+
+/// What befalls a whole call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    Passes,
+    Throttled,
+    FailsBefore,
+    FailsAfter,
+}
+
+/// Dice thrown by seed; every side comes up only while the switch is on.
+#[derive(Debug)]
+pub(super) struct Dice {
+    rng: Mutex<StdRng>,
+    switch: FaultSwitch,
+}
+
+impl Dice {
+    pub fn new(seed: u64) -> Self {
+        Self { rng: Mutex::new(StdRng::seed_from_u64(seed)), switch: FaultSwitch::default() }
+    }
+
+    pub fn switch(&self) -> FaultSwitch {
+        self.switch.clone()
+    }
+
+    /// One throw for a whole call. The probabilities exclude each other.
+    pub fn fate(&self, throttled: f64, before: f64, after: f64) -> Fate {
+        if !self.switch.is_on() {
+            return Fate::Passes;
+        }
+        let thrown: f64 = self.rng.lock().random();
+        if thrown < throttled {
+            Fate::Throttled
+        } else if thrown < throttled + before {
+            Fate::FailsBefore
+        } else if thrown < throttled + before + after {
+            Fate::FailsAfter
+        } else {
+            Fate::Passes
+        }
+    }
+
+    /// Whether something of this probability happens.
+    pub fn happens(&self, probability: f64) -> bool {
+        self.switch.is_on() && self.rng.lock().random::<f64>() < probability
+    }
+
+    /// Which of some things to take; `None` of none.
+    pub fn place(&self, len: usize) -> Option<usize> {
+        (len > 0).then(|| self.rng.lock().random_range(0..len))
+    }
+
+    /// Parts things: those that are done, and those that are left undone with this probability.
+    pub fn part<T>(&self, things: Vec<T>, undone: f64) -> (Vec<T>, Vec<T>) {
+        things.into_iter().partition(|_| !self.happens(undone))
+    }
+}

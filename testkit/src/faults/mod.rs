@@ -1,0 +1,18 @@
+//! Port wrappers that misbehave as the cloud does, or count. They wrap any `Arc<dyn Store>` or `Arc<dyn Queue>`.
+//!
+//! - [`FaultyStore`], [`FaultyQueue`]: throttle, fail before or after the work is done, leave parts of batches undone,
+//!   deliver twice; by the dice of a seed, so that the same calls in the same order meet the same faults.
+//! - [`StaleStore`]: answers every read not asked consistent from the past.
+//! - [`CountingStore`], [`CountingQueue`]: how many calls and entries.
+
+mod counting;
+mod dice;
+mod queue;
+mod stale;
+mod store;
+
+pub use counting::{CountingQueue, CountingStore, QueueCounts, StoreCounts};
+pub use dice::FaultSwitch;
+pub use queue::{FaultyQueue, QueueFaults};
+pub use stale::StaleStore;
+pub use store::{FaultyStore, StoreFaults};
