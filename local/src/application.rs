@@ -18,7 +18,7 @@ use shared::{
 };
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use tokio_util::sync::{CancellationToken, DropGuard};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::{
     config::Config,
@@ -137,6 +137,7 @@ impl Application {
     /// Works until `shutdown`: then takes nothing more, gives what is under way ten seconds to end, and closes the
     /// database.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
+        self.reclaim().await;
         self.announce();
         let stop = CancellationToken::new();
         let (engine, data_dir, mut parts) = self.start(&stop);
@@ -153,6 +154,15 @@ impl Application {
         drop(data_dir);
         info!("Stopped");
         outcome
+    }
+
+    /// Puts back what a process before this one left unfinished: its leases mean nothing any more.
+    async fn reclaim(&self) {
+        if let Some(sweeper) = &self.sweeper
+            && let Err(error) = sweeper.reclaim(self.services.clock.now()).await
+        {
+            warn!(%error, "The outbox cannot be read; the sweeper tries again");
+        }
     }
 
     /// Starts every part.

@@ -1,12 +1,13 @@
 //! `tweeter` as a person runs it.
 
+mod support;
+
 use std::{
     fs,
-    io::{BufRead, BufReader, Read},
     net::TcpListener,
     os::unix::{fs::PermissionsExt, net::UnixListener},
     path::Path,
-    process::{Child, Command, Output, Stdio},
+    process::Output,
     time::Duration,
 };
 
@@ -18,16 +19,7 @@ use shared::{
     messages::{FeedJob, FeedJobTag, V1},
     queue::{OutgoingMessage, Queue, QueueName},
 };
-
-/// The binary, untouched by the environment of the test.
-fn tweeter(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tweeter"));
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("TWEETER_")) {
-        command.env_remove(name);
-    }
-    command.args(args);
-    command
-}
+use support::process::{Server, tweeter};
 
 fn run(args: &[&str]) -> Output {
     tweeter(args).output().unwrap()
@@ -46,51 +38,6 @@ fn refusal(output: &Output, code: i32) -> String {
     assert_eq!(output.status.code(), Some(code), "{line}");
     assert_eq!(line.lines().count(), 1, "{line}");
     line
-}
-
-/// A serving process; killed when the test ends early.
-struct Server {
-    child: Child,
-    log: BufReader<std::process::ChildStderr>,
-    address: String,
-}
-
-impl Server {
-    fn start(data_dir: &Path) -> Self {
-        let args = ["--listen", "127.0.0.1:0", "--metrics-listen", "off", "--log-format", "json", "--data-dir"];
-        let mut child = tweeter(&args).arg(data_dir).stderr(Stdio::piped()).spawn().unwrap();
-        let mut log = BufReader::new(child.stderr.take().unwrap());
-        let address = loop {
-            let mut line = String::new();
-            assert!(log.read_line(&mut line).unwrap() > 0, "ended before it was ready");
-            let entry: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("{line}"));
-            if let Some(address) = entry["fields"]["http.address"].as_str() {
-                break address.to_owned();
-            }
-        };
-        Self { child, log, address }
-    }
-
-    fn signal(&self, signal: &str) {
-        let kill = format!("kill -{signal} {}", self.child.id());
-        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
-    }
-
-    /// Stops it by a signal; its exit code and what it logged meanwhile.
-    fn stop(mut self, signal: &str) -> (Option<i32>, String) {
-        self.signal(signal);
-        let mut rest = String::new();
-        self.log.read_to_string(&mut rest).unwrap();
-        (self.child.wait().unwrap().code(), rest)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It has ended already where the test went well.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 /// Puts messages on a queue of a data directory that nobody has open.
@@ -125,7 +72,7 @@ fn visible(data_dir: &str, queue: &str) -> u64 {
 #[case("INT")]
 fn a_signal_to_stop_ends_it_with_exit_code_0(#[case] signal: &str) {
     let dir = tempfile::tempdir().unwrap();
-    let server = Server::start(&dir.path().join("data"));
+    let server = Server::start(&dir.path().join("data"), &[]);
     assert!(std::net::TcpStream::connect(&server.address).is_ok());
     let (code, log) = server.stop(signal);
     assert_eq!(code, Some(0), "{log}");
@@ -139,7 +86,7 @@ fn the_signing_key_is_for_its_owner_alone_stays_and_is_never_shown() {
     let data = dir.path().join("data");
     let mut keys = Vec::new();
     for _ in 0..2 {
-        let (code, log) = Server::start(&data).stop("TERM");
+        let (code, log) = Server::start(&data, &[]).stop("TERM");
         assert_eq!(code, Some(0));
         let key = fs::read_to_string(data.join("signing-key")).unwrap();
         assert!(!log.contains(key.trim()), "{log}");
@@ -163,7 +110,7 @@ fn a_damaged_signing_key_is_named() {
 #[test]
 fn a_second_process_on_the_same_directory_is_refused() {
     let dir = tempfile::tempdir().unwrap();
-    let server = Server::start(dir.path());
+    let server = Server::start(dir.path(), &[]);
     let data = dir.path().to_str().unwrap();
     let line = refusal(&run(&["serve", "--data-dir", data, "--listen", "127.0.0.1:0", "--metrics-listen", "off"]), 2);
     assert!(line.contains("in use by another process"), "{line}");
@@ -217,7 +164,7 @@ fn options_are_taken_from_the_environment() {
 fn queues_are_shown_of_a_running_and_of_a_stopped_process(#[values(true, false)] running: bool) {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().to_str().unwrap();
-    let mut server = Some(Server::start(dir.path()));
+    let mut server = Some(Server::start(dir.path(), &[]));
     if !running {
         server.take().unwrap().stop("TERM");
     }
@@ -236,7 +183,7 @@ async fn a_dead_letter_is_listed_shown_and_put_back(#[values(true, false)] runni
     let data = dir.path().to_str().unwrap();
     let body = job();
     put(dir.path(), QueueName::JobDlq, vec![body.clone()]).await;
-    let server = running.then(|| Server::start(dir.path()));
+    let server = running.then(|| Server::start(dir.path(), &[]));
 
     let listed = run(&["dlq", "list", "JobQ", "--json", "--data-dir", data]);
     let listed: Value = serde_json::from_str(stdout(&listed)).unwrap();
@@ -296,12 +243,12 @@ fn operator_commands_name_what_they_cannot_use() {
 fn a_socket_left_by_a_killed_process_is_in_nobodys_way() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().to_str().unwrap();
-    Server::start(dir.path()).stop("KILL");
+    Server::start(dir.path(), &[]).stop("KILL");
     let socket = dir.path().join("tweeter.sock");
     assert!(socket.exists());
     assert_eq!(visible(data, "JobQ"), 0, "asked of the database itself");
 
-    let server = Server::start(dir.path());
+    let server = Server::start(dir.path(), &[]);
     assert_eq!(fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o600);
     assert!(UnixListener::bind(&socket).is_err());
     assert_eq!(visible(data, "JobQ"), 0, "asked of the process");
@@ -312,7 +259,7 @@ fn a_socket_left_by_a_killed_process_is_in_nobodys_way() {
 fn a_data_directory_with_a_path_too_long_for_a_socket_works() {
     let dir = tempfile::tempdir().unwrap();
     let long = dir.path().join("a".repeat(120));
-    let server = Server::start(&long);
+    let server = Server::start(&long, &[]);
     assert_eq!(visible(long.to_str().unwrap(), "JobQ"), 0);
     assert_eq!(server.stop("TERM").0, Some(0));
 }

@@ -1,6 +1,8 @@
 //! The whole service on a free port with a temporary directory, and a client with a method per endpoint.
 #![allow(dead_code, reason = "each test file uses its own part of it")]
 
+pub mod process;
+
 use std::{path::PathBuf, time::Duration};
 
 use http::{HeaderMap, Method, Request, StatusCode};
@@ -141,7 +143,8 @@ pub struct Person {
 /// Speaks HTTP to a service: one method per endpoint.
 #[derive(Debug, Clone)]
 pub struct ApiClient {
-    base: String,
+    /// Where the service is, such as `http://127.0.0.1:8080`.
+    pub base: String,
     http: Client<HttpConnector, Full<bytes::Bytes>>,
 }
 
@@ -181,14 +184,19 @@ impl ApiClient {
 
     /// A request as it stands.
     pub async fn send(&self, request: Request<Full<bytes::Bytes>>) -> Answer {
-        let (head, body) = self.http.request(request).await.unwrap().into_parts();
-        let bytes = body.collect().await.unwrap().to_bytes();
+        self.try_send(request).await.unwrap()
+    }
+
+    /// A request to a service that may die before it has answered.
+    pub async fn try_send(&self, request: Request<Full<bytes::Bytes>>) -> Option<Answer> {
+        let (head, body) = self.http.request(request).await.ok()?.into_parts();
+        let bytes = body.collect().await.ok()?.to_bytes();
         let body = match serde_json::from_slice(&bytes) {
             Ok(value) => value,
             Err(_) if bytes.is_empty() => Value::Null,
             Err(_) => Value::String(String::from_utf8_lossy(&bytes).into_owned()),
         };
-        Answer { status: head.status, headers: head.headers, body }
+        Some(Answer { status: head.status, headers: head.headers, body })
     }
 
     async fn get(&self, path: &str, person: &Person) -> Answer {

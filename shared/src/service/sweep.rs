@@ -35,9 +35,22 @@ impl SweepService {
     /// # Errors
     /// When a shard of the outbox cannot be read.
     pub async fn sweep(&self, now: Timestamp) -> Result<u64, ServiceError> {
+        self.put_back_leased_until(now, now).await
+    }
+
+    /// Takes every lease, also those that still run: for a process that starts and knows that nobody else works on
+    /// the same store. So a crash delays a fan-out by a restart, not by a lease.
+    ///
+    /// # Errors
+    /// When a shard of the outbox cannot be read.
+    pub async fn reclaim(&self, now: Timestamp) -> Result<u64, ServiceError> {
+        self.put_back_leased_until(Timestamp::from_millis(u64::MAX), now).await
+    }
+
+    async fn put_back_leased_until(&self, until: Timestamp, now: Timestamp) -> Result<u64, ServiceError> {
         let mut put_back = 0;
         for shard in 0..limits::OUTBOX_SHARDS {
-            for entry in self.outbox.expired(shard, now).await? {
+            for entry in self.outbox.expired(shard, until).await? {
                 match self.put_back(&entry, now).await {
                     Ok(true) => put_back += 1,
                     Ok(false) => {}
