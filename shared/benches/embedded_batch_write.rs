@@ -11,7 +11,7 @@ use shared::{
 };
 use tokio::runtime::Builder;
 
-/// As many as the event source of JobQ has in its hands.
+/// As many as the event source of `JobQ` has in its hands.
 const JOBS: u64 = 16;
 
 fn entries(post: PostId, author: UserId) -> Vec<BatchWrite> {

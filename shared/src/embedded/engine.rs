@@ -102,8 +102,7 @@ impl OpenError {
     fn of(path: &Path, error: fjall::Error) -> Self {
         match error {
             fjall::Error::Locked => Self::Locked(path.to_owned()),
-            fjall::Error::Io(error) => Self::of_io(path, error),
-            fjall::Error::Storage(fjall::LsmError::Io(error)) => Self::of_io(path, error),
+            fjall::Error::Io(error) | fjall::Error::Storage(fjall::LsmError::Io(error)) => Self::of_io(path, error),
             other => Self::Corrupt(path.to_owned(), other.into()),
         }
     }
@@ -229,6 +228,7 @@ impl Engine {
     ///
     /// # Errors
     /// See [`OpenError`].
+    #[expect(clippy::needless_pass_by_value, reason = "the options are used up: an engine is opened once")]
     pub fn open(options: EngineOptions) -> Result<Self, OpenError> {
         let path = options.path.clone();
         fs::create_dir_all(&path).map_err(|error| OpenError::Unwritable(path.clone(), error))?;

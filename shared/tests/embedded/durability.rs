@@ -117,7 +117,7 @@ async fn those_who_wait_at_once_share_a_sync() {
     let held = Mutex::new(held);
     let before = move || {
         // Once the test has let go every later sync passes.
-        let _ = held.lock().recv_timeout(Duration::from_secs(60));
+        let _ = held.lock().recv_timeout(Duration::from_mins(1));
         Ok(())
     };
     let hooks = SyncHooks { before: Arc::new(before), ..SyncHooks::default() };
@@ -161,9 +161,8 @@ async fn a_failed_sync_is_reported_and_nothing_is_called_durable() {
     let failures = Arc::new(AtomicU64::new(0));
     let (failing, counted) = (Arc::clone(&fails), Arc::clone(&failures));
     let hooks = SyncHooks {
-        before: Arc::new(move || match failing.load(Ordering::SeqCst) {
-            true => Err(io::Error::other("the disk is gone")),
-            false => Ok(()),
+        before: Arc::new(move || {
+            if failing.load(Ordering::SeqCst) { Err(io::Error::other("the disk is gone")) } else { Ok(()) }
         }),
         failed: Arc::new(move |_| {
             counted.fetch_add(1, Ordering::SeqCst);

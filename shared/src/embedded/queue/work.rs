@@ -27,7 +27,7 @@ const RESERVED_SEQUENCES: u64 = 10_000;
 /// All queues.
 pub struct Queues {
     pub settings: QueueSettingsOf,
-    queues: [OneQueue; QueueName::ALL.len()],
+    each: [OneQueue; QueueName::ALL.len()],
     sequences: Mutex<Sequences>,
 }
 
@@ -49,7 +49,7 @@ impl Queues {
     pub fn open(shared: &Shared, settings: QueueSettingsOf, now: Timestamp) -> Result<Self, Failure> {
         let next = rows::reserved(shared)?.max(1);
         let mut queues =
-            Self { settings, queues: Default::default(), sequences: Mutex::new(Sequences { next, reserved: next }) };
+            Self { settings, each: Default::default(), sequences: Mutex::new(Sequences { next, reserved: next }) };
         for queue in QueueName::ALL {
             let newest = queues.of(queue).fill(shared, queue, now)?;
             let sequences = queues.sequences.get_mut();
@@ -60,10 +60,10 @@ impl Queues {
 
     pub fn of(&self, queue: QueueName) -> &OneQueue {
         match queue {
-            QueueName::PostQ => &self.queues[0],
-            QueueName::JobQ => &self.queues[1],
-            QueueName::PostDlq => &self.queues[2],
-            QueueName::JobDlq => &self.queues[3],
+            QueueName::PostQ => &self.each[0],
+            QueueName::JobQ => &self.each[1],
+            QueueName::PostDlq => &self.each[2],
+            QueueName::JobDlq => &self.each[3],
         }
     }
 
@@ -224,8 +224,7 @@ pub fn receive(shared: &Shared, queues: &Arc<Queues>, receive: &Receive) -> Resu
     let mut received = Vec::with_capacity(handed.len());
     for hold in handed {
         let key = rows::key_of(queue, hold.sequence);
-        // Gone only when it was deleted since it was taken, by a receipt of this very receive: not possible, but
-        // no reason to fail the others.
+        // Nobody deletes what was just taken, as its receipt is not out yet; the others are delivered in any case.
         let Some(row) = shared.messages.get(&key)? else { continue };
         batch.insert(&shared.receives, key, Receives { times: hold.receives, in_flight: true }.encode());
         received.push(read(hold, &row)?);

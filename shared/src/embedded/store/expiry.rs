@@ -90,7 +90,7 @@ impl Row {
         let (tag, key) = rest.split_first().ok_or(Corrupt)?;
         let table = Table::ALL.into_iter().find(|table| tag_of(*table) == *tag).ok_or(Corrupt)?;
         let (seconds, key) = (u64::from_be_bytes(*seconds), UserKey::from(key));
-        Ok(Self { seconds, table, key, itself })
+        Ok(Self { itself, seconds, table, key })
     }
 }
 
