@@ -1,1 +1,2 @@
+//! The Lambda function behind the HTTP API: telemetry, configuration, clients, run.
 fn main() {}

@@ -5,18 +5,22 @@
 //! Reads that need no consistent answer are asked eventually first; what is missing then is asked again consistently,
 //! so that a copy that lags never makes something that was answered look absent.
 
+mod credentials;
 mod feeds;
 mod follows;
 mod idempotency;
 mod outbox;
 mod posts;
+mod sessions;
 mod users;
 
+pub use credentials::{Credentials, PasswordHash, StoredCredentials};
 pub use feeds::{FeedEntry, Feeds};
 pub use follows::{Edge, Follows};
 pub use idempotency::{IdempotencyRecord, IdempotencyRecords};
 pub use outbox::{Outbox, OutboxEntry};
 pub use posts::Posts;
+pub use sessions::{SessionId, Sessions, StoredToken};
 pub use users::Users;
 
 use std::{collections::HashMap, hash::Hash};
