@@ -38,10 +38,10 @@ pub enum LoadtestError {
     },
     /// The service did not start.
     #[error("the service does not start")]
-    Start(#[from] local::StartError),
+    Start(#[from] local::error::StartError),
     /// The service ended by itself, or not cleanly.
     #[error("the service failed")]
-    Run(#[from] local::RunError),
+    Run(#[from] local::error::RunError),
     /// Users and edges could not be made.
     #[error("the store cannot be seeded")]
     Seed(#[source] StoreError),

@@ -9,13 +9,15 @@ use loadtest::{
     options::{Cli, Scenario},
 };
 use serde::Serialize;
+use shared::telemetry::{self, LogFormat};
 
 /// What was asked for is wrong.
 const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    shared::telemetry::init_warnings();
+    // A line a request would drown the progress bars.
+    telemetry::init_at(LogFormat::Pretty, "warn");
     let outcome = tokio::runtime::Runtime::new().map_err(LoadtestError::Client).and_then(|runtime| runtime.block_on(run(cli.scenario)));
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
@@ -71,6 +73,6 @@ impl<'a> JsonFile<'a> {
 
 /// An error with its causes, on one line.
 fn chain(error: &dyn Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
+    let causes = std::iter::successors(Some(error), |&error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

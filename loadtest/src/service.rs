@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use local::{Application, Config, DataDir, Handle, Seams, Services};
+use local::{Application, Config, DataDir, Handle, Seams, services::Services};
 use shared::domain::UserId;
 
 use crate::{

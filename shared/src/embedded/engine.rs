@@ -23,13 +23,13 @@ use crate::{
 };
 
 /// Memory for blocks read from disk. Feed pages read the newest entries, which are mostly still in a memtable.
-const CACHE_BYTES: u64 = 16 * 1024 * 1024;
+pub const CACHE_BYTES: u64 = 16 * 1024 * 1024;
 /// A memtable is written out beyond this. Writes stall when four wait for it, so 4 x this is the most a keyspace holds.
-const MEMTABLE_BYTES: u64 = 16 * 1024 * 1024;
+pub const MEMTABLE_BYTES: u64 = 16 * 1024 * 1024;
 /// When syncs are recorded nothing is written out: only then is the journal alone what a loss of power leaves.
 const RECORDING_MEMTABLE_BYTES: u64 = 1024 * 1024 * 1024;
 /// One flushes while the other compacts.
-const FJALL_THREADS: usize = 2;
+pub const FJALL_THREADS: usize = 2;
 
 /// What the syncer calls out to.
 #[derive(Clone)]
