@@ -26,7 +26,7 @@ use crate::{
     error::{RunError, StartError},
     http_server, metrics,
     parts::{Parts, Workers},
-    seams::Seams,
+    seams::{Seams, Wrap},
     secret,
     services::{Pipeline, Services},
     socket::OperatorSocket,
@@ -204,7 +204,7 @@ async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartE
 }
 
 /// The port inside its wrapper, if it has one.
-fn wrapped<P: ?Sized>(port: &Arc<P>, wrap: Option<&Box<dyn Fn(Arc<P>) -> Arc<P> + Send>>) -> Arc<P> {
+fn wrapped<P: ?Sized>(port: &Arc<P>, wrap: Option<&Wrap<P>>) -> Arc<P> {
     wrap.map_or_else(|| Arc::clone(port), |wrap| wrap(Arc::clone(port)))
 }
 

@@ -12,7 +12,7 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use rand::RngExt;
 use shared::{
     limits,
-    queue::{Queue, QueueName, Receipt, ReceivedMessage, delete_all},
+    queue::{Queue, QueueError, QueueName, Receipt, ReceivedMessage, delete_all},
 };
 use tokio::{
     sync::{Semaphore, watch},
@@ -62,42 +62,40 @@ impl EventSource {
         let (source, handler) = (Arc::new(self), Arc::new(handler));
         let slots = Arc::new(Semaphore::new(source.mapping.max_concurrency.max(1)));
         let mut invocations = JoinSet::new();
-        let mut failures = 0;
-        loop {
-            let slot = tokio::select! {
-                biased;
-                () = stop.cancelled() => break,
-                slot = Arc::clone(&slots).acquire_owned() => slot.expect("the semaphore is never closed"),
-            };
-            while invocations.try_join_next().is_some() {}
-            let received = tokio::select! {
-                biased;
-                () = stop.cancelled() => break,
-                received = source.receive() => received,
-            };
-            match received {
-                Ok(messages) if messages.is_empty() => failures = 0,
-                Ok(messages) => {
-                    failures = 0;
-                    let (source, handler) = (Arc::clone(&source), Arc::clone(&handler));
-                    invocations.spawn(async move {
-                        source.invoke(handler.as_ref(), messages).await;
-                        drop(slot);
-                    });
-                }
-                Err(pause_because) => {
-                    warn!(queue = source.name.name(), error = %pause_because, "{} gave no messages", source.name.name());
-                    tokio::select! {
-                        () = stop.cancelled() => break,
-                        () = tokio::time::sleep(pause_after(failures)) => failures += 1,
-                    }
-                }
+        let take = async {
+            // Nothing closes the semaphore.
+            while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
+                let messages = source.receive_some().await;
+                while invocations.try_join_next().is_some() {}
+                let (source, handler) = (Arc::clone(&source), Arc::clone(&handler));
+                invocations.spawn(async move {
+                    source.invoke(handler.as_ref(), messages).await;
+                    drop(slot);
+                });
             }
-        }
+        };
+        // What a receive that is cut short here has taken stays in flight and comes again.
+        stop.run_until_cancelled(take).await;
         source.finish(invocations).await;
     }
 
-    async fn receive(&self) -> Result<Vec<ReceivedMessage>, shared::queue::QueueError> {
+    /// Receives until there is something, with growing pauses while the queue fails.
+    async fn receive_some(&self) -> Vec<ReceivedMessage> {
+        let mut failures = 0;
+        loop {
+            match self.receive().await {
+                Ok(messages) if messages.is_empty() => failures = 0,
+                Ok(messages) => return messages,
+                Err(error) => {
+                    warn!(queue = self.name.name(), %error, "{} gave no messages", self.name.name());
+                    tokio::time::sleep(pause_after(failures)).await;
+                    failures += 1;
+                }
+            }
+        }
+    }
+
+    async fn receive(&self) -> Result<Vec<ReceivedMessage>, QueueError> {
         let size = self.mapping.batch_size.clamp(1, limits::MAX_QUEUE_BATCH);
         self.queue.receive(self.name, size, limits::MAX_RECEIVE_WAIT, None).await
     }

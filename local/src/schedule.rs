@@ -1,4 +1,4 @@
-//! Work that comes round: what an EventBridge schedule starts in the cloud.
+//! Work that comes round: what a schedule of `EventBridge` starts in the cloud.
 
 use std::{future::Future, time::Duration};
 
@@ -30,12 +30,12 @@ where
 /// Waits until `interval` has passed since `began`.
 async fn pass(clock: &Clock, began: shared::domain::Timestamp, interval: Duration) {
     loop {
-        let passed = clock.now().since(began);
-        if passed >= interval {
+        let left = interval.saturating_sub(clock.now().since(began));
+        if left.is_zero() {
             return;
         }
         let wait = match clock {
-            Clock::System => interval - passed,
+            Clock::System => left,
             Clock::Manual(_) => MANUAL_CLOCK_LOOK,
         };
         tokio::time::sleep(wait).await;

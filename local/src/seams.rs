@@ -10,17 +10,15 @@ use shared::{
     store::Store,
 };
 
-/// Puts something around the store.
-pub type WrapStore = Box<dyn Fn(Arc<dyn Store>) -> Arc<dyn Store> + Send>;
-/// Puts something around the queues.
-pub type WrapQueue = Box<dyn Fn(Arc<dyn Queue>) -> Arc<dyn Queue> + Send>;
+/// Puts something around a port.
+pub type Wrap<P> = Box<dyn Fn(Arc<P>) -> Arc<P> + Send>;
 
 /// Where tests and load tests reach in. The default changes nothing.
 pub struct Seams {
     /// Around the store: faults, counters.
-    pub wrap_store: Option<WrapStore>,
+    pub wrap_store: Option<Wrap<dyn Store>>,
     /// Around the queues: faults, counters, duplicates.
-    pub wrap_queue: Option<WrapQueue>,
+    pub wrap_queue: Option<Wrap<dyn Queue>>,
     /// Where the time comes from.
     pub clock: Clock,
     /// Whether messages are taken from the queues.

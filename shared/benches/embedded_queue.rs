@@ -27,8 +27,7 @@ fn send_receive_delete(c: &mut Criterion) {
     let folder = tempfile::tempdir().expect("a folder");
     let engine = Engine::open(EngineOptions::at(folder.path())).expect("an engine");
     let queue = EmbeddedQueue::open(engine, QueueSettingsOf::default()).expect("a queue");
-    let message =
-        OutgoingMessage { body: "x".repeat(BODY_BYTES), group: "author".to_owned(), delay: Duration::ZERO };
+    let message = OutgoingMessage { body: "x".repeat(BODY_BYTES), group: "author".to_owned(), delay: Duration::ZERO };
     let messages = vec![message; limits::MAX_QUEUE_BATCH];
     let mut group = c.benchmark_group("embedded_queue");
     group.sample_size(20).throughput(Throughput::Elements(limits::MAX_QUEUE_BATCH as u64));

@@ -1,8 +1,8 @@
 //! The names of every metric, and logging set-up.
 //!
 //! Logs go to standard error in both formats and in both homes: standard output belongs to what a command was asked
-//! for, and Lambda collects either. `TWEETER_LOG` filters them (`info` by default; `info,tweeter=debug`,
-//! `shared::embedded=trace`, as `tracing_subscriber::EnvFilter` reads it).
+//! for, and Lambda collects either. `TWEETER_LOG` filters them ([`DEFAULT_LOG_FILTER`] when it is not set; such as
+//! `info,local=debug`, as `tracing_subscriber::EnvFilter` reads it).
 
 use std::io::{IsTerminal, stderr};
 
@@ -11,6 +11,9 @@ use tracing_subscriber::EnvFilter;
 
 /// The environment variable that filters logs.
 pub const LOG_FILTER_VARIABLE: &str = "TWEETER_LOG";
+
+/// What is logged by default: our own news, and of the database engine only what is wrong.
+pub const DEFAULT_LOG_FILTER: &str = "info,fjall=warn,lsm_tree=warn";
 
 /// How a log line is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -25,7 +28,7 @@ pub enum LogFormat {
 /// Sends logs to standard error and writes each panic as one log line. Again is the same as once: the first format
 /// stays. A filter that cannot be read is named in the log, and the default taken instead.
 pub fn init(format: LogFormat) {
-    init_at(format, "info");
+    init_at(format, DEFAULT_LOG_FILTER);
 }
 
 /// The same with another filter where the variable names none.
@@ -47,7 +50,7 @@ pub fn init_at(format: LogFormat, default_filter: &str) {
     }
     std::panic::set_hook(Box::new(log_panic));
     if unreadable {
-        tracing::warn!("{LOG_FILTER_VARIABLE} cannot be read as a filter; logging at {default_filter}");
+        tracing::warn!("{LOG_FILTER_VARIABLE} cannot be read as a filter; {default_filter} is taken");
     }
 }
 

@@ -6,7 +6,17 @@ use std::{fs, path::Path};
 const FORBIDDEN: &[(&str, &[&str], &str)] = &[
     (
         "domain",
-        &["crate::store", "crate::queue", "crate::dao", "crate::service", "crate::http", "aws_", "axum", "lambda_", "fjall"],
+        &[
+            "crate::store",
+            "crate::queue",
+            "crate::dao",
+            "crate::service",
+            "crate::http",
+            "aws_",
+            "axum",
+            "lambda_",
+            "fjall",
+        ],
         "the domain imports nothing of ours and no AWS, axum or Lambda crate",
     ),
     (

@@ -12,9 +12,7 @@ use std::{
 use async_trait::async_trait;
 use shared::{
     queue::{OutgoingMessage, Queue, QueueDepth, QueueError, QueueName, Receipt, ReceivedMessage},
-    store::{
-        BatchGot, BatchWrite, Consistency, Item, Key, Outcome, Query, QueryPage, Store, StoreError, Table, Write,
-    },
+    store::{BatchGot, BatchWrite, Consistency, Item, Key, Outcome, Query, QueryPage, Store, StoreError, Table, Write},
 };
 use tokio::sync::Notify;
 

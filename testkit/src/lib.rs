@@ -1,1 +1,4 @@
-//! testkit
+//! What the tests of all crates share.
+
+pub mod crash;
+pub mod pipeline;

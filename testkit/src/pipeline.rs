@@ -1,6 +1,13 @@
 //! The whole pipeline, turned by hand: one batch at a time, with time standing still until a test moves it.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use follow_fetcher::FollowFetcher;
@@ -8,11 +15,9 @@ use job_handler::JobHandler;
 use shared::{
     batch::RetryPauses,
     dao::{Outbox, Users},
-    domain::{
-        Clock, DisplayName, Handle, IdGenerator, PageLimit, PostId, PostText, Profile, Timestamp, User, UserId,
-    },
+    domain::{Clock, DisplayName, Handle, IdGenerator, PageLimit, PostId, PostText, Profile, Timestamp, User, UserId},
     limits,
-    queue::{Queue, QueueName, QueueSettings, ReceivedMessage},
+    queue::{Queue, QueueName, ReceivedMessage},
     service::{
         delivery::DeliveryService,
         fan_out::{FanOutOptions, FanOutService},
@@ -26,6 +31,9 @@ use shared::{
 
 /// Where a pipeline's time starts: some moment of 2025.
 pub const START: Timestamp = Timestamp::from_millis(1_763_700_000_000);
+
+/// Makes handles unique.
+static USERS: AtomicU64 = AtomicU64::new(0);
 
 /// Every service and handler on one pair of ports.
 #[derive(Debug, Clone)]
@@ -70,9 +78,10 @@ impl Pipeline {
         }
     }
 
-    /// A user of this handle.
-    pub async fn user(&self, handle: &str) -> UserId {
-        let handle = Handle::parse(handle).expect("a test's handle is valid");
+    /// A user whose handle begins so; one database may serve many rounds of a test.
+    pub async fn user(&self, name: &str) -> UserId {
+        let number = USERS.fetch_add(1, Ordering::Relaxed);
+        let handle = Handle::parse(&format!("{name}_{number}")).expect("a test's handle is valid");
         let user = User { user_id: UserId::random(), display_name: DisplayName::from(&handle), handle };
         let user_id = user.user_id;
         let profile = Profile { user, bio: String::new(), created_at: self.clock.now() };
@@ -85,8 +94,8 @@ impl Pipeline {
     pub async fn author_with_followers(&self, count: usize) -> (UserId, Vec<UserId>) {
         let author = self.user("author").await;
         let mut followers = Vec::with_capacity(count);
-        for number in 0..count {
-            let follower = self.user(&format!("follower_{number}")).await;
+        for _ in 0..count {
+            let follower = self.user("follower").await;
             self.graph.follow(follower, author, self.clock.now()).await.expect("the follow is made");
             followers.push(follower);
         }
@@ -192,17 +201,14 @@ pub fn event_of(messages: &[ReceivedMessage]) -> SqsEvent {
             record.message_id = Some(message.message_id.clone());
             record.receipt_handle = Some(message.receipt.clone());
             record.body = Some(message.body.clone());
-            record.attributes =
-                [("ApproximateReceiveCount", message.receive_count.to_string()), ("MessageGroupId", message.group.clone())]
-                    .map(|(name, value)| (name.to_owned(), value))
-                    .into();
+            record.attributes = [
+                ("ApproximateReceiveCount", message.receive_count.to_string()),
+                ("MessageGroupId", message.group.clone()),
+            ]
+            .map(|(name, value)| (name.to_owned(), value))
+            .into();
             record
         })
         .collect();
     event
-}
-
-/// Queue settings as deployed: a minute's visibility, five receives.
-pub fn queue_settings() -> QueueSettings {
-    QueueSettings::default()
 }

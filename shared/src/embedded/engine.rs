@@ -78,12 +78,7 @@ pub struct EngineOptions {
 impl EngineOptions {
     /// A database at `path`, on the system's clock, recording nothing, ending the process when a sync fails.
     pub fn at(path: impl Into<PathBuf>) -> Self {
-        Self {
-            path: path.into(),
-            clock: Clock::System,
-            record_syncs: false,
-            sync_hooks: SyncHooks::default(),
-        }
+        Self { path: path.into(), clock: Clock::System, record_syncs: false, sync_hooks: SyncHooks::default() }
     }
 }
 
@@ -315,17 +310,12 @@ impl fmt::Debug for Engine {
 }
 
 fn open_database(options: &EngineOptions, syncs: &Arc<Syncs>) -> fjall::Result<Shared> {
-    let database =
-        Database::builder(&options.path).cache_size(CACHE_BYTES).worker_threads(FJALL_THREADS).open()?;
+    let database = Database::builder(&options.path).cache_size(CACHE_BYTES).worker_threads(FJALL_THREADS).open()?;
     let memtable = if options.record_syncs { RECORDING_MEMTABLE_BYTES } else { MEMTABLE_BYTES };
     let keyspace =
         |name: &str| database.keyspace(name, || KeyspaceCreateOptions::default().max_memtable_size(memtable));
     Ok(Shared {
-        tables: [
-            keyspace(Table::Auth.name())?,
-            keyspace(Table::Social.name())?,
-            keyspace(Table::Feed.name())?,
-        ],
+        tables: [keyspace(Table::Auth.name())?, keyspace(Table::Social.name())?, keyspace(Table::Feed.name())?],
         expiry: keyspace("expiry")?,
         messages: keyspace("messages")?,
         receives: keyspace("receives")?,

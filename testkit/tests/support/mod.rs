@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use shared::{
     domain::Clock,
-    embedded::{EmbeddedQueue, EmbeddedStore, Engine, EngineOptions},
-    queue::Queue,
+    embedded::{EmbeddedQueue, EmbeddedStore, Engine, EngineOptions, QueueSettingsOf},
+    queue::{Queue, QueueSettings},
     store::Store,
 };
 use testkit::pipeline::{Pipeline, START};
@@ -24,7 +24,8 @@ impl Embedded {
         let clock = Clock::manual(START);
         let options = EngineOptions { clock: clock.clone(), ..EngineOptions::at(directory.path()) };
         let engine = Engine::open(options).expect("a fresh database opens");
-        let queue = EmbeddedQueue::open(engine.clone(), testkit::pipeline::settings).expect("a fresh queue opens");
+        let queue = EmbeddedQueue::open(engine.clone(), QueueSettingsOf::all(QueueSettings::default()))
+            .expect("a fresh queue opens");
         Self { store: Arc::new(EmbeddedStore::new(engine)), queue: Arc::new(queue), clock, _directory: directory }
     }
 

@@ -125,11 +125,7 @@ pub fn receives(shared: &Shared, key: &[u8]) -> Result<Receives, Failure> {
 }
 
 /// Calls `visit` with each message of a queue, by rising sequence.
-pub fn each(
-    shared: &Shared,
-    queue: QueueName,
-    mut visit: impl FnMut(u64, &Head<'_>, Receives),
-) -> Result<(), Failure> {
+pub fn each(shared: &Shared, queue: QueueName, mut visit: impl FnMut(u64, &Head<'_>, Receives)) -> Result<(), Failure> {
     let snapshot = shared.snapshot();
     // Both lie in the same order, so the counts are read along instead of looked up.
     let mut counts = Counts { rows: snapshot.prefix(&shared.receives, [tag_of(queue)]), ahead: None };

@@ -201,9 +201,10 @@ impl State {
     /// Changes until when a message in flight is invisible; `false` when the hold is of an earlier receive or the
     /// message is not in flight. Its handler lived to say so: it is no suspect any more.
     pub fn change(&mut self, hold: Hold, now: Timestamp, until: Timestamp) -> bool {
-        let is_held = self.messages.get(&hold.sequence).is_some_and(|message| {
-            message.receives == hold.receives && matches!(message.place, Place::InFlight(_))
-        });
+        let is_held = self
+            .messages
+            .get(&hold.sequence)
+            .is_some_and(|message| message.receives == hold.receives && matches!(message.place, Place::InFlight(_)));
         let Some(mut message) = is_held.then(|| self.remove(hold.sequence)).flatten() else { return false };
         message.is_suspect = false;
         message.place = if until <= now { Place::Ready } else { Place::InFlight(until) };

@@ -1,9 +1,6 @@
 //! Send, receive, delete and change: each one commit, with the change in memory before or after it, never half.
 
-use std::{
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use fjall::{OwnedWriteBatch, UserValue};
 use parking_lot::Mutex;
@@ -51,11 +48,8 @@ impl Queues {
     /// Reads what lies in the queues. Messages marked as in flight are suspects.
     pub fn open(shared: &Shared, settings: QueueSettingsOf, now: Timestamp) -> Result<Self, Failure> {
         let next = rows::reserved(shared)?.max(1);
-        let mut queues = Self {
-            settings,
-            queues: Default::default(),
-            sequences: Mutex::new(Sequences { next, reserved: next }),
-        };
+        let mut queues =
+            Self { settings, queues: Default::default(), sequences: Mutex::new(Sequences { next, reserved: next }) };
         for queue in QueueName::ALL {
             let newest = queues.of(queue).fill(shared, queue, now)?;
             let sequences = queues.sequences.get_mut();
@@ -238,7 +232,9 @@ pub fn receive(shared: &Shared, queues: &Arc<Queues>, receive: &Receive) -> Resu
     }
     shared.commit(batch)?;
     if let Some((to, messages)) = moved {
-        queues.of(to).update(|state| messages.into_iter().for_each(|(sequence, message)| state.insert(sequence, message)));
+        queues
+            .of(to)
+            .update(|state| messages.into_iter().for_each(|(sequence, message)| state.insert(sequence, message)));
     }
     Ok(Handed { messages: received, queues: Arc::clone(queues), queue })
 }

@@ -12,15 +12,10 @@ mod write;
 
 use async_trait::async_trait;
 
-use super::{
-    engine::Engine,
-    lanes::Lane,
-};
+use super::{engine::Engine, lanes::Lane};
 use crate::{
     domain::Timestamp,
-    store::{
-        BatchGot, BatchWrite, Consistency, Item, Key, Outcome, Query, QueryPage, Store, StoreError, Table, Write,
-    },
+    store::{BatchGot, BatchWrite, Consistency, Item, Key, Outcome, Query, QueryPage, Store, StoreError, Table, Write},
 };
 
 /// The storage port on one fjall database. Every read is strongly consistent; a batch leaves nothing undone.
