@@ -108,12 +108,7 @@ pub fn drive(
     Ok(sum)
 }
 
-fn dispatch(
-    runtime: &Runtime,
-    under_way: &Arc<Semaphore>,
-    request: Request,
-    answers: mpsc::UnboundedSender<Answer>,
-) {
+fn dispatch(runtime: &Runtime, under_way: &Arc<Semaphore>, request: Request, answers: mpsc::UnboundedSender<Answer>) {
     let Ok(permit) = Arc::clone(under_way).try_acquire_owned() else {
         // The receiver outlives every sender.
         let _ = answers.send(request.answer(Err(None)));

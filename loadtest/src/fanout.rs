@@ -179,8 +179,7 @@ async fn read_through_http(
     posts: &[PostId],
 ) -> Result<(Latencies, Option<FeedDiffers>), LoadtestError> {
     let client = service.client();
-    let readers: Vec<String> =
-        evenly_picked(followers, HTTP_READERS).map(|reader| service.token(*reader)).collect();
+    let readers: Vec<String> = evenly_picked(followers, HTTP_READERS).map(|reader| service.token(*reader)).collect();
     let progress = progress::bar("reading by HTTP", (readers.len() * READS_EACH) as u64);
     let (mut latencies, mut differing) = (Latencies::new(), None);
     for round in 0..READS_EACH {

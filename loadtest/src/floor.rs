@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use fjall::{Database, Keyspace, KeyspaceCreateOptions};
+use fjall::{Database, Keyspace};
 use shared::{
     dao::{FeedEntry, Feeds},
     domain::{Clock, IdGenerator, PostId, UserId},
@@ -32,12 +32,8 @@ pub enum FloorError {
 /// no queue and no sync between. Making the keys is off the clock. Blocks.
 pub fn entries_per_second(readers: &[UserId], posts: u64) -> Result<f64, FloorError> {
     let directory = tempfile::Builder::new().prefix("tweeter-floor").tempdir()?;
-    let database = Database::builder(directory.path())
-        .cache_size(engine::CACHE_BYTES)
-        .worker_threads(engine::FJALL_THREADS)
-        .open()?;
-    let options = || KeyspaceCreateOptions::default().max_memtable_size(engine::MEMTABLE_BYTES);
-    let feed = database.keyspace("feed", options)?;
+    let database = engine::database_builder(directory.path()).open()?;
+    let feed = database.keyspace("feed", engine::keyspace_options)?;
     let (ids, author) = (IdGenerator::new(), UserId::random());
     let mut spent = Duration::ZERO;
     for _ in 0..posts {

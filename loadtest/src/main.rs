@@ -18,7 +18,9 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     // A line a request would drown the progress bars.
     telemetry::init_at(LogFormat::Pretty, "warn");
-    let outcome = tokio::runtime::Runtime::new().map_err(LoadtestError::Client).and_then(|runtime| runtime.block_on(run(cli.scenario)));
+    let outcome = tokio::runtime::Runtime::new()
+        .map_err(LoadtestError::Client)
+        .and_then(|runtime| runtime.block_on(run(cli.scenario)));
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => {
@@ -66,7 +68,8 @@ impl<'a> JsonFile<'a> {
 
     fn write(self, report: &impl Serialize) -> Result<(), LoadtestError> {
         let Some((path, mut file)) = self.0 else { return Ok(()) };
-        let written = serde_json::to_string_pretty(report).map_err(Into::into).and_then(|json| writeln!(file, "{json}"));
+        let written =
+            serde_json::to_string_pretty(report).map_err(Into::into).and_then(|json| writeln!(file, "{json}"));
         written.map_err(|error| LoadtestError::Json { path: path.to_owned(), error })
     }
 }

@@ -61,12 +61,7 @@ pub async fn run(options: &MixedOptions) -> Result<MixedReport, LoadtestError> {
 }
 
 fn load_of(options: &MixedOptions) -> Load {
-    Load {
-        rate: options.rate,
-        seconds: options.seconds,
-        read_share: options.read_share,
-        users: options.users as usize,
-    }
+    Load { rate: options.rate, seconds: options.seconds, read_share: options.read_share, users: options.users as usize }
 }
 
 async fn seed(service: &Service, graph: &Graph) -> Result<(), LoadtestError> {

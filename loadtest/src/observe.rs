@@ -17,9 +17,7 @@ use parking_lot::RwLock;
 use shared::{
     domain::PostId,
     queue::{OutgoingMessage, Queue, QueueDepth, QueueError, QueueName, Receipt, ReceivedMessage},
-    store::{
-        BatchGot, BatchWrite, Consistency, Item, Key, Outcome, Query, QueryPage, Store, StoreError, Table, Write,
-    },
+    store::{BatchGot, BatchWrite, Consistency, Item, Key, Outcome, Query, QueryPage, Store, StoreError, Table, Write},
 };
 use tokio::sync::Notify;
 
@@ -119,7 +117,8 @@ impl Default for Observer {
 
 /// How many entries of which post a batch on Feed holds: one post, as the jobs are cut.
 fn entries_by_post(writes: &[BatchWrite]) -> Vec<(PostId, u64)> {
-    let puts: Vec<&Key> = writes.iter().filter(|write| matches!(write, BatchWrite::Put(_))).map(BatchWrite::key).collect();
+    let puts: Vec<&Key> =
+        writes.iter().filter(|write| matches!(write, BatchWrite::Put(_))).map(BatchWrite::key).collect();
     puts.chunk_by(|a, b| a.sort == b.sort)
         .filter_map(|run| Some((run.first()?.sort.parse().ok()?, run.len() as u64)))
         .collect()

@@ -198,7 +198,11 @@ impl fmt::Display for FanoutReport {
             &[
                 ("followers", self.followers.to_string(), ""),
                 ("posts", self.posts.to_string(), ""),
-                ("fan-out", format!("{:.1} / {:.1} / {:.1} ms", ms.p50, ms.p99, ms.max), "p50 / p99 / max, 201 to last entry"),
+                (
+                    "fan-out",
+                    format!("{:.1} / {:.1} / {:.1} ms", ms.p50, ms.p99, ms.max),
+                    "p50 / p99 / max, 201 to last entry",
+                ),
                 ("entries", format!("{} of {}", self.entries_found, self.entries_expected), "found in the feeds"),
                 ("duplicates", self.duplicates.to_string(), ""),
                 (
@@ -228,7 +232,11 @@ impl fmt::Display for MixedReport {
                 ("errors", self.errors.to_string(), ""),
                 ("read", three(self.read_ms), "p50 / p99 / p99.9, from the intended start"),
                 ("post", three(self.post_ms), "p50 / p99 / p99.9, from the intended start"),
-                ("delivery", format!("{:.1} / {:.1} ms", delivery.p50, delivery.p99), "p50 / p99, to the last follower"),
+                (
+                    "delivery",
+                    format!("{:.1} / {:.1} ms", delivery.p50, delivery.p99),
+                    "p50 / p99, to the last follower",
+                ),
                 ("lost", self.lost.to_string(), ""),
                 ("duplicates", self.duplicates.to_string(), ""),
                 ("peak memory", memory(self.peak_rss_mb), "resident, after seeding, client included"),

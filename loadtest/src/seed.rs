@@ -43,9 +43,9 @@ impl Seeder {
 
     /// Makes edges, each `(follower, followee)`, from both sides.
     pub async fn edges(&self, edges: impl Iterator<Item = (UserId, UserId)> + Send) -> Result<(), StoreError> {
-        self.write(edges.flat_map(|(follower, followee)| {
-            Follows::both_sides(follower, followee, self.now, self.shown_since)
-        }))
+        self.write(
+            edges.flat_map(|(follower, followee)| Follows::both_sides(follower, followee, self.now, self.shown_since)),
+        )
         .await
     }
 

@@ -7,7 +7,7 @@ use std::{
     thread::JoinHandle,
 };
 
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch};
+use fjall::{Database, DatabaseBuilder, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch};
 use parking_lot::Mutex;
 
 use super::{
@@ -23,13 +23,15 @@ use crate::{
 };
 
 /// Memory for blocks read from disk. Feed pages read the newest entries, which are mostly still in a memtable.
-pub const CACHE_BYTES: u64 = 16 * 1024 * 1024;
+const CACHE_BYTES: u64 = 16 * 1024 * 1024;
 /// A memtable is written out beyond this. Writes stall when four wait for it, so 4 x this is the most a keyspace holds.
-pub const MEMTABLE_BYTES: u64 = 16 * 1024 * 1024;
+const MEMTABLE_BYTES: u64 = 16 * 1024 * 1024;
 /// When syncs are recorded nothing is written out: only then is the journal alone what a loss of power leaves.
 const RECORDING_MEMTABLE_BYTES: u64 = 1024 * 1024 * 1024;
+/// Beyond this fjall writes out what keeps the oldest journal: bounds the disk used and what a restart must read.
+const MAX_JOURNAL_BYTES: u64 = 128 * 1024 * 1024;
 /// One flushes while the other compacts.
-pub const FJALL_THREADS: usize = 2;
+const FJALL_THREADS: usize = 2;
 
 /// What the syncer calls out to.
 #[derive(Clone)]
@@ -309,11 +311,20 @@ impl fmt::Debug for Engine {
     }
 }
 
+/// The database as the engine sets it up. Apart from the engine only what compares itself to it needs this.
+pub fn database_builder(path: &Path) -> DatabaseBuilder<Database> {
+    Database::builder(path).cache_size(CACHE_BYTES).max_journaling_size(MAX_JOURNAL_BYTES).worker_threads(FJALL_THREADS)
+}
+
+/// A keyspace as the engine sets it up.
+pub fn keyspace_options() -> KeyspaceCreateOptions {
+    KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES)
+}
+
 fn open_database(options: &EngineOptions, syncs: &Arc<Syncs>) -> fjall::Result<Shared> {
-    let database = Database::builder(&options.path).cache_size(CACHE_BYTES).worker_threads(FJALL_THREADS).open()?;
+    let database = database_builder(&options.path).open()?;
     let memtable = if options.record_syncs { RECORDING_MEMTABLE_BYTES } else { MEMTABLE_BYTES };
-    let keyspace =
-        |name: &str| database.keyspace(name, || KeyspaceCreateOptions::default().max_memtable_size(memtable));
+    let keyspace = |name: &str| database.keyspace(name, || keyspace_options().max_memtable_size(memtable));
     Ok(Shared {
         tables: [keyspace(Table::Auth.name())?, keyspace(Table::Social.name())?, keyspace(Table::Feed.name())?],
         expiry: keyspace("expiry")?,

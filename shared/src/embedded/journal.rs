@@ -98,7 +98,8 @@ struct Writer {
 
 #[cfg(target_os = "linux")]
 impl Writer {
-    const WRITE_ONLY: u32 = 0o1;
+    /// `O_WRONLY` and `O_RDWR`.
+    const WRITES: u32 = 0o3;
     const APPEND: u32 = 0o2000;
 
     /// `None` for a descriptor that only reads, like our own.
@@ -106,7 +107,7 @@ impl Writer {
         let field = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
         let flags = u32::from_str_radix(field("flags:")?, 8).ok()?;
         let offset = field("pos:")?.parse().ok()?;
-        (flags & Self::WRITE_ONLY != 0).then_some(Self { offset, appends: flags & Self::APPEND != 0 })
+        (flags & Self::WRITES != 0).then_some(Self { offset, appends: flags & Self::APPEND != 0 })
     }
 }
 
