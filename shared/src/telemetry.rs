@@ -28,9 +28,14 @@ pub enum LogFormat {
 /// Sends logs to standard error and writes each panic as one log line. Again is the same as once: the first format
 /// stays. A filter that cannot be read is named in the log, and the default taken instead.
 pub fn init(format: LogFormat) {
+    init_at(format, DEFAULT_LOG_FILTER);
+}
+
+/// The same with another filter where the variable names none.
+pub fn init_at(format: LogFormat, default_filter: &str) {
     let (filter, unreadable) = match EnvFilter::try_from_env(LOG_FILTER_VARIABLE) {
         Ok(filter) => (filter, false),
-        Err(_) => (EnvFilter::new(DEFAULT_LOG_FILTER), std::env::var_os(LOG_FILTER_VARIABLE).is_some()),
+        Err(_) => (EnvFilter::new(default_filter), std::env::var_os(LOG_FILTER_VARIABLE).is_some()),
     };
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
     let installed = match format {
@@ -45,7 +50,7 @@ pub fn init(format: LogFormat) {
     }
     std::panic::set_hook(Box::new(log_panic));
     if unreadable {
-        tracing::warn!("{LOG_FILTER_VARIABLE} cannot be read as a filter; {DEFAULT_LOG_FILTER} is taken");
+        tracing::warn!("{LOG_FILTER_VARIABLE} cannot be read as a filter; {default_filter} is taken");
     }
 }
 

@@ -49,16 +49,19 @@ impl Follows {
         followed_at: Timestamp,
         shown_since: PostId,
     ) -> Result<Outcome, StoreError> {
-        let side = |key: Key| {
+        let sides = Self::both_sides(follower, followee, followed_at, shown_since);
+        let writes: Vec<_> = sides.into_iter().map(|side| (Table::Social, Write::create(side))).collect();
+        with_retries(|| self.store.transact(writes.clone())).await
+    }
+
+    /// An edge as it is stored, from the follower's side and from the followee's. Of use by itself only to put many
+    /// edges into a store that nobody reads yet.
+    pub fn both_sides(follower: UserId, followee: UserId, followed_at: Timestamp, shown_since: PostId) -> [Item; 2] {
+        [keys::following_edge(follower, followee), keys::follower_edge(followee, follower)].map(|key| {
             Item::new(key)
                 .with(attr::FOLLOWED_AT, followed_at.as_millis().cast_signed())
                 .with(attr::SHOWN_SINCE, shown_since.to_string())
-        };
-        let writes = vec![
-            (Table::Social, Write::create(side(keys::following_edge(follower, followee)))),
-            (Table::Social, Write::create(side(keys::follower_edge(followee, follower)))),
-        ];
-        with_retries(|| self.store.transact(writes.clone())).await
+        })
     }
 
     /// Removes both sides of an edge in one transaction, whether there is one or not.

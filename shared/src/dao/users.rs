@@ -58,17 +58,19 @@ impl Users {
             Item::new(keys::handle_claim(&profile.user.handle)).with(attr::USER_ID, profile.user.user_id.to_string());
         [
             (Table::Social, Write::create(claim)),
-            (Table::Social, Write::Put { item: profile_item(profile), condition: Condition::Absent }),
+            (Table::Social, Write::Put { item: Self::profile_item(profile), condition: Condition::Absent }),
         ]
     }
-}
 
-fn profile_item(profile: &Profile) -> Item {
-    Item::new(keys::profile(profile.user.user_id))
-        .with(attr::HANDLE, profile.user.handle.as_str())
-        .with(attr::DISPLAY_NAME, profile.user.display_name.as_str())
-        .with(attr::BIO, profile.bio.as_str())
-        .with(attr::CREATED_AT, profile.created_at.as_millis().cast_signed())
+    /// A profile as it is stored, without the claim of its handle. Of use by itself only to put many users into a store
+    /// that nobody reads yet.
+    pub fn profile_item(profile: &Profile) -> Item {
+        Item::new(keys::profile(profile.user.user_id))
+            .with(attr::HANDLE, profile.user.handle.as_str())
+            .with(attr::DISPLAY_NAME, profile.user.display_name.as_str())
+            .with(attr::BIO, profile.bio.as_str())
+            .with(attr::CREATED_AT, profile.created_at.as_millis().cast_signed())
+    }
 }
 
 fn profile_from(user_id: UserId, item: &Item) -> Result<Profile, MalformedItem> {

@@ -7,7 +7,7 @@ use std::{
     thread::JoinHandle,
 };
 
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch};
+use fjall::{Database, DatabaseBuilder, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch};
 use parking_lot::Mutex;
 
 use super::{
@@ -311,15 +311,20 @@ impl fmt::Debug for Engine {
     }
 }
 
+/// The database as the engine sets it up. Apart from the engine only what compares itself to it needs this.
+pub fn database_builder(path: &Path) -> DatabaseBuilder<Database> {
+    Database::builder(path).cache_size(CACHE_BYTES).max_journaling_size(MAX_JOURNAL_BYTES).worker_threads(FJALL_THREADS)
+}
+
+/// A keyspace as the engine sets it up.
+pub fn keyspace_options() -> KeyspaceCreateOptions {
+    KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES)
+}
+
 fn open_database(options: &EngineOptions, syncs: &Arc<Syncs>) -> fjall::Result<Shared> {
-    let database = Database::builder(&options.path)
-        .cache_size(CACHE_BYTES)
-        .max_journaling_size(MAX_JOURNAL_BYTES)
-        .worker_threads(FJALL_THREADS)
-        .open()?;
+    let database = database_builder(&options.path).open()?;
     let memtable = if options.record_syncs { RECORDING_MEMTABLE_BYTES } else { MEMTABLE_BYTES };
-    let keyspace =
-        |name: &str| database.keyspace(name, || KeyspaceCreateOptions::default().max_memtable_size(memtable));
+    let keyspace = |name: &str| database.keyspace(name, || keyspace_options().max_memtable_size(memtable));
     Ok(Shared {
         tables: [keyspace(Table::Auth.name())?, keyspace(Table::Social.name())?, keyspace(Table::Feed.name())?],
         expiry: keyspace("expiry")?,

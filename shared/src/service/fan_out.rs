@@ -90,7 +90,12 @@ impl FanOutService {
     }
 
     async fn page_after(&self, entry: &OutboxEntry) -> Result<Page<Edge, UserId>, ServiceError> {
-        Ok(self.follows.page_of_followers(entry.author_id, entry.cursor, self.options.follower_page).await?)
+        self.page(entry.author_id, entry.cursor).await
+    }
+
+    async fn page(&self, author: UserId, after: Option<UserId>) -> Result<Page<Edge, UserId>, ServiceError> {
+        let page = self.follows.page_of_followers(author, after, self.options.follower_page).await?;
+        Ok(cut_to_full_jobs(page, self.options.followers_per_job))
     }
 
     /// Puts one page on JobQ while the next is read, then moves the outbox entry on, or removes it behind the last.
@@ -101,9 +106,7 @@ impl FanOutService {
             let _either_way = self.outbox.finish(entry).await?;
             return Ok(Step::Done);
         };
-        let next = async {
-            Ok(self.follows.page_of_followers(entry.author_id, Some(cursor), self.options.follower_page).await?)
-        };
+        let next = self.page(entry.author_id, Some(cursor));
         let (_sent, next) = tokio::try_join!(self.send_jobs(entry, &page.items), next)?;
         if !self.moved_on(entry, cursor).await? {
             info!(post.id = %entry.post_id, "Fan-out of {} goes on elsewhere", entry.post_id);
@@ -145,10 +148,26 @@ impl FanOutService {
     }
 }
 
+/// Leaves what would not fill a job to the next page, so that only a fan-out's last job is short. Reading up to 24
+/// edges again a page is cheaper than one more job a page.
+fn cut_to_full_jobs(mut page: Page<Edge, UserId>, followers_per_job: usize) -> Page<Edge, UserId> {
+    let whole = page.items.len() - page.items.len() % per_job(followers_per_job);
+    // A page that fills no job must go on as it is, or the fan-out would stand still.
+    if page.next.is_some() && whole > 0 {
+        page.items.truncate(whole);
+        page.next = page.items.last().map(|edge| edge.user_id);
+    }
+    page
+}
+
+fn per_job(followers_per_job: usize) -> usize {
+    followers_per_job.clamp(1, limits::FOLLOWERS_PER_JOB)
+}
+
 /// Cuts a page of followers into jobs of at most `followers_per_job`. No follower, no job.
 pub fn plan_jobs(post_id: PostId, author_id: UserId, followers: &[Edge], followers_per_job: usize) -> Vec<FeedJob> {
     followers
-        .chunks(followers_per_job.clamp(1, limits::FOLLOWERS_PER_JOB))
+        .chunks(per_job(followers_per_job))
         .map(|chunk| FeedJob {
             tag: FeedJobTag::Deliver,
             v: V1,
@@ -202,6 +221,29 @@ mod tests {
             let reached: Vec<UserId> = jobs.into_iter().flat_map(|job| job.followers).collect();
             let expected: Vec<UserId> = followers.iter().map(|edge| edge.user_id).collect();
             prop_assert_eq!(reached, expected);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn pages_of_any_size_make_as_few_jobs_as_one_page_would(count in 0_usize..300, page_size in 1_usize..90) {
+            let followers: Vec<Edge> = (0..count as u128).map(edge).collect();
+            let (post, author) = (PostId::from_uuid(Uuid::nil()), UserId::from_uuid(Uuid::nil()));
+            let (mut jobs, mut start) = (Vec::new(), 0);
+            loop {
+                let end = count.min(start + page_size);
+                let next = (end < count).then(|| followers[end - 1].user_id);
+                let page = cut_to_full_jobs(Page { items: followers[start..end].to_vec(), next }, 25);
+                jobs.extend(plan_jobs(post, author, &page.items, 25));
+                start += page.items.len();
+                if page.next.is_none() {
+                    break;
+                }
+                prop_assert_eq!(page.next, Some(followers[start - 1].user_id));
+            }
+            let reached: Vec<UserId> = jobs.iter().flat_map(|job| job.followers.clone()).collect();
+            prop_assert_eq!(reached, followers.iter().map(|edge| edge.user_id).collect::<Vec<_>>());
+            prop_assert!(page_size < 25 || jobs.len() == count.div_ceil(25));
         }
     }
 
