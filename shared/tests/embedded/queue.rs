@@ -242,33 +242,29 @@ async fn a_waiting_receive_wakes_when_a_delay_or_a_timeout_ends() {
 async fn several_receivers_get_every_message_once() {
     let folder = tempfile::tempdir().expect("a folder");
     let queue = queue_on(engine(folder.path()));
-    let receivers: Vec<_> = (0..3)
-        .map(|_| {
-            let queue = queue.clone();
-            tokio::spawn(async move {
-                let mut mine = Vec::new();
-                while !mine.iter().any(|body| body == "stop") {
-                    for message in queue.receive(JOBS, 3, LONG_POLL, None).await.expect("received") {
-                        queue.delete(JOBS, vec![message.receipt]).await.expect("deleted");
-                        mine.push(message.body);
-                    }
-                    if mine.iter().filter(|body| *body == "stop").count() > 1 {
-                        // Took another's word to stop: hands it on.
-                        queue.send(JOBS, vec![message("stop", "group")]).await.expect("sent");
-                    }
+    let (done, mut handled) = tokio::sync::mpsc::unbounded_channel();
+    let mut receivers = tokio::task::JoinSet::new();
+    for max in [1, 3, 10] {
+        let (queue, done) = (queue.clone(), done.clone());
+        receivers.spawn(async move {
+            loop {
+                for message in queue.receive(JOBS, max, LONG_POLL, None).await.expect("received") {
+                    queue.delete(JOBS, vec![message.receipt]).await.expect("deleted");
+                    done.send(message.body).expect("the test listens");
                 }
-                mine
-            })
-        })
-        .collect();
-    let bodies: Vec<String> = (0..200).map(|n| format!("{n:03}")).collect();
-    send(&queue, &bodies.iter().map(String::as_str).collect::<Vec<_>>()).await;
-    for _ in 0..3 {
-        queue.send(JOBS, vec![message("stop", "group")]).await.expect("sent");
+            }
+        });
     }
-    let received = soon(futures::future::join_all(receivers)).await;
-    let mut received: Vec<String> = received.into_iter().flat_map(|mine| mine.expect("no panic")).collect();
-    received.retain(|body| body != "stop");
+    let bodies: Vec<String> = (0..200).map(|n| format!("{n:03}")).collect();
+    // In small portions, so that receivers fall asleep between them.
+    for portion in bodies.chunks(2) {
+        send(&queue, &portion.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    }
+    let mut received = Vec::new();
+    while received.len() < bodies.len() {
+        received.push(soon(handled.recv()).await.expect("receivers run"));
+    }
     received.sort();
     assert_eq!(received, bodies);
+    assert_eq!(queue.depth(JOBS).await.expect("a depth"), QueueDepth::default());
 }
