@@ -287,7 +287,9 @@ impl Handle {
     /// Stops, and waits until everything has ended. The data directory can then be opened again, when no clone of the
     /// services is kept.
     pub async fn stop(self) -> Result<(), RunError> {
-        let Self { task, stop, .. } = self;
+        let Self { task, stop, services, engine, .. } = self;
+        // Or the database would still be open, and writing, when a temporary directory goes.
+        drop((services, engine));
         drop(stop);
         task.await.map_err(RunError::Panicked)?
     }
