@@ -60,7 +60,7 @@ fn batch_write(c: &mut Criterion) {
 
     let runtime = Builder::new_multi_thread().enable_all().build().expect("a runtime");
     let folder = tempfile::tempdir().expect("a folder");
-    let store = EmbeddedStore::new(Engine::open(EngineOptions::at(folder.path())).expect("an engine"));
+    let store = &EmbeddedStore::new(Engine::open(EngineOptions::at(folder.path())).expect("an engine"));
     group.bench_function("port, one after another", |b| {
         b.to_async(&runtime).iter_batched(
             jobs,
