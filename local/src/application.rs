@@ -39,6 +39,7 @@ pub struct Application {
     data_dir: OpenDir,
     engine: Engine,
     embedded: EmbeddedStore,
+    embedded_queue: EmbeddedQueue,
     services: Services,
     workers: Option<Workers>,
     sweeper: Option<OutboxSweeper>,
@@ -77,7 +78,8 @@ impl Application {
             .map_err(|error| StartError::Socket { path: data_dir.path().to_owned(), error })?;
 
         let (progress, seen) = watch::channel(0);
-        let pipeline = Pipeline { store: Arc::new(embedded.clone()), queue: Arc::new(embedded_queue), progress: seen };
+        let pipeline =
+            Pipeline { store: Arc::new(embedded.clone()), queue: Arc::new(embedded_queue.clone()), progress: seen };
         let store = wrapped(&pipeline.store, seams.wrap_store.as_ref());
         let queue = wrapped(&pipeline.queue, seams.wrap_queue.as_ref());
         let services = Services::new(store, queue, seams.clock.clone(), &keys, &seams.hashing, pipeline);
@@ -91,6 +93,7 @@ impl Application {
             data_dir,
             engine,
             embedded,
+            embedded_queue,
             services,
             progress,
             api,
@@ -158,9 +161,12 @@ impl Application {
 
     /// Puts back what a process before this one left unfinished: its leases mean nothing any more.
     async fn reclaim(&self) {
-        if let Some(sweeper) = &self.sweeper
-            && let Err(error) = sweeper.reclaim(self.services.clock.now()).await
-        {
+        let Some(sweeper) = &self.sweeper else { return };
+        let announced = match reclaim::announced(&self.embedded_queue).await {
+            Ok(announced) => announced,
+            Err(error) => return warn!(%error, "PostQ cannot be read; the sweeper does what is left when leases end"),
+        };
+        if let Err(error) = sweeper.reclaim(self.services.clock.now(), &announced).await {
             warn!(%error, "The outbox cannot be read; the sweeper tries again");
         }
     }

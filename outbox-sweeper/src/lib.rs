@@ -1,7 +1,9 @@
 //! `schedule -> [outbox-sweeper] -> PostQ`: puts back what a crash or a lost message left in the outbox.
 
+use std::collections::HashSet;
+
 use shared::{
-    domain::Timestamp,
+    domain::{PostId, Timestamp},
     service::{ServiceError, sweep::SweepService},
 };
 
@@ -22,8 +24,9 @@ impl OutboxSweeper {
         self.sweep.sweep(now).await
     }
 
-    /// Puts every unfinished fan-out back: for a process that starts alone on its store.
-    pub async fn reclaim(&self, now: Timestamp) -> Result<u64, ServiceError> {
-        self.sweep.reclaim(now).await
+    /// Puts back every unfinished fan-out whose message is not among `announced`: for a process that starts alone on
+    /// its store.
+    pub async fn reclaim(&self, now: Timestamp, announced: &HashSet<PostId>) -> Result<u64, ServiceError> {
+        self.sweep.reclaim(now, announced).await
     }
 }

@@ -40,14 +40,25 @@ pub const FOLLOWERS_PER_JOB: usize = MAX_BATCH_WRITE;
 /// First lease of an outbox entry; doubles with each time the sweeper takes it, so that a queue stalled for ten
 /// minutes costs 3 extra messages a post (after 1, 3 and 7 minutes).
 pub const OUTBOX_LEASE: Duration = Duration::from_mins(1);
-/// The lease grows no further than this.
-pub const MAX_OUTBOX_LEASE: Duration = Duration::from_hours(1);
+/// The lease grows no further than this: a fan-out that can never pass costs a dead letter a day.
+pub const MAX_OUTBOX_LEASE: Duration = Duration::from_hours(24);
+/// How far the clocks of two processes are trusted to be apart. AWS keeps its clocks within a millisecond of each
+/// other; this leaves room for a machine that does not.
+pub const MAX_CLOCK_SKEW: Duration = Duration::from_secs(2);
 /// Partitions that the outbox is spread over, so that it takes 16 times a partition's writes.
 pub const OUTBOX_SHARDS: u8 = 16;
 /// How often the sweeper looks for expired leases.
 pub const SWEEP_INTERVAL: Duration = Duration::from_mins(1);
 /// Receives after which a message goes to the dead-letter queue.
 pub const MAX_RECEIVES: u32 = 5;
+
+// --- Calling again.
+
+/// After this much time a call that fails for a passing reason is not made again. With one more try of
+/// [`CALL_TIMEOUT`] that is well inside the shortest function's timeout (10 s), so a handler still says why it failed.
+pub const RETRY_BUDGET: Duration = Duration::from_secs(4);
+/// The longest that one call to the store or to a queue may take, a long poll's wait apart.
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(2);
 
 // --- DynamoDB (Developer Guide: Service, account, and table quotas; API reference of each operation).
 

@@ -13,11 +13,6 @@ use crate::{limits, queue::QueueName, store::Table};
 
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// How long one call of DynamoDB may take: a page of 1 MB takes about 100 ms.
-const DYNAMODB_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long one call of SQS may take beyond a long poll.
-const SQS_TIMEOUT: Duration = Duration::from_secs(5);
-
 /// A variable of the environment is not set, or empty.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the environment variable {variable} is not set")]
@@ -32,20 +27,19 @@ pub async fn load_sdk_config() -> SdkConfig {
     aws_config::defaults(BehaviorVersion::latest()).retry_config(RetryConfig::disabled()).load().await
 }
 
-/// A client for DynamoDB; a call ends after 5 s.
+/// A client for DynamoDB; a call ends after [`limits::CALL_TIMEOUT`].
 pub fn dynamodb_client(config: &SdkConfig) -> aws_sdk_dynamodb::Client {
-    let config = aws_sdk_dynamodb::config::Builder::from(config).timeout_config(timeouts(DYNAMODB_TIMEOUT)).build();
+    let config = aws_sdk_dynamodb::config::Builder::from(config).timeout_config(timeouts(limits::CALL_TIMEOUT)).build();
     aws_sdk_dynamodb::Client::from_conf(config)
 }
 
-/// A client for SQS; a call ends after 5 s, and a long poll has its 20 s before that.
+/// A client for SQS; a call ends after [`limits::CALL_TIMEOUT`], a long poll that much after its wait.
 pub fn sqs_client(config: &SdkConfig) -> aws_sdk_sqs::Client {
-    let timeout = limits::MAX_RECEIVE_WAIT + SQS_TIMEOUT;
-    let config = aws_sdk_sqs::config::Builder::from(config).timeout_config(timeouts(timeout)).build();
+    let config = aws_sdk_sqs::config::Builder::from(config).timeout_config(timeouts(limits::CALL_TIMEOUT)).build();
     aws_sdk_sqs::Client::from_conf(config)
 }
 
-fn timeouts(attempt: Duration) -> TimeoutConfig {
+pub(super) fn timeouts(attempt: Duration) -> TimeoutConfig {
     TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_attempt_timeout(attempt).build()
 }
 

@@ -3,6 +3,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use tracing::error;
+
 use crate::{
     domain::{PostId, Timestamp, UserId},
     keys, limits,
@@ -17,6 +19,7 @@ mod attr {
     pub const GENERATION: &str = "generation";
     pub const LEASE_UNTIL: &str = "lease_until";
     pub const CURSOR: &str = "followers_cursor";
+    pub const WORKER: &str = "worker";
 }
 
 /// A fan-out that is not finished.
@@ -32,6 +35,8 @@ pub struct OutboxEntry {
     pub lease_until: Timestamp,
     /// The last follower whose page is on JobQ; `None` before the first page is.
     pub cursor: Option<UserId>,
+    /// Who moved the cursor last.
+    pub worker: Option<String>,
 }
 
 /// How long a lease of this generation lasts: [`limits::OUTBOX_LEASE`], doubled with each generation, at most
@@ -68,11 +73,19 @@ impl Outbox {
         Ok(item.as_ref().map(entry_from).transpose()?)
     }
 
-    /// Moves an entry on to `cursor` and renews its lease. Refused when someone else moved it or took it meanwhile.
-    pub async fn advance(&self, entry: &OutboxEntry, cursor: UserId, now: Timestamp) -> Result<Outcome, StoreError> {
+    /// Moves an entry on to `cursor` in the name of `worker` and renews its lease; that it moves at all is why the
+    /// lease is a first one again. Refused when someone else moved it or took it meanwhile.
+    pub async fn advance(
+        &self,
+        entry: &OutboxEntry,
+        cursor: UserId,
+        worker: &str,
+        now: Timestamp,
+    ) -> Result<Outcome, StoreError> {
         let mut changes = Changes::default();
         changes.set.insert(attr::CURSOR.into(), cursor.to_string().into());
-        changes.set.insert(attr::LEASE_UNTIL.into(), millis(now.plus(lease(entry.generation))).into());
+        changes.set.insert(attr::WORKER.into(), worker.into());
+        changes.set.insert(attr::LEASE_UNTIL.into(), millis(now.plus(limits::OUTBOX_LEASE)).into());
         let at_cursor = match entry.cursor {
             Some(cursor) => Test::Equals(attr::CURSOR, cursor.to_string().into()),
             None => Test::Missing(attr::CURSOR),
@@ -123,9 +136,11 @@ impl Outbox {
             };
             let page = with_retries(|| self.store.query(&query)).await?;
             for item in &page.items {
-                let entry = entry_from(item)?;
-                if entry.lease_until <= now {
-                    expired.push(entry);
+                match entry_from(item) {
+                    Ok(entry) if entry.lease_until <= now => expired.push(entry),
+                    Ok(_) => {}
+                    // One that cannot be read must not hold up the others.
+                    Err(error) => error!(post.id = item.key.sort, %error, "An outbox entry cannot be read"),
                 }
             }
             start_after = page.next;
@@ -166,6 +181,7 @@ fn entry_from(item: &Item) -> Result<OutboxEntry, MalformedItem> {
             .text_if_any(attr::CURSOR)?
             .map(|cursor| cursor.parse().map_err(|_| MalformedItem { attribute: attr::CURSOR }))
             .transpose()?,
+        worker: item.text_if_any(attr::WORKER)?.map(str::to_owned),
     })
 }
 

@@ -52,6 +52,11 @@ impl PostId {
         &self.0
     }
 
+    /// The least id that a post of this millisecond can have.
+    pub fn first_of(millisecond: Timestamp) -> Self {
+        Self(v7_from(u128::from(millisecond.as_millis()) << V7_RANDOM_BITS))
+    }
+
     /// The millisecond in which the post was made: the id's own.
     pub fn created_at(&self) -> Timestamp {
         let bytes = self.0.as_bytes();
@@ -149,6 +154,8 @@ mod tests {
         assert_eq!(id.as_uuid().get_version_num(), 7);
         assert_eq!(id.as_uuid().get_variant(), uuid::Variant::RFC4122);
         assert_eq!(id.created_at(), now);
+        assert!(PostId::first_of(now) <= id);
+        assert!(id < PostId::first_of(Timestamp::from_millis(now.as_millis() + 1)));
         assert_eq!(id.to_string().parse(), Ok(id));
     }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use futures::TryStreamExt as _;
+use tokio::time::Instant;
 
 use super::{OutgoingMessage, Queue, QueueError, QueueName, Receipt};
 use crate::limits;
@@ -31,6 +32,7 @@ pub async fn send_all(queue: &dyn Queue, name: QueueName, messages: Vec<Outgoing
 }
 
 async fn send_batch(queue: &dyn Queue, name: QueueName, batch: Vec<OutgoingMessage>) -> Result<(), QueueError> {
+    let started = Instant::now();
     let mut left = batch;
     let mut pauses = pauses().build();
     loop {
@@ -43,7 +45,7 @@ async fn send_batch(queue: &dyn Queue, name: QueueName, batch: Vec<OutgoingMessa
             Err(error) if error.is_transient() => error,
             Err(error) => return Err(error),
         };
-        match pauses.next() {
+        match pauses.next().filter(|_| started.elapsed() < limits::RETRY_BUDGET) {
             Some(pause) => tokio::time::sleep(pause).await,
             None => return Err(error),
         }
@@ -73,6 +75,7 @@ fn cut(messages: Vec<OutgoingMessage>) -> Vec<Vec<OutgoingMessage>> {
 /// its message will be received again.
 pub async fn delete_all(queue: &dyn Queue, name: QueueName, receipts: Vec<Receipt>) -> Result<(), QueueError> {
     for chunk in receipts.chunks(limits::MAX_QUEUE_BATCH) {
+        let started = Instant::now();
         let mut left = chunk.to_vec();
         let mut pauses = pauses().build();
         while !left.is_empty() {
@@ -87,7 +90,7 @@ pub async fn delete_all(queue: &dyn Queue, name: QueueName, receipts: Vec<Receip
             if left.is_empty() {
                 break;
             }
-            match pauses.next() {
+            match pauses.next().filter(|_| started.elapsed() < limits::RETRY_BUDGET) {
                 Some(pause) => tokio::time::sleep(pause).await,
                 None => return Err(error),
             }

@@ -10,6 +10,7 @@ use std::{
 };
 
 use tracing::{info, warn};
+use uuid::Uuid;
 
 use super::{ServiceError, posts::send_fan_out};
 use crate::{
@@ -77,9 +78,10 @@ impl FanOutService {
             return Ok(());
         }
         let _running = Running::start();
+        let worker = Uuid::new_v4().to_string();
         let mut page = self.page_after(&entry).await?;
         loop {
-            match self.step(&mut entry, page).await? {
+            match self.step(&mut entry, &worker, page).await? {
                 Step::Done => return Ok(()),
                 Step::Next(_) if deadline.is_some_and(|at| Instant::now() + HANDOVER >= at) => {
                     return self.hand_over(message).await;
@@ -99,7 +101,7 @@ impl FanOutService {
     }
 
     /// Puts one page on JobQ while the next is read, then moves the outbox entry on, or removes it behind the last.
-    async fn step(&self, entry: &mut OutboxEntry, page: Page<UserId, UserId>) -> Result<Step, ServiceError> {
+    async fn step(&self, entry: &mut OutboxEntry, worker: &str, page: Page<UserId, UserId>) -> Result<Step, ServiceError> {
         let Some(cursor) = page.next else {
             self.send_jobs(entry, &page.items).await?;
             // Refused: the sweeper took it meanwhile, and its message finishes it.
@@ -108,7 +110,7 @@ impl FanOutService {
         };
         let next = self.page(entry.author_id, Some(cursor));
         let (_sent, next) = tokio::try_join!(self.send_jobs(entry, &page.items), next)?;
-        if !self.moved_on(entry, cursor).await? {
+        if !self.moved_on(entry, cursor, worker).await? {
             info!(post.id = %entry.post_id, "Fan-out of {} goes on elsewhere", entry.post_id);
             return Ok(Step::Done);
         }
@@ -117,13 +119,17 @@ impl FanOutService {
     }
 
     /// Moves the entry on. False when someone else has it now.
-    async fn moved_on(&self, entry: &OutboxEntry, cursor: UserId) -> Result<bool, ServiceError> {
-        if self.outbox.advance(entry, cursor, self.clock.now()).await?.is_applied() {
+    async fn moved_on(&self, entry: &OutboxEntry, cursor: UserId, worker: &str) -> Result<bool, ServiceError> {
+        if self.outbox.advance(entry, cursor, worker, self.clock.now()).await?.is_applied() {
             return Ok(true);
         }
-        // A try of our own whose answer was lost looks the same as someone else's; the entry tells.
-        let now_stored = self.outbox.get(entry.post_id).await?;
-        Ok(now_stored.is_some_and(|stored| stored.generation == entry.generation && stored.cursor == Some(cursor)))
+        // A try of our own whose answer was lost is refused like someone else's; the entry tells whose it was.
+        let stored = self.outbox.get(entry.post_id).await?;
+        Ok(stored.is_some_and(|stored| {
+            stored.generation == entry.generation
+                && stored.cursor == Some(cursor)
+                && stored.worker.as_deref() == Some(worker)
+        }))
     }
 
     async fn send_jobs(&self, entry: &OutboxEntry, followers: &[UserId]) -> Result<(), ServiceError> {
@@ -191,7 +197,6 @@ impl Drop for Running {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use uuid::Uuid;
 
     use super::*;
 

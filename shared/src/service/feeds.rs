@@ -15,6 +15,7 @@ use super::{
 use crate::{
     dao::{Edge, FeedEntry, Feeds, Follows, Posts, Users},
     domain::{Page, PageLimit, PostId, PostView, UserId},
+    limits,
     store::Store,
 };
 
@@ -67,7 +68,8 @@ impl FeedService {
             self.follows.edges_from(reader, &authors),
         )?;
         let is_current = |entry: &FeedEntry| entry.author_id == reader || is_shown(entry, &edges);
-        self.remove_outdated(reader, entries.items.iter().filter(|entry| !is_current(entry))).await;
+        let is_outdated = |entry: &&FeedEntry| !is_current(entry) && is_beyond_doubt(entry, &edges);
+        self.remove_outdated(reader, entries.items.iter().filter(is_outdated)).await;
         Ok(entries.map(|entry| Candidate {
             position: entry.post_id,
             shown: is_current(&entry).then(|| view(entry.post_id, &posts, &profiles)).flatten(),
@@ -92,4 +94,11 @@ impl FeedService {
 /// Whether the reader follows the author now, and since before the post.
 fn is_shown(entry: &FeedEntry, edges: &HashMap<UserId, Edge>) -> bool {
     edges.get(&entry.author_id).is_some_and(|edge| entry.post_id >= edge.shown_since)
+}
+
+/// Whether an entry that is not shown can go for good. Where two clocks may be the reason it is only hidden.
+fn is_beyond_doubt(entry: &FeedEntry, edges: &HashMap<UserId, Edge>) -> bool {
+    edges.get(&entry.author_id).is_none_or(|edge| {
+        entry.post_id.created_at().plus(limits::MAX_CLOCK_SKEW) < edge.shown_since.created_at()
+    })
 }

@@ -1,6 +1,6 @@
 //! Who follows whom.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::{
     ServiceError,
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     dao::{Edge, Follows, Users},
-    domain::{IdGenerator, Page, PageLimit, Timestamp, User, UserId},
+    domain::{IdGenerator, Page, PageLimit, PostId, Timestamp, User, UserId},
     store::Store,
 };
 
@@ -27,12 +27,20 @@ pub struct GraphService {
     users: Users,
     follows: Follows,
     ids: Arc<IdGenerator>,
+    clock_skew: Duration,
 }
 
 impl GraphService {
     /// The graph in `store`. `ids` is the generator that also makes the posts' ids in this process.
     pub fn new(store: Arc<dyn Store>, ids: Arc<IdGenerator>) -> Self {
-        Self { users: Users::new(store.clone()), follows: Follows::new(store), ids }
+        Self { users: Users::new(store.clone()), follows: Follows::new(store), ids, clock_skew: Duration::ZERO }
+    }
+
+    /// The graph where posts get their ids in other processes, whose clocks may be this far behind: a follow shows
+    /// posts from so long before it on, so that none made after it is hidden.
+    #[must_use]
+    pub fn with_clock_skew(self, clock_skew: Duration) -> Self {
+        Self { clock_skew, ..self }
     }
 
     /// Makes `follower` follow `followee`; again is the same. Following oneself is invalid, an absent user not found.
@@ -41,7 +49,12 @@ impl GraphService {
             return Err(ServiceError::Invalid { field: "user", message: "must be someone other than yourself" });
         }
         self.must_exist(followee).await?;
-        let shown_since = self.ids.next_post_id(now);
+        let shown_since = if self.clock_skew.is_zero() {
+            // The same generator makes the posts' ids, so order within a millisecond is exact.
+            self.ids.next_post_id(now)
+        } else {
+            PostId::first_of(now.minus(self.clock_skew))
+        };
         // Refused: the follow is there already, which is what was asked for.
         let _either_way = self.follows.create(follower, followee, now, shown_since).await?;
         Ok(())

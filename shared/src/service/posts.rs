@@ -73,6 +73,10 @@ impl PublishService {
             return Ok(PostView { post, author: profile.user });
         };
         let post_id = self.replayed(&post, key).await?;
+        if post_id == post.post_id {
+            // The claim is of our own first try, whose answer was lost.
+            self.announce(&post).await;
+        }
         Ok(PostView { post: Post { post_id, ..post }, author: profile.user })
     }
 

@@ -1,13 +1,13 @@
 //! What a lost message or a crash left in the outbox.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use tracing::{info, warn};
 
 use super::{ServiceError, posts::send_fan_out};
 use crate::{
     dao::{Outbox, OutboxEntry},
-    domain::Timestamp,
+    domain::{PostId, Timestamp},
     limits,
     messages::{FanOutMessage, FanOutTag, V1},
     queue::Queue,
@@ -33,35 +33,54 @@ impl SweepService {
     /// One that fails is logged and does not hold up the others; its lease stays or expires again.
     ///
     /// # Errors
-    /// When a shard of the outbox cannot be read.
+    /// When a shard of the outbox cannot be read; the other shards were swept all the same.
     pub async fn sweep(&self, now: Timestamp) -> Result<u64, ServiceError> {
-        self.put_back_leased_until(now, now).await
+        self.put_back_where(now, now, |_| true).await
     }
 
-    /// Takes every lease, also those that still run: for a process that starts and knows that nobody else works on
-    /// the same store. So a crash delays a fan-out by a restart, not by a lease.
+    /// Takes every entry whose message is not among `announced`, also where the lease still runs: for a process that
+    /// starts and knows that nobody else works on the same store. So a crash delays a fan-out by a restart, not by a
+    /// lease. A message that is still there must be the one to be received: only so are its receives counted, and one
+    /// that kills the process ends in the dead letters.
     ///
     /// # Errors
-    /// When a shard of the outbox cannot be read.
-    pub async fn reclaim(&self, now: Timestamp) -> Result<u64, ServiceError> {
-        self.put_back_leased_until(Timestamp::from_millis(u64::MAX), now).await
+    /// When a shard of the outbox cannot be read; the other shards were swept all the same.
+    pub async fn reclaim(&self, now: Timestamp, announced: &HashSet<PostId>) -> Result<u64, ServiceError> {
+        self.put_back_where(Timestamp::from_millis(u64::MAX), now, |entry| !announced.contains(&entry.post_id)).await
     }
 
-    async fn put_back_leased_until(&self, until: Timestamp, now: Timestamp) -> Result<u64, ServiceError> {
-        let mut put_back = 0;
+    async fn put_back_where(
+        &self,
+        leased_until: Timestamp,
+        now: Timestamp,
+        is_due: impl Fn(&OutboxEntry) -> bool,
+    ) -> Result<u64, ServiceError> {
+        let (mut put_back, mut failed) = (0, None);
         for shard in 0..limits::OUTBOX_SHARDS {
-            for entry in self.outbox.expired(shard, until).await? {
-                match self.put_back(&entry, now).await {
-                    Ok(true) => put_back += 1,
-                    Ok(false) => {}
-                    Err(error) => {
-                        warn!(post.id = %entry.post_id, %error, "Fan-out of {} could not be put back", entry.post_id);
-                    }
+            match self.outbox.expired(shard, leased_until).await {
+                Ok(mut entries) => {
+                    entries.retain(&is_due);
+                    put_back += self.put_all_back(&entries, now).await;
                 }
+                Err(error) => failed = Some(error),
             }
         }
         metrics::counter!(names::SWEPT).increment(put_back);
-        Ok(put_back)
+        failed.map_or(Ok(put_back), |error| Err(error.into()))
+    }
+
+    async fn put_all_back(&self, entries: &[OutboxEntry], now: Timestamp) -> u64 {
+        let mut put_back = 0;
+        for entry in entries {
+            match self.put_back(entry, now).await {
+                Ok(true) => put_back += 1,
+                Ok(false) => {}
+                Err(error) => {
+                    warn!(post.id = %entry.post_id, %error, "Fan-out of {} could not be put back", entry.post_id);
+                }
+            }
+        }
+        put_back
     }
 
     /// Takes the lease, then sends. A crash between the two costs one more lease, not the post.

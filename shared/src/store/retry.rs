@@ -3,13 +3,14 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use backon::{BackoffBuilder, ExponentialBuilder, Retryable};
 
 use super::{BatchWrite, Consistency, Item, Key, Store, StoreError, Table};
 use crate::limits;
 
-/// Pauses of 20, 40, 80, 160, 320 and 640 ms, each with as much jitter again: about 2 s at the most, well inside the
-/// timeout of the shortest function (10 s) and of a request (30 s).
+/// Pauses of 20, 40, 80, 160, 320 and 640 ms, each with as much jitter again: about 2 s at the most.
 fn pauses() -> ExponentialBuilder {
     ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(20))
@@ -18,12 +19,18 @@ fn pauses() -> ExponentialBuilder {
         .with_jitter()
 }
 
-/// Calls until the answer is no transient error or the pauses are used up. Only for calls that may be applied twice.
+/// Whether there is time for one more try.
+fn has_time(started: Instant) -> bool {
+    started.elapsed() < limits::RETRY_BUDGET
+}
+
+/// Calls until the answer is no transient error, the pauses are used up or [`limits::RETRY_BUDGET`] is spent. Only for calls that may be applied twice.
 pub async fn with_retries<T, F>(call: impl FnMut() -> F) -> Result<T, StoreError>
 where
     F: Future<Output = Result<T, StoreError>>,
 {
-    call.retry(pauses()).when(StoreError::is_transient).await
+    let started = Instant::now();
+    call.retry(pauses()).when(|error| error.is_transient() && has_time(started)).await
 }
 
 /// Every item there is under `keys`, in no particular order: as many calls as [`limits::MAX_BATCH_GET`] asks for, in
@@ -45,11 +52,12 @@ async fn batch_get_chunk(
     keys: &[Key],
     consistency: Consistency,
 ) -> Result<Vec<Item>, StoreError> {
+    let started = Instant::now();
     let got = with_retries(|| store.batch_get(table, keys, consistency)).await?;
     let (mut items, mut left) = (got.items, got.unprocessed);
     let mut pauses = pauses().build();
     while !left.is_empty() {
-        let pause = pauses.next().ok_or(StoreError::Throttled)?;
+        let pause = pauses.next().filter(|_| has_time(started)).ok_or(StoreError::Throttled)?;
         tokio::time::sleep(pause).await;
         let got = with_retries(|| store.batch_get(table, &left, consistency)).await?;
         items.extend(got.items);
@@ -66,6 +74,7 @@ pub async fn batch_write_all(
     table: Table,
     writes: Vec<BatchWrite>,
 ) -> Result<Vec<BatchWrite>, StoreError> {
+    let started = Instant::now();
     let mut left = writes;
     let mut pauses = pauses().build();
     loop {
@@ -80,7 +89,7 @@ pub async fn batch_write_all(
         }
         metrics::counter!(crate::telemetry::names::STORE_UNPROCESSED, "table" => table.name())
             .increment(left.len() as u64);
-        match pauses.next() {
+        match pauses.next().filter(|_| has_time(started)) {
             Some(pause) => tokio::time::sleep(pause).await,
             None => return Ok(left),
         }
