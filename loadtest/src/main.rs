@@ -14,6 +14,10 @@ use shared::telemetry::{self, LogFormat};
 /// What was asked for is wrong.
 const USAGE: u8 = 2;
 
+/// Many small allocations on several threads: the system's allocator took a fifth of a fan-out's time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     // A line a request would drown the progress bars.

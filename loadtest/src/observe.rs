@@ -140,11 +140,11 @@ impl ObservedStore {
 
 #[async_trait]
 impl Store for ObservedStore {
-    async fn batch_write(&self, table: Table, writes: Vec<BatchWrite>) -> Result<Vec<BatchWrite>, StoreError> {
+    async fn batch_write(&self, table: Table, writes: &[BatchWrite]) -> Result<Vec<BatchWrite>, StoreError> {
         if table != Table::Feed {
             return self.inner.batch_write(table, writes).await;
         }
-        let asked = entries_by_post(&writes);
+        let asked = entries_by_post(writes);
         let unprocessed = self.inner.batch_write(table, writes).await?;
         let undone: HashMap<PostId, u64> = entries_by_post(&unprocessed).into_iter().collect();
         for (post, entries) in asked {

@@ -13,6 +13,10 @@ use shared::telemetry;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::error;
 
+/// Many small allocations on several threads: the system's allocator took a fifth of a fan-out's time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let command = Cli::parse().command();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {

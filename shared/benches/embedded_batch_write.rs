@@ -66,7 +66,7 @@ fn batch_write(c: &mut Criterion) {
             jobs,
             |jobs| async {
                 for writes in jobs {
-                    store.batch_write(Table::Feed, writes).await.expect("written");
+                    store.batch_write(Table::Feed, &writes).await.expect("written");
                 }
             },
             BatchSize::SmallInput,
@@ -75,8 +75,8 @@ fn batch_write(c: &mut Criterion) {
     group.bench_function("port, 16 at once", |b| {
         b.to_async(&runtime).iter_batched(
             jobs,
-            |jobs| async {
-                let written = join_all(jobs.into_iter().map(|writes| store.batch_write(Table::Feed, writes))).await;
+            |jobs| async move {
+                let written = join_all(jobs.iter().map(|writes| store.batch_write(Table::Feed, writes))).await;
                 assert!(written.iter().all(Result::is_ok));
             },
             BatchSize::SmallInput,

@@ -84,7 +84,7 @@ impl Store for MortalStore {
         self.life.spend(self.inner.query(query)).await
     }
 
-    async fn batch_write(&self, table: Table, writes: Vec<BatchWrite>) -> Result<Vec<BatchWrite>, StoreError> {
+    async fn batch_write(&self, table: Table, writes: &[BatchWrite]) -> Result<Vec<BatchWrite>, StoreError> {
         self.life.spend(self.inner.batch_write(table, writes)).await
     }
 

@@ -7,8 +7,8 @@ use crate::{
     domain::{Page, PostId, UserId},
     keys,
     store::{
-        BatchWrite, Consistency, Item, Order, Query, SortRange, Store, StoreError, Table, Write, batch_write_all,
-        with_retries,
+        BatchWrite, Consistency, Item, Order, Projection, Query, SortRange, Store, StoreError, Table, Write,
+        batch_write_all, with_retries,
     },
 };
 
@@ -52,6 +52,7 @@ impl Feeds {
             start_after: after.map(|post| post.to_string()),
             limit: Some(limit),
             consistency: Consistency::Strong,
+            projection: Projection::All,
         };
         page_from(with_retries(|| self.store.query(&query)).await?, |item| {
             Ok(FeedEntry { post_id: item.parsed_sort()?, author_id: item.parsed(attr::AUTHOR_ID)? })

@@ -7,8 +7,8 @@ use crate::{
     domain::{Page, PostId, Timestamp, UserId},
     keys,
     store::{
-        Consistency, Item, Key, MalformedItem, Order, Outcome, Query, SortRange, Store, StoreError, Table, Write,
-        batch_get_all, with_retries,
+        Consistency, Item, Key, MalformedItem, Order, Outcome, Projection, Query, SortRange, Store, StoreError, Table,
+        Write, batch_get_all, with_retries,
     },
 };
 
@@ -87,15 +87,15 @@ impl Follows {
         Ok(items.iter().map(|item| edge_from(item).map(|edge| (edge.user_id, edge))).collect::<Result<_, _>>()?)
     }
 
-    /// Who follows `user`, by rising id; `limit: None` reads as many as the store gives at once. Read consistently, or
-    /// a fan-out could miss a follower who was answered before the post.
+    /// Who follows `user`, by rising id. Read consistently: a user sees their own follow at once.
     pub async fn page_of_followers(
         &self,
         user: UserId,
         after: Option<UserId>,
-        limit: Option<u32>,
+        limit: u32,
     ) -> Result<Page<Edge, UserId>, StoreError> {
-        self.page(keys::followers_partition(user), after, limit).await
+        let query = people(keys::followers_partition(user), after, Some(limit), Projection::All);
+        page_from(with_retries(|| self.store.query(&query)).await?, edge_from)
     }
 
     /// Whom `user` follows, by rising id. Read consistently: a user sees their own follow at once.
@@ -103,27 +103,35 @@ impl Follows {
         &self,
         user: UserId,
         after: Option<UserId>,
-        limit: Option<u32>,
+        limit: u32,
     ) -> Result<Page<Edge, UserId>, StoreError> {
-        self.page(keys::following_partition(user), after, limit).await
+        let query = people(keys::following_partition(user), after, Some(limit), Projection::All);
+        page_from(with_retries(|| self.store.query(&query)).await?, edge_from)
     }
 
-    async fn page(
+    /// The ids of who follows `user`, by rising id; `limit: None` reads as many as the store gives at once. Read
+    /// consistently, or a fan-out could miss a follower who was answered before the post.
+    pub async fn page_of_follower_ids(
         &self,
-        partition: String,
+        user: UserId,
         after: Option<UserId>,
         limit: Option<u32>,
-    ) -> Result<Page<Edge, UserId>, StoreError> {
-        let query = Query {
-            table: Table::Social,
-            partition,
-            range: SortRange::All,
-            order: Order::Ascending,
-            start_after: after.map(|user| user.to_string()),
-            limit,
-            consistency: Consistency::Strong,
-        };
-        page_from(with_retries(|| self.store.query(&query)).await?, edge_from)
+    ) -> Result<Page<UserId, UserId>, StoreError> {
+        let query = people(keys::followers_partition(user), after, limit, Projection::Keys);
+        page_from(with_retries(|| self.store.query(&query)).await?, Item::parsed_sort)
+    }
+}
+
+fn people(partition: String, after: Option<UserId>, limit: Option<u32>, projection: Projection) -> Query {
+    Query {
+        table: Table::Social,
+        partition,
+        range: SortRange::All,
+        order: Order::Ascending,
+        start_after: after.map(|user| user.to_string()),
+        limit,
+        consistency: Consistency::Strong,
+        projection,
     }
 }
 

@@ -7,8 +7,8 @@ use crate::{
     domain::{PostId, Timestamp, UserId},
     keys, limits,
     store::{
-        Changes, Condition, Consistency, Item, MalformedItem, Order, Outcome, Query, SortRange, Store, StoreError,
-        Table, Test, Value, Write, with_retries,
+        Changes, Condition, Consistency, Item, MalformedItem, Order, Outcome, Projection, Query, SortRange, Store,
+        StoreError, Table, Test, Value, Write, with_retries,
     },
 };
 
@@ -119,6 +119,7 @@ impl Outbox {
                 start_after,
                 limit: None,
                 consistency: Consistency::Strong,
+                projection: Projection::All,
             };
             let page = with_retries(|| self.store.query(&query)).await?;
             for item in &page.items {

@@ -6,7 +6,10 @@ use super::page_from;
 use crate::{
     domain::{Page, Post, PostId, PostText, UserId},
     keys,
-    store::{Consistency, Item, MalformedItem, Order, Query, SortRange, Store, StoreError, Table, Write, with_retries},
+    store::{
+        Consistency, Item, MalformedItem, Order, Projection, Query, SortRange, Store, StoreError, Table, Write,
+        with_retries,
+    },
 };
 
 mod attr {
@@ -51,6 +54,7 @@ impl Posts {
             start_after: after.map(|post| post.to_string()),
             limit: Some(limit),
             consistency: Consistency::Strong,
+            projection: Projection::Keys,
         };
         page_from(with_retries(|| self.store.query(&query)).await?, Item::parsed_sort)
     }

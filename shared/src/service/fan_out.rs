@@ -13,7 +13,7 @@ use tracing::{info, warn};
 
 use super::{ServiceError, posts::send_fan_out};
 use crate::{
-    dao::{Edge, Follows, Outbox, OutboxEntry},
+    dao::{Follows, Outbox, OutboxEntry},
     domain::{Clock, Page, PostId, UserId},
     limits,
     messages::{FanOutMessage, FeedJob, FeedJobTag, V1},
@@ -56,7 +56,7 @@ pub struct FanOutService {
 
 /// Whether the fan-out goes on here.
 enum Step {
-    Next(Page<Edge, UserId>),
+    Next(Page<UserId, UserId>),
     Done,
 }
 
@@ -89,17 +89,17 @@ impl FanOutService {
         }
     }
 
-    async fn page_after(&self, entry: &OutboxEntry) -> Result<Page<Edge, UserId>, ServiceError> {
+    async fn page_after(&self, entry: &OutboxEntry) -> Result<Page<UserId, UserId>, ServiceError> {
         self.page(entry.author_id, entry.cursor).await
     }
 
-    async fn page(&self, author: UserId, after: Option<UserId>) -> Result<Page<Edge, UserId>, ServiceError> {
-        let page = self.follows.page_of_followers(author, after, self.options.follower_page).await?;
+    async fn page(&self, author: UserId, after: Option<UserId>) -> Result<Page<UserId, UserId>, ServiceError> {
+        let page = self.follows.page_of_follower_ids(author, after, self.options.follower_page).await?;
         Ok(cut_to_full_jobs(page, self.options.followers_per_job))
     }
 
     /// Puts one page on JobQ while the next is read, then moves the outbox entry on, or removes it behind the last.
-    async fn step(&self, entry: &mut OutboxEntry, page: Page<Edge, UserId>) -> Result<Step, ServiceError> {
+    async fn step(&self, entry: &mut OutboxEntry, page: Page<UserId, UserId>) -> Result<Step, ServiceError> {
         let Some(cursor) = page.next else {
             self.send_jobs(entry, &page.items).await?;
             // Refused: the sweeper took it meanwhile, and its message finishes it.
@@ -126,7 +126,7 @@ impl FanOutService {
         Ok(now_stored.is_some_and(|stored| stored.generation == entry.generation && stored.cursor == Some(cursor)))
     }
 
-    async fn send_jobs(&self, entry: &OutboxEntry, followers: &[Edge]) -> Result<(), ServiceError> {
+    async fn send_jobs(&self, entry: &OutboxEntry, followers: &[UserId]) -> Result<(), ServiceError> {
         let jobs = plan_jobs(entry.post_id, entry.author_id, followers, self.options.followers_per_job);
         let group = entry.author_id.to_string();
         let sent = jobs.len() as u64;
@@ -150,12 +150,12 @@ impl FanOutService {
 
 /// Leaves what would not fill a job to the next page, so that only a fan-out's last job is short. Reading up to 24
 /// edges again a page is cheaper than one more job a page.
-fn cut_to_full_jobs(mut page: Page<Edge, UserId>, followers_per_job: usize) -> Page<Edge, UserId> {
+fn cut_to_full_jobs(mut page: Page<UserId, UserId>, followers_per_job: usize) -> Page<UserId, UserId> {
     let whole = page.items.len() - page.items.len() % per_job(followers_per_job);
     // A page that fills no job must go on as it is, or the fan-out would stand still.
     if page.next.is_some() && whole > 0 {
         page.items.truncate(whole);
-        page.next = page.items.last().map(|edge| edge.user_id);
+        page.next = page.items.last().copied();
     }
     page
 }
@@ -165,16 +165,10 @@ fn per_job(followers_per_job: usize) -> usize {
 }
 
 /// Cuts a page of followers into jobs of at most `followers_per_job`. No follower, no job.
-pub fn plan_jobs(post_id: PostId, author_id: UserId, followers: &[Edge], followers_per_job: usize) -> Vec<FeedJob> {
+pub fn plan_jobs(post_id: PostId, author_id: UserId, followers: &[UserId], followers_per_job: usize) -> Vec<FeedJob> {
     followers
         .chunks(per_job(followers_per_job))
-        .map(|chunk| FeedJob {
-            tag: FeedJobTag::Deliver,
-            v: V1,
-            post_id,
-            author_id,
-            followers: chunk.iter().map(|edge| edge.user_id).collect(),
-        })
+        .map(|chunk| FeedJob { tag: FeedJobTag::Deliver, v: V1, post_id, author_id, followers: chunk.to_vec() })
         .collect()
 }
 
@@ -200,49 +194,42 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::domain::Timestamp;
 
-    fn edge(n: u128) -> Edge {
-        let id = Uuid::from_u128(n);
-        Edge {
-            user_id: UserId::from_uuid(id),
-            followed_at: Timestamp::from_millis(0),
-            shown_since: PostId::from_uuid(id),
-        }
+    fn follower(n: u128) -> UserId {
+        UserId::from_uuid(Uuid::from_u128(n))
     }
 
     proptest! {
         #[test]
         fn each_follower_is_in_exactly_one_job_of_at_most_25(count in 0_usize..300, per_job in 0_usize..60) {
-            let followers: Vec<Edge> = (0..count as u128).map(edge).collect();
+            let followers: Vec<UserId> = (0..count as u128).map(follower).collect();
             let (post, author) = (PostId::from_uuid(Uuid::nil()), UserId::from_uuid(Uuid::nil()));
             let jobs = plan_jobs(post, author, &followers, per_job);
             prop_assert!(jobs.iter().all(|job| (1..=25).contains(&job.followers.len())));
             let reached: Vec<UserId> = jobs.into_iter().flat_map(|job| job.followers).collect();
-            let expected: Vec<UserId> = followers.iter().map(|edge| edge.user_id).collect();
-            prop_assert_eq!(reached, expected);
+            prop_assert_eq!(reached, followers);
         }
     }
 
     proptest! {
         #[test]
         fn pages_of_any_size_make_as_few_jobs_as_one_page_would(count in 0_usize..300, page_size in 1_usize..90) {
-            let followers: Vec<Edge> = (0..count as u128).map(edge).collect();
+            let followers: Vec<UserId> = (0..count as u128).map(follower).collect();
             let (post, author) = (PostId::from_uuid(Uuid::nil()), UserId::from_uuid(Uuid::nil()));
             let (mut jobs, mut start) = (Vec::new(), 0);
             loop {
                 let end = count.min(start + page_size);
-                let next = (end < count).then(|| followers[end - 1].user_id);
+                let next = (end < count).then(|| followers[end - 1]);
                 let page = cut_to_full_jobs(Page { items: followers[start..end].to_vec(), next }, 25);
                 jobs.extend(plan_jobs(post, author, &page.items, 25));
                 start += page.items.len();
                 if page.next.is_none() {
                     break;
                 }
-                prop_assert_eq!(page.next, Some(followers[start - 1].user_id));
+                prop_assert_eq!(page.next, Some(followers[start - 1]));
             }
             let reached: Vec<UserId> = jobs.iter().flat_map(|job| job.followers.clone()).collect();
-            prop_assert_eq!(reached, followers.iter().map(|edge| edge.user_id).collect::<Vec<_>>());
+            prop_assert_eq!(reached, followers);
             prop_assert!(page_size < 25 || jobs.len() == count.div_ceil(25));
         }
     }
@@ -251,8 +238,8 @@ mod tests {
     fn jobs_are_full_but_for_the_last() {
         let (post, author) = (PostId::from_uuid(Uuid::nil()), UserId::from_uuid(Uuid::nil()));
         for (followers, jobs) in [(0, 0), (1, 1), (25, 1), (26, 2), (50, 2), (60, 3)] {
-            let edges: Vec<Edge> = (0..followers).map(edge).collect();
-            assert_eq!(plan_jobs(post, author, &edges, 25).len(), jobs, "{followers} followers");
+            let ids: Vec<UserId> = (0..followers).map(follower).collect();
+            assert_eq!(plan_jobs(post, author, &ids, 25).len(), jobs, "{followers} followers");
         }
     }
 }

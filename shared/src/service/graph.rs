@@ -70,7 +70,7 @@ impl GraphService {
         limit: PageLimit,
     ) -> Result<Page<Follow, UserId>, ServiceError> {
         pages::fill(after, limit, |after, count| async move {
-            self.with_users(self.follows.page_of_followers(user, after, Some(count)).await?).await
+            self.with_users(self.follows.page_of_followers(user, after, count).await?).await
         })
         .await
     }
@@ -83,7 +83,7 @@ impl GraphService {
         limit: PageLimit,
     ) -> Result<Page<Follow, UserId>, ServiceError> {
         pages::fill(after, limit, |after, count| async move {
-            self.with_users(self.follows.page_of_following(user, after, Some(count)).await?).await
+            self.with_users(self.follows.page_of_following(user, after, count).await?).await
         })
         .await
     }

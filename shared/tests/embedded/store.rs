@@ -4,8 +4,8 @@ use futures::future::join_all;
 use shared::{
     domain::Timestamp,
     store::{
-        BatchWrite, Changes, Condition, Consistency, EXPIRES_AT, Item, Order, Outcome, Query, QueryPage, SortRange,
-        Store, StoreError, Table, Test, Value, Write,
+        BatchWrite, Changes, Condition, Consistency, EXPIRES_AT, Item, Order, Outcome, Projection, Query, QueryPage,
+        SortRange, Store, StoreError, Table, Test, Value, Write,
     },
 };
 
@@ -20,6 +20,7 @@ fn query(partition: &str) -> Query {
         start_after: None,
         limit: None,
         consistency: Consistency::Strong,
+        projection: Projection::All,
     }
 }
 
@@ -34,8 +35,8 @@ fn add(attribute: &'static str, by: i64, condition: Condition) -> Write {
 
 async fn put_all(store: &impl Store, items: Vec<Item>) {
     for chunk in items.chunks(25) {
-        let writes = chunk.iter().cloned().map(BatchWrite::Put).collect();
-        assert_eq!(store.batch_write(Table::Social, writes).await.expect("written"), []);
+        let writes: Vec<_> = chunk.iter().cloned().map(BatchWrite::Put).collect();
+        assert_eq!(store.batch_write(Table::Social, &writes).await.expect("written"), []);
     }
 }
 
@@ -173,9 +174,9 @@ async fn calls_beyond_the_limits_are_rejected() {
     let table = Table::Social;
     let rejected = |result: Result<(), StoreError>| matches!(result, Err(StoreError::Rejected(_)));
 
-    assert_eq!(store.batch_write(table, puts(25)).await.expect("written"), []);
-    assert!(rejected(store.batch_write(table, puts(26)).await.map(drop)));
-    assert!(rejected(store.batch_write(table, vec![puts(1)[0].clone(), puts(1)[0].clone()]).await.map(drop)));
+    assert_eq!(store.batch_write(table, &puts(25)).await.expect("written"), []);
+    assert!(rejected(store.batch_write(table, &puts(26)).await.map(drop)));
+    assert!(rejected(store.batch_write(table, &[puts(1)[0].clone(), puts(1)[0].clone()]).await.map(drop)));
     assert_eq!(store.batch_get(table, &keys(100), Consistency::Strong).await.expect("read").items.len(), 25);
     assert!(rejected(store.batch_get(table, &keys(101), Consistency::Strong).await.map(drop)));
     assert!(rejected(store.batch_get(table, &vec![key("p", "1"); 2], Consistency::Strong).await.map(drop)));

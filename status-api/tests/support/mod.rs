@@ -238,7 +238,7 @@ impl Store for Watched {
         self.inner.query(query).await
     }
 
-    async fn batch_write(&self, table: Table, writes: Vec<BatchWrite>) -> Result<Vec<BatchWrite>, StoreError> {
+    async fn batch_write(&self, table: Table, writes: &[BatchWrite]) -> Result<Vec<BatchWrite>, StoreError> {
         self.inner.batch_write(table, writes).await
     }
 

@@ -73,8 +73,9 @@ impl Store for EmbeddedStore {
         Ok(self.engine.run(Lane::Read, move |shared| read::query(shared, &query)).await?)
     }
 
-    async fn batch_write(&self, table: Table, writes: Vec<BatchWrite>) -> Result<Vec<BatchWrite>, StoreError> {
-        self.engine.run(Lane::Write, move |shared| write::batch_write(shared, table, &writes)).await?;
+    async fn batch_write(&self, table: Table, writes: &[BatchWrite]) -> Result<Vec<BatchWrite>, StoreError> {
+        let batch = write::EncodedBatch::of(table, writes)?;
+        self.engine.run(Lane::Write, move |shared| batch.commit(shared)).await?;
         Ok(Vec::new())
     }
 

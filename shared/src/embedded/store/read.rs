@@ -10,7 +10,7 @@ use super::super::{
 };
 use crate::{
     limits,
-    store::{Item, Key, Order, Query, QueryPage, SortRange, Table},
+    store::{Item, Key, Order, Projection, Query, QueryPage, SortRange, Table},
 };
 
 /// One item.
@@ -55,18 +55,21 @@ pub fn query(shared: &Shared, query: &Query) -> Result<QueryPage, Failure> {
     let Some(bounds) = bounds_of(query)? else { return Ok(QueryPage::default()) };
     let rows = shared.snapshot().range(shared.table(query.table), bounds);
     match query.order {
-        Order::Ascending => fill_page(rows, limit),
-        Order::Descending => fill_page(rows.rev(), limit),
+        Order::Ascending => fill_page(rows, limit, query.projection),
+        Order::Descending => fill_page(rows.rev(), limit, query.projection),
     }
 }
 
-fn fill_page(rows: impl Iterator<Item = Guard>, limit: usize) -> Result<QueryPage, Failure> {
+fn fill_page(rows: impl Iterator<Item = Guard>, limit: usize, projection: Projection) -> Result<QueryPage, Failure> {
     let mut page = QueryPage::default();
     let mut read_bytes = 0;
     for row in rows {
         let (key, value) = row.into_inner()?;
         read_bytes += key.len() + value.len();
-        let item = codec::decode_item(&key, &value)?;
+        let item = match projection {
+            Projection::All => codec::decode_item(&key, &value)?,
+            Projection::Keys => Item::new(codec::decode_key(&key)?),
+        };
         if page.items.len() + 1 >= limit || read_bytes >= limits::MAX_QUERY_BYTES {
             page.next = Some(item.key.sort.clone());
             page.items.push(item);

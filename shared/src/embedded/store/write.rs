@@ -1,6 +1,6 @@
 //! Writes. Each takes the stripes of its keys, reads what its conditions need, and commits one batch.
 
-use fjall::{OwnedWriteBatch, UserKey};
+use fjall::{OwnedWriteBatch, UserKey, UserValue};
 
 use super::{
     super::{
@@ -28,14 +28,11 @@ impl<'a> Filling<'a> {
     }
 
     pub fn put(&mut self, table: Table, key: UserKey, attributes: &Attributes) -> Result<(), Failure> {
-        codec::encode_attributes(attributes, &mut self.buffer);
-        if key.len() + self.buffer.len() > limits::MAX_ITEM_BYTES {
-            return Err(Failure::Rejected("an item has at most 400 KiB"));
-        }
+        let value = encode_value(&key, attributes, &mut self.buffer)?;
         if let Some(row) = expiry::row_of(table, &key, attributes) {
             self.batch.insert(&self.shared.expiry, row, []);
         }
-        self.batch.insert(self.shared.table(table), key, self.buffer.as_slice());
+        self.batch.insert(self.shared.table(table), key, value);
         Ok(())
     }
 
@@ -53,21 +50,63 @@ impl<'a> Filling<'a> {
     }
 }
 
-/// Up to [`limits::MAX_BATCH_WRITE`] unconditional writes, in one commit.
-pub fn batch_write(shared: &Shared, table: Table, writes: &[BatchWrite]) -> Result<(), Failure> {
-    if writes.len() > limits::MAX_BATCH_WRITE {
-        return Err(Failure::Rejected("a batch write has at most 25 writes"));
-    }
-    let keys = encode_keys(writes.iter().map(|write| (table, write.key())))?;
-    let mut filling = Filling::new(shared);
-    for (write, (_, key)) in writes.iter().zip(&keys) {
-        match write {
-            BatchWrite::Put(item) => filling.put(table, key.clone(), &item.attributes)?,
-            BatchWrite::Delete(_) => filling.remove(table, key.clone()),
+/// Up to [`limits::MAX_BATCH_WRITE`] unconditional writes as bytes. Encoded on the caller's thread, so that the few
+/// threads of the lane do nothing but commit.
+pub struct EncodedBatch {
+    table: Table,
+    rows: Vec<EncodedRow>,
+    stripes: Vec<Stripe>,
+}
+
+struct EncodedRow {
+    key: UserKey,
+    /// `None` removes.
+    value: Option<UserValue>,
+    expiry: Option<UserKey>,
+}
+
+impl EncodedBatch {
+    pub fn of(table: Table, writes: &[BatchWrite]) -> Result<Self, Failure> {
+        if writes.len() > limits::MAX_BATCH_WRITE {
+            return Err(Failure::Rejected("a batch write has at most 25 writes"));
         }
+        let keys = encode_keys(writes.iter().map(|write| (table, write.key())))?;
+        let stripes = stripes_of(&keys);
+        let mut buffer = Vec::with_capacity(256);
+        let rows = writes.iter().zip(keys).map(|(write, (_, key))| match write {
+            BatchWrite::Delete(_) => Ok(EncodedRow { key, value: None, expiry: None }),
+            BatchWrite::Put(item) => {
+                let value = encode_value(&key, &item.attributes, &mut buffer)?;
+                let expiry = expiry::row_of(table, &key, &item.attributes);
+                Ok(EncodedRow { key, value: Some(value), expiry })
+            }
+        });
+        Ok(Self { table, rows: rows.collect::<Result<_, Failure>>()?, stripes })
     }
-    let _guards = shared.stripes.lock(stripes_of(&keys));
-    filling.commit()
+
+    /// Commits all of it at once.
+    pub fn commit(self, shared: &Shared) -> Result<(), Failure> {
+        let mut batch = shared.batch();
+        for row in self.rows {
+            if let Some(expiry) = row.expiry {
+                batch.insert(&shared.expiry, expiry, []);
+            }
+            match row.value {
+                Some(value) => batch.insert(shared.table(self.table), row.key, value),
+                None => batch.remove(shared.table(self.table), row.key),
+            }
+        }
+        let _guards = shared.stripes.lock(self.stripes);
+        shared.commit(batch)
+    }
+}
+
+fn encode_value(key: &UserKey, attributes: &Attributes, buffer: &mut Vec<u8>) -> Result<UserValue, Failure> {
+    codec::encode_attributes(attributes, buffer);
+    if key.len() + buffer.len() > limits::MAX_ITEM_BYTES {
+        return Err(Failure::Rejected("an item has at most 400 KiB"));
+    }
+    Ok(UserValue::from(buffer.as_slice()))
 }
 
 /// One conditional write.
