@@ -37,7 +37,7 @@ pub enum LoadtestError {
         error: io::Error,
     },
     /// The service did not start.
-    #[error("the service does not start")]
+    #[error(transparent)]
     Start(#[from] local::error::StartError),
     /// The service ended by itself, or not cleanly.
     #[error("the service failed")]

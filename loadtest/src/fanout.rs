@@ -30,7 +30,7 @@ const READS_EACH: usize = 10;
 /// Items of a page.
 const PAGE: u32 = 20;
 /// How long a fan-out may stand still before the run goes on to count what is missing.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Runs the scenario to its end.
 ///

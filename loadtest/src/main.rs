@@ -78,8 +78,24 @@ impl<'a> JsonFile<'a> {
     }
 }
 
-/// An error with its causes, on one line.
+/// An error with its causes, on one line; a cause that the text before it already tells is left out.
 fn chain(error: &dyn Error) -> String {
-    let causes = std::iter::successors(Some(error), |&error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+    let causes = std::iter::successors(error.source(), |&error| error.source());
+    causes
+        .map(ToString::to_string)
+        .fold(error.to_string(), |text, cause| if text.ends_with(&cause) { text } else { format!("{text}: {cause}") })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn an_error_is_told_on_one_line_and_nothing_twice() {
+        let error = LoadtestError::Json { path: "out.json".into(), error: io::Error::other("disk full") };
+        assert_eq!(chain(&error), "cannot write out.json: disk full");
+        assert_eq!(chain(&io::Error::other(io::Error::other("disk full"))), "disk full");
+    }
 }

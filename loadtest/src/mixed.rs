@@ -25,7 +25,7 @@ use crate::{
 const SEED: u64 = 0x7477_6565_7465_7221;
 
 /// How long the fan-outs may take after the last answer before the run goes on to count what is missing.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Runs the scenario to its end.
 ///

@@ -101,11 +101,11 @@ impl Observer {
             delivery.reached.notify_one();
         }
     }
+}
 
-    fn of_jobs(&self, queue: QueueName, count: &AtomicU64, messages: usize) {
-        if queue == QueueName::JobQ {
-            count.fetch_add(messages as u64, Ordering::Relaxed);
-        }
+fn count_jobs(queue: QueueName, count: &AtomicU64, messages: usize) {
+    if queue == QueueName::JobQ {
+        count.fetch_add(messages as u64, Ordering::Relaxed);
     }
 }
 
@@ -201,7 +201,7 @@ impl Queue for ObservedQueue {
     async fn send(&self, queue: QueueName, messages: Vec<OutgoingMessage>) -> Result<Vec<OutgoingMessage>, QueueError> {
         let asked = messages.len();
         let unsent = self.inner.send(queue, messages).await?;
-        self.observer.of_jobs(queue, &self.observer.sent, asked - unsent.len());
+        count_jobs(queue, &self.observer.sent, asked - unsent.len());
         Ok(unsent)
     }
 
@@ -213,14 +213,14 @@ impl Queue for ObservedQueue {
         visibility: Option<Duration>,
     ) -> Result<Vec<ReceivedMessage>, QueueError> {
         let messages = self.inner.receive(queue, max, wait, visibility).await?;
-        self.observer.of_jobs(queue, &self.observer.received, messages.len());
+        count_jobs(queue, &self.observer.received, messages.len());
         Ok(messages)
     }
 
     async fn delete(&self, queue: QueueName, receipts: Vec<Receipt>) -> Result<Vec<Receipt>, QueueError> {
         let asked = receipts.len();
         let undeleted = self.inner.delete(queue, receipts).await?;
-        self.observer.of_jobs(queue, &self.observer.deleted, asked - undeleted.len());
+        count_jobs(queue, &self.observer.deleted, asked - undeleted.len());
         Ok(undeleted)
     }
 
