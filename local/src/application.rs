@@ -12,7 +12,7 @@ use job_handler::JobHandler;
 use metrics_exporter_prometheus::PrometheusHandle;
 use outbox_sweeper::OutboxSweeper;
 use shared::{
-    embedded::{EmbeddedStore, Engine},
+    embedded::{EmbeddedQueue, EmbeddedStore, Engine},
     http::HttpOptions,
     service::{delivery::DeliveryService, fan_out::FanOutService, sweep::SweepService},
 };
@@ -26,6 +26,7 @@ use crate::{
     error::{RunError, StartError},
     http_server, metrics,
     parts::{Parts, Workers},
+    reclaim,
     seams::{Seams, Wrap},
     secret,
     services::{Pipeline, Services},

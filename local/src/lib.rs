@@ -12,7 +12,7 @@
 //! - [`application`]: build and run the whole; [x are its tasks. [`seams`]: where tests reach in.
 //! - [`services`]: what the process works with, for seeding and looking at.
 //! - [`event_source`]: what a Lambda mapping does, from a queue to a handler.
-//! - [`schedule`]: what comes round.
+//! - [`schedule`]: what comes round. `reclaim`: what a start takes over.
 //! - [`http_server`], [`metrics`]: what is served.
 //! - [`data_dir`], [`secret`]: what is kept.
 //! - [`commands`]: what operators type, as [`operator`] questions over a [`socket`]; [`dead_letters`] answers them.
@@ -30,6 +30,7 @@ pub mod http_server;
 pub mod metrics;
 pub mod operator;
 mod parts;
+mod reclaim;
 pub mod schedule;
 pub mod seams;
 pub mod secret;

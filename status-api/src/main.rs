@@ -7,6 +7,7 @@ use shared::{
     aws::{DynamoStore, config},
     domain::{Clock, IdGenerator},
     http::HttpOptions,
+    limits,
     service::{
         accounts::AccountService, feeds::FeedService, graph::GraphService, passwords::HashingOptions,
         posts::PostService, tokens::TokenKeys,
@@ -25,7 +26,9 @@ async fn main() -> Result<(), Error> {
     let client = config::dynamodb_client(&config::load_sdk_config().await);
     let store: Arc<dyn Store> = Arc::new(DynamoStore::new(&client, tables));
 
-    let graph = GraphService::new(Arc::clone(&store), Arc::new(IdGenerator::new()));
+    // post-handler makes the posts' ids, on another machine.
+    let graph =
+        GraphService::new(Arc::clone(&store), Arc::new(IdGenerator::new())).with_clock_skew(limits::MAX_CLOCK_SKEW);
     let api = Api {
         accounts: AccountService::new(Arc::clone(&store), graph.clone(), &keys, &HashingOptions::default()),
         graph,

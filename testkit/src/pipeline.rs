@@ -1,7 +1,7 @@
 //! The whole pipeline, turned by hand: one batch at a time, with time standing still until a test moves it.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashSet},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -177,6 +177,11 @@ impl Pipeline {
             self.sweep().await;
         }
         panic!("the pipeline does not come to rest");
+    }
+
+    /// What a start takes over.
+    pub async fn reclaim(&self, announced: &HashSet<PostId>) -> u64 {
+        self.sweep.reclaim(self.clock.now(), announced).await.expect("the outbox can be read")
     }
 
     async fn is_empty(&self, name: QueueName) -> bool {

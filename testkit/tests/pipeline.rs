@@ -4,7 +4,7 @@
 mod support;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, LazyLock},
     time::Duration,
 };
@@ -16,7 +16,7 @@ use shared::{
     queue::{OutgoingMessage, Queue, QueueName},
     store::Store,
 };
-use support::Embedded;
+use support::{Broken, Embedded};
 use testkit::{
     crash::{Death, Life, MortalQueue, MortalStore},
     pipeline::Pipeline,
@@ -231,6 +231,66 @@ async fn a_post_whose_message_was_lost_is_swept_up() {
     assert_eq!(pipeline.sweep().await, 1);
     pipeline.drain().await;
     assert_delivered(&pipeline, author, &followers, &[post]).await;
+}
+
+#[tokio::test]
+async fn a_restart_takes_what_was_not_announced_and_leaves_the_rest() {
+    let home = Embedded::open();
+    let pipeline = home.pipeline(20);
+    let (author, followers) = pipeline.author_with_followers(3).await;
+    let lost = pipeline.post(author, "its message is lost").await;
+    for message in pipeline.receive(QueueName::PostQ).await {
+        home.queue.delete(QueueName::PostQ, vec![message.receipt]).await.unwrap();
+    }
+    let announced = pipeline.post(author, "its message is there").await;
+    assert_eq!(pipeline.reclaim(&HashSet::from([announced])).await, 1);
+    assert_eq!(pipeline.messages_in(QueueName::PostQ).await, 2, "one message a post");
+    pipeline.drain().await;
+    assert_delivered(&pipeline, author, &followers, &[announced, lost]).await;
+}
+
+#[tokio::test]
+async fn two_workers_on_one_fan_out_do_at_most_a_page_twice() {
+    let home = Embedded::open();
+    let pipeline = home.pipeline(25);
+    let (author, followers) = pipeline.author_with_followers(250).await;
+    let post = pipeline.post(author, "by two").await;
+    let messages = pipeline.receive(QueueName::PostQ).await;
+    let (one, other) = tokio::join!(
+        pipeline.handle(QueueName::PostQ, messages.clone()),
+        pipeline.handle(QueueName::PostQ, messages.clone()),
+    );
+    assert_eq!((one.len(), other.len()), (1, 1), "both are done");
+    let jobs = pipeline.messages_in(QueueName::JobQ).await;
+    assert!((10..=11).contains(&jobs), "{jobs} jobs for ten pages of one job each");
+    pipeline.drain().await;
+    assert_delivered(&pipeline, author, &followers, &[post]).await;
+}
+
+#[tokio::test]
+async fn a_dead_fan_out_is_redriven_by_its_latest_message() {
+    let home = Embedded::open();
+    let healthy = home.pipeline(20);
+    let (author, followers) = healthy.author_with_followers(3).await;
+    let post = healthy.post(author, "dead for a while").await;
+    let broken = Pipeline::on(Arc::new(Broken(home.store.clone())), home.queue.clone(), home.clock.clone(), 20);
+    for _ in 0..12 {
+        while broken.turn(QueueName::PostQ).await > 0 {}
+        home.clock.advance(Duration::from_mins(1));
+        healthy.sweep().await;
+    }
+    while broken.turn(QueueName::PostQ).await > 0 {
+        home.clock.advance(Duration::from_secs(2));
+    }
+    let dead = home.queue.receive(QueueName::PostDlq, 10, Duration::ZERO, None).await.unwrap();
+    assert!(!dead.is_empty(), "nothing is dead");
+    assert_eq!(healthy.messages_in(QueueName::PostQ).await, 0);
+    for letter in dead {
+        let message = OutgoingMessage { body: letter.body, group: letter.group, delay: Duration::ZERO };
+        home.queue.send(QueueName::PostQ, vec![message]).await.unwrap();
+    }
+    while healthy.turn(QueueName::PostQ).await + healthy.turn(QueueName::JobQ).await > 0 {}
+    assert_delivered(&healthy, author, &followers, &[post]).await;
 }
 
 #[tokio::test]

@@ -13,7 +13,10 @@ use aws_sdk_sqs::{
     },
 };
 
-use super::error::{Fault, bare, is_throttling};
+use super::{
+    config::timeouts,
+    error::{Fault, bare, is_throttling},
+};
 use crate::{
     domain::Timestamp,
     limits,
@@ -137,7 +140,8 @@ impl Queue for SqsQueue {
             .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
             .message_system_attribute_names(MessageSystemAttributeName::MessageGroupId)
             .message_attribute_names(GROUP);
-        let answer = request.send().await.map_err(Fault::from)?;
+        let patient = aws_sdk_sqs::config::Builder::new().timeout_config(timeouts(wait + limits::CALL_TIMEOUT));
+        let answer = request.customize().config_override(patient).send().await.map_err(Fault::from)?;
         answer.messages.unwrap_or_default().into_iter().map(received).collect()
     }
 

@@ -200,4 +200,12 @@ mod tests {
         assert_eq!(generation, 3);
         assert_eq!(lease(100), limits::MAX_OUTBOX_LEASE);
     }
+
+    #[test]
+    fn a_fan_out_that_never_passes_comes_back_at_once_at_first_and_then_daily() {
+        let after = |times: u32| (0..times).map(lease).sum::<Duration>();
+        assert!(after(5) < Duration::from_hours(1));
+        assert!(after(11) > Duration::from_hours(24));
+        assert_eq!(after(31) - after(30), Duration::from_hours(24));
+    }
 }

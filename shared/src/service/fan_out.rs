@@ -101,7 +101,12 @@ impl FanOutService {
     }
 
     /// Puts one page on JobQ while the next is read, then moves the outbox entry on, or removes it behind the last.
-    async fn step(&self, entry: &mut OutboxEntry, worker: &str, page: Page<UserId, UserId>) -> Result<Step, ServiceError> {
+    async fn step(
+        &self,
+        entry: &mut OutboxEntry,
+        worker: &str,
+        page: Page<UserId, UserId>,
+    ) -> Result<Step, ServiceError> {
         let Some(cursor) = page.next else {
             self.send_jobs(entry, &page.items).await?;
             // Refused: the sweeper took it meanwhile, and its message finishes it.

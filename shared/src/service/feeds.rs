@@ -98,7 +98,7 @@ fn is_shown(entry: &FeedEntry, edges: &HashMap<UserId, Edge>) -> bool {
 
 /// Whether an entry that is not shown can go for good. Where two clocks may be the reason it is only hidden.
 fn is_beyond_doubt(entry: &FeedEntry, edges: &HashMap<UserId, Edge>) -> bool {
-    edges.get(&entry.author_id).is_none_or(|edge| {
-        entry.post_id.created_at().plus(limits::MAX_CLOCK_SKEW) < edge.shown_since.created_at()
-    })
+    edges
+        .get(&entry.author_id)
+        .is_none_or(|edge| entry.post_id.created_at().plus(limits::MAX_CLOCK_SKEW) < edge.shown_since.created_at())
 }

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use shared::{
     domain::Clock,
     embedded::{EmbeddedQueue, EmbeddedStore, Engine, EngineOptions, QueueSettingsOf},
     queue::{Queue, QueueSettings},
-    store::Store,
+    store::{BatchGot, BatchWrite, Consistency, Item, Key, Outcome, Query, QueryPage, Store, StoreError, Table, Write},
 };
 use testkit::pipeline::{Pipeline, START};
 
@@ -31,5 +32,48 @@ impl Embedded {
 
     pub fn pipeline(&self, follower_page: u32) -> Pipeline {
         Pipeline::on(self.store.clone(), self.queue.clone(), self.clock.clone(), follower_page)
+    }
+}
+
+/// A store that refuses every query of Social, as one without the permission does.
+#[derive(Debug)]
+#[allow(dead_code, reason = "not every test file breaks the store")]
+pub struct Broken(pub Arc<dyn Store>);
+
+#[async_trait]
+impl Store for Broken {
+    async fn query(&self, query: &Query) -> Result<QueryPage, StoreError> {
+        if query.table == Table::Social {
+            return Err(StoreError::Rejected("no permission".into()));
+        }
+        self.0.query(query).await
+    }
+
+    async fn get(&self, table: Table, key: &Key, consistency: Consistency) -> Result<Option<Item>, StoreError> {
+        self.0.get(table, key, consistency).await
+    }
+
+    async fn batch_get(&self, table: Table, keys: &[Key], consistency: Consistency) -> Result<BatchGot, StoreError> {
+        self.0.batch_get(table, keys, consistency).await
+    }
+
+    async fn batch_write(&self, table: Table, writes: &[BatchWrite]) -> Result<Vec<BatchWrite>, StoreError> {
+        self.0.batch_write(table, writes).await
+    }
+
+    async fn write(&self, table: Table, write: Write) -> Result<Outcome, StoreError> {
+        self.0.write(table, write).await
+    }
+
+    async fn transact(&self, writes: Vec<(Table, Write)>) -> Result<Outcome, StoreError> {
+        self.0.transact(writes).await
+    }
+
+    async fn durable(&self) -> Result<(), StoreError> {
+        self.0.durable().await
+    }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.0.probe().await
     }
 }
