@@ -1,19 +1,37 @@
 //! `PostQ -> [follow-fetcher] -> JobQ`: reads a post's followers page by page and puts jobs of 25 on JobQ.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
-use shared::service::fan_out::FanOutService;
+use shared::{
+    batch::{BatchDriver, RetryPauses},
+    messages::FanOutMessage,
+    queue::{Queue, QueueName},
+    service::fan_out::FanOutService,
+};
 
-/// What the handler needs.
+/// Handles batches of PostQ.
 #[derive(Debug, Clone)]
 pub struct FollowFetcher {
-    _fan_out: FanOutService,
+    driver: BatchDriver,
+    fan_out: FanOutService,
 }
 
 impl FollowFetcher {
+    /// A handler that fans out by `fan_out` and makes what failed visible again on `queue`.
+    pub fn new(fan_out: FanOutService, queue: Arc<dyn Queue>, pauses: RetryPauses) -> Self {
+        // PostQ is mapped with batches of one.
+        Self { driver: BatchDriver::new(queue, QueueName::PostQ, pauses, 1), fan_out }
+    }
+
     /// Handles one batch; what failed is in the answer. `deadline` is when the function will be stopped.
-    pub async fn handle(&self, _event: SqsEvent, _deadline: Option<Instant>) -> SqsBatchResponse {
-        todo!()
+    pub async fn handle(&self, event: SqsEvent, deadline: Option<Instant>) -> SqsBatchResponse {
+        self.driver
+            .drive(
+                event,
+                FanOutMessage::decode,
+                |message| async move { self.fan_out.fan_out(&message, deadline).await },
+            )
+            .await
     }
 }

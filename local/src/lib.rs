@@ -1,1 +1,42 @@
-//! local
+//! Tweeter in one process: the API, the workers, metrics and operator commands over one embedded database.
+//!
+//! ```text
+//! HTTP ─▶ status-api's router ─▶ services ─▶ EmbeddedStore ┐
+//!                                   └──────▶ EmbeddedQueue ┴─▶ one database in the data directory
+//! PostQ ─▶ event source ─▶ follow-fetcher ─▶ JobQ ─▶ event source ─▶ job-handler
+//! tweeter queues, dlq ─▶ tweeter.sock (or the database itself) ─▶ operator ─▶ Queue
+//! ```
+//!
+//! In reading order:
+//! - [`cli`], [`config`]: what can be set, read once.
+//! - [`application`]: build and run the whole; [x are its tasks. [`seams`]: where tests reach in.
+//! - [`services`]: what the process works with, for seeding and looking at.
+//! - [`event_source`]: what a Lambda mapping does, from a queue to a handler.
+//! - [`schedule`]: what comes round.
+//! - [`http_server`], [`metrics`]: what is served.
+//! - [`data_dir`], [`secret`]: what is kept.
+//! - [`commands`]: what operators type, as [`operator`] questions over a [`socket`]; [`dead_letters`] answers them.
+//! - [`error`]: why the process does not start, and why it ends.
+
+pub mod application;
+pub mod cli;
+pub mod commands;
+pub mod config;
+pub mod data_dir;
+pub mod dead_letters;
+pub mod error;
+pub mod event_source;
+pub mod http_server;
+pub mod metrics;
+pub mod operator;
+mod parts;
+pub mod schedule;
+pub mod seams;
+pub mod secret;
+pub mod services;
+pub mod socket;
+mod table;
+
+pub use application::{Application, Handle};
+pub use config::{Config, DataDir};
+pub use seams::Seams;

@@ -21,4 +21,9 @@ impl OutboxSweeper {
     pub async fn handle(&self, now: Timestamp) -> Result<u64, ServiceError> {
         self.sweep.sweep(now).await
     }
+
+    /// Puts every unfinished fan-out back: for a process that starts alone on its store.
+    pub async fn reclaim(&self, now: Timestamp) -> Result<u64, ServiceError> {
+        self.sweep.reclaim(now).await
+    }
 }

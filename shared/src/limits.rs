@@ -57,6 +57,12 @@ pub const MAX_BATCH_WRITE: usize = 25;
 pub const MAX_BATCH_GET: usize = 100;
 /// Actions in one TransactWriteItems.
 pub const MAX_TRANSACT: usize = 100;
+/// Bytes of a partition key.
+pub const MAX_PARTITION_BYTES: usize = 2_048;
+/// Bytes of a sort key.
+pub const MAX_SORT_BYTES: usize = 1_024;
+/// Bytes of an item, names and values together.
+pub const MAX_ITEM_BYTES: usize = 400 * 1024;
 /// Bytes that one Query reads at the most.
 pub const MAX_QUERY_BYTES: usize = 1024 * 1024;
 

@@ -1,4 +1,65 @@
 //! The names of every metric, and logging set-up.
+//!
+//! Logs go to standard error in both formats and in both homes: standard output belongs to what a command was asked
+//! for, and Lambda collects either. `TWEETER_LOG` filters them ([`DEFAULT_LOG_FILTER`] when it is not set; such as
+//! `info,local=debug`, as `tracing_subscriber::EnvFilter` reads it).
+
+use std::io::{IsTerminal, stderr};
+
+use tracing::error;
+use tracing_subscriber::EnvFilter;
+
+/// The environment variable that filters logs.
+pub const LOG_FILTER_VARIABLE: &str = "TWEETER_LOG";
+
+/// What is logged by default: our own news, and of the database engine only what is wrong.
+pub const DEFAULT_LOG_FILTER: &str = "info,fjall=warn,lsm_tree=warn";
+
+/// How a log line is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogFormat {
+    /// A line for people; in colour on a terminal, unless `NO_COLOR` is set.
+    #[default]
+    Pretty,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Sends logs to standard error and writes each panic as one log line. Again is the same as once: the first format
+/// stays. A filter that cannot be read is named in the log, and the default taken instead.
+pub fn init(format: LogFormat) {
+    init_at(format, DEFAULT_LOG_FILTER);
+}
+
+/// The same with another filter where the variable names none.
+pub fn init_at(format: LogFormat, default_filter: &str) {
+    let (filter, unreadable) = match EnvFilter::try_from_env(LOG_FILTER_VARIABLE) {
+        Ok(filter) => (filter, false),
+        Err(_) => (EnvFilter::new(default_filter), std::env::var_os(LOG_FILTER_VARIABLE).is_some()),
+    };
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
+    let installed = match format {
+        LogFormat::Json => lines.json().with_current_span(false).try_init(),
+        LogFormat::Pretty => {
+            let colour = stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+            lines.with_ansi(colour).with_target(false).try_init()
+        }
+    };
+    if installed.is_err() {
+        return;
+    }
+    std::panic::set_hook(Box::new(log_panic));
+    if unreadable {
+        tracing::warn!("{LOG_FILTER_VARIABLE} cannot be read as a filter; {default_filter} is taken");
+    }
+}
+
+/// A panic as one log line: where and what. Who catches it says what became of the work.
+fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
+    let location = panic.location().map(ToString::to_string).unwrap_or_default();
+    let message = panic.payload_as_str().unwrap_or("a value that is no text");
+    error!(panic.location = %location, "Panicked: {message}");
+}
 
 /// Metric names, the same in Prometheus and in CloudWatch.
 pub mod names {

@@ -1,1 +1,78 @@
-//! status-api
+//! The HTTP API: everything but publishing, which it can serve too.
+//!
+//! `client -> [status-api] -> Auth, Social, Feed`
+//!
+//! - [`auth`]: registering, logging in, refreshing, logging out.
+//! - [`users`]: profiles. [`follows`]: the graph.
+//! - [`posts`]: one post, stories. [`feed`]: the caller's feed.
+//! - [`health`]: whether the stores answer.
+//! - [`description`]: the OpenAPI document of all of it.
+//! - [`state`]: what the endpoints work with.
+
+pub mod auth;
+pub mod description;
+pub mod feed;
+pub mod follows;
+pub mod health;
+pub mod posts;
+pub mod state;
+pub mod users;
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    response::{IntoResponse, Response},
+    routing::MethodRouter,
+};
+use http::{HeaderValue, Method, header::ALLOW};
+use post_handler::PublishApi;
+use shared::{
+    http::{HttpOptions, Problem, with_conventions},
+    service::posts::PublishService,
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+pub use state::Api;
+use state::ApiState;
+
+/// The whole API. Without `publishing`, `POST /v1/posts` is served elsewhere: API Gateway sends it to post-handler, and
+/// what arrives here are only the methods that the path does not have.
+pub fn router(api: Api, publishing: Option<PublishService>, options: &HttpOptions) -> Router {
+    let store = Arc::clone(&api.store);
+    let published = match publishing {
+        Some(publishing) => {
+            let state = PublishApi { publishing, authentication: api.authentication() };
+            Router::from(post_handler::routes().with_state(state))
+        }
+        None => Router::new().route("/v1/posts", MethodRouter::new().fallback(published_elsewhere)),
+    };
+    let own = Router::from(routes()).with_state(ApiState::new(api));
+    with_conventions(own.merge(published), store, options)
+}
+
+/// The endpoints of this crate with their descriptions.
+fn routes() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::default()
+        .merge(auth::routes())
+        .routes(routes!(users::profile))
+        .routes(routes!(follows::follow, follows::unfollow))
+        .routes(routes!(follows::followers))
+        .routes(routes!(follows::following))
+        .routes(routes!(posts::post))
+        .routes(routes!(posts::story))
+        .routes(routes!(feed::feed))
+        .routes(routes!(health::health))
+        .routes(routes!(description::openapi))
+}
+
+/// `/v1/posts` where another function publishes.
+async fn published_elsewhere(method: Method) -> Response {
+    if method == Method::POST {
+        // Nothing sends it here unless the gateway's routes are wrong.
+        return Problem::NoSuchRoute.into_response();
+    }
+    let mut response = Problem::MethodNotAllowed.into_response();
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+    response
+}

@@ -4,8 +4,14 @@
 //! - [`canned`]: an HTTP client with prepared answers, for what the engines never say.
 //! - [`contract`]: what every adapter of the ports must do, one check per fact.
 //! - [`faults`]: port wrappers that throttle, fail, leave work undone, answer from the past, or count.
+//! - [`crash`]: port wrappers under which a process dies at any call.
+//! - [`pipeline`]: every service and queue handler, turned by hand.
+
+#![expect(clippy::missing_panics_doc, reason = "a check panics when it fails; that is what it is for")]
 
 pub mod canned;
 pub mod contract;
+pub mod crash;
 pub mod engines;
 pub mod faults;
+pub mod pipeline;

@@ -38,7 +38,7 @@ async fn unprocessed_writes_come_back_as_they_were_sent() {
     ]);
     let service = CannedService::new([Canned::ok(json!({ "UnprocessedItems": { "feed": left } }))]);
     let writes = vec![BatchWrite::Put(put), BatchWrite::Put(Item::new(key("c"))), BatchWrite::Delete(key("b"))];
-    let unprocessed = service.store().batch_write(Table::Feed, writes.clone()).await.unwrap();
+    let unprocessed = service.store().batch_write(Table::Feed, &writes).await.unwrap();
     assert_eq!(unprocessed, [writes[0].clone(), writes[2].clone()]);
 }
 
@@ -167,6 +167,7 @@ async fn a_page_may_end_early_with_a_position_to_go_on_from() {
         start_after: Some("z".to_owned()),
         limit: Some(20),
         consistency: Consistency::Strong,
+        projection: shared::store::Projection::All,
     };
     let page = service.store().query(&query).await.unwrap();
     assert_eq!((page.items, page.next.as_deref()), (vec![], Some("m")));
@@ -183,7 +184,7 @@ async fn what_is_wrong_by_itself_costs_no_call() {
     let service = CannedService::default();
     let store = service.store();
     let writes: Vec<_> = (0..=MAX_BATCH_WRITE).map(|n| BatchWrite::Delete(key(&n.to_string()))).collect();
-    assert!(matches!(store.batch_write(Table::Feed, writes).await, Err(StoreError::Rejected(_))));
+    assert!(matches!(store.batch_write(Table::Feed, &writes).await, Err(StoreError::Rejected(_))));
     let check = Write::Check { key: key("a"), condition: Condition::Absent };
     assert!(matches!(store.write(Table::Feed, check).await, Err(StoreError::Rejected(_))));
     assert!(service.calls().is_empty());

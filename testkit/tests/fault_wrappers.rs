@@ -5,8 +5,8 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use shared::{
     queue::{OutgoingMessage, Queue, QueueError, QueueName, delete_all, send_all},
     store::{
-        BatchWrite, Consistency, Item, Key, Order, Query, QueryPage, SortRange, Store, StoreError, Table, Write,
-        batch_get_all, batch_write_all, with_retries,
+        BatchWrite, Consistency, Item, Key, Order, Projection, Query, QueryPage, SortRange, Store, StoreError, Table,
+        Write, batch_get_all, batch_write_all, with_retries,
     },
 };
 use testkit::{
@@ -55,6 +55,7 @@ fn query(order: Order, start_after: Option<&str>, limit: Option<u32>) -> Query {
         start_after: start_after.map(str::to_owned),
         limit,
         consistency: Consistency::Eventual,
+        projection: Projection::All,
     }
 }
 
@@ -140,7 +141,7 @@ async fn an_eventual_query_pages_through_the_past() {
     }
     stale.catch_up();
     let writes = vec![BatchWrite::Put(item("b", 2)), BatchWrite::Put(item("bb", 2))];
-    assert_eq!(stale.batch_write(TABLE, writes).await.unwrap(), []);
+    assert_eq!(stale.batch_write(TABLE, &writes).await.unwrap(), []);
     put(&stale, item("e", 2)).await;
     assert!(stale.transact(vec![(TABLE, Write::delete(key("c")))]).await.unwrap().is_applied());
 
@@ -207,8 +208,8 @@ async fn a_queue_that_is_switched_off_or_throttled_says_so() {
 #[tokio::test]
 async fn counts_tell_calls_and_entries() {
     let store = CountingStore::new(store().await);
-    let writes = (0..3).map(|n| BatchWrite::Put(item(&n.to_string(), n))).collect();
-    assert_eq!(store.batch_write(TABLE, writes).await.unwrap(), []);
+    let writes: Vec<_> = (0..3).map(|n| BatchWrite::Put(item(&n.to_string(), n))).collect();
+    assert_eq!(store.batch_write(TABLE, &writes).await.unwrap(), []);
     get(&store, "1", Consistency::Strong).await;
     get(&store, "1", Consistency::Eventual).await;
     let counts = store.take_counts();

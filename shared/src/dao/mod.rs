@@ -1,7 +1,69 @@
 //! Data access objects: one per kind of data, methods named by access pattern, no SDK type in a signature.
 //! `get` is `Result<Option<T>>`; lists return [`crate::domain::Page`]. Each access pattern with its key and cost:
 //! `docs/data-model.md`.
+//!
+//! Reads that need no consistent answer are asked eventually first; what is missing then is asked again consistently,
+//! so that a copy that lags never makes something that was answered look absent.
 
+mod credentials;
+mod feeds;
+mod follows;
+mod idempotency;
+mod outbox;
+mod posts;
+mod sessions;
 mod users;
 
+pub use credentials::{Credentials, PasswordHash, StoredCredentials};
+pub use feeds::{FeedEntry, Feeds};
+pub use follows::{Edge, Follows};
+pub use idempotency::{IdempotencyRecord, IdempotencyRecords};
+pub use outbox::{Outbox, OutboxEntry};
+pub use posts::Posts;
+pub use sessions::{SessionId, Sessions, StoredToken};
 pub use users::Users;
+
+use std::{collections::HashMap, hash::Hash};
+
+use crate::{
+    domain::{InvalidId, Page},
+    store::{Consistency, Item, Key, MalformedItem, QueryPage, Store, StoreError, Table, batch_get_all},
+};
+
+/// Gets many items and reads each, by identity. Asked eventually first, what is missing again consistently.
+async fn get_all<Id, T>(
+    store: &dyn Store,
+    table: Table,
+    ids: &[Id],
+    key_of: impl Fn(Id) -> Key,
+    read: impl Fn(Id, &Item) -> Result<T, MalformedItem>,
+) -> Result<HashMap<Id, T>, StoreError>
+where
+    Id: Copy + Eq + Hash,
+{
+    let mut found = HashMap::with_capacity(ids.len());
+    for consistency in [Consistency::Eventual, Consistency::Strong] {
+        let missing: HashMap<Key, Id> =
+            ids.iter().filter(|id| !found.contains_key(*id)).map(|id| (key_of(*id), *id)).collect();
+        if missing.is_empty() {
+            break;
+        }
+        let keys: Vec<Key> = missing.keys().cloned().collect();
+        for item in batch_get_all(store, table, &keys, consistency).await? {
+            if let Some(id) = missing.get(&item.key) {
+                found.insert(*id, read(*id, &item)?);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Reads a query's items, and its position as an id.
+fn page_from<T, C>(page: QueryPage, read: impl Fn(&Item) -> Result<T, MalformedItem>) -> Result<Page<T, C>, StoreError>
+where
+    C: std::str::FromStr<Err = InvalidId>,
+{
+    let items = page.items.iter().map(read).collect::<Result<_, _>>()?;
+    let next = page.next.map(|sort| sort.parse()).transpose().map_err(|_| MalformedItem { attribute: "SK" })?;
+    Ok(Page { items, next })
+}

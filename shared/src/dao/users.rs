@@ -5,9 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use crate::{
     domain::{DisplayName, Handle, Profile, Timestamp, User, UserId},
     keys,
-    store::{
-        Condition, Consistency, Item, MalformedItem, Store, StoreError, Table, Write, batch_get_all, with_retries,
-    },
+    store::{Condition, Consistency, Item, MalformedItem, Store, StoreError, Table, Write, with_retries},
 };
 
 mod attr {
@@ -42,26 +40,9 @@ impl Users {
         Ok(None)
     }
 
-    /// The profiles of all these users that exist, by id. Misses are asked again consistently.
+    /// The profiles of all these users that exist, by id.
     pub async fn get_all(&self, users: &[UserId]) -> Result<HashMap<UserId, Profile>, StoreError> {
-        let mut found = HashMap::with_capacity(users.len());
-        for consistency in [Consistency::Eventual, Consistency::Strong] {
-            let missing: HashMap<_, _> = users
-                .iter()
-                .filter(|user| !found.contains_key(*user))
-                .map(|user| (keys::profile(*user), *user))
-                .collect();
-            if missing.is_empty() {
-                break;
-            }
-            let keys: Vec<_> = missing.keys().cloned().collect();
-            for item in batch_get_all(self.store.as_ref(), Table::Social, &keys, consistency).await? {
-                if let Some(user) = missing.get(&item.key) {
-                    found.insert(*user, profile_from(*user, &item)?);
-                }
-            }
-        }
-        Ok(found)
+        super::get_all(self.store.as_ref(), Table::Social, users, keys::profile, profile_from).await
     }
 
     /// Who holds a handle. Read consistently: a handle just claimed is found.
@@ -77,17 +58,19 @@ impl Users {
             Item::new(keys::handle_claim(&profile.user.handle)).with(attr::USER_ID, profile.user.user_id.to_string());
         [
             (Table::Social, Write::create(claim)),
-            (Table::Social, Write::Put { item: profile_item(profile), condition: Condition::Absent }),
+            (Table::Social, Write::Put { item: Self::profile_item(profile), condition: Condition::Absent }),
         ]
     }
-}
 
-fn profile_item(profile: &Profile) -> Item {
-    Item::new(keys::profile(profile.user.user_id))
-        .with(attr::HANDLE, profile.user.handle.as_str())
-        .with(attr::DISPLAY_NAME, profile.user.display_name.as_str())
-        .with(attr::BIO, profile.bio.as_str())
-        .with(attr::CREATED_AT, profile.created_at.as_millis().cast_signed())
+    /// A profile as it is stored, without the claim of its handle. Of use by itself only to put many users into a store
+    /// that nobody reads yet.
+    pub fn profile_item(profile: &Profile) -> Item {
+        Item::new(keys::profile(profile.user.user_id))
+            .with(attr::HANDLE, profile.user.handle.as_str())
+            .with(attr::DISPLAY_NAME, profile.user.display_name.as_str())
+            .with(attr::BIO, profile.bio.as_str())
+            .with(attr::CREATED_AT, profile.created_at.as_millis().cast_signed())
+    }
 }
 
 fn profile_from(user_id: UserId, item: &Item) -> Result<Profile, MalformedItem> {

@@ -13,9 +13,9 @@ pub mod text;
 pub mod time;
 pub mod user;
 
-pub use ids::{IdGenerator, PostId, UserId};
+pub use ids::{IdGenerator, InvalidId, PostId, UserId};
 pub use page::{Page, PageLimit};
 pub use post::{Post, PostView};
 pub use text::{DisplayName, Email, Handle, Invalid, Password, PostText};
 pub use time::{Clock, Timestamp};
-pub use user::{Profile, ProfileView, User, UserRef};
+pub use user::{Profile, ProfileView, Relation, User, UserRef};

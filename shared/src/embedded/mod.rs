@@ -1,1 +1,35 @@
-//! One fjall database under both ports.
+//! The embedded home: one fjall database under both ports, durable, in one process.
+//!
+//! ```text
+//! Store ─▶ EmbeddedStore ─┐
+//!                         ├─▶ Engine ─▶ lanes (threads) ─▶ fjall: one journal for tables and queues
+//! Queue ─▶ EmbeddedQueue ─┘       └──▶ syncer (one thread): one fsync for all who wait
+//! ```
+//!
+//! In reading order:
+//! - [`engine`]: opening and closing the database, committing, waiting for durability.
+//! - [`codec`]: items as bytes.
+//! - `stripes`: the mutexes that isolate conditional writes.
+//! - `lanes`: the threads that call fjall, so that async threads never do.
+//! - `syncer`: shares one fsync between all who wait.
+//! - [`journal`]: how far the journal is synced; cutting it there, for tests of power loss.
+//! - [`store`]: tables, one keyspace each, and the expiry index.
+//! - [`queue`]: queues; rows for durability, order and in-flight state in memory.
+//!
+//! **Order is durability.** Tables and queues share one journal, and commits reach it one after another. What survives
+//! a loss of power is a prefix of the commits. So a message deleted after its work was written can never be gone while
+//! the work is lost, although neither waits for an fsync.
+
+pub mod codec;
+pub mod engine;
+pub mod journal;
+mod lanes;
+pub mod queue;
+pub mod store;
+mod stripes;
+mod syncer;
+
+pub use engine::{Engine, EngineOptions, OpenError, SyncHooks};
+pub use journal::cut_to_last_sync;
+pub use queue::{EmbeddedQueue, QueueSettingsOf, StoredMessage};
+pub use store::EmbeddedStore;

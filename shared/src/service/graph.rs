@@ -2,8 +2,12 @@
 
 use std::sync::Arc;
 
-use super::ServiceError;
+use super::{
+    ServiceError,
+    pages::{self, Candidate},
+};
 use crate::{
+    dao::{Edge, Follows, Users},
     domain::{IdGenerator, Page, PageLimit, Timestamp, User, UserId},
     store::Store,
 };
@@ -19,46 +23,83 @@ pub struct Follow {
 
 /// Follows and unfollows.
 #[derive(Debug, Clone)]
-pub struct GraphService {}
+pub struct GraphService {
+    users: Users,
+    follows: Follows,
+    ids: Arc<IdGenerator>,
+}
 
 impl GraphService {
-    /// The graph in `store`.
-    pub fn new(_store: Arc<dyn Store>, _ids: Arc<IdGenerator>) -> Self {
-        todo!()
+    /// The graph in `store`. `ids` is the generator that also makes the posts' ids in this process.
+    pub fn new(store: Arc<dyn Store>, ids: Arc<IdGenerator>) -> Self {
+        Self { users: Users::new(store.clone()), follows: Follows::new(store), ids }
     }
 
     /// Makes `follower` follow `followee`; again is the same. Following oneself is invalid, an absent user not found.
-    pub async fn follow(&self, _follower: UserId, _followee: UserId, _now: Timestamp) -> Result<(), ServiceError> {
-        todo!()
+    pub async fn follow(&self, follower: UserId, followee: UserId, now: Timestamp) -> Result<(), ServiceError> {
+        if follower == followee {
+            return Err(ServiceError::Invalid { field: "user", message: "must be someone other than yourself" });
+        }
+        self.must_exist(followee).await?;
+        let shown_since = self.ids.next_post_id(now);
+        // Refused: the follow is there already, which is what was asked for.
+        let _either_way = self.follows.create(follower, followee, now, shown_since).await?;
+        Ok(())
     }
 
     /// Ends the follow; that there was none is the same. An absent user is not found.
-    pub async fn unfollow(&self, _follower: UserId, _followee: UserId) -> Result<(), ServiceError> {
-        todo!()
+    pub async fn unfollow(&self, follower: UserId, followee: UserId) -> Result<(), ServiceError> {
+        self.must_exist(followee).await?;
+        Ok(self.follows.remove(follower, followee).await?)
+    }
+
+    async fn must_exist(&self, user: UserId) -> Result<(), ServiceError> {
+        self.users.get(user).await?.map(drop).ok_or(ServiceError::NotFound)
     }
 
     /// Whether `follower` follows `followee`.
-    pub async fn follows(&self, _follower: UserId, _followee: UserId) -> Result<bool, ServiceError> {
-        todo!()
+    pub async fn follows(&self, follower: UserId, followee: UserId) -> Result<bool, ServiceError> {
+        Ok(self.follows.edges_from(follower, &[followee]).await?.contains_key(&followee))
     }
 
     /// Who follows `user`, in the order of their ids. The user is known to exist.
     pub async fn followers(
         &self,
-        _user: UserId,
-        _after: Option<UserId>,
-        _limit: PageLimit,
+        user: UserId,
+        after: Option<UserId>,
+        limit: PageLimit,
     ) -> Result<Page<Follow, UserId>, ServiceError> {
-        todo!()
+        pages::fill(after, limit, |after, count| async move {
+            self.with_users(self.follows.page_of_followers(user, after, count).await?).await
+        })
+        .await
     }
 
     /// Whom `user` follows, in the order of their ids. The user is known to exist.
     pub async fn following(
         &self,
-        _user: UserId,
-        _after: Option<UserId>,
-        _limit: PageLimit,
+        user: UserId,
+        after: Option<UserId>,
+        limit: PageLimit,
     ) -> Result<Page<Follow, UserId>, ServiceError> {
-        todo!()
+        pages::fill(after, limit, |after, count| async move {
+            self.with_users(self.follows.page_of_following(user, after, count).await?).await
+        })
+        .await
+    }
+
+    /// Each edge with the person at its end; whoever is gone is not shown.
+    async fn with_users(
+        &self,
+        edges: Page<Edge, UserId>,
+    ) -> Result<Page<Candidate<Follow, UserId>, UserId>, ServiceError> {
+        let ids: Vec<UserId> = edges.items.iter().map(|edge| edge.user_id).collect();
+        let mut profiles = self.users.get_all(&ids).await?;
+        Ok(edges.map(|edge| Candidate {
+            position: edge.user_id,
+            shown: profiles
+                .remove(&edge.user_id)
+                .map(|profile| Follow { user: profile.user, followed_at: edge.followed_at }),
+        }))
     }
 }

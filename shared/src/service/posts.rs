@@ -1,12 +1,21 @@
 //! Publishing, one post, a story.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use super::ServiceError;
+use sha2::{Digest as _, Sha256};
+use tracing::warn;
+
+use super::{
+    ServiceError,
+    pages::{self, Candidate},
+};
 use crate::{
-    domain::{IdGenerator, Page, PageLimit, PostId, PostText, PostView, Timestamp, UserId},
-    queue::Queue,
-    store::Store,
+    dao::{FeedEntry, Feeds, IdempotencyRecord, IdempotencyRecords, Outbox, Posts, Users},
+    domain::{IdGenerator, Page, PageLimit, Post, PostId, PostText, PostView, Profile, Timestamp, UserId},
+    limits,
+    messages::{FanOutMessage, FanOutTag, V1},
+    queue::{OutgoingMessage, Queue, QueueError, QueueName},
+    store::{Outcome, Store, Table, Write, with_retries},
 };
 
 /// An `Idempotency-Key`: 1 to 255 visible ASCII characters.
@@ -17,7 +26,7 @@ impl IdempotencyKey {
     /// `None` when the text is not of that form.
     pub fn parse(text: &str) -> Option<Self> {
         let visible = text.bytes().all(|byte| byte.is_ascii_graphic());
-        (crate::limits::IDEMPOTENCY_KEY_CHARS.contains(&text.len()) && visible).then(|| Self(text.to_owned()))
+        (limits::IDEMPOTENCY_KEY_CHARS.contains(&text.len()) && visible).then(|| Self(text.to_owned()))
     }
 
     /// The key.
@@ -28,48 +37,162 @@ impl IdempotencyKey {
 
 /// Publishes posts: the write side, behind post-handler.
 #[derive(Debug, Clone)]
-pub struct PublishService {}
+pub struct PublishService {
+    store: Arc<dyn Store>,
+    queue: Arc<dyn Queue>,
+    ids: Arc<IdGenerator>,
+    users: Users,
+    records: IdempotencyRecords,
+}
 
 impl PublishService {
     /// Publishing to `store`, announced on `queue`.
-    pub fn new(_store: Arc<dyn Store>, _queue: Arc<dyn Queue>, _ids: Arc<IdGenerator>) -> Self {
-        todo!()
+    pub fn new(store: Arc<dyn Store>, queue: Arc<dyn Queue>, ids: Arc<IdGenerator>) -> Self {
+        let (users, records) = (Users::new(store.clone()), IdempotencyRecords::new(store.clone()));
+        Self { store, queue, ids, users, records }
     }
 
-    /// Publishes a post, once per key: the same key with another text is invalid (field `Idempotency-Key`).
+    /// Publishes a post: to its author's story and feed at once, to the followers' feeds by way of PostQ.
+    ///
+    /// The same `key` with the same text answers the same post again and fans out once; with another text it is
+    /// invalid (field `Idempotency-Key`). An author without an account is unauthenticated.
     pub async fn publish(
         &self,
-        _author: UserId,
-        _text: PostText,
-        _key: Option<&IdempotencyKey>,
-        _now: Timestamp,
+        author: UserId,
+        text: PostText,
+        key: Option<&IdempotencyKey>,
+        now: Timestamp,
     ) -> Result<PostView, ServiceError> {
-        todo!()
+        let profile = self.users.get(author).await?.ok_or(ServiceError::Unauthenticated)?;
+        let post = Post { post_id: self.ids.next_post_id(now), author_id: author, text };
+        if self.record(&post, key, now).await?.is_applied() {
+            self.announce(&post).await;
+            return Ok(PostView { post, author: profile.user });
+        }
+        let Some(key) = key else {
+            return Ok(PostView { post, author: profile.user });
+        };
+        let post_id = self.replayed(&post, key).await?;
+        Ok(PostView { post: Post { post_id, ..post }, author: profile.user })
     }
+
+    /// Post, story entry, own feed entry, outbox entry and the claim of the key: all or none.
+    ///
+    /// Repeating it after a lost answer is safe: the first four are the same rows again, and a claim that our own lost
+    /// try made reads back as this very post.
+    async fn record(&self, post: &Post, key: Option<&IdempotencyKey>, now: Timestamp) -> Result<Outcome, ServiceError> {
+        let mut writes: Vec<(Table, Write)> = Posts::creation(post).into();
+        writes.push(Feeds::own_entry(FeedEntry { post_id: post.post_id, author_id: post.author_id }));
+        writes.push(Outbox::creation(post.post_id, post.author_id, now));
+        if let Some(key) = key {
+            let record = IdempotencyRecord { digest: digest_of(&post.text), post_id: post.post_id };
+            writes.push(IdempotencyRecords::claim(post.author_id, key.as_str(), &record, now));
+        }
+        Ok(with_retries(|| self.store.transact(writes.clone())).await?)
+    }
+
+    /// The post that a taken key stands for.
+    async fn replayed(&self, post: &Post, key: &IdempotencyKey) -> Result<PostId, ServiceError> {
+        let record = self.records.get(post.author_id, key.as_str()).await?;
+        match record {
+            Some(record) if record.digest == digest_of(&post.text) => Ok(record.post_id),
+            Some(_) => Err(ServiceError::Invalid {
+                field: "Idempotency-Key",
+                message: "was used with another body in the last 24 hours",
+            }),
+            // It expired between our two looks: the next try finds it free.
+            None => Err(ServiceError::Busy { retry_after: Duration::from_secs(1) }),
+        }
+    }
+
+    /// Puts the post on PostQ. Failing that, the post is still accepted: its outbox entry has the sweeper send it.
+    async fn announce(&self, post: &Post) {
+        let message = FanOutMessage {
+            tag: FanOutTag::FanOut,
+            v: V1,
+            post_id: post.post_id,
+            author_id: post.author_id,
+            generation: 0,
+            hop: 0,
+        };
+        if let Err(error) = send_fan_out(self.queue.as_ref(), &message).await {
+            warn!(post.id = %post.post_id, %error, "Post {} is not on PostQ; the sweeper will put it there", post.post_id);
+        }
+    }
+}
+
+/// Puts a fan-out on PostQ, in its author's group.
+pub(super) async fn send_fan_out(queue: &dyn Queue, message: &FanOutMessage) -> Result<(), QueueError> {
+    let outgoing =
+        OutgoingMessage { body: message.encode(), group: message.author_id.to_string(), delay: Duration::ZERO };
+    let unsent = queue.send(QueueName::PostQ, vec![outgoing]).await?;
+    if unsent.is_empty() { Ok(()) } else { Err(QueueError::Throttled) }
+}
+
+/// What tells one body from another: the digest of what was asked for.
+fn digest_of(text: &PostText) -> String {
+    hex::encode(Sha256::digest(text.as_str()))
 }
 
 /// Reads posts and stories, behind status-api.
 #[derive(Debug, Clone)]
-pub struct PostService {}
+pub struct PostService {
+    posts: Posts,
+    users: Users,
+}
 
 impl PostService {
     /// Posts in `store`.
-    pub fn new(_store: Arc<dyn Store>) -> Self {
-        todo!()
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { posts: Posts::new(store.clone()), users: Users::new(store) }
     }
 
     /// One post.
-    pub async fn get(&self, _post: PostId) -> Result<PostView, ServiceError> {
-        todo!()
+    pub async fn get(&self, post: PostId) -> Result<PostView, ServiceError> {
+        let post = self.posts.get(post).await?.ok_or(ServiceError::NotFound)?;
+        let author = self.users.get(post.author_id).await?.ok_or(ServiceError::NotFound)?;
+        Ok(PostView { post, author: author.user })
     }
 
     /// An author's posts, newest first. The author is known to exist.
     pub async fn story(
         &self,
-        _author: UserId,
-        _after: Option<PostId>,
-        _limit: PageLimit,
+        author: UserId,
+        after: Option<PostId>,
+        limit: PageLimit,
     ) -> Result<Page<PostView, PostId>, ServiceError> {
-        todo!()
+        let profile = self.users.get(author).await?.ok_or(ServiceError::NotFound)?;
+        let authors = &HashMap::from([(author, profile)]);
+        pages::fill(after, limit, |after, count| async move {
+            let page = self.posts.page_of_author(author, after, count).await?;
+            let posts = self.posts.get_all(&page.items).await?;
+            Ok(page.map(|post| Candidate { position: post, shown: view(post, &posts, authors) }))
+        })
+        .await
+    }
+}
+
+/// A post with its author, when both are there.
+pub(super) fn view(
+    post: PostId,
+    posts: &HashMap<PostId, Post>,
+    authors: &HashMap<UserId, Profile>,
+) -> Option<PostView> {
+    let post = posts.get(&post)?.clone();
+    let author = authors.get(&post.author_id)?.user.clone();
+    Some(PostView { post, author })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idempotency_key_is_visible_ascii() {
+        assert!(IdempotencyKey::parse("!~").is_some());
+        assert!(IdempotencyKey::parse(&"k".repeat(255)).is_some());
+        for bad in ["", "a b", "ä", "a\u{7f}", &"k".repeat(256)] {
+            assert!(IdempotencyKey::parse(bad).is_none(), "{bad}");
+        }
     }
 }

@@ -2,21 +2,83 @@
 
 use std::sync::Arc;
 
-use super::ServiceError;
-use crate::{domain::Timestamp, queue::Queue, store::Store};
+use tracing::{info, warn};
+
+use super::{ServiceError, posts::send_fan_out};
+use crate::{
+    dao::{Outbox, OutboxEntry},
+    domain::Timestamp,
+    limits,
+    messages::{FanOutMessage, FanOutTag, V1},
+    queue::Queue,
+    store::Store,
+    telemetry::names,
+};
 
 /// Puts stalled fan-outs back on PostQ.
 #[derive(Debug, Clone)]
-pub struct SweepService {}
+pub struct SweepService {
+    outbox: Outbox,
+    queue: Arc<dyn Queue>,
+}
 
 impl SweepService {
     /// Sweeps the outbox in `store`, announcing on `queue`.
-    pub fn new(_store: Arc<dyn Store>, _queue: Arc<dyn Queue>) -> Self {
-        todo!()
+    pub fn new(store: Arc<dyn Store>, queue: Arc<dyn Queue>) -> Self {
+        Self { outbox: Outbox::new(store), queue }
     }
 
     /// Takes every expired lease once. Returns how many fan-outs were put back.
-    pub async fn sweep(&self, _now: Timestamp) -> Result<u64, ServiceError> {
-        todo!()
+    ///
+    /// One that fails is logged and does not hold up the others; its lease stays or expires again.
+    ///
+    /// # Errors
+    /// When a shard of the outbox cannot be read.
+    pub async fn sweep(&self, now: Timestamp) -> Result<u64, ServiceError> {
+        self.put_back_leased_until(now, now).await
+    }
+
+    /// Takes every lease, also those that still run: for a process that starts and knows that nobody else works on
+    /// the same store. So a crash delays a fan-out by a restart, not by a lease.
+    ///
+    /// # Errors
+    /// When a shard of the outbox cannot be read.
+    pub async fn reclaim(&self, now: Timestamp) -> Result<u64, ServiceError> {
+        self.put_back_leased_until(Timestamp::from_millis(u64::MAX), now).await
+    }
+
+    async fn put_back_leased_until(&self, until: Timestamp, now: Timestamp) -> Result<u64, ServiceError> {
+        let mut put_back = 0;
+        for shard in 0..limits::OUTBOX_SHARDS {
+            for entry in self.outbox.expired(shard, until).await? {
+                match self.put_back(&entry, now).await {
+                    Ok(true) => put_back += 1,
+                    Ok(false) => {}
+                    Err(error) => {
+                        warn!(post.id = %entry.post_id, %error, "Fan-out of {} could not be put back", entry.post_id);
+                    }
+                }
+            }
+        }
+        metrics::counter!(names::SWEPT).increment(put_back);
+        Ok(put_back)
+    }
+
+    /// Takes the lease, then sends. A crash between the two costs one more lease, not the post.
+    async fn put_back(&self, entry: &OutboxEntry, now: Timestamp) -> Result<bool, ServiceError> {
+        let Some(taken) = self.outbox.take(entry, now).await? else {
+            return Ok(false);
+        };
+        let message = FanOutMessage {
+            tag: FanOutTag::FanOut,
+            v: V1,
+            post_id: taken.post_id,
+            author_id: taken.author_id,
+            generation: taken.generation,
+            hop: 0,
+        };
+        send_fan_out(self.queue.as_ref(), &message).await?;
+        info!(post.id = %taken.post_id, generation = taken.generation, "Fan-out of {} is back on PostQ", taken.post_id);
+        Ok(true)
     }
 }

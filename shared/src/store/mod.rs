@@ -235,6 +235,17 @@ pub struct Query {
     pub limit: Option<u32>,
     /// Whether the answer may be old.
     pub consistency: Consistency,
+    /// What of each item is wanted.
+    pub projection: Projection,
+}
+
+/// What of each item a query answers. Costs the same either way; less travels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Projection {
+    /// All of it.
+    All,
+    /// The key alone.
+    Keys,
 }
 
 /// What a query read.
@@ -296,7 +307,7 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
 
     /// Up to [`crate::limits::MAX_BATCH_WRITE`] unconditional writes with distinct keys of one table. Not atomic:
     /// returns those that were not done.
-    async fn batch_write(&self, table: Table, writes: Vec<BatchWrite>) -> Result<Vec<BatchWrite>, StoreError>;
+    async fn batch_write(&self, table: Table, writes: &[BatchWrite]) -> Result<Vec<BatchWrite>, StoreError>;
 
     /// One conditional write. A [`Write::Check`] is rejected.
     async fn write(&self, table: Table, write: Write) -> Result<Outcome, StoreError>;

@@ -70,7 +70,7 @@ pub async fn batch_write_all(
     let mut pauses = pauses().build();
     loop {
         // A whole batch that was throttled is the same as one of which nothing was processed.
-        left = match store.batch_write(table, left.clone()).await {
+        left = match store.batch_write(table, &left).await {
             Ok(unprocessed) => unprocessed,
             Err(error) if error.is_transient() => left,
             Err(error) => return Err(error),

@@ -91,7 +91,7 @@ impl Store for CountingStore {
         self.inner.query(query).await
     }
 
-    async fn batch_write(&self, table: Table, writes: Vec<BatchWrite>) -> Result<Vec<BatchWrite>, StoreError> {
+    async fn batch_write(&self, table: Table, writes: &[BatchWrite]) -> Result<Vec<BatchWrite>, StoreError> {
         self.count(|counts| counts.batch_write += 1);
         let asked = writes.len();
         let left = self.inner.batch_write(table, writes).await?;

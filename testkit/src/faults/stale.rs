@@ -128,7 +128,7 @@ impl Store for StaleStore {
         Ok(page_of(items, query))
     }
 
-    async fn batch_write(&self, table: Table, writes: Vec<BatchWrite>) -> Result<Vec<BatchWrite>, StoreError> {
+    async fn batch_write(&self, table: Table, writes: &[BatchWrite]) -> Result<Vec<BatchWrite>, StoreError> {
         let _turn = self.one_at_a_time.lock().await;
         self.remember(writes.iter().map(|write| (table, write.key().clone())).collect()).await?;
         self.inner.batch_write(table, writes).await

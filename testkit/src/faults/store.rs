@@ -87,10 +87,10 @@ impl Store for FaultyStore {
         self.call(self.inner.query(query)).await
     }
 
-    async fn batch_write(&self, table: Table, writes: Vec<BatchWrite>) -> Result<Vec<BatchWrite>, StoreError> {
+    async fn batch_write(&self, table: Table, writes: &[BatchWrite]) -> Result<Vec<BatchWrite>, StoreError> {
         self.call(async {
-            let (done, left) = self.dice.part(writes, self.faults.unprocessed);
-            let mut unprocessed = self.inner.batch_write(table, done).await?;
+            let (done, left) = self.dice.part(writes.to_vec(), self.faults.unprocessed);
+            let mut unprocessed = self.inner.batch_write(table, &done).await?;
             unprocessed.extend(left);
             Ok(unprocessed)
         })

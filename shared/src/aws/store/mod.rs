@@ -24,7 +24,8 @@ use super::error::Fault;
 use crate::{
     limits,
     store::{
-        BatchGot, BatchWrite, Consistency, Item, Key, Order, Outcome, Query, QueryPage, Store, StoreError, Table, Write,
+        BatchGot, BatchWrite, Consistency, Item, Key, Order, Outcome, Projection, Query, QueryPage, Store, StoreError,
+        Table, Write,
     },
 };
 
@@ -107,6 +108,7 @@ impl Store for DynamoStore {
         let name = self.table(query.table)?;
         let mut placeholders = Placeholders::default();
         let condition = placeholders.key_condition(&query.partition, &query.range);
+        let projection = (query.projection == Projection::Keys).then(|| format!("{PARTITION}, {SORT}"));
         let start = |sort: &String| key_to_dynamo(Key { partition: query.partition.clone(), sort: sort.clone() });
         let limit = query.limit.map(|limit| i32::try_from(limit).unwrap_or(i32::MAX));
         let request = self
@@ -114,6 +116,7 @@ impl Store for DynamoStore {
             .query()
             .table_name(name)
             .key_condition_expression(condition)
+            .set_projection_expression(projection)
             .set_expression_attribute_names(placeholders.take_names())
             .set_expression_attribute_values(placeholders.take_values())
             .scan_index_forward(query.order == Order::Ascending)
@@ -126,13 +129,13 @@ impl Store for DynamoStore {
         Ok(QueryPage { items: items.collect::<Result<_, _>>()?, next: next.map(|key| key.sort) })
     }
 
-    async fn batch_write(&self, table: Table, writes: Vec<BatchWrite>) -> Result<Vec<BatchWrite>, StoreError> {
+    async fn batch_write(&self, table: Table, writes: &[BatchWrite]) -> Result<Vec<BatchWrite>, StoreError> {
         let name = self.table(table)?;
         check_batch(writes.iter().map(BatchWrite::key), writes.len(), limits::MAX_BATCH_WRITE)?;
         if writes.is_empty() {
             return Ok(Vec::new());
         }
-        self.batch_write_some(name, writes).await
+        self.batch_write_some(name, writes.to_vec()).await
     }
 
     async fn write(&self, table: Table, write: Write) -> Result<Outcome, StoreError> {

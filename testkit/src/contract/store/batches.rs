@@ -73,15 +73,15 @@ pub async fn batch_write_replaces_items_whole(h: StoreHarness) {
 /// The limit of one call.
 pub async fn batch_write_takes_25_writes_and_no_more(h: StoreHarness) {
     let writes: Vec<_> = numbered(MAX_BATCH_WRITE + 1).into_iter().map(BatchWrite::Put).collect();
-    h.store.batch_write(TABLE, writes[..MAX_BATCH_WRITE].to_vec()).await.unwrap();
-    assert_rejected!(StoreError, h.store.batch_write(TABLE, writes).await);
+    h.store.batch_write(TABLE, &writes[..MAX_BATCH_WRITE]).await.unwrap();
+    assert_rejected!(StoreError, h.store.batch_write(TABLE, &writes).await);
 }
 
 /// Keys are distinct, also between a put and a delete.
 pub async fn batch_write_rejects_a_key_named_twice_and_writes_nothing(h: StoreHarness) {
     let writes =
         vec![BatchWrite::Put(item("p", "other")), BatchWrite::Put(item("p", "s")), BatchWrite::Delete(key("p", "s"))];
-    assert_rejected!(StoreError, h.store.batch_write(TABLE, writes).await);
+    assert_rejected!(StoreError, h.store.batch_write(TABLE, &writes).await);
     assert_eq!(read_all(&*h.store, &[key("p", "s"), key("p", "other")]).await, BTreeSet::new());
 }
 
@@ -89,7 +89,7 @@ pub async fn batch_write_rejects_a_key_named_twice_and_writes_nothing(h: StoreHa
 pub async fn batches_of_nothing_do_nothing(h: StoreHarness) {
     let got = h.store.batch_get(TABLE, &[], Consistency::Strong).await.unwrap();
     assert_eq!((got.items, got.unprocessed), (vec![], vec![]));
-    assert_eq!(h.store.batch_write(TABLE, vec![]).await.unwrap(), []);
+    assert_eq!(h.store.batch_write(TABLE, &[]).await.unwrap(), []);
 }
 
 /// The same for transactions.

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use shared::{
     limits::MAX_QUERY_BYTES,
-    store::{BatchWrite, Consistency, Item, Order, Query, SortRange, Store, StoreError, Write, batch_write_all},
+    store::{
+        BatchWrite, Consistency, Item, Order, Projection, Query, SortRange, Store, StoreError, Write, batch_write_all,
+    },
 };
 
 use super::{StoreHarness, TABLE, item, key};
@@ -21,6 +23,7 @@ fn query(partition: &str, range: SortRange, order: Order) -> Query {
         start_after: None,
         limit: None,
         consistency: Consistency::Strong,
+        projection: Projection::All,
     }
 }
 

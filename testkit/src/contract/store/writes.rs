@@ -36,7 +36,7 @@ pub async fn an_item_of_more_than_400_kib_is_rejected(h: StoreHarness) {
     let large = item("p", "s").with("text", "x".repeat(400 * 1024));
     assert_rejected!(StoreError, h.store.write(TABLE, Write::put(large.clone())).await);
     assert_rejected!(StoreError, h.store.transact(vec![(TABLE, Write::put(large.clone()))]).await);
-    assert_rejected!(StoreError, h.store.batch_write(TABLE, vec![BatchWrite::Put(large)]).await);
+    assert_rejected!(StoreError, h.store.batch_write(TABLE, &[BatchWrite::Put(large)]).await);
     assert_eq!(get(&*h.store, &key("p", "s")).await, None);
 }
 

@@ -1,0 +1,73 @@
+//! Why a run did not come to an end.
+
+use std::{io, path::PathBuf};
+
+use shared::{domain::PostId, store::StoreError};
+
+use crate::client::ClientError;
+
+/// What HTTP shows of a feed is not what the store holds of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("GET /v1/feed shows post {post} {times} times where the store holds it once")]
+pub struct FeedDiffers {
+    /// The post.
+    pub post: PostId,
+    /// How often it is shown.
+    pub times: usize,
+}
+
+impl FeedDiffers {
+    /// The first post of `expected` that is not shown exactly once.
+    pub fn between(shown: &[PostId], expected: &[PostId]) -> Option<Self> {
+        let times = |post: PostId| shown.iter().filter(|it| **it == post).count();
+        expected.iter().map(|post| Self { post: *post, times: times(*post) }).find(|it| it.times != 1)
+    }
+}
+
+/// Why a run did not come to an end.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadtestError {
+    /// The file for the figures cannot be written.
+    #[error("cannot write {}", path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        error: io::Error,
+    },
+    /// The service did not start.
+    #[error("the service does not start")]
+    Start(#[from] local::error::StartError),
+    /// The service ended by itself, or not cleanly.
+    #[error("the service failed")]
+    Run(#[from] local::error::RunError),
+    /// Users and edges could not be made.
+    #[error("the store cannot be seeded")]
+    Seed(#[source] StoreError),
+    /// A feed could not be read through the DAO.
+    #[error("a feed cannot be read from the store")]
+    Read(#[source] StoreError),
+    /// A request of a scenario that allows none to fail did fail.
+    #[error("a request failed")]
+    Request(#[from] ClientError),
+    /// What HTTP shows of a feed is not what the store holds of it.
+    #[error(transparent)]
+    FeedDiffers(#[from] FeedDiffers),
+    /// The floor could not be measured.
+    #[error("the floor cannot be measured")]
+    Floor(#[from] crate::floor::FloorError),
+    /// A thread of ours panicked.
+    #[error("a thread panicked")]
+    Panicked(#[from] tokio::task::JoinError),
+    /// A runtime for the client cannot be made.
+    #[error("the client's threads cannot be started")]
+    Client(#[source] io::Error),
+}
+
+impl LoadtestError {
+    /// Whether what was asked for was wrong, before anything ran: exit code 2 instead of 1.
+    pub const fn is_usage(&self) -> bool {
+        matches!(self, Self::Json { .. } | Self::Start(_))
+    }
+}

@@ -1,0 +1,97 @@
+//! The floor: how fast the storage engine alone takes the entries of a fan-out.
+
+use std::{
+    io,
+    time::{Duration, Instant},
+};
+
+use fjall::{Database, Keyspace};
+use shared::{
+    dao::{FeedEntry, Feeds},
+    domain::{Clock, IdGenerator, PostId, UserId},
+    embedded::{codec, engine},
+    keys, limits,
+    store::{Item, Write},
+};
+
+/// Why the floor could not be measured.
+#[derive(Debug, thiserror::Error)]
+pub enum FloorError {
+    /// The temporary directory.
+    #[error("the temporary directory cannot be used")]
+    Directory(#[from] io::Error),
+    /// The engine.
+    #[error("the storage engine failed")]
+    Engine(#[from] fjall::Error),
+}
+
+/// Writes each reader's entry of each of `posts` posts, and returns entries a second.
+///
+/// The keys and values are byte for byte of the form that the service stores, the readers in the order in which a
+/// fan-out reaches them, the engine's options the same; batches of 25 on one thread into a fresh directory, no port,
+/// no queue and no sync between. Making the keys is off the clock. Blocks.
+pub fn entries_per_second(readers: &[UserId], posts: u64) -> Result<f64, FloorError> {
+    let directory = tempfile::Builder::new().prefix("tweeter-floor").tempdir()?;
+    let database = engine::database_builder(directory.path()).open()?;
+    let feed = database.keyspace("feed", engine::keyspace_options)?;
+    let (ids, author) = (IdGenerator::new(), UserId::random());
+    let mut spent = Duration::ZERO;
+    for _ in 0..posts {
+        let post = ids.next_post_id(Clock::System.now());
+        for batch in readers.chunks(limits::MAX_BATCH_WRITE) {
+            let rows = rows(post, author, batch);
+            let started = Instant::now();
+            write(&database, &feed, rows)?;
+            spent += started.elapsed();
+        }
+    }
+    #[expect(clippy::cast_precision_loss, reason = "numbers of entries")]
+    let entries = (readers.len() as u64 * posts) as f64;
+    Ok(entries / spent.as_secs_f64())
+}
+
+type Row = (Vec<u8>, Vec<u8>);
+
+fn rows(post_id: PostId, author_id: UserId, readers: &[UserId]) -> Vec<Row> {
+    readers.iter().map(|reader| row(FeedEntry { post_id, author_id }, *reader)).collect()
+}
+
+/// An entry as the service stores it.
+fn row(entry: FeedEntry, reader: UserId) -> Row {
+    let (mut key, mut value) = (Vec::new(), Vec::new());
+    let stored = keys::feed_entry(reader, entry.post_id);
+    codec::encode_key(&stored.partition, &stored.sort, &mut key).expect("ids are valid parts of keys");
+    if let (_, Write::Put { item: Item { attributes, .. }, .. }) = Feeds::own_entry(entry) {
+        codec::encode_attributes(&attributes, &mut value);
+    }
+    (key, value)
+}
+
+fn write(database: &Database, feed: &Keyspace, rows: Vec<Row>) -> fjall::Result<()> {
+    let mut batch = database.batch();
+    for (key, value) in rows {
+        batch.insert(feed, key, value);
+    }
+    batch.commit()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_of_the_floor_is_a_feed_entry_as_it_is_stored() {
+        let (reader, author_id) = (UserId::random(), UserId::random());
+        let post_id = IdGenerator::new().next_post_id(Clock::System.now());
+        let (key, value) = row(FeedEntry { post_id, author_id }, reader);
+        let item = codec::decode_item(&key, &value).unwrap();
+        assert_eq!(item.key, keys::feed_entry(reader, post_id));
+        assert_eq!(item.text("author_id").unwrap(), author_id.to_string());
+    }
+
+    #[test]
+    fn the_floor_is_a_positive_rate() {
+        let readers: Vec<UserId> = (0..60).map(|_| UserId::random()).collect();
+        assert!(entries_per_second(&readers, 2).unwrap() > 0.0);
+    }
+}

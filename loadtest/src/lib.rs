@@ -1,0 +1,34 @@
+//! Measures the whole service: starts it in this process, talks to it over real HTTP and watches its ports.
+//!
+//! ```text
+//! client ── HTTP ─▶ the service ─▶ ObservedStore, ObservedQueue ─▶ the embedded engine
+//! ```
+//!
+//! In reading order:
+//! - [`options`]: the command line.
+//! - [`fanout`] and [`mixed`]: the scenarios, each from its start to its report.
+//! - [`service`]: the service under test.
+//! - [`observe`]: what is seen at its ports.
+//! - [`seed`]: users and edges in bulk; [`graph`]: whom the users of a mixed run follow.
+//! - [`arrivals`]: the schedule of a mixed run; [`driver`]: who keeps it; [`client`]: the HTTP client.
+//! - [`floor`]: what the storage engine alone can do; [`memory`]: what the process takes.
+//! - [`verify`]: whether the feeds hold what they are to hold.
+//! - [`report`]: the figures, as a table and as JSON; [`progress`]: what is shown meanwhile.
+//! - [`error`]: why a run did not come to an end.
+
+pub mod arrivals;
+pub mod client;
+pub mod driver;
+pub mod error;
+pub mod fanout;
+pub mod floor;
+pub mod graph;
+pub mod memory;
+pub mod mixed;
+pub mod observe;
+pub mod options;
+pub mod progress;
+pub mod report;
+pub mod seed;
+pub mod service;
+pub mod verify;

@@ -1,0 +1,112 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, value_parser};
+
+/// Measures Tweeter: starts the whole service in this process and talks to it over HTTP.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+pub struct Cli {
+    /// What to run.
+    #[command(subcommand)]
+    pub scenario: Scenario,
+}
+
+/// What to run.
+#[derive(Debug, Subcommand)]
+pub enum Scenario {
+    /// One author with many followers posts; every feed is checked. Exits 1 when an entry is missing or doubled.
+    Fanout(FanoutOptions),
+    /// Many users read and post at a fixed rate; every feed is checked. Exits 1 when an entry is missing or doubled.
+    Mixed(MixedOptions),
+}
+
+/// Options of `loadtest fanout`.
+#[derive(Debug, Clone, Args)]
+pub struct FanoutOptions {
+    /// Followers of the author.
+    #[arg(long, default_value_t = 10_000, value_parser = value_parser!(u64).range(1..=100_000_000))]
+    pub followers: u64,
+    /// Posts, one after another, each when the one before has reached everybody.
+    #[arg(long, default_value_t = 5, value_parser = value_parser!(u64).range(1..=1_000_000))]
+    pub posts: u64,
+    /// Where data and results go.
+    #[command(flatten)]
+    pub places: Places,
+}
+
+/// Options of `loadtest mixed`.
+#[derive(Debug, Clone, Args)]
+pub struct MixedOptions {
+    /// Users; an author whom the first 10,000 follow comes on top.
+    #[arg(long, default_value_t = 10_000, value_parser = value_parser!(u32).range(2..=10_000_000))]
+    pub users: u32,
+    /// Requests a second.
+    #[arg(long, default_value_t = 500, value_parser = value_parser!(u32).range(1..=1_000_000))]
+    pub rate: u32,
+    /// Seconds of requests: at most 840, since access tokens live 15 minutes.
+    #[arg(long, default_value_t = 30, value_parser = value_parser!(u32).range(1..=840))]
+    pub seconds: u32,
+    /// Share of the requests that read a feed, 0 to 1; the others post.
+    #[arg(long, default_value_t = 0.9, value_parser = share)]
+    pub read_share: f64,
+    /// Where data and results go.
+    #[command(flatten)]
+    pub places: Places,
+}
+
+/// Where data and results go.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Places {
+    /// Also write the figures to this file, as one JSON object.
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Keep the service's data here; without it a temporary directory is used and removed.
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        _ => Err("not a number from 0 to 1".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    fn exit_code(arguments: &str) -> i32 {
+        let arguments = ["loadtest"].into_iter().chain(arguments.split_whitespace());
+        Cli::try_parse_from(arguments).map_or_else(|error| error.exit_code(), |_| 0)
+    }
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn options_are_accepted_up_to_their_limits_and_refused_beyond_with_2() {
+        for good in ["fanout", "mixed", "fanout --followers 1 --posts 1", "mixed --read-share 1 --seconds 840"] {
+            assert_eq!(exit_code(good), 0, "{good}");
+        }
+        for bad in [
+            "",
+            "fanout --followers 0",
+            "fanout --posts 0",
+            "mixed --rate 0",
+            "mixed --seconds 841",
+            "mixed --read-share 1.1",
+            "mixed --read-share nan",
+            "mixed --users 1",
+            "other",
+        ] {
+            assert_eq!(exit_code(bad), 2, "{bad}");
+        }
+    }
+}

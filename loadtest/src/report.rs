@@ -1,0 +1,350 @@
+//! What a run found: the JSON object and the table.
+
+use std::{fmt, time::Duration};
+
+use hdrhistogram::Histogram;
+use serde::Serialize;
+
+/// Latencies, kept in microseconds with three digits, up to an hour.
+#[derive(Debug, Clone)]
+pub struct Latencies(Histogram<u64>);
+
+const LONGEST_MICROS: u64 = 3_600_000_000;
+
+impl Latencies {
+    /// None yet.
+    ///
+    /// # Panics
+    /// Never: the bounds are constants that the histogram takes.
+    pub fn new() -> Self {
+        Self(Histogram::new_with_bounds(1, LONGEST_MICROS, 3).expect("1 < an hour, three digits"))
+    }
+
+    /// Takes one latency in. More than an hour counts as an hour.
+    pub fn record(&mut self, latency: Duration) {
+        self.0.saturating_record(u64::try_from(latency.as_micros()).unwrap_or(u64::MAX));
+    }
+
+    /// How many were taken in.
+    pub fn count(&self) -> u64 {
+        self.0.len()
+    }
+
+    /// The latency in milliseconds that this share of all do not exceed; 0 when there are none.
+    pub fn quantile_ms(&self, share: f64) -> f64 {
+        millis(self.0.value_at_quantile(share).min(self.0.max()))
+    }
+
+    /// The longest, in milliseconds.
+    pub fn max_ms(&self) -> f64 {
+        millis(self.0.max())
+    }
+}
+
+impl Default for Latencies {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "an hour in microseconds is far below 2^52")]
+fn millis(micros: u64) -> f64 {
+    micros as f64 / 1_000.0
+}
+
+/// Milliseconds: half and all but a hundredth.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct P50P99 {
+    /// The median.
+    pub p50: f64,
+    /// The 99th percentile.
+    pub p99: f64,
+}
+
+/// Milliseconds: half, all but a hundredth, and the longest.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct P50P99Max {
+    /// The median.
+    pub p50: f64,
+    /// The 99th percentile.
+    pub p99: f64,
+    /// The longest.
+    pub max: f64,
+}
+
+/// Milliseconds: half, all but a hundredth, all but a thousandth.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct P50P99P999 {
+    /// The median.
+    pub p50: f64,
+    /// The 99th percentile.
+    pub p99: f64,
+    /// The 99.9th percentile.
+    pub p999: f64,
+}
+
+impl From<&Latencies> for P50P99 {
+    fn from(latencies: &Latencies) -> Self {
+        Self { p50: latencies.quantile_ms(0.5), p99: latencies.quantile_ms(0.99) }
+    }
+}
+
+impl From<&Latencies> for P50P99Max {
+    fn from(latencies: &Latencies) -> Self {
+        Self { p50: latencies.quantile_ms(0.5), p99: latencies.quantile_ms(0.99), max: latencies.max_ms() }
+    }
+}
+
+impl From<&Latencies> for P50P99P999 {
+    fn from(latencies: &Latencies) -> Self {
+        let [p50, p99, p999] = [0.5, 0.99, 0.999].map(|share| latencies.quantile_ms(share));
+        Self { p50, p99, p999 }
+    }
+}
+
+/// What `loadtest fanout` found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FanoutReport {
+    /// Followers of the author.
+    pub followers: u64,
+    /// Posts made.
+    pub posts: u64,
+    /// Per post, from the 201's arrival at the client to the commit of the last follower's entry; 0 where the entry
+    /// was first.
+    pub fanout_ms: P50P99Max,
+    /// Followers times posts.
+    pub entries_expected: u64,
+    /// How many of these entries the feeds hold.
+    pub entries_found: u64,
+    /// How many the feeds hold more than once.
+    pub duplicates: u64,
+    /// Messages sent to JobQ.
+    pub jobs_sent: u64,
+    /// Messages received from it.
+    pub jobs_received: u64,
+    /// Messages deleted from it.
+    pub jobs_deleted: u64,
+    /// All entries over the sum of the posts' times, each from sending the request (not from its answer) to the commit
+    /// of the last entry: the more modest of the two readings, since the request and its sync are in it.
+    pub entries_per_second: f64,
+    /// The same number of same-sized entries through raw fjall batches of 25, one thread, no port between.
+    pub floor_entries_per_second: f64,
+    /// The former over the latter.
+    pub floor_ratio: f64,
+    /// `GET /v1/feed` by followers, from sending the request to the end of its answer.
+    pub feed_read_ms: P50P99,
+    /// How long it took to make the users and the edges.
+    pub seed_seconds: f64,
+    /// The most resident memory of the process, client included, between the end of seeding and the end of the reads;
+    /// in 10^6 bytes. `None` (null) where the system does not tell.
+    pub peak_rss_mb: Option<f64>,
+}
+
+/// What `loadtest mixed` found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct MixedReport {
+    /// Requests a second that were to arrive.
+    pub rate_asked: f64,
+    /// Requests answered as they should be, over the time from the first arrival to the last answer, or to the end of
+    /// the schedule where that is later.
+    pub rate_achieved: f64,
+    /// Requests that were not: another status, a broken connection, no answer in time, too many under way.
+    pub errors: u64,
+    /// `GET /v1/feed`, from the intended start to the end of the answer.
+    pub read_ms: P50P99P999,
+    /// `POST /v1/posts`, from the intended start to the end of the answer.
+    pub post_ms: P50P99P999,
+    /// From a post's intended start to the commit of its last follower's entry.
+    pub delivery_ms: P50P99,
+    /// Entries of answered posts that a follower's feed does not hold.
+    pub lost: u64,
+    /// Entries that it holds more than once.
+    pub duplicates: u64,
+    /// As in [`FanoutReport::peak_rss_mb`], to the end of the last fan-out.
+    pub peak_rss_mb: Option<f64>,
+}
+
+impl FanoutReport {
+    /// Whether every follower's feed holds every post once.
+    pub const fn is_complete(&self) -> bool {
+        self.entries_found == self.entries_expected && self.duplicates == 0
+    }
+}
+
+impl MixedReport {
+    /// Whether every follower's feed holds every answered post once.
+    pub const fn is_complete(&self) -> bool {
+        self.lost == 0 && self.duplicates == 0
+    }
+}
+
+/// One line of the table: what, how much, and how it is read.
+type Row = (&'static str, String, &'static str);
+
+fn write_table(f: &mut fmt::Formatter<'_>, rows: &[Row]) -> fmt::Result {
+    let width = |column: fn(&Row) -> usize| rows.iter().map(column).max().unwrap_or(0);
+    let (names, values) = (width(|row| row.0.len()), width(|row| row.1.chars().count()));
+    for (name, value, note) in rows {
+        writeln!(f, "{}", format!("{name:<names$}  {value:>values$}  {note}").trim_end())?;
+    }
+    Ok(())
+}
+
+impl fmt::Display for FanoutReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (ms, read) = (self.fanout_ms, self.feed_read_ms);
+        write_table(
+            f,
+            &[
+                ("followers", self.followers.to_string(), ""),
+                ("posts", self.posts.to_string(), ""),
+                (
+                    "fan-out",
+                    format!("{:.1} / {:.1} / {:.1} ms", ms.p50, ms.p99, ms.max),
+                    "p50 / p99 / max, 201 to last entry",
+                ),
+                ("entries", format!("{} of {}", self.entries_found, self.entries_expected), "found in the feeds"),
+                ("duplicates", self.duplicates.to_string(), ""),
+                (
+                    "jobs",
+                    format!("{} / {} / {}", self.jobs_sent, self.jobs_received, self.jobs_deleted),
+                    "sent / received / deleted",
+                ),
+                ("entries a second", format!("{:.0}", self.entries_per_second), "request to last entry"),
+                ("floor", format!("{:.0}", self.floor_entries_per_second), "raw fjall batches of 25, one thread"),
+                ("floor ratio", format!("{:.2}", self.floor_ratio), ""),
+                ("feed read", format!("{:.2} / {:.2} ms", read.p50, read.p99), "p50 / p99"),
+                ("seeding", format!("{:.1} s", self.seed_seconds), ""),
+                ("peak memory", memory(self.peak_rss_mb), "resident, after seeding, client included"),
+            ],
+        )
+    }
+}
+
+impl fmt::Display for MixedReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let three = |of: P50P99P999| format!("{:.1} / {:.1} / {:.1} ms", of.p50, of.p99, of.p999);
+        let delivery = self.delivery_ms;
+        write_table(
+            f,
+            &[
+                ("rate", format!("{:.1} of {:.0} /s", self.rate_achieved, self.rate_asked), "achieved of asked"),
+                ("errors", self.errors.to_string(), ""),
+                ("read", three(self.read_ms), "p50 / p99 / p99.9, from the intended start"),
+                ("post", three(self.post_ms), "p50 / p99 / p99.9, from the intended start"),
+                (
+                    "delivery",
+                    format!("{:.1} / {:.1} ms", delivery.p50, delivery.p99),
+                    "p50 / p99, to the last follower",
+                ),
+                ("lost", self.lost.to_string(), ""),
+                ("duplicates", self.duplicates.to_string(), ""),
+                ("peak memory", memory(self.peak_rss_mb), "resident, after seeding, client included"),
+            ],
+        )
+    }
+}
+
+fn memory(megabytes: Option<f64>) -> String {
+    megabytes.map_or_else(|| "unknown".to_owned(), |megabytes| format!("{megabytes:.0} MB"))
+}
+
+/// A number as it is reported: three decimals.
+pub fn rounded(number: f64) -> f64 {
+    (number * 1_000.0).round() / 1_000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn members(report: impl Serialize) -> String {
+        serde_json::to_string(&report).unwrap()
+    }
+
+    fn of_millis(all: impl IntoIterator<Item = u64>) -> Latencies {
+        let mut latencies = Latencies::new();
+        all.into_iter().for_each(|millis| latencies.record(Duration::from_millis(millis)));
+        latencies
+    }
+
+    fn fanout_report() -> FanoutReport {
+        FanoutReport {
+            followers: 60,
+            posts: 2,
+            fanout_ms: P50P99Max { p50: 1.5, p99: 2.0, max: 2.5 },
+            entries_expected: 120,
+            entries_found: 120,
+            duplicates: 0,
+            jobs_sent: 6,
+            jobs_received: 6,
+            jobs_deleted: 6,
+            entries_per_second: 10.5,
+            floor_entries_per_second: 21.0,
+            floor_ratio: 0.5,
+            feed_read_ms: P50P99 { p50: 0.5, p99: 0.75 },
+            seed_seconds: 0.25,
+            peak_rss_mb: Some(33.5),
+        }
+    }
+
+    fn mixed_report() -> MixedReport {
+        let three = P50P99P999 { p50: 1.0, p99: 2.0, p999: 3.5 };
+        MixedReport {
+            rate_asked: 500.0,
+            rate_achieved: 499.5,
+            errors: 0,
+            read_ms: three,
+            post_ms: three,
+            delivery_ms: P50P99 { p50: 4.5, p99: 5.5 },
+            lost: 0,
+            duplicates: 0,
+            peak_rss_mb: None,
+        }
+    }
+
+    #[test]
+    fn the_json_of_a_fanout_has_exactly_the_members_agreed() {
+        assert_eq!(
+            members(fanout_report()),
+            r#"{"followers":60,"posts":2,"fanout_ms":{"p50":1.5,"p99":2.0,"max":2.5},"entries_expected":120,"entries_found":120,"duplicates":0,"jobs_sent":6,"jobs_received":6,"jobs_deleted":6,"entries_per_second":10.5,"floor_entries_per_second":21.0,"floor_ratio":0.5,"feed_read_ms":{"p50":0.5,"p99":0.75},"seed_seconds":0.25,"peak_rss_mb":33.5}"#
+        );
+    }
+
+    #[test]
+    fn the_json_of_a_mixed_run_has_exactly_the_members_agreed() {
+        assert_eq!(
+            members(mixed_report()),
+            r#"{"rate_asked":500.0,"rate_achieved":499.5,"errors":0,"read_ms":{"p50":1.0,"p99":2.0,"p999":3.5},"post_ms":{"p50":1.0,"p99":2.0,"p999":3.5},"delivery_ms":{"p50":4.5,"p99":5.5},"lost":0,"duplicates":0,"peak_rss_mb":null}"#
+        );
+    }
+
+    #[test]
+    fn a_missing_or_doubled_entry_is_not_complete() {
+        assert!(fanout_report().is_complete());
+        assert!(!FanoutReport { entries_found: 119, ..fanout_report() }.is_complete());
+        assert!(!FanoutReport { duplicates: 1, ..fanout_report() }.is_complete());
+        assert!(mixed_report().is_complete());
+        assert!(!MixedReport { lost: 1, ..mixed_report() }.is_complete());
+        assert!(!MixedReport { duplicates: 1, ..mixed_report() }.is_complete());
+    }
+
+    #[test]
+    fn percentiles_are_within_a_thousandth_and_never_above_the_longest() {
+        let latencies = of_millis(1..=1_000);
+        for (share, exact) in [(0.5, 500.0), (0.99, 990.0), (0.999, 999.0)] {
+            let reported = latencies.quantile_ms(share);
+            assert!((reported / exact - 1.0).abs() < 0.001, "{share}: {reported}");
+        }
+        let few = of_millis([7, 12_345]);
+        assert!(few.quantile_ms(0.99) <= few.max_ms());
+        assert!(of_millis([]).quantile_ms(0.99) == 0.0);
+    }
+
+    #[test]
+    fn the_table_has_a_line_for_each_figure() {
+        let table = fanout_report().to_string();
+        assert!(table.contains("120 of 120"), "{table}");
+        assert!(mixed_report().to_string().contains("unknown"));
+    }
+}

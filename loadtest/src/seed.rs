@@ -1,0 +1,92 @@
+//! Users and follow edges in bulk: batches of rows that the DAOs build, several in flight. Nobody reads the store yet,
+//! so none of the checks and transactions of the services is needed.
+
+use std::sync::Arc;
+
+use futures::{StreamExt as _, TryStreamExt as _};
+use indicatif::ProgressBar;
+use shared::{
+    dao::{Follows, Users},
+    domain::{DisplayName, Handle, IdGenerator, PostId, Profile, Timestamp, User, UserId},
+    limits,
+    store::{BatchWrite, Item, Store, StoreError, Table, batch_write_all},
+};
+
+/// Batches under way at once.
+const BATCHES_IN_FLIGHT: usize = 16;
+
+/// Rows that a user takes.
+pub const ROWS_PER_USER: u64 = 1;
+/// Rows that a follow edge takes.
+pub const ROWS_PER_EDGE: u64 = 2;
+
+/// Puts users and edges into a store.
+#[derive(Debug)]
+pub struct Seeder {
+    store: Arc<dyn Store>,
+    now: Timestamp,
+    shown_since: PostId,
+    progress: ProgressBar,
+}
+
+impl Seeder {
+    /// Seeds `store` with accounts and follows that began `now`; `progress` counts rows.
+    pub fn new(store: Arc<dyn Store>, now: Timestamp, progress: ProgressBar) -> Self {
+        Self { store, now, shown_since: IdGenerator::new().next_post_id(now), progress }
+    }
+
+    /// Makes profiles. Nobody has their password and the handles are not claimed: access tokens are issued to them
+    /// without logging in.
+    pub async fn users(&self, users: impl Iterator<Item = UserId> + Send) -> Result<(), StoreError> {
+        self.write(users.enumerate().map(|(place, user)| Users::profile_item(&self.profile(user, place)))).await
+    }
+
+    /// Makes edges, each `(follower, followee)`, from both sides.
+    pub async fn edges(&self, edges: impl Iterator<Item = (UserId, UserId)> + Send) -> Result<(), StoreError> {
+        self.write(
+            edges.flat_map(|(follower, followee)| Follows::both_sides(follower, followee, self.now, self.shown_since)),
+        )
+        .await
+    }
+
+    fn profile(&self, user_id: UserId, place: usize) -> Profile {
+        let handle = Handle::parse(&format!("user_{place}")).expect("at most 25 characters of a-z, 0-9 and _");
+        let display_name = DisplayName::from(&handle);
+        Profile { user: User { user_id, handle, display_name }, bio: String::new(), created_at: self.now }
+    }
+
+    async fn write(&self, rows: impl Iterator<Item = Item> + Send) -> Result<(), StoreError> {
+        futures::stream::iter(batches(rows.map(BatchWrite::Put)))
+            .map(|batch| self.write_batch(batch))
+            .buffer_unordered(BATCHES_IN_FLIGHT)
+            .try_collect()
+            .await
+    }
+
+    async fn write_batch(&self, batch: Vec<BatchWrite>) -> Result<(), StoreError> {
+        let rows = batch.len() as u64;
+        let left = batch_write_all(self.store.as_ref(), Table::Social, batch).await?;
+        self.progress.inc(rows);
+        if left.is_empty() { Ok(()) } else { Err(StoreError::Throttled) }
+    }
+}
+
+fn batches<T>(mut rows: impl Iterator<Item = T>) -> impl Iterator<Item = Vec<T>> {
+    std::iter::from_fn(move || {
+        let batch: Vec<T> = rows.by_ref().take(limits::MAX_BATCH_WRITE).collect();
+        (!batch.is_empty()).then_some(batch)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_cut_into_batches_of_25_and_a_rest() {
+        let sizes = |rows| batches(0..rows).map(|batch| batch.len()).collect::<Vec<_>>();
+        assert_eq!(sizes(0), [0; 0]);
+        assert_eq!(sizes(25), [25]);
+        assert_eq!(sizes(60), [25, 25, 10]);
+    }
+}

@@ -1,0 +1,72 @@
+//! The service under test, in this process: the runner's own application, its ports watched.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use local::{Application, Config, DataDir, Handle, Seams, services::Services};
+use shared::domain::UserId;
+
+use crate::{
+    client::HttpClient,
+    error::LoadtestError,
+    observe::{ObservedQueue, ObservedStore, Observer},
+    options::Places,
+};
+
+/// A running service.
+#[derive(Debug)]
+pub struct Service {
+    handle: Handle,
+    observer: Arc<Observer>,
+}
+
+impl Service {
+    /// Starts it on a free port, metrics included, as an operator would run it.
+    pub async fn start(places: &Places) -> Result<Self, LoadtestError> {
+        let data_dir = places.data_dir.clone().map_or(DataDir::Ephemeral, DataDir::Path);
+        let free_port = SocketAddr::from(([127, 0, 0, 1], 0));
+        let config = Config { metrics_listen: Some(free_port), ..Config::on_free_port(data_dir) };
+        let observer = Arc::new(Observer::new());
+        let handle = Application::build(config, watched_by(&observer)).await?.spawn();
+        Ok(Self { handle, observer })
+    }
+
+    /// What was seen at the ports.
+    pub const fn observer(&self) -> &Arc<Observer> {
+        &self.observer
+    }
+
+    /// The services and the store.
+    pub const fn services(&self) -> &Services {
+        self.handle.services()
+    }
+
+    /// An HTTP client of it.
+    pub fn client(&self) -> HttpClient {
+        HttpClient::new(self.handle.address())
+    }
+
+    /// An access token of a user, good for 15 minutes.
+    pub fn token(&self, user: UserId) -> String {
+        let services = self.services();
+        services.accounts.access_tokens().issue(user, services.clock.now())
+    }
+
+    /// Waits until nothing is under way.
+    pub async fn drain(&self) {
+        self.handle.drain().await;
+    }
+
+    /// Stops it.
+    pub async fn stop(self) -> Result<(), LoadtestError> {
+        Ok(self.handle.stop().await?)
+    }
+}
+
+fn watched_by(observer: &Arc<Observer>) -> Seams {
+    let (of_store, of_queue) = (Arc::clone(observer), Arc::clone(observer));
+    Seams {
+        wrap_store: Some(Box::new(move |store| Arc::new(ObservedStore::new(store, Arc::clone(&of_store))))),
+        wrap_queue: Some(Box::new(move |queue| Arc::new(ObservedQueue::new(queue, Arc::clone(&of_queue))))),
+        ..Seams::default()
+    }
+}

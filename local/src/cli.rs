@@ -1,0 +1,253 @@
+//! The command line of `tweeter`, and the environment variables beside it.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand, ValueEnum, builder::BoolishValueParser};
+use http::HeaderValue;
+use shared::{queue::QueueName, telemetry::LogFormat};
+
+use crate::config::{Config, DataDir};
+
+/// A social feed in one process: post, fan out, read.
+#[derive(Debug, Parser)]
+#[command(name = "tweeter", version, args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
+pub struct Cli {
+    /// What to do; `serve` when nothing is said.
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: ServeArgs,
+}
+
+impl Cli {
+    /// What to do.
+    pub fn command(self) -> Command {
+        self.command.unwrap_or(Command::Serve(self.serve))
+    }
+}
+
+/// What `tweeter` can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve the API and run the workers (the default)
+    Serve(ServeArgs),
+    /// Show how full each queue is
+    Queues(QueuesArgs),
+    /// Look at dead letters and put them back
+    Dlq(DlqArgs),
+}
+
+/// Options of `serve`.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Address of the API; port 0 takes a free one
+    #[arg(long, env = "TWEETER_LISTEN", value_name = "IP:PORT", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// Address of the Prometheus metrics, or `off`
+    #[arg(long, env = "TWEETER_METRICS_LISTEN", value_name = "IP:PORT|off", default_value = "127.0.0.1:9464", value_parser = metrics_address)]
+    metrics_listen: MetricsListen,
+    #[command(flatten)]
+    data: DataArgs,
+    /// Keep data in a temporary directory that goes with the process; `--data-dir` then means nothing
+    #[arg(long, env = "TWEETER_EPHEMERAL", value_parser = BoolishValueParser::new())]
+    ephemeral: bool,
+    /// How log lines are written
+    #[arg(long, env = "TWEETER_LOG_FORMAT", value_enum, default_value = "pretty")]
+    log_format: LogFormatArg,
+    /// Web origins whose pages may call the API (repeat it, or separate them by commas)
+    #[arg(long, env = "TWEETER_CORS_ORIGIN", value_name = "ORIGIN", value_delimiter = ',', value_parser = web_origin)]
+    cors_origin: Vec<HeaderValue>,
+    /// Note after each sync how far the journal is synced (an instrument for tests)
+    #[arg(long, hide = true)]
+    record_syncs: bool,
+}
+
+impl ServeArgs {
+    /// How log lines are written.
+    pub const fn log_format(&self) -> LogFormat {
+        match self.log_format {
+            LogFormatArg::Pretty => LogFormat::Pretty,
+            LogFormatArg::Json => LogFormat::Json,
+        }
+    }
+
+    /// The process's set-up.
+    pub fn config(self) -> Config {
+        Config {
+            listen: self.listen,
+            metrics_listen: self.metrics_listen.0,
+            data_dir: if self.ephemeral { DataDir::Ephemeral } else { DataDir::Path(self.data.data_dir) },
+            cors_origins: self.cors_origin,
+            record_syncs: self.record_syncs,
+            ..Config::default()
+        }
+    }
+}
+
+/// Where data is kept.
+#[derive(Debug, Args)]
+pub struct DataArgs {
+    /// Directory of the database, the signing key and the operator's socket
+    #[arg(long, env = "TWEETER_DATA_DIR", value_name = "DIR", default_value = "data")]
+    pub data_dir: PathBuf,
+}
+
+/// Options of `queues`.
+#[derive(Debug, Args)]
+pub struct QueuesArgs {
+    /// Which data, and how to print.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Options of every operator command.
+#[derive(Debug, Args)]
+pub struct OutputArgs {
+    /// Which data.
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Print JSON instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `dlq`.
+#[derive(Debug, Args)]
+pub struct DlqArgs {
+    /// What to do with dead letters.
+    #[command(subcommand)]
+    pub command: DlqCommand,
+}
+
+/// What can be done with dead letters.
+#[derive(Debug, Subcommand)]
+pub enum DlqCommand {
+    /// List them, oldest first
+    List(LookArgs),
+    /// Show them with their bodies
+    Show(LookArgs),
+    /// Send them back to the queue they came from
+    Redrive(RedriveArgs),
+}
+
+/// Options of `dlq list` and `dlq show`.
+#[derive(Debug, Args)]
+pub struct LookArgs {
+    /// Which messages.
+    #[command(flatten)]
+    pub letters: LettersArgs,
+    /// Messages at the most
+    #[arg(long, default_value_t = 1_000, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
+    pub limit: usize,
+}
+
+/// Options of `dlq redrive`.
+#[derive(Debug, Args)]
+pub struct RedriveArgs {
+    /// Which messages.
+    #[command(flatten)]
+    pub letters: LettersArgs,
+}
+
+/// Which dead letters.
+#[derive(Debug, Args)]
+pub struct LettersArgs {
+    /// The queue, by its own name or by that of its dead-letter queue: PostQ, JobQ, PostDLQ, JobDLQ
+    #[arg(value_name = "QUEUE", value_parser = queue_name)]
+    pub queue: QueueName,
+    /// Only messages with these ids
+    #[arg(long = "id", value_name = "ID", num_args = 1..)]
+    pub ids: Vec<String>,
+    /// Which data, and how to print.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum LogFormatArg {
+    Pretty,
+    Json,
+}
+
+/// An address or nothing; of its own, or clap would take an `Option` for an option that may be left out.
+#[derive(Debug, Clone, Copy)]
+struct MetricsListen(Option<SocketAddr>);
+
+fn metrics_address(text: &str) -> Result<MetricsListen, String> {
+    if text == "off" {
+        return Ok(MetricsListen(None));
+    }
+    text.parse().map(|address| MetricsListen(Some(address))).map_err(|_| "expected IP:PORT or off".to_owned())
+}
+
+/// A scheme and a host, and a port if not the scheme's: exactly what a browser sends in `Origin`.
+fn web_origin(text: &str) -> Result<HeaderValue, String> {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or_default();
+    let plain = host.bytes().all(|b| b.is_ascii_alphanumeric() && !b.is_ascii_uppercase() || b".-:[]".contains(&b));
+    if host.is_empty() || !plain {
+        return Err("expected an origin such as https://app.example.org, in lower case and without a path".to_owned());
+    }
+    HeaderValue::from_str(text).map_err(|error| error.to_string())
+}
+
+fn queue_name(text: &str) -> Result<QueueName, String> {
+    QueueName::parse(text).ok_or_else(|| {
+        let names: Vec<_> = QueueName::ALL.into_iter().map(QueueName::name).collect();
+        format!("expected one of {}", names.join(", "))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+    use rstest::rstest;
+
+    use super::*;
+
+    fn config(args: &[&str]) -> Config {
+        let cli = Cli::try_parse_from(std::iter::once(&"tweeter").chain(args)).unwrap();
+        match cli.command() {
+            Command::Serve(serve) => serve.config(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        <Cli as CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn serve_is_the_default_command() {
+        let options = ["--listen", "0.0.0.0:80", "--metrics-listen", "off", "--data-dir", "/srv/x"];
+        let named: Vec<_> = std::iter::once("serve").chain(options).collect();
+        assert_eq!(config(&options), config(&named));
+        assert_eq!(config(&options).metrics_listen, None);
+        assert_eq!(config(&[]).metrics_listen, Some(SocketAddr::from(([127, 0, 0, 1], 9464))));
+        assert_eq!(config(&[]).data_dir, DataDir::Path("data".into()));
+        assert_eq!(config(&["--ephemeral"]).data_dir, DataDir::Ephemeral);
+    }
+
+    #[test]
+    fn origins_are_listed_or_repeated() {
+        let origins = ["https://a.example", "http://localhost:3000"];
+        assert_eq!(config(&["--cors-origin", "https://a.example,http://localhost:3000"]).cors_origins, origins);
+        let repeated = ["--cors-origin", "https://a.example", "--cors-origin", "http://localhost:3000"];
+        assert_eq!(config(&repeated).cors_origins, origins);
+    }
+
+    #[rstest]
+    #[case(&["--listen", "nowhere"])]
+    #[case(&["--metrics-listen", "on"])]
+    #[case(&["--cors-origin", "https://a.example/"])]
+    #[case(&["--cors-origin", "*"])]
+    #[case(&["--cors-origin", "https://A.example"])]
+    #[case(&["--log-format", "xml"])]
+    #[case(&["dlq", "list", "FeedQ"])]
+    #[case(&["dlq", "list", "JobQ", "--limit", "0"])]
+    #[case(&["fly"])]
+    fn what_means_nothing_is_refused(#[case] args: &[&str]) {
+        let error = Cli::try_parse_from(std::iter::once(&"tweeter").chain(args)).unwrap_err();
+        assert_eq!(error.exit_code(), 2, "{error}");
+    }
+}

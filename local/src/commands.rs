@@ -1,0 +1,204 @@
+//! The operator's commands: asked of the process that runs on a data directory, or of the database itself when none
+//! runs. Its lock then keeps a process from starting meanwhile.
+
+use std::{io, path::Path};
+
+use shared::{domain::Clock, embedded::OpenError};
+
+use crate::{
+    cli::{DlqCommand, LettersArgs, OutputArgs},
+    config::Config,
+    data_dir::{has_database, open_database},
+    operator::{self, Answer, DeadLetter, Question, QueueState, Reason, Redriven},
+    socket,
+    table::Table,
+};
+
+/// Why a command was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// The command makes no sense here.
+    #[error("{0}")]
+    BadUsage(String),
+    /// What it names is not there.
+    #[error("{0}")]
+    NotFound(String),
+    /// The process or the database did not do its part.
+    #[error("{0}")]
+    Failed(String),
+    /// The database does not open.
+    #[error(transparent)]
+    Database(#[from] OpenError),
+    /// The running process cannot be asked.
+    #[error("cannot ask the process that runs on {dir}: {error}")]
+    Unreachable {
+        /// The data directory.
+        dir: String,
+        /// What the system said.
+        #[source]
+        error: io::Error,
+    },
+}
+
+impl CommandError {
+    /// The process's exit code: 2 for what cannot be meant or cannot be used, 1 for what was not there or failed.
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::BadUsage(_) | Self::Database(_) => 2,
+            Self::NotFound(_) | Self::Failed(_) | Self::Unreachable { .. } => 1,
+        }
+    }
+}
+
+/// What `tweeter queues` prints.
+pub async fn queues(args: &OutputArgs) -> Result<String, CommandError> {
+    let answer = ask(&args.data.data_dir, Question::Queues).await?;
+    let Answer::Queues(states) = answer else { return Err(unexpected()) };
+    Ok(if args.json { json(&states) } else { queues_table(&states) })
+}
+
+/// What `tweeter dlq` prints.
+pub async fn dlq(command: &DlqCommand) -> Result<String, CommandError> {
+    match command {
+        DlqCommand::List(args) => {
+            let letters = look(&args.letters, args.limit).await?;
+            Ok(if args.letters.output.json { json(&letters) } else { letters_table(&letters) })
+        }
+        DlqCommand::Show(args) => {
+            let letters = look(&args.letters, args.limit).await?;
+            Ok(if args.letters.output.json { json(&letters) } else { letters.iter().map(letter_text).collect() })
+        }
+        DlqCommand::Redrive(args) => {
+            let question =
+                Question::Redrive { queue: args.letters.queue.name().to_owned(), ids: args.letters.ids.clone() };
+            let Answer::Redriven(redriven) = ask(&args.letters.output.data.data_dir, question).await? else {
+                return Err(unexpected());
+            };
+            Ok(if args.letters.output.json { json(&redriven) } else { redriven_text(&redriven) })
+        }
+    }
+}
+
+async fn look(args: &LettersArgs, limit: usize) -> Result<Vec<DeadLetter>, CommandError> {
+    let question = Question::Look { queue: args.queue.name().to_owned(), ids: args.ids.clone(), limit };
+    match ask(&args.output.data.data_dir, question).await? {
+        Answer::Letters(letters) => Ok(letters),
+        _ => Err(unexpected()),
+    }
+}
+
+fn unexpected() -> CommandError {
+    CommandError::Failed("the running process gave an answer to another question".to_owned())
+}
+
+async fn ask(data_dir: &Path, question: Question) -> Result<Answer, CommandError> {
+    let unreachable = |error| CommandError::Unreachable { dir: data_dir.display().to_string(), error };
+    let answer = match socket::ask(data_dir, &question).await.map_err(unreachable)? {
+        Some(answer) => answer,
+        None => answer_offline(data_dir, question).await?,
+    };
+    match answer {
+        Answer::Refused(refusal) => Err(match refusal.reason {
+            Reason::BadRequest => CommandError::BadUsage(refusal.message),
+            Reason::NotFound => CommandError::NotFound(refusal.message),
+            Reason::Failed => CommandError::Failed(refusal.message),
+        }),
+        answer => Ok(answer),
+    }
+}
+
+async fn answer_offline(data_dir: &Path, question: Question) -> Result<Answer, CommandError> {
+    if !has_database(data_dir) {
+        return Err(CommandError::BadUsage(format!("there is no data in {}", data_dir.display())));
+    }
+    let dir = data_dir.to_owned();
+    let opened = tokio::task::spawn_blocking(move || open_database(&dir, &Config::default(), Clock::System)).await;
+    let (engine, store, queue) =
+        opened.map_err(|_panic| CommandError::Failed("the database failed while it was opened".to_owned()))??;
+    let answer = operator::answer(&queue, &store, question, Clock::System.now()).await;
+    let closed = tokio::task::spawn_blocking(move || engine.close()).await;
+    closed.map_err(|_panic| CommandError::Failed("the database failed while it was closed".to_owned()))?;
+    Ok(answer)
+}
+
+fn json<T: serde::Serialize>(answer: &T) -> String {
+    let text = serde_json::to_string_pretty(answer).expect("structs of text and numbers serialise");
+    format!("{text}\n")
+}
+
+fn queues_table(states: &[QueueState]) -> String {
+    let mut table = Table::new(["QUEUE", "VISIBLE", "IN FLIGHT", "DELAYED", "OLDEST"]);
+    for state in states {
+        let oldest = state.oldest_ms.map_or_else(|| "-".to_owned(), age);
+        table.row([
+            state.queue.clone(),
+            state.visible.to_string(),
+            state.in_flight.to_string(),
+            state.delayed.to_string(),
+            oldest,
+        ]);
+    }
+    table.to_string()
+}
+
+fn letters_table(letters: &[DeadLetter]) -> String {
+    let mut table = Table::new(["ID", "SENT", "GROUP", "BYTES"]);
+    for letter in letters {
+        let bytes = letter.body.len().to_string();
+        table.row([letter.message_id.clone(), letter.sent_at.clone(), letter.group.clone(), bytes]);
+    }
+    table.to_string()
+}
+
+fn letter_text(letter: &DeadLetter) -> String {
+    let DeadLetter { message_id, group, sent_at, receive_count, body } = letter;
+    format!("id:       {message_id}\ngroup:    {group}\nsent:     {sent_at}\nreceives: {receive_count}\n\n{body}\n\n")
+}
+
+fn redriven_text(Redriven { from, to, messages }: &Redriven) -> String {
+    let noun = if *messages == 1 { "message" } else { "messages" };
+    format!("{messages} {noun} moved from {from} to {to}\n")
+}
+
+/// A duration as a person says it: its two largest units.
+fn age(millis: u64) -> String {
+    let seconds = millis / 1_000;
+    match seconds {
+        0 => format!("{millis}ms"),
+        1..60 => format!("{seconds}s"),
+        60..3_600 => format!("{}m {}s", seconds / 60, seconds % 60),
+        3_600..86_400 => format!("{}h {}m", seconds / 3_600, seconds / 60 % 60),
+        _ => format!("{}d {}h", seconds / 86_400, seconds / 3_600 % 24),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::queue::QueueName;
+
+    use super::*;
+
+    #[test]
+    fn an_age_shows_its_two_largest_units() {
+        let ages: Vec<_> = [0, 999, 1_000, 59_999, 61_000, 3_661_000, 90_000_000].map(age).into();
+        assert_eq!(ages, ["0ms", "999ms", "1s", "59s", "1m 1s", "1h 1m", "1d 1h"]);
+    }
+
+    #[test]
+    fn queues_are_shown_in_columns() {
+        let state = |queue: QueueName, visible, oldest_ms| QueueState {
+            queue: queue.name().to_owned(),
+            visible,
+            in_flight: 0,
+            delayed: 2,
+            oldest_ms,
+        };
+        let text = queues_table(&[state(QueueName::PostQ, 0, None), state(QueueName::JobDlq, 12_345, Some(61_000))]);
+        assert_eq!(
+            text,
+            "QUEUE   VISIBLE  IN FLIGHT  DELAYED  OLDEST\n\
+             PostQ   0        0          2        -\n\
+             JobDLQ  12345    0          2        1m 1s\n"
+        );
+    }
+}

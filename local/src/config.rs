@@ -1,0 +1,71 @@
+//! How one process is set up: read once, before anything starts.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use http::HeaderValue;
+use shared::{limits, queue::QueueSettings};
+
+use crate::event_source::Mapping;
+
+/// Where data is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DataDir {
+    /// In this directory, made when it is not there.
+    Path(PathBuf),
+    /// In a temporary directory that goes with the process.
+    Ephemeral,
+}
+
+impl std::fmt::Display for DataDir {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Path(path) => path.display().fmt(f),
+            Self::Ephemeral => write!(f, "in {}", std::env::temp_dir().display()),
+        }
+    }
+}
+
+/// The set-up of one process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Where the API listens; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Where metrics are served, if anywhere.
+    pub metrics_listen: Option<SocketAddr>,
+    /// Where data is kept.
+    pub data_dir: DataDir,
+    /// Web origins that may call the API from a browser.
+    pub cors_origins: Vec<HeaderValue>,
+    /// How PostQ is mapped to follow-fetcher.
+    pub fan_out: Mapping,
+    /// How JobQ is mapped to job-handler.
+    pub delivery: Mapping,
+    /// How PostQ and JobQ treat their messages.
+    pub queues: QueueSettings,
+    /// Whether the engine records how far it has synced: an instrument for tests of a loss of power.
+    pub record_syncs: bool,
+}
+
+impl Config {
+    /// The set-up without options, on a free port of the loopback interface, without metrics: for tests and load tests.
+    pub fn on_free_port(data_dir: DataDir) -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 0)), data_dir, ..Self::default() }
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        // A sixth of the queues' visibility timeout, as a Lambda mapping has it.
+        let timeout = Duration::from_secs(10);
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            metrics_listen: None,
+            data_dir: DataDir::Path(PathBuf::from("data")),
+            cors_origins: Vec::new(),
+            fan_out: Mapping { batch_size: 1, max_concurrency: 4, timeout },
+            delivery: Mapping { batch_size: limits::MAX_QUEUE_BATCH, max_concurrency: 4, timeout },
+            queues: QueueSettings::default(),
+            record_syncs: false,
+        }
+    }
+}

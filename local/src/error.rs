@@ -1,0 +1,60 @@
+//! Why the process does not start, and why it ends.
+
+use std::{io, net::SocketAddr, path::PathBuf};
+
+use shared::embedded::OpenError;
+use tokio::task::JoinError;
+
+use crate::{config::DataDir, secret::SecretError};
+
+/// Why the process does not start: one line each, for whoever started it.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data directory cannot be made.
+    #[error("cannot use the data directory {dir}: {error}")]
+    DataDir {
+        /// The directory.
+        dir: DataDir,
+        /// What the system said.
+        #[source]
+        error: io::Error,
+    },
+    /// The database does not open.
+    #[error(transparent)]
+    Database(#[from] OpenError),
+    /// There is no signing key.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}: {error}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        #[source]
+        error: io::Error,
+    },
+    /// The operator's socket cannot be made.
+    #[error("cannot make the operator's socket in {}: {error}", path.display())]
+    Socket {
+        /// The data directory.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        error: io::Error,
+    },
+    /// Opening the database panicked.
+    #[error("the database failed while it was opened")]
+    Panicked,
+}
+
+/// Why a process that had started ended by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A part ended that never does.
+    #[error("{0} ended by itself")]
+    Stopped(&'static str),
+    /// A part panicked.
+    #[error("a part of the process panicked")]
+    Panicked(#[source] JoinError),
+}

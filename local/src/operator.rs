@@ -1,0 +1,229 @@
+//! What an operator can ask, and the answers: the same words over the socket of a running process and inside the
+//! command when it opens the database itself.
+//!
+//! One line of JSON each way. `v` is the protocol's version; a process of another version says so.
+
+use serde::{Deserialize, Serialize};
+use shared::{
+    domain::Timestamp,
+    queue::{Queue, QueueError, QueueName, ReceivedMessage},
+    store::{Store, StoreError},
+};
+
+use crate::dead_letters::{self, DeadLetterError, Selection};
+
+/// The version of [`Request`] and [`Answer`].
+pub const VERSION: u32 = 1;
+
+/// A question, as it travels.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// [`VERSION`].
+    pub v: u32,
+    /// What is asked.
+    #[serde(flatten)]
+    pub question: Question,
+}
+
+/// What is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum Question {
+    /// How full each queue is.
+    Queues,
+    /// Dead letters: all of them or the named ones.
+    Look {
+        /// The queue, or its dead-letter queue.
+        queue: String,
+        /// The messages; empty for all.
+        ids: Vec<String>,
+        /// Messages at the most.
+        limit: usize,
+    },
+    /// Back to the source queue.
+    Redrive {
+        /// The queue, or its dead-letter queue.
+        queue: String,
+        /// The messages; empty for all.
+        ids: Vec<String>,
+    },
+}
+
+/// An answer, as it travels.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// To [`Question::Queues`].
+    Queues(Vec<QueueState>),
+    /// To [`Question::Look`].
+    Letters(Vec<DeadLetter>),
+    /// To [`Question::Redrive`].
+    Redriven(Redriven),
+    /// It was not done.
+    Refused(Refusal),
+}
+
+/// How full one queue is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueState {
+    /// The queue's name.
+    pub queue: String,
+    /// Messages that can be received.
+    pub visible: u64,
+    /// Messages received and not yet deleted.
+    pub in_flight: u64,
+    /// Messages whose delay is not over.
+    pub delayed: u64,
+    /// Age of the oldest message that can be received.
+    pub oldest_ms: Option<u64>,
+}
+
+/// One dead letter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeadLetter {
+    /// The message's id.
+    pub message_id: String,
+    /// The group it was sent with: for the pipeline's queues, the author.
+    pub group: String,
+    /// When it was first sent, RFC 3339.
+    pub sent_at: String,
+    /// How often it was received from the dead-letter queue, this look included.
+    pub receive_count: u32,
+    /// The body.
+    pub body: String,
+}
+
+/// What a redrive moved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Redriven {
+    /// From this dead-letter queue.
+    pub from: String,
+    /// To this queue.
+    pub to: String,
+    /// So many messages.
+    pub messages: usize,
+}
+
+/// Why it was not done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// The kind.
+    pub reason: Reason,
+    /// One line for the operator.
+    pub message: String,
+}
+
+/// Kinds of refusals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// The question is wrong.
+    BadRequest,
+    /// A message is not there.
+    NotFound,
+    /// The queue or the store failed.
+    Failed,
+}
+
+/// Answers one question. A redrive is answered when it is durable.
+pub async fn answer(queue: &dyn Queue, store: &dyn Store, question: Question, now: Timestamp) -> Answer {
+    let answered = match question {
+        Question::Queues => queues(queue).await,
+        Question::Look { queue: name, ids, limit } => look(queue, &name, ids, limit).await,
+        Question::Redrive { queue: name, ids } => redrive(queue, store, &name, ids, now).await,
+    };
+    answered.unwrap_or_else(Answer::Refused)
+}
+
+async fn queues(queue: &dyn Queue) -> Result<Answer, Refusal> {
+    let mut states = Vec::new();
+    for name in QueueName::ALL {
+        let depth = queue.depth(name).await?;
+        states.push(QueueState {
+            queue: name.name().to_owned(),
+            visible: depth.visible,
+            in_flight: depth.in_flight,
+            delayed: depth.delayed,
+            oldest_ms: depth.oldest_age.map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
+        });
+    }
+    Ok(Answer::Queues(states))
+}
+
+async fn look(queue: &dyn Queue, name: &str, ids: Vec<String>, limit: usize) -> Result<Answer, Refusal> {
+    let letters = dead_letters::look(queue, parse_queue(name)?, &Selection::of(ids), limit).await?;
+    Ok(Answer::Letters(letters.into_iter().map(DeadLetter::from).collect()))
+}
+
+async fn redrive(
+    queue: &dyn Queue,
+    store: &dyn Store,
+    name: &str,
+    ids: Vec<String>,
+    now: Timestamp,
+) -> Result<Answer, Refusal> {
+    let from = parse_queue(name)?;
+    let messages = dead_letters::redrive(queue, from, &Selection::of(ids), now).await?;
+    store.durable().await?;
+    let to = from.source_queue().map(QueueName::name).unwrap_or_default().to_owned();
+    Ok(Answer::Redriven(Redriven { from: from.name().to_owned(), to, messages }))
+}
+
+fn parse_queue(name: &str) -> Result<QueueName, Refusal> {
+    let queue = QueueName::parse(name)
+        .ok_or_else(|| Refusal { reason: Reason::BadRequest, message: format!("there is no queue {name}") })?;
+    Ok(dead_letters::dead_letter_queue(queue))
+}
+
+impl From<ReceivedMessage> for DeadLetter {
+    fn from(message: ReceivedMessage) -> Self {
+        Self {
+            message_id: message.message_id,
+            group: message.group,
+            sent_at: message.sent_at.to_string(),
+            receive_count: message.receive_count,
+            body: message.body,
+        }
+    }
+}
+
+impl From<DeadLetterError> for Refusal {
+    fn from(error: DeadLetterError) -> Self {
+        let reason = match error {
+            DeadLetterError::NotDeadLetters(_) => Reason::BadRequest,
+            DeadLetterError::NotFound { .. } => Reason::NotFound,
+            DeadLetterError::Queue(_) => Reason::Failed,
+        };
+        Self { reason, message: error.to_string() }
+    }
+}
+
+impl From<QueueError> for Refusal {
+    fn from(error: QueueError) -> Self {
+        Self { reason: Reason::Failed, message: error.to_string() }
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        Self { reason: Reason::Failed, message: error.to_string() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn questions_and_answers_are_versioned_lines_of_json() {
+        let request =
+            Request { v: VERSION, question: Question::Redrive { queue: "JobQ".to_owned(), ids: vec!["a".to_owned()] } };
+        let line = serde_json::to_string(&request).unwrap();
+        assert_eq!(line, r#"{"v":1,"command":"redrive","queue":"JobQ","ids":["a"]}"#);
+        assert_eq!(serde_json::from_str::<Request>(&line).unwrap(), request);
+
+        let refusal = Refusal { reason: Reason::NotFound, message: "no".to_owned() };
+        let line = serde_json::to_string(&Answer::Refused(refusal)).unwrap();
+        assert_eq!(line, r#"{"refused":{"reason":"not_found","message":"no"}}"#);
+    }
+}

@@ -1,0 +1,135 @@
+//! The parts of a running process: tasks that end when they are told to, and never before.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use follow_fetcher::FollowFetcher;
+use job_handler::JobHandler;
+use metrics_exporter_prometheus::PrometheusHandle;
+use outbox_sweeper::OutboxSweeper;
+use shared::{
+    domain::{Clock, Timestamp},
+    embedded::EmbeddedStore,
+    limits,
+    queue::{Queue, QueueName},
+};
+use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use crate::{config::Config, error::RunError, event_source::EventSource, http_server, metrics, schedule::every};
+
+/// How often items are removed whose time is over.
+const EXPIRY_INTERVAL: Duration = Duration::from_mins(1);
+/// How often recorded samples are put into their buckets, so that they do not pile up where nothing scrapes.
+const METRICS_UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
+
+/// The handlers behind the queues.
+#[derive(Debug)]
+pub(crate) struct Workers {
+    pub(crate) fetcher: FollowFetcher,
+    pub(crate) jobs: JobHandler,
+}
+
+/// The parts, as they run.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    tasks: JoinSet<&'static str>,
+    stop: CancellationToken,
+}
+
+impl Parts {
+    /// None yet; each ends after `stop`.
+    pub(crate) fn new(stop: CancellationToken) -> Self {
+        Self { tasks: JoinSet::new(), stop }
+    }
+
+    pub(crate) fn spawn(&mut self, name: &'static str, part: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(async move {
+            part.await;
+            name
+        });
+    }
+
+    /// Waits until a part ends that should not.
+    pub(crate) async fn ended(&mut self) -> RunError {
+        match self.tasks.join_next().await {
+            Some(Ok(name)) => RunError::Stopped(name),
+            Some(Err(panic)) => RunError::Panicked(panic),
+            None => RunError::Stopped("the process"),
+        }
+    }
+
+    /// Waits until all have ended, which each does in bounded time after the stop.
+    pub(crate) async fn finish(mut self) {
+        while self.tasks.join_next().await.is_some() {}
+    }
+
+    pub(crate) fn serve_metrics(&mut self, listener: TcpListener, recorder: PrometheusHandle, queue: Arc<dyn Queue>) {
+        let router = metrics::router(recorder.clone(), queue);
+        let upkeep = every(METRICS_UPKEEP_INTERVAL, Clock::System, self.stop.clone(), move || {
+            recorder.run_upkeep();
+            std::future::ready(())
+        });
+        self.spawn("the metrics", http_server::serve(listener, router, self.stop.clone()));
+        self.spawn("the metrics' upkeep", upkeep);
+    }
+
+    /// Takes messages from PostQ and JobQ.
+    pub(crate) fn work(
+        &mut self,
+        Workers { fetcher, jobs }: Workers,
+        config: &Config,
+        queue: &Arc<dyn Queue>,
+        progress: &watch::Sender<u64>,
+    ) {
+        let source = |name, mapping| EventSource::new(Arc::clone(queue), name, mapping, progress.clone());
+        let timeout = config.fan_out.timeout;
+        let fan_outs = source(QueueName::PostQ, config.fan_out).run(
+            move |event| {
+                let (fetcher, deadline) = (fetcher.clone(), Instant::now().checked_add(timeout));
+                async move { fetcher.handle(event, deadline).await }
+            },
+            self.stop.clone(),
+        );
+        let deliveries = source(QueueName::JobQ, config.delivery).run(
+            move |event| {
+                let jobs = jobs.clone();
+                async move { jobs.handle(event).await }
+            },
+            self.stop.clone(),
+        );
+        self.spawn("the event source of PostQ", fan_outs);
+        self.spawn("the event source of JobQ", deliveries);
+    }
+
+    /// Sweeps the outbox and removes what has expired.
+    pub(crate) fn sweep(&mut self, sweeper: OutboxSweeper, store: EmbeddedStore, clock: &Clock) {
+        let now = {
+            let clock = clock.clone();
+            move || clock.now()
+        };
+        let sweeps = {
+            let now = now.clone();
+            every(limits::SWEEP_INTERVAL, clock.clone(), self.stop.clone(), move || sweep(sweeper.clone(), now()))
+        };
+        let expiry =
+            every(EXPIRY_INTERVAL, clock.clone(), self.stop.clone(), move || remove_expired(store.clone(), now()));
+        self.spawn("the sweeper", sweeps);
+        self.spawn("the expiry", expiry);
+    }
+}
+
+async fn sweep(sweeper: OutboxSweeper, now: Timestamp) {
+    if let Err(error) = sweeper.handle(now).await {
+        warn!(%error, "The outbox was not swept; it is swept again in a minute");
+    }
+}
+
+async fn remove_expired(store: EmbeddedStore, now: Timestamp) {
+    if let Err(error) = store.sweep_expired(now).await {
+        warn!(%error, "Expired items were not removed; they are tried again in a minute");
+    }
+}

@@ -1,0 +1,79 @@
+//! Work that comes round: what a schedule of `EventBridge` starts in the cloud.
+
+use std::{future::Future, time::Duration};
+
+use shared::domain::Clock;
+use tokio_util::sync::CancellationToken;
+
+/// How often a clock that is moved by hand is looked at.
+const MANUAL_CLOCK_LOOK: Duration = Duration::from_millis(10);
+
+/// Does `work` at once and then whenever `interval` has passed on `clock` since it began last, until `stop`. Work under
+/// way at the stop is ended where it waits.
+pub async fn every<F>(interval: Duration, clock: Clock, stop: CancellationToken, work: impl Fn() -> F)
+where
+    F: Future<Output = ()>,
+{
+    let rounds = async {
+        loop {
+            let began = clock.now();
+            work().await;
+            pass(&clock, began, interval).await;
+        }
+    };
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = rounds => {}
+    }
+}
+
+/// Waits until `interval` has passed since `began`.
+async fn pass(clock: &Clock, began: shared::domain::Timestamp, interval: Duration) {
+    loop {
+        let left = interval.saturating_sub(clock.now().since(began));
+        if left.is_zero() {
+            return;
+        }
+        let wait = match clock {
+            Clock::System => left,
+            Clock::Manual(_) => MANUAL_CLOCK_LOOK,
+        };
+        tokio::time::sleep(wait).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    };
+
+    use shared::domain::Timestamp;
+    use tokio::sync::mpsc;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn work_is_done_at_once_and_when_the_clock_has_moved_by_the_interval() {
+        let clock = Clock::manual(Timestamp::from_millis(1_000));
+        let stop = CancellationToken::new();
+        let (sender, mut rounds) = mpsc::unbounded_channel();
+        let done = Arc::new(AtomicU32::new(0));
+        let task = tokio::spawn(every(Duration::from_mins(1), clock.clone(), stop.clone(), {
+            let done = Arc::clone(&done);
+            move || {
+                done.fetch_add(1, Ordering::SeqCst);
+                sender.send(()).unwrap();
+                async {}
+            }
+        }));
+        rounds.recv().await.unwrap();
+        clock.advance(Duration::from_secs(59));
+        clock.advance(Duration::from_secs(1));
+        rounds.recv().await.unwrap();
+        assert_eq!(done.load(Ordering::SeqCst), 2);
+        stop.cancel();
+        task.await.unwrap();
+    }
+}

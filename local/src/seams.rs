@@ -1,0 +1,55 @@
+//! Where tests and load tests reach into one process.
+
+use std::sync::Arc;
+
+use shared::{
+    batch::RetryPauses,
+    domain::Clock,
+    queue::Queue,
+    service::{fan_out::FanOutOptions, passwords::HashingOptions},
+    store::Store,
+};
+
+/// Puts something around a port.
+pub type Wrap<P> = Box<dyn Fn(Arc<P>) -> Arc<P> + Send>;
+
+/// Where tests and load tests reach in. The default changes nothing.
+pub struct Seams {
+    /// Around the store: faults, counters.
+    pub wrap_store: Option<Wrap<dyn Store>>,
+    /// Around the queues: faults, counters, duplicates.
+    pub wrap_queue: Option<Wrap<dyn Queue>>,
+    /// Where the time comes from.
+    pub clock: Clock,
+    /// Whether messages are taken from the queues.
+    pub workers: bool,
+    /// Whether the outbox is swept and expired items are removed.
+    pub sweep: bool,
+    /// How passwords are hashed.
+    pub hashing: HashingOptions,
+    /// How soon a failed message is tried again.
+    pub retry_pauses: RetryPauses,
+    /// How a fan-out is cut.
+    pub fan_out: FanOutOptions,
+}
+
+impl Default for Seams {
+    fn default() -> Self {
+        Self {
+            wrap_store: None,
+            wrap_queue: None,
+            clock: Clock::System,
+            workers: true,
+            sweep: true,
+            hashing: HashingOptions::default(),
+            retry_pauses: RetryPauses::default(),
+            fan_out: FanOutOptions::default(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Seams {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Seams").field("workers", &self.workers).field("sweep", &self.sweep).finish_non_exhaustive()
+    }
+}

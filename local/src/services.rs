@@ -1,0 +1,119 @@
+//! The services of one process, over its store and its queue.
+
+use std::{sync::Arc, time::Duration};
+
+use shared::{
+    dao::Outbox,
+    domain::{Clock, IdGenerator},
+    queue::{Queue, QueueError, QueueName},
+    service::{
+        accounts::AccountService,
+        feeds::FeedService,
+        graph::GraphService,
+        passwords::HashingOptions,
+        posts::{PostService, PublishService},
+        tokens::TokenKeys,
+    },
+    store::Store,
+};
+use tokio::sync::watch;
+
+/// How often [`Services::drain`] looks again when no invocation ends meanwhile.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// Everything a test or a load test seeds and looks at.
+#[derive(Debug, Clone)]
+pub struct Services {
+    /// The store, as the services see it: wrapped where the seams wrap it.
+    pub store: Arc<dyn Store>,
+    /// The queues, as the services see them.
+    pub queue: Arc<dyn Queue>,
+    /// The process's clock.
+    pub clock: Clock,
+    /// Makes post ids.
+    pub ids: Arc<IdGenerator>,
+    /// Accounts and tokens.
+    pub accounts: AccountService,
+    /// Who follows whom.
+    pub graph: GraphService,
+    /// Posts and stories.
+    pub posts: PostService,
+    /// Feeds.
+    pub feeds: FeedService,
+    /// Publishing.
+    pub publishing: PublishService,
+    pipeline: Pipeline,
+}
+
+/// The ports under their wrappers, and a number that grows with each invocation.
+#[derive(Debug, Clone)]
+pub(crate) struct Pipeline {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) queue: Arc<dyn Queue>,
+    pub(crate) progress: watch::Receiver<u64>,
+}
+
+impl Services {
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        queue: Arc<dyn Queue>,
+        clock: Clock,
+        keys: &TokenKeys,
+        hashing: &HashingOptions,
+        pipeline: Pipeline,
+    ) -> Self {
+        let ids = Arc::new(IdGenerator::new());
+        let graph = GraphService::new(Arc::clone(&store), Arc::clone(&ids));
+        Self {
+            accounts: AccountService::new(Arc::clone(&store), graph.clone(), keys, hashing),
+            graph,
+            posts: PostService::new(Arc::clone(&store)),
+            feeds: FeedService::new(Arc::clone(&store)),
+            publishing: PublishService::new(Arc::clone(&store), Arc::clone(&queue), Arc::clone(&ids)),
+            store,
+            queue,
+            clock,
+            ids,
+            pipeline,
+        }
+    }
+
+    /// The ports under their wrappers.
+    pub(crate) fn bare_ports(&self) -> (Arc<dyn Store>, Arc<dyn Queue>) {
+        (Arc::clone(&self.pipeline.store), Arc::clone(&self.pipeline.queue))
+    }
+
+    /// Waits until every post published before this call has reached every follower: no fan-out is unfinished, and
+    /// PostQ and JobQ hold nothing, nor anything in flight. Without workers, or with a clock that stands still before
+    /// a delayed message, that is never.
+    pub async fn drain(&self) {
+        let mut progress = self.pipeline.progress.clone();
+        loop {
+            progress.borrow_and_update();
+            if self.is_drained().await {
+                return;
+            }
+            // Either way there is reason to look again; an invocation is only the sooner one.
+            let _ = tokio::time::timeout(LOOK_AGAIN, progress.changed()).await;
+        }
+    }
+
+    /// The queues' depth first, as it costs next to nothing; then in the order in which work moves on, so that what
+    /// moves meanwhile is met further along. Looks under the wrappers: what they break is not broken for this.
+    async fn is_drained(&self) -> bool {
+        let outbox = Outbox::new(Arc::clone(&self.pipeline.store));
+        self.are_empty().await.unwrap_or(false)
+            && outbox.is_empty().await.unwrap_or(false)
+            && self.are_empty().await.unwrap_or(false)
+    }
+
+    async fn are_empty(&self) -> Result<bool, QueueError> {
+        for name in [QueueName::PostQ, QueueName::JobQ] {
+            let depth = self.pipeline.queue.depth(name).await?;
+            if depth.visible + depth.in_flight + depth.delayed > 0 {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}

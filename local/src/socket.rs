@@ -1,0 +1,155 @@
+//! The Unix socket by which operator commands reach a running process: `tweeter.sock` in the data directory, for its
+//! owner alone.
+
+use std::{
+    fs::{self, Permissions},
+    io,
+    os::unix::{
+        ffi::OsStrExt,
+        fs::{PermissionsExt, symlink},
+    },
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use shared::{domain::Clock, queue::Queue, store::Store};
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::{UnixListener, UnixStream},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+use crate::operator::{self, Answer, Question, Reason, Refusal, Request, VERSION};
+
+/// The socket's name in the data directory.
+const FILE: &str = "tweeter.sock";
+/// Bytes of a socket's path at the most: 104 with the final NUL on macOS and BSD, 108 on Linux (unix(7)).
+const MAX_SOCKET_PATH: usize = 103;
+/// Bytes of a request at the most.
+const MAX_REQUEST_BYTES: u64 = 1024 * 1024;
+/// A connection is closed that has sent no whole request for this long.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A path by which the system takes a socket in `dir`, however long the directory's own path is: past the limit it
+/// leads through a symbolic link in the directory for temporary files, which goes with this value.
+struct ShortPath {
+    dir: PathBuf,
+    _link: Option<TempDir>,
+}
+
+impl ShortPath {
+    /// Makes room for `name` after the directory.
+    fn to(dir: &Path, name: &str) -> io::Result<Self> {
+        if dir.as_os_str().as_bytes().len() + 1 + name.len() <= MAX_SOCKET_PATH {
+            return Ok(Self { dir: dir.to_owned(), _link: None });
+        }
+        let temporary = tempfile::Builder::new().prefix("tweeter").tempdir()?;
+        let link = temporary.path().join("d");
+        symlink(fs::canonicalize(dir)?, &link)?;
+        Ok(Self { dir: link, _link: Some(temporary) })
+    }
+}
+
+/// The listening end.
+#[derive(Debug)]
+pub struct OperatorSocket {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+impl OperatorSocket {
+    /// Listens in `data_dir`, whose lock the caller holds: a socket that is there is left from a dead process, and
+    /// replaced.
+    ///
+    /// The socket is bound in a directory that only its owner enters, closed to others and then moved to its place, so
+    /// that it is at no moment open to them.
+    pub fn bind(data_dir: &Path) -> io::Result<Self> {
+        let private = tempfile::Builder::new().prefix(".socket").tempdir_in(data_dir)?;
+        let listener = {
+            let short = ShortPath::to(private.path(), "s")?;
+            UnixListener::bind(short.dir.join("s"))?
+        };
+        let bound = private.path().join("s");
+        fs::set_permissions(&bound, Permissions::from_mode(0o600))?;
+        let path = data_dir.join(FILE);
+        fs::rename(bound, &path)?;
+        Ok(Self { listener, path })
+    }
+
+    /// Answers until `stop`, then removes the socket.
+    pub async fn serve(self, queue: Arc<dyn Queue>, store: Arc<dyn Store>, clock: Clock, stop: CancellationToken) {
+        let mut connections = JoinSet::new();
+        loop {
+            while connections.try_join_next().is_some() {}
+            let accepted = tokio::select! {
+                () = stop.cancelled() => break,
+                accepted = self.listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, _)) => {
+                    let (queue, store, clock) = (Arc::clone(&queue), Arc::clone(&store), clock.clone());
+                    connections.spawn(async move {
+                        if let Err(error) = converse(stream, queue.as_ref(), store.as_ref(), &clock).await {
+                            debug!(%error, "An operator's connection broke");
+                        }
+                    });
+                }
+                Err(error) => {
+                    warn!(%error, "An operator's connection was not accepted");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+        // The next process would replace it; without it a command sees sooner that none runs.
+        let _ = fs::remove_file(&self.path);
+        // A redrive under way ends before the database is closed.
+        let all = async { while connections.join_next().await.is_some() {} };
+        if tokio::time::timeout(REQUEST_TIMEOUT, all).await.is_err() {
+            warn!("An operator's command was cut short");
+        }
+    }
+}
+
+/// Answers one request; the connection ends with the answer.
+async fn converse(stream: UnixStream, queue: &dyn Queue, store: &dyn Store, clock: &Clock) -> io::Result<()> {
+    let (reader, mut writer) = stream.into_split();
+    let mut line = String::new();
+    let mut reader = BufReader::new(reader.take(MAX_REQUEST_BYTES));
+    tokio::time::timeout(REQUEST_TIMEOUT, reader.read_line(&mut line)).await??;
+    let answer = match serde_json::from_str::<Request>(&line) {
+        Ok(request) if request.v == VERSION => operator::answer(queue, store, request.question, clock.now()).await,
+        _ => Answer::Refused(Refusal {
+            reason: Reason::BadRequest,
+            message: format!("the running process speaks version {VERSION} of the operator's protocol, not this"),
+        }),
+    };
+    let mut line = serde_json::to_vec(&answer)?;
+    line.push(b'\n');
+    writer.write_all(&line).await?;
+    writer.shutdown().await
+}
+
+/// Asks the process that runs on `data_dir`. `None` when none listens there.
+pub async fn ask(data_dir: &Path, question: &Question) -> io::Result<Option<Answer>> {
+    let connected = match ShortPath::to(data_dir, FILE) {
+        Ok(short) => UnixStream::connect(short.dir.join(FILE)).await,
+        Err(error) => Err(error),
+    };
+    let mut stream = match connected {
+        Ok(stream) => stream,
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
+            return Ok(None);
+        }
+        Err(error) => return Err(error),
+    };
+    let mut line = serde_json::to_vec(&Request { v: VERSION, question: question.clone() })?;
+    line.push(b'\n');
+    stream.write_all(&line).await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    Ok(Some(serde_json::from_str(&answer)?))
+}

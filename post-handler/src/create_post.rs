@@ -1,0 +1,134 @@
+//! `POST /v1/posts`
+
+use std::convert::Infallible;
+
+use axum::{
+    Json,
+    extract::{FromRequestParts, State},
+    response::{IntoResponse, Response},
+};
+use http::{StatusCode, header::LOCATION, request::Parts};
+use serde::Deserialize;
+use shared::{
+    domain::{Invalid, PostText},
+    http::{
+        ApiJson, Caller, FieldErrors, Problem,
+        openapi::{BodyProblems, CommonProblems, TokenProblems},
+        shapes::PostShape,
+    },
+    service::posts::IdempotencyKey,
+};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::PublishApi;
+
+/// The header that makes publishing happen once, as the contract names it.
+const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
+
+/// A post to publish.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreatePostRequest {
+    /// What it says; not only white space.
+    #[schema(min_length = 1, max_length = 500, pattern = r"\S", example = "Hello, world")]
+    text: String,
+    /// Its pictures: none yet.
+    #[serde(default)]
+    #[schema(max_items = 0)]
+    media_ids: Vec<Uuid>,
+}
+
+impl CreatePostRequest {
+    fn validate(&self, key: IdempotencyHeader) -> Result<(PostText, Option<IdempotencyKey>), Problem> {
+        let mut errors = FieldErrors::new();
+        let key = errors.take(IDEMPOTENCY_KEY, key.0);
+        let text = errors.take("text", PostText::parse(&self.text));
+        if !self.media_ids.is_empty() {
+            errors.add("media_ids", "must be empty: there are no media yet");
+        }
+        errors.finish(text.zip(key))
+    }
+}
+
+/// The `Idempotency-Key` header, if any. What is wrong with it is said together with what is wrong with the body: like
+/// a field out of range it is a 422, and comes after the complaints about a body that cannot be read.
+#[derive(Debug)]
+pub struct IdempotencyHeader(Result<Option<IdempotencyKey>, Invalid>);
+
+impl<S: Send + Sync> FromRequestParts<S> for IdempotencyHeader {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
+        let mut values = parts.headers.get_all(IDEMPOTENCY_KEY).iter();
+        Ok(Self(match (values.next(), values.next()) {
+            (None, _) => Ok(None),
+            (Some(value), None) => value
+                .to_str()
+                .ok()
+                .and_then(IdempotencyKey::parse)
+                .map(Some)
+                .ok_or(Invalid("must be 1 to 255 visible ASCII characters")),
+            (Some(_), Some(_)) => Err(Invalid("must be there once")),
+        }))
+    }
+}
+
+/// Publish a post
+///
+/// It is in the author's story and feed at once and reaches every follower's feed soon after. With an
+/// `Idempotency-Key` the same request may be sent again for 24 hours and publishes once.
+#[utoipa::path(
+    post,
+    path = "/v1/posts",
+    tag = "posts",
+    security(("bearer" = [])),
+    params((
+        "Idempotency-Key" = Option<String>, Header,
+        description = "1 to 255 visible ASCII characters", min_length = 1, max_length = 255, pattern = "^[!-~]+$"
+    )),
+    request_body = CreatePostRequest,
+    responses(
+        (status = 201, description = "The post", body = PostShape,
+            headers(("Location" = String, description = "The path of the post"))),
+        TokenProblems, BodyProblems, CommonProblems,
+    ),
+)]
+pub async fn create_post(
+    Caller(caller): Caller,
+    State(api): State<PublishApi>,
+    key: IdempotencyHeader,
+    ApiJson(request): ApiJson<CreatePostRequest>,
+) -> Result<Response, Problem> {
+    let (text, key) = request.validate(key)?;
+    let now = api.authentication.clock.now();
+    let post = PostShape::from(api.publishing.publish(caller, text, key.as_ref(), now).await?);
+    let location = format!("/v1/posts/{}", post.post_id);
+    Ok((StatusCode::CREATED, [(LOCATION, location)], Json(post)).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn header(values: &[&str]) -> Result<Option<String>, Invalid> {
+        let mut request = http::Request::builder();
+        for value in values {
+            request = request.header(IDEMPOTENCY_KEY, *value);
+        }
+        let (mut parts, ()) = request.body(()).unwrap().into_parts();
+        let header = IdempotencyHeader::from_request_parts(&mut parts, &()).await.unwrap();
+        Ok(header.0?.map(|key| key.as_str().to_owned()))
+    }
+
+    #[tokio::test]
+    async fn a_key_is_1_to_255_visible_ascii_characters() {
+        assert_eq!(header(&[]).await, Ok(None));
+        let longest = "!~".repeat(127) + "x";
+        assert_eq!(header(&[&longest]).await, Ok(Some(longest.clone())));
+        for bad in ["", "a b", "\u{e9}", &format!("{longest}x")] {
+            assert!(header(&[bad]).await.is_err(), "{bad}");
+        }
+        assert!(header(&["a", "a"]).await.is_err());
+    }
+}

@@ -1,0 +1,57 @@
+//! What was answered to an `Idempotency-Key`.
+
+use std::sync::Arc;
+
+use crate::{
+    domain::{PostId, Timestamp, UserId},
+    keys, limits,
+    store::{Condition, Consistency, EXPIRES_AT, Item, Store, StoreError, Table, Test, Write, with_retries},
+};
+
+mod attr {
+    pub const DIGEST: &str = "digest";
+    pub const POST_ID: &str = "post_id";
+}
+
+/// That a key was used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdempotencyRecord {
+    /// The digest of the body it was used with.
+    pub digest: String,
+    /// The post that was made.
+    pub post_id: PostId,
+}
+
+/// Idempotency records, in Social.
+#[derive(Debug, Clone)]
+pub struct IdempotencyRecords {
+    store: Arc<dyn Store>,
+}
+
+impl IdempotencyRecords {
+    /// Records in `store`.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store }
+    }
+
+    /// What `key` of `user` was used for. Read consistently, and also when it has expired but is still there.
+    pub async fn get(&self, user: UserId, key: &str) -> Result<Option<IdempotencyRecord>, StoreError> {
+        let key = keys::idempotency_record(user, key);
+        let item = with_retries(|| self.store.get(Table::Social, &key, Consistency::Strong)).await?;
+        item.map(|item| {
+            Ok(IdempotencyRecord { digest: item.text(attr::DIGEST)?.to_owned(), post_id: item.parsed(attr::POST_ID)? })
+        })
+        .transpose()
+    }
+
+    /// The write that takes a key for [`limits::IDEMPOTENCY_TTL`]; refused while it is taken. Expiry is decided here,
+    /// since expired items may stay for days.
+    pub fn claim(user: UserId, key: &str, record: &IdempotencyRecord, now: Timestamp) -> (Table, Write) {
+        let item = Item::new(keys::idempotency_record(user, key))
+            .with(attr::DIGEST, record.digest.as_str())
+            .with(attr::POST_ID, record.post_id.to_string())
+            .with(EXPIRES_AT, now.plus(limits::IDEMPOTENCY_TTL).as_secs().cast_signed());
+        let expired = Test::AtMost(EXPIRES_AT, now.as_secs().cast_signed());
+        (Table::Social, Write::Put { item, condition: Condition::AbsentOr(vec![expired]) })
+    }
+}

@@ -1,0 +1,187 @@
+//! The outbox: fan-outs that are not finished. An entry is made in the post's own transaction and goes when every page
+//! of followers is on JobQ, so a lost message or a crash leaves it behind, and the sweeper finds it.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    domain::{PostId, Timestamp, UserId},
+    keys, limits,
+    store::{
+        Changes, Condition, Consistency, Item, MalformedItem, Order, Outcome, Projection, Query, SortRange, Store,
+        StoreError, Table, Test, Value, Write, with_retries,
+    },
+};
+
+mod attr {
+    pub const AUTHOR_ID: &str = "author_id";
+    pub const GENERATION: &str = "generation";
+    pub const LEASE_UNTIL: &str = "lease_until";
+    pub const CURSOR: &str = "followers_cursor";
+}
+
+/// A fan-out that is not finished.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutboxEntry {
+    /// The post.
+    pub post_id: PostId,
+    /// Its author.
+    pub author_id: UserId,
+    /// How often the sweeper took it. A message of an earlier generation has been replaced.
+    pub generation: u32,
+    /// Until when whoever works on it is trusted to.
+    pub lease_until: Timestamp,
+    /// The last follower whose page is on JobQ; `None` before the first page is.
+    pub cursor: Option<UserId>,
+}
+
+/// How long a lease of this generation lasts: [`limits::OUTBOX_LEASE`], doubled with each generation, at most
+/// [`limits::MAX_OUTBOX_LEASE`].
+fn lease(generation: u32) -> Duration {
+    limits::OUTBOX_LEASE.saturating_mul(2_u32.saturating_pow(generation)).min(limits::MAX_OUTBOX_LEASE)
+}
+
+/// Outbox entries, in Social.
+#[derive(Debug, Clone)]
+pub struct Outbox {
+    store: Arc<dyn Store>,
+}
+
+impl Outbox {
+    /// The outbox in `store`.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store }
+    }
+
+    /// The write that makes a post's entry, of generation 0 and leased to the message that is about to be sent.
+    pub fn creation(post_id: PostId, author_id: UserId, now: Timestamp) -> (Table, Write) {
+        let item = Item::new(keys::outbox_entry(post_id))
+            .with(attr::AUTHOR_ID, author_id.to_string())
+            .with(attr::GENERATION, 0)
+            .with(attr::LEASE_UNTIL, millis(now.plus(lease(0))));
+        (Table::Social, Write::put(item))
+    }
+
+    /// A post's entry; `None` when its fan-out is finished. Read consistently.
+    pub async fn get(&self, post: PostId) -> Result<Option<OutboxEntry>, StoreError> {
+        let key = keys::outbox_entry(post);
+        let item = with_retries(|| self.store.get(Table::Social, &key, Consistency::Strong)).await?;
+        Ok(item.as_ref().map(entry_from).transpose()?)
+    }
+
+    /// Moves an entry on to `cursor` and renews its lease. Refused when someone else moved it or took it meanwhile.
+    pub async fn advance(&self, entry: &OutboxEntry, cursor: UserId, now: Timestamp) -> Result<Outcome, StoreError> {
+        let mut changes = Changes::default();
+        changes.set.insert(attr::CURSOR.into(), cursor.to_string().into());
+        changes.set.insert(attr::LEASE_UNTIL.into(), millis(now.plus(lease(entry.generation))).into());
+        let at_cursor = match entry.cursor {
+            Some(cursor) => Test::Equals(attr::CURSOR, cursor.to_string().into()),
+            None => Test::Missing(attr::CURSOR),
+        };
+        let condition = Condition::Where(vec![of_generation(entry.generation), at_cursor]);
+        let write = Write::Update { key: keys::outbox_entry(entry.post_id), changes, condition };
+        with_retries(|| self.store.write(Table::Social, write.clone())).await
+    }
+
+    /// Removes an entry whose every page is on JobQ. Refused when the sweeper took it meanwhile; its message then finds
+    /// little left to do.
+    pub async fn finish(&self, entry: &OutboxEntry) -> Result<Outcome, StoreError> {
+        let condition = Condition::Where(vec![of_generation(entry.generation)]);
+        let write = Write::Delete { key: keys::outbox_entry(entry.post_id), condition };
+        with_retries(|| self.store.write(Table::Social, write.clone())).await
+    }
+
+    /// Takes an entry whose lease has expired: the next generation, with a longer lease. `None` when someone else
+    /// renewed or took it first.
+    pub async fn take(&self, entry: &OutboxEntry, now: Timestamp) -> Result<Option<OutboxEntry>, StoreError> {
+        let generation = entry.generation + 1;
+        let lease_until = now.plus(lease(generation));
+        let mut changes = Changes::default();
+        changes.set.insert(attr::GENERATION.into(), i64::from(generation).into());
+        changes.set.insert(attr::LEASE_UNTIL.into(), millis(lease_until).into());
+        let unrenewed = Test::Equals(attr::LEASE_UNTIL, millis(entry.lease_until).into());
+        let condition = Condition::Where(vec![of_generation(entry.generation), unrenewed]);
+        let write = Write::Update { key: keys::outbox_entry(entry.post_id), changes, condition };
+        // Not retried: a first try that was applied would look like someone else's. The next sweep is the retry.
+        let outcome = self.store.write(Table::Social, write).await?;
+        Ok(outcome.is_applied().then(|| OutboxEntry { generation, lease_until, ..entry.clone() }))
+    }
+
+    /// The entries of one shard whose lease has expired. Reads the whole shard: it holds only what is being fanned out.
+    pub async fn expired(&self, shard: u8, now: Timestamp) -> Result<Vec<OutboxEntry>, StoreError> {
+        let mut expired = Vec::new();
+        let mut start_after = None;
+        loop {
+            let query = Query {
+                table: Table::Social,
+                partition: keys::outbox_partition(shard),
+                range: SortRange::All,
+                order: Order::Ascending,
+                start_after,
+                limit: None,
+                consistency: Consistency::Strong,
+                projection: Projection::All,
+            };
+            let page = with_retries(|| self.store.query(&query)).await?;
+            for item in &page.items {
+                let entry = entry_from(item)?;
+                if entry.lease_until <= now {
+                    expired.push(entry);
+                }
+            }
+            start_after = page.next;
+            if start_after.is_none() {
+                return Ok(expired);
+            }
+        }
+    }
+
+    /// Whether no fan-out is unfinished.
+    pub async fn is_empty(&self) -> Result<bool, StoreError> {
+        for shard in 0..limits::OUTBOX_SHARDS {
+            // A lease never lasts beyond the end of time, so this finds every entry.
+            if !self.expired(shard, Timestamp::from_millis(u64::MAX)).await?.is_empty() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+fn of_generation(generation: u32) -> Test {
+    Test::Equals(attr::GENERATION, Value::N(i64::from(generation)))
+}
+
+fn millis(at: Timestamp) -> i64 {
+    at.as_millis().cast_signed()
+}
+
+fn entry_from(item: &Item) -> Result<OutboxEntry, MalformedItem> {
+    let malformed = |attribute| move |_| MalformedItem { attribute };
+    Ok(OutboxEntry {
+        post_id: item.parsed_sort()?,
+        author_id: item.parsed(attr::AUTHOR_ID)?,
+        generation: u32::try_from(item.number(attr::GENERATION)?).map_err(malformed(attr::GENERATION))?,
+        lease_until: Timestamp::from_millis(item.number(attr::LEASE_UNTIL)?.cast_unsigned()),
+        cursor: item
+            .text_if_any(attr::CURSOR)?
+            .map(|cursor| cursor.parse().map_err(|_| MalformedItem { attribute: attr::CURSOR }))
+            .transpose()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stall_of_ten_minutes_costs_three_extra_messages() {
+        // The sweeper looks once a minute: a lease is taken at the first look after it ended.
+        let (mut taken_at, mut generation) = (Duration::ZERO, 0);
+        while taken_at + lease(generation) <= Duration::from_mins(10) {
+            taken_at += lease(generation);
+            generation += 1;
+        }
+        assert_eq!(generation, 3);
+        assert_eq!(lease(100), limits::MAX_OUTBOX_LEASE);
+    }
+}

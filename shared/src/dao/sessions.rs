@@ -1,0 +1,159 @@
+//! Sessions and their refresh tokens, in Auth.
+//!
+//! A session is the family of refresh tokens that one login begins. It lives until it is deleted or no token of it can
+//! be good any more; a token is good only while its family lives.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use crate::{
+    domain::{Timestamp, UserId},
+    keys, limits,
+    store::{
+        Changes, Condition, Consistency, EXPIRES_AT, Item, Key, MalformedItem, Outcome, Store, StoreError, Table, Test,
+        Write, with_retries,
+    },
+};
+
+mod attr {
+    pub const USER_ID: &str = "user_id";
+    pub const FAMILY: &str = "family";
+    pub const SPENT_AT: &str = "spent_at";
+}
+
+/// Names a session: whose, and which.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionId {
+    /// Whose.
+    pub user: UserId,
+    /// The family of refresh tokens.
+    pub family: String,
+}
+
+/// What is stored of a refresh token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredToken {
+    /// The session it belongs to.
+    pub session: SessionId,
+    /// When it was first used; a token is used once.
+    pub spent_at: Option<Timestamp>,
+}
+
+/// Sessions and refresh tokens. Every read is consistent, and what has expired is not found although it may still be
+/// stored.
+#[derive(Debug, Clone)]
+pub struct Sessions {
+    store: Arc<dyn Store>,
+}
+
+impl Sessions {
+    /// Sessions in `store`.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store }
+    }
+
+    /// A token by the digest of its bits.
+    pub async fn token(&self, digest: &str, now: Timestamp) -> Result<Option<StoredToken>, StoreError> {
+        let item = self.unexpired(&keys::refresh_token(digest), now).await?;
+        Ok(item.as_ref().map(token_from).transpose()?)
+    }
+
+    /// Whether the session lives.
+    pub async fn is_live(&self, session: &SessionId, now: Timestamp) -> Result<bool, StoreError> {
+        Ok(self.unexpired(&keys::session(session.user, &session.family), now).await?.is_some())
+    }
+
+    /// Begins a session. Ids and digests are random, so doing it twice is doing it once.
+    pub async fn begin(&self, session: &SessionId, digest: &str, now: Timestamp) -> Result<(), StoreError> {
+        let writes = Self::beginning(session, digest, now);
+        // Without conditions nothing is refused.
+        let _applied = with_retries(|| self.store.transact(writes.to_vec())).await?;
+        Ok(())
+    }
+
+    /// The writes that begin a session: the family and its first token.
+    pub fn beginning(session: &SessionId, digest: &str, now: Timestamp) -> [(Table, Write); 2] {
+        let family = Item::new(keys::session(session.user, &session.family)).with(EXPIRES_AT, expiry(now));
+        [(Table::Auth, Write::put(family)), (Table::Auth, Write::put(token_item(session, digest, now)))]
+    }
+
+    /// Spends the token `spent` and puts `fresh` in its place. Refused when it is spent already or the session is over.
+    pub async fn rotate(
+        &self,
+        session: &SessionId,
+        spent: &str,
+        fresh: &str,
+        now: Timestamp,
+    ) -> Result<Outcome, StoreError> {
+        let spend = Write::Update {
+            key: keys::refresh_token(spent),
+            changes: set(attr::SPENT_AT, now.as_millis().cast_signed()),
+            condition: Condition::Where(vec![
+                Test::Equals(attr::FAMILY, session.family.as_str().into()),
+                Test::Missing(attr::SPENT_AT),
+            ]),
+        };
+        self.extend(session, fresh, now, Some(spend)).await
+    }
+
+    /// Puts one more token into the session. Refused when it is over.
+    pub async fn add(&self, session: &SessionId, fresh: &str, now: Timestamp) -> Result<Outcome, StoreError> {
+        self.extend(session, fresh, now, None).await
+    }
+
+    /// Ends the session: none of its tokens is good any more.
+    pub async fn end(&self, session: &SessionId) -> Result<(), StoreError> {
+        let write = Write::delete(keys::session(session.user, &session.family));
+        // An unconditional delete is never refused.
+        let _applied = with_retries(|| self.store.write(Table::Auth, write.clone())).await?;
+        Ok(())
+    }
+
+    /// Puts a token into a session that lives, whose own expiry moves along with its newest token's.
+    async fn extend(
+        &self,
+        session: &SessionId,
+        fresh: &str,
+        now: Timestamp,
+        first: Option<Write>,
+    ) -> Result<Outcome, StoreError> {
+        let family = Write::Update {
+            key: keys::session(session.user, &session.family),
+            changes: set(EXPIRES_AT, expiry(now)),
+            condition: Condition::Present,
+        };
+        let put = Write::put(token_item(session, fresh, now));
+        let writes: Vec<_> = first.into_iter().chain([put, family]).map(|write| (Table::Auth, write)).collect();
+        with_retries(|| self.store.transact(writes.clone())).await
+    }
+
+    async fn unexpired(&self, key: &Key, now: Timestamp) -> Result<Option<Item>, StoreError> {
+        let item = with_retries(|| self.store.get(Table::Auth, key, Consistency::Strong)).await?;
+        let Some(item) = item else { return Ok(None) };
+        let expires_at = item.number(EXPIRES_AT)?;
+        Ok((now.as_secs().cast_signed() < expires_at).then_some(item))
+    }
+}
+
+fn set(attribute: &'static str, value: i64) -> Changes {
+    Changes { set: BTreeMap::from([(attribute.into(), value.into())]), ..Changes::default() }
+}
+
+/// When a token made now is no longer good, in seconds.
+fn expiry(now: Timestamp) -> i64 {
+    now.plus(limits::REFRESH_TOKEN_TTL).as_secs().cast_signed()
+}
+
+fn token_item(session: &SessionId, digest: &str, now: Timestamp) -> Item {
+    Item::new(keys::refresh_token(digest))
+        .with(attr::USER_ID, session.user.to_string())
+        .with(attr::FAMILY, session.family.as_str())
+        .with(EXPIRES_AT, expiry(now))
+}
+
+fn token_from(item: &Item) -> Result<StoredToken, MalformedItem> {
+    let spent_at = item.number_if_any(attr::SPENT_AT)?;
+    Ok(StoredToken {
+        session: SessionId { user: item.parsed(attr::USER_ID)?, family: item.text(attr::FAMILY)?.to_owned() },
+        spent_at: spent_at.map(|millis| Timestamp::from_millis(millis.cast_unsigned())),
+    })
+}

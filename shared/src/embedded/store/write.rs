@@ -1,0 +1,192 @@
+//! Writes. Each takes the stripes of its keys, reads what its conditions need, and commits one batch.
+
+use fjall::{OwnedWriteBatch, UserKey, UserValue};
+
+use super::{
+    super::{
+        codec,
+        engine::{Failure, Shared},
+        stripes::Stripe,
+    },
+    condition, expiry,
+};
+use crate::{
+    limits,
+    store::{Attributes, BatchWrite, Key, Outcome, Table, Write},
+};
+
+/// Fills a batch, reusing one buffer.
+pub(super) struct Filling<'a> {
+    shared: &'a Shared,
+    batch: OwnedWriteBatch,
+    buffer: Vec<u8>,
+}
+
+impl<'a> Filling<'a> {
+    pub fn new(shared: &'a Shared) -> Self {
+        Self { shared, batch: shared.batch(), buffer: Vec::with_capacity(256) }
+    }
+
+    pub fn put(&mut self, table: Table, key: UserKey, attributes: &Attributes) -> Result<(), Failure> {
+        let value = encode_value(&key, attributes, &mut self.buffer)?;
+        if let Some(row) = expiry::row_of(table, &key, attributes) {
+            self.batch.insert(&self.shared.expiry, row, []);
+        }
+        self.batch.insert(self.shared.table(table), key, value);
+        Ok(())
+    }
+
+    /// The expiry row of a removed item stays until the sweep meets it.
+    pub fn remove(&mut self, table: Table, key: UserKey) {
+        self.batch.remove(self.shared.table(table), key);
+    }
+
+    pub fn remove_expiry_row(&mut self, row: UserKey) {
+        self.batch.remove(&self.shared.expiry, row);
+    }
+
+    pub fn commit(self) -> Result<(), Failure> {
+        self.shared.commit(self.batch)
+    }
+}
+
+/// Up to [`limits::MAX_BATCH_WRITE`] unconditional writes as bytes. Encoded on the caller's thread, so that the few
+/// threads of the lane do nothing but commit.
+pub struct EncodedBatch {
+    table: Table,
+    rows: Vec<EncodedRow>,
+    stripes: Vec<Stripe>,
+}
+
+struct EncodedRow {
+    key: UserKey,
+    /// `None` removes.
+    value: Option<UserValue>,
+    expiry: Option<UserKey>,
+}
+
+impl EncodedBatch {
+    pub fn of(table: Table, writes: &[BatchWrite]) -> Result<Self, Failure> {
+        if writes.len() > limits::MAX_BATCH_WRITE {
+            return Err(Failure::Rejected("a batch write has at most 25 writes"));
+        }
+        let keys = encode_keys(writes.iter().map(|write| (table, write.key())))?;
+        let stripes = stripes_of(&keys);
+        let mut buffer = Vec::with_capacity(256);
+        let rows = writes.iter().zip(keys).map(|(write, (_, key))| match write {
+            BatchWrite::Delete(_) => Ok(EncodedRow { key, value: None, expiry: None }),
+            BatchWrite::Put(item) => {
+                let value = encode_value(&key, &item.attributes, &mut buffer)?;
+                let expiry = expiry::row_of(table, &key, &item.attributes);
+                Ok(EncodedRow { key, value: Some(value), expiry })
+            }
+        });
+        Ok(Self { table, rows: rows.collect::<Result<_, Failure>>()?, stripes })
+    }
+
+    /// Commits all of it at once.
+    pub fn commit(self, shared: &Shared) -> Result<(), Failure> {
+        let mut batch = shared.batch();
+        for row in self.rows {
+            if let Some(expiry) = row.expiry {
+                batch.insert(&shared.expiry, expiry, []);
+            }
+            match row.value {
+                Some(value) => batch.insert(shared.table(self.table), row.key, value),
+                None => batch.remove(shared.table(self.table), row.key),
+            }
+        }
+        let _guards = shared.stripes.lock(self.stripes);
+        shared.commit(batch)
+    }
+}
+
+fn encode_value(key: &UserKey, attributes: &Attributes, buffer: &mut Vec<u8>) -> Result<UserValue, Failure> {
+    codec::encode_attributes(attributes, buffer);
+    if key.len() + buffer.len() > limits::MAX_ITEM_BYTES {
+        return Err(Failure::Rejected("an item has at most 400 KiB"));
+    }
+    Ok(UserValue::from(buffer.as_slice()))
+}
+
+/// One conditional write.
+pub fn write(shared: &Shared, table: Table, write: Write) -> Result<Outcome, Failure> {
+    if matches!(write, Write::Check { .. }) {
+        return Err(Failure::Rejected("a check stands only in a transaction"));
+    }
+    transact(shared, vec![(table, write)])
+}
+
+/// Up to [`limits::MAX_TRANSACT`] writes, all or none.
+pub fn transact(shared: &Shared, writes: Vec<(Table, Write)>) -> Result<Outcome, Failure> {
+    if writes.len() > limits::MAX_TRANSACT {
+        return Err(Failure::Rejected("a transaction has at most 100 writes"));
+    }
+    let keys = encode_keys(writes.iter().map(|(table, write)| (*table, write.key())))?;
+    let _guards = shared.stripes.lock(stripes_of(&keys));
+    let mut stored = Vec::with_capacity(writes.len());
+    for ((table, write), (_, key)) in writes.iter().zip(&keys) {
+        stored.push(stored_for(shared, *table, key, write)?);
+    }
+    let refused: Vec<usize> = (0..writes.len())
+        .filter(|place| !condition::holds(writes[*place].1.condition(), stored[*place].as_ref()))
+        .collect();
+    if !refused.is_empty() {
+        return Ok(Outcome::Refused(refused));
+    }
+    let mut filling = Filling::new(shared);
+    for (((table, write), (_, key)), stored) in writes.into_iter().zip(keys).zip(stored) {
+        apply(&mut filling, table, key, write, stored)?;
+    }
+    filling.commit()?;
+    Ok(Outcome::Applied)
+}
+
+/// What a write must know of the stored item; nothing when it replaces or removes it in any case.
+fn stored_for(shared: &Shared, table: Table, key: &UserKey, write: &Write) -> Result<Option<Attributes>, Failure> {
+    let is_blind = !matches!(write, Write::Update { .. }) && *write.condition() == crate::store::Condition::Always;
+    if is_blind {
+        return Ok(None);
+    }
+    let value = shared.table(table).get(key)?;
+    Ok(value.map(|value| codec::decode_attributes(&value)).transpose()?)
+}
+
+fn apply(
+    filling: &mut Filling<'_>,
+    table: Table,
+    key: UserKey,
+    write: Write,
+    stored: Option<Attributes>,
+) -> Result<(), Failure> {
+    match write {
+        Write::Put { item, .. } => filling.put(table, key, &item.attributes),
+        Write::Update { changes, .. } => filling.put(table, key, &condition::changed(changes, stored)?),
+        Write::Delete { .. } => {
+            filling.remove(table, key);
+            Ok(())
+        }
+        Write::Check { .. } => Ok(()),
+    }
+}
+
+/// The keys as bytes; each may be there once.
+fn encode_keys<'a>(keys: impl Iterator<Item = (Table, &'a Key)>) -> Result<Vec<(Table, UserKey)>, Failure> {
+    let mut buffer = Vec::with_capacity(128);
+    let encoded: Vec<(Table, UserKey)> = keys
+        .map(|(table, key)| {
+            codec::encode_key(&key.partition, &key.sort, &mut buffer)?;
+            Ok((table, UserKey::from(buffer.as_slice())))
+        })
+        .collect::<Result<_, Failure>>()?;
+    let mut seen: Vec<&(Table, UserKey)> = encoded.iter().collect();
+    seen.sort_unstable();
+    if seen.windows(2).any(|pair| pair[0] == pair[1]) {
+        return Err(Failure::Rejected("a batch or transaction names each key once"));
+    }
+    Ok(encoded)
+}
+
+fn stripes_of(keys: &[(Table, UserKey)]) -> Vec<Stripe> {
+    keys.iter().map(|(table, key)| Stripe::of(*table, key)).collect()
+}

@@ -1,0 +1,165 @@
+//! One thread that syncs the journal for all who wait (group commit).
+//!
+//! Commits are numbered. Who wants durability takes the number of commits so far as a ticket and waits until that many
+//! are synced. The syncer reads the number, syncs, and publishes the number it read: every waiter whose ticket it
+//! covers goes on. Those who come while a sync runs share the next one.
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread::{self, JoinHandle},
+};
+
+use fjall::{Database, PersistMode};
+use parking_lot::{Condvar, Mutex};
+use tokio::sync::watch;
+
+use super::{
+    engine::{EngineOptions, Failure, SyncHooks},
+    journal::Journal,
+};
+
+/// What all share who commit, wait or sync.
+pub struct Syncs {
+    commits: AtomicU64,
+    done: AtomicU64,
+    wanted: Mutex<Wanted>,
+    asked: Condvar,
+    progress: watch::Sender<Progress>,
+}
+
+#[derive(Default)]
+struct Wanted {
+    ticket: u64,
+    closed: bool,
+}
+
+/// How many commits are synced, and whether it ends there.
+#[derive(Debug, Clone, Copy, Default)]
+struct Progress {
+    synced: u64,
+    over: bool,
+}
+
+impl Syncs {
+    pub fn new() -> Self {
+        Self {
+            commits: AtomicU64::new(0),
+            done: AtomicU64::new(0),
+            wanted: Mutex::default(),
+            asked: Condvar::new(),
+            progress: watch::Sender::new(Progress::default()),
+        }
+    }
+
+    /// Counts a commit whose bytes are with the operating system.
+    pub fn committed(&self) {
+        self.commits.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Syncs done so far.
+    pub fn count(&self) -> u64 {
+        self.done.load(Ordering::SeqCst)
+    }
+
+    /// Waits until every commit counted so far is synced.
+    pub async fn durable(&self) -> Result<(), Failure> {
+        let ticket = self.commits.load(Ordering::SeqCst);
+        let mut progress = self.progress.subscribe();
+        if progress.borrow().synced >= ticket {
+            return Ok(());
+        }
+        self.ask(ticket);
+        // The sender lives as long as `self`.
+        let seen = *progress.wait_for(|now| now.over || now.synced >= ticket).await.map_err(|_| Failure::Closed)?;
+        if seen.synced >= ticket { Ok(()) } else { Err(Failure::Closed) }
+    }
+
+    fn ask(&self, ticket: u64) {
+        let mut wanted = self.wanted.lock();
+        wanted.ticket = wanted.ticket.max(ticket);
+        drop(wanted);
+        self.asked.notify_one();
+    }
+
+    /// Blocks until somebody wants more than is synced; `false` when the engine closes.
+    fn wait_for_work(&self) -> bool {
+        let mut wanted = self.wanted.lock();
+        while !wanted.closed && wanted.ticket <= self.progress.borrow().synced {
+            self.asked.wait(&mut wanted);
+        }
+        !wanted.closed
+    }
+
+    /// Lets the thread sync once more and end.
+    pub fn close(&self) {
+        self.wanted.lock().closed = true;
+        self.asked.notify_one();
+    }
+}
+
+/// The thread's end of it.
+pub struct Syncer {
+    syncs: Arc<Syncs>,
+    database: Database,
+    journal: Journal,
+    record: bool,
+    hooks: SyncHooks,
+}
+
+impl Syncer {
+    /// Starts the thread, after a first sync when syncs are recorded.
+    pub fn start(syncs: Arc<Syncs>, database: Database, options: &EngineOptions) -> io::Result<JoinHandle<()>> {
+        let journal = Journal::open(&options.path)?;
+        let hooks = options.sync_hooks.clone();
+        let mut syncer = Self { syncs, database, journal, record: options.record_syncs, hooks };
+        if syncer.record {
+            syncer.sync()?;
+        }
+        thread::Builder::new().name("store-sync".to_owned()).spawn(move || syncer.run())
+    }
+
+    fn run(mut self) {
+        while self.syncs.wait_for_work() {
+            if !self.sync_and_publish() {
+                return;
+            }
+        }
+        self.sync_and_publish();
+        self.syncs.progress.send_modify(|progress| progress.over = true);
+    }
+
+    /// `false` when the sync failed: what is durable is unknown from then on, so nobody is told that anything is.
+    fn sync_and_publish(&mut self) -> bool {
+        let covered = self.syncs.commits.load(Ordering::SeqCst);
+        match self.sync() {
+            Ok(()) => {
+                self.syncs.progress.send_modify(|progress| progress.synced = covered);
+                true
+            }
+            Err(error) => {
+                (self.hooks.failed)(&error);
+                self.syncs.progress.send_modify(|progress| progress.over = true);
+                false
+            }
+        }
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        (self.hooks.before)()?;
+        // Cheap, as the bytes were flushed by the commits; fails when a sync or a flush of fjall's own failed.
+        self.database.persist(PersistMode::Buffer).map_err(io::Error::other)?;
+        self.journal.follow()?;
+        let written = self.record.then(|| self.journal.written()).transpose()?;
+        if cfg!(target_os = "linux") {
+            self.journal.sync()?;
+        } else {
+            self.database.persist(PersistMode::SyncData).map_err(io::Error::other)?;
+        }
+        self.syncs.done.fetch_add(1, Ordering::SeqCst);
+        written.map_or(Ok(()), |bytes| self.journal.record(bytes))
+    }
+}

@@ -1,0 +1,46 @@
+//! Cross-origin requests from browsers (the Fetch standard, CORS protocol), the same in both homes.
+
+use std::{convert::Infallible, time::Duration};
+
+use axum::{
+    extract::{Request, State},
+    middleware::Next,
+    response::Response,
+};
+use http::{
+    HeaderName, Method,
+    header::{ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, CONTENT_TYPE, LOCATION, ORIGIN, RETRY_AFTER},
+};
+use tower::{Layer, ServiceExt};
+use tower_http::cors::CorsLayer;
+
+use super::{HttpOptions, observe::REQUEST_ID};
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// For how long a browser may remember the answer to a preflight: what Chromium keeps at the most is 2 hours.
+const PREFLIGHT_MAX_AGE: Duration = Duration::from_hours(1);
+
+/// The rules, or none when no origin is configured.
+pub(super) fn layer(options: &HttpOptions) -> Option<CorsLayer> {
+    (!options.cors_origins.is_empty()).then(|| {
+        CorsLayer::new()
+            .allow_origin(options.cors_origins.clone())
+            .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
+            .allow_headers([AUTHORIZATION, CONTENT_TYPE, IDEMPOTENCY_KEY])
+            .expose_headers([REQUEST_ID, RETRY_AFTER, LOCATION])
+            .max_age(PREFLIGHT_MAX_AGE)
+    })
+}
+
+/// Applies the rules. The layer would take every OPTIONS request for a preflight; one that is none goes on to the
+/// router, which answers it like any method.
+pub(super) async fn cors(State(layer): State<Option<CorsLayer>>, request: Request, next: Next) -> Response {
+    let preflight =
+        request.headers().contains_key(ORIGIN) && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+    match layer {
+        Some(layer) if preflight || request.method() != Method::OPTIONS => {
+            layer.layer(next).oneshot(request).await.unwrap_or_else(|never: Infallible| match never {})
+        }
+        _ => next.run(request).await,
+    }
+}

@@ -1,0 +1,79 @@
+//! Users and posts named in a path. A text that names nothing is kept as such and becomes a 404 only when the handler
+//! asks, because that complaint comes after those about the body and the query.
+
+use std::convert::Infallible;
+
+use axum::extract::{FromRequestParts, Path};
+use http::request::Parts;
+
+use super::problem::Problem;
+use crate::domain::{Handle, PostId, UserRef};
+
+/// The `{user}` of a path: an id, `@handle` or `me`.
+#[derive(Debug, Clone)]
+pub struct PathUser(Option<UserRef>);
+
+impl PathUser {
+    /// Whom the path names, or a 404.
+    pub fn get(self) -> Result<UserRef, Problem> {
+        self.0.ok_or(Problem::NotFound)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for PathUser {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        Ok(Self(text(parts, state).await.and_then(|text| user_ref(&text))))
+    }
+}
+
+/// The `{id}` of a post in a path.
+#[derive(Debug, Clone)]
+pub struct PathPost(Option<PostId>);
+
+impl PathPost {
+    /// Which post the path names, or a 404.
+    pub fn get(self) -> Result<PostId, Problem> {
+        self.0.ok_or(Problem::NotFound)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for PathPost {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        Ok(Self(text(parts, state).await.and_then(|text| text.parse().ok())))
+    }
+}
+
+/// The one parameter of the path; `None` when it is not UTF-8.
+async fn text<S: Send + Sync>(parts: &mut Parts, state: &S) -> Option<String> {
+    Path::<String>::from_request_parts(parts, state).await.ok().map(|Path(text)| text)
+}
+
+fn user_ref(text: &str) -> Option<UserRef> {
+    if text == "me" {
+        return Some(UserRef::Me);
+    }
+    match text.strip_prefix('@') {
+        Some(handle) => Handle::parse(handle).ok().map(UserRef::Handle),
+        None => text.parse().ok().map(UserRef::Id),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_is_named_by_id_by_handle_or_as_me() {
+        assert_eq!(user_ref("me"), Some(UserRef::Me));
+        assert_eq!(user_ref("@Alice"), Some(UserRef::Handle(Handle::parse("alice").unwrap())));
+        let id = "018f6a6e-0000-4000-8000-000000000000";
+        assert_eq!(user_ref(id), Some(UserRef::Id(id.parse().unwrap())));
+        for text in ["", "@", "@ab", "@@alice", "alice", "Me", "@me", "018f6a6e"] {
+            assert_eq!(user_ref(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! Accounts: registering, logging in, carrying a session on, looking at profiles.
+
+use std::sync::Arc;
+
+use super::{
+    ServiceError,
+    graph::GraphService,
+    passwords::{HashingOptions, Passwords},
+    sessions::{RefreshToken, SessionService},
+    tokens::{AccessTokens, TokenKeys},
+};
+use crate::{
+    dao::{Credentials, PasswordHash, StoredCredentials, Users},
+    domain::{
+        DisplayName, Email, Handle, Password, Profile, ProfileView, Timestamp, User, UserId, UserRef, user::Relation,
+    },
+    store::{Outcome, Store, StoreError, Table, Write, with_retries},
+};
+
+/// What a person registers with.
+#[derive(Debug, Clone)]
+pub struct Registration {
+    /// The unique handle.
+    pub handle: Handle,
+    /// The unique e-mail address.
+    pub email: Email,
+    /// The password.
+    pub password: Password,
+    /// The name shown; the handle unless chosen.
+    pub display_name: Option<DisplayName>,
+}
+
+/// What a person logs in as.
+#[derive(Debug, Clone)]
+pub enum LoginName {
+    /// The account with this address.
+    Email(Email),
+    /// The account with this handle.
+    Handle(Handle),
+}
+
+/// What lets its holder act for a user: for a while, and then again.
+#[derive(Debug, Clone)]
+pub struct TokenPair {
+    /// A JWT, good for [`crate::limits::ACCESS_TOKEN_TTL`].
+    pub access_token: String,
+    /// Good once, for [`crate::limits::REFRESH_TOKEN_TTL`].
+    pub refresh_token: RefreshToken,
+}
+
+/// A session just begun.
+#[derive(Debug, Clone)]
+pub struct LoggedIn {
+    /// The user as they see themselves.
+    pub user: ProfileView,
+    /// Their tokens.
+    pub tokens: TokenPair,
+}
+
+/// Accounts, and who the caller of a request is.
+#[derive(Debug, Clone)]
+pub struct AccountService {
+    store: Arc<dyn Store>,
+    users: Users,
+    credentials: Credentials,
+    sessions: SessionService,
+    passwords: Passwords,
+    tokens: AccessTokens,
+    graph: GraphService,
+}
+
+/// Where in a registration's transaction the claim of the handle stands.
+const HANDLE_CLAIM: usize = 0;
+/// Where in a registration's transaction the claim of the e-mail address stands.
+const EMAIL_CLAIM: usize = 2;
+
+impl AccountService {
+    /// Accounts in `store`; `graph` says who follows whom.
+    pub fn new(store: Arc<dyn Store>, graph: GraphService, keys: &TokenKeys, hashing: &HashingOptions) -> Self {
+        Self {
+            users: Users::new(Arc::clone(&store)),
+            credentials: Credentials::new(Arc::clone(&store)),
+            sessions: SessionService::new(Arc::clone(&store)),
+            passwords: Passwords::new(hashing),
+            tokens: AccessTokens::new(keys),
+            graph,
+            store,
+        }
+    }
+
+    /// Makes an account and begins a session. [`ServiceError::Taken`] names each of `handle` and `email` that someone
+    /// else has, [`ServiceError::Busy`] says that too many passwords are being hashed.
+    pub async fn register(&self, registration: Registration, now: Timestamp) -> Result<LoggedIn, ServiceError> {
+        let Registration { handle, email, password, display_name } = registration;
+        let password_hash = self.passwords.hash(password).await?;
+        let profile = new_profile(handle, display_name, now);
+        let refresh_token = self.create(&profile, &email, password_hash, now).await?;
+        Ok(self.logged_in(profile, email, refresh_token, now))
+    }
+
+    /// Begins a session. [`ServiceError::Unauthenticated`] for an unknown name and for a wrong password alike, after
+    /// the same reads and the same hash.
+    pub async fn login(&self, name: &LoginName, password: Password, now: Timestamp) -> Result<LoggedIn, ServiceError> {
+        let known = match name {
+            LoginName::Email(email) => self.credentials.id_of_email(email).await?,
+            LoginName::Handle(handle) => self.users.id_of_handle(handle).await?,
+        };
+        let user = known.unwrap_or_else(UserId::random);
+        let credentials = self.credentials.get(user).await?;
+        let hash = credentials.as_ref().map(|credentials| credentials.password_hash.clone());
+        let right = self.passwords.verify(password, hash).await?;
+        let (true, Some(credentials)) = (right, credentials) else { return Err(ServiceError::Unauthenticated) };
+        let profile = self.users.get(user).await?.ok_or(ServiceError::Unauthenticated)?;
+        let refresh_token = self.sessions.begin(user, now).await?;
+        Ok(self.logged_in(profile, credentials.email, refresh_token, now))
+    }
+
+    /// Takes a refresh token for a new pair; see [`SessionService::refresh`].
+    pub async fn refresh(&self, refresh_token: &str, now: Timestamp) -> Result<TokenPair, ServiceError> {
+        let (user, refresh_token) = self.sessions.refresh(refresh_token, now).await?;
+        Ok(TokenPair { access_token: self.tokens.issue(user, now), refresh_token })
+    }
+
+    /// Ends the session of a refresh token, if it is the caller's; else does nothing.
+    pub async fn logout(&self, caller: UserId, refresh_token: &str, now: Timestamp) -> Result<(), ServiceError> {
+        self.sessions.end(caller, refresh_token, now).await
+    }
+
+    /// What reads access tokens.
+    pub const fn access_tokens(&self) -> &AccessTokens {
+        &self.tokens
+    }
+
+    /// The id of a user that exists.
+    pub async fn resolve(&self, caller: UserId, user: &UserRef) -> Result<UserId, ServiceError> {
+        let found = match user {
+            UserRef::Me => Some(caller),
+            UserRef::Id(id) => self.users.get(*id).await?.map(|_| *id),
+            UserRef::Handle(handle) => self.users.id_of_handle(handle).await?,
+        };
+        found.ok_or(ServiceError::NotFound)
+    }
+
+    /// A user as `viewer` sees them.
+    pub async fn profile(&self, viewer: UserId, user: &UserRef) -> Result<ProfileView, ServiceError> {
+        let user = match user {
+            // The profile is read below, which tells whether the user exists.
+            UserRef::Id(id) => *id,
+            other => self.resolve(viewer, other).await?,
+        };
+        let profile = async { self.users.get(user).await?.ok_or(ServiceError::NotFound) };
+        let (profile, relation) = futures::try_join!(profile, self.relation(viewer, user))?;
+        Ok(ProfileView { profile, relation })
+    }
+
+    async fn relation(&self, viewer: UserId, user: UserId) -> Result<Relation, ServiceError> {
+        if viewer == user {
+            let credentials = self.credentials.get(user).await?.ok_or(ServiceError::NotFound)?;
+            return Ok(Relation::Own { email: credentials.email });
+        }
+        let (followed_by_me, follows_me) =
+            futures::try_join!(self.graph.follows(viewer, user), self.graph.follows(user, viewer))?;
+        Ok(Relation::Other { followed_by_me, follows_me })
+    }
+
+    /// Writes an account and its first session in one transaction.
+    ///
+    /// A try that reported an error may have been applied; the next one is then refused by our own claims. Every claim
+    /// carries the id of its user, which is new with each registration, so a claim of ours means that the transaction,
+    /// being all or nothing, was applied.
+    async fn create(
+        &self,
+        profile: &Profile,
+        email: &Email,
+        password_hash: PasswordHash,
+        now: Timestamp,
+    ) -> Result<RefreshToken, ServiceError> {
+        let user = profile.user.user_id;
+        let credentials = StoredCredentials { email: email.clone(), password_hash };
+        let (refresh_token, session) = SessionService::beginning(user, now);
+        let writes: Vec<(Table, Write)> = Users::creation(profile)
+            .into_iter()
+            .chain(Credentials::creation(user, &credentials))
+            .chain(session)
+            .collect();
+        match with_retries(|| self.store.transact(writes.clone())).await? {
+            Outcome::Applied => Ok(refresh_token),
+            Outcome::Refused(_) if self.users.id_of_handle(&profile.user.handle).await? == Some(user) => {
+                Ok(refresh_token)
+            }
+            Outcome::Refused(places) => Err(taken(&places)),
+        }
+    }
+
+    fn logged_in(&self, profile: Profile, email: Email, refresh_token: RefreshToken, now: Timestamp) -> LoggedIn {
+        let access_token = self.tokens.issue(profile.user.user_id, now);
+        LoggedIn {
+            user: ProfileView { profile, relation: Relation::Own { email } },
+            tokens: TokenPair { access_token, refresh_token },
+        }
+    }
+}
+
+fn new_profile(handle: Handle, display_name: Option<DisplayName>, now: Timestamp) -> Profile {
+    let display_name = display_name.unwrap_or_else(|| DisplayName::from(&handle));
+    Profile { user: User { user_id: UserId::random(), handle, display_name }, bio: String::new(), created_at: now }
+}
+
+/// Which fields someone else has, by the places of the refused conditions. Conditions on anything but the claims are
+/// on keys of a random id: when such a one is refused, the store answered for a try that is not over.
+fn taken(places: &[usize]) -> ServiceError {
+    let claims = [(HANDLE_CLAIM, "handle"), (EMAIL_CLAIM, "email")];
+    let fields: Vec<_> = claims.iter().filter(|(place, _)| places.contains(place)).map(|(_, field)| *field).collect();
+    if fields.is_empty() { StoreError::Conflict.into() } else { ServiceError::Taken { fields } }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_claims_stand_where_refusals_are_looked_up() {
+        let profile = new_profile(Handle::parse("alice").unwrap(), None, Timestamp::from_millis(1));
+        let credentials = StoredCredentials {
+            email: Email::parse("alice@example.org").unwrap(),
+            password_hash: PasswordHash(String::new()),
+        };
+        let writes: Vec<_> = Users::creation(&profile)
+            .into_iter()
+            .chain(Credentials::creation(profile.user.user_id, &credentials))
+            .collect();
+        assert_eq!(writes[HANDLE_CLAIM].1.key().partition, "HANDLE#alice");
+        assert_eq!(writes[EMAIL_CLAIM].1.key().partition, "EMAIL#alice@example.org");
+    }
+
+    #[test]
+    fn a_refusal_names_every_field_that_is_taken() {
+        let fields = |places: &[usize]| match taken(places) {
+            ServiceError::Taken { fields } => fields,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(fields(&[0]), ["handle"]);
+        assert_eq!(fields(&[2]), ["email"]);
+        assert_eq!(fields(&[0, 2]), ["handle", "email"]);
+        assert!(taken(&[1]).is_transient());
+    }
+}

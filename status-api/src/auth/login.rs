@@ -1,0 +1,106 @@
+//! `POST /v1/auth/login`
+
+use axum::{Json, extract::State};
+use serde::Deserialize;
+use shared::{
+    domain::{Email, Handle, Password},
+    http::{
+        ApiJson, FieldErrors, Problem,
+        body::present,
+        openapi::{BodyProblems, CommonProblems, TokenProblems},
+    },
+    service::accounts::LoginName,
+};
+use utoipa::ToSchema;
+
+use super::SessionResponse;
+use crate::state::ApiState;
+
+/// What a person logs in with: a password and either an e-mail address or a handle.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoginRequest {
+    #[serde(default, deserialize_with = "present")]
+    email: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    handle: Option<String>,
+    password: String,
+}
+
+/// The two forms of [`LoginRequest`], for the description. They are read as one, so that a complaint names the field.
+#[derive(ToSchema)]
+#[schema(as = LoginRequest)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only described")]
+enum LoginForms {
+    ByEmail(LoginByEmail),
+    ByHandle(LoginByHandle),
+}
+
+/// Log in by e-mail address.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "only described")]
+struct LoginByEmail {
+    /// The account's e-mail address.
+    #[schema(max_length = 254, pattern = "^[!-?A-~]+@[!-?A-~]+$", example = "alice@example.org")]
+    email: String,
+    /// The password.
+    #[schema(min_length = 8, max_length = 128, example = "correct horse battery staple")]
+    password: String,
+}
+
+/// Log in by handle.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "only described")]
+struct LoginByHandle {
+    /// The account's handle.
+    #[schema(min_length = 3, max_length = 30, pattern = "^[A-Za-z0-9_]{3,30}$", example = "alice")]
+    handle: String,
+    /// The password.
+    #[schema(min_length = 8, max_length = 128, example = "correct horse battery staple")]
+    password: String,
+}
+
+impl LoginRequest {
+    fn validate(&self) -> Result<(LoginName, Password), Problem> {
+        let mut errors = FieldErrors::new();
+        let name = match (&self.email, &self.handle) {
+            (Some(email), None) => errors.take("email", Email::parse(email)).map(LoginName::Email),
+            (None, Some(handle)) => errors.take("handle", Handle::parse(handle)).map(LoginName::Handle),
+            (None, None) => {
+                errors.add("email", "is required, or handle");
+                None
+            }
+            (Some(_), Some(_)) => {
+                errors.add("handle", "is not for a request that has email");
+                None
+            }
+        };
+        let password = errors.take("password", Password::parse(&self.password));
+        errors.finish(name.zip(password))
+    }
+}
+
+/// Log in
+///
+/// Begins a session. A 401 does not say which part was wrong.
+#[utoipa::path(
+    post,
+    path = "/v1/auth/login",
+    tag = "accounts",
+    request_body = LoginForms,
+    responses(
+        (status = 200, description = "The account and new tokens", body = SessionResponse),
+        TokenProblems, BodyProblems, CommonProblems,
+    ),
+)]
+pub async fn login(
+    State(api): State<ApiState>,
+    ApiJson(request): ApiJson<LoginRequest>,
+) -> Result<Json<SessionResponse>, Problem> {
+    let (name, password) = request.validate()?;
+    let logged_in = api.accounts.login(&name, password, api.clock.now()).await?;
+    Ok(Json(logged_in.into()))
+}

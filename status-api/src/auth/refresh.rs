@@ -1,0 +1,42 @@
+//! `POST /v1/auth/refresh`
+
+use axum::{Json, extract::State};
+use serde::Deserialize;
+use shared::http::{
+    ApiJson, Problem,
+    openapi::{BodyProblems, CommonProblems, TokenProblems},
+};
+use utoipa::ToSchema;
+
+use super::TokensResponse;
+use crate::state::ApiState;
+
+/// A refresh token.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RefreshRequest {
+    /// As it was given out.
+    pub(super) refresh_token: String,
+}
+
+/// Refresh
+///
+/// Takes a refresh token for a new pair. A token spent within the last 10 seconds still yields a pair; one spent longer
+/// ago ends the session.
+#[utoipa::path(
+    post,
+    path = "/v1/auth/refresh",
+    tag = "accounts",
+    request_body = RefreshRequest,
+    responses(
+        (status = 200, description = "New tokens", body = TokensResponse),
+        TokenProblems, BodyProblems, CommonProblems,
+    ),
+)]
+pub async fn refresh(
+    State(api): State<ApiState>,
+    ApiJson(request): ApiJson<RefreshRequest>,
+) -> Result<Json<TokensResponse>, Problem> {
+    let tokens = api.accounts.refresh(&request.refresh_token, api.clock.now()).await?;
+    Ok(Json(tokens.into()))
+}

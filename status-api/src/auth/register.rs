@@ -1,0 +1,76 @@
+//! `POST /v1/auth/register`
+
+use axum::{Json, extract::State};
+use http::StatusCode;
+use serde::Deserialize;
+use shared::{
+    domain::{DisplayName, Email, Handle, Password},
+    http::{
+        ApiJson, FieldErrors, Problem,
+        body::present,
+        openapi::{BodyProblems, CommonProblems},
+        problem::ProblemBody,
+    },
+    service::accounts::Registration,
+};
+use utoipa::ToSchema;
+
+use super::SessionResponse;
+use crate::state::ApiState;
+
+/// What a person registers with.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RegisterRequest {
+    /// The unique handle; upper case becomes lower.
+    #[schema(min_length = 3, max_length = 30, pattern = "^[A-Za-z0-9_]{3,30}$", example = "alice")]
+    handle: String,
+    /// The unique e-mail address.
+    #[schema(max_length = 254, pattern = "^[!-?A-~]+@[!-?A-~]+$", example = "alice@example.org")]
+    email: String,
+    /// The password.
+    #[schema(min_length = 8, max_length = 128, example = "correct horse battery staple")]
+    password: String,
+    /// The name shown; the handle unless chosen. Not only white space.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = String, required = false, min_length = 1, max_length = 50, pattern = r"\S", example = "Alice")]
+    display_name: Option<String>,
+}
+
+impl RegisterRequest {
+    fn validate(&self) -> Result<Registration, Problem> {
+        let mut errors = FieldErrors::new();
+        let handle = errors.take("handle", Handle::parse(&self.handle));
+        let email = errors.take("email", Email::parse(&self.email));
+        let password = errors.take("password", Password::parse(&self.password));
+        let display_name =
+            errors.take("display_name", self.display_name.as_deref().map(DisplayName::parse).transpose());
+        let registration = (|| {
+            Some(Registration { handle: handle?, email: email?, password: password?, display_name: display_name? })
+        })();
+        errors.finish(registration)
+    }
+}
+
+/// Register
+///
+/// Makes an account and begins a session.
+#[utoipa::path(
+    post,
+    path = "/v1/auth/register",
+    tag = "accounts",
+    request_body = RegisterRequest,
+    responses(
+        (status = 201, description = "The account and its first tokens", body = SessionResponse),
+        (status = 409, description = "The handle, the e-mail address or both are taken; `errors` names them",
+            body = ProblemBody, content_type = "application/problem+json"),
+        BodyProblems, CommonProblems,
+    ),
+)]
+pub async fn register(
+    State(api): State<ApiState>,
+    ApiJson(request): ApiJson<RegisterRequest>,
+) -> Result<(StatusCode, Json<SessionResponse>), Problem> {
+    let logged_in = api.accounts.register(request.validate()?, api.clock.now()).await?;
+    Ok((StatusCode::CREATED, Json(logged_in.into())))
+}

@@ -1,0 +1,55 @@
+//! `GET /openapi.json`: the contract as OpenAPI 3.1, generated from the handlers of this crate and of post-handler.
+
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use shared::http::openapi::{BearerScheme, CommonProblems};
+use utoipa::{Modify, OpenApi};
+
+use crate::state::ApiState;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Tweeter",
+        description = "A social feed: accounts, follows, posts, and a feed of what those you follow post.\n\n\
+            Errors are problem documents (RFC 9457). Every answer carries `x-request-id`.",
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
+    ),
+    servers((url = "/")),
+    tags(
+        (name = "accounts", description = "Registering, logging in, profiles"),
+        (name = "graph", description = "Who follows whom"),
+        (name = "posts", description = "Posts, stories and the feed"),
+        (name = "operations", description = "For those who run it"),
+    ),
+)]
+struct Head;
+
+/// The whole document, also where another function publishes.
+pub fn openapi_document() -> utoipa::openapi::OpenApi {
+    let mut document = Head::openapi();
+    document.merge(crate::routes().into_openapi());
+    document.merge(post_handler::routes().into_openapi());
+    BearerScheme.modify(&mut document);
+    document
+}
+
+pub(crate) fn document() -> Bytes {
+    let json = openapi_document().to_json().expect("a document made of texts and numbers serialises");
+    Bytes::from(json)
+}
+
+/// Read this document
+#[utoipa::path(
+    get,
+    path = "/openapi.json",
+    tag = "operations",
+    responses((status = 200, description = "OpenAPI 3.1", body = Object), CommonProblems),
+)]
+pub async fn openapi(State(api): State<ApiState>) -> Response {
+    ([(CONTENT_TYPE, "application/json")], api.document()).into_response()
+}

@@ -1,0 +1,34 @@
+//! `GET /v1/feed`
+
+use axum::{Json, extract::State};
+use shared::http::{
+    Caller, PageQuery, Problem,
+    cursor::Feed,
+    openapi::{CommonProblems, PageParams, PageProblems, TokenProblems},
+    shapes::{PageShape, PostShape},
+};
+
+use crate::state::ApiState;
+
+/// Read the caller's feed
+///
+/// The caller's own posts and those of whom they follow now, newest first.
+#[utoipa::path(
+    get,
+    path = "/v1/feed",
+    tag = "posts",
+    security(("bearer" = [])),
+    params(PageParams),
+    responses(
+        (status = 200, description = "A page of posts", body = PageShape<PostShape>),
+        TokenProblems, PageProblems, CommonProblems,
+    ),
+)]
+pub async fn feed(
+    Caller(caller): Caller,
+    State(api): State<ApiState>,
+    query: PageQuery<Feed>,
+) -> Result<Json<PageShape<PostShape>>, Problem> {
+    let page = api.feeds.page(caller, query.after, query.limit).await?;
+    Ok(Json(PageShape::of::<Feed, _>(page)))
+}

@@ -1,0 +1,135 @@
+//! `PUT` and `DELETE /v1/users/{user}/follow`, `GET /v1/users/{user}/followers` and `/following`
+
+use axum::{Json, extract::State};
+use http::StatusCode;
+use serde::Serialize;
+use shared::{
+    http::{
+        Caller, PageQuery, PathUser, Problem,
+        cursor::{Followers, Following},
+        openapi::{CommonProblems, PageParams, PageProblems, PathProblems, TokenProblems, UserParam},
+        problem::ProblemBody,
+        shapes::{PageShape, UserShape},
+    },
+    service::graph::Follow,
+};
+use utoipa::ToSchema;
+
+use crate::state::ApiState;
+
+/// One person of a list, and since when.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Follow)]
+pub struct FollowShape {
+    /// The person at the other end.
+    pub user: UserShape,
+    /// When the follow began, in UTC with milliseconds.
+    #[schema(format = DateTime, example = "2025-11-21T04:40:00.100Z")]
+    pub followed_at: String,
+}
+
+impl From<Follow> for FollowShape {
+    fn from(follow: Follow) -> Self {
+        Self { user: follow.user.into(), followed_at: follow.followed_at.to_string() }
+    }
+}
+
+/// Follow a user
+///
+/// Again is the same.
+#[utoipa::path(
+    put,
+    path = "/v1/users/{user}/follow",
+    tag = "graph",
+    security(("bearer" = [])),
+    params(UserParam),
+    responses(
+        (status = 204, description = "The caller follows the user"),
+        (status = 422, description = "Nobody follows themselves",
+            body = ProblemBody, content_type = "application/problem+json"),
+        TokenProblems, PathProblems, CommonProblems,
+    ),
+)]
+pub async fn follow(
+    Caller(caller): Caller,
+    State(api): State<ApiState>,
+    user: PathUser,
+) -> Result<StatusCode, Problem> {
+    let followee = api.accounts.resolve(caller, &user.get()?).await?;
+    api.graph.follow(caller, followee, api.clock.now()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Unfollow a user
+///
+/// That the caller did not follow the user is the same.
+#[utoipa::path(
+    delete,
+    path = "/v1/users/{user}/follow",
+    tag = "graph",
+    security(("bearer" = [])),
+    params(UserParam),
+    responses(
+        (status = 204, description = "The caller does not follow the user"),
+        TokenProblems, PathProblems, CommonProblems,
+    ),
+)]
+pub async fn unfollow(
+    Caller(caller): Caller,
+    State(api): State<ApiState>,
+    user: PathUser,
+) -> Result<StatusCode, Problem> {
+    let followee = api.accounts.resolve(caller, &user.get()?).await?;
+    api.graph.unfollow(caller, followee).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// List who follows a user
+///
+/// In a stable order that means nothing.
+#[utoipa::path(
+    get,
+    path = "/v1/users/{user}/followers",
+    tag = "graph",
+    security(("bearer" = [])),
+    params(UserParam, PageParams),
+    responses(
+        (status = 200, description = "A page of people", body = PageShape<FollowShape>),
+        TokenProblems, PageProblems, PathProblems, CommonProblems,
+    ),
+)]
+pub async fn followers(
+    Caller(caller): Caller,
+    State(api): State<ApiState>,
+    query: PageQuery<Followers>,
+    user: PathUser,
+) -> Result<Json<PageShape<FollowShape>>, Problem> {
+    let user = api.accounts.resolve(caller, &user.get()?).await?;
+    let page = api.graph.followers(user, query.after, query.limit).await?;
+    Ok(Json(PageShape::of::<Followers, _>(page)))
+}
+
+/// List whom a user follows
+///
+/// In a stable order that means nothing.
+#[utoipa::path(
+    get,
+    path = "/v1/users/{user}/following",
+    tag = "graph",
+    security(("bearer" = [])),
+    params(UserParam, PageParams),
+    responses(
+        (status = 200, description = "A page of people", body = PageShape<FollowShape>),
+        TokenProblems, PageProblems, PathProblems, CommonProblems,
+    ),
+)]
+pub async fn following(
+    Caller(caller): Caller,
+    State(api): State<ApiState>,
+    query: PageQuery<Following>,
+    user: PathUser,
+) -> Result<Json<PageShape<FollowShape>>, Problem> {
+    let user = api.accounts.resolve(caller, &user.get()?).await?;
+    let page = api.graph.following(user, query.after, query.limit).await?;
+    Ok(Json(PageShape::of::<Following, _>(page)))
+}

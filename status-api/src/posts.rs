@@ -1,0 +1,57 @@
+//! `GET /v1/posts/{id}` and `GET /v1/users/{user}/posts`
+
+use axum::{Json, extract::State};
+use shared::http::{
+    Caller, PageQuery, PathPost, PathUser, Problem,
+    cursor::Story,
+    openapi::{CommonProblems, PageParams, PageProblems, PathProblems, TokenProblems, UserParam},
+    shapes::{PageShape, PostShape},
+};
+
+use crate::state::ApiState;
+
+/// Look at a post
+#[utoipa::path(
+    get,
+    path = "/v1/posts/{id}",
+    tag = "posts",
+    security(("bearer" = [])),
+    params(("id" = String, Path, description = "The post's id")),
+    responses(
+        (status = 200, description = "The post", body = PostShape),
+        TokenProblems, PathProblems, CommonProblems,
+    ),
+)]
+pub async fn post(
+    Caller(_caller): Caller,
+    State(api): State<ApiState>,
+    post: PathPost,
+) -> Result<Json<PostShape>, Problem> {
+    let post = api.posts.get(post.get()?).await?;
+    Ok(Json(post.into()))
+}
+
+/// Read a user's story
+///
+/// The user's own posts, newest first.
+#[utoipa::path(
+    get,
+    path = "/v1/users/{user}/posts",
+    tag = "posts",
+    security(("bearer" = [])),
+    params(UserParam, PageParams),
+    responses(
+        (status = 200, description = "A page of posts", body = PageShape<PostShape>),
+        TokenProblems, PageProblems, PathProblems, CommonProblems,
+    ),
+)]
+pub async fn story(
+    Caller(caller): Caller,
+    State(api): State<ApiState>,
+    query: PageQuery<Story>,
+    user: PathUser,
+) -> Result<Json<PageShape<PostShape>>, Problem> {
+    let author = api.accounts.resolve(caller, &user.get()?).await?;
+    let page = api.posts.story(author, query.after, query.limit).await?;
+    Ok(Json(PageShape::of::<Story, _>(page)))
+}

@@ -1,0 +1,83 @@
+//! What the endpoints work with.
+
+use std::{ops::Deref, sync::Arc};
+
+use axum::extract::FromRef;
+use bytes::Bytes;
+use shared::{
+    domain::Clock,
+    http::Authentication,
+    service::{accounts::AccountService, feeds::FeedService, graph::GraphService, posts::PostService},
+    store::Store,
+};
+
+use crate::{description, health::Health};
+
+/// The services behind the endpoints, the store that answers wait for, and the time.
+#[derive(Debug, Clone)]
+pub struct Api {
+    /// Accounts, and who the caller is.
+    pub accounts: AccountService,
+    /// Who follows whom.
+    pub graph: GraphService,
+    /// Posts and stories.
+    pub posts: PostService,
+    /// Feeds.
+    pub feeds: FeedService,
+    /// Waited for before an answer to a write leaves, and probed for health.
+    pub store: Arc<dyn Store>,
+    /// The time.
+    pub clock: Clock,
+}
+
+impl Api {
+    /// What reads the tokens of requests.
+    pub fn authentication(&self) -> Authentication {
+        Authentication { tokens: self.accounts.access_tokens().clone(), clock: self.clock.clone() }
+    }
+}
+
+/// [`Api`] as the router carries it.
+#[derive(Debug, Clone)]
+pub struct ApiState(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    api: Api,
+    authentication: Authentication,
+    health: Health,
+    document: Bytes,
+}
+
+impl ApiState {
+    pub(crate) fn new(api: Api) -> Self {
+        Self(Arc::new(Inner {
+            authentication: api.authentication(),
+            health: Health::new(Arc::clone(&api.store)),
+            document: description::document(),
+            api,
+        }))
+    }
+
+    pub(crate) fn health(&self) -> &Health {
+        &self.0.health
+    }
+
+    pub(crate) fn document(&self) -> Bytes {
+        self.0.document.clone()
+    }
+}
+
+impl Deref for ApiState {
+    type Target = Api;
+
+    fn deref(&self) -> &Api {
+        &self.0.api
+    }
+}
+
+impl FromRef<ApiState> for Authentication {
+    fn from_ref(state: &ApiState) -> Self {
+        state.0.authentication.clone()
+    }
+}

@@ -1,0 +1,39 @@
+//! The embedded engine in a temporary directory.
+
+use std::sync::Arc;
+
+use shared::{
+    domain::Clock,
+    embedded::{EmbeddedQueue, EmbeddedStore, Engine, EngineOptions, QueueSettingsOf},
+    queue::Queue,
+    store::Store,
+};
+use tempfile::TempDir;
+
+/// An engine that is closed, and its directory removed, at the end.
+pub struct Running {
+    engine: Engine,
+    _directory: TempDir,
+}
+
+impl Running {
+    pub fn start(clock: &Clock) -> Self {
+        let directory = TempDir::new().unwrap();
+        let options = EngineOptions { clock: clock.clone(), ..EngineOptions::at(directory.path()) };
+        Self { engine: Engine::open(options).unwrap(), _directory: directory }
+    }
+
+    pub fn store(&self) -> Arc<dyn Store> {
+        Arc::new(EmbeddedStore::new(self.engine.clone()))
+    }
+
+    pub fn queue(&self) -> Arc<dyn Queue> {
+        Arc::new(EmbeddedQueue::open(self.engine.clone(), QueueSettingsOf::default()).unwrap())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.engine.close();
+    }
+}

@@ -1,0 +1,269 @@
+//! The API on a real store in a temporary directory, called through its router.
+#![allow(dead_code, reason = "each test binary uses a part")]
+#![allow(missing_docs, reason = "test support")]
+
+mod engine;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU64, Ordering},
+};
+
+use async_trait::async_trait;
+use axum::{Router, body::Body};
+use http::{HeaderMap, Method, Request, StatusCode, header::CONTENT_TYPE};
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use shared::{
+    domain::{Clock, IdGenerator, Timestamp},
+    http::HttpOptions,
+    service::{
+        accounts::AccountService,
+        feeds::FeedService,
+        graph::GraphService,
+        passwords::HashingOptions,
+        posts::{PostService, PublishService},
+        tokens::TokenKeys,
+    },
+    store::{BatchGot, BatchWrite, Consistency, Item, Key, Outcome, Query, QueryPage, Store, StoreError, Table, Write},
+};
+use status_api::Api;
+use tower::ServiceExt;
+
+pub const SECRET: [u8; 32] = [7; 32];
+pub const PASSWORD: &str = "correct horse battery staple";
+pub const START: Timestamp = Timestamp::from_millis(1_763_700_000_123);
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub text: String,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("not JSON: {} {}", self.status, self.text))
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    /// A member of the body as text.
+    pub fn text_of(&self, member: &str) -> String {
+        self.json()[member].as_str().unwrap_or_else(|| panic!("no {member} in {}", self.text)).to_owned()
+    }
+
+    /// The fields of a 409 or 422.
+    pub fn fields(&self) -> Vec<String> {
+        let errors = self.json()["errors"].clone();
+        errors.as_array().unwrap().iter().map(|error| error["field"].as_str().unwrap().to_owned()).collect()
+    }
+
+    #[track_caller]
+    pub fn is(self, status: u16) -> Self {
+        assert_eq!(self.status.as_u16(), status, "{}", self.text);
+        self
+    }
+
+    /// Checks that it is a problem document of this status and type.
+    #[track_caller]
+    pub fn problem(self, status: u16, slug: &str) -> Self {
+        assert_eq!(self.header("content-type"), Some("application/problem+json"), "{} {}", self.status, self.text);
+        let body = self.json();
+        assert_eq!((self.status.as_u16(), body["status"].as_u64()), (status, Some(status.into())), "{}", self.text);
+        assert_eq!(body["type"], format!("/problems/{slug}"), "{}", self.text);
+        self
+    }
+}
+
+/// The API under test.
+pub struct TestApi {
+    pub router: Router,
+    pub clock: Clock,
+    pub watched: Watched,
+    _engine: engine::Running,
+}
+
+impl TestApi {
+    pub fn start() -> Self {
+        Self::start_with(&HashingOptions::cheap(), &HttpOptions::default(), true)
+    }
+
+    pub fn start_with(hashing: &HashingOptions, options: &HttpOptions, publishes: bool) -> Self {
+        let clock = Clock::manual(START);
+        let running = engine::Running::start(&clock);
+        let watched = Watched::around(running.store());
+        let store: Arc<dyn Store> = Arc::new(watched.clone());
+        let ids = Arc::new(IdGenerator::new());
+        let graph = GraphService::new(Arc::clone(&store), Arc::clone(&ids));
+        let publishing = publishes.then(|| PublishService::new(Arc::clone(&store), running.queue(), ids));
+        let api = Api {
+            accounts: AccountService::new(Arc::clone(&store), graph.clone(), &TokenKeys::new(SECRET), hashing),
+            graph,
+            posts: PostService::new(Arc::clone(&store)),
+            feeds: FeedService::new(Arc::clone(&store)),
+            store,
+            clock: clock.clone(),
+        };
+        Self { router: status_api::router(api, publishing, options), clock, watched, _engine: running }
+    }
+
+    pub async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        let text = String::from_utf8(bytes.to_vec()).unwrap();
+        Answer { status: parts.status, headers: parts.headers, text }
+    }
+
+    /// A request without a body.
+    pub async fn bare(&self, method: Method, path: &str, token: Option<&str>) -> Answer {
+        self.send(request(method, path, token).body(Body::empty()).unwrap()).await
+    }
+
+    pub async fn get(&self, path: &str, token: &str) -> Answer {
+        self.bare(Method::GET, path, Some(token)).await
+    }
+
+    pub async fn post(&self, path: &str, token: Option<&str>, body: &Value) -> Answer {
+        self.post_text(path, token, body.to_string()).await
+    }
+
+    pub async fn post_text(&self, path: &str, token: Option<&str>, body: impl Into<Body>) -> Answer {
+        let request = request(Method::POST, path, token).header(CONTENT_TYPE, "application/json");
+        self.send(request.body(body.into()).unwrap()).await
+    }
+
+    pub async fn register(&self, handle: &str) -> Answer {
+        self.post("/v1/auth/register", None, &registration(handle)).await
+    }
+
+    /// Registers, and returns the access token.
+    pub async fn token_of(&self, handle: &str) -> String {
+        self.register(handle).await.is(201).text_of("access_token")
+    }
+
+    pub async fn refresh(&self, token: &str) -> Answer {
+        self.post("/v1/auth/refresh", None, &json!({"refresh_token": token})).await
+    }
+}
+
+pub fn request(method: Method, path: &str, token: Option<&str>) -> http::request::Builder {
+    let request = Request::builder().method(method).uri(path);
+    match token {
+        Some(token) => request.header("authorization", format!("Bearer {token}")),
+        None => request,
+    }
+}
+
+pub fn registration(handle: &str) -> Value {
+    json!({"handle": handle, "email": format!("{handle}@example.org"), "password": PASSWORD})
+}
+
+/// A store that counts what is asked of it and can be told to fail.
+#[derive(Debug, Clone)]
+pub struct Watched {
+    inner: Arc<dyn Store>,
+    seen: Arc<Seen>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    syncs: AtomicU64,
+    probes: AtomicU64,
+    transactions: AtomicU64,
+    durable_fails: AtomicBool,
+    probe_fails: AtomicBool,
+    reads_fail: AtomicBool,
+    /// How many of the next transactions are applied but answered by an error.
+    lost_answers: AtomicU64,
+}
+
+impl Watched {
+    fn around(inner: Arc<dyn Store>) -> Self {
+        Self { inner, seen: Arc::default() }
+    }
+
+    pub fn syncs(&self) -> u64 {
+        self.seen.syncs.load(Ordering::SeqCst)
+    }
+
+    pub fn probes(&self) -> u64 {
+        self.seen.probes.load(Ordering::SeqCst)
+    }
+
+    pub fn transactions(&self) -> u64 {
+        self.seen.transactions.load(Ordering::SeqCst)
+    }
+
+    pub fn fail_durable(&self) {
+        self.seen.durable_fails.store(true, Ordering::SeqCst);
+    }
+
+    pub fn fail_probe(&self) {
+        self.seen.probe_fails.store(true, Ordering::SeqCst);
+    }
+
+    /// Reads fail for good, with a cause that nobody outside must see.
+    pub fn fail_reads(&self) {
+        self.seen.reads_fail.store(true, Ordering::SeqCst);
+    }
+
+    pub fn lose_answers(&self, number: u64) {
+        self.seen.lost_answers.store(number, Ordering::SeqCst);
+    }
+
+    fn failed() -> StoreError {
+        StoreError::Unavailable("table prod-auth-7".into())
+    }
+}
+
+#[async_trait]
+impl Store for Watched {
+    async fn get(&self, table: Table, key: &Key, consistency: Consistency) -> Result<Option<Item>, StoreError> {
+        if self.seen.reads_fail.load(Ordering::SeqCst) {
+            return Err(StoreError::Rejected("table prod-auth-7".into()));
+        }
+        self.inner.get(table, key, consistency).await
+    }
+
+    async fn batch_get(&self, table: Table, keys: &[Key], consistency: Consistency) -> Result<BatchGot, StoreError> {
+        self.inner.batch_get(table, keys, consistency).await
+    }
+
+    async fn query(&self, query: &Query) -> Result<QueryPage, StoreError> {
+        self.inner.query(query).await
+    }
+
+    async fn batch_write(&self, table: Table, writes: &[BatchWrite]) -> Result<Vec<BatchWrite>, StoreError> {
+        self.inner.batch_write(table, writes).await
+    }
+
+    async fn write(&self, table: Table, write: Write) -> Result<Outcome, StoreError> {
+        self.inner.write(table, write).await
+    }
+
+    async fn transact(&self, writes: Vec<(Table, Write)>) -> Result<Outcome, StoreError> {
+        self.seen.transactions.fetch_add(1, Ordering::SeqCst);
+        let outcome = self.inner.transact(writes).await?;
+        let lost = self.seen.lost_answers.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        if lost.is_ok() { Err(Self::failed()) } else { Ok(outcome) }
+    }
+
+    async fn durable(&self) -> Result<(), StoreError> {
+        self.seen.syncs.fetch_add(1, Ordering::SeqCst);
+        if self.seen.durable_fails.load(Ordering::SeqCst) {
+            return Err(Self::failed());
+        }
+        self.inner.durable().await
+    }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.seen.probes.fetch_add(1, Ordering::SeqCst);
+        // Not passed on: waiting for a thread would let a paused clock run into the time limit of the probe.
+        if self.seen.probe_fails.load(Ordering::SeqCst) { Err(Self::failed()) } else { Ok(()) }
+    }
+}

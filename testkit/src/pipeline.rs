@@ -1,0 +1,214 @@
+//! The whole pipeline, turned by hand: one batch at a time, with time standing still until a test moves it.
+
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
+use follow_fetcher::FollowFetcher;
+use job_handler::JobHandler;
+use shared::{
+    batch::RetryPauses,
+    dao::{Outbox, Users},
+    domain::{Clock, DisplayName, Handle, IdGenerator, PageLimit, PostId, PostText, Profile, Timestamp, User, UserId},
+    limits,
+    queue::{Queue, QueueName, ReceivedMessage},
+    service::{
+        delivery::DeliveryService,
+        fan_out::{FanOutOptions, FanOutService},
+        feeds::FeedService,
+        graph::GraphService,
+        posts::{PostService, PublishService},
+        sweep::SweepService,
+    },
+    store::{Outcome, Store},
+};
+
+/// Where a pipeline's time starts: some moment of 2025.
+pub const START: Timestamp = Timestamp::from_millis(1_763_700_000_000);
+
+/// Makes handles unique.
+static USERS: AtomicU64 = AtomicU64::new(0);
+
+/// Every service and handler on one pair of ports.
+#[derive(Debug, Clone)]
+pub struct Pipeline {
+    /// The store below everything.
+    pub store: Arc<dyn Store>,
+    /// The queues below everything.
+    pub queue: Arc<dyn Queue>,
+    /// The clock; move it with [`Clock::advance`].
+    pub clock: Clock,
+    /// Publishing.
+    pub publish: PublishService,
+    /// Following.
+    pub graph: GraphService,
+    /// Feeds.
+    pub feeds: FeedService,
+    /// Stories.
+    pub posts: PostService,
+    fetcher: FollowFetcher,
+    jobs: JobHandler,
+    sweep: SweepService,
+}
+
+impl Pipeline {
+    /// A pipeline on these ports, reading `follower_page` followers a page.
+    pub fn on(store: Arc<dyn Store>, queue: Arc<dyn Queue>, clock: Clock, follower_page: u32) -> Self {
+        let ids = Arc::new(IdGenerator::new());
+        let options = FanOutOptions { follower_page: Some(follower_page), ..FanOutOptions::default() };
+        let fan_out = FanOutService::new(store.clone(), queue.clone(), clock.clone(), options);
+        let delivery = DeliveryService::new(store.clone(), clock.clone());
+        Self {
+            publish: PublishService::new(store.clone(), queue.clone(), ids.clone()),
+            graph: GraphService::new(store.clone(), ids),
+            feeds: FeedService::new(store.clone()),
+            posts: PostService::new(store.clone()),
+            fetcher: FollowFetcher::new(fan_out, queue.clone(), RetryPauses::default()),
+            jobs: JobHandler::new(delivery, queue.clone(), RetryPauses::default()),
+            sweep: SweepService::new(store.clone(), queue.clone()),
+            store,
+            queue,
+            clock,
+        }
+    }
+
+    /// A user whose handle begins so; one database may serve many rounds of a test.
+    pub async fn user(&self, name: &str) -> UserId {
+        let number = USERS.fetch_add(1, Ordering::Relaxed);
+        let handle = Handle::parse(&format!("{name}_{number}")).expect("a test's handle is valid");
+        let user = User { user_id: UserId::random(), display_name: DisplayName::from(&handle), handle };
+        let user_id = user.user_id;
+        let profile = Profile { user, bio: String::new(), created_at: self.clock.now() };
+        let made = self.store.transact(Users::creation(&profile).into()).await.expect("the user can be made");
+        assert_eq!(made, Outcome::Applied, "a test's handles are unique");
+        user_id
+    }
+
+    /// An author with this many followers.
+    pub async fn author_with_followers(&self, count: usize) -> (UserId, Vec<UserId>) {
+        let author = self.user("author").await;
+        let mut followers = Vec::with_capacity(count);
+        for _ in 0..count {
+            let follower = self.user("follower").await;
+            self.graph.follow(follower, author, self.clock.now()).await.expect("the follow is made");
+            followers.push(follower);
+        }
+        (author, followers)
+    }
+
+    /// A new post.
+    pub async fn post(&self, author: UserId, text: &str) -> PostId {
+        let text = PostText::parse(text).expect("a test's text is valid");
+        let view = self.publish.publish(author, text, None, self.clock.now()).await.expect("the post is accepted");
+        view.post.post_id
+    }
+
+    /// The whole feed of a reader, page by page, newest first.
+    pub async fn feed(&self, reader: UserId) -> Vec<PostId> {
+        let (mut posts, mut after) = (Vec::new(), None);
+        loop {
+            let limit = PageLimit::new(7).expect("a page of 7 is allowed");
+            let page = self.feeds.page(reader, after, limit).await.expect("the feed can be read");
+            posts.extend(page.items.iter().map(|view| view.post.post_id));
+            match page.next {
+                None => return posts,
+                next => after = next,
+            }
+        }
+    }
+
+    /// Receives up to a mapping's batch, without waiting.
+    pub async fn receive(&self, name: QueueName) -> Vec<ReceivedMessage> {
+        let max = if name == QueueName::PostQ { 1 } else { limits::MAX_QUEUE_BATCH };
+        self.queue.receive(name, max, Duration::ZERO, None).await.unwrap_or_default()
+    }
+
+    /// Hands messages to the handler behind `name`. Returns those that did not fail.
+    pub async fn handle(&self, name: QueueName, messages: Vec<ReceivedMessage>) -> Vec<ReceivedMessage> {
+        let event = event_of(&messages);
+        let response = match name {
+            QueueName::PostQ => self.fetcher.handle(event, None).await,
+            _ => self.jobs.handle(event).await,
+        };
+        let failed: BTreeSet<String> =
+            response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect();
+        messages.into_iter().filter(|message| !failed.contains(&message.message_id)).collect()
+    }
+
+    /// One batch: received, handled, and what did not fail deleted. Returns how many messages there were.
+    pub async fn turn(&self, name: QueueName) -> usize {
+        let messages = self.receive(name).await;
+        let count = messages.len();
+        if count > 0 {
+            let done = self.handle(name, messages).await;
+            let receipts: Vec<_> = done.into_iter().map(|message| message.receipt).collect();
+            if !receipts.is_empty() {
+                // A failed delete only means that the message comes again.
+                let _again = self.queue.delete(name, receipts).await;
+            }
+        }
+        count
+    }
+
+    /// One sweep of the outbox.
+    pub async fn sweep(&self) -> u64 {
+        self.sweep.sweep(self.clock.now()).await.unwrap_or_default()
+    }
+
+    /// Turns both queues until nothing is left anywhere, moving time on when only hidden messages or leases are left.
+    ///
+    /// # Panics
+    /// When two simulated days are not enough.
+    pub async fn drain(&self) {
+        let outbox = Outbox::new(self.store.clone());
+        for _ in 0..2 * 24 * 60 * 3 {
+            while self.turn(QueueName::PostQ).await + self.turn(QueueName::JobQ).await > 0 {}
+            let idle = self.is_empty(QueueName::PostQ).await && self.is_empty(QueueName::JobQ).await;
+            if idle && outbox.is_empty().await.unwrap_or(false) {
+                return;
+            }
+            self.clock.advance(Duration::from_secs(20));
+            self.sweep().await;
+        }
+        panic!("the pipeline does not come to rest");
+    }
+
+    async fn is_empty(&self, name: QueueName) -> bool {
+        let depth = self.queue.depth(name).await.expect("the depth can be read");
+        depth.visible + depth.in_flight + depth.delayed == 0
+    }
+
+    /// How many messages a queue holds, in whatever state.
+    pub async fn messages_in(&self, name: QueueName) -> u64 {
+        let depth = self.queue.depth(name).await.expect("the depth can be read");
+        depth.visible + depth.in_flight + depth.delayed
+    }
+}
+
+/// Messages as Lambda hands them to a function.
+pub fn event_of(messages: &[ReceivedMessage]) -> SqsEvent {
+    let mut event = SqsEvent::default();
+    event.records = messages
+        .iter()
+        .map(|message| {
+            let mut record = SqsMessage::default();
+            record.message_id = Some(message.message_id.clone());
+            record.receipt_handle = Some(message.receipt.clone());
+            record.body = Some(message.body.clone());
+            record.attributes = [
+                ("ApproximateReceiveCount", message.receive_count.to_string()),
+                ("MessageGroupId", message.group.clone()),
+            ]
+            .map(|(name, value)| (name.to_owned(), value))
+            .into();
+            record
+        })
+        .collect();
+    event
+}

@@ -1,0 +1,331 @@
+//! What the pipeline promises, on the real embedded engine, with time moved by hand: every post in every follower's feed
+//! exactly once, whatever is doubled, late, lost, throttled or killed.
+
+mod support;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
+
+use proptest::prelude::*;
+use rand::{SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
+use shared::{
+    domain::{PostId, UserId},
+    queue::{OutgoingMessage, Queue, QueueName},
+    store::Store,
+};
+use support::Embedded;
+use testkit::{
+    crash::{Death, Life, MortalQueue, MortalStore},
+    pipeline::Pipeline,
+};
+
+#[tokio::test]
+async fn each_follower_gets_the_post_by_one_job_of_at_most_25() {
+    let home = Embedded::open();
+    let pipeline = home.pipeline(1_000);
+    for (count, jobs) in [(0, 0), (1, 1), (25, 1), (26, 2), (50, 2), (60, 3)] {
+        let (author, followers) = pipeline.author_with_followers(count).await;
+        let stranger = pipeline.user("eve").await;
+        let post = pipeline.post(author, "hello").await;
+        assert_eq!(pipeline.turn(QueueName::PostQ).await, 1);
+        assert_eq!(pipeline.messages_in(QueueName::JobQ).await, jobs, "{count} followers");
+        pipeline.drain().await;
+        for follower in followers {
+            assert_eq!(pipeline.feed(follower).await, [post]);
+        }
+        assert_eq!(pipeline.feed(author).await, [post]);
+        assert_eq!(pipeline.feed(stranger).await, []);
+    }
+}
+
+#[tokio::test]
+async fn an_empty_last_page_of_followers_sends_no_job() {
+    let home = Embedded::open();
+    let pipeline = home.pipeline(25);
+    let (author, _) = pipeline.author_with_followers(50).await;
+    pipeline.post(author, "two full pages").await;
+    pipeline.turn(QueueName::PostQ).await;
+    assert_eq!(pipeline.messages_in(QueueName::JobQ).await, 2);
+}
+
+#[tokio::test]
+async fn after_an_unfollow_the_posts_are_gone_also_while_the_fan_out_runs() {
+    let home = Embedded::open();
+    let pipeline = home.pipeline(1_000);
+    let (author, followers) = pipeline.author_with_followers(30).await;
+    let bob = followers[0];
+    let delivered = pipeline.post(author, "delivered").await;
+    pipeline.drain().await;
+    let under_way = pipeline.post(author, "under way").await;
+    pipeline.turn(QueueName::PostQ).await;
+    pipeline.graph.unfollow(bob, author).await.unwrap();
+    assert_eq!(pipeline.feed(bob).await, []);
+    pipeline.drain().await;
+    assert_eq!(pipeline.feed(bob).await, []);
+    assert_eq!(pipeline.feed(followers[1]).await, [under_way, delivered]);
+}
+
+#[tokio::test]
+async fn a_refollow_shows_only_what_comes_after_it() {
+    let home = Embedded::open();
+    let pipeline = home.pipeline(1_000);
+    let (author, followers) = pipeline.author_with_followers(1).await;
+    let bob = followers[0];
+    pipeline.post(author, "before").await;
+    pipeline.graph.unfollow(bob, author).await.unwrap();
+    pipeline.graph.follow(bob, author, pipeline.clock.now()).await.unwrap();
+    let after = pipeline.post(author, "after, in the same millisecond").await;
+    pipeline.drain().await;
+    assert_eq!(pipeline.feed(bob).await, [after]);
+}
+
+#[tokio::test]
+async fn posts_of_two_authors_in_the_same_millisecond_are_two_entries() {
+    let home = Embedded::open();
+    let pipeline = home.pipeline(1_000);
+    let (alice, bob, carol) = (pipeline.user("alice").await, pipeline.user("bob").await, pipeline.user("carol").await);
+    for author in [alice, bob] {
+        pipeline.graph.follow(carol, author, pipeline.clock.now()).await.unwrap();
+    }
+    let (first, second) = (pipeline.post(alice, "one").await, pipeline.post(bob, "two").await);
+    assert_eq!(first.created_at(), second.created_at());
+    pipeline.drain().await;
+    assert_eq!(pipeline.feed(carol).await, [second, first]);
+}
+
+#[tokio::test]
+async fn every_message_twice_out_of_order_and_long_after_an_unfollow_changes_nothing() {
+    let home = Embedded::open();
+    let pipeline = home.pipeline(20);
+    let (author, followers) = pipeline.author_with_followers(60).await;
+    let posts = [pipeline.post(author, "one").await, pipeline.post(author, "two").await];
+    let leaver = followers[7];
+
+    let mut rng = StdRng::seed_from_u64(7);
+    let mut fan_outs = Vec::new();
+    while let [message] = pipeline.receive(QueueName::PostQ).await.as_slice() {
+        fan_outs.push(message.clone());
+    }
+    assert_eq!(fan_outs.len(), 2);
+    fan_outs.extend(fan_outs.clone());
+    fan_outs.shuffle(&mut rng);
+    for message in &fan_outs {
+        assert_eq!(pipeline.handle(QueueName::PostQ, vec![message.clone()]).await.len(), 1);
+    }
+
+    let mut jobs = Vec::new();
+    loop {
+        let received = pipeline.receive(QueueName::JobQ).await;
+        if received.is_empty() {
+            break;
+        }
+        jobs.extend(received);
+    }
+    pipeline.graph.unfollow(leaver, author).await.unwrap();
+    for round in 0..2 {
+        jobs.shuffle(&mut rng);
+        for job in &jobs {
+            assert_eq!(pipeline.handle(QueueName::JobQ, vec![job.clone()]).await.len(), 1);
+        }
+        for follower in followers.iter().filter(|follower| **follower != leaver) {
+            assert_eq!(pipeline.feed(*follower).await, [posts[1], posts[0]], "round {round}");
+        }
+        assert_eq!(pipeline.feed(leaver).await, []);
+        // Two weeks pass: SQS keeps a message no longer.
+        pipeline.clock.advance(Duration::from_hours(14 * 24));
+    }
+}
+
+/// What a run must have led to, whatever happened in it.
+async fn assert_delivered(pipeline: &Pipeline, author: UserId, followers: &[UserId], posts: &[PostId]) {
+    for reader in followers.iter().chain([&author]) {
+        assert_eq!(pipeline.feed(*reader).await, posts);
+    }
+}
+
+#[tokio::test]
+async fn a_death_at_any_call_loses_nothing_and_doubles_nothing() {
+    let home = Embedded::open();
+    let healthy = home.pipeline(20);
+    for death in [Death::Before, Death::After] {
+        let mut calls = 0;
+        loop {
+            let (author, followers) = healthy.author_with_followers(45).await;
+            let post = healthy.post(author, "to whom it may concern").await;
+
+            let life = Life::of(calls, death);
+            let store: Arc<dyn Store> = Arc::new(MortalStore { inner: home.store.clone(), life: life.clone() });
+            let queue: Arc<dyn Queue> = Arc::new(MortalQueue { inner: home.queue.clone(), life: life.clone() });
+            let mortal = Pipeline::on(store, queue, home.clock.clone(), 20);
+            let work = async { while mortal.turn(QueueName::PostQ).await + mortal.turn(QueueName::JobQ).await > 0 {} };
+            let survived = life.live(work).await.is_some();
+            healthy.drain().await;
+            assert_delivered(&healthy, author, &followers, &[post]).await;
+            assert_eq!(healthy.messages_in(QueueName::PostDlq).await, 0);
+            assert_eq!(healthy.messages_in(QueueName::JobDlq).await, 0);
+            if survived {
+                break;
+            }
+            calls += 1;
+        }
+        assert!(calls > 10, "the run made {calls} calls: too few to be the whole pipeline");
+    }
+}
+
+#[tokio::test]
+async fn a_death_while_publishing_leaves_a_whole_post_or_none() {
+    let home = Embedded::open();
+    let healthy = home.pipeline(20);
+    for death in [Death::Before, Death::After] {
+        for calls in 0..6 {
+            let (author, followers) = healthy.author_with_followers(3).await;
+            // The mortal process makes ids of its own: only a later millisecond orders them behind the follows.
+            healthy.clock.advance(Duration::from_millis(1));
+            let life = Life::of(calls, death);
+            let store: Arc<dyn Store> = Arc::new(MortalStore { inner: home.store.clone(), life: life.clone() });
+            let queue: Arc<dyn Queue> = Arc::new(MortalQueue { inner: home.queue.clone(), life: life.clone() });
+            let mortal = Pipeline::on(store, queue, home.clock.clone(), 20);
+            let answered = life.live(mortal.post(author, "now or never")).await;
+            healthy.drain().await;
+            let own = healthy.feed(author).await;
+            if let Some(post) = answered {
+                assert_eq!(own, [post], "an answered post is there");
+            }
+            assert_delivered(&healthy, author, &followers, &own).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_queue_stalled_for_ten_minutes_costs_at_most_four_extra_messages_a_post() {
+    let home = Embedded::open();
+    let pipeline = home.pipeline(20);
+    let (author, followers) = pipeline.author_with_followers(45).await;
+    let post = pipeline.post(author, "slow").await;
+    for _ in 0..10 {
+        pipeline.clock.advance(Duration::from_mins(1));
+        pipeline.sweep().await;
+    }
+    let messages = pipeline.messages_in(QueueName::PostQ).await;
+    assert!((2..=5).contains(&messages), "{messages} messages for one post");
+    while pipeline.turn(QueueName::PostQ).await > 0 {}
+    assert_eq!(pipeline.messages_in(QueueName::JobQ).await, 3, "the fan-out ran once");
+    pipeline.drain().await;
+    assert_delivered(&pipeline, author, &followers, &[post]).await;
+}
+
+#[tokio::test]
+async fn a_post_whose_message_was_lost_is_swept_up() {
+    let home = Embedded::open();
+    let pipeline = home.pipeline(20);
+    let (author, followers) = pipeline.author_with_followers(3).await;
+    let post = pipeline.post(author, "lost and found").await;
+    for message in pipeline.receive(QueueName::PostQ).await {
+        home.queue.delete(QueueName::PostQ, vec![message.receipt]).await.unwrap();
+    }
+    assert_eq!(pipeline.sweep().await, 0, "the lease still runs");
+    pipeline.clock.advance(Duration::from_mins(1));
+    assert_eq!(pipeline.sweep().await, 1);
+    pipeline.drain().await;
+    assert_delivered(&pipeline, author, &followers, &[post]).await;
+}
+
+#[tokio::test]
+async fn a_message_that_cannot_be_read_ends_in_the_dead_letters_and_the_others_arrive() {
+    let home = Embedded::open();
+    let pipeline = home.pipeline(1_000);
+    let (author, followers) = pipeline.author_with_followers(60).await;
+    let post = pipeline.post(author, "beside poison").await;
+    let poison = |body: &str| OutgoingMessage { body: body.into(), group: "nobody".into(), delay: Duration::ZERO };
+    let bodies = ["not json", "{}", r#"{"type":"deliver","v":99,"post_id":"","author_id":"","followers":[]}"#];
+    home.queue.send(QueueName::JobQ, bodies.map(poison).into()).await.unwrap();
+    home.queue.send(QueueName::PostQ, vec![poison("not json")]).await.unwrap();
+    pipeline.drain().await;
+    assert_delivered(&pipeline, author, &followers, &[post]).await;
+    assert_eq!(pipeline.messages_in(QueueName::JobDlq).await, 3);
+    assert_eq!(pipeline.messages_in(QueueName::PostDlq).await, 1);
+}
+
+/// One step of a random life.
+#[derive(Debug, Clone)]
+enum Step {
+    Follow(usize, usize),
+    Unfollow(usize, usize),
+    Post(usize),
+    Turn(bool),
+    Drain,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let user = 0_usize..4;
+    let step = prop_oneof![
+        3 => (user.clone(), user.clone()).prop_map(|(a, b)| Step::Follow(a, b)),
+        2 => (user.clone(), user.clone()).prop_map(|(a, b)| Step::Unfollow(a, b)),
+        4 => user.prop_map(Step::Post),
+        3 => any::<bool>().prop_map(Step::Turn),
+        1 => Just(Step::Drain),
+    ];
+    prop::collection::vec(step, 1..40)
+}
+
+/// The rule in its simplest form: whom each follows since which of their posts, and who posted what.
+#[derive(Debug, Default)]
+struct Model {
+    posts: Vec<(usize, PostId)>,
+    follows: HashMap<(usize, usize), usize>,
+}
+
+impl Model {
+    fn feed(&self, reader: usize) -> Vec<PostId> {
+        let visible = self.posts.iter().enumerate().filter(|(number, (author, _))| {
+            *author == reader || self.follows.get(&(reader, *author)).is_some_and(|since| number >= since)
+        });
+        visible.map(|(_, (_, post))| *post).rev().collect()
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn feeds_agree_with_a_simple_model(steps in steps()) {
+        static HOME: LazyLock<Embedded> = LazyLock::new(Embedded::open);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(agrees_with_the_model(&HOME.pipeline(2), steps));
+    }
+}
+
+async fn agrees_with_the_model(pipeline: &Pipeline, steps: Vec<Step>) {
+    let mut users = Vec::new();
+    for _ in 0..4 {
+        users.push(pipeline.user("user").await);
+    }
+    let mut model = Model::default();
+    for step in steps.into_iter().chain([Step::Drain]) {
+        match step {
+            Step::Follow(a, b) if a == b => {}
+            Step::Follow(a, b) => {
+                pipeline.graph.follow(users[a], users[b], pipeline.clock.now()).await.unwrap();
+                let since = model.posts.len();
+                model.follows.entry((a, b)).or_insert(since);
+            }
+            Step::Unfollow(a, b) => {
+                pipeline.graph.unfollow(users[a], users[b]).await.unwrap();
+                model.follows.remove(&(a, b));
+            }
+            Step::Post(author) => model.posts.push((author, pipeline.post(users[author], "x").await)),
+            Step::Turn(fan_out) => {
+                pipeline.turn(if fan_out { QueueName::PostQ } else { QueueName::JobQ }).await;
+            }
+            Step::Drain => {
+                pipeline.drain().await;
+                for (number, user) in users.iter().enumerate() {
+                    assert_eq!(pipeline.feed(*user).await, model.feed(number));
+                }
+            }
+        }
+    }
+}
