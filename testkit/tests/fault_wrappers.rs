@@ -153,6 +153,8 @@ async fn an_eventual_query_pages_through_the_past() {
     assert_eq!(read(page(Order::Ascending, None, None).await), ("a1 b1 c1 d1".to_owned(), None));
     assert_eq!(read(page(Order::Descending, None, Some(3)).await), ("d1 c1 b1".to_owned(), Some("b".to_owned())));
     assert_eq!(read(page(Order::Descending, Some("b"), Some(3)).await), ("a1".to_owned(), None));
+    let keys = Query { projection: Projection::Keys, ..query(Order::Ascending, None, Some(2)) };
+    assert_eq!(stale.query(&keys).await.unwrap().items, [Item::new(key("a")), Item::new(key("b"))]);
     let strong = Query { consistency: Consistency::Strong, ..query(Order::Ascending, None, None) };
     assert_eq!(read(stale.query(&strong).await.unwrap()).0, "a1 b2 bb2 d1 e2");
 }

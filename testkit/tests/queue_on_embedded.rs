@@ -6,7 +6,7 @@ use shared::{
 };
 use testkit::contract::queue::{QueueHarness, settings};
 
-async fn open() -> QueueHarness {
+fn open() -> QueueHarness {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let engine = Engine::open(EngineOptions::at(directory.path())).expect("the engine opens");
     let settings =
@@ -15,4 +15,4 @@ async fn open() -> QueueHarness {
     QueueHarness::new(queue).keeping(directory)
 }
 
-testkit::queue_contract!(open());
+testkit::queue_contract!(std::future::ready(open()));

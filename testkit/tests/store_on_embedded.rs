@@ -3,10 +3,10 @@
 use shared::embedded::{EmbeddedStore, Engine, EngineOptions};
 use testkit::contract::store::StoreHarness;
 
-async fn open() -> StoreHarness {
+fn open() -> StoreHarness {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let engine = Engine::open(EngineOptions::at(directory.path())).expect("the engine opens");
     StoreHarness::new(EmbeddedStore::new(engine)).keeping(directory)
 }
 
-testkit::store_contract!(open());
+testkit::store_contract!(std::future::ready(open()));

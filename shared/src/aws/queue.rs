@@ -116,7 +116,7 @@ impl Queue for SqsQueue {
         let entries = entries.collect::<Result<Vec<_>, _>>()?;
         let request = self.client.send_message_batch().queue_url(url).set_entries(Some(entries));
         let answer = request.send().await.map_err(Fault::from)?;
-        Ok(pick(messages, worth_another_try(answer.failed)?))
+        Ok(pick(messages, &worth_another_try(&answer.failed)?))
     }
 
     async fn receive(
@@ -155,7 +155,7 @@ impl Queue for SqsQueue {
         let entries = entries.collect::<Result<Vec<_>, _>>()?;
         let request = self.client.delete_message_batch().queue_url(url).set_entries(Some(entries));
         let answer = request.send().await.map_err(Fault::from)?;
-        Ok(pick(receipts, worth_another_try(answer.failed)?))
+        Ok(pick(receipts, &worth_another_try(&answer.failed)?))
     }
 
     async fn change_visibility(
@@ -177,7 +177,7 @@ impl Queue for SqsQueue {
         let mut failed = request.send().await.map_err(Fault::from)?.failed;
         failed.retain(|entry| !NOT_IN_FLIGHT.contains(&bare(&entry.code)));
         let receipts = changes.into_iter().map(|(receipt, _)| receipt).collect();
-        Ok(pick(receipts, worth_another_try(failed)?))
+        Ok(pick(receipts, &worth_another_try(&failed)?))
     }
 
     async fn depth(&self, queue: QueueName) -> Result<QueueDepth, QueueError> {
@@ -224,7 +224,7 @@ fn wrong_request(error: BuildError) -> QueueError {
 }
 
 /// The places of the entries that failed and may pass later; an error when one of them never will.
-fn worth_another_try(failed: Vec<BatchResultErrorEntry>) -> Result<Vec<usize>, QueueError> {
+fn worth_another_try(failed: &[BatchResultErrorEntry]) -> Result<Vec<usize>, QueueError> {
     let rejected = failed.iter().find(|entry| entry.sender_fault && !is_throttling(&entry.code));
     if let Some(entry) = rejected {
         let why = entry.message.as_deref().unwrap_or("no reason given");
@@ -234,7 +234,7 @@ fn worth_another_try(failed: Vec<BatchResultErrorEntry>) -> Result<Vec<usize>, Q
 }
 
 /// The things at these places.
-fn pick<T>(things: Vec<T>, places: Vec<usize>) -> Vec<T> {
+fn pick<T>(things: Vec<T>, places: &[usize]) -> Vec<T> {
     let things = things.into_iter().enumerate();
     things.filter(|(place, _)| places.contains(place)).map(|(_, thing)| thing).collect()
 }

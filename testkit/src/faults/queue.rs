@@ -68,10 +68,10 @@ impl FaultyQueue {
         match self.dice.fate(faults.throttled, faults.unavailable_before, faults.unavailable_after) {
             Fate::Passes => call.await,
             Fate::Throttled => Err(QueueError::Throttled),
-            Fate::FailsBefore => Err(QueueError::Unavailable(Injected::before())),
+            Fate::FailsBefore => Err(QueueError::Unavailable(Box::new(Injected::before()))),
             Fate::FailsAfter => {
                 call.await?;
-                Err(QueueError::Unavailable(Injected::after()))
+                Err(QueueError::Unavailable(Box::new(Injected::after())))
             }
         }
     }

@@ -8,8 +8,8 @@ use std::{
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use shared::store::{
-    BatchGot, BatchWrite, Consistency, Item, Key, Order, Outcome, Query, QueryPage, SortRange, Store, StoreError,
-    Table, Write, batch_get_all,
+    BatchGot, BatchWrite, Consistency, Item, Key, Order, Outcome, Projection, Query, QueryPage, SortRange, Store,
+    StoreError, Table, Write, batch_get_all,
 };
 
 /// What stood under some keys before a write.
@@ -120,7 +120,7 @@ impl Store for StaleStore {
         }
         let mut items = self.whole_range(query).await?;
         for ((_, key), before) in old {
-            match before {
+            match before.map(|item| projected(item, query.projection)) {
                 Some(item) => items.insert(key.sort, item),
                 None => items.remove(&key.sort),
             };
@@ -160,6 +160,13 @@ fn lies_in(range: &SortRange, sort: &str) -> bool {
         SortRange::All => true,
         SortRange::Prefix(prefix) => sort.starts_with(prefix),
         SortRange::Between(first, last) => first.as_str() <= sort && sort <= last.as_str(),
+    }
+}
+
+fn projected(item: Item, projection: Projection) -> Item {
+    match projection {
+        Projection::All => item,
+        Projection::Keys => Item::new(item.key),
     }
 }
 

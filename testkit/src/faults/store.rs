@@ -58,10 +58,10 @@ impl FaultyStore {
         match self.dice.fate(faults.throttled, faults.unavailable_before, faults.unavailable_after) {
             Fate::Passes => call.await,
             Fate::Throttled => Err(StoreError::Throttled),
-            Fate::FailsBefore => Err(StoreError::Unavailable(Injected::before())),
+            Fate::FailsBefore => Err(StoreError::Unavailable(Box::new(Injected::before()))),
             Fate::FailsAfter => {
                 call.await?;
-                Err(StoreError::Unavailable(Injected::after()))
+                Err(StoreError::Unavailable(Box::new(Injected::after())))
             }
         }
     }

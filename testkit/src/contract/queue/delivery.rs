@@ -59,15 +59,18 @@ pub async fn groups_take_turns(h: QueueHarness) {
     assert!(first.iter().any(|received| received.group == "small"));
 }
 
-/// Before its wait is over.
+/// Before its wait is over; again and again, so that the message meets the receive at different stages.
 pub async fn a_waiting_receive_wakes_when_a_message_arrives(h: QueueHarness) {
-    let queue = Arc::clone(&h.queue);
-    let waiting = tokio::spawn(async move { next(&*queue, SLOW, None).await });
-    // Let the receive begin to wait, so that the send has somebody to wake.
-    tokio::task::yield_now().await;
-    send(&*h.queue, SLOW, vec![message("x")]).await;
-    let received = tokio::time::timeout(MAX_RECEIVE_WAIT / 2, waiting).await;
-    assert_eq!(received.expect("the receive wakes long before its wait ends").unwrap().body, "x");
+    for round in 0..20 {
+        let queue = Arc::clone(&h.queue);
+        let waiting = tokio::spawn(async move { next(&*queue, SLOW, None).await });
+        for _ in 0..round {
+            tokio::task::yield_now().await;
+        }
+        send(&*h.queue, SLOW, vec![message(round.to_string())]).await;
+        let received = tokio::time::timeout(MAX_RECEIVE_WAIT / 2, waiting).await;
+        assert_eq!(received.expect("the receive wakes long before its wait ends").unwrap().body, round.to_string());
+    }
 }
 
 /// Not before its delay is over.

@@ -48,6 +48,7 @@ macro_rules! store_contract {
             a_cursor_at_the_end_yields_nothing
             pages_end_by_size_and_nothing_is_lost
             a_query_sees_changes_and_deletes
+            a_query_for_keys_answers_keys_alone
             a_query_that_makes_no_sense_is_rejected
 
             a_put_replaces_the_whole_item

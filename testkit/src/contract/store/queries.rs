@@ -211,6 +211,16 @@ pub async fn a_query_sees_changes_and_deletes(h: StoreHarness) {
     assert_eq!(items, [item("p", "a").with("of", "p"), item("p", "c").with("n", 2), item("p", "d")]);
 }
 
+/// In pages and ranges like any other query.
+pub async fn a_query_for_keys_answers_keys_alone(h: StoreHarness) {
+    put_all(&*h.store, "p", &["a", "b", "c"]).await;
+    for order in BOTH {
+        let query = Query { projection: Projection::Keys, limit: Some(2), ..query("p", between("a", "b"), order) };
+        let expected: Vec<_> = in_order(&["a", "b"], order).into_iter().map(|sort| item("p", sort)).collect();
+        assert_eq!(pages(&*h.store, query).await.concat(), expected);
+    }
+}
+
 /// Bounds in the wrong order, a page of no items, a cursor that does not lie in the range.
 pub async fn a_query_that_makes_no_sense_is_rejected(h: StoreHarness) {
     put_all(&*h.store, "p", &["a", "b", "c"]).await;
