@@ -1,5 +1,7 @@
 //! Opening and closing the database, committing to it, waiting for durability.
 
+#[cfg(unix)]
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::{
     fmt, fs, io,
     path::{Path, PathBuf},
@@ -11,16 +13,12 @@ use fjall::{Database, DatabaseBuilder, Keyspace, KeyspaceCreateOptions, OwnedWri
 use parking_lot::Mutex;
 
 use super::{
-    codec::{Corrupt, InvalidKey},
+    failure::Failure,
     lanes::{Lane, Lanes},
     stripes::Stripes,
     syncer::{Syncer, Syncs},
 };
-use crate::{
-    domain::Clock,
-    queue::QueueError,
-    store::{StoreError, Table},
-};
+use crate::{domain::Clock, store::Table};
 
 /// Memory for blocks read from disk. Feed pages read the newest entries, which are mostly still in a memtable.
 const CACHE_BYTES: u64 = 16 * 1024 * 1024;
@@ -31,7 +29,10 @@ const RECORDING_MEMTABLE_BYTES: u64 = 1024 * 1024 * 1024;
 /// Beyond this fjall writes out what keeps the oldest journal: bounds the disk used and what a restart must read.
 const MAX_JOURNAL_BYTES: u64 = 128 * 1024 * 1024;
 /// One flushes while the other compacts.
-const FJALL_THREADS: usize = 1;
+const FJALL_THREADS: usize = 2;
+/// What the owner may do in the database's folder, and nobody else.
+#[cfg(unix)]
+const OWNER_ONLY: u32 = 0o700;
 
 /// What the syncer calls out to.
 #[derive(Clone)]
@@ -66,7 +67,7 @@ fn end_process(error: &io::Error) {
 /// How to open the engine.
 #[derive(Debug, Clone)]
 pub struct EngineOptions {
-    /// The database's folder; made when it is not there.
+    /// The database's folder; made when it is not there, and closed to everybody but its owner (on Unix).
     pub path: PathBuf,
     /// Where delays, visibility timeouts and message ages take the time from.
     pub clock: Clock,
@@ -115,48 +116,6 @@ impl OpenError {
     }
 }
 
-/// Why the engine did not do what was asked.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Failure {
-    #[error("the engine is closed")]
-    Closed,
-    #[error("the engine failed inside")]
-    Panicked,
-    #[error("the database failed")]
-    Database(#[from] fjall::Error),
-    #[error(transparent)]
-    Corrupt(#[from] Corrupt),
-    #[error("{0}")]
-    Rejected(&'static str),
-}
-
-impl From<InvalidKey> for Failure {
-    fn from(error: InvalidKey) -> Self {
-        Self::Rejected(match error {
-            InvalidKey::Partition => "a partition key has 1 to 2,048 bytes and no NUL",
-            InvalidKey::Sort => "a sort key has 1 to 1,024 bytes",
-        })
-    }
-}
-
-impl From<Failure> for StoreError {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Rejected(_) => Self::Rejected(failure.into()),
-            _ => Self::Unavailable(failure.into()),
-        }
-    }
-}
-
-impl From<Failure> for QueueError {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Rejected(_) => Self::Rejected(failure.into()),
-            _ => Self::Unavailable(failure.into()),
-        }
-    }
-}
-
 /// The database and what guards it: all that the lanes' threads need.
 pub(super) struct Shared {
     database: Database,
@@ -170,6 +129,9 @@ pub(super) struct Shared {
     pub stripes: Stripes,
     syncs: Arc<Syncs>,
     hooks: SyncHooks,
+    /// Commits wait while a test holds this.
+    #[cfg(test)]
+    pub stall: Mutex<()>,
 }
 
 impl Shared {
@@ -197,6 +159,8 @@ impl Shared {
         if batch.is_empty() {
             return Ok(());
         }
+        #[cfg(test)]
+        drop(self.stall.lock());
         match batch.commit() {
             Ok(()) => {
                 self.syncs.committed();
@@ -231,7 +195,7 @@ impl Engine {
     #[expect(clippy::needless_pass_by_value, reason = "the options are used up: an engine is opened once")]
     pub fn open(options: EngineOptions) -> Result<Self, OpenError> {
         let path = options.path.clone();
-        fs::create_dir_all(&path).map_err(|error| OpenError::Unwritable(path.clone(), error))?;
+        make_private(&path).map_err(|error| OpenError::Unwritable(path.clone(), error))?;
         let syncs = Arc::new(Syncs::new());
         let shared = open_database(&options, &syncs).map_err(|error| OpenError::of(&path, error))?;
         let unwritable = |error| OpenError::Unwritable(path.clone(), error);
@@ -313,26 +277,18 @@ impl fmt::Debug for Engine {
 
 /// The database as the engine sets it up. Apart from the engine only what compares itself to it needs this.
 pub fn database_builder(path: &Path) -> DatabaseBuilder<Database> {
-    Database::builder(path)
-        .cache_size(CACHE_BYTES)
-        .max_journaling_size(MAX_JOURNAL_BYTES)
-        .worker_threads(std::env::var("EXP_T").map_or(2, |v| v.parse().unwrap()))
+    Database::builder(path).cache_size(CACHE_BYTES).max_journaling_size(MAX_JOURNAL_BYTES).worker_threads(FJALL_THREADS)
 }
 
 /// A keyspace as the engine sets it up.
 pub fn keyspace_options() -> KeyspaceCreateOptions {
-    KeyspaceCreateOptions::default()
-        .max_memtable_size(std::env::var("EXP_M").map_or(16, |v| v.parse::<u64>().unwrap()) << 20)
+    KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES)
 }
 
 fn open_database(options: &EngineOptions, syncs: &Arc<Syncs>) -> fjall::Result<Shared> {
     let database = database_builder(&options.path).open()?;
     let memtable = if options.record_syncs { RECORDING_MEMTABLE_BYTES } else { MEMTABLE_BYTES };
-    let keyspace = |name: &str| {
-        database.keyspace(name, || {
-            if options.record_syncs { keyspace_options().max_memtable_size(memtable) } else { keyspace_options() }
-        })
-    };
+    let keyspace = |name: &str| database.keyspace(name, || keyspace_options().max_memtable_size(memtable));
     Ok(Shared {
         tables: [keyspace(Table::Auth.name())?, keyspace(Table::Social.name())?, keyspace(Table::Feed.name())?],
         expiry: keyspace("expiry")?,
@@ -341,6 +297,23 @@ fn open_database(options: &EngineOptions, syncs: &Arc<Syncs>) -> fjall::Result<S
         stripes: Stripes::new(),
         syncs: Arc::clone(syncs),
         hooks: options.sync_hooks.clone(),
+        #[cfg(test)]
+        stall: Mutex::default(),
         database,
     })
+}
+
+/// Makes the folder, for its owner alone: it holds password hashes and keys. One that others may enter, because an
+/// operator or an earlier version made it, is closed to them; what lies in it needs no rights of its own then.
+fn make_private(folder: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    builder.mode(OWNER_ONLY);
+    builder.create(folder)?;
+    #[cfg(unix)]
+    if fs::metadata(folder)?.permissions().mode() & 0o777 != OWNER_ONLY {
+        fs::set_permissions(folder, fs::Permissions::from_mode(OWNER_ONLY))?;
+    }
+    Ok(())
 }

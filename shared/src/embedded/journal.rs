@@ -11,6 +11,8 @@ use std::os::unix::fs::MetadataExt;
 
 /// The file that names how far the journal is synced: `<journal file> <bytes>`.
 const RECORD: &str = "synced";
+/// Listings without a journal after which there is none.
+const LISTINGS: usize = 3;
 
 /// The newest journal of a database, opened a second time to sync it.
 ///
@@ -40,15 +42,48 @@ impl Journal {
         Ok(Self { folder: folder.to_owned(), number, file: File::open(path_of(folder, number))? })
     }
 
-    /// Moves on to the newest journal: fjall numbers them one after another.
+    /// Moves on to the journal that fjall writes to.
+    ///
+    /// fjall makes journal N+1 after it has sealed N (with a full sync), removes sealed journals in their order, and
+    /// never removes the one it writes to. Both happen at any time, on its own threads. So:
+    /// - N+1 is there: N is sealed, go on to N+1.
+    /// - N+1 is not there, and *afterwards* N still is: N+1 cannot have been removed before, as N would have gone first.
+    ///   So it had not been made when we looked, and N was the journal in use then. What was committed before this call
+    ///   is in N or in one sealed before it.
+    /// - Both are gone: any number of journals came and went since the last sync. The largest number in a listing is
+    ///   taken and judged by the same three rules, as a listing is no moment either: it may miss a journal made during
+    ///   it, and name one removed since.
+    ///
+    /// Each turn of the loop that does not end it saw a journal come or go; fjall writes 64 MB for each.
+    ///
+    /// Looking needs no file descriptor, opening does: so with none left a sync still passes, until the next journal.
+    ///
+    /// # Errors
+    /// Also when there is no journal at all, which no database that is open looks like.
     pub fn follow(&mut self) -> io::Result<()> {
         loop {
-            match File::open(path_of(&self.folder, self.number + 1)) {
-                Ok(file) => (self.file, self.number) = (file, self.number + 1),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-                Err(error) => return Err(error),
+            if self.is_there(self.number + 1)? {
+                self.move_to(self.number + 1)?;
+            } else if self.is_there(self.number)? {
+                return Ok(());
+            } else {
+                self.move_to(newest(&self.folder)?)?;
             }
         }
+    }
+
+    fn is_there(&self, number: u64) -> io::Result<bool> {
+        path_of(&self.folder, number).try_exists()
+    }
+
+    /// Opens another journal, or leaves all as it is when that one was removed meanwhile.
+    fn move_to(&mut self, number: u64) -> io::Result<()> {
+        match File::open(path_of(&self.folder, number)) {
+            Ok(file) => (self.file, self.number) = (file, number),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
     }
 
     /// Makes everything durable that was written to the file before.
@@ -151,10 +186,17 @@ fn journals(folder: &Path) -> io::Result<impl Iterator<Item = io::Result<u64>>> 
     Ok(entries.filter_map(|entry| entry.map(|entry| number_of(&entry.path())).transpose()))
 }
 
+/// The largest number in a listing. One listing may see no journal although there always is one: made too late to be
+/// seen, removed too early. Several in a row cannot, as 64 MB are written in between.
 fn newest(folder: &Path) -> io::Result<u64> {
-    let mut newest = None;
-    for number in journals(folder)? {
-        newest = newest.max(Some(number?));
+    for _ in 0..LISTINGS {
+        let mut newest = None;
+        for number in journals(folder)? {
+            newest = newest.max(Some(number?));
+        }
+        if let Some(newest) = newest {
+            return Ok(newest);
+        }
     }
-    newest.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the database has no journal"))
+    Err(io::Error::new(io::ErrorKind::NotFound, "the database has no journal"))
 }

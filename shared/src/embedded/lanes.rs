@@ -18,7 +18,7 @@ use std::{
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
 
-use super::engine::Failure;
+use super::failure::Failure;
 
 /// Which kind of work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,6 +8,7 @@
 //!
 //! In reading order:
 //! - [`engine`]: opening and closing the database, committing, waiting for durability.
+//! - `failure`: why the engine did not do what was asked, in the terms of both ports.
 //! - [`codec`]: items as bytes.
 //! - `stripes`: the mutexes that isolate conditional writes.
 //! - `lanes`: the threads that call fjall, so that async threads never do.
@@ -22,6 +23,7 @@
 
 pub mod codec;
 pub mod engine;
+mod failure;
 pub mod journal;
 mod lanes;
 pub mod queue;

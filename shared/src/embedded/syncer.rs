@@ -18,9 +18,13 @@ use parking_lot::{Condvar, Mutex};
 use tokio::sync::watch;
 
 use super::{
-    engine::{EngineOptions, Failure, SyncHooks},
+    engine::{EngineOptions, SyncHooks},
+    failure::Failure,
     journal::Journal,
 };
+
+/// `ENFILE` and `EMFILE` on every Unix: the system or the process has no descriptor left.
+const NO_DESCRIPTOR_LEFT: [i32; 2] = [23, 24];
 
 /// What all share who commit, wait or sync.
 pub struct Syncs {
@@ -152,14 +156,24 @@ impl Syncer {
         (self.hooks.before)()?;
         // Cheap, as the bytes were flushed by the commits; fails when a sync or a flush of fjall's own failed.
         self.database.persist(PersistMode::Buffer).map_err(io::Error::other)?;
-        self.journal.follow()?;
+        let own_descriptor = self.follow()?;
         let written = self.record.then(|| self.journal.written()).transpose()?;
-        if cfg!(target_os = "linux") {
+        if own_descriptor {
             self.journal.sync()?;
         } else {
             self.database.persist(PersistMode::SyncData).map_err(io::Error::other)?;
         }
         self.syncs.done.fetch_add(1, Ordering::SeqCst);
         written.map_or(Ok(()), |bytes| self.journal.record(bytes))
+    }
+
+    /// Whether our own descriptor is of the journal in use. It is not when there is a new journal and no descriptor
+    /// left to open it with; fjall then syncs through its own, which is as good, only slower.
+    fn follow(&mut self) -> io::Result<bool> {
+        match self.journal.follow() {
+            Ok(()) => Ok(cfg!(target_os = "linux")),
+            Err(error) if error.raw_os_error().is_some_and(|code| NO_DESCRIPTOR_LEFT.contains(&code)) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The embedded engine through its public interfaces.
 
 mod durability;
+mod journals;
 mod opening;
 mod queue;
 mod restart;

@@ -1,9 +1,12 @@
+use std::time::Duration;
+
 use shared::{
     embedded::{Engine, EngineOptions, OpenError},
-    store::{Store, Table, Write},
+    queue::{Queue, QueueName},
+    store::{Consistency, Store, StoreError, Table, Write},
 };
 
-use crate::{engine, get, item, key, store};
+use crate::{bodies, engine, engine_by_hand, get, item, key, queue_on, receive, send, store};
 
 #[test]
 fn a_folder_that_is_open_is_refused_in_one_line() {
@@ -50,4 +53,61 @@ async fn a_closed_engine_answers_as_unavailable() {
     engine.close();
     let error = store.write(Table::Social, Write::put(item("p", "s"))).await.expect_err("closed");
     assert!(error.is_transient(), "{error:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn the_folder_is_its_owners_alone_whether_it_was_there_or_not() {
+    use std::{fs, os::unix::fs::PermissionsExt as _};
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let open_to_all = |path| fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("its owner may");
+    open_to_all(folder.path());
+    let path = folder.path().join("data/db");
+    let mode = || fs::metadata(&path).expect("there").permissions().mode() & 0o777;
+    drop(engine(&path));
+    assert_eq!(mode(), 0o700);
+    open_to_all(&path);
+    drop(engine(&path));
+    assert_eq!(mode(), 0o700);
+}
+
+fn spoil(path: &std::path::Path, keyspace: &str, spoil: impl FnOnce(&fjall::Keyspace)) {
+    use shared::embedded::engine::{database_builder, keyspace_options};
+
+    let database = database_builder(path).open().expect("a database");
+    spoil(&database.keyspace(keyspace, keyspace_options).expect("a keyspace"));
+}
+
+#[tokio::test]
+async fn an_item_that_cannot_be_read_is_malformed_and_not_worth_another_try() {
+    let folder = tempfile::tempdir().expect("a folder");
+    drop(engine(folder.path()));
+    spoil(folder.path(), Table::Social.name(), |social| social.insert("p\0s", [255]).expect("written"));
+    let store = store(folder.path());
+    let error = store.get(Table::Social, &key("p", "s"), Consistency::Strong).await.expect_err("not readable");
+    assert!(matches!(error, StoreError::Malformed(_)) && !error.is_transient(), "{error:?}");
+    assert!(get(&store, &key("p", "other")).await.is_none());
+}
+
+#[tokio::test]
+async fn a_message_that_cannot_be_read_becomes_a_dead_letter_and_keeps_no_other_back() {
+    let folder = tempfile::tempdir().expect("a folder");
+    send(&queue_on(engine_by_hand(folder.path()).0), &["a", "unreadable", "b"]).await;
+    spoil(folder.path(), "messages", |messages| {
+        let rows = messages.iter().map(|row| row.into_inner().expect("a row"));
+        let (key, mut row) = rows.map(|(key, row)| (key, row.to_vec())).nth(1).expect("three rows");
+        *row.last_mut().expect("a body") = 0xff;
+        messages.insert(key, row).expect("written");
+    });
+    let (engine, clock) = engine_by_hand(folder.path());
+    let queue = queue_on(engine);
+    assert_eq!(bodies(&receive(&queue, 10).await), ["a", "b"]);
+    for _ in 1..5 {
+        clock.advance(Duration::from_mins(1));
+        assert_eq!(bodies(&receive(&queue, 10).await), ["a", "b"]);
+    }
+    clock.advance(Duration::from_mins(1));
+    assert!(receive(&queue, 10).await.is_empty());
+    assert_eq!(queue.depth(QueueName::JobDlq).await.expect("a depth").visible, 3);
 }

@@ -26,7 +26,8 @@ use async_trait::async_trait;
 use tokio::time::Instant;
 
 use super::{
-    engine::{Engine, Failure, OpenError, Shared},
+    engine::{Engine, OpenError, Shared},
+    failure::Failure,
     lanes::Lane,
 };
 use crate::{
@@ -103,7 +104,7 @@ impl EmbeddedQueue {
     /// without receiving them. Not part of the port; for operator commands.
     ///
     /// # Errors
-    /// `Unavailable` when the engine fails.
+    /// `Unavailable` when the engine fails, `Rejected` when a row cannot be read.
     pub async fn browse(
         &self,
         queue: QueueName,
@@ -232,4 +233,49 @@ fn check_sent(messages: &[OutgoingMessage]) -> Result<(), Failure> {
     check("a message is not empty", messages.iter().all(|message| !message.body.is_empty()))?;
     let delays_fit = messages.iter().all(|message| message.delay <= limits::MAX_MESSAGE_DELAY);
     check("a message is delayed by 15 minutes at most", delays_fit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::embedded::EngineOptions;
+
+    const JOBS: QueueName = QueueName::JobQ;
+
+    async fn receive(queue: &EmbeddedQueue) -> Vec<ReceivedMessage> {
+        queue.receive(JOBS, 10, Duration::ZERO, None).await.expect("received")
+    }
+
+    #[tokio::test]
+    async fn a_commit_that_stalls_holds_up_no_async_task() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let engine = Engine::open(EngineOptions::at(folder.path())).expect("an engine");
+        let queue = EmbeddedQueue::open(engine.clone(), QueueSettingsOf::default()).expect("a queue");
+        let message = OutgoingMessage { body: "a".to_owned(), group: "group".to_owned(), delay: Duration::ZERO };
+        queue.send(JOBS, vec![message]).await.expect("sent");
+        let receipt = receive(&queue).await.remove(0).receipt;
+
+        // Released after a minute at the most, so that a failure is no hang.
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let (stalled, is_stalled) = std::sync::mpsc::channel();
+        let shared = Arc::clone(engine.shared());
+        let stall = std::thread::spawn(move || {
+            let _stalled = shared.stall.lock();
+            stalled.send(()).expect("the test waits");
+            released.recv_timeout(Duration::from_mins(1)).is_ok()
+        });
+        is_stalled.recv().expect("it stalls");
+        let changing = tokio::spawn({
+            let queue = queue.clone();
+            async move { queue.change_visibility(JOBS, vec![(receipt, Duration::ZERO)]).await }
+        });
+        while queue.depth(JOBS).await.expect("a depth").visible == 0 {
+            tokio::task::yield_now().await;
+        }
+        assert!(!changing.is_finished(), "its commit stalls");
+        release.send(()).expect("commits stalled until now");
+        assert!(stall.join().expect("no panic"), "the depth was answered while a commit stalled");
+        changing.await.expect("no panic").expect("changed");
+        assert_eq!(receive(&queue).await[0].receive_count, 2);
+    }
 }

@@ -16,7 +16,8 @@ use uuid::Uuid;
 use super::{
     super::{
         codec::{self, Corrupt},
-        engine::{Failure, Shared},
+        engine::Shared,
+        failure::Failure,
     },
     StoredMessage,
 };

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{super::engine::Failure, ready::Ready};
+use super::{super::failure::Failure, ready::Ready};
 use crate::{
     domain::Timestamp,
     queue::{QueueDepth, Receipt},

@@ -3,14 +3,15 @@
 use std::{sync::Arc, time::Duration};
 
 use fjall::{OwnedWriteBatch, UserValue};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::{
     super::{
-        codec,
-        engine::{Failure, Shared},
+        codec::{self, Corrupt},
+        engine::Shared,
+        failure::Failure,
     },
     QueueSettingsOf,
     rows::{self, Receives},
@@ -32,9 +33,14 @@ pub struct Queues {
 }
 
 /// One queue's memory, and who waits for it.
+///
+/// Two mutexes, as a commit may stall for as long as the disk wants: `state` is held for a look or a change in memory
+/// and never for a commit, so async tasks may take it. `order` is held over a change in memory together with its commit
+/// and is taken only by the engine's threads, before `state`.
 #[derive(Default)]
 pub struct OneQueue {
     state: Mutex<State>,
+    order: Mutex<()>,
     wake: Arc<Notify>,
 }
 
@@ -120,6 +126,15 @@ impl OneQueue {
         let mut state = self.state.lock();
         state.promote(now);
         state.depth(now)
+    }
+
+    /// Held by whoever changes what is known of one message in memory and on disk: it goes to the journal in the order
+    /// in which it was decided. Else a change of visibility could come after the receive that follows it and undo that
+    /// one's mark, or after the delete and leave a row behind.
+    ///
+    /// Sending needs it not: nobody knows the messages before they are committed.
+    fn in_order(&self) -> MutexGuard<'_, ()> {
+        self.order.lock()
     }
 
     /// Changes the memory, then wakes who must know: one receiver when there is something to take, all when something
@@ -212,6 +227,7 @@ pub fn receive(shared: &Shared, queues: &Arc<Queues>, receive: &Receive) -> Resu
     let queue = receive.queue;
     let dead_letters = queue.dead_letter_queue();
     let max_receives = dead_letters.map(|_| queues.settings.of(queue).max_receives);
+    let in_order = queues.of(queue).in_order();
     let Taken { handed, dead } = queues.of(queue).update(|state| {
         state.promote(receive.now);
         state.take(receive.max, receive.now.plus(receive.visibility), max_receives)
@@ -227,9 +243,18 @@ pub fn receive(shared: &Shared, queues: &Arc<Queues>, receive: &Receive) -> Resu
         // Nobody deletes what was just taken, as its receipt is not out yet; the others are delivered in any case.
         let Some(row) = shared.messages.get(&key)? else { continue };
         batch.insert(&shared.receives, key, Receives { times: hold.receives, in_flight: true }.encode());
-        received.push(read(hold, &row)?);
+        match read(hold, &row) {
+            Ok(message) => received.push(message),
+            // Counts as received, so that it ends in the dead letters like any message that nobody can handle.
+            Err(Corrupt) => tracing::error!(
+                queue.name = %queue.name(),
+                queue.sequence = hold.sequence,
+                "A message of {} cannot be read", queue.name()
+            ),
+        }
     }
     shared.commit(batch)?;
+    drop(in_order);
     if let Some((to, messages)) = moved {
         queues
             .of(to)
@@ -238,7 +263,7 @@ pub fn receive(shared: &Shared, queues: &Arc<Queues>, receive: &Receive) -> Resu
     Ok(Handed { messages: received, queues: Arc::clone(queues), queue })
 }
 
-fn read(hold: Hold, row: &UserValue) -> Result<ReceivedMessage, Failure> {
+fn read(hold: Hold, row: &UserValue) -> Result<ReceivedMessage, Corrupt> {
     let head = rows::decode(row)?;
     Ok(ReceivedMessage {
         message_id: head.id.to_string(),
@@ -275,6 +300,7 @@ fn bury(
 ///
 /// They leave the memory first, so that nobody receives a message whose row is about to go.
 pub fn delete(shared: &Shared, queues: &Queues, queue: QueueName, holds: &[Hold]) -> Result<(), Failure> {
+    let _in_order = queues.of(queue).in_order();
     let released: Vec<u64> = queues.of(queue).update(|state| {
         holds.iter().filter(|hold| state.release(**hold).is_some()).map(|hold| hold.sequence).collect()
     });
@@ -295,16 +321,16 @@ pub fn change(
     changes: &[(Hold, Duration)],
     now: Timestamp,
 ) -> Result<(), Failure> {
-    queues.of(queue).update(|state| {
+    let _in_order = queues.of(queue).in_order();
+    let changed: Vec<Hold> = queues.of(queue).update(|state| {
         state.promote(now);
-        let mut batch = shared.batch();
-        for (hold, after) in changes {
-            if state.change(*hold, now, now.plus(*after)) {
-                let row = Receives { times: hold.receives, in_flight: false }.encode();
-                batch.insert(&shared.receives, rows::key_of(queue, hold.sequence), row);
-            }
-        }
-        // Within the lock: a receive that follows must come later in the journal too, or its mark would be undone.
-        shared.commit(batch)
-    })
+        let held = changes.iter().filter(|(hold, after)| state.change(*hold, now, now.plus(*after)));
+        held.map(|(hold, _)| *hold).collect()
+    });
+    let mut batch = shared.batch();
+    for hold in changed {
+        let row = Receives { times: hold.receives, in_flight: false }.encode();
+        batch.insert(&shared.receives, rows::key_of(queue, hold.sequence), row);
+    }
+    shared.commit(batch)
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::super::engine::Failure;
+use super::super::failure::Failure;
 use crate::store::{Attributes, Changes, Condition, Test, Value};
 
 /// Whether a condition holds of what is stored.

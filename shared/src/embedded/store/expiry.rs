@@ -14,7 +14,8 @@ use fjall::{Readable, UserKey};
 use super::{
     super::{
         codec::{self, Corrupt},
-        engine::{Failure, Shared},
+        engine::Shared,
+        failure::Failure,
         stripes::Stripe,
     },
     write::Filling,

@@ -49,7 +49,7 @@ impl EmbeddedStore {
     /// request reads a whole table. For tests and operator commands.
     ///
     /// # Errors
-    /// `Unavailable` when the engine fails.
+    /// `Unavailable` when the engine fails, `Malformed` when an item cannot be read.
     pub async fn scan(&self, table: Table, after: Option<Key>, limit: usize) -> Result<Vec<Item>, StoreError> {
         Ok(self.engine.run(Lane::Read, move |shared| read::scan(shared, table, after.as_ref(), limit)).await?)
     }

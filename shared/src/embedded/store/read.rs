@@ -4,10 +4,7 @@ use std::ops::Bound;
 
 use fjall::{Guard, Readable};
 
-use super::super::{
-    codec,
-    engine::{Failure, Shared},
-};
+use super::super::{codec, engine::Shared, failure::Failure};
 use crate::{
     limits,
     store::{Item, Key, Order, Projection, Query, QueryPage, SortRange, Table},

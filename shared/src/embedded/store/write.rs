@@ -3,11 +3,7 @@
 use fjall::{OwnedWriteBatch, UserKey, UserValue};
 
 use super::{
-    super::{
-        codec,
-        engine::{Failure, Shared},
-        stripes::Stripe,
-    },
+    super::{codec, engine::Shared, failure::Failure, stripes::Stripe},
     condition, expiry,
 };
 use crate::{
