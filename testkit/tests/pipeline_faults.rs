@@ -14,9 +14,10 @@ use std::{
 };
 
 use shared::{
-    domain::{PostId, UserId},
+    domain::{PostId, PostText, UserId},
     limits,
     queue::{Queue, QueueName},
+    service::posts::IdempotencyKey,
     store::{BatchWrite, Store, StoreError},
 };
 use support::Embedded;
@@ -60,6 +61,18 @@ async fn assert_delivered(pipeline: &Pipeline, followers: &[UserId], mut posts: 
     }
 }
 
+/// Publishes, as often as it takes: the same post, by its key.
+async fn insist_on_post(pipeline: &Pipeline, author: UserId, key: &str) -> PostId {
+    let text = PostText::parse("through the storm").unwrap();
+    let key = IdempotencyKey::parse(key).unwrap();
+    loop {
+        match pipeline.publish.publish(author, text.clone(), Some(&key), pipeline.clock.now()).await {
+            Ok(view) => return view.post.post_id,
+            Err(error) => assert!(error.is_transient(), "{error:?}"),
+        }
+    }
+}
+
 async fn storm(seed: u64) {
     let home = Embedded::open();
     let healthy = home.pipeline(1_000);
@@ -73,7 +86,7 @@ async fn storm(seed: u64) {
     home.clock.advance(Duration::from_millis(1));
     let mut posts = Vec::new();
     for number in 0..10 {
-        posts.push(pipeline.post(authors[number % authors.len()], "through the storm").await);
+        posts.push(insist_on_post(&pipeline, authors[number % authors.len()], &format!("key-{number}")).await);
     }
     pipeline.drain().await;
     while queue.pending_duplicates(QueueName::PostQ) + queue.pending_duplicates(QueueName::JobQ) > 0 {

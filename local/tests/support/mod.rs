@@ -60,12 +60,17 @@ impl TestApp {
         Self { handle, client, dir }
     }
 
-    /// Stops as SIGTERM does and starts on the same data.
+    /// Stops as SIGTERM does and starts on the same data, set up as users have it.
     pub async fn restart(self, seams: Seams) -> Self {
+        self.stop().await.start(seams).await
+    }
+
+    /// Stops as SIGTERM does.
+    pub async fn stop(self) -> StoppedApp {
         let Self { handle, client, dir } = self;
         drop(client);
         handle.stop().await.unwrap();
-        Self::start_in(dir, |_| {}, seams).await
+        StoppedApp { dir }
     }
 
     /// The services on the same database.
@@ -82,6 +87,23 @@ impl TestApp {
     pub async fn drain(&self) {
         let drained = tokio::time::timeout(DRAIN_BOUND, self.handle.drain()).await;
         assert!(drained.is_ok(), "not drained within {DRAIN_BOUND:?}");
+    }
+}
+
+/// A service that has ended, and its data.
+pub struct StoppedApp {
+    dir: TempDir,
+}
+
+impl StoppedApp {
+    /// The data directory.
+    pub fn data_dir(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    /// Starts on the same data, set up as users have it.
+    pub async fn start(self, seams: Seams) -> TestApp {
+        TestApp::start_in(self.dir, |_| {}, seams).await
     }
 }
 
