@@ -17,7 +17,7 @@ use shared::{
     dao::{Outbox, Users},
     domain::{Clock, DisplayName, Handle, IdGenerator, PageLimit, PostId, PostText, Profile, Timestamp, User, UserId},
     limits,
-    queue::{Queue, QueueName, ReceivedMessage},
+    queue::{Queue, QueueName, ReceivedMessage, delete_all},
     service::{
         delivery::DeliveryService,
         fan_out::{FanOutOptions, FanOutService},
@@ -147,11 +147,9 @@ impl Pipeline {
         let count = messages.len();
         if count > 0 {
             let done = self.handle(name, messages).await;
-            let receipts: Vec<_> = done.into_iter().map(|message| message.receipt).collect();
-            if !receipts.is_empty() {
-                // A failed delete only means that the message comes again.
-                let _again = self.queue.delete(name, receipts).await;
-            }
+            let receipts = done.into_iter().map(|message| message.receipt).collect();
+            // As an event source does; what could not be deleted all the same comes again.
+            let _again = delete_all(self.queue.as_ref(), name, receipts).await;
         }
         count
     }

@@ -3,18 +3,26 @@
 
 pub mod process;
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
+use futures::{StreamExt as _, stream};
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy::Client, client::legacy::connect::HttpConnector, rt::TokioExecutor};
 use local::{Application, Config, DataDir, Handle, Seams, services::Services};
 use serde_json::{Value, json};
-use shared::service::passwords::HashingOptions;
+use shared::{queue::Queue, service::passwords::HashingOptions, store::Store};
 use tempfile::TempDir;
 
 /// Longer than any drain of a test takes, so that one that never ends fails with a word.
 const DRAIN_BOUND: Duration = Duration::from_mins(1);
+
+/// Requests of one kind that run at once where a test needs many.
+const AT_ONCE: usize = 16;
 
 /// What every test's users have.
 pub const PASSWORD: &str = "correct horse battery";
@@ -52,12 +60,17 @@ impl TestApp {
         Self { handle, client, dir }
     }
 
-    /// Stops as SIGTERM does and starts on the same data.
+    /// Stops as SIGTERM does and starts on the same data, set up as users have it.
     pub async fn restart(self, seams: Seams) -> Self {
+        self.stop().await.start(seams).await
+    }
+
+    /// Stops as SIGTERM does.
+    pub async fn stop(self) -> StoppedApp {
         let Self { handle, client, dir } = self;
         drop(client);
         handle.stop().await.unwrap();
-        Self::start_in(dir, |_| {}, seams).await
+        StoppedApp { dir }
     }
 
     /// The services on the same database.
@@ -77,6 +90,23 @@ impl TestApp {
     }
 }
 
+/// A service that has ended, and its data.
+pub struct StoppedApp {
+    dir: TempDir,
+}
+
+impl StoppedApp {
+    /// The data directory.
+    pub fn data_dir(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    /// Starts on the same data, set up as users have it.
+    pub async fn start(self, seams: Seams) -> TestApp {
+        TestApp::start_in(self.dir, |_| {}, seams).await
+    }
+}
+
 impl std::ops::Deref for TestApp {
     type Target = ApiClient;
 
@@ -88,6 +118,34 @@ impl std::ops::Deref for TestApp {
 /// The default seams with cheap password hashes.
 pub fn seams() -> Seams {
     Seams { hashing: HashingOptions::cheap(), ..Seams::default() }
+}
+
+/// A wrapper around a port, within reach of the test once the service is built.
+#[derive(Debug)]
+pub struct Wrapped<W>(Arc<OnceLock<Arc<W>>>);
+
+impl<W> std::ops::Deref for Wrapped<W> {
+    type Target = W;
+
+    fn deref(&self) -> &W {
+        self.0.get().expect("the service is built")
+    }
+}
+
+/// Puts `wrap` around the store of one service.
+pub fn wrap_store<W: Store>(seams: &mut Seams, wrap: impl Fn(Arc<dyn Store>) -> W + Send + 'static) -> Wrapped<W> {
+    let built = Arc::new(OnceLock::new());
+    let wrapped = Wrapped(Arc::clone(&built));
+    seams.wrap_store = Some(Box::new(move |bare| built.get_or_init(|| Arc::new(wrap(bare))).clone()));
+    wrapped
+}
+
+/// Puts `wrap` around the queues of one service.
+pub fn wrap_queue<W: Queue>(seams: &mut Seams, wrap: impl Fn(Arc<dyn Queue>) -> W + Send + 'static) -> Wrapped<W> {
+    let built = Arc::new(OnceLock::new());
+    let wrapped = Wrapped(Arc::clone(&built));
+    seams.wrap_queue = Some(Box::new(move |bare| built.get_or_init(|| Arc::new(wrap(bare))).clone()));
+    wrapped
 }
 
 /// An answer.
@@ -119,6 +177,12 @@ impl Answer {
     #[track_caller]
     pub fn texts(&self) -> Vec<&str> {
         self.items().iter().map(|post| post["text"].as_str().unwrap()).collect()
+    }
+
+    /// The ids of a page of posts.
+    #[track_caller]
+    pub fn post_ids(&self) -> Vec<String> {
+        post_ids(self.items())
     }
 
     /// Where the next page begins.
@@ -237,6 +301,17 @@ impl ApiClient {
         self.get(&format!("/v1/users/{user}"), person).await
     }
 
+    /// Registers this many users, whose handles are `name` and a number.
+    pub async fn register_many(&self, name: &str, count: usize) -> Vec<Person> {
+        let handles: Vec<String> = (0..count).map(|number| format!("{name}_{number}")).collect();
+        stream::iter(&handles).map(|handle| self.register(handle)).buffered(AT_ONCE).collect().await
+    }
+
+    /// Each of the followers follows the followee.
+    pub async fn follow_all(&self, followers: &[Person], followee: &Person) {
+        stream::iter(followers).for_each_concurrent(AT_ONCE, |follower| self.follow(follower, followee)).await;
+    }
+
     /// `PUT /v1/users/{user}/follow`, which must succeed.
     pub async fn follow(&self, follower: &Person, followee: &Person) {
         self.try_follow(follower, &followee.user_id).await.expect(204);
@@ -301,15 +376,22 @@ impl ApiClient {
 
     /// The texts of a whole feed, page by page to the end.
     pub async fn whole_feed(&self, person: &Person, limit: u32) -> Vec<String> {
-        let mut texts = Vec::new();
+        let posts = self.whole_list(person, "/v1/feed", limit).await;
+        posts.iter().map(|post| post["text"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// The items of a list, page by page to the end; every page but the last must be full.
+    pub async fn whole_list(&self, person: &Person, path: &str, limit: u32) -> Vec<Value> {
+        let mut items = Vec::new();
         let mut query = format!("?limit={limit}");
         loop {
-            let page = self.feed(person, &query).await.expect(200);
-            texts.extend(page.texts().into_iter().map(str::to_owned));
+            let page = self.get(&format!("{path}{query}"), person).await.expect(200);
+            items.extend_from_slice(page.items());
             match page.next_cursor() {
                 Some(cursor) => query = format!("?limit={limit}&cursor={cursor}"),
-                None => return texts,
+                None => return items,
             }
+            assert_eq!(page.items().len(), limit as usize, "a page that is not the last is full");
         }
     }
 
@@ -322,6 +404,12 @@ impl ApiClient {
     pub async fn openapi(&self) -> Answer {
         self.request(Method::GET, "/openapi.json", None, None).await
     }
+}
+
+/// The ids of posts.
+#[track_caller]
+pub fn post_ids(posts: &[Value]) -> Vec<String> {
+    posts.iter().map(|post| post["post_id"].as_str().unwrap().to_owned()).collect()
 }
 
 /// The user of an answer to register or login.

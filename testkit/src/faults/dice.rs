@@ -36,6 +36,17 @@ impl FaultSwitch {
     }
 }
 
+/// How many faults there were.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FaultCounts {
+    /// Calls that were throttled.
+    pub throttled: u64,
+    /// Calls answered as if the port were unavailable, made or not.
+    pub unavailable: u64,
+    /// Entries of batches that were left undone.
+    pub undone: u64,
+}
+
 /// Why a wrapper failed a call: the cause in the error, to tell it from a real one.
 #[derive(Debug, thiserror::Error)]
 #[error("injected by a test: {0}")]
@@ -65,11 +76,16 @@ pub(super) enum Fate {
 pub(super) struct Dice {
     rng: Mutex<StdRng>,
     switch: FaultSwitch,
+    counts: Mutex<FaultCounts>,
 }
 
 impl Dice {
     pub fn new(seed: u64) -> Self {
-        Self { rng: Mutex::new(StdRng::seed_from_u64(seed)), switch: FaultSwitch::default() }
+        Self { rng: Mutex::new(StdRng::seed_from_u64(seed)), switch: FaultSwitch::default(), counts: Mutex::default() }
+    }
+
+    pub fn counts(&self) -> FaultCounts {
+        *self.counts.lock()
     }
 
     pub fn switch(&self) -> FaultSwitch {
@@ -82,6 +98,9 @@ impl Dice {
             return Fate::Passes;
         }
         let thrown: f64 = self.rng.lock().random();
+        let mut counts = self.counts.lock();
+        counts.throttled += u64::from(thrown < throttled);
+        counts.unavailable += u64::from((throttled..throttled + before + after).contains(&thrown));
         if thrown < throttled {
             Fate::Throttled
         } else if thrown < throttled + before {
@@ -105,6 +124,8 @@ impl Dice {
 
     /// Parts things: those that are done, and those that are left undone with this probability.
     pub fn part<T>(&self, things: Vec<T>, undone: f64) -> (Vec<T>, Vec<T>) {
-        things.into_iter().partition(|_| !self.happens(undone))
+        let (done, left): (_, Vec<T>) = things.into_iter().partition(|_| !self.happens(undone));
+        self.counts.lock().undone += left.len() as u64;
+        (done, left)
     }
 }

@@ -3,16 +3,19 @@
 //! - [`FaultyStore`], [`FaultyQueue`]: throttle, fail before or after the work is done, leave parts of batches undone,
 //!   deliver twice; by the dice of a seed, so that the same calls in the same order meet the same faults.
 //! - [`StaleStore`]: answers every read not asked consistent from the past.
+//! - [`GuardedStore`]: asks before it writes a batch: for faults that befall certain writes.
 //! - [`CountingStore`], [`CountingQueue`]: how many calls and entries.
 
 mod counting;
 mod dice;
+mod guarded;
 mod queue;
 mod stale;
 mod store;
 
 pub use counting::{CountingQueue, CountingStore, QueueCounts, StoreCounts};
-pub use dice::FaultSwitch;
+pub use dice::{FaultCounts, FaultSwitch};
+pub use guarded::GuardedStore;
 pub use queue::{FaultyQueue, QueueFaults};
 pub use stale::StaleStore;
 pub use store::{FaultyStore, StoreFaults};

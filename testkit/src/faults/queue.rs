@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use shared::queue::{OutgoingMessage, Queue, QueueDepth, QueueError, QueueName, Receipt, ReceivedMessage};
 
-use super::dice::{Dice, Fate, FaultSwitch, Injected};
+use super::dice::{Dice, Fate, FaultCounts, FaultSwitch, Injected};
 
 /// Probabilities, 0 to 1. The first three are of a call and exclude each other (their sum is at most 1).
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -56,6 +56,11 @@ impl FaultyQueue {
     /// What turns the faults off. What was to be repeated until then still is.
     pub fn switch(&self) -> FaultSwitch {
         self.dice.switch()
+    }
+
+    /// How many faults there were so far.
+    pub fn counts(&self) -> FaultCounts {
+        self.dice.counts()
     }
 
     /// How many messages are yet to be received a second time.

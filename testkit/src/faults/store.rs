@@ -7,7 +7,7 @@ use shared::store::{
     BatchGot, BatchWrite, Consistency, Item, Key, Outcome, Query, QueryPage, Store, StoreError, Table, Write,
 };
 
-use super::dice::{Dice, Fate, FaultSwitch, Injected};
+use super::dice::{Dice, Fate, FaultCounts, FaultSwitch, Injected};
 
 /// Probabilities, 0 to 1. The first three are of a call and exclude each other (their sum is at most 1).
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -51,6 +51,11 @@ impl FaultyStore {
     /// What turns the faults off.
     pub fn switch(&self) -> FaultSwitch {
         self.dice.switch()
+    }
+
+    /// How many faults there were so far.
+    pub fn counts(&self) -> FaultCounts {
+        self.dice.counts()
     }
 
     async fn call<T>(&self, call: impl Future<Output = Result<T, StoreError>> + Send) -> Result<T, StoreError> {
