@@ -33,7 +33,17 @@ pub struct TestApp {
     pub handle: Handle,
     /// Speaks to it.
     pub client: ApiClient,
+    closing: Closing,
     dir: TempDir,
+}
+
+/// Closes the database before its directory goes: one that vanishes under a running engine ends the process.
+struct Closing(Engine);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.0.close();
+    }
 }
 
 impl TestApp {
@@ -57,7 +67,8 @@ impl TestApp {
         configure(&mut config);
         let handle = Application::build(config, seams).await.unwrap().spawn();
         let client = ApiClient::new(format!("http://{}", handle.address()));
-        Self { handle, client, dir }
+        let closing = Closing(handle.engine().clone());
+        Self { handle, client, closing, dir }
     }
 
     /// Stops as SIGTERM does and starts on the same data, set up as users have it.
@@ -67,9 +78,10 @@ impl TestApp {
 
     /// Stops as SIGTERM does.
     pub async fn stop(self) -> StoppedApp {
-        let Self { handle, client, dir } = self;
+        let Self { handle, client, closing, dir } = self;
         drop(client);
         handle.stop().await.unwrap();
+        drop(closing);
         StoppedApp { dir }
     }
 

@@ -149,7 +149,8 @@ async fn writes_with_no_free_descriptor() {
         }
     };
     assert_ne!(error.kind(), io::ErrorKind::NotFound, "{error}");
-    store.write(Table::Social, Write::put(item("p", "s"))).await.expect("written");
+    let written = store.write(Table::Social, Write::put(item("p", "s"))).await.expect("written");
+    assert!(written.is_applied());
     store.durable().await.expect("synced");
     drop(held);
 }
