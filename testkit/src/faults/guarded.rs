@@ -47,8 +47,8 @@ impl Store for GuardedStore {
         self.inner.query(query).await
     }
 
-    async fn batch_write(&self, table: Table, writes: Vec<BatchWrite>) -> Result<Vec<BatchWrite>, StoreError> {
-        (self.guard)(table, &writes).await?;
+    async fn batch_write(&self, table: Table, writes: &[BatchWrite]) -> Result<Vec<BatchWrite>, StoreError> {
+        (self.guard)(table, writes).await?;
         self.inner.batch_write(table, writes).await
     }
 
