@@ -135,7 +135,7 @@ async fn each_follower_is_reached_by_one_job_of_at_most_25() {
         app.drain().await;
         let counts = queue.take_counts(QueueName::JobQ);
         assert_eq!(counts.messages_sent, count.div_ceil(25) as u64, "{count} followers");
-        assert_eq!((counts.messages_received, counts.messages_deleted), (counts.messages_sent, counts.messages_sent));
+        assert_eq!(counts.messages_received, counts.messages_sent, "nothing goes round");
     }
     for (number, person) in people.iter().enumerate() {
         let due = posts.iter().zip(FOLLOWERS).filter(|(_, count)| number < *count).map(|(post, _)| post.clone());

@@ -36,7 +36,7 @@ impl FaultSwitch {
     }
 }
 
-/// How many faults there were.
+/// How many faults there were. Counts of several wrappers add up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct FaultCounts {
     /// Calls that were throttled.
@@ -45,6 +45,25 @@ pub struct FaultCounts {
     pub unavailable: u64,
     /// Entries of batches that were left undone.
     pub undone: u64,
+}
+
+impl FaultCounts {
+    /// Whether there was every kind of fault.
+    pub const fn has_every_kind(self) -> bool {
+        self.throttled > 0 && self.unavailable > 0 && self.undone > 0
+    }
+}
+
+impl std::ops::Add for FaultCounts {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            throttled: self.throttled + other.throttled,
+            unavailable: self.unavailable + other.unavailable,
+            undone: self.undone + other.undone,
+        }
+    }
 }
 
 /// Why a wrapper failed a call: the cause in the error, to tell it from a real one.
