@@ -15,7 +15,7 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy::Client, client::legacy::connect::HttpConnector, rt::TokioExecutor};
 use local::{Application, Config, DataDir, Handle, Seams, services::Services};
 use serde_json::{Value, json};
-use shared::{queue::Queue, service::passwords::HashingOptions, store::Store};
+use shared::{embedded::Engine, queue::Queue, service::passwords::HashingOptions, store::Store};
 use tempfile::TempDir;
 
 /// Longer than any drain of a test takes, so that one that never ends fails with a word.
