@@ -48,10 +48,26 @@ async fn a_post_is_seen_by_its_author_and_followers_and_by_nobody_else() {
 
     app.unfollow(&bob, &alice).await;
     assert_eq!(feed(&app, &bob).await, NOTHING);
-    app.follow(&bob, &alice).await;
-    let later = app.post(&alice, "hello again").await;
+}
+
+#[tokio::test]
+async fn a_new_follow_shows_only_what_came_after_it() {
+    let app = TestApp::start().await;
+    let [alice, bob, carol] = [app.register("alice").await, app.register("bob").await, app.register("carol").await];
+    app.follow_all(&[bob.clone(), carol.clone()], &alice).await;
+    app.post(&alice, "before").await;
     app.drain().await;
-    assert_eq!(feed(&app, &bob).await, [later.as_str()], "only what came since the follow");
+    for reader in [&bob, &carol] {
+        app.unfollow(reader, &alice).await;
+    }
+    // Only one looks in between, which takes the outdated entry out.
+    assert_eq!(feed(&app, &bob).await, NOTHING);
+    app.follow_all(&[bob.clone(), carol.clone()], &alice).await;
+    let after = app.post(&alice, "after").await;
+    app.drain().await;
+    for reader in [&bob, &carol] {
+        assert_eq!(feed(&app, reader).await, [after.as_str()], "{}", reader.handle);
+    }
 }
 
 #[tokio::test]
