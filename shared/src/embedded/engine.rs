@@ -313,18 +313,26 @@ impl fmt::Debug for Engine {
 
 /// The database as the engine sets it up. Apart from the engine only what compares itself to it needs this.
 pub fn database_builder(path: &Path) -> DatabaseBuilder<Database> {
-    Database::builder(path).cache_size(CACHE_BYTES).max_journaling_size(MAX_JOURNAL_BYTES).worker_threads(std::env::var("EXP_T").map_or(2, |v| v.parse().unwrap()))
+    Database::builder(path)
+        .cache_size(CACHE_BYTES)
+        .max_journaling_size(MAX_JOURNAL_BYTES)
+        .worker_threads(std::env::var("EXP_T").map_or(2, |v| v.parse().unwrap()))
 }
 
 /// A keyspace as the engine sets it up.
 pub fn keyspace_options() -> KeyspaceCreateOptions {
-    KeyspaceCreateOptions::default().max_memtable_size(std::env::var("EXP_M").map_or(16, |v| v.parse::<u64>().unwrap()) << 20)
+    KeyspaceCreateOptions::default()
+        .max_memtable_size(std::env::var("EXP_M").map_or(16, |v| v.parse::<u64>().unwrap()) << 20)
 }
 
 fn open_database(options: &EngineOptions, syncs: &Arc<Syncs>) -> fjall::Result<Shared> {
     let database = database_builder(&options.path).open()?;
     let memtable = if options.record_syncs { RECORDING_MEMTABLE_BYTES } else { MEMTABLE_BYTES };
-    let keyspace = |name: &str| database.keyspace(name, || if options.record_syncs { keyspace_options().max_memtable_size(memtable) } else { keyspace_options() });
+    let keyspace = |name: &str| {
+        database.keyspace(name, || {
+            if options.record_syncs { keyspace_options().max_memtable_size(memtable) } else { keyspace_options() }
+        })
+    };
     Ok(Shared {
         tables: [keyspace(Table::Auth.name())?, keyspace(Table::Social.name())?, keyspace(Table::Feed.name())?],
         expiry: keyspace("expiry")?,
