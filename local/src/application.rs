@@ -23,6 +23,7 @@ use tracing::{error, info, warn};
 use crate::{
     config::Config,
     data_dir::{OpenDir, open_database},
+    descriptors,
     error::{RunError, StartError},
     http_server, metrics,
     parts::{Parts, Workers},
@@ -141,6 +142,7 @@ impl Application {
     /// Works until `shutdown`: then takes nothing more, gives what is under way ten seconds to end, and closes the
     /// database.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
+        descriptors::raise_limit();
         self.reclaim().await;
         self.announce();
         let stop = CancellationToken::new();
@@ -177,7 +179,8 @@ impl Application {
         let mut parts = Parts::new(stop.clone());
         let (services, clock) = (&self.services, &self.services.clock);
         let (store, queue) = services.bare_ports();
-        parts.spawn("the API", http_server::serve(self.api, self.router, stop.clone()));
+        let max_connections = descriptors::max_connections();
+        parts.spawn("the API", http_server::serve(self.api, self.router, max_connections, stop.clone()));
         parts.spawn("the operator's socket", self.socket.serve(Arc::clone(&queue), store, clock.clone(), stop.clone()));
         if let Some(metrics) = self.metrics {
             parts.serve_metrics(metrics.listener, metrics.recorder, queue);
@@ -244,7 +247,7 @@ fn router(services: &Services, cors_origins: &[HeaderValue]) -> axum::Router {
         store: Arc::clone(&services.store),
         clock: services.clock.clone(),
     };
-    let options = HttpOptions { cors_origins: cors_origins.to_vec() };
+    let options = HttpOptions { cors_origins: cors_origins.to_vec(), ..HttpOptions::default() };
     status_api::router(api, Some(services.publishing.clone()), &options)
 }
 

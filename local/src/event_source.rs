@@ -28,8 +28,10 @@ pub struct Mapping {
     pub batch_size: usize,
     /// Invocations at once, at least 1.
     pub max_concurrency: usize,
-    /// After this long an invocation is ended and its batch failed. At most a sixth of the queue's visibility timeout,
-    /// so that no message comes again while it is being worked on.
+    /// After this long an invocation is ended and its batch failed: its messages come again when their visibility
+    /// timeout is over, and go to the dead letters after as many receives as the queue allows. A handler that waits for
+    /// a store must give up sooner and report what is left. At most a sixth of the queue's visibility timeout, so that
+    /// no message comes again while it is being worked on.
     pub timeout: Duration,
 }
 
@@ -107,27 +109,19 @@ impl EventSource {
         F: Future<Output = SqsBatchResponse> + Send + 'static,
     {
         let sent: Vec<_> = messages.iter().map(|m| (m.message_id.clone(), m.receipt.clone())).collect();
+        let receives = messages.iter().map(|m| m.receive_count).max().unwrap_or_default();
         // In a task of its own, so that a panic ends no more than the batch. Aborted when this future is dropped.
         let mut task = JoinSet::new();
         task.spawn(handler(event_of(self.name, messages)));
         let done = match tokio::time::timeout(self.mapping.timeout, task.join_next()).await {
             Ok(Some(Ok(response))) => self.done_of(sent, &response),
             Ok(_) => {
-                error!(
-                    queue = self.name.name(),
-                    batch = sent.len(),
-                    "A handler of {} panicked; its batch comes again",
-                    self.name.name()
-                );
+                self.report_failure(sent.len(), receives, "panicked");
                 Vec::new()
             }
             Err(_) => {
-                error!(
-                    queue = self.name.name(),
-                    batch = sent.len(),
-                    "A handler of {} took too long; its batch comes again",
-                    self.name.name()
-                );
+                let timeout = self.mapping.timeout.as_secs_f64();
+                self.report_failure(sent.len(), receives, &format!("was ended: it took longer than {timeout} s"));
                 Vec::new()
             }
         };
@@ -137,6 +131,13 @@ impl EventSource {
             warn!(queue = self.name.name(), %error, "Messages of {} were not deleted; they come again", self.name.name());
         }
         self.progress.send_modify(|invocations| *invocations = invocations.wrapping_add(1));
+    }
+
+    /// A batch that failed as a whole stays in flight until its visibility timeout is over. Each receive counts, and
+    /// after as many as the queue allows its messages go to the dead letters.
+    fn report_failure(&self, batch: usize, receives: u32, what: &str) {
+        let name = self.name.name();
+        error!(queue = name, batch, sqs.receive_count = receives, "A handler of {name} {what}; its batch comes again");
     }
 
     /// The receipts of the messages that are not reported as failed. As in Lambda, a report that names no message of

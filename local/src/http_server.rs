@@ -1,20 +1,15 @@
-//! Serving a router over TCP, with the bounds that `axum::serve` does not have: on the time to send a request's head, on
-//! the time of a request, on connections, and on how long a stop may take.
+//! Serving a router over TCP, with the bounds that `axum::serve` does not have: on the time to send a request's head and
+//! on its size, on connections, and on how long a stop may take. The time of a request is bounded by the router.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
-use axum::{
-    Router,
-    body::Body,
-    extract::Request,
-    response::{IntoResponse, Response},
-};
+use axum::{Router, body::Body};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::{GracefulShutdown, Watcher},
 };
-use shared::http::Problem;
+use rustix::io::Errno;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -26,60 +21,72 @@ use tracing::{debug, warn};
 
 /// A connection is closed that has sent no whole request head for this long, also between two requests.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-/// A request (its body and its answer's head) may take this long: what API Gateway allows too.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
-/// Connections at once; more wait to be accepted.
-const MAX_CONNECTIONS: usize = 10_000;
+/// Bytes of a request's head; a longer one is answered by a 431. Also how much is read and written ahead for a
+/// connection, so that 10,000 of them hold 640 MB at the very most.
+const MAX_HEAD_BYTES: usize = 32 * 1024;
 /// Requests under way may take this long after a stop.
 const GRACE: Duration = Duration::from_secs(10);
-/// Pause after an accept that failed, as it does when file descriptors run out.
+/// Pause after an accept that failed for want of descriptors or memory: it would fail again at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves until `stop`, then accepts nothing more and gives the requests under way ten seconds to end.
-pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
+/// Serves until `stop`, then accepts nothing more and gives the requests under way ten seconds to end. Beyond
+/// `max_connections` others wait to be accepted.
+pub async fn serve(listener: TcpListener, router: Router, max_connections: usize, stop: CancellationToken) {
     let graceful = GracefulShutdown::new();
     // Dropped at the end, which ends what is still under way.
     let mut connections = JoinSet::new();
-    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    loop {
-        let accepted = tokio::select! {
-            biased;
-            () = stop.cancelled() => break,
-            accepted = accept(&listener, &slots) => accepted,
-        };
-        match accepted {
-            Ok((stream, slot)) => {
-                while connections.try_join_next().is_some() {}
-                connections.spawn(serve_connection(stream, slot, router.clone(), graceful.watcher()));
-            }
-            Err(error) => {
-                warn!(%error, "A connection was not accepted");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
+    let slots = Arc::new(Semaphore::new(max_connections.min(Semaphore::MAX_PERMITS)));
+    let accept_all = async {
+        loop {
+            // Fails only when the semaphore is closed, which nobody does.
+            let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
+            let stream = accept(&listener).await;
+            while connections.try_join_next().is_some() {}
+            connections.spawn(serve_connection(stream, slot, router.clone(), graceful.watcher()));
         }
-    }
+    };
+    stop.run_until_cancelled(accept_all).await;
     drop(listener);
     if tokio::time::timeout(GRACE, graceful.shutdown()).await.is_err() {
         warn!("Requests were cut short: they took longer than {} s after the stop", GRACE.as_secs());
     }
 }
 
-async fn accept(
-    listener: &TcpListener,
-    slots: &Arc<Semaphore>,
-) -> Result<(TcpStream, OwnedSemaphorePermit), std::io::Error> {
-    let slot = Arc::clone(slots).acquire_owned().await.expect("the semaphore is never closed");
-    let (stream, _) = listener.accept().await?;
-    // Answers are small and whole: waiting for more to send only delays them.
-    stream.set_nodelay(true)?;
-    Ok((stream, slot))
+/// The next connection, however many fail before it.
+async fn accept(listener: &TcpListener) -> TcpStream {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return without_delay(stream),
+            Err(error) if is_exhaustion(&error) => {
+                warn!(%error, "No connection can be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+            // The fault of that one connection, such as a client that has hung up already.
+            Err(error) => debug!(%error, "A connection was not accepted"),
+        }
+    }
+}
+
+/// Answers are small and whole: waiting for more to send only delays them.
+fn without_delay(stream: TcpStream) -> TcpStream {
+    if let Err(error) = stream.set_nodelay(true) {
+        debug!(%error, "A connection keeps its delay");
+    }
+    stream
+}
+
+/// Whether the process or the machine has run out of something, rather than a connection broken.
+fn is_exhaustion(error: &io::Error) -> bool {
+    let code = Errno::from_io_error(error);
+    code.is_some_and(|code| [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM].contains(&code))
 }
 
 async fn serve_connection(stream: TcpStream, slot: OwnedSemaphorePermit, router: Router, graceful: Watcher) {
-    let service = service_fn(move |request: hyper::Request<Incoming>| answer(router.clone(), request.map(Body::new)));
+    let service = service_fn(move |request: hyper::Request<Incoming>| router.clone().oneshot(request.map(Body::new)));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(MAX_HEAD_BYTES)
         .serve_connection(TokioIo::new(stream), service);
     if let Err(error) = graceful.watch(connection).await {
         debug!(%error, "A connection broke");
@@ -87,16 +94,19 @@ async fn serve_connection(stream: TcpStream, slot: OwnedSemaphorePermit, router:
     drop(slot);
 }
 
-async fn answer(router: Router, request: Request) -> Result<Response, Infallible> {
-    match tokio::time::timeout(REQUEST_TIMEOUT, router.oneshot(request)).await {
-        Ok(answer) => answer,
-        Err(_) => Ok(timed_out()),
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// The answer of a request that took too long; it may have done what it asked for or not.
-fn timed_out() -> Response {
-    let mut response = Problem::Unavailable { retry_after: Duration::from_secs(1), cause: None }.into_response();
-    response.headers_mut().insert(http::header::CONNECTION, http::HeaderValue::from_static("close"));
-    response
+    #[test]
+    fn only_what_has_run_out_is_waited_for() {
+        let of = |code: Errno| is_exhaustion(&code.into());
+        for code in [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM] {
+            assert!(of(code), "{code}");
+        }
+        for code in [Errno::CONNABORTED, Errno::CONNRESET, Errno::PERM, Errno::PROTO, Errno::NETDOWN] {
+            assert!(!of(code), "{code}");
+        }
+        assert!(!is_exhaustion(&io::Error::other("no code")));
+    }
 }

@@ -9,11 +9,11 @@
 //!
 //! In reading order:
 //! - [`cli`], [`config`]: what can be set, read once.
-//! - [`application`]: build and run the whole; [x are its tasks. [`seams`]: where tests reach in.
+//! - [`application`]: build and run the whole; `parts` are its tasks. [`seams`]: where tests reach in.
 //! - [`services`]: what the process works with, for seeding and looking at.
 //! - [`event_source`]: what a Lambda mapping does, from a queue to a handler.
 //! - [`schedule`]: what comes round. `reclaim`: what a start takes over.
-//! - [`http_server`], [`metrics`]: what is served.
+//! - [`http_server`], [`metrics`]: what is served; [`descriptors`] bounds by how many connections.
 //! - [`data_dir`], [`secret`]: what is kept.
 //! - [`commands`]: what operators type, as [`operator`] questions over a [`socket`]; [`dead_letters`] answers them.
 //! - [`error`]: why the process does not start, and why it ends.
@@ -24,6 +24,7 @@ pub mod commands;
 pub mod config;
 pub mod data_dir;
 pub mod dead_letters;
+pub mod descriptors;
 pub mod error;
 pub mod event_source;
 pub mod http_server;

@@ -25,6 +25,8 @@ use crate::{config::Config, error::RunError, event_source::EventSource, http_ser
 const EXPIRY_INTERVAL: Duration = Duration::from_mins(1);
 /// How often recorded samples are put into their buckets, so that they do not pile up where nothing scrapes.
 const METRICS_UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
+/// Connections at once to the metrics: a few scrapers keep one each.
+const METRICS_CONNECTIONS: usize = 16;
 
 /// The handlers behind the queues.
 #[derive(Debug)]
@@ -73,7 +75,7 @@ impl Parts {
             recorder.run_upkeep();
             std::future::ready(())
         });
-        self.spawn("the metrics", http_server::serve(listener, router, self.stop.clone()));
+        self.spawn("the metrics", http_server::serve(listener, router, METRICS_CONNECTIONS, self.stop.clone()));
         self.spawn("the metrics' upkeep", upkeep);
     }
 

@@ -14,9 +14,10 @@ use local::event_source::{EventSource, Mapping};
 use parking_lot::Mutex;
 use shared::{
     embedded::{EmbeddedQueue, Engine, EngineOptions, QueueSettingsOf},
+    limits,
     queue::{
         OutgoingMessage, Queue, QueueDepth,
-        QueueName::{JobQ, PostQ},
+        QueueName::{JobDlq, JobQ, PostQ},
         QueueSettings,
     },
 };
@@ -172,6 +173,26 @@ async fn a_handler_that_hangs_is_ended_and_its_message_comes_again() {
     });
     fixture.wait_for(is_empty).await;
     assert!(calls.load(Ordering::SeqCst) >= 2);
+    fixture.stop().await;
+}
+
+#[tokio::test]
+async fn a_message_whose_handlers_always_hang_ends_in_the_dead_letters() {
+    let mut fixture = Fixture::new(Duration::from_millis(20));
+    fixture.send(&["a"]).await;
+    let mapping = Mapping { timeout: Duration::from_millis(5), ..mapping(1) };
+    let calls = Arc::new(AtomicUsize::new(0));
+    fixture.start(mapping, {
+        let calls = Arc::clone(&calls);
+        move |_| {
+            calls.fetch_add(1, Ordering::SeqCst);
+            std::future::pending::<SqsBatchResponse>()
+        }
+    });
+    fixture.wait_for(is_empty).await;
+    let dead = fixture.queue.receive(JobDlq, 10, Duration::ZERO, None).await.unwrap();
+    assert_eq!(dead.iter().map(|message| message.body.as_str()).collect::<Vec<_>>(), ["a"]);
+    assert_eq!(calls.load(Ordering::SeqCst), usize::try_from(limits::MAX_RECEIVES).unwrap());
     fixture.stop().await;
 }
 

@@ -67,6 +67,8 @@ pub mod names {
     pub const HTTP_REQUESTS: &str = "tweeter_http_requests_total";
     /// Histogram, seconds, by `route`, `method`: time from a request's head to its answer.
     pub const HTTP_SECONDS: &str = "tweeter_http_request_duration_seconds";
+    /// Counter: passwords hashed, for a new account or to verify one.
+    pub const PASSWORDS_HASHED: &str = "tweeter_passwords_hashed_total";
     /// Gauge, by `queue`: messages that can be received.
     pub const QUEUE_VISIBLE: &str = "tweeter_queue_messages_visible";
     /// Gauge, by `queue`: messages received and not yet deleted.

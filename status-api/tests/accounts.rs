@@ -7,7 +7,7 @@ use std::{num::NonZeroUsize, time::Duration};
 use http::Method;
 use serde_json::{Value, json};
 use shared::{http::HttpOptions, service::passwords::HashingOptions};
-use support::{PASSWORD, TestApi, registration};
+use support::{PASSWORD, TestApi, metrics::Metrics, registration};
 
 /// A body with what differs from run to run replaced.
 fn settled(mut body: Value) -> Value {
@@ -121,20 +121,24 @@ async fn logging_in_takes_address_or_handle() {
 }
 
 #[tokio::test]
-async fn an_unknown_user_and_a_wrong_password_look_the_same() {
+async fn an_unknown_user_and_a_wrong_password_look_the_same_and_cost_the_same() {
+    let metrics = Metrics::of_this_thread();
     let api = TestApi::start();
     api.register("alice").await.is(201);
-    let mut answers = Vec::new();
+    let mut seen = Vec::new();
     for body in [
         json!({"handle": "alice", "password": "wrong password"}),
         json!({"handle": "nobody", "password": PASSWORD}),
         json!({"email": "alice@example.org", "password": "wrong password"}),
         json!({"email": "nobody@example.org", "password": PASSWORD}),
     ] {
-        answers.push(api.post("/v1/auth/login", None, &body).await.problem(401, "unauthenticated"));
+        let (hashes, reads) = (metrics.passwords_hashed(), api.watched.reads());
+        let answer = api.post("/v1/auth/login", None, &body).await.problem(401, "unauthenticated");
+        assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
+        seen.push((answer.text, metrics.passwords_hashed() - hashes, api.watched.reads() - reads));
     }
-    assert!(answers.iter().all(|answer| answer.text == answers[0].text));
-    assert!(answers.iter().all(|answer| answer.header("www-authenticate") == Some("Bearer")));
+    assert_eq!(seen[0].1, 1);
+    assert!(seen.iter().all(|way| *way == seen[0]), "{seen:#?}");
 }
 
 #[tokio::test]

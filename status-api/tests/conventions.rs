@@ -69,9 +69,9 @@ async fn complaints_come_in_the_order_of_the_contract() {
 #[rstest]
 #[case("/v1/posts", "POST")]
 #[case("/v1/auth/register", "POST")]
-#[case("/v1/users/me", "GET,HEAD")]
-#[case("/v1/users/me/follow", "PUT,DELETE")]
-#[case("/healthz", "GET,HEAD")]
+#[case("/v1/users/me", "GET, HEAD")]
+#[case("/v1/users/me/follow", "PUT, DELETE")]
+#[case("/healthz", "GET, HEAD")]
 #[tokio::test]
 async fn a_wrong_method_is_told_the_right_ones(#[case] path: &str, #[case] allowed: &str) {
     for publishes in [true, false] {
@@ -90,6 +90,20 @@ async fn a_trailing_slash_is_another_route() {
     for path in ["/", "/v1", "/v1/feed/", "/v1/users/", "/v1/users/me/", "//v1/feed", "/V1/feed", "/v1/feed%2f"] {
         api.get(path, &token).await.problem(404, "no-such-route");
     }
+}
+
+#[tokio::test]
+async fn a_path_with_an_empty_segment_is_an_unknown_route() {
+    let api = TestApi::start();
+    let token = api.token_of("alice").await;
+    for path in ["/v1/users//posts", "/v1/users//follow", "/v1/users/me//posts", "/v1//feed", "//"] {
+        for token in [None, Some(token.as_str())] {
+            for method in [Method::GET, Method::PUT, Method::PATCH] {
+                api.bare(method, path, token).await.problem(404, "no-such-route");
+            }
+        }
+    }
+    api.get("/v1/feed?x=//", &token).await.is(200);
 }
 
 #[tokio::test]
@@ -199,7 +213,8 @@ fn preflight(origin: &str) -> Request<Body> {
 
 #[tokio::test]
 async fn a_configured_origin_may_call_and_no_other() {
-    let options = HttpOptions { cors_origins: vec!["https://app.example.org".parse().unwrap()] };
+    let options =
+        HttpOptions { cors_origins: vec!["https://app.example.org".parse().unwrap()], ..HttpOptions::default() };
     let api = TestApi::start_with(&HashingOptions::cheap(), &options, true);
     let answer = api.send(preflight("https://app.example.org")).await.is(200);
     assert_eq!(answer.header("access-control-allow-origin"), Some("https://app.example.org"));

@@ -8,13 +8,21 @@ use std::{
 
 use serde_json::Value;
 
+/// What every server is started with, but for its directory.
+const SERVE: [&str; 7] = ["--listen", "127.0.0.1:0", "--metrics-listen", "off", "--log-format", "json", "--data-dir"];
+
 /// The binary, untouched by the environment of the test.
 pub fn tweeter(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tweeter"));
+    let mut command = untouched(env!("CARGO_BIN_EXE_tweeter"));
+    command.args(args);
+    command
+}
+
+fn untouched(program: &str) -> Command {
+    let mut command = Command::new(program);
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("TWEETER_")) {
         command.env_remove(name);
     }
-    command.args(args);
     command
 }
 
@@ -29,8 +37,18 @@ pub struct Server {
 impl Server {
     /// Starts on a free port and returns when it is ready.
     pub fn start(data_dir: &Path, more: &[&str]) -> Self {
-        let args = ["--listen", "127.0.0.1:0", "--metrics-listen", "off", "--log-format", "json", "--data-dir"];
-        let mut child = tweeter(&args).arg(data_dir).args(more).stderr(Stdio::piped()).spawn().unwrap();
+        Self::of(tweeter(&SERVE).arg(data_dir).args(more))
+    }
+
+    /// The same under a soft limit of open files.
+    pub fn start_with_open_files(data_dir: &Path, soft_limit: u32) -> Self {
+        let limited = format!("ulimit -Sn {soft_limit} && exec \"$@\"");
+        let shell_words = ["-c", &limited, "sh", env!("CARGO_BIN_EXE_tweeter")];
+        Self::of(untouched("sh").args(shell_words).args(SERVE).arg(data_dir))
+    }
+
+    fn of(command: &mut Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap());
         let address = loop {
             let mut line = String::new();
@@ -41,6 +59,11 @@ impl Server {
             }
         };
         Self { child, log, address }
+    }
+
+    /// The process's id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     fn signal(&self, signal: &str) {

@@ -57,10 +57,11 @@ fn is_json(headers: &HeaderMap) -> bool {
 
 /// Reads a body. All of it is checked to be JSON before any of it is checked to be what was asked for, so that the
 /// complaint does not depend on which fault comes first in the text.
+///
+/// Unparseable is what is no JSON text by the grammar of RFC 8259, is not UTF-8, or spells half a surrogate pair: that
+/// the grammar has, but no text can hold. Any other JSON is at most invalid, a number too large for us included.
 fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    let unparseable = || Problem::Unparseable("The body is not well-formed JSON in UTF-8.");
-    let text = std::str::from_utf8(bytes).map_err(|_| unparseable())?;
-    serde_json::from_str::<IgnoredAny>(text).map_err(|_| unparseable())?;
+    let text = well_formed(bytes).ok_or(Problem::Unparseable("The body is not well-formed JSON in UTF-8."))?;
     // Serde would also read an array, member by member.
     if !text.trim_start().starts_with('{') {
         return Err(Problem::invalid("body", "must be an object"));
@@ -68,10 +69,38 @@ fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
     serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();
-        let error = error.into_inner();
-        // Half a surrogate pair and the like: only reading a text for good finds it.
-        if error.is_data() { Problem::Invalid(vec![complaint(&path, &error.to_string())]) } else { unparseable() }
+        Problem::Invalid(vec![complaint(&path, &error.into_inner().to_string())])
     })
+}
+
+fn well_formed(bytes: &[u8]) -> Option<&str> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    serde_json::from_str::<IgnoredAny>(text).ok()?;
+    (!has_lone_surrogate(text)).then_some(text)
+}
+
+/// Whether a text that keeps to the grammar of JSON escapes half a surrogate pair. A backslash stands only in strings,
+/// and `\u` only before four hexadecimal digits.
+fn has_lone_surrogate(json: &str) -> bool {
+    let mut rest = json;
+    while let Some((_, escape)) = rest.split_once('\\') {
+        rest = match code_unit(escape) {
+            None => escape.get(1..).unwrap_or_default(),
+            Some((0xD800..=0xDBFF, after)) => match after.strip_prefix('\\').and_then(code_unit) {
+                Some((0xDC00..=0xDFFF, after)) => after,
+                _ => return true,
+            },
+            Some((0xDC00..=0xDFFF, _)) => return true,
+            Some((_, after)) => after,
+        };
+    }
+    false
+}
+
+/// The UTF-16 code unit of `uXXXX`, and what follows.
+fn code_unit(escape: &str) -> Option<(u16, &str)> {
+    let (digits, after) = escape.strip_prefix('u')?.split_at_checked(4)?;
+    Some((u16::from_str_radix(digits, 16).ok()?, after))
 }
 
 /// Names the field that serde complains of, without repeating what the client sent.
@@ -138,6 +167,8 @@ impl FieldErrors {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[derive(Debug, Deserialize)]
@@ -186,16 +217,25 @@ mod tests {
 
     #[test]
     fn what_is_no_json_is_unparseable_wherever_the_fault_is() {
-        let bodies: [&[u8]; 9] = [
+        let bodies: [&[u8]; 18] = [
             b"",
             b"{",
             br#"{"text": 5, oops"#,
             br#"{"text": "a"} more"#,
             b"{\"text\": \"\xff\"}",
-            br#"{"text": "\ud800"}"#,
             b"\xef\xbb\xbf{}",
             b"{\"text\": \"\n\"}",
             b"text=a",
+            br#"{"text": "a",}"#,
+            br#"{"text": NaN}"#,
+            br#"{"text": 01}"#,
+            br#"{"text": "\x41"}"#,
+            br#"{"text": "\u12"}"#,
+            br#"{"text": "\ud800"}"#,
+            br#"{"text": "\udc00\ud800"}"#,
+            br#"{"text": "\ud800\\udc00"}"#,
+            br#"{"text": 5, "more": [{"deep": "\uD83Ex"}]}"#,
+            br#"{"\uDfFf": 1}"#,
         ];
         for body in bodies {
             assert!(matches!(decode::<Sample>(body), Err(Problem::Unparseable(_))), "{}", body.escape_ascii());
@@ -203,9 +243,43 @@ mod tests {
     }
 
     #[test]
-    fn deep_nesting_is_refused() {
-        for body in ["[".repeat(60_000), format!(r#"{{"text": {}1{}}}"#, "[".repeat(5_000), "]".repeat(5_000))] {
-            assert!(decode::<Sample>(body.as_bytes()).is_err());
+    fn json_that_we_cannot_hold_is_invalid_and_not_unparseable() {
+        let nested = format!(r#"{{"text": {}1{}}}"#, "[".repeat(5_000), "]".repeat(5_000));
+        for (body, field, message) in [
+            (r#"{"text": 1e999}"#, "text", "is not valid"),
+            (r#"{"text": -1E+400}"#, "text", "is not valid"),
+            (r#"{"text": "a", "ids": [1e999]}"#, "ids[0]", "is not valid"),
+            (r#"{"text": "a", "ids": [18446744073709551616]}"#, "ids[0]", "must be u32"),
+            (r#"{"more": 1e999, "text": 5}"#, "more", "is not known"),
+            (r#"{"text": "\\ud800", "more": "\ud83e\udd80"}"#, "more", "is not known"),
+            (&nested, "text", "must be a string"),
+        ] {
+            assert_eq!(complaint_about(body), (field.to_owned(), message.to_owned()), "{body}");
         }
+    }
+
+    #[test]
+    fn every_text_that_is_json_can_be_sent() {
+        for body in
+            [r#"{"text": "\ud83e\uDD80 \u00e9 \\u \" \/ \u0000 \uffff"}"#, " \t\r\n{\"text\": \"\u{7f}\u{2028}🦀\"} "]
+        {
+            assert!(decode::<Sample>(body.as_bytes()).is_ok(), "{body}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_string_has_a_lone_surrogate_exactly_when_serde_cannot_read_it(
+            pieces in proptest::collection::vec(r#"a|🦀|\\\\|\\"|\\n|\\u[dD][89a-fA-F][0-9a-f]{2}|\\u[0-9a-f]{4}"#, 0..6)
+        ) {
+            let json = format!("\"{}\"", pieces.concat());
+            prop_assert_eq!(has_lone_surrogate(&json), serde_json::from_str::<String>(&json).is_err());
+        }
+    }
+
+    #[test]
+    fn nesting_that_ends_nowhere_is_unparseable() {
+        let body = "[".repeat(60_000);
+        assert!(matches!(decode::<Sample>(body.as_bytes()), Err(Problem::Unparseable(_))));
     }
 }

@@ -81,7 +81,7 @@ impl Observed {
             http.method = self.method,
             http.route = %self.route,
             http.status = status.as_u16(),
-            duration_ms = elapsed.as_secs_f64() * 1_000.0,
+            duration_ms = milliseconds(elapsed),
             user.id = self.context.user.get().map(tracing::field::display),
             "{} {} {}", self.method, self.route, status.as_u16(),
         );
@@ -94,6 +94,12 @@ impl Observed {
             .increment(1);
         metrics::histogram!(names::HTTP_SECONDS, "route" => route(), "method" => self.method).record(elapsed);
     }
+}
+
+/// Milliseconds to three decimals: finer digits are noise, and the last ones rounding errors.
+fn milliseconds(time: Duration) -> f64 {
+    // Exact up to an hour, past which no request lives.
+    f64::from(u32::try_from(time.as_micros()).unwrap_or(u32::MAX)) / 1_000.0
 }
 
 /// An error and what caused it, in one line.
@@ -152,6 +158,19 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(REQUEST_ID, HeaderValue::from_str(sent).unwrap());
         request_id(&headers).to_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn durations_have_three_decimals_at_the_most() {
+        for (nanoseconds, written) in [(63_136_116, "63.136"), (999, "0.0"), (1_000, "0.001"), (100_000_000, "100.0")] {
+            let written_here = format!("{:?}", milliseconds(Duration::from_nanos(nanoseconds)));
+            assert_eq!(written_here, written);
+        }
+        for microseconds in 0..100_000 {
+            let written = milliseconds(Duration::from_micros(microseconds)).to_string();
+            let decimals = written.split_once('.').map_or(0, |(_, decimals)| decimals.len());
+            assert!(decimals <= 3, "{written}");
+        }
     }
 
     #[test]

@@ -76,7 +76,7 @@ pub struct PageParams {
     #[param(required = false, minimum = 1, maximum = 100, default = 20)]
     pub limit: u32,
     /// The `next_cursor` of the page before; from the beginning without.
-    #[param(required = false)]
+    #[param(required = false, min_length = 1, pattern = "^[A-Za-z0-9_-]+$")]
     pub cursor: String,
 }
 

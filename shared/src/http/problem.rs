@@ -98,7 +98,7 @@ pub enum Problem {
 
 /// Carried by a 5xx answer to whoever logs it, once, with the request's id.
 #[derive(Debug, Clone)]
-pub(super) struct Cause(pub Arc<ServiceError>);
+pub(super) struct Cause(pub Arc<dyn std::error::Error + Send + Sync>);
 
 impl Problem {
     /// One field that holds what it must not.

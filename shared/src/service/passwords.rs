@@ -10,7 +10,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 use tokio::sync::Semaphore;
 
 use super::ServiceError;
-use crate::{dao::PasswordHash, domain::Password};
+use crate::{dao::PasswordHash, domain::Password, telemetry::names};
 
 /// Memory of one hash in KiB: the OWASP Password Storage Cheat Sheet asks for Argon2id with at least 19 MiB, 2
 /// iterations and 1 degree of parallelism.
@@ -114,6 +114,7 @@ impl Passwords {
         let busy = ServiceError::Busy { retry_after: RETRY_AFTER };
         let Ok(admitted) = Arc::clone(&self.admitted).try_acquire_owned() else { return Err(busy) };
         let Ok(running) = Arc::clone(&self.running).acquire_owned().await else { return Err(busy) };
+        metrics::counter!(names::PASSWORDS_HASHED).increment(1);
         // The permits go along: a caller who gives up does not make room before the thread is done.
         let task = tokio::task::spawn_blocking(move || {
             let result = hashing();

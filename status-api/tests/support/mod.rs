@@ -3,6 +3,7 @@
 #![allow(missing_docs, reason = "test support")]
 
 mod engine;
+pub mod metrics;
 
 use std::sync::{
     Arc,
@@ -172,12 +173,14 @@ pub struct Watched {
 
 #[derive(Debug, Default)]
 struct Seen {
+    reads: AtomicU64,
     syncs: AtomicU64,
     probes: AtomicU64,
     transactions: AtomicU64,
     durable_fails: AtomicBool,
     probe_fails: AtomicBool,
     reads_fail: AtomicBool,
+    reads_hang: AtomicBool,
     /// How many of the next transactions are applied but answered by an error.
     lost_answers: AtomicU64,
 }
@@ -185,6 +188,11 @@ struct Seen {
 impl Watched {
     fn around(inner: Arc<dyn Store>) -> Self {
         Self { inner, seen: Arc::default() }
+    }
+
+    /// Gets, batch gets and queries.
+    pub fn reads(&self) -> u64 {
+        self.seen.reads.load(Ordering::SeqCst)
     }
 
     pub fn syncs(&self) -> u64 {
@@ -212,8 +220,24 @@ impl Watched {
         self.seen.reads_fail.store(true, Ordering::SeqCst);
     }
 
+    /// Reads never end.
+    pub fn hang_reads(&self) {
+        self.seen.reads_hang.store(true, Ordering::SeqCst);
+    }
+
     pub fn lose_answers(&self, number: u64) {
         self.seen.lost_answers.store(number, Ordering::SeqCst);
+    }
+
+    async fn read(&self) -> Result<(), StoreError> {
+        self.seen.reads.fetch_add(1, Ordering::SeqCst);
+        if self.seen.reads_hang.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        if self.seen.reads_fail.load(Ordering::SeqCst) {
+            return Err(StoreError::Rejected("table prod-auth-7".into()));
+        }
+        Ok(())
     }
 
     fn failed() -> StoreError {
@@ -224,17 +248,17 @@ impl Watched {
 #[async_trait]
 impl Store for Watched {
     async fn get(&self, table: Table, key: &Key, consistency: Consistency) -> Result<Option<Item>, StoreError> {
-        if self.seen.reads_fail.load(Ordering::SeqCst) {
-            return Err(StoreError::Rejected("table prod-auth-7".into()));
-        }
+        self.read().await?;
         self.inner.get(table, key, consistency).await
     }
 
     async fn batch_get(&self, table: Table, keys: &[Key], consistency: Consistency) -> Result<BatchGot, StoreError> {
+        self.read().await?;
         self.inner.batch_get(table, keys, consistency).await
     }
 
     async fn query(&self, query: &Query) -> Result<QueryPage, StoreError> {
+        self.read().await?;
         self.inner.query(query).await
     }
 
