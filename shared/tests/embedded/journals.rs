@@ -30,7 +30,7 @@ fn synced_through(folder: &Path) -> Vec<PathBuf> {
         let Ok(target) = fs::read_link(entry.path()) else { continue };
         let info = fs::read_to_string(Path::new("/proc/self/fdinfo").join(entry.file_name())).unwrap_or_default();
         let flags = info.lines().find_map(|line| line.strip_prefix("flags:")).unwrap_or_default().trim();
-        let only_reads = u32::from_str_radix(flags, 8).is_ok_and(|flags| flags & 0o3 == 0);
+        let only_reads = u32::from_str_radix(flags, 8).is_ok_and(|flags| flags & ACCESS_MODE == READ_ONLY);
         if only_reads && target.starts_with(folder) && target.to_string_lossy().contains(".jnl") {
             open.push(target);
         }
@@ -108,6 +108,10 @@ async fn what_is_answered_is_in_the_journal_in_use_however_much_was_written_betw
 }
 
 /// `EMFILE`.
+/// What a descriptor was opened for, in the flags of `/proc/self/fdinfo` (`O_ACCMODE` and `O_RDONLY` of Linux).
+const ACCESS_MODE: u32 = 0o3;
+const READ_ONLY: u32 = 0;
+
 const TOO_MANY_OPEN_FILES: i32 = 24;
 /// Set in the process that has few descriptors.
 const CHILD: &str = "TWEETER_TEST_FEW_DESCRIPTORS";
