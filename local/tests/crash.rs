@@ -88,7 +88,8 @@ impl Town {
         let (handle, client) = open(&self.data_dir()).await;
         handle.drain().await;
         let mut published = BTreeSet::new();
-        for (author, accepted) in self.authors.iter().zip(self.accepted.lock().clone()) {
+        let accepted = self.accepted.lock().clone();
+        for (author, accepted) in self.authors.iter().zip(accepted) {
             let feed = client.whole_feed(author, 100).await;
             let unique: BTreeSet<String> = feed.iter().cloned().collect();
             assert_eq!(unique.len(), feed.len(), "no post is twice in its author's feed");
