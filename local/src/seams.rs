@@ -13,6 +13,11 @@ use shared::{
 /// Puts something around a port.
 pub type Wrap<P> = Box<dyn Fn(Arc<P>) -> Arc<P> + Send>;
 
+/// Followers read at once: the first jobs are on their way while the rest is read.
+const FOLLOWER_PAGE: u32 = 1_000;
+/// Jobs that wait at the most while a fan-out goes on: about 1 MB, which stays in memory.
+const MAX_BACKLOG: u64 = 1_000;
+
 /// Where tests and load tests reach in. The default changes nothing.
 pub struct Seams {
     /// Around the store: faults, counters.
@@ -43,7 +48,11 @@ impl Default for Seams {
             sweep: true,
             hashing: HashingOptions::default(),
             retry_pauses: RetryPauses::default(),
-            fan_out: FanOutOptions::default(),
+            fan_out: FanOutOptions {
+                follower_page: Some(FOLLOWER_PAGE),
+                max_backlog: Some(MAX_BACKLOG),
+                ..FanOutOptions::default()
+            },
         }
     }
 }

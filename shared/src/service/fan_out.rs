@@ -26,6 +26,9 @@ use crate::{
 /// Time kept before a deadline for handing over: one page's sends and the message itself.
 const HANDOVER: Duration = Duration::from_secs(5);
 
+/// How often a full JobQ is looked at.
+const BACKLOG_LOOK: Duration = Duration::from_millis(2);
+
 /// Continuations of one generation at the most; beyond it the sweeper goes on. At least 10,000 followers a
 /// continuation, this is past any account there is.
 const MAX_HOPS: u32 = 10_000;
@@ -37,11 +40,14 @@ pub struct FanOutOptions {
     pub followers_per_job: usize,
     /// Followers read per page; `None` reads as many as the store gives (about 10,000 on DynamoDB).
     pub follower_page: Option<u32>,
+    /// Jobs that may wait on JobQ before the next page is sent; `None` sends without looking. Where the queue and the
+    /// feeds are on one disk, jobs that wait long cost twice: they are written out of memory and read back.
+    pub max_backlog: Option<u64>,
 }
 
 impl Default for FanOutOptions {
     fn default() -> Self {
-        Self { followers_per_job: limits::FOLLOWERS_PER_JOB, follower_page: None }
+        Self { followers_per_job: limits::FOLLOWERS_PER_JOB, follower_page: None, max_backlog: None }
     }
 }
 
@@ -83,12 +89,22 @@ impl FanOutService {
         loop {
             match self.step(&mut entry, &worker, page).await? {
                 Step::Done => return Ok(()),
-                Step::Next(_) if deadline.is_some_and(|at| Instant::now() + HANDOVER >= at) => {
+                Step::Next(_) if is_near(deadline) => {
                     return self.hand_over(message).await;
                 }
                 Step::Next(next) => page = next,
             }
+            self.room_on_job_queue(deadline).await?;
         }
+    }
+
+    /// Waits until few enough jobs wait, or the deadline is near.
+    async fn room_on_job_queue(&self, deadline: Option<Instant>) -> Result<(), ServiceError> {
+        let Some(max_backlog) = self.options.max_backlog else { return Ok(()) };
+        while !is_near(deadline) && self.queue.depth(QueueName::JobQ).await?.visible > max_backlog {
+            tokio::time::sleep(BACKLOG_LOOK).await;
+        }
+        Ok(())
     }
 
     async fn page_after(&self, entry: &OutboxEntry) -> Result<Page<UserId, UserId>, ServiceError> {
@@ -157,6 +173,10 @@ impl FanOutService {
         }
         Ok(send_fan_out(self.queue.as_ref(), &FanOutMessage { hop: message.hop + 1, ..message.clone() }).await?)
     }
+}
+
+fn is_near(deadline: Option<Instant>) -> bool {
+    deadline.is_some_and(|at| Instant::now() + HANDOVER >= at)
 }
 
 /// Leaves what would not fill a job to the next page, so that only a fan-out's last job is short. Reading up to 24
