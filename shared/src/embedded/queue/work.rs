@@ -243,14 +243,16 @@ pub fn receive(shared: &Shared, queues: &Arc<Queues>, receive: &Receive) -> Resu
         // Nobody deletes what was just taken, as its receipt is not out yet; the others are delivered in any case.
         let Some(row) = shared.messages.get(&key)? else { continue };
         batch.insert(&shared.receives, key, Receives { times: hold.receives, in_flight: true }.encode());
-        match read(hold, &row) {
-            Ok(message) => received.push(message),
+        if let Ok(message) = read(hold, &row) {
+            received.push(message);
+        } else {
             // Counts as received, so that it ends in the dead letters like any message that nobody can handle.
-            Err(Corrupt) => tracing::error!(
-                queue.name = %queue.name(),
+            tracing::error!(
+                queue.name = queue.name(),
                 queue.sequence = hold.sequence,
-                "A message of {} cannot be read", queue.name()
-            ),
+                "A message of {} cannot be read; after its last receive it is a dead letter",
+                queue.name(),
+            );
         }
     }
     shared.commit(batch)?;
