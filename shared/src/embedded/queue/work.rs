@@ -247,8 +247,12 @@ pub fn receive(shared: &Shared, queues: &Arc<Queues>, receive: &Receive) -> Resu
             received.push(message);
         } else {
             // Counts as received, so that it ends in the dead letters like any message that nobody can handle.
-            let (name, sequence) = (queue.name(), hold.sequence);
-            tracing::error!(queue = name, queue.sequence = sequence, "A message of {name} cannot be read");
+            tracing::error!(
+                queue.name = queue.name(),
+                queue.sequence = hold.sequence,
+                "A message of {} cannot be read; after its last receive it is a dead letter",
+                queue.name(),
+            );
         }
     }
     shared.commit(batch)?;
