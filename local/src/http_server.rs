@@ -37,8 +37,9 @@ pub async fn serve(listener: TcpListener, router: Router, max_connections: usize
     let mut connections = JoinSet::new();
     let slots = Arc::new(Semaphore::new(max_connections.min(Semaphore::MAX_PERMITS)));
     let accept_all = async {
-        // Nothing closes the semaphore.
-        while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
+        loop {
+            // Fails only when the semaphore is closed, which nobody does.
+            let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
             let stream = accept(&listener).await;
             while connections.try_join_next().is_some() {}
             connections.spawn(serve_connection(stream, slot, router.clone(), graceful.watcher()));
