@@ -21,8 +21,8 @@ use tracing::{debug, warn};
 
 /// A connection is closed that has sent no whole request head for this long, also between two requests.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-/// Bytes of a request's head; a longer one is answered by a 431. Also how much is read and written ahead for a
-/// connection, so that 10,000 of them hold 640 MB at the very most.
+/// Bytes of a request's head; a longer one is answered by a 431. Also how much is read ahead for a connection: 320 MB
+/// for 10,000 that all send as much as they can.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
 /// Requests under way may take this long after a stop.
 const GRACE: Duration = Duration::from_secs(10);
