@@ -1,6 +1,6 @@
 //! `template.yaml` as tests look at it: what is deployed, held against the code that is deployed.
 //!
-//! - [`Template`]: the file, with CloudFormation's short forms (`!Ref Feed`) in their long ones (`{"Ref": "Feed"}`).
+//! - [`Template`]: the file, with the short forms of `CloudFormation` (`!Ref Feed`) in their long ones (`{"Ref": "Feed"}`).
 //! - [`Function`], [`Statement`]: what a function may do and what it is told.
 
 use std::{collections::BTreeSet, fmt, path::Path};
@@ -156,7 +156,7 @@ pub fn referent(value: &Value) -> Option<&str> {
     value["Ref"].as_str().or_else(attribute)
 }
 
-/// A list's values, or the one value where CloudFormation takes either.
+/// A list's values, or the one value where `CloudFormation` takes either.
 fn each(value: &Value) -> impl Iterator<Item = &Value> {
     let list = value.as_array().map_or_else(|| std::slice::from_ref(value), Vec::as_slice);
     list.iter().filter(|value| !value.is_null())
