@@ -1,5 +1,8 @@
 //! `PostQ -> [follow-fetcher] -> JobQ`: reads a post's followers page by page and puts jobs of 25 on JobQ.
 
+#[cfg(feature = "lambda")]
+pub mod config;
+
 use std::{sync::Arc, time::Instant};
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};

@@ -5,28 +5,25 @@ use std::{
     time::{Duration, Instant},
 };
 
-use follow_fetcher::FollowFetcher;
+use follow_fetcher::{FollowFetcher, config::Config};
 use lambda_runtime::{Context, Error, LambdaEvent, service_fn};
 use shared::{
-    aws::{DynamoStore, SqsOptions, SqsQueue, config},
+    aws::{DynamoStore, SqsOptions, SqsQueue, config as aws},
     batch::RetryPauses,
     domain::{Clock, Timestamp},
-    queue::QueueName,
-    service::fan_out::{FanOutOptions, FanOutService},
-    store::Table,
+    service::fan_out::FanOutService,
     telemetry::{self, LogFormat},
 };
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     telemetry::init(LogFormat::Json);
-    let tables = config::table_names(&[Table::Social])?;
-    let queues = config::queue_urls(&[QueueName::PostQ, QueueName::JobQ])?;
-    let sdk = config::load_sdk_config().await;
-    let store = Arc::new(DynamoStore::new(&config::dynamodb_client(&sdk), tables));
-    let queue = Arc::new(SqsQueue::new(&config::sqs_client(&sdk), queues, SqsOptions::default()));
+    let config = Config::from_lookup(aws::environment)?;
+    let sdk = aws::load_sdk_config().await;
+    let store = Arc::new(DynamoStore::new(&aws::dynamodb_client(&sdk), config.tables));
+    let queue = Arc::new(SqsQueue::new(&aws::sqs_client(&sdk), config.queues, SqsOptions::default()));
 
-    let fan_out = FanOutService::new(store, queue.clone(), Clock::System, FanOutOptions::default());
+    let fan_out = FanOutService::new(store, queue.clone(), Clock::System, config.fan_out);
     let handler = &FollowFetcher::new(fan_out, queue, RetryPauses::default());
     let handle = |event: LambdaEvent<_>| async move {
         Ok::<_, Error>(handler.handle(event.payload, Some(deadline_of(&event.context))).await)

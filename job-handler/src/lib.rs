@@ -1,5 +1,8 @@
 //! `JobQ -> [job-handler] -> Feed`: writes each job's feed entries in one batch.
 
+#[cfg(feature = "lambda")]
+pub mod config;
+
 use std::sync::Arc;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};

@@ -1,5 +1,8 @@
 //! `schedule -> [outbox-sweeper] -> PostQ`: puts back what a crash or a lost message left in the outbox.
 
+#[cfg(feature = "lambda")]
+pub mod config;
+
 use std::collections::HashSet;
 
 use shared::{

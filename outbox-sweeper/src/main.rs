@@ -4,24 +4,21 @@ use std::sync::Arc;
 
 use aws_lambda_events::eventbridge::EventBridgeEvent;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use outbox_sweeper::OutboxSweeper;
+use outbox_sweeper::{OutboxSweeper, config::Config};
 use shared::{
-    aws::{DynamoStore, SqsOptions, SqsQueue, config},
+    aws::{DynamoStore, SqsOptions, SqsQueue, config as aws},
     domain::Clock,
-    queue::QueueName,
     service::sweep::SweepService,
-    store::Table,
     telemetry::{self, LogFormat},
 };
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     telemetry::init(LogFormat::Json);
-    let tables = config::table_names(&[Table::Social])?;
-    let queues = config::queue_urls(&[QueueName::PostQ])?;
-    let sdk = config::load_sdk_config().await;
-    let store = Arc::new(DynamoStore::new(&config::dynamodb_client(&sdk), tables));
-    let queue = Arc::new(SqsQueue::new(&config::sqs_client(&sdk), queues, SqsOptions::default()));
+    let config = Config::from_lookup(aws::environment)?;
+    let sdk = aws::load_sdk_config().await;
+    let store = Arc::new(DynamoStore::new(&aws::dynamodb_client(&sdk), config.tables));
+    let queue = Arc::new(SqsQueue::new(&aws::sqs_client(&sdk), config.queues, SqsOptions::default()));
 
     let handler = &OutboxSweeper::new(SweepService::new(store, queue));
     let handle = |_: LambdaEvent<EventBridgeEvent>| async move {

@@ -3,9 +3,12 @@
 //! `POST /v1/posts -> [post-handler] -> PostQ -> follow-fetcher`
 //!
 //! - [`create_post`]: the one endpoint.
+//! - `config`: what the Lambda function is told.
 //!
 //! The one process serves the same endpoint inside `status_api::router`; in the cloud API Gateway sends it here.
 
+#[cfg(feature = "lambda")]
+pub mod config;
 pub mod create_post;
 
 use std::sync::Arc;

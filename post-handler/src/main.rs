@@ -1,36 +1,29 @@
 //! The Lambda function behind `POST /v1/posts`: telemetry, configuration, clients, run.
 
-use std::{env, sync::Arc};
+use std::sync::Arc;
 
 use lambda_http::Error;
-use post_handler::{PublishApi, router};
+use post_handler::{PublishApi, config::Config, router};
 use shared::{
-    aws::{DynamoStore, SqsOptions, SqsQueue, config},
+    aws::{DynamoStore, SqsOptions, SqsQueue, config as aws},
     domain::{Clock, IdGenerator},
-    http::{Authentication, HttpOptions},
-    queue::QueueName,
-    service::{
-        posts::PublishService,
-        tokens::{AccessTokens, TokenKeys},
-    },
-    store::{Store, Table},
+    http::Authentication,
+    service::{posts::PublishService, tokens::AccessTokens},
+    store::Store,
     telemetry::{self, LogFormat},
 };
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     telemetry::init(LogFormat::Json);
-    let keys = TokenKeys::from_lookup(|variable| env::var(variable).ok())?;
-    let options = HttpOptions::from_lookup(|variable| env::var(variable).ok())?;
-    let tables = config::table_names(&[Table::Social, Table::Feed])?;
-    let queues = config::queue_urls(&[QueueName::PostQ])?;
-    let sdk = config::load_sdk_config().await;
-    let store: Arc<dyn Store> = Arc::new(DynamoStore::new(&config::dynamodb_client(&sdk), tables));
-    let queue = Arc::new(SqsQueue::new(&config::sqs_client(&sdk), queues, SqsOptions::default()));
+    let config = Config::from_lookup(aws::environment)?;
+    let sdk = aws::load_sdk_config().await;
+    let store: Arc<dyn Store> = Arc::new(DynamoStore::new(&aws::dynamodb_client(&sdk), config.tables));
+    let queue = Arc::new(SqsQueue::new(&aws::sqs_client(&sdk), config.queues, SqsOptions::default()));
 
     let api = PublishApi {
         publishing: PublishService::new(Arc::clone(&store), queue, Arc::new(IdGenerator::new())),
-        authentication: Authentication { tokens: AccessTokens::new(&keys), clock: Clock::System },
+        authentication: Authentication { tokens: AccessTokens::new(&config.keys), clock: Clock::System },
     };
-    lambda_http::run(router(api, store, &options)).await
+    lambda_http::run(router(api, store, &config.http)).await
 }

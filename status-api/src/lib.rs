@@ -8,8 +8,11 @@
 //! - [`health`]: whether the stores answer.
 //! - [`description`]: the OpenAPI document of all of it.
 //! - [`state`]: what the endpoints work with.
+//! - `config`: what the Lambda function is told.
 
 pub mod auth;
+#[cfg(feature = "lambda")]
+pub mod config;
 pub mod description;
 pub mod feed;
 pub mod follows;

@@ -1,41 +1,38 @@
 //! The Lambda function behind the HTTP API: telemetry, configuration, clients, run.
 
-use std::{env, sync::Arc};
+use std::sync::Arc;
 
 use lambda_http::Error;
 use shared::{
-    aws::{DynamoStore, config},
+    aws::{DynamoStore, config as aws},
     domain::{Clock, IdGenerator},
-    http::HttpOptions,
     limits,
     service::{
         accounts::AccountService, feeds::FeedService, graph::GraphService, passwords::HashingOptions,
-        posts::PostService, tokens::TokenKeys,
+        posts::PostService,
     },
-    store::{Store, Table},
+    store::Store,
     telemetry::{self, LogFormat},
 };
-use status_api::{Api, router};
+use status_api::{Api, config::Config, router};
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     telemetry::init(LogFormat::Json);
-    let keys = TokenKeys::from_lookup(|variable| env::var(variable).ok())?;
-    let options = HttpOptions::from_lookup(|variable| env::var(variable).ok())?;
-    let tables = config::table_names(&Table::ALL)?;
-    let client = config::dynamodb_client(&config::load_sdk_config().await);
-    let store: Arc<dyn Store> = Arc::new(DynamoStore::new(&client, tables));
+    let config = Config::from_lookup(aws::environment)?;
+    let client = aws::dynamodb_client(&aws::load_sdk_config().await);
+    let store: Arc<dyn Store> = Arc::new(DynamoStore::new(&client, config.tables));
 
     // post-handler makes the posts' ids, on another machine.
     let graph =
         GraphService::new(Arc::clone(&store), Arc::new(IdGenerator::new())).with_clock_skew(limits::MAX_CLOCK_SKEW);
     let api = Api {
-        accounts: AccountService::new(Arc::clone(&store), graph.clone(), &keys, &HashingOptions::default()),
+        accounts: AccountService::new(Arc::clone(&store), graph.clone(), &config.keys, &HashingOptions::default()),
         graph,
         posts: PostService::new(Arc::clone(&store)),
         feeds: FeedService::new(Arc::clone(&store)),
         store,
         clock: Clock::System,
     };
-    lambda_http::run(router(api, None, &options)).await
+    lambda_http::run(router(api, None, &config.http)).await
 }

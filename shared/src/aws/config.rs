@@ -9,7 +9,12 @@ use std::time::Duration;
 use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 
 use super::{QueueUrls, TableNames};
-use crate::{limits, queue::QueueName, store::Table};
+use crate::{
+    limits,
+    queue::QueueName,
+    service::{fan_out::InvalidFollowersPerJob, tokens::NoSecret},
+    store::Table,
+};
 
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -19,6 +24,25 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 pub struct MissingVariable {
     /// Which one.
     pub variable: &'static str,
+}
+
+/// Why a function cannot start: its environment does not say what it needs.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// A table or a queue is not named.
+    #[error(transparent)]
+    Missing(#[from] MissingVariable),
+    /// The secret that tokens are signed with is not there.
+    #[error(transparent)]
+    Secret(#[from] NoSecret),
+    /// Jobs cannot be cut like that.
+    #[error(transparent)]
+    Jobs(#[from] InvalidFollowersPerJob),
+    /// A web page's origin is none.
+    #[cfg(feature = "http")]
+    #[error(transparent)]
+    Origin(#[from] crate::http::InvalidOrigin),
 }
 
 /// What both clients are made of: region, credentials and endpoints as the SDK finds them. Once per process.
@@ -43,9 +67,9 @@ pub(super) fn timeouts(attempt: Duration) -> TimeoutConfig {
     TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_attempt_timeout(attempt).build()
 }
 
-/// The names of the tables that are needed, from the environment.
-pub fn table_names(needed: &[Table]) -> Result<TableNames, MissingVariable> {
-    table_names_from(needed, |variable| std::env::var(variable).ok())
+/// A variable of the environment; what functions look their configuration up with.
+pub fn environment(variable: &'static str) -> Option<String> {
+    std::env::var(variable).ok()
 }
 
 /// The names of the tables that are needed, each found by its variable.
@@ -56,11 +80,6 @@ pub fn table_names_from(
     needed.iter().try_fold(TableNames::default(), |names, table| {
         Ok(names.with(*table, required(table_variable(*table), &find)?))
     })
-}
-
-/// The URLs of the queues that are needed, from the environment.
-pub fn queue_urls(needed: &[QueueName]) -> Result<QueueUrls, MissingVariable> {
-    queue_urls_from(needed, |variable| std::env::var(variable).ok())
 }
 
 /// The URLs of the queues that are needed, each found by its variable.

@@ -24,7 +24,7 @@ pub mod shapes;
 
 pub use body::{ApiJson, FieldErrors};
 pub use caller::{Authentication, Caller};
-pub use conventions::{HttpOptions, with_conventions};
+pub use conventions::{HttpOptions, InvalidOrigin, with_conventions};
 pub use page::PageQuery;
 pub use path::{PathPost, PathUser};
 pub use problem::{FieldError, Problem};

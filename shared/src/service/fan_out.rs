@@ -45,6 +45,23 @@ pub struct FanOutOptions {
     pub max_backlog: Option<u64>,
 }
 
+/// The variable that sets [`FanOutOptions::followers_per_job`].
+pub const FOLLOWERS_PER_JOB: &str = "TWEETER_FOLLOWERS_PER_JOB";
+
+/// A number of followers per job that is none, or that no job holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{FOLLOWERS_PER_JOB} must be a number from 1 to {}", limits::FOLLOWERS_PER_JOB)]
+pub struct InvalidFollowersPerJob;
+
+impl FanOutOptions {
+    /// The options from a configuration: [`FOLLOWERS_PER_JOB`], as many as fit where it is not set or empty.
+    pub fn from_lookup(find: impl Fn(&'static str) -> Option<String>) -> Result<Self, InvalidFollowersPerJob> {
+        let Some(text) = find(FOLLOWERS_PER_JOB).filter(|text| !text.is_empty()) else { return Ok(Self::default()) };
+        let number = text.parse().ok().filter(|number| (1..=limits::FOLLOWERS_PER_JOB).contains(number));
+        Ok(Self { followers_per_job: number.ok_or(InvalidFollowersPerJob)?, ..Self::default() })
+    }
+}
+
 impl Default for FanOutOptions {
     fn default() -> Self {
         Self { followers_per_job: limits::FOLLOWERS_PER_JOB, follower_page: None, max_backlog: None }
@@ -261,6 +278,18 @@ mod tests {
             let reached: Vec<UserId> = jobs.iter().flat_map(|job| job.followers.clone()).collect();
             prop_assert_eq!(reached, followers);
             prop_assert!(page_size < 25 || jobs.len() == count.div_ceil(25));
+        }
+    }
+
+    #[test]
+    fn an_operator_may_ask_for_1_to_25_followers_a_job() {
+        let read = |text: Option<&str>| FanOutOptions::from_lookup(|_| text.map(str::to_owned));
+        assert_eq!(read(None), Ok(FanOutOptions::default()));
+        assert_eq!(read(Some("")), Ok(FanOutOptions::default()));
+        assert_eq!(read(Some("1")).unwrap().followers_per_job, 1);
+        assert_eq!(read(Some("25")).unwrap().followers_per_job, 25);
+        for bad in ["0", "26", "-1", "ten"] {
+            assert_eq!(read(Some(bad)), Err(InvalidFollowersPerJob), "{bad}");
         }
     }
 

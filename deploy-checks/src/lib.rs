@@ -1,0 +1,204 @@
+//! `template.yaml` as tests look at it: what is deployed, held against the code that is deployed.
+//!
+//! - [`Template`]: the file, with the short forms of `CloudFormation` (`!Ref Feed`) in their long ones (`{"Ref": "Feed"}`).
+//! - [`Function`], [`Statement`]: what a function may do and what it is told.
+
+use std::{collections::BTreeSet, fmt, path::Path};
+
+use saphyr::{LoadableYamlNode, Scalar, Yaml};
+use serde_json::{Map, Value, json};
+
+/// Why a template cannot be looked at.
+#[derive(Debug)]
+pub enum TemplateError {
+    /// The file cannot be read.
+    Unreadable(std::io::Error),
+    /// It is no YAML.
+    Malformed(saphyr::ScanError),
+}
+
+impl fmt::Display for TemplateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unreadable(_) => "the template cannot be read",
+            Self::Malformed(_) => "the template is no YAML",
+        })
+    }
+}
+
+impl std::error::Error for TemplateError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Unreadable(error) => Some(error),
+            Self::Malformed(error) => Some(error),
+        }
+    }
+}
+
+/// A template. What a path does not lead to is `null`, as in [`serde_json::Value`].
+#[derive(Debug, Clone)]
+pub struct Template(pub Value);
+
+impl Template {
+    /// The template in a file.
+    pub fn read(path: &Path) -> Result<Self, TemplateError> {
+        Self::parse(&std::fs::read_to_string(path).map_err(TemplateError::Unreadable)?)
+    }
+
+    /// The template in a text.
+    pub fn parse(text: &str) -> Result<Self, TemplateError> {
+        let documents = Yaml::load_from_str(text).map_err(TemplateError::Malformed)?;
+        Ok(Self(documents.first().map(long_form).unwrap_or_default()))
+    }
+
+    /// A resource's `Properties`.
+    pub fn properties(&self, resource: &str) -> &Value {
+        &self.0["Resources"][resource]["Properties"]
+    }
+
+    /// The names of all resources of a type.
+    pub fn resources_of_type(&self, resource_type: &str) -> Vec<&str> {
+        let resources = self.0["Resources"].as_object().into_iter().flatten();
+        resources.filter(|(_, resource)| resource["Type"] == resource_type).map(|(name, _)| name.as_str()).collect()
+    }
+
+    /// All functions.
+    pub fn functions(&self) -> Vec<Function<'_>> {
+        let names = self.resources_of_type("AWS::Serverless::Function");
+        names.into_iter().map(|name| Function { template: self, name }).collect()
+    }
+}
+
+/// A function of a template.
+#[derive(Debug, Clone, Copy)]
+pub struct Function<'a> {
+    template: &'a Template,
+    /// The name of the resource.
+    pub name: &'a str,
+}
+
+impl<'a> Function<'a> {
+    /// Its `Properties`.
+    pub fn properties(&self) -> &'a Value {
+        self.template.properties(self.name)
+    }
+
+    /// The folder of the crate that it is built from.
+    pub fn code(&self) -> &'a str {
+        self.properties()["CodeUri"].as_str().unwrap_or_default()
+    }
+
+    /// The environment variables that are set on it, those of all functions included.
+    pub fn variables(&self) -> BTreeSet<&'a str> {
+        let of_all = &self.template.0["Globals"]["Function"];
+        let own_and_shared = [of_all, self.properties()].map(|of| of["Environment"]["Variables"].as_object());
+        own_and_shared.into_iter().flatten().flat_map(Map::keys).map(String::as_str).collect()
+    }
+
+    /// The queues it takes messages from: the properties of each mapping.
+    pub fn mappings(&self) -> Vec<&'a Value> {
+        let events = self.properties()["Events"].as_object().into_iter().flatten();
+        events.filter(|(_, event)| event["Type"] == "SQS").map(|(_, event)| &event["Properties"]).collect()
+    }
+
+    /// The role it runs as.
+    pub fn role(&self) -> Option<&'a str> {
+        referent(&self.properties()["Role"])
+    }
+
+    /// What its role allows.
+    pub fn statements(&self) -> Vec<Statement<'a>> {
+        let policies = self.role().map(|role| &self.template.properties(role)["Policies"]);
+        let policies = policies.and_then(Value::as_array).into_iter().flatten();
+        policies.flat_map(|policy| each(&policy["PolicyDocument"]["Statement"])).map(Statement).collect()
+    }
+
+    /// The actions of a service that it may do to a resource of the template, such as `Query` of `dynamodb`.
+    pub fn actions_on(&self, service: &str, resource: &str) -> BTreeSet<&'a str> {
+        let on_it = self.statements().into_iter().filter(|statement| statement.targets().contains(&Some(resource)));
+        let actions = on_it.flat_map(|statement| statement.actions());
+        actions.filter_map(|action| action.strip_prefix(service)?.strip_prefix(':')).collect()
+    }
+}
+
+/// One statement of a policy.
+#[derive(Debug, Clone, Copy)]
+pub struct Statement<'a>(pub &'a Value);
+
+impl<'a> Statement<'a> {
+    /// What it allows, such as `sqs:SendMessage`.
+    pub fn actions(&self) -> Vec<&'a str> {
+        each(&self.0["Action"]).filter_map(Value::as_str).collect()
+    }
+
+    /// On what: resources as they are written.
+    pub fn resources(&self) -> Vec<&'a Value> {
+        each(&self.0["Resource"]).collect()
+    }
+
+    /// On what: names of the template's resources; `None` for what is written in another way.
+    pub fn targets(&self) -> Vec<Option<&'a str>> {
+        self.resources().into_iter().map(referent).collect()
+    }
+
+    /// The partition keys it is narrowed to, of DynamoDB items. `None` when it is not.
+    pub fn leading_keys(&self) -> Option<Vec<&'a str>> {
+        let operators = self.0["Condition"].as_object().into_iter().flatten();
+        let keys = operators.filter_map(|(_, operands)| operands.get("dynamodb:LeadingKeys"));
+        let keys: Vec<_> = keys.flat_map(each).filter_map(Value::as_str).collect();
+        (!keys.is_empty()).then_some(keys)
+    }
+}
+
+/// The resource or parameter that `Ref` or `Fn::GetAtt` names.
+pub fn referent(value: &Value) -> Option<&str> {
+    let attribute = || Some(value["Fn::GetAtt"].as_str()?.split_once('.')?.0);
+    value["Ref"].as_str().or_else(attribute)
+}
+
+/// A list's values, or the one value where `CloudFormation` takes either.
+fn each(value: &Value) -> impl Iterator<Item = &Value> {
+    let list = value.as_array().map_or_else(|| std::slice::from_ref(value), Vec::as_slice);
+    list.iter().filter(|value| !value.is_null())
+}
+
+fn long_form(node: &Yaml<'_>) -> Value {
+    match node {
+        Yaml::Tagged(tag, node) => match tag.suffix.as_str() {
+            name @ ("Ref" | "Condition") => json!({ name: long_form(node) }),
+            name => json!({ format!("Fn::{name}"): long_form(node) }),
+        },
+        Yaml::Mapping(entries) => entries.iter().map(|(key, value)| (text(key), long_form(value))).collect(),
+        Yaml::Sequence(items) => items.iter().map(long_form).collect(),
+        Yaml::Value(Scalar::Boolean(truth)) => json!(truth),
+        Yaml::Value(Scalar::Integer(number)) => json!(number),
+        Yaml::Value(Scalar::FloatingPoint(number)) => json!(number.into_inner()),
+        Yaml::Value(Scalar::String(text)) => json!(text),
+        _ => Value::Null,
+    }
+}
+
+fn text(key: &Yaml<'_>) -> String {
+    key.as_str().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_forms_are_read_as_long_ones() {
+        let template = Template::parse("{a: !Ref B, c: !GetAtt D.Arn, e: !If [F, 1, !Ref AWS::NoValue]}").unwrap();
+        let long = json!({"a": {"Ref": "B"}, "c": {"Fn::GetAtt": "D.Arn"}, "e": {"Fn::If": ["F", 1, {"Ref": "AWS::NoValue"}]}});
+        assert_eq!(template.0, long);
+        assert_eq!(referent(&template.0["a"]), Some("B"));
+        assert_eq!(referent(&template.0["c"]), Some("D"));
+    }
+
+    #[test]
+    fn what_is_written_once_and_meant_often_is_read_where_it_is_meant() {
+        let template = Template::parse("{a: &x [!Ref B, 1], c: *x}").unwrap();
+        assert_eq!(template.0["a"], template.0["c"]);
+        assert_eq!(template.0["c"], json!([{"Ref": "B"}, 1]));
+    }
+}

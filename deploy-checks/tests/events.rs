@@ -1,0 +1,57 @@
+//! The sample events are what the functions take.
+
+use std::{fs, path::Path};
+
+use aws_lambda_events::{apigw::ApiGatewayV2httpRequest, eventbridge::EventBridgeEvent, sqs::SqsEvent};
+use deploy_checks::Template;
+use serde::de::DeserializeOwned;
+use shared::messages::{FanOutMessage, FeedJob};
+
+fn read(path: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn event<T: DeserializeOwned>(function: &str) -> T {
+    serde_json::from_str(&read(&format!("events/{function}.json"))).unwrap()
+}
+
+fn bodies(event: SqsEvent) -> Vec<String> {
+    event.records.into_iter().filter_map(|record| record.body).collect()
+}
+
+#[test]
+fn every_function_has_an_event_and_the_line_that_invokes_it() {
+    let readme = read("events/README.md");
+    for function in Template::parse(&read("template.yaml")).unwrap().functions() {
+        let name = function.code();
+        let _is_json: serde_json::Value = event(name);
+        let line = format!("`cargo lambda invoke {name} --data-file events/{name}.json`");
+        assert!(readme.contains(&line), "{line}");
+    }
+}
+
+#[test]
+fn the_messages_of_the_queues_are_read() {
+    for body in bodies(event("follow-fetcher")) {
+        FanOutMessage::decode(&body).unwrap();
+    }
+    for body in bodies(event("job-handler")) {
+        FeedJob::decode(&body).unwrap();
+    }
+    assert_eq!(bodies(event("follow-fetcher")).len() + bodies(event("job-handler")).len(), 2);
+}
+
+#[test]
+fn the_requests_are_of_the_routes_that_the_template_sends_there() {
+    let post: ApiGatewayV2httpRequest = event("post-handler");
+    assert_eq!(post.route_key.as_deref(), Some("POST /v1/posts"));
+    let health: ApiGatewayV2httpRequest = event("status-api");
+    assert_eq!(health.route_key.as_deref(), Some("$default"));
+}
+
+#[test]
+fn the_sweepers_event_is_a_schedules() {
+    let scheduled: EventBridgeEvent = event("outbox-sweeper");
+    assert_eq!(scheduled.detail_type, "Scheduled Event");
+}

@@ -1,0 +1,430 @@
+//! What template.yaml must hold, whatever else it says: nothing is lost, nobody may do more than they do, and every
+//! function is told what it reads.
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
+
+use deploy_checks::{Function, Template, referent};
+use serde_json::{Value, json};
+use shared::{
+    limits,
+    service::tokens::{PREVIOUS_SIGNING_KEY, SIGNING_KEY},
+    telemetry::{LOG_FILTER_VARIABLE, names},
+};
+
+/// The variable that says where the signing secret is. The secret itself is never in the environment.
+const SIGNING_SECRET_ARN: &str = "TWEETER_SIGNING_SECRET_ARN";
+
+const AUTH: &str = "AuthTable";
+const SOCIAL: &str = "SocialTable";
+const FEED: &str = "FeedTable";
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn template() -> Template {
+    Template::read(&repository().join("template.yaml")).expect("template.yaml is read")
+}
+
+fn function<'a>(template: &'a Template, code: &str) -> Function<'a> {
+    let found = template.functions().into_iter().find(|function| function.code() == code);
+    found.unwrap_or_else(|| panic!("no function is built from {code}"))
+}
+
+/// Each mapping of a queue: the function, the mapping, the queue's name.
+fn mappings(template: &Template) -> Vec<(Function<'_>, &Value, &str)> {
+    let functions = template.functions().into_iter();
+    functions
+        .flat_map(|function| function.mappings().into_iter().map(move |mapping| (function, mapping)))
+        .map(|(function, mapping)| (function, mapping, referent(&mapping["Queue"]).expect("a mapping names its queue")))
+        .collect()
+}
+
+fn set<'a>(names: &[&'a str]) -> BTreeSet<&'a str> {
+    names.iter().copied().collect()
+}
+
+// --- Nothing is lost.
+
+#[test]
+fn what_a_batch_reports_as_failed_comes_again() {
+    let template = template();
+    let mapped: BTreeSet<&str> = mappings(&template).iter().map(|(_, _, queue)| *queue).collect();
+    assert_eq!(mapped, set(&["PostQ", "JobQ"]));
+    for (function, mapping, _) in mappings(&template) {
+        assert_eq!(mapping["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]), "{}", function.name);
+    }
+}
+
+#[test]
+fn a_message_stays_hidden_for_six_times_its_functions_timeout() {
+    let template = template();
+    for (function, _, queue) in mappings(&template) {
+        let visibility = template.properties(queue)["VisibilityTimeout"].as_u64().unwrap();
+        let timeout = function.properties()["Timeout"].as_u64().unwrap();
+        assert!(visibility >= 6 * timeout, "{queue}: {visibility} s, {}: {timeout} s", function.name);
+    }
+}
+
+#[test]
+fn a_queues_dead_letters_go_to_a_queue_of_their_own_that_keeps_them_longest() {
+    let template = template();
+    for (_, _, queue) in mappings(&template) {
+        let redrive = &template.properties(queue)["RedrivePolicy"];
+        assert_eq!(redrive["maxReceiveCount"], limits::MAX_RECEIVES);
+        let dead_letters = template.properties(referent(&redrive["deadLetterTargetArn"]).unwrap());
+        assert_eq!(dead_letters["MessageRetentionPeriod"], 14 * 24 * 3_600);
+        let allowed = &dead_letters["RedriveAllowPolicy"];
+        assert_eq!(allowed["redrivePermission"], "byQueue");
+        // The source's ARN cannot be asked for without a circle, so it is put together from its name.
+        let name = template.properties(queue)["QueueName"]["Fn::Sub"].as_str().unwrap();
+        let arn = format!("arn:${{AWS::Partition}}:sqs:${{AWS::Region}}:${{AWS::AccountId}}:{name}");
+        assert_eq!(allowed["sourceQueueArns"], json!([{ "Fn::Sub": arn }]));
+    }
+}
+
+#[test]
+fn how_many_run_at_once_is_bounded_by_a_parameter() {
+    let template = template();
+    for (function, mapping, _) in mappings(&template) {
+        let parameter = referent(&mapping["ScalingConfig"]["MaximumConcurrency"]).unwrap_or_default();
+        let least = template.0["Parameters"][parameter]["MinValue"].as_u64();
+        assert!(least.is_some_and(|least| least >= 2), "{}: Lambda takes 2 and more", function.name);
+    }
+}
+
+#[test]
+fn batches_are_as_large_as_the_handlers_expect() {
+    let template = template();
+    let sizes: BTreeMap<&str, u64> = mappings(&template)
+        .iter()
+        .map(|(_, mapping, queue)| (*queue, mapping["BatchSize"].as_u64().unwrap()))
+        .collect();
+    assert_eq!(sizes, BTreeMap::from([("PostQ", 1), ("JobQ", limits::MAX_QUEUE_BATCH as u64)]));
+}
+
+#[test]
+fn a_handler_has_the_time_to_say_why_it_failed() {
+    let template = template();
+    for function in template.functions() {
+        let timeout = function.properties()["Timeout"].as_u64().unwrap();
+        assert!(timeout > (limits::RETRY_BUDGET + limits::CALL_TIMEOUT).as_secs(), "{}: {timeout} s", function.name);
+    }
+    assert_eq!(function(&template, "job-handler").properties()["Timeout"], 10);
+}
+
+#[test]
+fn the_sweeper_comes_when_the_leases_count_on_it() {
+    let template = template();
+    let schedules = function(&template, "outbox-sweeper").properties()["Events"].clone();
+    assert_eq!(limits::SWEEP_INTERVAL.as_secs(), 60);
+    assert_eq!(schedules["EveryMinute"]["Properties"]["Schedule"], "rate(1 minute)");
+}
+
+#[test]
+fn only_follow_fetcher_may_send_itself_messages_without_end() {
+    let template = template();
+    let looping = template.functions().into_iter().filter(|function| !function.properties()["RecursiveLoop"].is_null());
+    assert_eq!(looping.map(|function| function.code()).collect::<Vec<_>>(), ["follow-fetcher"]);
+}
+
+// --- Tables and queues.
+
+#[test]
+fn every_table_is_kept_encrypted_and_recoverable_in_production() {
+    let template = template();
+    let tables = template.resources_of_type("AWS::DynamoDB::Table");
+    assert_eq!(tables.iter().copied().collect::<BTreeSet<_>>(), set(&[AUTH, SOCIAL, FEED]));
+    for table in tables {
+        let resource = &template.0["Resources"][table];
+        let kept = json!({"Fn::If": ["IsProd", "Retain", "Delete"]});
+        assert_eq!((&resource["DeletionPolicy"], &resource["UpdateReplacePolicy"]), (&kept, &kept), "{table}");
+        let properties = &resource["Properties"];
+        assert_eq!(properties["DeletionProtectionEnabled"], json!({"Fn::If": ["IsProd", true, false]}), "{table}");
+        assert_eq!(properties["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"], true, "{table}");
+        assert_eq!(properties["SSESpecification"]["SSEEnabled"], true, "{table}");
+        assert_eq!(properties["BillingMode"], "PAY_PER_REQUEST", "{table}");
+        assert_eq!(properties["TableName"], Value::Null, "{table}: a fixed name cannot be replaced");
+    }
+}
+
+#[test]
+fn the_tables_have_the_keys_and_the_expiry_that_the_store_writes() {
+    let template = template();
+    for table in [AUTH, SOCIAL, FEED] {
+        let properties = template.properties(table);
+        let key = json!([{"AttributeName": "PK", "KeyType": "HASH"}, {"AttributeName": "SK", "KeyType": "RANGE"}]);
+        assert_eq!(properties["KeySchema"], key, "{table}");
+        let expiry = json!({"AttributeName": shared::store::EXPIRES_AT, "Enabled": true});
+        assert_eq!(properties["TimeToLiveSpecification"], expiry, "{table}");
+    }
+    let feed = template.properties(FEED);
+    let price_of_a_delivery =
+        [&feed["GlobalSecondaryIndexes"], &feed["LocalSecondaryIndexes"], &feed["StreamSpecification"]];
+    assert_eq!(price_of_a_delivery, [&Value::Null; 3], "either would double it");
+}
+
+#[test]
+fn every_queue_is_encrypted() {
+    let template = template();
+    for queue in template.resources_of_type("AWS::SQS::Queue") {
+        assert_eq!(template.properties(queue)["SqsManagedSseEnabled"], true, "{queue}");
+    }
+}
+
+// --- Nobody may do more than they do.
+
+#[test]
+fn no_policy_allows_everything_of_anything() {
+    let template = template();
+    for function in template.functions() {
+        assert!(!function.statements().is_empty(), "{} has a role that is written out", function.name);
+        assert_eq!(
+            template.properties(function.role().unwrap())["ManagedPolicyArns"],
+            Value::Null,
+            "{}",
+            function.name
+        );
+        for statement in function.statements() {
+            let text = statement.0.to_string();
+            assert!(statement.actions().iter().all(|action| !action.contains('*')), "{}: {text}", function.name);
+            let without_arn = statement.actions().iter().all(|action| action.starts_with("xray:"));
+            assert!(without_arn || statement.targets().iter().all(Option::is_some), "{}: {text}", function.name);
+        }
+    }
+}
+
+#[test]
+fn every_function_has_a_role_of_its_own() {
+    let template = template();
+    let roles: BTreeSet<&str> = template.functions().iter().filter_map(Function::role).collect();
+    assert_eq!(roles.len(), template.functions().len());
+    assert_eq!(roles, template.resources_of_type("AWS::IAM::Role").into_iter().collect());
+}
+
+/// Function, table, and what it may do there. What is not listed is not allowed.
+const TABLE_ACTIONS: &[(&str, &str, &[&str])] = &[
+    ("post-handler", SOCIAL, &["GetItem", "PutItem"]),
+    ("post-handler", FEED, &["PutItem"]),
+    ("follow-fetcher", SOCIAL, &["GetItem", "Query", "UpdateItem", "DeleteItem"]),
+    ("job-handler", FEED, &["BatchWriteItem"]),
+    ("status-api", AUTH, &["GetItem", "PutItem", "UpdateItem", "DeleteItem"]),
+    ("status-api", SOCIAL, &["GetItem", "BatchGetItem", "Query", "PutItem", "DeleteItem"]),
+    ("status-api", FEED, &["GetItem", "Query", "BatchWriteItem"]),
+    ("outbox-sweeper", SOCIAL, &["Query", "UpdateItem"]),
+];
+
+#[test]
+fn only_status_api_touches_auth_and_each_does_only_its_own_to_a_table() {
+    let template = template();
+    for function in template.functions() {
+        for table in [AUTH, SOCIAL, FEED] {
+            let listed = TABLE_ACTIONS.iter().find(|(code, of, _)| (*code, *of) == (function.code(), table));
+            let expected = listed.map(|(_, _, actions)| set(actions)).unwrap_or_default();
+            assert_eq!(function.actions_on("dynamodb", table), expected, "{} on {table}", function.name);
+        }
+    }
+}
+
+/// What Lambda itself does to the queue of a mapping, and our handlers to give back what failed.
+const TAKING: [&str; 5] =
+    ["ReceiveMessage", "DeleteMessage", "GetQueueAttributes", "ChangeMessageVisibility", "SendMessage"];
+
+/// Function, queue, and what it may do there.
+const QUEUE_ACTIONS: &[(&str, &str, &[&str])] = &[
+    ("post-handler", "PostQ", &["SendMessage"]),
+    ("follow-fetcher", "PostQ", &TAKING),
+    ("follow-fetcher", "JobQ", &["SendMessage"]),
+    ("job-handler", "JobQ", &TAKING),
+    ("outbox-sweeper", "PostQ", &["SendMessage"]),
+];
+
+#[test]
+fn each_sends_to_and_takes_from_its_own_queues_alone() {
+    let template = template();
+    for function in template.functions() {
+        for queue in template.resources_of_type("AWS::SQS::Queue") {
+            let listed = QUEUE_ACTIONS.iter().find(|(code, of, _)| (*code, *of) == (function.code(), queue));
+            let expected = listed.map(|(_, _, actions)| set(actions)).unwrap_or_default();
+            assert_eq!(function.actions_on("sqs", queue), expected, "{} on {queue}", function.name);
+        }
+    }
+}
+
+#[test]
+fn who_touches_auth_or_social_is_held_to_their_own_kinds_of_items() {
+    let template = template();
+    for function in template.functions() {
+        for statement in function.statements() {
+            let narrowed = statement.targets().iter().flatten().any(|target| [AUTH, SOCIAL].contains(target));
+            assert!(!narrowed || statement.leading_keys().is_some(), "{}: {}", function.name, statement.0);
+        }
+    }
+}
+
+#[test]
+fn the_kinds_of_items_named_in_policies_are_kinds_that_there_are() {
+    let keys = fs::read_to_string(repository().join("shared/src/keys.rs")).unwrap();
+    let template = template();
+    for function in template.functions() {
+        for pattern in function.statements().iter().filter_map(deploy_checks::Statement::leading_keys).flatten() {
+            let kind = pattern.strip_suffix('*').unwrap_or(pattern);
+            assert!(kind == "PROBE" || keys.contains(&format!("\"{kind}{{")), "{}: {pattern}", function.name);
+        }
+    }
+}
+
+#[test]
+fn only_who_reads_tokens_reads_the_signing_secret() {
+    let template = template();
+    let readers = template.functions().into_iter();
+    let readers = readers.filter(|function| !function.actions_on("secretsmanager", "SigningSecret").is_empty());
+    assert_eq!(readers.map(|function| function.code()).collect::<BTreeSet<_>>(), set(&["post-handler", "status-api"]));
+}
+
+// --- Every function is there, and is told what it reads.
+
+#[test]
+fn every_function_that_the_code_has_is_in_the_template() {
+    let crates = fs::read_dir(repository()).unwrap().map(|entry| entry.unwrap().path());
+    let functions: BTreeSet<String> = crates
+        .filter(|path| fs::read_to_string(path.join("Cargo.toml")).is_ok_and(|it| it.contains("\nlambda = [")))
+        .map(|path| path.file_name().unwrap().to_string_lossy().into_owned())
+        .collect();
+    let template = template();
+    let deployed: BTreeSet<String> = template.functions().iter().map(|function| function.code().to_owned()).collect();
+    assert_eq!(deployed, functions);
+    for function in template.functions() {
+        let build = &template.0["Resources"][function.name]["Metadata"]["BuildMethod"];
+        assert_eq!(build, "rust-cargolambda", "{}", function.name);
+    }
+}
+
+/// A lookup that notes what it is asked for and finds something good.
+fn noting<'a>(asked: &'a RefCell<BTreeSet<&'static str>>) -> impl Fn(&'static str) -> Option<String> + 'a {
+    |variable| {
+        asked.borrow_mut().insert(variable);
+        Some(match variable {
+            SIGNING_KEY | PREVIOUS_SIGNING_KEY => "00".repeat(32),
+            "TWEETER_CORS_ORIGIN" => String::new(),
+            _ => "1".to_owned(),
+        })
+    }
+}
+
+/// The variables that a function reads, as its `Config` asks for them.
+fn variables_read(code: &str) -> BTreeSet<&'static str> {
+    let asked = RefCell::new(BTreeSet::from([LOG_FILTER_VARIABLE]));
+    let find = noting(&asked);
+    match code {
+        "post-handler" => drop(post_handler::config::Config::from_lookup(&find).unwrap()),
+        "follow-fetcher" => drop(follow_fetcher::config::Config::from_lookup(&find).unwrap()),
+        "job-handler" => drop(job_handler::config::Config::from_lookup(&find).unwrap()),
+        "status-api" => drop(status_api::config::Config::from_lookup(&find).unwrap()),
+        "outbox-sweeper" => drop(outbox_sweeper::config::Config::from_lookup(&find).unwrap()),
+        other => panic!("{other} has no configuration here"),
+    }
+    drop(find);
+    asked.into_inner()
+}
+
+#[test]
+fn each_function_is_told_exactly_what_it_reads() {
+    let template = template();
+    for function in template.functions() {
+        let mut expected = variables_read(function.code());
+        // The template hands over where the secret is, never the secret. Fetching it is what these two have yet to do;
+        // then nothing is left to replace here.
+        let has_secret = expected.remove(SIGNING_KEY);
+        expected.remove(PREVIOUS_SIGNING_KEY);
+        if has_secret {
+            expected.insert(SIGNING_SECRET_ARN);
+        }
+        assert_eq!(function.variables(), expected, "{}", function.name);
+    }
+}
+
+#[test]
+fn the_environment_is_read_through_the_configurations_alone() {
+    for function in template().functions() {
+        let sources = fs::read_dir(repository().join(function.code()).join("src")).unwrap();
+        for path in sources.map(|entry| entry.unwrap().path()).filter(|path| path.is_file()) {
+            let text = fs::read_to_string(&path).unwrap();
+            assert!(!text.contains("env::"), "{} reads the environment past its Config", path.display());
+        }
+    }
+}
+
+#[test]
+fn no_secret_is_written_into_the_template() {
+    let text = fs::read_to_string(repository().join("template.yaml")).unwrap();
+    assert!(!text.contains(SIGNING_KEY) && !text.contains("{{resolve:"));
+    // 64 characters that are none but hexadecimal digits: what `TokenKeys` reads.
+    let template = template();
+    let generated = &template.properties("SigningSecret")["GenerateSecretString"];
+    assert_eq!(generated["PasswordLength"], 64);
+    let excluded = generated["ExcludeCharacters"].as_str().unwrap();
+    let kept: String = ('0'..='9').chain('a'..='z').filter(|letter| !excluded.contains(*letter)).collect();
+    assert_eq!(kept, "0123456789abcdef");
+    assert_eq!((&generated["ExcludeUppercase"], &generated["ExcludePunctuation"]), (&json!(true), &json!(true)));
+}
+
+#[test]
+fn every_function_keeps_its_logs_for_a_while_as_json_and_is_traced() {
+    let template = template();
+    assert_eq!(template.0["Globals"]["Function"]["Tracing"], "Active");
+    for function in template.functions() {
+        let logging = &function.properties()["LoggingConfig"];
+        assert_eq!(logging["LogFormat"], "JSON", "{}", function.name);
+        let group = referent(&logging["LogGroup"]).unwrap();
+        assert_eq!(function.actions_on("logs", group), set(&["CreateLogStream", "PutLogEvents"]), "{}", function.name);
+    }
+    for group in template.resources_of_type("AWS::Logs::LogGroup") {
+        assert_eq!(template.properties(group)["RetentionInDays"], json!({"Ref": "LogRetentionDays"}), "{group}");
+    }
+}
+
+// --- Alarms.
+
+#[test]
+fn every_alarm_is_explained_and_heard() {
+    let operations = fs::read_to_string(repository().join("docs/operations.md")).unwrap();
+    let template = template();
+    for alarm in template.resources_of_type("AWS::CloudWatch::Alarm") {
+        assert!(operations.contains(&format!("`{alarm}`")), "docs/operations.md says nothing of {alarm}");
+        let topic = json!({"Fn::If": ["HasAlarmTopic", [{"Ref": "AlarmTopicArn"}], {"Ref": "AWS::NoValue"}]});
+        assert_eq!(template.properties(alarm)["AlarmActions"], topic, "{alarm}");
+    }
+}
+
+#[test]
+fn whatever_fails_has_an_alarm() {
+    let template = template();
+    let alarms = template.resources_of_type("AWS::CloudWatch::Alarm");
+    let watched = |metric: &str| -> BTreeSet<&str> {
+        let on_it = alarms.iter().map(|alarm| template.properties(alarm)).filter(|alarm| alarm["MetricName"] == metric);
+        on_it.filter_map(|alarm| referent(&alarm["Dimensions"][0]["Value"])).collect()
+    };
+    assert_eq!(watched("ApproximateNumberOfMessagesVisible"), set(&["PostDLQ", "JobDLQ"]));
+    assert_eq!(watched("ApproximateAgeOfOldestMessage"), set(&["PostQ", "JobQ"]));
+    assert_eq!(watched("WriteThrottleEvents"), set(&[AUTH, SOCIAL, FEED]));
+    assert_eq!(watched("Errors"), template.functions().iter().map(|function| function.name).collect());
+    assert_eq!(watched(names::FAN_OUT_SECONDS), set(&["JobHandler"]));
+}
+
+#[test]
+fn the_metrics_that_are_watched_are_metrics_that_there_are() {
+    let telemetry = fs::read_to_string(repository().join("shared/src/telemetry.rs")).unwrap();
+    let template = fs::read_to_string(repository().join("template.yaml")).unwrap();
+    let names = template.split(|letter: char| !letter.is_ascii_lowercase() && letter != '_');
+    let watched: BTreeSet<&str> = names.filter(|name| name.starts_with("tweeter_")).collect();
+    assert!(watched.len() >= 4);
+    for name in watched {
+        assert!(telemetry.contains(&format!("\"{name}\"")), "{name} is no metric of ours");
+    }
+}
