@@ -16,7 +16,7 @@ use shared::{
     domain::{Clock, Timestamp},
     queue::{OutgoingMessage, Queue, QueueDepth, QueueError, QueueName, QueueSettings, Receipt, ReceivedMessage},
 };
-use support::{Answer, PASSWORD, Person, TestApp, Wrapped, person_of, seams, wrap_queue, wrap_store};
+use support::{Answer, PASSWORD, Person, TestApp, Wrapped, in_time, person_of, seams, wrap_queue, wrap_store};
 use testkit::faults::{FaultCounts, FaultyQueue, FaultyStore, QueueFaults, StaleStore, StoreFaults};
 
 const FOLLOWERS: usize = 60;
@@ -158,7 +158,7 @@ impl Storm {
             }
         };
         tokio::select! {
-            () = settled => {}
+            () = in_time(settled) => {}
             () = self.time_passes() => {}
         }
     }

@@ -17,7 +17,7 @@ use shared::{
     queue::QueueName,
     store::BatchWrite,
 };
-use support::{Answer, PASSWORD, Person, TestApp, post_ids, seams, wrap_queue, wrap_store};
+use support::{Answer, PASSWORD, Person, TestApp, in_time, post_ids, seams, wrap_queue, wrap_store};
 use testkit::faults::{CountingQueue, GuardedStore};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
@@ -115,14 +115,17 @@ async fn after_an_unfollow_in_the_middle_of_a_fan_out_its_posts_are_gone_at_once
     app.follow_all(&followers, &alice).await;
     let post = app.post(&alice, "hello").await;
 
-    let (delivered, waiting) = loop {
-        let feeds = join_all(followers.iter().map(|follower| feed(&app, follower))).await;
-        let (delivered, waiting): (Vec<_>, Vec<_>) =
-            followers.iter().zip(feeds).partition(|(_, feed)| *feed == [post.as_str()]);
-        if !delivered.is_empty() {
-            break (delivered, waiting);
+    let (delivered, waiting) = in_time(async {
+        loop {
+            let feeds = join_all(followers.iter().map(|follower| feed(&app, follower))).await;
+            let (delivered, waiting): (Vec<_>, Vec<_>) =
+                followers.iter().zip(feeds).partition(|(_, feed)| *feed == [post.as_str()]);
+            if !delivered.is_empty() {
+                break (delivered, waiting);
+            }
         }
-    };
+    })
+    .await;
     let leavers = [delivered[0].0, waiting.first().expect("one job is held up").0];
     for leaver in leavers {
         app.unfollow(leaver, &alice).await;

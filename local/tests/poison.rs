@@ -29,7 +29,7 @@ use shared::{
     service::fan_out::{FanOutOptions, FanOutService},
     store::{BatchWrite, Store, Table},
 };
-use support::{Person, TestApp, seams, wrap_store};
+use support::{Person, TestApp, in_time, seams, wrap_store};
 use testkit::faults::GuardedStore;
 
 const FOLLOWERS: usize = 45;
@@ -120,18 +120,24 @@ impl TestApp {
     }
 
     async fn wait_for_depth(&self, name: QueueName, expected: (u64, u64)) {
-        while self.depth(name).await != expected {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        until(async || self.depth(name).await == expected).await;
     }
 
     async fn wait_for_fan_outs(&self) {
         let outbox = Outbox::new(self.services().store.clone());
-        while !outbox.is_empty().await.unwrap() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        until(async || outbox.is_empty().await.unwrap()).await;
         self.wait_for_depth(QueueName::PostQ, (0, 0)).await;
     }
+}
+
+/// Waits for a condition.
+#[track_caller]
+fn until(holds: impl AsyncFn() -> bool) -> impl Future<Output = ()> {
+    in_time(async move {
+        while !holds().await {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
 }
 
 /// A store whose write into the victim's feed panics, and how often it did. Nobody is the victim until one is named.
@@ -180,9 +186,7 @@ async fn a_job_that_panics_ends_in_the_dead_letters_across_restarts_and_the_othe
     assert_eq!(trap.panics(), 1);
 
     let app = app.restart(patient()).await;
-    while trap.panics() < 2 {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    until(async || trap.panics() == 2).await;
 
     let app = app.restart(trap.set_in(small_jobs())).await;
     app.drain().await;

@@ -18,8 +18,8 @@ use serde_json::{Value, json};
 use shared::{embedded::Engine, queue::Queue, service::passwords::HashingOptions, store::Store};
 use tempfile::TempDir;
 
-/// Longer than any drain of a test takes, so that one that never ends fails with a word.
-const DRAIN_BOUND: Duration = Duration::from_mins(1);
+/// Longer than anything that a test waits for takes, so that what never comes fails with a word.
+const WAIT_BOUND: Duration = Duration::from_mins(1);
 
 /// Requests of one kind that run at once where a test needs many.
 const AT_ONCE: usize = 16;
@@ -97,8 +97,7 @@ impl TestApp {
 
     /// Waits until everything published has reached everybody.
     pub async fn drain(&self) {
-        let drained = tokio::time::timeout(DRAIN_BOUND, self.handle.drain()).await;
-        assert!(drained.is_ok(), "not drained within {DRAIN_BOUND:?}");
+        in_time(self.handle.drain()).await;
     }
 }
 
@@ -124,6 +123,16 @@ impl std::ops::Deref for TestApp {
 
     fn deref(&self) -> &ApiClient {
         &self.client
+    }
+}
+
+/// What a test waits for, if it comes.
+#[track_caller]
+pub fn in_time<T>(wait: impl Future<Output = T>) -> impl Future<Output = T> {
+    let caller = std::panic::Location::caller();
+    async move {
+        let came = tokio::time::timeout(WAIT_BOUND, wait).await;
+        came.unwrap_or_else(|_| panic!("what {caller} waits for did not come within {WAIT_BOUND:?}"))
     }
 }
 
@@ -399,10 +408,10 @@ impl ApiClient {
         loop {
             let page = self.get(&format!("{path}{query}"), person).await.expect(200);
             items.extend_from_slice(page.items());
-            match page.next_cursor() {
-                Some(cursor) => query = format!("?limit={limit}&cursor={cursor}"),
-                None => return items,
-            }
+            let Some(cursor) = page.next_cursor() else { return items };
+            let next = format!("?limit={limit}&cursor={cursor}");
+            assert_ne!(next, query, "a page goes on where it began");
+            query = next;
             assert_eq!(page.items().len(), limit as usize, "a page that is not the last is full");
         }
     }
