@@ -7,7 +7,7 @@ use std::{
 
 use fjall::{Database, Keyspace};
 use shared::{
-    dao::{FeedEntry, Feeds},
+    dao::Feeds,
     domain::{Clock, IdGenerator, PostId, UserId},
     embedded::{codec, engine},
     keys, limits,
@@ -34,12 +34,12 @@ pub fn entries_per_second(readers: &[UserId], posts: u64) -> Result<f64, FloorEr
     let directory = tempfile::Builder::new().prefix("tweeter-floor").tempdir()?;
     let database = engine::database_builder(directory.path()).open()?;
     let feed = database.keyspace("feed", engine::keyspace_options)?;
-    let (ids, author) = (IdGenerator::new(), UserId::random());
+    let ids = IdGenerator::new();
     let mut spent = Duration::ZERO;
     for _ in 0..posts {
         let post = ids.next_post_id(Clock::System.now());
         for batch in readers.chunks(limits::MAX_BATCH_WRITE) {
-            let rows = rows(post, author, batch);
+            let rows = rows(post, batch);
             let started = Instant::now();
             write(&database, &feed, rows)?;
             spent += started.elapsed();
@@ -52,16 +52,16 @@ pub fn entries_per_second(readers: &[UserId], posts: u64) -> Result<f64, FloorEr
 
 type Row = (Vec<u8>, Vec<u8>);
 
-fn rows(post_id: PostId, author_id: UserId, readers: &[UserId]) -> Vec<Row> {
-    readers.iter().map(|reader| row(FeedEntry { post_id, author_id }, *reader)).collect()
+fn rows(post: PostId, readers: &[UserId]) -> Vec<Row> {
+    readers.iter().map(|reader| row(post, *reader)).collect()
 }
 
 /// An entry as the service stores it.
-fn row(entry: FeedEntry, reader: UserId) -> Row {
+fn row(post: PostId, reader: UserId) -> Row {
     let (mut key, mut value) = (Vec::new(), Vec::new());
-    let stored = keys::feed_entry(reader, entry.post_id);
+    let stored = keys::feed_entry(reader, post);
     codec::encode_key(&stored.partition, &stored.sort, &mut key).expect("ids are valid parts of keys");
-    if let (_, Write::Put { item: Item { attributes, .. }, .. }) = Feeds::own_entry(entry) {
+    if let (_, Write::Put { item: Item { attributes, .. }, .. }) = Feeds::own_entry(reader, post) {
         codec::encode_attributes(&attributes, &mut value);
     }
     (key, value)
@@ -81,12 +81,11 @@ mod tests {
 
     #[test]
     fn a_row_of_the_floor_is_a_feed_entry_as_it_is_stored() {
-        let (reader, author_id) = (UserId::random(), UserId::random());
-        let post_id = IdGenerator::new().next_post_id(Clock::System.now());
-        let (key, value) = row(FeedEntry { post_id, author_id }, reader);
+        let (reader, post) = (UserId::random(), IdGenerator::new().next_post_id(Clock::System.now()));
+        let (key, value) = row(post, reader);
         let item = codec::decode_item(&key, &value).unwrap();
-        assert_eq!(item.key, keys::feed_entry(reader, post_id));
-        assert_eq!(item.text("author_id").unwrap(), author_id.to_string());
+        let (_, write) = Feeds::own_entry(reader, post);
+        assert_eq!(write, Write::put(item));
     }
 
     #[test]

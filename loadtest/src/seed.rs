@@ -7,7 +7,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use indicatif::ProgressBar;
 use shared::{
     dao::{Follows, Users},
-    domain::{DisplayName, Handle, IdGenerator, PostId, Profile, Timestamp, User, UserId},
+    domain::{Bio, DisplayName, Handle, IdGenerator, PostId, Profile, Timestamp, User, UserId},
     limits,
     store::{BatchWrite, Item, Store, StoreError, Table, batch_write_all},
 };
@@ -52,7 +52,7 @@ impl Seeder {
     fn profile(&self, user_id: UserId, place: usize) -> Profile {
         let handle = Handle::parse(&format!("user_{place}")).expect("at most 25 characters of a-z, 0-9 and _");
         let display_name = DisplayName::from(&handle);
-        Profile { user: User { user_id, handle, display_name }, bio: String::new(), created_at: self.now }
+        Profile { user: User { user_id, handle, display_name }, bio: Bio::default(), created_at: self.now }
     }
 
     async fn write(&self, rows: impl Iterator<Item = Item> + Send) -> Result<(), StoreError> {

@@ -75,7 +75,7 @@ async fn whole_feed(feeds: &Feeds, reader: UserId) -> Result<Vec<PostId>, StoreE
     let mut after = None;
     loop {
         let page = feeds.page_of_reader(reader, after, PAGE).await?;
-        posts.extend(page.items.iter().map(|entry| entry.post_id));
+        posts.extend(page.items);
         after = page.next;
         if after.is_none() {
             return Ok(posts);

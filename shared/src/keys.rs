@@ -2,7 +2,7 @@
 //! on the same item. The whole list with costs: `docs/data-model.md`.
 
 use crate::{
-    domain::{Handle, PostId, UserId},
+    domain::{Act, ActKind, CommentId, Handle, NotificationId, PostId, Timestamp, UserId},
     limits,
     store::Key,
 };
@@ -45,7 +45,7 @@ pub fn follower_edge(followee: UserId, follower: UserId) -> Key {
 
 /// A post.
 pub fn post(post: PostId) -> Key {
-    key(format!("POST#{post}"), "POST")
+    key(post_partition(post), "POST")
 }
 
 /// The partition of an author's story; sort key: the post's id.
@@ -71,6 +71,137 @@ pub fn outbox_entry(post: PostId) -> Key {
 /// The shard of a post: by the last byte of its id, which is random.
 fn outbox_shard(post: PostId) -> u8 {
     post.as_uuid().as_bytes()[15] % limits::OUTBOX_SHARDS
+}
+
+/// How many of what a user has.
+pub fn user_counts(user: UserId) -> Key {
+    key(format!("COUNTS#{user}"), "COUNTS")
+}
+
+/// How many of what a post has.
+pub fn post_counts(post: PostId) -> Key {
+    key(format!("COUNTS#{post}"), "COUNTS")
+}
+
+/// The partition of a post and its comments.
+pub fn post_partition(post: PostId) -> String {
+    format!("POST#{post}")
+}
+
+/// What the sort keys of a post's comments begin with.
+pub const COMMENT_PREFIX: &str = "COMMENT#";
+
+/// A comment on a post.
+pub fn comment(post: PostId, comment: CommentId) -> Key {
+    key(post_partition(post), format!("{COMMENT_PREFIX}{comment}"))
+}
+
+/// The partition of the comments that `user` wrote; sort key: the comment's id.
+pub fn comments_partition(user: UserId) -> String {
+    format!("COMMENTS#{user}")
+}
+
+/// That `user` wrote a comment.
+pub fn comment_by(user: UserId, comment: CommentId) -> Key {
+    key(comments_partition(user), comment.to_string())
+}
+
+/// The partition of what `user` likes; sort key: the post's id.
+pub fn likes_partition(user: UserId) -> String {
+    format!("LIKES#{user}")
+}
+
+/// That `user` likes a post, as `user` finds it.
+pub fn like(user: UserId, post: PostId) -> Key {
+    key(likes_partition(user), post.to_string())
+}
+
+/// The partition of one shard of who likes a post; sort key: the user's id.
+pub fn likers_partition(post: PostId, shard: u8) -> String {
+    format!("LIKERS#{post}#{shard}")
+}
+
+/// The same like, as the post finds it.
+pub fn liker(post: PostId, user: UserId) -> Key {
+    key(likers_partition(post, liker_shard(user)), user.to_string())
+}
+
+/// The shard of a liker: by the last byte of their id, which is random.
+pub fn liker_shard(user: UserId) -> u8 {
+    user.as_uuid().as_bytes()[15] % limits::LIKER_SHARDS
+}
+
+/// The partition of a user's notifications; sort key: the notification's id.
+pub fn notifications_partition(user: UserId) -> String {
+    format!("NOTIFICATIONS#{user}")
+}
+
+/// A notification.
+pub fn notification(user: UserId, notification: NotificationId) -> Key {
+    key(notifications_partition(user), notification.to_string())
+}
+
+/// How far a user has read their notifications, and how many they have not.
+pub fn unread(user: UserId) -> Key {
+    key(format!("UNREAD#{user}"), "UNREAD")
+}
+
+/// The partition of the notifications that `actor` caused, found by the act.
+pub fn notified_partition(actor: UserId) -> String {
+    format!("NOTIFIED#{actor}")
+}
+
+/// Which notification stands for an act.
+pub fn notified(act: &Act) -> Key {
+    let sort = match act.kind {
+        ActKind::Like(post) => format!("LIKE#{post}"),
+        ActKind::Comment(_, comment) => format!("COMMENT#{comment}"),
+        ActKind::Follow(user) => format!("FOLLOW#{user}"),
+    };
+    key(notified_partition(act.actor_id), sort)
+}
+
+/// That a change was applied, by the change's id.
+pub fn applied_change(change: &str) -> Key {
+    key(format!("LEDGER#{change}"), "APPLIED")
+}
+
+/// The partition of one shard of the follows whose backfill is not finished.
+pub fn backfills_partition(shard: u8) -> String {
+    format!("BACKFILLS#{shard}")
+}
+
+/// A backfill that is not finished.
+pub fn backfill(follower: UserId, followee: UserId) -> Key {
+    let shard = follower.as_uuid().as_bytes()[15] % limits::TASK_SHARDS;
+    key(backfills_partition(shard), format!("{follower}#{followee}"))
+}
+
+/// The partition of one shard of what is to be erased; sort keys begin with the time from which on, in milliseconds.
+pub fn erasures_partition(shard: u8) -> String {
+    format!("ERASURES#{shard}")
+}
+
+/// What sort keys of erasures due at this time begin with: rising with it.
+pub fn erasure_due(at: Timestamp) -> String {
+    format!("{:014}", at.as_millis())
+}
+
+/// A post to be erased.
+pub fn post_erasure(post: PostId, due: Timestamp) -> Key {
+    let shard = post.as_uuid().as_bytes()[15] % limits::TASK_SHARDS;
+    key(erasures_partition(shard), format!("{}#POST#{post}", erasure_due(due)))
+}
+
+/// A user to be erased.
+pub fn user_erasure(user: UserId, due: Timestamp) -> Key {
+    let shard = user.as_uuid().as_bytes()[15] % limits::TASK_SHARDS;
+    key(erasures_partition(shard), format!("{}#USER#{user}", erasure_due(due)))
+}
+
+/// How much of a rate limit a subject has used, in one window.
+pub fn rate(limit: &str, subject: &str, window: u64) -> Key {
+    key(format!("RATE#{limit}#{subject}"), format!("{window:012}"))
 }
 
 /// What was answered to a user's `Idempotency-Key`.

@@ -9,7 +9,7 @@
 //! In reading order:
 //! - [`domain`]: ids, times, validated text, users, posts, pages. Imports nothing of ours and no AWS, axum or Lambda crate.
 //! - [`limits`]: every service limit and product limit, each with its source.
-//! - [`store`] and [`queue`]: the ports, shaped by what DynamoDB and SQS really offer.
+//! - [`store`], [`queue`] and [`changes`]: the ports, shaped by what DynamoDB, SQS and DynamoDB Streams really offer.
 //! - [`keys`]: the only place where a table's keys are built.
 //! - [`dao`]: one per kind of data, named by access pattern.
 //! - [`messages`]: what travels on the queues, tagged and versioned.
@@ -23,6 +23,7 @@
 #[cfg(feature = "aws")]
 pub mod aws;
 pub mod batch;
+pub mod changes;
 pub mod dao;
 pub mod domain;
 #[cfg(feature = "embedded")]

@@ -12,6 +12,10 @@ pub const MAX_EMAIL_CHARS: usize = 254;
 pub const PASSWORD_CHARS: RangeInclusive<usize> = 8..=128;
 /// Characters of a display name.
 pub const MAX_DISPLAY_NAME_CHARS: usize = 50;
+/// Characters of what a user says about themselves.
+pub const MAX_BIO_CHARS: usize = 160;
+/// Characters of a comment.
+pub const MAX_COMMENT_CHARS: usize = 500;
 /// Characters of a post.
 pub const MAX_POST_CHARS: usize = 500;
 /// Items of a page when the caller names no number.
@@ -32,6 +36,25 @@ pub const ACCESS_TOKEN_TTL: Duration = Duration::from_mins(15);
 pub const REFRESH_TOKEN_TTL: Duration = Duration::from_hours(7 * 24);
 /// For how long a spent refresh token still yields a pair (a lost answer, two tabs).
 pub const REFRESH_GRACE: Duration = Duration::from_secs(10);
+
+/// Posts from before a follow that it brings into the follower's feed: the newest so many.
+pub const BACKFILLED_POSTS: usize = 100;
+/// For how long a notification is shown.
+pub const NOTIFICATION_TTL: Duration = Duration::from_hours(90 * 24);
+/// For how long a deleted post can be restored, and deleting it (or a comment) again answers as the first time.
+pub const DELETED_TTL: Duration = Duration::from_hours(30 * 24);
+/// For how long the handle of a deleted account stays reserved.
+pub const HANDLE_RESERVED: Duration = Duration::from_hours(90 * 24);
+
+// --- The change stream.
+
+/// For how long an applied change is remembered, so that it is not counted again. Twice as long as a record lives in
+/// DynamoDB Streams (24 hours).
+pub const LEDGER_TTL: Duration = Duration::from_hours(48);
+/// Partitions that the likers of one post are spread over: so many times a partition's 1,000 writes a second.
+pub const LIKER_SHARDS: u8 = 4;
+/// Partitions that backfills and erasures are spread over.
+pub const TASK_SHARDS: u8 = 4;
 
 // --- Fan-out.
 

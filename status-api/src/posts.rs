@@ -23,11 +23,11 @@ use crate::state::ApiState;
     ),
 )]
 pub async fn post(
-    Caller(_caller): Caller,
+    Caller(caller): Caller,
     State(api): State<ApiState>,
     post: PathPost,
 ) -> Result<Json<PostShape>, Problem> {
-    let post = api.posts.get(post.get()?).await?;
+    let post = api.posts.get(caller, post.get()?).await?;
     Ok(Json(post.into()))
 }
 
@@ -52,6 +52,6 @@ pub async fn story(
     user: PathUser,
 ) -> Result<Json<PageShape<PostShape>>, Problem> {
     let author = api.accounts.resolve(caller, &user.get()?).await?;
-    let page = api.posts.story(author, query.after, query.limit).await?;
+    let page = api.posts.story(caller, author, query.after, query.limit).await?;
     Ok(Json(PageShape::of::<Story, _>(page)))
 }

@@ -15,7 +15,9 @@ use job_handler::JobHandler;
 use shared::{
     batch::RetryPauses,
     dao::{Outbox, Users},
-    domain::{Clock, DisplayName, Handle, IdGenerator, PageLimit, PostId, PostText, Profile, Timestamp, User, UserId},
+    domain::{
+        Bio, Clock, DisplayName, Handle, IdGenerator, PageLimit, PostId, PostText, Profile, Timestamp, User, UserId,
+    },
     limits,
     queue::{Queue, QueueName, ReceivedMessage, delete_all},
     service::{
@@ -84,7 +86,7 @@ impl Pipeline {
         let handle = Handle::parse(&format!("{name}_{number}")).expect("a test's handle is valid");
         let user = User { user_id: UserId::random(), display_name: DisplayName::from(&handle), handle };
         let user_id = user.user_id;
-        let profile = Profile { user, bio: String::new(), created_at: self.clock.now() };
+        let profile = Profile { user, bio: Bio::default(), created_at: self.clock.now() };
         let made = self.store.transact(Users::creation(&profile).into()).await.expect("the user can be made");
         assert_eq!(made, Outcome::Applied, "a test's handles are unique");
         user_id

@@ -1,6 +1,11 @@
 //! Feeds: references to posts, one list a reader.
+//!
+//! An entry is a reader and a post, nothing else. Whose post it is says the post: so an entry that outlives its author's
+//! account tells nothing of them.
 
 use std::sync::Arc;
+
+use futures::future::try_join_all;
 
 use super::page_from;
 use crate::{
@@ -11,19 +16,6 @@ use crate::{
         batch_write_all, with_retries,
     },
 };
-
-mod attr {
-    pub const AUTHOR_ID: &str = "author_id";
-}
-
-/// A place in a feed: which post, and whose. Small enough for one write unit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct FeedEntry {
-    /// The post.
-    pub post_id: PostId,
-    /// Its author.
-    pub author_id: UserId,
-}
 
 /// Feed entries, in Feed.
 #[derive(Debug, Clone)]
@@ -43,7 +35,7 @@ impl Feeds {
         reader: UserId,
         after: Option<PostId>,
         limit: u32,
-    ) -> Result<Page<FeedEntry, PostId>, StoreError> {
+    ) -> Result<Page<PostId, PostId>, StoreError> {
         let query = Query {
             table: Table::Feed,
             partition: keys::feed_partition(reader),
@@ -52,11 +44,9 @@ impl Feeds {
             start_after: after.map(|post| post.to_string()),
             limit: Some(limit),
             consistency: Consistency::Strong,
-            projection: Projection::All,
+            projection: Projection::Keys,
         };
-        page_from(with_retries(|| self.store.query(&query)).await?, |item| {
-            Ok(FeedEntry { post_id: item.parsed_sort()?, author_id: item.parsed(attr::AUTHOR_ID)? })
-        })
+        page_from(with_retries(|| self.store.query(&query)).await?, Item::parsed_sort)
     }
 
     /// Puts one entry into up to [`crate::limits::MAX_BATCH_WRITE`] readers' feeds, in one batch. Twice is the same as
@@ -64,16 +54,23 @@ impl Feeds {
     ///
     /// # Errors
     /// [`StoreError::Throttled`] when some entries could not be written in the time there was: do all of it again.
-    pub async fn put_for_readers(&self, entry: FeedEntry, readers: &[UserId]) -> Result<(), StoreError> {
-        let author_id = entry.author_id.to_string();
-        let puts = readers
-            .iter()
-            .map(|reader| {
-                let key = keys::feed_entry(*reader, entry.post_id);
-                BatchWrite::Put(Item::new(key).with(attr::AUTHOR_ID, author_id.clone()))
-            })
-            .collect();
-        self.write_all(puts).await
+    pub async fn put_for_readers(&self, post: PostId, readers: &[UserId]) -> Result<(), StoreError> {
+        let puts = readers.iter().map(|reader| BatchWrite::Put(Item::new(keys::feed_entry(*reader, post))));
+        self.write_all(puts.collect()).await
+    }
+
+    /// Puts posts into one reader's feed, one batch for each [`crate::limits::MAX_BATCH_WRITE`]. Twice is the same as
+    /// once.
+    ///
+    /// # Errors
+    /// [`StoreError::Throttled`] when some could not be written in the time there was: do all of it again.
+    pub async fn put_for_reader(&self, reader: UserId, posts: &[PostId]) -> Result<(), StoreError> {
+        let batches = posts.chunks(crate::limits::MAX_BATCH_WRITE).map(|chunk| {
+            let puts = chunk.iter().map(|post| BatchWrite::Put(Item::new(keys::feed_entry(reader, *post))));
+            self.write_all(puts.collect())
+        });
+        try_join_all(batches).await?;
+        Ok(())
     }
 
     /// Takes entries out of a reader's feed, one batch for each [`crate::limits::MAX_BATCH_WRITE`].
@@ -94,9 +91,7 @@ impl Feeds {
     }
 
     /// The write that puts a post into its author's own feed.
-    pub fn own_entry(entry: FeedEntry) -> (Table, Write) {
-        let item = Item::new(keys::feed_entry(entry.author_id, entry.post_id))
-            .with(attr::AUTHOR_ID, entry.author_id.to_string());
-        (Table::Feed, Write::put(item))
+    pub fn own_entry(author: UserId, post: PostId) -> (Table, Write) {
+        (Table::Feed, Write::put(Item::new(keys::feed_entry(author, post))))
     }
 }

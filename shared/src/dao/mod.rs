@@ -5,21 +5,25 @@
 //! Reads that need no consistent answer are asked eventually first; what is missing then is asked again consistently,
 //! so that a copy that lags never makes something that was answered look absent.
 
+pub mod counts;
 mod credentials;
 mod feeds;
 mod follows;
 mod idempotency;
+mod likes;
 mod outbox;
 mod posts;
 mod sessions;
 mod users;
 
+pub use counts::Counts;
 pub use credentials::{Credentials, PasswordHash, StoredCredentials};
-pub use feeds::{FeedEntry, Feeds};
+pub use feeds::Feeds;
 pub use follows::{Edge, Follows};
 pub use idempotency::{IdempotencyRecord, IdempotencyRecords};
+pub use likes::Likes;
 pub use outbox::{Outbox, OutboxEntry};
-pub use posts::Posts;
+pub use posts::{Posts, StoredPost};
 pub use sessions::{SessionId, Sessions, StoredToken};
 pub use users::Users;
 

@@ -4,17 +4,34 @@ use std::{collections::HashMap, sync::Arc};
 
 use super::page_from;
 use crate::{
-    domain::{Page, Post, PostId, PostText, UserId},
+    domain::{Page, Post, PostId, PostText, Timestamp, UserId},
     keys,
     store::{
-        Consistency, Item, MalformedItem, Order, Projection, Query, SortRange, Store, StoreError, Table, Write,
-        with_retries,
+        Consistency, Item, Key, MalformedItem, Order, Projection, Query, SortRange, Store, StoreError, Table, Write,
+        batch_get_all, with_retries,
     },
 };
 
 mod attr {
     pub const AUTHOR_ID: &str = "author_id";
     pub const TEXT: &str = "text";
+    pub const DELETED_AT: &str = "deleted_at";
+}
+
+/// A post as it is stored: shown only while it is not deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredPost {
+    /// The post.
+    pub post: Post,
+    /// When its author deleted it. It is erased [`crate::limits::DELETED_TTL`] later, and can be restored until then.
+    pub deleted_at: Option<Timestamp>,
+}
+
+impl StoredPost {
+    /// The post, unless it is deleted.
+    pub fn live(&self) -> Option<&Post> {
+        self.deleted_at.is_none().then_some(&self.post)
+    }
 }
 
 /// Posts and story entries, in Social.
@@ -29,14 +46,19 @@ impl Posts {
         Self { store }
     }
 
-    /// The posts that exist of these, by id.
-    pub async fn get_all(&self, posts: &[PostId]) -> Result<HashMap<PostId, Post>, StoreError> {
+    /// The posts that are stored of these, deleted ones too, by id. Asked eventually first; misses are asked again
+    /// consistently.
+    pub async fn get_all(&self, posts: &[PostId]) -> Result<HashMap<PostId, StoredPost>, StoreError> {
         super::get_all(self.store.as_ref(), Table::Social, posts, keys::post, post_from).await
     }
 
-    /// One post. Asked eventually first; a miss is asked again consistently.
-    pub async fn get(&self, post: PostId) -> Result<Option<Post>, StoreError> {
-        Ok(self.get_all(&[post]).await?.remove(&post))
+    /// The same, read consistently: for the author, who sees what they deleted no more.
+    pub async fn get_all_strongly(&self, posts: &[PostId]) -> Result<HashMap<PostId, StoredPost>, StoreError> {
+        let keys: HashMap<Key, PostId> = posts.iter().map(|post| (keys::post(*post), *post)).collect();
+        let all: Vec<Key> = keys.keys().cloned().collect();
+        let items = batch_get_all(self.store.as_ref(), Table::Social, &all, Consistency::Strong).await?;
+        let found = items.iter().filter_map(|item| Some((*keys.get(&item.key)?, item)));
+        Ok(found.map(|(post, item)| Ok((post, post_from(post, item)?))).collect::<Result<_, MalformedItem>>()?)
     }
 
     /// The ids of an author's posts, newest first. Read consistently: the author sees their own post at once.
@@ -69,10 +91,14 @@ impl Posts {
     }
 }
 
-fn post_from(post_id: PostId, item: &Item) -> Result<Post, MalformedItem> {
-    Ok(Post {
-        post_id,
-        author_id: item.parsed(attr::AUTHOR_ID)?,
-        text: PostText::from_stored(item.text(attr::TEXT)?.to_owned()),
+fn post_from(post_id: PostId, item: &Item) -> Result<StoredPost, MalformedItem> {
+    let deleted_at = item.number_if_any(attr::DELETED_AT)?;
+    Ok(StoredPost {
+        post: Post {
+            post_id,
+            author_id: item.parsed(attr::AUTHOR_ID)?,
+            text: PostText::from_stored(item.text(attr::TEXT)?.to_owned()),
+        },
+        deleted_at: deleted_at.map(|millis| Timestamp::from_millis(millis.cast_unsigned())),
     })
 }

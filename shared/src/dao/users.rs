@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use crate::{
-    domain::{DisplayName, Handle, Profile, Timestamp, User, UserId},
+    domain::{Bio, DisplayName, Handle, Profile, Timestamp, User, UserId},
     keys,
     store::{Condition, Consistency, Item, MalformedItem, Store, StoreError, Table, Write, with_retries},
 };
@@ -80,7 +80,7 @@ fn profile_from(user_id: UserId, item: &Item) -> Result<Profile, MalformedItem> 
             handle: Handle::from_stored(item.text(attr::HANDLE)?.to_owned()),
             display_name: DisplayName::from_stored(item.text(attr::DISPLAY_NAME)?.to_owned()),
         },
-        bio: item.text(attr::BIO)?.to_owned(),
+        bio: Bio::from_stored(item.text(attr::BIO)?.to_owned()),
         created_at: Timestamp::from_millis(item.number(attr::CREATED_AT)?.cast_unsigned()),
     })
 }

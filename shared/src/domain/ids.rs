@@ -1,4 +1,4 @@
-//! Ids of users and posts.
+//! Ids of users, posts, comments and notifications.
 
 use std::{fmt, str::FromStr};
 
@@ -35,37 +35,6 @@ impl UserId {
     }
 }
 
-/// A post's id: a UUIDv7 (RFC 9562, section 5.7). Its first 48 bits are the post's creation time in milliseconds,
-/// so order by id is order by time, and the id is sort key and cursor at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct PostId(Uuid);
-
-impl PostId {
-    /// Takes any UUID as a post's id.
-    pub const fn from_uuid(id: Uuid) -> Self {
-        Self(id)
-    }
-
-    /// The id as a UUID.
-    pub const fn as_uuid(&self) -> &Uuid {
-        &self.0
-    }
-
-    /// The least id that a post of this millisecond can have.
-    pub fn first_of(millisecond: Timestamp) -> Self {
-        Self(v7_from(u128::from(millisecond.as_millis()) << V7_RANDOM_BITS))
-    }
-
-    /// The millisecond in which the post was made: the id's own.
-    pub fn created_at(&self) -> Timestamp {
-        let bytes = self.0.as_bytes();
-        let mut millis = [0_u8; 8];
-        millis[2..].copy_from_slice(&bytes[..6]);
-        Timestamp::from_millis(u64::from_be_bytes(millis))
-    }
-}
-
 macro_rules! id_text {
     ($id:ident) => {
         impl fmt::Display for $id {
@@ -88,10 +57,60 @@ macro_rules! id_text {
     };
 }
 
-id_text!(UserId);
-id_text!(PostId);
+macro_rules! timed_id {
+    ($($(#[$doc:meta])* $id:ident;)*) => {$(
+        $(#[$doc])*
+        ///
+        /// A UUIDv7 (RFC 9562, section 5.7): its first 48 bits are the creation time in milliseconds, so order by id is
+        /// order by time, and the id is sort key and cursor at once.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $id(Uuid);
 
-/// Makes post ids that only ever grow within this process, also within one millisecond and when the clock steps back.
+        impl $id {
+            /// Takes any UUID as such an id.
+            pub const fn from_uuid(id: Uuid) -> Self {
+                Self(id)
+            }
+
+            /// The id as a UUID.
+            pub const fn as_uuid(&self) -> &Uuid {
+                &self.0
+            }
+
+            /// The least id of this millisecond.
+            pub fn first_of(millisecond: Timestamp) -> Self {
+                Self(v7_from(u128::from(millisecond.as_millis()) << V7_RANDOM_BITS))
+            }
+
+            /// The millisecond in which the thing was made: the id's own.
+            pub fn created_at(&self) -> Timestamp {
+                created_at(&self.0)
+            }
+        }
+
+        id_text!($id);
+    )*};
+}
+
+id_text!(UserId);
+
+timed_id! {
+    /// A post's id.
+    PostId;
+    /// A comment's id.
+    CommentId;
+    /// A notification's id.
+    NotificationId;
+}
+
+fn created_at(id: &Uuid) -> Timestamp {
+    let mut millis = [0_u8; 8];
+    millis[2..].copy_from_slice(&id.as_bytes()[..6]);
+    Timestamp::from_millis(u64::from_be_bytes(millis))
+}
+
+/// Makes ids of posts, comments and notifications that only ever grow within this process, also within one millisecond and when the clock steps back.
 ///
 /// The 74 bits behind the timestamp are seeded at random in each millisecond and counted up inside it (RFC 9562,
 /// section 6.2, method 2), so ids of other processes do not collide with these.
@@ -109,12 +128,26 @@ impl IdGenerator {
         Self::default()
     }
 
-    /// The next id: greater than every one before it, carrying `now` unless the clock stepped back.
+    /// The next post's id: greater than every one before it, carrying `now` unless the clock stepped back.
     pub fn next_post_id(&self, now: Timestamp) -> PostId {
+        PostId(self.next(now))
+    }
+
+    /// The next comment's id, likewise.
+    pub fn next_comment_id(&self, now: Timestamp) -> CommentId {
+        CommentId(self.next(now))
+    }
+
+    /// The next notification's id, likewise.
+    pub fn next_notification_id(&self, now: Timestamp) -> NotificationId {
+        NotificationId(self.next(now))
+    }
+
+    fn next(&self, now: Timestamp) -> Uuid {
         let mut last = self.last.lock();
         let fresh = (u128::from(now.as_millis()) << V7_RANDOM_BITS) | random_tail();
         *last = fresh.max(*last + 1);
-        PostId(v7_from(*last))
+        v7_from(*last)
     }
 }
 

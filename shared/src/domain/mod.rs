@@ -1,21 +1,27 @@
 //! What Tweeter is about, in plain values: no storage, no transport, no clock of its own.
 //!
-//! - [`ids`]: user and post ids, and the generator that keeps post ids in order.
+//! - [`ids`]: ids, and the generator that keeps those with a time in order.
 //! - [`time`]: [`Timestamp`] and the [`Clock`] that callers pass in.
 //! - [`text`]: handles, e-mail addresses, names, posts and passwords; a value of these types has been checked.
-//! - [`user`], [`post`]: what is read and shown.
+//! - [`user`], [`post`], [`comment`], [`notification`], [`counts`]: what is read and shown.
 //! - [`page`]: page sizes and pages.
 
+pub mod comment;
+pub mod counts;
 pub mod ids;
+pub mod notification;
 pub mod page;
 pub mod post;
 pub mod text;
 pub mod time;
 pub mod user;
 
-pub use ids::{IdGenerator, InvalidId, PostId, UserId};
+pub use comment::{Comment, CommentView};
+pub use counts::{PostCounts, UserCounts};
+pub use ids::{CommentId, IdGenerator, InvalidId, NotificationId, PostId, UserId};
+pub use notification::{Act, ActKind, Notification, NotificationView};
 pub use page::{Page, PageLimit};
 pub use post::{Post, PostView};
-pub use text::{DisplayName, Email, Handle, Invalid, Password, PostText};
+pub use text::{Bio, CommentText, DisplayName, Email, Handle, Invalid, Password, PostText};
 pub use time::{Clock, Timestamp};
 pub use user::{Profile, ProfileView, Relation, User, UserRef};

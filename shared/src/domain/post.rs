@@ -1,6 +1,6 @@
 //! Posts as they are stored and shown.
 
-use super::{PostId, PostText, Timestamp, User, UserId};
+use super::{PostCounts, PostId, PostText, Timestamp, User, UserId};
 
 /// A post as its author wrote it. Never changes once made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,11 +20,15 @@ impl Post {
     }
 }
 
-/// A post as a reader sees it: with its author.
+/// A post as a reader sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PostView {
     /// The post.
     pub post: Post,
     /// Its author as they call themselves now.
     pub author: User,
+    /// How many like it and have commented on it.
+    pub counts: PostCounts,
+    /// Whether the reader likes it.
+    pub liked_by_me: bool,
 }

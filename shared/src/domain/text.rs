@@ -74,6 +74,34 @@ impl From<&Handle> for DisplayName {
     }
 }
 
+/// What a user says about themselves: 0 to 160 characters.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Bio(String);
+
+impl Bio {
+    /// Checks the length.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        if text.chars().count() > limits::MAX_BIO_CHARS {
+            return Err(Invalid("must be at most 160 characters"));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+/// What a comment says: 1 to 500 characters, not only white space.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommentText(String);
+
+impl CommentText {
+    /// Checks the length.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        if is_blank(text) || text.chars().count() > limits::MAX_COMMENT_CHARS {
+            return Err(Invalid("must be 1 to 500 characters, not only white space"));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
 /// What a post says: 1 to 500 characters, not only white space.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PostText(String);
@@ -114,7 +142,7 @@ macro_rules! plain_text {
     )*};
 }
 
-plain_text!(Handle, Email, DisplayName, PostText);
+plain_text!(Handle, Email, DisplayName, Bio, PostText, CommentText);
 
 /// A password as a person typed it: 8 to 128 characters. Neither shown by `Debug` nor by any other means.
 #[derive(Clone, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Users as they are stored and shown.
 
-use super::{DisplayName, Email, Handle, Timestamp, UserId};
+use super::{Bio, DisplayName, Email, Handle, Timestamp, UserCounts, UserId};
 
 /// The part of a user that is shown beside what they wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub struct Profile {
     /// Id, handle and name.
     pub user: User,
     /// The text about the user; empty unless they wrote one.
-    pub bio: String,
+    pub bio: Bio,
     /// When the account was made.
     pub created_at: Timestamp,
 }
@@ -29,6 +29,8 @@ pub struct Profile {
 pub struct ProfileView {
     /// What everybody sees.
     pub profile: Profile,
+    /// How many follow the user, are followed by them, and what they posted.
+    pub counts: UserCounts,
     /// How the viewer stands to the user.
     pub relation: Relation,
 }

@@ -76,11 +76,11 @@ impl From<ProfileView> for ProfileShape {
         };
         Self {
             user: view.profile.user.into(),
-            bio: view.profile.bio,
+            bio: view.profile.bio.to_string(),
             created_at: view.profile.created_at.to_string(),
-            followers_count: 0,
-            following_count: 0,
-            posts_count: 0,
+            followers_count: view.counts.followers,
+            following_count: view.counts.following,
+            posts_count: view.counts.posts,
             followed_by_me,
             follows_me,
             email,
@@ -128,9 +128,9 @@ impl From<PostView> for PostShape {
             created_at: view.post.created_at().to_string(),
             text: view.post.text.to_string(),
             media: Vec::new(),
-            likes_count: 0,
-            comments_count: 0,
-            liked_by_me: false,
+            likes_count: view.counts.likes,
+            comments_count: view.counts.comments,
+            liked_by_me: view.liked_by_me,
         }
     }
 }

@@ -10,9 +10,10 @@ use super::{
     tokens::{AccessTokens, TokenKeys},
 };
 use crate::{
-    dao::{Credentials, PasswordHash, StoredCredentials, Users},
+    dao::{Counts, Credentials, PasswordHash, StoredCredentials, Users},
     domain::{
-        DisplayName, Email, Handle, Password, Profile, ProfileView, Timestamp, User, UserId, UserRef, user::Relation,
+        Bio, DisplayName, Email, Handle, Password, Profile, ProfileView, Timestamp, User, UserCounts, UserId, UserRef,
+        user::Relation,
     },
     store::{Outcome, Store, StoreError, Table, Write, with_retries},
 };
@@ -62,6 +63,7 @@ pub struct LoggedIn {
 pub struct AccountService {
     store: Arc<dyn Store>,
     users: Users,
+    counts: Counts,
     credentials: Credentials,
     sessions: SessionService,
     passwords: Passwords,
@@ -79,6 +81,7 @@ impl AccountService {
     pub fn new(store: Arc<dyn Store>, graph: GraphService, keys: &TokenKeys, hashing: &HashingOptions) -> Self {
         Self {
             users: Users::new(Arc::clone(&store)),
+            counts: Counts::new(Arc::clone(&store)),
             credentials: Credentials::new(Arc::clone(&store)),
             sessions: SessionService::new(Arc::clone(&store)),
             passwords: Passwords::new(hashing),
@@ -95,7 +98,7 @@ impl AccountService {
         let password_hash = self.passwords.hash(password).await?;
         let profile = new_profile(handle, display_name, now);
         let refresh_token = self.create(&profile, &email, password_hash, now).await?;
-        Ok(self.logged_in(profile, email, refresh_token, now))
+        Ok(self.logged_in(profile, UserCounts::default(), email, refresh_token, now))
     }
 
     /// Begins a session. [`ServiceError::Unauthenticated`] for an unknown name and for a wrong password alike, after
@@ -111,8 +114,9 @@ impl AccountService {
         let right = self.passwords.verify(password, hash).await?;
         let (true, Some(credentials)) = (right, credentials) else { return Err(ServiceError::Unauthenticated) };
         let profile = self.users.get(user).await?.ok_or(ServiceError::Unauthenticated)?;
+        let counts = self.counts.of_user(user).await?;
         let refresh_token = self.sessions.begin(user, now).await?;
-        Ok(self.logged_in(profile, credentials.email, refresh_token, now))
+        Ok(self.logged_in(profile, counts, credentials.email, refresh_token, now))
     }
 
     /// Takes a refresh token for a new pair; see [`SessionService::refresh`].
@@ -149,8 +153,9 @@ impl AccountService {
             other => self.resolve(viewer, other).await?,
         };
         let profile = async { self.users.get(user).await?.ok_or(ServiceError::NotFound) };
-        let (profile, relation) = futures::try_join!(profile, self.relation(viewer, user))?;
-        Ok(ProfileView { profile, relation })
+        let counts = async { Ok(self.counts.of_user(user).await?) };
+        let (profile, counts, relation) = futures::try_join!(profile, counts, self.relation(viewer, user))?;
+        Ok(ProfileView { profile, counts, relation })
     }
 
     async fn relation(&self, viewer: UserId, user: UserId) -> Result<Relation, ServiceError> {
@@ -192,10 +197,17 @@ impl AccountService {
         }
     }
 
-    fn logged_in(&self, profile: Profile, email: Email, refresh_token: RefreshToken, now: Timestamp) -> LoggedIn {
+    fn logged_in(
+        &self,
+        profile: Profile,
+        counts: UserCounts,
+        email: Email,
+        refresh_token: RefreshToken,
+        now: Timestamp,
+    ) -> LoggedIn {
         let access_token = self.tokens.issue(profile.user.user_id, now);
         LoggedIn {
-            user: ProfileView { profile, relation: Relation::Own { email } },
+            user: ProfileView { profile, counts, relation: Relation::Own { email } },
             tokens: TokenPair { access_token, refresh_token },
         }
     }
@@ -203,7 +215,7 @@ impl AccountService {
 
 fn new_profile(handle: Handle, display_name: Option<DisplayName>, now: Timestamp) -> Profile {
     let display_name = display_name.unwrap_or_else(|| DisplayName::from(&handle));
-    Profile { user: User { user_id: UserId::random(), handle, display_name }, bio: String::new(), created_at: now }
+    Profile { user: User { user_id: UserId::random(), handle, display_name }, bio: Bio::default(), created_at: now }
 }
 
 /// Which fields someone else has, by the places of the refused conditions. Conditions on anything but the claims are

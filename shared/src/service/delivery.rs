@@ -3,13 +3,7 @@
 use std::sync::Arc;
 
 use super::ServiceError;
-use crate::{
-    dao::{FeedEntry, Feeds},
-    domain::Clock,
-    messages::FeedJob,
-    store::Store,
-    telemetry::names,
-};
+use crate::{dao::Feeds, domain::Clock, messages::FeedJob, store::Store, telemetry::names};
 
 /// Delivers posts into feeds.
 #[derive(Debug, Clone)]
@@ -29,8 +23,7 @@ impl DeliveryService {
     /// Whether a reader still follows the author is decided when the feed is read, not here: it may change between
     /// now and then.
     pub async fn deliver(&self, job: &FeedJob) -> Result<(), ServiceError> {
-        let entry = FeedEntry { post_id: job.post_id, author_id: job.author_id };
-        self.feeds.put_for_readers(entry, &job.followers).await?;
+        self.feeds.put_for_readers(job.post_id, &job.followers).await?;
         metrics::counter!(names::ENTRIES_WRITTEN).increment(job.followers.len() as u64);
         metrics::histogram!(names::FAN_OUT_SECONDS).record(self.clock.now().since(job.post_id.created_at()));
         Ok(())

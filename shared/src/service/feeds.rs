@@ -1,19 +1,16 @@
 //! A reader's feed: what was delivered, less what is not for the reader now.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
 use tracing::warn;
 
 use super::{
     ServiceError,
     pages::{self, Candidate},
-    posts::view,
+    views::{FoundPosts, PostViews},
 };
 use crate::{
-    dao::{Edge, FeedEntry, Feeds, Follows, Posts, Users},
+    dao::{Edge, Feeds, Follows, Users},
     domain::{Page, PageLimit, PostId, PostView, UserId},
     limits,
     store::Store,
@@ -24,7 +21,7 @@ use crate::{
 pub struct FeedService {
     feeds: Feeds,
     follows: Follows,
-    posts: Posts,
+    views: PostViews,
     users: Users,
 }
 
@@ -34,7 +31,7 @@ impl FeedService {
         Self {
             feeds: Feeds::new(store.clone()),
             follows: Follows::new(store.clone()),
-            posts: Posts::new(store.clone()),
+            views: PostViews::new(store.clone()),
             users: Users::new(store),
         }
     }
@@ -53,52 +50,51 @@ impl FeedService {
         .await
     }
 
-    /// One query's entries with what they show. Three batch gets side by side, whatever the page holds.
+    /// One query's entries with what they show: what is stored of the posts, then who their authors are and whether the
+    /// reader follows them. The same calls whatever the page holds.
     async fn resolved(
         &self,
         reader: UserId,
-        entries: Page<FeedEntry, PostId>,
+        entries: Page<PostId, PostId>,
     ) -> Result<Page<Candidate<PostView, PostId>, PostId>, ServiceError> {
-        let ids: Vec<PostId> = entries.items.iter().map(|entry| entry.post_id).collect();
-        let authors: HashSet<UserId> = entries.items.iter().map(|entry| entry.author_id).collect();
-        let authors: Vec<UserId> = authors.into_iter().collect();
-        let (posts, profiles, edges) = tokio::try_join!(
-            self.posts.get_all(&ids),
-            self.users.get_all(&authors),
-            self.follows.edges_from(reader, &authors),
-        )?;
-        let is_current = |entry: &FeedEntry| entry.author_id == reader || is_shown(entry, &edges);
-        let is_outdated = |entry: &&FeedEntry| !is_current(entry) && is_beyond_doubt(entry, &edges);
-        self.remove_outdated(reader, entries.items.iter().filter(is_outdated)).await;
-        Ok(entries.map(|entry| Candidate {
-            position: entry.post_id,
-            shown: is_current(&entry).then(|| view(entry.post_id, &posts, &profiles)).flatten(),
+        let found = self.views.find(reader, &entries.items).await?;
+        let authors = found.authors();
+        let (profiles, edges) =
+            tokio::try_join!(self.users.get_all(&authors), self.follows.edges_from(reader, &authors))?;
+        let is_current = |post: PostId| match found.author_of(post) {
+            Some(author) => author == reader || is_shown(post, edges.get(&author)),
+            None => false,
+        };
+        self.remove_dead(reader, &entries.items, &found, &edges).await;
+        Ok(entries.map(|post| Candidate {
+            position: post,
+            shown: is_current(post).then(|| found.view(post, &profiles)).flatten(),
         }))
     }
 
-    /// Takes entries out of the feed whose author the reader does not follow now.
-    ///
-    /// This cannot take one out that is due: an entry met here is older than any follow that begins after the edges
-    /// were read, so such a follow would not show it either.
-    async fn remove_outdated(&self, reader: UserId, entries: impl Iterator<Item = &FeedEntry>) {
-        let posts: Vec<PostId> = entries.map(|entry| entry.post_id).collect();
-        if posts.is_empty() {
+    /// Takes entries out of the feed that will never be shown again: the post is erased, or the reader does not follow
+    /// its author now.
+    async fn remove_dead(&self, reader: UserId, entries: &[PostId], found: &FoundPosts, edges: &HashMap<UserId, Edge>) {
+        let is_dead = |post: &PostId| match found.author_of(*post) {
+            None => true,
+            Some(author) => author != reader && is_outdated_beyond_doubt(*post, edges.get(&author)),
+        };
+        let dead: Vec<PostId> = entries.iter().copied().filter(is_dead).collect();
+        if dead.is_empty() {
             return;
         }
-        if let Err(error) = self.feeds.remove_of_reader(reader, &posts).await {
+        if let Err(error) = self.feeds.remove_of_reader(reader, &dead).await {
             warn!(user.id = %reader, %error, "Outdated entries stay in the feed; the next read tries again");
         }
     }
 }
 
 /// Whether the reader follows the author now, and since before the post.
-fn is_shown(entry: &FeedEntry, edges: &HashMap<UserId, Edge>) -> bool {
-    edges.get(&entry.author_id).is_some_and(|edge| entry.post_id >= edge.shown_since)
+fn is_shown(post: PostId, edge: Option<&Edge>) -> bool {
+    edge.is_some_and(|edge| post >= edge.shown_since)
 }
 
 /// Whether an entry that is not shown can go for good. Where two clocks may be the reason it is only hidden.
-fn is_beyond_doubt(entry: &FeedEntry, edges: &HashMap<UserId, Edge>) -> bool {
-    edges
-        .get(&entry.author_id)
-        .is_none_or(|edge| entry.post_id.created_at().plus(limits::MAX_CLOCK_SKEW) < edge.shown_since.created_at())
+fn is_outdated_beyond_doubt(post: PostId, edge: Option<&Edge>) -> bool {
+    edge.is_none_or(|edge| post.created_at().plus(limits::MAX_CLOCK_SKEW) < edge.shown_since.created_at())
 }

@@ -4,6 +4,7 @@
 //! - [`graph`]: who follows whom.
 //! - [`posts`]: publishing, one post, a story.
 //! - [`feeds`]: a reader's feed.
+//! - [`views`]: posts as one reader sees them.
 //! - [`pages`]: filling a page where some entries are dead.
 //! - [`fan_out`]: from PostQ to JobQ, page by page of followers.
 //! - [`delivery`]: from JobQ into feeds.
@@ -21,5 +22,6 @@ pub mod posts;
 pub mod sessions;
 pub mod sweep;
 pub mod tokens;
+pub mod views;
 
 pub use error::ServiceError;

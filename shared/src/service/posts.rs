@@ -8,10 +8,11 @@ use tracing::warn;
 use super::{
     ServiceError,
     pages::{self, Candidate},
+    views::PostViews,
 };
 use crate::{
-    dao::{FeedEntry, Feeds, IdempotencyRecord, IdempotencyRecords, Outbox, Posts, Users},
-    domain::{IdGenerator, Page, PageLimit, Post, PostId, PostText, PostView, Profile, Timestamp, UserId},
+    dao::{Feeds, IdempotencyRecord, IdempotencyRecords, Outbox, Posts, Users},
+    domain::{IdGenerator, Page, PageLimit, Post, PostCounts, PostId, PostText, PostView, Profile, Timestamp, UserId},
     limits,
     messages::{FanOutMessage, FanOutTag, V1},
     queue::{OutgoingMessage, Queue, QueueError, QueueName},
@@ -67,17 +68,17 @@ impl PublishService {
         let post = Post { post_id: self.ids.next_post_id(now), author_id: author, text };
         if self.record(&post, key, now).await?.is_applied() {
             self.announce(&post).await;
-            return Ok(PostView { post, author: profile.user });
+            return Ok(fresh(post, profile));
         }
         let Some(key) = key else {
-            return Ok(PostView { post, author: profile.user });
+            return Ok(fresh(post, profile));
         };
         let post_id = self.replayed(&post, key).await?;
         if post_id == post.post_id {
             // The claim is of our own first try, whose answer was lost.
             self.announce(&post).await;
         }
-        Ok(PostView { post: Post { post_id, ..post }, author: profile.user })
+        Ok(fresh(Post { post_id, ..post }, profile))
     }
 
     /// Post, story entry, own feed entry, outbox entry and the claim of the key: all or none.
@@ -86,7 +87,7 @@ impl PublishService {
     /// try made reads back as this very post.
     async fn record(&self, post: &Post, key: Option<&IdempotencyKey>, now: Timestamp) -> Result<Outcome, ServiceError> {
         let mut writes: Vec<(Table, Write)> = Posts::creation(post).into();
-        writes.push(Feeds::own_entry(FeedEntry { post_id: post.post_id, author_id: post.author_id }));
+        writes.push(Feeds::own_entry(post.author_id, post.post_id));
         writes.push(Outbox::creation(post.post_id, post.author_id, now));
         if let Some(key) = key {
             let record = IdempotencyRecord { digest: digest_of(&post.text), post_id: post.post_id };
@@ -138,29 +139,36 @@ fn digest_of(text: &PostText) -> String {
     hex::encode(Sha256::digest(text.as_str()))
 }
 
+/// A post that was just made.
+fn fresh(post: Post, author: Profile) -> PostView {
+    PostView { post, author: author.user, counts: PostCounts::default(), liked_by_me: false }
+}
+
 /// Reads posts and stories, behind status-api.
 #[derive(Debug, Clone)]
 pub struct PostService {
     posts: Posts,
+    views: PostViews,
     users: Users,
 }
 
 impl PostService {
     /// Posts in `store`.
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { posts: Posts::new(store.clone()), users: Users::new(store) }
+        Self { posts: Posts::new(store.clone()), views: PostViews::new(store.clone()), users: Users::new(store) }
     }
 
-    /// One post.
-    pub async fn get(&self, post: PostId) -> Result<PostView, ServiceError> {
-        let post = self.posts.get(post).await?.ok_or(ServiceError::NotFound)?;
-        let author = self.users.get(post.author_id).await?.ok_or(ServiceError::NotFound)?;
-        Ok(PostView { post, author: author.user })
+    /// One post, as `reader` sees it.
+    pub async fn get(&self, reader: UserId, post: PostId) -> Result<PostView, ServiceError> {
+        let found = self.views.find(reader, &[post]).await?;
+        let authors = self.users.get_all(&found.authors()).await?;
+        found.view(post, &authors).ok_or(ServiceError::NotFound)
     }
 
-    /// An author's posts, newest first. The author is known to exist.
+    /// An author's posts as `reader` sees them, newest first.
     pub async fn story(
         &self,
+        reader: UserId,
         author: UserId,
         after: Option<PostId>,
         limit: PageLimit,
@@ -169,22 +177,11 @@ impl PostService {
         let authors = &HashMap::from([(author, profile)]);
         pages::fill(after, limit, |after, count| async move {
             let page = self.posts.page_of_author(author, after, count).await?;
-            let posts = self.posts.get_all(&page.items).await?;
-            Ok(page.map(|post| Candidate { position: post, shown: view(post, &posts, authors) }))
+            let found = self.views.find(reader, &page.items).await?;
+            Ok(page.map(|post| Candidate { position: post, shown: found.view(post, authors) }))
         })
         .await
     }
-}
-
-/// A post with its author, when both are there.
-pub(super) fn view(
-    post: PostId,
-    posts: &HashMap<PostId, Post>,
-    authors: &HashMap<UserId, Profile>,
-) -> Option<PostView> {
-    let post = posts.get(&post)?.clone();
-    let author = authors.get(&post.author_id)?.user.clone();
-    Some(PostView { post, author })
 }
 
 #[cfg(test)]

@@ -1,0 +1,47 @@
+//! The port to the change stream, shaped by DynamoDB Streams: what was written to Social, item by item, at least once,
+//! in order for each item and in no promised order between items.
+//!
+//! In the cloud nobody reads it: Lambda does, and hands batches to stream-handler. In one process a loop reads it by this
+//! port and hands the same batches to the same handler.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::store::{Attributes, Key, StoreError, Table};
+
+/// One write to one item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// Names the change: the same each time it is delivered, and never another's.
+    pub id: String,
+    /// Which item.
+    pub key: Key,
+    /// What it said before; `None` when there was none.
+    pub before: Option<Attributes>,
+    /// What it says now; `None` when it is gone.
+    pub after: Option<Attributes>,
+}
+
+/// What the partition keys of items begin with whose changes are streamed: those that counts and notifications are
+/// derived from, and what is to be erased. The stream's filter in template.yaml has the same list.
+pub const STREAMED_PREFIXES: [&str; 4] = ["FOLLOWERS#", "POST#", "LIKERS#", "ERASURES#"];
+
+/// Whether changes of an item are streamed.
+pub fn is_streamed(table: Table, partition: &str) -> bool {
+    table == Table::Social && STREAMED_PREFIXES.iter().any(|prefix| partition.starts_with(prefix))
+}
+
+/// The port to the change stream, for one reader.
+#[async_trait]
+pub trait ChangeLog: Send + Sync + std::fmt::Debug + 'static {
+    /// The oldest changes that are not passed yet, at most `max`; waits up to `wait` for the first. Answers the same
+    /// again until they are passed, also after a restart.
+    async fn read(&self, max: usize, wait: Duration) -> Result<Vec<Change>, StoreError>;
+
+    /// Passes every change up to and with this one, durably before any later write: they are not read again.
+    async fn pass(&self, last: &Change) -> Result<(), StoreError>;
+
+    /// Whether every change so far is passed.
+    async fn is_empty(&self) -> Result<bool, StoreError>;
+}
