@@ -48,6 +48,10 @@ pub const HANDLE_RESERVED: Duration = Duration::from_hours(90 * 24);
 
 // --- The change stream.
 
+/// Changes read at once: the batch of the stream's mapping to stream-handler.
+pub const MAX_CHANGES: usize = 100;
+/// Bytes of changes read at once: what Lambda hands to a function at the most.
+pub const MAX_CHANGES_BYTES: usize = 6 * 1024 * 1024;
 /// For how long an applied change is remembered, so that it is not counted again. Twice as long as a record lives in
 /// DynamoDB Streams (24 hours).
 pub const LEDGER_TTL: Duration = Duration::from_hours(48);

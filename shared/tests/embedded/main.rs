@@ -1,5 +1,6 @@
 //! The embedded engine through its public interfaces.
 
+mod changes;
 mod durability;
 mod journals;
 mod opening;

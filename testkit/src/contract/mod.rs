@@ -5,11 +5,12 @@
 //! testkit::store_contract!(open());
 //! ```
 
+pub mod changes;
 pub mod queue;
 pub mod store;
 
-/// Makes a test of each named check. For [`store_contract!`](crate::store_contract) and
-/// [`queue_contract!`](crate::queue_contract).
+/// Makes a test of each named check. For [`store_contract!`](crate::store_contract),
+/// [`queue_contract!`](crate::queue_contract) and [`changes_contract!`](crate::changes_contract).
 #[doc(hidden)]
 #[macro_export]
 macro_rules! contract_tests {
