@@ -338,9 +338,54 @@ impl fmt::Debug for EmbeddedChanges {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use proptest::prelude::*;
 
     use super::*;
+    use crate::{
+        embedded::{EmbeddedStore, EngineOptions},
+        store::{Item, Key, Store as _, Write},
+    };
+
+    fn like(user: &str) -> Write {
+        Write::put(Item::new(Key { partition: "LIKERS#p#0".to_owned(), sort: user.to_owned() }))
+    }
+
+    #[tokio::test]
+    async fn a_change_is_there_for_the_reader_when_it_and_all_before_it_are_committed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let engine = Engine::open(EngineOptions::at(folder.path())).expect("an engine");
+        let log = EmbeddedChanges::new(engine.clone());
+        let shared = Arc::clone(engine.shared());
+        // Held by a thread of its own, as a lock must not be held over an await; for a minute at the most.
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let (stalled, is_stalled) = std::sync::mpsc::channel();
+        let stall = std::thread::spawn({
+            let shared = Arc::clone(&shared);
+            move || {
+                let _stalled = shared.stall.lock();
+                stalled.send(()).expect("the test waits");
+                released.recv_timeout(Duration::from_mins(1)).is_ok()
+            }
+        });
+        is_stalled.recv().expect("it stalls");
+        let writers = ["a", "b"].map(|user| {
+            let store = EmbeddedStore::new(engine.clone());
+            tokio::spawn(async move { store.write(Table::Social, like(user)).await.expect("written") })
+        });
+        while !shared.changes.numbering.is_locked() && shared.changes.waiting() == 0 {
+            tokio::task::yield_now().await;
+        }
+        assert!(log.is_empty().await.expect("it answers"), "nothing is committed");
+        assert!(shared.changes.numbering.is_locked(), "nothing else can be numbered before");
+        release.send(()).expect("commits stalled until now");
+        assert!(stall.join().expect("no panic"), "all of this while a commit stalled");
+        for writer in writers {
+            assert!(writer.await.expect("no panic").is_applied());
+        }
+        assert_eq!(log.read(10, Duration::ZERO).await.expect("read").len(), 2);
+    }
 
     proptest! {
         #[test]

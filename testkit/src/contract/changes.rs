@@ -123,6 +123,7 @@ fn item(sort: &str, n: i64) -> Item {
     Item::new(key(STREAMED, sort)).with("n", n)
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "an image is compared with what may be none")]
 fn image(n: i64) -> Option<Attributes> {
     Some(item("", n).attributes)
 }
