@@ -152,7 +152,8 @@ pub struct RedriveArgs {
 /// Which dead letters.
 #[derive(Debug, Args)]
 pub struct LettersArgs {
-    /// The queue, by its own name or by that of its dead-letter queue: PostQ, JobQ, PostDLQ, JobDLQ
+    /// The queue, by its own name or by that of its dead-letter queue: PostQ, JobQ, ChangeQ, PostDLQ, JobDLQ,
+    /// ChangeDLQ
     #[arg(value_name = "QUEUE", value_parser = queue_name)]
     pub queue: QueueName,
     /// Only messages with these ids

@@ -87,6 +87,13 @@ pub mod names {
     pub const ENTRIES_WRITTEN: &str = "tweeter_feed_entries_written_total";
     /// Histogram, seconds: from a post's creation to a job's entries being written.
     pub const FAN_OUT_SECONDS: &str = "tweeter_fan_out_latency_seconds";
+    /// Counter, by `outcome` (`done`, `retried`, `poison`): changes handled. Those behind one that is retried count when
+    /// they come again.
+    pub const CHANGES: &str = "tweeter_changes_total";
+    /// Gauge: changes in the log of one process that are not passed.
+    pub const CHANGES_WAITING: &str = "tweeter_changes_waiting";
+    /// Gauge, seconds: age of the oldest change that waits in the log, or in a batch that a Lambda was handed.
+    pub const CHANGES_OLDEST_SECONDS: &str = "tweeter_changes_oldest_age_seconds";
     /// Counter: fan-outs that the sweeper put back on PostQ.
     pub const SWEPT: &str = "tweeter_outbox_swept_total";
     /// Counter, by `table`: writes that a batch left unprocessed.

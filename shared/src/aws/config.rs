@@ -110,8 +110,10 @@ pub const fn queue_variable(queue: QueueName) -> &'static str {
     match queue {
         QueueName::PostQ => "TWEETER_POSTQ_URL",
         QueueName::JobQ => "TWEETER_JOBQ_URL",
+        QueueName::ChangeQ => "TWEETER_CHANGEQ_URL",
         QueueName::PostDlq => "TWEETER_POSTDLQ_URL",
         QueueName::JobDlq => "TWEETER_JOBDLQ_URL",
+        QueueName::ChangeDlq => "TWEETER_CHANGEDLQ_URL",
     }
 }
 

@@ -64,7 +64,7 @@ async fn wait_until_ready(client: &dynamodb::Client, name: &str) -> Result<(), S
     Err(StoreError::Unavailable(format!("the table {name} is not ready").into()))
 }
 
-/// Makes the four queues that are missing, dead-letter queues first, and returns the URLs of all. A queue that is there
+/// Makes the queues that are missing, dead-letter queues first, and returns the URLs of all. A queue that is there
 /// stays as it is. Names are `prefix` and the queue's own.
 pub async fn create_queues(
     client: &sqs::Client,

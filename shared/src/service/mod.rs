@@ -8,9 +8,11 @@
 //! - [`pages`]: filling a page where some entries are dead.
 //! - [`fan_out`]: from PostQ to JobQ, page by page of followers.
 //! - [`delivery`]: from JobQ into feeds.
+//! - [`changes`]: from the stream of changes to counts and notifications.
 //! - [`sweep`]: what a lost message or a crash left in the outbox.
 
 pub mod accounts;
+pub mod changes;
 pub mod delivery;
 mod error;
 pub mod fan_out;

@@ -71,7 +71,7 @@ const MAX_RECEIVES: u32 = 3;
 pub const fn settings(queue: QueueName) -> QueueSettings {
     let visibility_timeout = match queue {
         QueueName::JobQ => SHORT,
-        QueueName::PostQ | QueueName::PostDlq | QueueName::JobDlq => LONG,
+        QueueName::PostQ | QueueName::ChangeQ | QueueName::PostDlq | QueueName::JobDlq | QueueName::ChangeDlq => LONG,
     };
     QueueSettings { visibility_timeout, max_receives: MAX_RECEIVES }
 }
