@@ -12,17 +12,19 @@ use job_handler::JobHandler;
 use metrics_exporter_prometheus::PrometheusHandle;
 use outbox_sweeper::OutboxSweeper;
 use shared::{
-    embedded::{EmbeddedQueue, EmbeddedStore, Engine},
+    changes::ChangeLog,
+    embedded::{EmbeddedChanges, EmbeddedQueue, EmbeddedStore, Engine},
     http::HttpOptions,
-    service::{delivery::DeliveryService, fan_out::FanOutService, sweep::SweepService},
+    service::{changes::ChangeService, delivery::DeliveryService, fan_out::FanOutService, sweep::SweepService},
 };
+use stream_handler::StreamHandler;
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{error, info, warn};
 
 use crate::{
     config::Config,
-    data_dir::{OpenDir, open_database},
+    data_dir::{OpenDir, open_database_logging},
     descriptors,
     error::{RunError, StartError},
     http_server, metrics,
@@ -67,7 +69,8 @@ impl Application {
             .map_err(|error| StartError::DataDir { dir: config.data_dir.clone(), error })?;
         let (engine, embedded, embedded_queue) = {
             let (path, config, clock) = (data_dir.path().to_owned(), config.clone(), seams.clock.clone());
-            let opened = tokio::task::spawn_blocking(move || open_database(&path, &config, clock)).await;
+            let open = move || open_database_logging(&path, &config, clock, seams.changes);
+            let opened = tokio::task::spawn_blocking(open).await;
             opened.map_err(|_panic| StartError::Panicked)??
         };
         let keys = secret::load_or_create(data_dir.path())?.into();
@@ -80,14 +83,20 @@ impl Application {
             .map_err(|error| StartError::Socket { path: data_dir.path().to_owned(), error })?;
 
         let (progress, seen) = watch::channel(0);
-        let pipeline =
-            Pipeline { store: Arc::new(embedded.clone()), queue: Arc::new(embedded_queue.clone()), progress: seen };
+        let changes: Arc<dyn ChangeLog> = Arc::new(EmbeddedChanges::new(engine.clone()));
+        let pipeline = Pipeline {
+            store: Arc::new(embedded.clone()),
+            queue: Arc::new(embedded_queue.clone()),
+            changes: seams.changes.then(|| Arc::clone(&changes)),
+            progress: seen,
+        };
+        let changes = seams.changes.then(|| wrapped(&changes, seams.wrap_changes.as_ref()));
         let store = wrapped(&pipeline.store, seams.wrap_store.as_ref());
         let queue = wrapped(&pipeline.queue, seams.wrap_queue.as_ref());
         let services = Services::new(store, queue, seams.clock.clone(), &keys, &seams.hashing, pipeline);
         Ok(Self {
             router: router(&services, &config.cors_origins),
-            workers: seams.workers.then(|| workers(&services, &seams)),
+            workers: seams.workers.then(|| workers(&services, changes, &seams)),
             sweeper: seams.sweep.then(|| {
                 OutboxSweeper::new(SweepService::new(Arc::clone(&services.store), Arc::clone(&services.queue)))
             }),
@@ -183,10 +192,11 @@ impl Application {
         parts.spawn("the API", http_server::serve(self.api, self.router, max_connections, stop.clone()));
         parts.spawn("the operator's socket", self.socket.serve(Arc::clone(&queue), store, clock.clone(), stop.clone()));
         if let Some(metrics) = self.metrics {
-            parts.serve_metrics(metrics.listener, metrics.recorder, queue);
+            let changes = EmbeddedChanges::new(self.engine.clone());
+            parts.serve_metrics(metrics.listener, metrics.recorder, queue, changes, clock);
         }
         if let Some(workers) = self.workers {
-            parts.work(workers, &self.config, &services.queue, &self.progress);
+            parts.work(workers, &self.config, &services.queue, clock, &self.progress);
         }
         if let Some(sweeper) = self.sweeper {
             parts.sweep(sweeper, self.embedded, clock);
@@ -228,11 +238,14 @@ fn wrapped<P: ?Sized>(port: &Arc<P>, wrap: Option<&Wrap<P>>) -> Arc<P> {
     wrap.map_or_else(|| Arc::clone(port), |wrap| wrap(Arc::clone(port)))
 }
 
-fn workers(services: &Services, seams: &Seams) -> Workers {
+fn workers(services: &Services, changes: Option<Arc<dyn ChangeLog>>, seams: &Seams) -> Workers {
     let (store, queue, clock) = (&services.store, &services.queue, &services.clock);
     let fan_out = FanOutService::new(Arc::clone(store), Arc::clone(queue), clock.clone(), seams.fan_out);
     let delivery = DeliveryService::new(Arc::clone(store), clock.clone());
+    let applies = ChangeService::new(Arc::clone(store), Arc::clone(&services.ids));
     Workers {
+        stream: StreamHandler::new(Arc::new(applies), Arc::clone(queue), seams.retry_pauses),
+        changes,
         fetcher: FollowFetcher::new(fan_out, Arc::clone(queue), seams.retry_pauses),
         jobs: JobHandler::new(delivery, Arc::clone(queue), seams.retry_pauses),
     }

@@ -40,7 +40,9 @@ pub struct Config {
     pub fan_out: Mapping,
     /// How JobQ is mapped to job-handler.
     pub delivery: Mapping,
-    /// How PostQ and JobQ treat their messages.
+    /// How ChangeQ is mapped to stream-handler.
+    pub redriven_changes: Mapping,
+    /// How PostQ, JobQ and ChangeQ treat their messages.
     pub queues: QueueSettings,
     /// Whether the engine records how far it has synced: an instrument for tests of a loss of power.
     pub record_syncs: bool,
@@ -64,6 +66,7 @@ impl Default for Config {
             cors_origins: Vec::new(),
             fan_out: Mapping { batch_size: 1, max_concurrency: 4, timeout },
             delivery: Mapping { batch_size: limits::MAX_QUEUE_BATCH, max_concurrency: 4, timeout },
+            redriven_changes: Mapping { batch_size: limits::MAX_QUEUE_BATCH, max_concurrency: 1, timeout },
             queues: QueueSettings::default(),
             record_syncs: false,
         }

@@ -36,7 +36,7 @@ pub struct Mapping {
 }
 
 /// How long invocations under way may go on after a stop.
-const GRACE: Duration = Duration::from_secs(10);
+pub(crate) const GRACE: Duration = Duration::from_secs(10);
 /// Pauses after receives that failed: from the first, doubling, to the last.
 const RECEIVE_PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
 
@@ -173,7 +173,7 @@ impl EventSource {
 
 /// The pause after this many failures before it: doubling, and a random half of it, so that loops do not knock
 /// together.
-fn pause_after(failures: u32) -> Duration {
+pub(crate) fn pause_after(failures: u32) -> Duration {
     let (first, last) = RECEIVE_PAUSES;
     first.saturating_mul(2_u32.saturating_pow(failures)).min(last).mul_f64(rand::rng().random_range(0.5..1.0))
 }

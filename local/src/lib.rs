@@ -4,6 +4,7 @@
 //! HTTP ─▶ status-api's router ─▶ services ─▶ EmbeddedStore ┐
 //!                                   └──────▶ EmbeddedQueue ┴─▶ one database in the data directory
 //! PostQ ─▶ event source ─▶ follow-fetcher ─▶ JobQ ─▶ event source ─▶ job-handler
+//! log of changes ─▶ change reader ─▶ stream-handler
 //! tweeter queues, dlq ─▶ tweeter.sock (or the database itself) ─▶ operator ─▶ Queue
 //! ```
 //!
@@ -12,6 +13,7 @@
 //! - [`application`]: build and run the whole; `parts` are its tasks. [`seams`]: where tests reach in.
 //! - [`services`]: what the process works with, for seeding and looking at.
 //! - [`event_source`]: what a Lambda mapping does, from a queue to a handler.
+//! - [`change_reader`]: what the mapping of a change stream does.
 //! - [`schedule`]: what comes round. `reclaim`: what a start takes over.
 //! - [`http_server`], [`metrics`]: what is served; [`descriptors`] bounds by how many connections.
 //! - [`data_dir`], [`secret`]: what is kept.
@@ -19,6 +21,7 @@
 //! - [`error`]: why the process does not start, and why it ends.
 
 pub mod application;
+pub mod change_reader;
 pub mod cli;
 pub mod commands;
 pub mod config;

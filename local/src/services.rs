@@ -3,10 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use shared::{
+    changes::ChangeLog,
     dao::Outbox,
     domain::{Clock, IdGenerator},
-    queue::{Queue, QueueError, QueueName},
+    queue::{Queue, QueueName},
     service::{
+        ServiceError,
         accounts::AccountService,
         feeds::FeedService,
         graph::GraphService,
@@ -50,6 +52,8 @@ pub struct Services {
 pub(crate) struct Pipeline {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) queue: Arc<dyn Queue>,
+    /// The log of changes, when there is one.
+    pub(crate) changes: Option<Arc<dyn ChangeLog>>,
     pub(crate) progress: watch::Receiver<u64>,
 }
 
@@ -83,8 +87,9 @@ impl Services {
         (Arc::clone(&self.pipeline.store), Arc::clone(&self.pipeline.queue))
     }
 
-    /// Waits until every post published before this call has reached every follower: no fan-out is unfinished, and
-    /// PostQ and JobQ hold nothing, nor anything in flight. Without workers, or with a clock that stands still before
+    /// Waits until every post published before this call has reached every follower, and everything done before it is
+    /// counted and notified of: no fan-out is unfinished, PostQ, JobQ and ChangeQ hold nothing, nor anything in flight,
+    /// and every change is passed. Without workers, or with a clock that stands still before
     /// a delayed message, that is never.
     pub async fn drain(&self) {
         let mut progress = self.pipeline.progress.clone();
@@ -107,8 +112,13 @@ impl Services {
             && self.are_empty().await.unwrap_or(false)
     }
 
-    async fn are_empty(&self) -> Result<bool, QueueError> {
-        for name in [QueueName::PostQ, QueueName::JobQ] {
+    async fn are_empty(&self) -> Result<bool, ServiceError> {
+        if let Some(changes) = &self.pipeline.changes
+            && !changes.is_empty().await?
+        {
+            return Ok(false);
+        }
+        for name in [QueueName::PostQ, QueueName::JobQ, QueueName::ChangeQ] {
             let depth = self.pipeline.queue.depth(name).await?;
             if depth.visible + depth.in_flight + depth.delayed > 0 {
                 return Ok(false);
