@@ -101,6 +101,12 @@ impl<'a> Function<'a> {
         events.filter(|(_, event)| event["Type"] == "SQS").map(|(_, event)| &event["Properties"]).collect()
     }
 
+    /// The change streams it reads: the properties of each mapping.
+    pub fn stream_mappings(&self) -> Vec<&'a Value> {
+        let events = self.properties()["Events"].as_object().into_iter().flatten();
+        events.filter(|(_, event)| event["Type"] == "DynamoDB").map(|(_, event)| &event["Properties"]).collect()
+    }
+
     /// The role it runs as.
     pub fn role(&self) -> Option<&'a str> {
         referent(&self.properties()["Role"])
@@ -150,9 +156,14 @@ impl<'a> Statement<'a> {
     }
 }
 
-/// The resource or parameter that `Ref` or `Fn::GetAtt` names.
+/// The resource or parameter that `Ref` or `Fn::GetAtt` names. A table's change stream is another thing than the table:
+/// `Table.StreamArn`.
 pub fn referent(value: &Value) -> Option<&str> {
-    let attribute = || Some(value["Fn::GetAtt"].as_str()?.split_once('.')?.0);
+    let attribute = || {
+        let named = value["Fn::GetAtt"].as_str()?;
+        let (resource, attribute) = named.split_once('.')?;
+        Some(if attribute == "StreamArn" { named } else { resource })
+    };
     value["Ref"].as_str().or_else(attribute)
 }
 

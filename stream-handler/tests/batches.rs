@@ -307,6 +307,15 @@ async fn records_of_the_stream_are_the_changes_of_the_log() {
 }
 
 #[tokio::test]
+async fn the_sample_event_is_a_change() {
+    let fixture = Fixture::new(&[]);
+    let event: Json = serde_json::from_str(include_str!("../../events/stream-handler.json")).expect("JSON");
+    let records = event["Records"].as_array().expect("records").clone();
+    assert_eq!(handled(&fixture, &records).await, json!({"batchItemFailures": []}));
+    assert_eq!(fixture.applied(), ["c4ca4238a0b923820dcc509a6f75849b"]);
+}
+
+#[tokio::test]
 async fn what_is_made_and_what_expires_lacks_an_image() {
     let fixture = Fixture::new(&[("made", Fate::Malformed), ("gone", Fate::Malformed)]);
     let (mut made, mut gone) = (record("made", 1), record("gone", 2));
