@@ -145,7 +145,7 @@ impl ApiClient {
     async fn dead_letters(&self, handle: &Handle) -> u64 {
         use shared::queue::QueueName;
         let mut count = 0;
-        for queue in [QueueName::PostDlq, QueueName::JobDlq] {
+        for queue in [QueueName::PostDlq, QueueName::JobDlq, QueueName::ChangeDlq] {
             count += handle.services().queue.depth(queue).await.unwrap().visible;
         }
         count
