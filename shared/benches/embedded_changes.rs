@@ -51,7 +51,15 @@ fn update_of_a_like(post: PostId, user: UserId, at: i64) -> Transaction {
 
 struct Home {
     store: EmbeddedStore,
+    engine: Engine,
     _folder: tempfile::TempDir,
+}
+
+impl Drop for Home {
+    /// Or the database's folder would go while the reader still works.
+    fn drop(&mut self) {
+        self.engine.close();
+    }
 }
 
 impl Home {
@@ -63,13 +71,16 @@ impl Home {
             let log = EmbeddedChanges::new(engine.clone());
             runtime.spawn(async move {
                 while let Ok(changes) = log.read(limits::MAX_CHANGES, Duration::from_secs(1)).await {
-                    if let Some(last) = changes.last() {
-                        log.pass(last).await.expect("passed");
+                    // Fails when the engine is closed.
+                    if let Some(last) = changes.last()
+                        && log.pass(last).await.is_err()
+                    {
+                        return;
                     }
                 }
             });
         }
-        Self { store: EmbeddedStore::new(engine), _folder: folder }
+        Self { store: EmbeddedStore::new(engine.clone()), engine, _folder: folder }
     }
 }
 
