@@ -226,9 +226,9 @@ async fn a_post_whose_message_was_lost_is_swept_up() {
     for message in pipeline.receive(QueueName::PostQ).await {
         home.queue.delete(QueueName::PostQ, vec![message.receipt]).await.unwrap();
     }
-    assert_eq!(pipeline.sweep().await, 0, "the lease still runs");
+    assert_eq!(pipeline.sweep().await.fan_outs, 0, "the lease still runs");
     pipeline.clock.advance(Duration::from_mins(1));
-    assert_eq!(pipeline.sweep().await, 1);
+    assert_eq!(pipeline.sweep().await.fan_outs, 1);
     pipeline.drain().await;
     assert_delivered(&pipeline, author, &followers, &[post]).await;
 }
@@ -243,7 +243,7 @@ async fn a_restart_takes_what_was_not_announced_and_leaves_the_rest() {
         home.queue.delete(QueueName::PostQ, vec![message.receipt]).await.unwrap();
     }
     let announced = pipeline.post(author, "its message is there").await;
-    assert_eq!(pipeline.reclaim(&HashSet::from([announced])).await, 1);
+    assert_eq!(pipeline.reclaim(&HashSet::from([announced])).await.fan_outs, 1);
     assert_eq!(pipeline.messages_in(QueueName::PostQ).await, 2, "one message a post");
     pipeline.drain().await;
     assert_delivered(&pipeline, author, &followers, &[announced, lost]).await;
