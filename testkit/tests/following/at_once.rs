@@ -1,6 +1,9 @@
 //! Everything at once, in an order that chance makes.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -12,7 +15,11 @@ use shared::{
 };
 use testkit::pipeline::Pipeline;
 
-use super::{follow, support::Embedded, town::feed};
+use super::{
+    follow,
+    support::Embedded,
+    town::{feed, story},
+};
 
 /// A store before whose every call others may go first.
 #[derive(Debug)]
@@ -23,7 +30,7 @@ struct Jostled {
 
 impl Jostled {
     async fn wait(&self) {
-        let others = self.rng.lock().random_range(0..6);
+        let others = self.rng.lock().random_range(0..8);
         for _ in 0..others {
             tokio::task::yield_now().await;
         }
@@ -82,40 +89,39 @@ async fn change_mind(pipeline: &Pipeline, follower: UserId, followee: UserId, wi
     }
 }
 
-/// Alice posts, Bob changes his mind in two windows and reads in a third, and the queues are worked off meanwhile.
+/// Alice posts, Bob changes his mind in two windows and reads in two others, and the queues are worked off meanwhile.
 async fn jostle(home: &Embedded, seed: u64) {
     let mut rng = StdRng::seed_from_u64(seed);
-    let mut wishes = || (0..6).map(|_| rng.random_bool(0.6)).collect::<Vec<bool>>();
+    let mut wishes = || (0..3).map(|_| rng.random_bool(0.6)).collect::<Vec<bool>>();
     let windows = [wishes(), wishes()];
     let store = Arc::new(Jostled { inner: home.store.clone(), rng: Mutex::new(StdRng::seed_from_u64(seed)) });
     let pipeline = &Pipeline::on(store, home.queue.clone(), home.clock.clone(), 20);
     let [alice, bob] = [pipeline.user("alice").await, pipeline.user("bob").await];
-    let posting = async {
-        let mut posts = Vec::new();
-        for _ in 0..12 {
-            posts.push(pipeline.post(alice, "in the crowd").await);
-        }
-        posts
+    let mut posts = story(pipeline, alice, 10).await;
+    let has_decided = AtomicBool::new(false);
+    let deciding = async {
+        let [one, other] = windows.each_ref().map(|wishes| change_mind(pipeline, bob, alice, wishes));
+        futures::join!(one, other);
+        has_decided.store(true, Ordering::Relaxed);
     };
-    let reading = async {
-        for _ in 0..12 {
+    let reading = || async {
+        while !has_decided.load(Ordering::Relaxed) {
             feed(pipeline, bob).await;
         }
     };
+    let posting = async {
+        for _ in 0..5 {
+            posts.push(pipeline.post(alice, "in the crowd").await);
+        }
+    };
     let working = async {
-        for _ in 0..30 {
+        while !has_decided.load(Ordering::Relaxed) {
             pipeline.turn(QueueName::PostQ).await;
             pipeline.turn(QueueName::JobQ).await;
             tokio::task::yield_now().await;
         }
     };
-    let (mut posts, ..) = futures::join!(
-        posting,
-        change_mind(pipeline, bob, alice, &windows[0]),
-        change_mind(pipeline, bob, alice, &windows[1]),
-        reading,
-        working,
-    );
+    futures::join!(posting, deciding, reading(), reading(), working);
     posts.reverse();
     let is_followed = pipeline.graph.follows(bob, alice).await.unwrap();
     pipeline.drain().await;
@@ -128,7 +134,7 @@ async fn jostle(home: &Embedded, seed: u64) {
 #[tokio::test]
 async fn following_posting_and_reading_at_once_end_in_the_right_feed() {
     let home = Embedded::open();
-    for seed in 0..60 {
+    for seed in 0..150 {
         jostle(&home, seed).await;
     }
 }
