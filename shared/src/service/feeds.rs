@@ -110,7 +110,7 @@ impl FeedService {
         match self.store.transact(removal).await {
             Ok(_either_way) => {}
             Err(error) if error.is_transient() => {
-                debug!(user.id = %reader, %error, "Outdated entries stay in the feed")
+                debug!(user.id = %reader, %error, "Outdated entries stay in the feed; the next read tries again");
             }
             Err(error) => warn!(user.id = %reader, %error, "Outdated entries cannot be taken out of the feed"),
         }
