@@ -22,7 +22,7 @@ async fn main() -> Result<(), Error> {
 
     let handler = &OutboxSweeper::new(SweepService::new(store, queue));
     let handle = |_: LambdaEvent<EventBridgeEvent>| async move {
-        handler.handle(Clock::System.now()).await.map_err(Error::from)
+        handler.handle(Clock::System.now()).await.map(drop).map_err(Error::from)
     };
     lambda_runtime::run(service_fn(handle)).await
 }

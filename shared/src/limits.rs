@@ -39,6 +39,9 @@ pub const REFRESH_GRACE: Duration = Duration::from_secs(10);
 
 /// Posts from before a follow that it brings into the follower's feed: the newest so many.
 pub const BACKFILLED_POSTS: usize = 100;
+/// Until when the call that made a follow is trusted to bring those in: longer than API Gateway lets a call take (30 s).
+/// Then the sweeper does.
+pub const BACKFILL_LEASE: Duration = Duration::from_mins(1);
 /// For how long a notification is shown.
 pub const NOTIFICATION_TTL: Duration = Duration::from_hours(90 * 24);
 /// For how long a deleted post can be restored, and deleting it (or a comment) again answers as the first time.
@@ -69,9 +72,6 @@ pub const FOLLOWERS_PER_JOB: usize = MAX_BATCH_WRITE;
 pub const OUTBOX_LEASE: Duration = Duration::from_mins(1);
 /// The lease grows no further than this: a fan-out that can never pass costs a dead letter a day.
 pub const MAX_OUTBOX_LEASE: Duration = Duration::from_hours(24);
-/// How far the clocks of two processes are trusted to be apart. AWS keeps its clocks within a millisecond of each
-/// other; this leaves room for a machine that does not.
-pub const MAX_CLOCK_SKEW: Duration = Duration::from_secs(2);
 /// Partitions that the outbox is spread over, so that it takes 16 times a partition's writes.
 pub const OUTBOX_SHARDS: u8 = 16;
 /// How often the sweeper looks for expired leases.

@@ -6,7 +6,6 @@ use lambda_http::Error;
 use shared::{
     aws::{DynamoStore, config as aws},
     domain::{Clock, IdGenerator},
-    limits,
     service::{
         accounts::AccountService, feeds::FeedService, graph::GraphService, passwords::HashingOptions,
         posts::PostService,
@@ -23,9 +22,7 @@ async fn main() -> Result<(), Error> {
     let client = aws::dynamodb_client(&aws::load_sdk_config().await);
     let store: Arc<dyn Store> = Arc::new(DynamoStore::new(&client, config.tables));
 
-    // post-handler makes the posts' ids, on another machine.
-    let graph =
-        GraphService::new(Arc::clone(&store), Arc::new(IdGenerator::new())).with_clock_skew(limits::MAX_CLOCK_SKEW);
+    let graph = GraphService::new(Arc::clone(&store), Arc::new(IdGenerator::new()));
     let api = Api {
         accounts: AccountService::new(Arc::clone(&store), graph.clone(), &config.keys, &HashingOptions::default()),
         graph,

@@ -4,6 +4,7 @@ use std::{
     io::{BufRead as _, BufReader, Read as _},
     path::Path,
     process::{Child, Command, Stdio},
+    thread::JoinHandle,
 };
 
 use serde_json::Value;
@@ -29,7 +30,8 @@ fn untouched(program: &str) -> Command {
 /// A serving process; killed when the test ends early.
 pub struct Server {
     child: Child,
-    log: BufReader<std::process::ChildStderr>,
+    /// Reads the log on, or a process with much to say would wait for a reader.
+    log: Option<JoinHandle<String>>,
     /// Where it listens, as `host:port`.
     pub address: String,
 }
@@ -58,7 +60,12 @@ impl Server {
                 break address.to_owned();
             }
         };
-        Self { child, log, address }
+        let log = std::thread::spawn(move || {
+            let mut rest = String::new();
+            log.read_to_string(&mut rest).unwrap();
+            rest
+        });
+        Self { child, log: Some(log), address }
     }
 
     /// The process's id.
@@ -74,8 +81,7 @@ impl Server {
     /// Stops it by a signal; its exit code and what it logged meanwhile.
     pub fn stop(mut self, signal: &str) -> (Option<i32>, String) {
         self.signal(signal);
-        let mut rest = String::new();
-        self.log.read_to_string(&mut rest).unwrap();
+        let rest = self.log.take().expect("stopped once").join().unwrap();
         (self.child.wait().unwrap().code(), rest)
     }
 }

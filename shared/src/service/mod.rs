@@ -1,7 +1,7 @@
 //! The rules. A service never sees an SDK, HTTP, the environment or the wall clock: time comes as an argument.
 //!
 //! - [`accounts`]: registering, logging in, profiles; with [`passwords`], [`sessions`] and [`tokens`].
-//! - [`graph`]: who follows whom.
+//! - [`graph`]: who follows whom; with [`backfill`], which brings a followee's newest posts into a feed.
 //! - [`posts`]: publishing, one post, a story.
 //! - [`feeds`]: a reader's feed.
 //! - [`views`]: posts as one reader sees them.
@@ -9,9 +9,10 @@
 //! - [`fan_out`]: from PostQ to JobQ, page by page of followers.
 //! - [`delivery`]: from JobQ into feeds.
 //! - [`changes`]: from the stream of changes to counts and notifications.
-//! - [`sweep`]: what a lost message or a crash left in the outbox.
+//! - [`sweep`]: what a lost message or a crash left unfinished.
 
 pub mod accounts;
+pub mod backfill;
 pub mod changes;
 pub mod delivery;
 mod error;
