@@ -10,6 +10,7 @@ use shared::{
         accounts::AccountService,
         feeds::FeedService,
         graph::GraphService,
+        notifications::NotificationService,
         passwords::HashingOptions,
         posts::{PostService, PublishService},
         tokens::TokenKeys,
@@ -40,6 +41,8 @@ pub struct Services {
     pub posts: PostService,
     /// Feeds.
     pub feeds: FeedService,
+    /// Notifications.
+    pub notifications: NotificationService,
     /// Publishing.
     pub publishing: PublishService,
     pipeline: Pipeline,
@@ -69,6 +72,7 @@ impl Services {
             graph,
             posts: PostService::new(Arc::clone(&store)),
             feeds: FeedService::new(Arc::clone(&store)),
+            notifications: NotificationService::new(Arc::clone(&store)),
             publishing: PublishService::new(Arc::clone(&store), Arc::clone(&queue), Arc::clone(&ids)),
             store,
             queue,

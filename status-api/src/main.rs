@@ -8,8 +8,8 @@ use shared::{
     domain::{Clock, IdGenerator},
     limits,
     service::{
-        accounts::AccountService, feeds::FeedService, graph::GraphService, passwords::HashingOptions,
-        posts::PostService,
+        accounts::AccountService, feeds::FeedService, graph::GraphService, notifications::NotificationService,
+        passwords::HashingOptions, posts::PostService,
     },
     store::Store,
     telemetry::{self, LogFormat},
@@ -31,6 +31,7 @@ async fn main() -> Result<(), Error> {
         graph,
         posts: PostService::new(Arc::clone(&store)),
         feeds: FeedService::new(Arc::clone(&store)),
+        notifications: NotificationService::new(Arc::clone(&store)),
         store,
         clock: Clock::System,
     };

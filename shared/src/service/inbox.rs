@@ -92,7 +92,7 @@ impl InboxWriter {
     }
 
     /// Erases these notifications of one recipient and what points to them, unread or not; what is gone already is
-    /// passed over. For erasing a post, or what an account did.
+    /// passed over. For erasing a post, or what an account did. Who was about to write one of them is refused.
     ///
     /// # Errors
     /// When the store fails, or others write the same inbox all the time: erase the same again.
@@ -110,9 +110,6 @@ impl InboxWriter {
         loop {
             let inbox = self.notifications.inbox(recipient).await?;
             let entries = self.notifications.entries(&places).await?;
-            if entries.is_empty() {
-                return Ok(());
-            }
             if inbox.version == 0 {
                 // Erased with its owner; what is left of the entries counts nowhere.
                 return self.erase_apart(entries.values().map(|entry| entry.notification).collect()).await;

@@ -32,11 +32,11 @@ impl Counting {
     pub async fn count(&self, changes: Vec<Effective<'_>>, now: Timestamp) -> Result<(), StoreError> {
         let (mut left, mut rounds) = (changes, Rounds::new());
         loop {
-            let plan = plan(&left, &self.whose_counts(&left).await?);
+            let mut whose = self.whose_counts(&left).await?;
             let mut refused = Vec::new();
-            for planned in plan {
-                match self.transact(&planned, now).await {
-                    Ok(Outcome::Applied) => {}
+            for planned in plan(&left, &whose) {
+                match self.transact(planned.writes(&whose, now)).await {
+                    Ok(Outcome::Applied) => whose.extend(planned.written().map(|(of, _)| (of, Whose::Kept))),
                     // Someone else, or an earlier try of this very call, counted one of these; or the first counts of
                     // something were made meanwhile, or its last ones erased.
                     Ok(Outcome::Refused(_)) | Err(StoreError::Conflict) => refused.extend(planned.changes),
@@ -53,8 +53,7 @@ impl Counting {
         }
     }
 
-    async fn transact(&self, planned: &Planned<'_>, now: Timestamp) -> Result<Outcome, StoreError> {
-        let writes = planned.writes(now);
+    async fn transact(&self, writes: Vec<(Table, Write)>) -> Result<Outcome, StoreError> {
         with_retries(|| self.store.transact(writes.clone())).await
     }
 
@@ -94,7 +93,7 @@ impl Whose {
 #[derive(Debug, Default)]
 struct Planned<'a> {
     changes: Vec<Effective<'a>>,
-    sums: BTreeMap<Counted, (Option<Whose>, BTreeMap<&'static str, i64>)>,
+    sums: BTreeMap<Counted, BTreeMap<&'static str, i64>>,
     places: usize,
 }
 
@@ -164,22 +163,27 @@ impl<'a> Planned<'a> {
         self.places += self.added_places(&share, whose);
         let (change, counters) = share;
         for (of, name) in counters {
-            let (is, sums) = self.sums.entry(of).or_default();
-            *is = whose.get(&of).copied();
-            *sums.entry(name).or_default() += change.effect.by();
+            *self.sums.entry(of).or_default().entry(name).or_default() += change.effect.by();
         }
         self.changes.push(change);
     }
 
-    /// The ledger's entries and the sums. What comes to nothing is not written.
-    fn writes(&self, now: Timestamp) -> Vec<(Table, Write)> {
+    /// What is added to which counts: what comes to nothing is not written.
+    fn written(&self) -> impl Iterator<Item = (Counted, Vec<(&'static str, i64)>)> {
+        let added = self.sums.iter().map(|(of, sums)| {
+            let sums = sums.iter().filter(|(_, by)| **by != 0);
+            (*of, sums.map(|(name, by)| (*name, *by)).collect::<Vec<_>>())
+        });
+        added.filter(|(_, sums)| !sums.is_empty())
+    }
+
+    /// The ledger's entries and the sums.
+    fn writes(&self, whose: &HashMap<Counted, Whose>, now: Timestamp) -> Vec<(Table, Write)> {
         let mut writes: Vec<_> = self.changes.iter().map(|change| Ledger::entry(change.id, now)).collect();
-        for (of, (whose, sums)) in &self.sums {
-            let add: Vec<_> = sums.iter().filter(|(_, by)| **by != 0).map(|(name, by)| (*name, *by)).collect();
-            match whose {
-                _ if add.is_empty() => {}
-                Some(Whose::First) => writes.extend(Counts::creation(*of, add)),
-                Some(Whose::Kept) | None => writes.push(Counts::addition(*of, add)),
+        for (of, add) in self.written() {
+            match whose.get(&of) {
+                Some(Whose::First) => writes.extend(Counts::creation(of, add)),
+                Some(Whose::Kept) | None => writes.push(Counts::addition(of, add)),
             }
         }
         writes
@@ -205,8 +209,13 @@ mod tests {
         Effect { subject: Subject::Act(Act { actor_id: user(actor), kind }), is_there }
     }
 
-    fn like(actor: u8, post: u8, is_there: bool) -> Effect {
-        act(actor, ActKind::Like(PostId::from_uuid(Uuid::from_u128(post.into()))), is_there)
+    /// A post, of an id that no user has.
+    fn post(number: u8) -> PostId {
+        PostId::from_uuid(Uuid::from_u128(0x100 + u128::from(number)))
+    }
+
+    fn like(actor: u8, of: u8, is_there: bool) -> Effect {
+        act(actor, ActKind::Like(post(of)), is_there)
     }
 
     fn effect() -> impl Strategy<Value = Effect> {
@@ -229,7 +238,7 @@ mod tests {
             ids.iter().zip(effects).map(|(id, effect)| Effective { id, effect: *effect }).collect();
         let of = changes.iter().flat_map(|change| change.effect.counters()).map(|(of, _)| of);
         let whose: HashMap<Counted, Whose> = of.filter_map(|of| Some((of, whose(of)?))).collect();
-        plan(&changes, &whose).iter().map(|planned| planned.writes(Timestamp::from_millis(1))).collect()
+        plan(&changes, &whose).iter().map(|planned| planned.writes(&whose, Timestamp::from_millis(1))).collect()
     }
 
     fn ids(count: usize) -> Vec<String> {
@@ -303,9 +312,8 @@ mod tests {
             let effects: Vec<Effect> = counts.iter().enumerate().flat_map(likes).collect();
             let ids = ids(effects.len());
             let planned = planned_of(&ids, &effects, |_| Some(Whose::Kept));
-            for (post, count) in counts.iter().enumerate() {
-                let post = PostId::from_uuid(Uuid::from_u128(post.try_into().unwrap()));
-                let counter = crate::keys::post_counts(post);
+            for (of, count) in counts.iter().enumerate() {
+                let counter = crate::keys::post_counts(post(of.try_into().unwrap()));
                 let written = planned.iter().flatten().filter(|(_, write)| *write.key() == counter).count();
                 prop_assert!(written * 20 <= usize::from(*count), "{written} writes for {count} likes");
             }
