@@ -257,6 +257,7 @@ fn router(services: &Services, cors_origins: &[HeaderValue]) -> axum::Router {
         graph: services.graph.clone(),
         posts: services.posts.clone(),
         feeds: services.feeds.clone(),
+        notifications: services.notifications.clone(),
         store: Arc::clone(&services.store),
         clock: services.clock.clone(),
     };

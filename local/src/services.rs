@@ -12,6 +12,7 @@ use shared::{
         accounts::AccountService,
         feeds::FeedService,
         graph::GraphService,
+        notifications::NotificationService,
         passwords::HashingOptions,
         posts::{PostService, PublishService},
         tokens::TokenKeys,
@@ -42,6 +43,8 @@ pub struct Services {
     pub posts: PostService,
     /// Feeds.
     pub feeds: FeedService,
+    /// Notifications.
+    pub notifications: NotificationService,
     /// Publishing.
     pub publishing: PublishService,
     pipeline: Pipeline,
@@ -73,6 +76,7 @@ impl Services {
             graph,
             posts: PostService::new(Arc::clone(&store)),
             feeds: FeedService::new(Arc::clone(&store)),
+            notifications: NotificationService::new(Arc::clone(&store)),
             publishing: PublishService::new(Arc::clone(&store), Arc::clone(&queue), Arc::clone(&ids)),
             store,
             queue,

@@ -1,5 +1,7 @@
 //! The only place where a table's keys are built. A key is a pure function of identity, so what is written twice lands
-//! on the same item. The whole list with costs: `docs/data-model.md`.
+//! on the same item. The whole list with costs: `docs/data-model.md`. [`streamed`] reads some of them back.
+
+pub mod streamed;
 
 use crate::{
     domain::{Act, ActKind, CommentId, Handle, NotificationId, PostId, Timestamp, UserId},

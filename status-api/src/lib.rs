@@ -5,6 +5,7 @@
 //! - [`auth`]: registering, logging in, refreshing, logging out.
 //! - [`users`]: profiles. [`follows`]: the graph.
 //! - [`posts`]: one post, stories. [`feed`]: the caller's feed.
+//! - [`notifications`]: what others did that concerns the caller.
 //! - [`health`]: whether the stores answer.
 //! - [`description`]: the OpenAPI document of all of it.
 //! - [`state`]: what the endpoints work with.
@@ -17,6 +18,7 @@ pub mod description;
 pub mod feed;
 pub mod follows;
 pub mod health;
+pub mod notifications;
 pub mod posts;
 pub mod state;
 pub mod users;
@@ -65,6 +67,8 @@ fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(posts::post))
         .routes(routes!(posts::story))
         .routes(routes!(feed::feed))
+        .routes(routes!(notifications::notifications))
+        .routes(routes!(notifications::mark_read))
         .routes(routes!(health::health))
         .routes(routes!(description::openapi))
 }

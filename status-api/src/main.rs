@@ -7,8 +7,8 @@ use shared::{
     aws::{DynamoStore, config as aws},
     domain::{Clock, IdGenerator},
     service::{
-        accounts::AccountService, feeds::FeedService, graph::GraphService, passwords::HashingOptions,
-        posts::PostService,
+        accounts::AccountService, feeds::FeedService, graph::GraphService, notifications::NotificationService,
+        passwords::HashingOptions, posts::PostService,
     },
     store::Store,
     telemetry::{self, LogFormat},
@@ -28,6 +28,7 @@ async fn main() -> Result<(), Error> {
         graph,
         posts: PostService::new(Arc::clone(&store)),
         feeds: FeedService::new(Arc::clone(&store)),
+        notifications: NotificationService::new(Arc::clone(&store)),
         store,
         clock: Clock::System,
     };

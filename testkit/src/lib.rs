@@ -5,7 +5,9 @@
 //! - [`contract`]: what every adapter of the ports must do, one check per fact.
 //! - [`faults`]: port wrappers that throttle, fail, leave work undone, answer from the past, or count.
 //! - [`crash`]: port wrappers under which a process dies at any call.
-//! - [`pipeline`]: every service and queue handler, turned by hand.
+//! - [`recording`]: a store that notes its changes.
+//! - [`pipeline`]: every service and queue handler, turned by hand. [`town`]: people and their posts, and a change
+//!   stream that delivers as streams do.
 
 #![expect(clippy::missing_panics_doc, reason = "a check panics when it fails; that is what it is for")]
 
@@ -15,3 +17,5 @@ pub mod crash;
 pub mod engines;
 pub mod faults;
 pub mod pipeline;
+pub mod recording;
+pub mod town;

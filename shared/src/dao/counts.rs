@@ -1,12 +1,55 @@
 //! Counts of users and posts, apart from what people read and edit. Written by the change stream alone.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use crate::{
     domain::{PostCounts, PostId, UserCounts, UserId},
     keys,
-    store::{Consistency, Item, Key, MalformedItem, Store, StoreError, Table, batch_get_all, with_retries},
+    store::{
+        Changes, Condition, Consistency, Item, Key, MalformedItem, Store, StoreError, Table, Test, Write,
+        batch_get_all, with_retries,
+    },
 };
+
+/// Who or what has counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Counted {
+    /// A user.
+    User(UserId),
+    /// A post.
+    Post(PostId),
+}
+
+impl Counted {
+    fn counts(self) -> Key {
+        match self {
+            Self::User(user) => keys::user_counts(user),
+            Self::Post(post) => keys::post_counts(post),
+        }
+    }
+
+    fn itself(self) -> Key {
+        match self {
+            Self::User(user) => keys::profile(user),
+            Self::Post(post) => keys::post(post),
+        }
+    }
+
+    /// What must hold of the item itself for it to have counts. A deleted post keeps them, as it may be restored; a
+    /// deleted account does not come back.
+    fn exists(self) -> Condition {
+        match self {
+            Self::User(_) => Condition::Where(vec![Test::Missing(DELETED_AT)]),
+            Self::Post(_) => Condition::Present,
+        }
+    }
+}
+
+/// Since when an account is deleted.
+const DELETED_AT: &str = "deleted_at";
 
 /// The names of the counters.
 pub mod attr {
@@ -48,6 +91,43 @@ impl Counts {
         let items = batch_get_all(self.store.as_ref(), Table::Social, &keys, Consistency::Eventual).await?;
         let found = items.iter().filter_map(|item| Some((*of_key.get(&item.key)?, item)));
         Ok(found.map(|(post, item)| Ok((post, post_counts_from(item)?))).collect::<Result<_, MalformedItem>>()?)
+    }
+
+    /// Which of these have any counts. Read consistently.
+    pub async fn which_have_any(&self, of: &[Counted]) -> Result<HashSet<Counted>, StoreError> {
+        Ok(self.found(of, Counted::counts).await?.into_keys().collect())
+    }
+
+    /// Which of these can have counts: users who are there and posts that are stored. Read consistently.
+    pub async fn which_exist(&self, of: &[Counted]) -> Result<HashSet<Counted>, StoreError> {
+        let found = self.found(of, Counted::itself).await?;
+        let exists = |of: &Counted, item: &Item| match of {
+            Counted::User(_) => !item.attributes.contains_key(DELETED_AT),
+            Counted::Post(_) => true,
+        };
+        Ok(found.into_iter().filter(|(of, item)| exists(of, item)).map(|(of, _)| of).collect())
+    }
+
+    async fn found(&self, of: &[Counted], key: fn(Counted) -> Key) -> Result<HashMap<Counted, Item>, StoreError> {
+        let of_key: HashMap<Key, Counted> = of.iter().map(|of| (key(*of), *of)).collect();
+        let keys: Vec<Key> = of_key.keys().cloned().collect();
+        let items = batch_get_all(self.store.as_ref(), Table::Social, &keys, Consistency::Strong).await?;
+        Ok(items.into_iter().filter_map(|item| Some((*of_key.get(&item.key)?, item))).collect())
+    }
+
+    /// The write that adds to counts that are there; refused when they are not. Not to be repeated by itself: for the
+    /// transaction that also makes the ledger's entries.
+    pub fn addition(of: Counted, add: Vec<(&'static str, i64)>) -> (Table, Write) {
+        let changes = Changes { add, ..Changes::default() };
+        (Table::Social, Write::Update { key: of.counts(), changes, condition: Condition::Present })
+    }
+
+    /// The writes that make the first counts of something; refused when it has some, or is gone itself: so what is
+    /// counted late of what was erased leaves nothing.
+    pub fn creation(of: Counted, add: Vec<(&'static str, i64)>) -> [(Table, Write); 2] {
+        let counts = add.into_iter().fold(Item::new(of.counts()), |item, (name, by)| item.with(name, by));
+        let check = Write::Check { key: of.itself(), condition: of.exists() };
+        [(Table::Social, Write::create(counts)), (Table::Social, check)]
     }
 }
 

@@ -5,25 +5,31 @@
 //! Reads that need no consistent answer are asked eventually first; what is missing then is asked again consistently,
 //! so that a copy that lags never makes something that was answered look absent.
 
+mod acts;
 mod backfills;
 pub mod counts;
 mod credentials;
 mod feeds;
 mod follows;
 mod idempotency;
+mod ledger;
 mod likes;
+mod notifications;
 mod outbox;
 mod posts;
 mod sessions;
 mod users;
 
+pub use acts::Acts;
 pub use backfills::{Backfills, PendingBackfill};
-pub use counts::Counts;
+pub use counts::{Counted, Counts};
 pub use credentials::{Credentials, PasswordHash, StoredCredentials};
 pub use feeds::Feeds;
 pub use follows::{Edge, Follows, Window};
 pub use idempotency::{IdempotencyRecord, IdempotencyRecords};
+pub use ledger::Ledger;
 pub use likes::Likes;
+pub use notifications::{Notifications, Notified};
 pub use outbox::{Outbox, OutboxEntry};
 pub use posts::{Posts, StoredPost};
 pub use sessions::{SessionId, Sessions, StoredToken};

@@ -3,12 +3,14 @@
 //! - [`ids`]: ids, and the generator that keeps those with a time in order.
 //! - [`time`]: [`Timestamp`] and the [`Clock`] that callers pass in.
 //! - [`text`]: handles, e-mail addresses, names, posts and passwords; a value of these types has been checked.
-//! - [`user`], [`post`], [`comment`], [`notification`], [`counts`]: what is read and shown.
+//! - [`user`], [`post`], [`comment`], [`notification`], [`counts`]: what is read and shown. [`inbox`]: notifications as
+//!   they are kept, and how many are unread.
 //! - [`page`]: page sizes and pages.
 
 pub mod comment;
 pub mod counts;
 pub mod ids;
+pub mod inbox;
 pub mod notification;
 pub mod page;
 pub mod post;
@@ -19,6 +21,7 @@ pub mod user;
 pub use comment::{Comment, CommentView};
 pub use counts::{PostCounts, UserCounts};
 pub use ids::{CommentId, IdGenerator, InvalidId, NotificationId, PostId, UserId};
+pub use inbox::{Inbox, InboxEntry};
 pub use notification::{Act, ActKind, Notification, NotificationView};
 pub use page::{Page, PageLimit};
 pub use post::{Post, PostView};

@@ -3,7 +3,7 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use uuid::Uuid;
 
-use crate::domain::{PostId, UserId};
+use crate::domain::{NotificationId, PostId, UserId};
 
 /// A kind of list. A cursor of one kind does not decode for another.
 pub trait Listing: Send + Sync + 'static {
@@ -35,7 +35,7 @@ macro_rules! id_position {
     )*};
 }
 
-id_position!(UserId, PostId);
+id_position!(UserId, PostId, NotificationId);
 
 macro_rules! listings {
     ($($(#[$doc:meta])* $listing:ident = $tag:literal, $position:ty;)*) => {$(
@@ -59,6 +59,8 @@ listings! {
     Story = 3, PostId;
     /// A reader's feed.
     Feed = 4, PostId;
+    /// A user's notifications. (5 and 6: who likes a post, and its comments.)
+    Notifications = 7, NotificationId;
 }
 
 /// Tag and id.

@@ -1,41 +1,145 @@
-//! From the stream of changes to counts and notifications.
+//! From the change stream to counts and notifications.
+//!
+//! `Social's change stream -> [stream-handler] -> counts, notifications, unread`
+//!
+//! - [`effect`]: what a change means.
+//! - [`counting`]: many changes a transaction, each counted once however often it is delivered.
+//! - [`notifying`]: notifications made what they must be by what stands now.
+//!
+//! Why a change may come twice, in another batch, after later ones, or after a crash half-way:
+//! - A counter is added to in the transaction that makes the change's ledger entry, which is refused where there is one.
+//! - Notifications do not follow from the change but from the state that is read after it, and are settled *before* the
+//!   ledger entry is made: an entry says that all of the change is done.
+//! - Whoever settles a recipient's notifications writes the recipient's inbox, conditional on its version as it was
+//!   before the state was read, also where there is nothing to change. So who read an older state, and is late, is
+//!   refused; and the change that made the newer state is settled after it.
 
-use std::sync::Arc;
+mod counting;
+mod effect;
+mod notifying;
 
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use self::{
+    counting::Counting,
+    effect::{Effect, effect_of},
+    notifying::Notifying,
+};
 use super::ServiceError;
 use crate::{
     changes::Change,
+    dao::Ledger,
     domain::{IdGenerator, Timestamp},
-    store::Store,
+    store::{Store, StoreError},
 };
 
 /// What became of one change.
 #[derive(Debug)]
 pub enum Applied {
-    /// It is applied, or there was nothing to apply.
+    /// All of it is done, now or earlier, or nothing follows from it.
     Done,
-    /// It was not applied for a reason that passes.
+    /// It is not done, or not all of it; the same change may pass later.
     Retry(ServiceError),
-    /// It can never be applied.
+    /// It cannot be applied as it is, however often it comes.
     Poison(ServiceError),
 }
 
-/// Applies changes.
+/// Turns changes of Social into counts and notifications.
 #[derive(Debug, Clone)]
 pub struct ChangeService {
-    _store: Arc<dyn Store>,
-    _ids: Arc<IdGenerator>,
+    ledger: Ledger,
+    counting: Counting,
+    notifying: Notifying,
+}
+
+/// A change from which something follows.
+#[derive(Debug, Clone, Copy)]
+struct Effective<'a> {
+    /// The change's id.
+    id: &'a str,
+    effect: Effect,
 }
 
 impl ChangeService {
-    /// A service that writes to `store`.
+    /// Counts and notifications in `store`; `ids` makes the notifications' ids.
     pub fn new(store: Arc<dyn Store>, ids: Arc<IdGenerator>) -> Self {
-        Self { _store: store, _ids: ids }
+        Self {
+            ledger: Ledger::new(store.clone()),
+            counting: Counting::new(store.clone()),
+            notifying: Notifying::new(store, ids),
+        }
     }
 
-    /// Applies changes; answers what became of each, in their order. A change applied before is done.
-    #[expect(clippy::unused_async, reason = "the store is asked as soon as there is something to apply")]
-    pub async fn apply(&self, changes: &[Change], _now: Timestamp) -> Vec<Applied> {
-        changes.iter().map(|_| Applied::Done).collect()
+    /// Applies changes. Says what became of each, in their order. Changes of one item must come in the order in which
+    /// they happened, but for repetitions; beyond that any order and any overlap with other calls will do.
+    pub async fn apply(&self, changes: &[Change], now: Timestamp) -> Vec<Applied> {
+        let (mut outcomes, mut effective) = (HashMap::new(), Vec::new());
+        let mut seen = HashSet::new();
+        for change in changes.iter().filter(|change| seen.insert(change.id.as_str())) {
+            match effect_of(change) {
+                Ok(Some(effect)) => effective.push(Effective { id: &change.id, effect }),
+                Ok(None) => {}
+                Err(malformed) => drop(outcomes.insert(change.id.as_str(), Failure(malformed.into()))),
+            }
+        }
+        outcomes.extend(self.settle_apart(effective, now).await);
+        // One that is there twice fails twice.
+        let outcome = |change: &Change| outcomes.get(change.id.as_str()).map_or(Applied::Done, Failure::outcome);
+        changes.iter().map(outcome).collect()
+    }
+
+    /// Settles all at once; where something in it can never pass, each half apart, down to the change that is at fault.
+    /// Returns what failed.
+    async fn settle_apart<'a>(&self, changes: Vec<Effective<'a>>, now: Timestamp) -> Vec<(&'a str, Failure)> {
+        let (mut failed, mut parts) = (Vec::new(), vec![changes]);
+        while let Some(mut part) = parts.pop() {
+            let Err(error) = self.settle(&part, now).await else { continue };
+            if error.is_transient() {
+                // The store is in trouble: none of the others would fare better now.
+                let left = part.into_iter().chain(parts.drain(..).flatten());
+                failed.extend(left.map(|change| (change.id, Failure(again(&error)))));
+            } else if part.len() > 1 {
+                parts.push(part.split_off(part.len() / 2));
+                parts.push(part);
+            } else {
+                failed.extend(part.first().map(|change| (change.id, Failure(error))));
+            }
+        }
+        failed
+    }
+
+    async fn settle(&self, changes: &[Effective<'_>], now: Timestamp) -> Result<(), StoreError> {
+        let applied = self.ledger.applied(changes.iter().map(|change| change.id)).await?;
+        let fresh: Vec<Effective> = changes.iter().filter(|change| !applied.contains(change.id)).copied().collect();
+        if fresh.is_empty() {
+            return Ok(());
+        }
+        self.notifying.settle(&fresh, now).await?;
+        self.counting.count(fresh, now).await
+    }
+}
+
+/// Why a change was not applied.
+#[derive(Debug)]
+struct Failure(StoreError);
+
+impl Failure {
+    fn outcome(&self) -> Applied {
+        let error = again(&self.0).into();
+        if self.0.is_transient() { Applied::Retry(error) } else { Applied::Poison(error) }
+    }
+}
+
+/// The same error once more: one failure can be that of many changes.
+fn again(error: &StoreError) -> StoreError {
+    match error {
+        StoreError::Throttled => StoreError::Throttled,
+        StoreError::Conflict => StoreError::Conflict,
+        StoreError::Unavailable(cause) => StoreError::Unavailable(cause.to_string().into()),
+        StoreError::Rejected(cause) => StoreError::Rejected(cause.to_string().into()),
+        StoreError::Malformed(malformed) => StoreError::Malformed(*malformed),
     }
 }

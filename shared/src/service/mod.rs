@@ -8,7 +8,8 @@
 //! - [`pages`]: filling a page where some entries are dead.
 //! - [`fan_out`]: from PostQ to JobQ, page by page of followers.
 //! - [`delivery`]: from JobQ into feeds.
-//! - [`changes`]: from the stream of changes to counts and notifications.
+//! - [`changes`]: from the change stream to counts and notifications; with [`inbox`].
+//! - [`notifications`]: a user's notifications.
 //! - [`sweep`]: what a lost message or a crash left unfinished.
 
 pub mod accounts;
@@ -19,9 +20,12 @@ mod error;
 pub mod fan_out;
 pub mod feeds;
 pub mod graph;
+pub mod inbox;
+pub mod notifications;
 pub mod pages;
 pub mod passwords;
 pub mod posts;
+mod rounds;
 pub mod sessions;
 pub mod sweep;
 pub mod tokens;

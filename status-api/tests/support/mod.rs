@@ -22,6 +22,7 @@ use shared::{
         accounts::AccountService,
         feeds::FeedService,
         graph::GraphService,
+        notifications::NotificationService,
         passwords::HashingOptions,
         posts::{PostService, PublishService},
         tokens::TokenKeys,
@@ -106,6 +107,7 @@ impl TestApi {
             graph,
             posts: PostService::new(Arc::clone(&store)),
             feeds: FeedService::new(Arc::clone(&store)),
+            notifications: NotificationService::new(Arc::clone(&store)),
             store,
             clock: clock.clone(),
         };

@@ -2,6 +2,7 @@
 //!
 //! - [`FaultyStore`], [`FaultyQueue`]: throttle, fail before or after the work is done, leave parts of batches undone,
 //!   deliver twice; by the dice of a seed, so that the same calls in the same order meet the same faults.
+//! - [`LateStore`]: makes some transactions only after they were answered as failed.
 //! - [`StaleStore`]: answers every read not asked consistent from the past.
 //! - [`GuardedStore`]: asks before it writes a batch: for faults that befall certain writes.
 //! - [`CountingStore`], [`CountingQueue`]: how many calls and entries.
@@ -9,6 +10,7 @@
 mod counting;
 mod dice;
 mod guarded;
+mod late;
 mod queue;
 mod stale;
 mod store;
@@ -16,6 +18,7 @@ mod store;
 pub use counting::{CountingQueue, CountingStore, QueueCounts, StoreCounts};
 pub use dice::{FaultCounts, FaultSwitch};
 pub use guarded::GuardedStore;
+pub use late::LateStore;
 pub use queue::{FaultyQueue, QueueFaults};
 pub use stale::StaleStore;
 pub use store::{FaultyStore, StoreFaults};

@@ -1,0 +1,268 @@
+//! Notifications by recipient, which of them stands for which act, and each recipient's [`Inbox`].
+
+use std::{collections::HashMap, sync::Arc};
+
+use super::page_from;
+use crate::{
+    domain::{Act, ActKind, Inbox, InboxEntry, Notification, NotificationId, Page, PostId, UserId},
+    keys, limits,
+    store::{
+        Condition, Consistency, EXPIRES_AT, Item, Key, MalformedItem, Order, Outcome, Projection, Query, SortRange,
+        Store, StoreError, Table, Test, Write, batch_get_all, with_retries,
+    },
+};
+
+mod attr {
+    pub const KIND: &str = "kind";
+    pub const ACTOR_ID: &str = "actor_id";
+    pub const POST_ID: &str = "post_id";
+    pub const COMMENT_ID: &str = "comment_id";
+    pub const UNDONE: &str = "undone";
+    pub const POST_GONE: &str = "post_gone";
+    pub const RECIPIENT_ID: &str = "recipient_id";
+    pub const NOTIFICATION_ID: &str = "notification_id";
+    pub const VERSION: &str = "version";
+    pub const UNREAD: &str = "unread";
+    pub const READ_UP_TO: &str = "read_up_to";
+    pub const COUNTED_AFTER: &str = "counted_after";
+}
+
+/// Since when an account is deleted.
+const DELETED_AT: &str = "deleted_at";
+
+/// The least and the greatest sort key that a notification can have.
+const FIRST: &str = "00000000-0000-0000-0000-000000000000";
+const LAST: &str = "ffffffff-ffff-ffff-ffff-ffffffffffff";
+
+/// Where the notification that stands for an act is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Notified {
+    /// Whose it is.
+    pub recipient_id: UserId,
+    /// Which.
+    pub notification_id: NotificationId,
+}
+
+/// Notifications, in Social. Every read is consistent: a watermark just set counts at once, and who writes must know
+/// what is there.
+#[derive(Debug, Clone)]
+pub struct Notifications {
+    store: Arc<dyn Store>,
+}
+
+impl Notifications {
+    /// Notifications in `store`.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store }
+    }
+
+    /// The inboxes of these distinct users; a new one where there is none.
+    pub async fn inboxes(&self, users: &[UserId]) -> Result<HashMap<UserId, Inbox>, StoreError> {
+        let of_key: HashMap<Key, UserId> = users.iter().map(|user| (keys::unread(*user), *user)).collect();
+        let mut inboxes: HashMap<UserId, Inbox> = users.iter().map(|user| (*user, Inbox::new(*user))).collect();
+        for item in self.get_all(&of_key).await? {
+            if let Some(user) = of_key.get(&item.key) {
+                inboxes.insert(*user, inbox_from(*user, &item)?);
+            }
+        }
+        Ok(inboxes)
+    }
+
+    /// One user's inbox; a new one where there is none.
+    pub async fn inbox(&self, user: UserId) -> Result<Inbox, StoreError> {
+        let key = keys::unread(user);
+        let item = with_retries(|| self.store.get(Table::Social, &key, Consistency::Strong)).await?;
+        Ok(item.map_or_else(|| Ok(Inbox::new(user)), |item| inbox_from(user, &item))?)
+    }
+
+    /// Which notifications stand for these distinct acts.
+    pub async fn notified(&self, acts: &[Act]) -> Result<HashMap<Act, Notified>, StoreError> {
+        let of_key: HashMap<Key, Act> = acts.iter().map(|act| (keys::notified(act), *act)).collect();
+        let items = self.get_all(&of_key).await?;
+        let found = items.iter().filter_map(|item| Some((*of_key.get(&item.key)?, item)));
+        Ok(found.map(|(act, item)| Ok((act, notified_from(item)?))).collect::<Result<_, MalformedItem>>()?)
+    }
+
+    /// The entries at these distinct places; what is gone is left out.
+    pub async fn entries(&self, places: &[Notified]) -> Result<HashMap<Notified, InboxEntry>, StoreError> {
+        let key = |place: &Notified| keys::notification(place.recipient_id, place.notification_id);
+        let of_key: HashMap<Key, Notified> = places.iter().map(|place| (key(place), *place)).collect();
+        let items = self.get_all(&of_key).await?;
+        let found = items.iter().filter_map(|item| Some((*of_key.get(&item.key)?, item)));
+        let read = |(place, item): (Notified, &Item)| Ok((place, entry_from(place.recipient_id, item)?));
+        Ok(found.map(read).collect::<Result<_, MalformedItem>>()?)
+    }
+
+    async fn get_all<T: Sync>(&self, of_key: &HashMap<Key, T>) -> Result<Vec<Item>, StoreError> {
+        let keys: Vec<Key> = of_key.keys().cloned().collect();
+        batch_get_all(self.store.as_ref(), Table::Social, &keys, Consistency::Strong).await
+    }
+
+    /// A user's entries, hidden ones too, newest first.
+    pub async fn page_of_recipient(
+        &self,
+        user: UserId,
+        after: Option<NotificationId>,
+        limit: u32,
+    ) -> Result<Page<InboxEntry, NotificationId>, StoreError> {
+        let start_after = after.map(|id| id.to_string());
+        let query = Query { start_after, limit: Some(limit), ..entries_of(user, SortRange::All, Order::Descending) };
+        page_from(with_retries(|| self.store.query(&query)).await?, |item| entry_from(user, item))
+    }
+
+    /// The newest entry that is not behind `id`, hidden or not.
+    pub async fn newest_up_to(&self, user: UserId, id: NotificationId) -> Result<Option<NotificationId>, StoreError> {
+        let range = SortRange::Between(FIRST.to_owned(), id.to_string());
+        let mut query = Query { limit: Some(1), ..entries_of(user, range, Order::Descending) };
+        loop {
+            let page = with_retries(|| self.store.query(&query)).await?;
+            if let Some(item) = page.items.first() {
+                return Ok(Some(item.parsed_sort()?));
+            }
+            if page.next.is_none() {
+                return Ok(None);
+            }
+            query.start_after = page.next;
+        }
+    }
+
+    /// Every entry from `first` on, hidden ones too, oldest first. Reads as much as the user has: for counts that were
+    /// not kept.
+    pub async fn all_from(&self, user: UserId, first: NotificationId) -> Result<Vec<InboxEntry>, StoreError> {
+        let range = SortRange::Between(first.to_string(), LAST.to_owned());
+        self.all(user, entries_of(user, range, Order::Ascending), |_| true).await
+    }
+
+    /// Every entry about a post, hidden ones too. Reads all of the author's: posts are rarely deleted.
+    pub async fn all_about(&self, author: UserId, post: PostId) -> Result<Vec<InboxEntry>, StoreError> {
+        let is_about = |entry: &InboxEntry| entry.notification.act.kind.post_id() == Some(post);
+        self.all(author, entries_of(author, SortRange::All, Order::Ascending), is_about).await
+    }
+
+    async fn all(
+        &self,
+        user: UserId,
+        mut query: Query,
+        is_wanted: impl Fn(&InboxEntry) -> bool + Send,
+    ) -> Result<Vec<InboxEntry>, StoreError> {
+        let mut found = Vec::new();
+        loop {
+            let page = with_retries(|| self.store.query(&query)).await?;
+            for item in &page.items {
+                found.extend(Some(entry_from(user, item)?).filter(&is_wanted));
+            }
+            if page.next.is_none() {
+                return Ok(found);
+            }
+            query.start_after = page.next;
+        }
+    }
+
+    /// The writes that keep an inbox as it is now: refused when someone else wrote it since it was read. The first time
+    /// also when the account is deleted, so that none gets a new one.
+    pub fn keeping(inbox: &Inbox) -> Vec<(Table, Write)> {
+        let item = Item::new(keys::unread(inbox.recipient_id))
+            .with(attr::VERSION, inbox.version + 1)
+            .with(attr::UNREAD, inbox.unread)
+            .with(attr::READ_UP_TO, inbox.read_up_to.to_string())
+            .with(attr::COUNTED_AFTER, inbox.counted_after.to_string());
+        if inbox.version > 0 {
+            let condition = Condition::Where(vec![Test::Equals(attr::VERSION, inbox.version.into())]);
+            return vec![(Table::Social, Write::Put { item, condition })];
+        }
+        let exists = Condition::Where(vec![Test::Missing(DELETED_AT)]);
+        let check = Write::Check { key: keys::profile(inbox.recipient_id), condition: exists };
+        vec![(Table::Social, Write::create(item)), (Table::Social, check)]
+    }
+
+    /// Keeps an inbox as it is now. A refusal may also mean that an earlier try of this call was applied: read again.
+    pub async fn keep(&self, inbox: &Inbox) -> Result<Outcome, StoreError> {
+        let writes = Self::keeping(inbox);
+        with_retries(|| self.store.transact(writes.clone())).await
+    }
+
+    /// The write that stores an entry.
+    pub fn put(entry: &InboxEntry) -> (Table, Write) {
+        let InboxEntry { notification: Notification { notification_id, recipient_id, act }, undone, post_gone } =
+            *entry;
+        let mut item = Item::new(keys::notification(recipient_id, notification_id))
+            .with(attr::ACTOR_ID, act.actor_id.to_string())
+            .with(EXPIRES_AT, expiry(notification_id));
+        item = match act.kind {
+            ActKind::Follow(_) => item.with(attr::KIND, "follow"),
+            ActKind::Like(post) => item.with(attr::KIND, "like").with(attr::POST_ID, post.to_string()),
+            ActKind::Comment(post, comment) => item
+                .with(attr::KIND, "comment")
+                .with(attr::POST_ID, post.to_string())
+                .with(attr::COMMENT_ID, comment.to_string()),
+        };
+        let flags = [(attr::UNDONE, undone), (attr::POST_GONE, post_gone)];
+        item = flags.into_iter().filter(|(_, is_set)| *is_set).fold(item, |item, (flag, _)| item.with(flag, true));
+        (Table::Social, Write::put(item))
+    }
+
+    /// The write that makes an entry the one that stands for its act.
+    pub fn point_to(notification: &Notification) -> (Table, Write) {
+        let item = Item::new(keys::notified(&notification.act))
+            .with(attr::RECIPIENT_ID, notification.recipient_id.to_string())
+            .with(attr::NOTIFICATION_ID, notification.notification_id.to_string())
+            .with(EXPIRES_AT, expiry(notification.notification_id));
+        (Table::Social, Write::put(item))
+    }
+
+    /// The writes that erase an entry and what points to it.
+    pub fn erasure(notification: &Notification) -> [(Table, Write); 2] {
+        let entry = keys::notification(notification.recipient_id, notification.notification_id);
+        [(Table::Social, Write::delete(entry)), (Table::Social, Write::delete(keys::notified(&notification.act)))]
+    }
+}
+
+fn entries_of(user: UserId, range: SortRange, order: Order) -> Query {
+    Query {
+        table: Table::Social,
+        partition: keys::notifications_partition(user),
+        range,
+        order,
+        start_after: None,
+        limit: None,
+        consistency: Consistency::Strong,
+        projection: Projection::All,
+    }
+}
+
+/// The first whole second in which the notification is shown no more: removed earlier, it would still be counted.
+fn expiry(notification: NotificationId) -> i64 {
+    notification.created_at().plus(limits::NOTIFICATION_TTL).as_secs().cast_signed() + 1
+}
+
+fn inbox_from(recipient_id: UserId, item: &Item) -> Result<Inbox, MalformedItem> {
+    Ok(Inbox {
+        recipient_id,
+        version: item.number(attr::VERSION)?,
+        unread: item.number(attr::UNREAD)?,
+        read_up_to: item.parsed(attr::READ_UP_TO)?,
+        counted_after: item.parsed(attr::COUNTED_AFTER)?,
+    })
+}
+
+fn notified_from(item: &Item) -> Result<Notified, MalformedItem> {
+    Ok(Notified {
+        recipient_id: item.parsed(attr::RECIPIENT_ID)?,
+        notification_id: item.parsed(attr::NOTIFICATION_ID)?,
+    })
+}
+
+fn entry_from(recipient_id: UserId, item: &Item) -> Result<InboxEntry, MalformedItem> {
+    let kind = match item.text(attr::KIND)? {
+        "follow" => ActKind::Follow(recipient_id),
+        "like" => ActKind::Like(item.parsed(attr::POST_ID)?),
+        "comment" => ActKind::Comment(item.parsed(attr::POST_ID)?, item.parsed(attr::COMMENT_ID)?),
+        _ => return Err(MalformedItem { attribute: attr::KIND }),
+    };
+    let act = Act { actor_id: item.parsed(attr::ACTOR_ID)?, kind };
+    Ok(InboxEntry {
+        notification: Notification { notification_id: item.parsed_sort()?, recipient_id, act },
+        undone: item.attributes.contains_key(attr::UNDONE),
+        post_gone: item.attributes.contains_key(attr::POST_GONE),
+    })
+}

@@ -1,0 +1,372 @@
+//! A small town: people who follow, post, like, comment and take it back, a model of what must be seen of it, and the
+//! stream of its changes, delivered as badly as streams may.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, hash_map::DefaultHasher},
+    hash::{Hash as _, Hasher as _},
+    sync::Arc,
+};
+
+use rand::{RngExt as _, rngs::StdRng};
+use shared::{
+    changes::Change,
+    dao::{Follows, Notifications, Users, counts::attr},
+    domain::{
+        Act, ActKind, Bio, CommentId, DisplayName, Handle, IdGenerator, NotificationId, PageLimit, PostId, Profile,
+        Timestamp, User, UserId,
+    },
+    keys,
+    service::{
+        changes::{Applied, ChangeService},
+        inbox::InboxWriter,
+        notifications::NotificationService,
+    },
+    store::{Changes, Condition, Consistency, Item, Outcome, Store, Table, Write},
+};
+
+use crate::recording::RecordingStore;
+
+/// What someone does. Numbers name people, posts and comments; they wrap round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deed {
+    /// Posts.
+    Post(usize),
+    /// Deletes a post.
+    Delete(usize),
+    /// Restores a deleted post.
+    Restore(usize),
+    /// The first follows the second.
+    Follow(usize, usize),
+    /// The first follows the second no more.
+    Unfollow(usize, usize),
+    /// The first likes the second, a post.
+    Like(usize, usize),
+    /// The first likes the post no more.
+    Unlike(usize, usize),
+    /// The first comments on the second, a post.
+    Comment(usize, usize),
+    /// Deletes a comment.
+    DeleteComment(usize),
+}
+
+/// The people, and what is true of them.
+#[derive(Debug)]
+pub struct Town {
+    /// The store that notes what happens.
+    pub store: Arc<RecordingStore>,
+    /// The time of the town.
+    pub now: Timestamp,
+    /// Who lives here.
+    pub people: Vec<UserId>,
+    /// The posts that are stored: whose, and whether they are live.
+    pub posts: BTreeMap<PostId, (UserId, bool)>,
+    ids: IdGenerator,
+    follows: BTreeSet<(UserId, UserId)>,
+    likes: BTreeSet<(UserId, PostId)>,
+    comments: BTreeMap<CommentId, (PostId, UserId, bool)>,
+    /// By recipient and act, the notification that was seen first.
+    seen: HashMap<(UserId, Act), NotificationId>,
+}
+
+fn at<T: Copy>(of: impl ExactSizeIterator<Item = T>, number: usize) -> Option<T> {
+    let place = number.checked_rem(of.len())?;
+    of.into_iter().nth(place)
+}
+
+impl Town {
+    /// So many people more in a store.
+    pub async fn of(people: usize, store: Arc<dyn Store>, now: Timestamp) -> Self {
+        let mut town = Self {
+            store: Arc::new(RecordingStore::new(store)),
+            now,
+            people: Vec::new(),
+            posts: BTreeMap::new(),
+            ids: IdGenerator::new(),
+            follows: BTreeSet::new(),
+            likes: BTreeSet::new(),
+            comments: BTreeMap::new(),
+            seen: HashMap::new(),
+        };
+        for _ in 0..people {
+            let user_id = UserId::random();
+            let handle = Handle::parse(&user_id.as_uuid().simple().to_string()[..30]).expect("a handle");
+            let user = User { user_id, display_name: DisplayName::from(&handle), handle };
+            town.people.push(user.user_id);
+            let profile = Profile { user, bio: Bio::default(), created_at: now };
+            town.write(Users::creation(&profile).into()).await;
+        }
+        town
+    }
+
+    async fn write(&self, writes: Vec<(Table, Write)>) {
+        let outcome = self.store.transact(writes).await.expect("the town's store does not fail");
+        assert_eq!(outcome, Outcome::Applied);
+    }
+
+    fn person(&self, number: usize) -> UserId {
+        at(self.people.iter().copied(), number).expect("someone lives here")
+    }
+
+    /// Does it, as the services would; what makes no sense now is not done.
+    pub async fn does(&mut self, deed: Deed) {
+        let post_of = |number| at(self.posts.keys().copied(), number);
+        match deed {
+            Deed::Post(who) => {
+                let (author, post) = (self.person(who), self.ids.next_post_id(self.now));
+                self.posts.insert(post, (author, true));
+                let item = Item::new(keys::post(post)).with("author_id", author.to_string()).with("text", "hello");
+                let story = Item::new(keys::story_entry(author, post));
+                self.write([item, story].map(|item| (Table::Social, Write::put(item))).into()).await;
+            }
+            Deed::Delete(number) | Deed::Restore(number) => {
+                let Some(post) = post_of(number) else { return };
+                self.set_live(post, matches!(deed, Deed::Restore(_))).await;
+            }
+            Deed::Follow(who, whom) | Deed::Unfollow(who, whom) => {
+                let (who, whom) = (self.person(who), self.person(whom));
+                if who != whom {
+                    self.set_follow(who, whom, matches!(deed, Deed::Follow(..))).await;
+                }
+            }
+            Deed::Like(who, number) => {
+                let Some(post) = post_of(number).filter(|post| self.posts[post].1) else { return };
+                self.set_like(self.person(who), post, true).await;
+            }
+            Deed::Unlike(who, number) => {
+                let Some(post) = post_of(number) else { return };
+                self.set_like(self.person(who), post, false).await;
+            }
+            Deed::Comment(who, number) => {
+                let Some(post) = post_of(number).filter(|post| self.posts[post].1) else { return };
+                let (who, comment) = (self.person(who), self.ids.next_comment_id(self.now));
+                self.comments.insert(comment, (post, who, true));
+                let item = Item::new(keys::comment(post, comment)).with("author_id", who.to_string()).with("text", "x");
+                self.write(vec![(Table::Social, Write::create(item))]).await;
+            }
+            Deed::DeleteComment(number) => {
+                let Some(comment) = at(self.comments.keys().copied(), number) else { return };
+                let (post, author, was_live) = self.comments[&comment];
+                if was_live {
+                    self.comments.insert(comment, (post, author, false));
+                    self.mark(keys::comment(post, comment), false).await;
+                }
+            }
+        }
+    }
+
+    async fn set_live(&mut self, post: PostId, is_live: bool) {
+        let (author, was_live) = self.posts[&post];
+        if was_live != is_live {
+            self.posts.insert(post, (author, is_live));
+            self.mark(keys::post(post), is_live).await;
+        }
+    }
+
+    async fn mark(&self, key: shared::store::Key, is_live: bool) {
+        let mut changes = Changes::default();
+        if is_live {
+            changes.remove.push("deleted_at");
+        } else {
+            changes.set.insert("deleted_at".into(), self.now.as_millis().cast_signed().into());
+        }
+        self.write(vec![(Table::Social, Write::Update { key, changes, condition: Condition::Present })]).await;
+    }
+
+    async fn set_follow(&mut self, who: UserId, whom: UserId, follows: bool) {
+        let graph = Follows::new(Arc::clone(&self.store) as Arc<dyn Store>);
+        if follows {
+            self.follows.insert((who, whom));
+            let made = graph.create(who, whom, self.now, self.ids.next_post_id(self.now)).await;
+            let _either_way = made.expect("the town's store does not fail");
+        } else {
+            self.follows.remove(&(who, whom));
+            graph.remove(who, whom).await.expect("the town's store does not fail");
+        }
+    }
+
+    async fn set_like(&mut self, who: UserId, post: PostId, likes: bool) {
+        let sides = [keys::like(who, post), keys::liker(post, who)];
+        if likes && self.likes.insert((who, post)) {
+            let liked_at = self.now.as_millis().cast_signed();
+            let item = |key| (Table::Social, Write::create(Item::new(key).with("liked_at", liked_at)));
+            self.write(sides.map(item).into()).await;
+        } else if !likes && self.likes.remove(&(who, post)) {
+            self.write(sides.map(|key| (Table::Social, Write::delete(key))).into()).await;
+        }
+    }
+
+    /// Erases a post with all that is about it, as is done long after it was deleted.
+    pub async fn erase(&mut self, post: PostId) {
+        let (author, _) = self.posts[&post];
+        for who in self.people.clone() {
+            self.set_like(who, post, false).await;
+        }
+        let comments: Vec<CommentId> =
+            self.comments.iter().filter(|(_, (on, ..))| *on == post).map(|(comment, _)| *comment).collect();
+        for comment in comments {
+            self.comments.remove(&comment);
+            self.write(vec![(Table::Social, Write::delete(keys::comment(post, comment)))]).await;
+        }
+        let store = Arc::clone(&self.store) as Arc<dyn Store>;
+        let about = Notifications::new(Arc::clone(&store)).all_about(author, post).await.expect("it can be read");
+        let about: Vec<NotificationId> = about.iter().map(|entry| entry.notification.notification_id).collect();
+        InboxWriter::new(store).erase(author, &about, self.now).await.expect("it can be erased");
+        self.posts.remove(&post);
+        let gone = [keys::post(post), keys::post_counts(post), keys::story_entry(author, post)];
+        self.write(gone.map(|key| (Table::Social, Write::delete(key))).into()).await;
+    }
+
+    /// The acts that someone is to be notified of, and whether they are shown now.
+    fn acts_concerning(&self, user: UserId) -> BTreeMap<String, (Act, bool)> {
+        let mut acts = Vec::new();
+        let follows = self.follows.iter().filter(|(_, whom)| *whom == user);
+        acts.extend(follows.map(|(who, _)| (Act { actor_id: *who, kind: ActKind::Follow(user) }, true)));
+        for (who, post) in &self.likes {
+            acts.push((Act { actor_id: *who, kind: ActKind::Like(*post) }, self.posts[post].1));
+        }
+        for (comment, (post, who, is_live)) in &self.comments {
+            let kind = ActKind::Comment(*post, *comment);
+            acts.push((Act { actor_id: *who, kind }, *is_live && self.posts[post].1));
+        }
+        let concerns = |act: &Act| {
+            let recipient = act.kind.post_id().map_or(user, |post| self.posts[&post].0);
+            recipient == user && act.actor_id != user
+        };
+        acts.retain(|(act, _)| concerns(act));
+        acts.into_iter().map(|(act, is_shown)| (format!("{act:?}"), (act, is_shown))).collect()
+    }
+
+    /// Compares counts, notifications and unread of everyone and everything in `store` with the model.
+    pub async fn assert_settled(&mut self, store: &Arc<dyn Store>, when: &str) {
+        self.assert_counts(store, when).await;
+        for user in self.people.clone() {
+            self.assert_notifications(store, user, when).await;
+        }
+    }
+
+    async fn assert_counts(&self, store: &Arc<dyn Store>, when: &str) {
+        let count = |is: bool| i64::from(is);
+        for user in &self.people {
+            let followers: i64 = self.follows.iter().map(|(_, whom)| count(whom == user)).sum();
+            let following: i64 = self.follows.iter().map(|(who, _)| count(who == user)).sum();
+            let posts: i64 = self.posts.values().map(|(author, is_live)| count(author == user && *is_live)).sum();
+            let expected = [(attr::FOLLOWERS, followers), (attr::FOLLOWING, following), (attr::POSTS, posts)];
+            assert_stored(store, keys::user_counts(*user), &expected, when).await;
+        }
+        for post in self.posts.keys() {
+            let likes: i64 = self.likes.iter().map(|(_, of)| count(of == post)).sum();
+            let comments: i64 = self.comments.values().map(|(of, _, is_live)| count(of == post && *is_live)).sum();
+            assert_stored(store, keys::post_counts(*post), &[(attr::LIKES, likes), (attr::COMMENTS, comments)], when)
+                .await;
+        }
+    }
+
+    async fn assert_notifications(&mut self, store: &Arc<dyn Store>, user: UserId, when: &str) {
+        let acts = self.acts_concerning(user);
+        let entries = Notifications::new(Arc::clone(store)).page_of_recipient(user, None, 10_000).await;
+        let mut found = BTreeSet::new();
+        for entry in entries.expect("it can be read").items {
+            let (act, id) = (entry.notification.act, entry.notification.notification_id);
+            let is_shown = acts.get(&format!("{act:?}")).is_some_and(|(_, is_shown)| *is_shown);
+            assert_eq!(entry.is_visible(), is_shown, "{when}: {entry:?}");
+            assert!(found.insert(format!("{act:?}")), "{when}: there twice: {act:?}");
+            assert_eq!(*self.seen.entry((user, act)).or_insert(id), id, "{when}: not as it was: {act:?}");
+        }
+        for (name, (_, is_shown)) in &acts {
+            assert!(!is_shown || found.contains(name), "{when}: missing: {name}");
+        }
+        let (service, mut unread, mut after) = (NotificationService::new(Arc::clone(store)), 0, None);
+        let limit = PageLimit::new(7).expect("a page of 7 is allowed");
+        loop {
+            let read = service.page(user, after, limit, self.now).await.expect("it can be read");
+            unread += read.page.items.iter().filter(|view| !view.read).count() as u64;
+            if read.page.next.is_none() {
+                assert_eq!(read.unread, unread, "{when}: unread of {user}");
+                return;
+            }
+            after = read.page.next;
+        }
+    }
+}
+
+async fn assert_stored(store: &Arc<dyn Store>, key: shared::store::Key, expected: &[(&'static str, i64)], when: &str) {
+    let item = store.get(Table::Social, &key, Consistency::Strong).await.expect("it can be read");
+    for (name, number) in expected {
+        let stored = item.as_ref().map_or(Ok(None), |item| item.number_if_any(name)).expect("it is a number");
+        assert_eq!(stored.unwrap_or(0), *number, "{when}: {name} of {key:?}");
+    }
+}
+
+/// A change stream of a few shards, each in order, each delivered again and again until it is passed.
+#[derive(Debug)]
+pub struct Stream {
+    shards: Vec<Shard>,
+}
+
+#[derive(Debug, Default)]
+struct Shard {
+    changes: Vec<Change>,
+    passed: usize,
+}
+
+/// Some changes that are handed over together.
+#[derive(Debug)]
+pub struct Batch {
+    shard: usize,
+    from: usize,
+    /// The changes, in order.
+    pub changes: Vec<Change>,
+}
+
+impl Stream {
+    /// A stream of so many shards.
+    pub fn of(shards: usize) -> Self {
+        Self { shards: (0..shards).map(|_| Shard::default()).collect() }
+    }
+
+    /// Puts changes on the stream: those of one item on one shard.
+    pub fn extend(&mut self, changes: Vec<Change>) {
+        for change in changes {
+            let mut hasher = DefaultHasher::new();
+            change.key.hash(&mut hasher);
+            let count = self.shards.len() as u64;
+            let place = usize::try_from(hasher.finish() % count).expect("few shards");
+            self.shards[place].changes.push(change);
+        }
+    }
+
+    /// Some changes of some shard: as a rule the next ones, now and then ones that were passed long ago.
+    pub fn batch(&self, rng: &mut StdRng) -> Batch {
+        let shard = rng.random_range(0..self.shards.len());
+        let Shard { changes, passed } = &self.shards[shard];
+        let from = if rng.random_bool(0.25) { rng.random_range(0..=*passed) } else { *passed };
+        let to = (from + rng.random_range(1..=40)).min(changes.len());
+        Batch { shard, from, changes: changes[from..to].to_vec() }
+    }
+
+    /// Passes what was applied of a batch, up to the first change that was not.
+    ///
+    /// # Panics
+    /// When a change could never be applied.
+    pub fn pass(&mut self, batch: &Batch, outcomes: &[Applied]) {
+        assert_eq!(batch.changes.len(), outcomes.len());
+        for outcome in outcomes {
+            assert!(!matches!(outcome, Applied::Poison(_)), "{outcome:?}");
+        }
+        let done = outcomes.iter().take_while(|outcome| matches!(outcome, Applied::Done)).count();
+        let shard = &mut self.shards[batch.shard];
+        shard.passed = shard.passed.max(batch.from + done);
+    }
+
+    /// Delivers in order what is not passed yet, until all is.
+    pub async fn drain(&mut self, service: &ChangeService, now: Timestamp) {
+        for shard in &mut self.shards {
+            while shard.passed < shard.changes.len() {
+                let to = (shard.passed + 100).min(shard.changes.len());
+                let outcomes = service.apply(&shard.changes[shard.passed..to], now).await;
+                assert!(outcomes.iter().all(|outcome| matches!(outcome, Applied::Done)), "{outcomes:?}");
+                shard.passed = to;
+            }
+        }
+    }
+}
