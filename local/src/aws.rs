@@ -114,7 +114,11 @@ async fn require_identity(config: &SdkConfig) -> Result<(), AwsError> {
         config.credentials_provider().ok_or_else(|| AwsError::NoCredentials("none configured".to_owned()))?;
     match provider.provide_credentials().await {
         Ok(_) => Ok(()),
-        Err(error) => Err(AwsError::NoCredentials(chain(&error))),
+        // The SDK lists where it looked, a line each.
+        Err(error) => {
+            let lines = chain(&error);
+            Err(AwsError::NoCredentials(lines.split_whitespace().collect::<Vec<_>>().join(" ")))
+        }
     }
 }
 
