@@ -21,7 +21,7 @@ pub struct NotBuilt;
 pub struct StoreArgs {
     /// Where data is: the embedded database, or DynamoDB and SQS
     #[arg(long, env = "TWEETER_STORE", value_enum, default_value = "embedded")]
-    store: StoreArg,
+    store: StoreChoice,
     #[command(flatten)]
     names: NameArgs,
     #[command(flatten)]
@@ -37,9 +37,13 @@ pub struct AllStoreArgs {
     tables: TableArgs,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum StoreArg {
+/// Where data is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum StoreChoice {
+    /// The embedded database.
+    #[default]
     Embedded,
+    /// DynamoDB and SQS.
     Aws,
 }
 
@@ -93,8 +97,8 @@ impl StoreArgs {
 
     fn stores_with(self, table_name: impl Fn(Table) -> Option<String>) -> Result<Stores, NotBuilt> {
         match self.store {
-            StoreArg::Embedded => Ok(Stores::Embedded),
-            StoreArg::Aws => self.aws(table_name),
+            StoreChoice::Embedded => Ok(Stores::Embedded),
+            StoreChoice::Aws => self.aws(table_name),
         }
     }
 
