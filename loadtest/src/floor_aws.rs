@@ -23,7 +23,7 @@ use tokio::task::JoinSet;
 use crate::{floor::FloorError, ground::Prepared};
 
 /// Calls at once of which the best is taken: from fewer than a store at hand needs to more than one far away does.
-const CONCURRENCIES: [usize; 5] = [2, 4, 8, 16, 32];
+const CONCURRENCIES: [usize; 6] = [2, 4, 8, 16, 32, 64];
 
 /// Tries of a throttled call, with the SDK's pauses between.
 const ATTEMPTS: u32 = 10;
