@@ -22,7 +22,7 @@ use self::{
 };
 use super::error::Fault;
 use crate::{
-    limits,
+    keys, limits,
     store::{
         BatchGot, BatchWrite, Consistency, Item, Key, Order, Outcome, Projection, Query, QueryPage, Store, StoreError,
         Table, Write,
@@ -169,7 +169,7 @@ impl Store for DynamoStore {
     }
 
     async fn probe(&self) -> Result<(), StoreError> {
-        let key = Key { partition: "PROBE".to_owned(), sort: "PROBE".to_owned() };
+        let key = keys::probe();
         let known = Table::ALL.into_iter().filter(|table| self.tables.get(*table).is_some());
         try_join_all(known.map(|table| self.get(table, &key, Consistency::Eventual))).await?;
         Ok(())
