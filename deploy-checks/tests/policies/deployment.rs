@@ -84,7 +84,28 @@ pub struct Deployment {
     fetcher: FollowFetcher,
     jobs: JobHandler,
     sweeper: OutboxSweeper,
+    engine: Engine,
     _directory: tempfile::TempDir,
+}
+
+/// What was asked of the functions, and they of their ports.
+pub struct Evidence {
+    accesses: BTreeMap<String, BTreeSet<Access>>,
+    /// The routes that requests were sent to, as the OpenAPI document writes them.
+    pub routes: BTreeSet<String>,
+}
+
+impl Evidence {
+    /// What a function has asked for.
+    pub fn accesses_of(&self, function: &str) -> BTreeSet<Access> {
+        self.accesses.get(function).unwrap_or_else(|| panic!("no use case drives {function}")).clone()
+    }
+}
+
+impl Drop for Deployment {
+    fn drop(&mut self) {
+        self.engine.close();
+    }
 }
 
 impl Deployment {
@@ -96,7 +117,7 @@ impl Deployment {
         let engine = Engine::open(options).expect("a fresh database opens");
         let queue = EmbeddedQueue::open(engine.clone(), QueueSettingsOf::default()).expect("a fresh queue opens");
         let queue: Arc<dyn Queue> = Arc::new(queue);
-        let mut wiring = Wiring::new(Arc::new(EmbeddedStore::new(engine)), Arc::clone(&queue));
+        let mut wiring = Wiring::new(Arc::new(EmbeddedStore::new(engine.clone())), Arc::clone(&queue));
 
         let post_handler = post_handler(wiring.ports("post-handler"), &clock);
         let status_api = status_api(wiring.ports("status-api"), &clock);
@@ -110,19 +131,25 @@ impl Deployment {
 
         let gateway = wiring.gateway(&[("post-handler", post_handler), ("status-api", status_api)]);
         let Wiring { recorders, throttling, .. } = wiring;
-        let routes_asked_for = Mutex::default();
-        let _directory = directory;
-        Self { clock, queue, recorders, throttling, gateway, routes_asked_for, fetcher, jobs, sweeper, _directory }
+        Self {
+            clock,
+            queue,
+            recorders,
+            throttling,
+            gateway,
+            routes_asked_for: Mutex::default(),
+            fetcher,
+            jobs,
+            sweeper,
+            engine,
+            _directory: directory,
+        }
     }
 
-    /// What a function has asked for.
-    pub fn accesses_of(&self, function: &str) -> BTreeSet<Access> {
-        self.recorders.get(function).unwrap_or_else(|| panic!("no use case drives {function}")).accesses()
-    }
-
-    /// The routes that requests were sent to, as the OpenAPI document writes them.
-    pub fn routes_asked_for(&self) -> BTreeSet<String> {
-        self.routes_asked_for.lock().unwrap().clone()
+    /// What has been asked so far.
+    pub fn evidence(&self) -> Evidence {
+        let accesses = self.recorders.iter().map(|(function, recorder)| (function.clone(), recorder.accesses()));
+        Evidence { accesses: accesses.collect(), routes: self.routes_asked_for.lock().unwrap().clone() }
     }
 
     /// A request to a route such as `GET /v1/users/{user}`, through the API.

@@ -14,15 +14,15 @@ use deploy_checks::{
     policy::{Policy, Request},
     referent,
 };
-use deployment::{Deployment, SIGNING_SECRET_ARN, template};
+use deployment::{Deployment, Evidence, SIGNING_SECRET_ARN, template};
 use testkit::recording::{Access, Resource};
 
 /// What all use cases together have asked of the functions, and they of their ports.
-static DRIVEN: LazyLock<Deployment> = LazyLock::new(|| {
+static DRIVEN: LazyLock<Evidence> = LazyLock::new(|| {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be built");
     let deployment = Deployment::start();
     runtime.block_on(use_cases::all(&deployment));
-    deployment
+    deployment.evidence()
 });
 
 /// Everything that is asked for in a function's name.
@@ -100,5 +100,5 @@ fn every_route_of_the_api_was_asked_for() {
             methods.map(move |method| format!("{} {path}", method.to_uppercase()))
         })
         .collect();
-    assert_eq!(DRIVEN.routes_asked_for(), described);
+    assert_eq!(DRIVEN.routes, described);
 }
