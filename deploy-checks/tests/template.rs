@@ -12,12 +12,8 @@ use deploy_checks::{Function, Template, referent};
 use serde_json::{Value, json};
 use shared::{
     limits,
-    service::tokens::{PREVIOUS_SIGNING_KEY, SIGNING_KEY},
     telemetry::{LOG_FILTER_VARIABLE, names},
 };
-
-/// The variable that says where the signing secret is. The secret itself is never in the environment.
-const SIGNING_SECRET_ARN: &str = "TWEETER_SIGNING_SECRET_ARN";
 
 const AUTH: &str = "AuthTable";
 const SOCIAL: &str = "SocialTable";
@@ -298,7 +294,6 @@ fn noting<'a>(asked: &'a RefCell<BTreeSet<&'static str>>) -> impl Fn(&'static st
     |variable| {
         asked.borrow_mut().insert(variable);
         Some(match variable {
-            SIGNING_KEY | PREVIOUS_SIGNING_KEY => "00".repeat(32),
             "TWEETER_CORS_ORIGIN" => String::new(),
             _ => "1".to_owned(),
         })
@@ -325,15 +320,7 @@ fn variables_read(code: &str) -> BTreeSet<&'static str> {
 fn each_function_is_told_exactly_what_it_reads() {
     let template = template();
     for function in template.functions() {
-        let mut expected = variables_read(function.code());
-        // The template hands over where the secret is, never the secret. Fetching it is what these two have yet to do;
-        // then nothing is left to replace here.
-        let has_secret = expected.remove(SIGNING_KEY);
-        expected.remove(PREVIOUS_SIGNING_KEY);
-        if has_secret {
-            expected.insert(SIGNING_SECRET_ARN);
-        }
-        assert_eq!(function.variables(), expected, "{}", function.name);
+        assert_eq!(function.variables(), variables_read(function.code()), "{}", function.name);
     }
 }
 
@@ -351,7 +338,7 @@ fn the_environment_is_read_through_the_configurations_alone() {
 #[test]
 fn no_secret_is_written_into_the_template() {
     let text = fs::read_to_string(repository().join("template.yaml")).unwrap();
-    assert!(!text.contains(SIGNING_KEY) && !text.contains("{{resolve:"));
+    assert!(!text.contains("{{resolve:"));
     // 64 characters that are none but hexadecimal digits: what `TokenKeys` reads.
     let template = template();
     let generated = &template.properties("SigningSecret")["GenerateSecretString"];

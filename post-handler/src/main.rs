@@ -21,9 +21,12 @@ async fn main() -> Result<(), Error> {
     let store: Arc<dyn Store> = Arc::new(DynamoStore::new(&aws::dynamodb_client(&sdk), config.tables));
     let queue = Arc::new(SqsQueue::new(&aws::sqs_client(&sdk), config.queues, SqsOptions::default()));
 
+    let clock = Clock::System;
+    let secret = Arc::new(aws::signing_secret(&sdk, &config.signing_secret));
+    let tokens = AccessTokens::from_source(secret, clock.now()).await?;
     let api = PublishApi {
         publishing: PublishService::new(Arc::clone(&store), queue, Arc::new(IdGenerator::new())),
-        authentication: Authentication { tokens: AccessTokens::new(&config.keys), clock: Clock::System },
+        authentication: Authentication { tokens, clock },
     };
     lambda_http::run(router(api, store, &config.http)).await
 }

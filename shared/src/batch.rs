@@ -17,7 +17,7 @@ use crate::{
     messages::UndecodableMessage,
     queue::{OutgoingMessage, Queue, QueueName},
     service::ServiceError,
-    telemetry::names,
+    telemetry::{chain, names},
 };
 
 /// From this receive on, a copy takes the place of a message that failed for a passing reason. It leaves two more
@@ -176,16 +176,4 @@ where
 
 fn receive_count(record: &SqsMessage) -> u32 {
     record.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok()).unwrap_or(1)
-}
-
-/// An error with its causes, on one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

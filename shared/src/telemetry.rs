@@ -61,6 +61,12 @@ fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
     error!(panic.location = %location, "Panicked: {message}");
 }
 
+/// An error with its causes, on one line: what a log says of it.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |line, cause| format!("{line}: {cause}"))
+}
+
 /// Metric names, the same in Prometheus and in CloudWatch.
 pub mod names {
     /// Counter, by `route`, `method`, `status`: requests answered.

@@ -9,7 +9,7 @@ use shared::{
     limits,
     service::{
         accounts::AccountService, feeds::FeedService, graph::GraphService, passwords::HashingOptions,
-        posts::PostService,
+        posts::PostService, tokens::AccessTokens,
     },
     store::Store,
     telemetry::{self, LogFormat},
@@ -20,19 +20,22 @@ use status_api::{Api, config::Config, router};
 async fn main() -> Result<(), Error> {
     telemetry::init(LogFormat::Json);
     let config = Config::from_lookup(aws::environment)?;
-    let client = aws::dynamodb_client(&aws::load_sdk_config().await);
-    let store: Arc<dyn Store> = Arc::new(DynamoStore::new(&client, config.tables));
+    let sdk = aws::load_sdk_config().await;
+    let store: Arc<dyn Store> = Arc::new(DynamoStore::new(&aws::dynamodb_client(&sdk), config.tables));
+    let clock = Clock::System;
+    let secret = Arc::new(aws::signing_secret(&sdk, &config.signing_secret));
+    let tokens = AccessTokens::from_source(secret, clock.now()).await?;
 
     // post-handler makes the posts' ids, on another machine.
     let graph =
         GraphService::new(Arc::clone(&store), Arc::new(IdGenerator::new())).with_clock_skew(limits::MAX_CLOCK_SKEW);
     let api = Api {
-        accounts: AccountService::new(Arc::clone(&store), graph.clone(), &config.keys, &HashingOptions::default()),
+        accounts: AccountService::new(Arc::clone(&store), graph.clone(), tokens, &HashingOptions::default()),
         graph,
         posts: PostService::new(Arc::clone(&store)),
         feeds: FeedService::new(Arc::clone(&store)),
         store,
-        clock: Clock::System,
+        clock,
     };
     lambda_http::run(router(api, None, &config.http)).await
 }

@@ -3,16 +3,17 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
+use aws_sdk_secretsmanager::config::{BehaviorVersion, Credentials, Region, retry::RetryConfig};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use parking_lot::Mutex;
 use serde_json::Value;
 use shared::{
-    aws::{DynamoStore, QueueUrls, SqsOptions, SqsQueue, TableNames},
+    aws::{DynamoStore, QueueUrls, SigningSecret, SqsOptions, SqsQueue, TableNames},
     queue::QueueName,
     store::Table,
 };
 
-use crate::engines::{Answer, FunctionClient, dynamo_client, sqs_client};
+use crate::engines::{Answer, FunctionClient, REGION, dynamo_client, sqs_client};
 
 /// A prepared answer.
 #[derive(Debug, Clone)]
@@ -67,6 +68,19 @@ impl CannedService {
             urls.with(queue, format!("http://sqs.invalid/000000000000/{}", queue.name()))
         });
         SqsQueue::new(&sqs_client(self.http()), urls, SqsOptions::default())
+    }
+
+    /// The signing secret `secret` whose Secrets Manager this is. It is asked once.
+    pub fn signing_secret(&self) -> SigningSecret {
+        let config = aws_sdk_secretsmanager::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::from_static(REGION))
+            .credentials_provider(Credentials::new("test", "test", None, None, "testkit"))
+            .endpoint_url("http://secretsmanager.invalid")
+            .retry_config(RetryConfig::disabled())
+            .http_client(self.http())
+            .build();
+        SigningSecret::new(aws_sdk_secretsmanager::Client::from_conf(config), "secret")
     }
 
     fn http(&self) -> FunctionClient {

@@ -1,10 +1,11 @@
-//! DynamoDB and SQS under the ports.
+//! DynamoDB, SQS and Secrets Manager under the ports.
 //!
 //! In reading order:
 //! - [`config`]: SDK clients and the names of tables and queues, from the environment.
 //! - `error`: the one place where an SDK's error becomes a decision (throttled, unavailable, rejected).
 //! - [`DynamoStore`]: [`crate::store::Store`] on DynamoDB.
 //! - [`SqsQueue`]: [`crate::queue::Queue`] on SQS.
+//! - [`SigningSecret`]: [`crate::service::tokens::KeySource`] on Secrets Manager.
 //! - [`setup`]: makes tables and queues where they are missing.
 //!
 //! # Who tries again
@@ -16,8 +17,10 @@
 pub mod config;
 mod error;
 mod queue;
+mod secret;
 pub mod setup;
 mod store;
 
 pub use queue::{QueueUrls, SqsOptions, SqsQueue};
+pub use secret::{SIGNING_SECRET_ARN, SigningSecret};
 pub use store::{DynamoStore, TableNames};

@@ -17,4 +17,4 @@ pub(crate) use sqs::sqs_client;
 pub use sqs::{SqsEngine, sqs};
 
 /// The region that the engines' clients name.
-const REGION: &str = "us-east-1";
+pub(crate) const REGION: &str = "us-east-1";
