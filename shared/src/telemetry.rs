@@ -61,6 +61,18 @@ fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
     error!(panic.location = %location, "Panicked: {message}");
 }
 
+/// Values of the label `outcome` of [`names::RECORDS`].
+pub mod outcomes {
+    /// Handled.
+    pub const DONE: &str = "done";
+    /// Failed for a passing reason; it comes again.
+    pub const RETRIED: &str = "retried";
+    /// Cannot be processed.
+    pub const POISON: &str = "poison";
+    /// All of them.
+    pub const ALL: [&str; 3] = [DONE, RETRIED, POISON];
+}
+
 /// Metric names, the same in Prometheus and in CloudWatch.
 pub mod names {
     /// Counter, by `route`, `method`, `status`: requests answered.
@@ -77,7 +89,7 @@ pub mod names {
     pub const QUEUE_DELAYED: &str = "tweeter_queue_messages_delayed";
     /// Gauge, seconds, by `queue`: age of the oldest message that can be received.
     pub const QUEUE_OLDEST_SECONDS: &str = "tweeter_queue_oldest_message_age_seconds";
-    /// Counter, by `queue`, `outcome` (`done`, `retried`, `poison`): records handled.
+    /// Counter, by `queue`, `outcome` (one of [`super::outcomes`]): records handled.
     pub const RECORDS: &str = "tweeter_queue_records_total";
     /// Gauge: fan-outs whose follower pages are being read.
     pub const FAN_OUTS_RUNNING: &str = "tweeter_fan_outs_running";

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use lambda_http::Error;
 use shared::{
-    aws::{DynamoStore, config as aws},
+    aws::{DynamoStore, config as aws, emf::FunctionMetrics},
     domain::{Clock, IdGenerator},
     limits,
     service::{
@@ -19,6 +19,7 @@ use status_api::{Api, config::Config, router};
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     telemetry::init(LogFormat::Json);
+    let metrics = FunctionMetrics::install();
     let config = Config::from_lookup(aws::environment)?;
     let client = aws::dynamodb_client(&aws::load_sdk_config().await);
     let store: Arc<dyn Store> = Arc::new(DynamoStore::new(&client, config.tables));
@@ -34,5 +35,5 @@ async fn main() -> Result<(), Error> {
         store,
         clock: Clock::System,
     };
-    lambda_http::run(router(api, None, &config.http)).await
+    lambda_http::run(metrics.flushed_after(router(api, None, &config.http))).await
 }

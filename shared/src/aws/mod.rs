@@ -6,6 +6,7 @@
 //! - [`DynamoStore`]: [`crate::store::Store`] on DynamoDB.
 //! - [`SqsQueue`]: [`crate::queue::Queue`] on SQS.
 //! - [`setup`]: makes tables and queues where they are missing.
+//! - `emf` (feature `lambda`): the functions' metrics for `CloudWatch`.
 //!
 //! # Who tries again
 //! The callers of the ports do, by [`crate::store::with_retries`], [`crate::queue::send_all`] and their kin, because
@@ -14,6 +15,8 @@
 //! a transaction, see [`DynamoStore`].
 
 pub mod config;
+#[cfg(feature = "lambda")]
+pub mod emf;
 mod error;
 mod queue;
 pub mod setup;
