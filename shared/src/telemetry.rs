@@ -2,12 +2,12 @@
 //!
 //! Logs go to standard error in both formats and in both homes: standard output belongs to what a command was asked
 //! for, and Lambda collects either. `TWEETER_LOG` filters them ([`DEFAULT_LOG_FILTER`] when it is not set; such as
-//! `info,local=debug`, as `tracing_subscriber::EnvFilter` reads it).
+//! `info,local=debug`, as `tracing_subscriber::filter::Targets` reads it).
 
 use std::io::{IsTerminal, stderr};
 
-use tracing::error;
-use tracing_subscriber::EnvFilter;
+use tracing::{Level, error};
+use tracing_subscriber::{filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 /// The environment variable that filters logs.
 pub const LOG_FILTER_VARIABLE: &str = "TWEETER_LOG";
@@ -33,16 +33,18 @@ pub fn init(format: LogFormat) {
 
 /// The same with another filter where the variable names none.
 pub fn init_at(format: LogFormat, default_filter: &str) {
-    let (filter, unreadable) = match EnvFilter::try_from_env(LOG_FILTER_VARIABLE) {
-        Ok(filter) => (filter, false),
-        Err(_) => (EnvFilter::new(default_filter), std::env::var_os(LOG_FILTER_VARIABLE).is_some()),
-    };
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
+    let chosen = std::env::var_os(LOG_FILTER_VARIABLE).filter(|text| !text.is_empty());
+    let readable = chosen.as_ref().and_then(|text| text.to_str()?.parse::<Targets>().ok());
+    let unreadable = chosen.is_some() && readable.is_none();
+    let filter =
+        readable.or_else(|| default_filter.parse().ok()).unwrap_or_else(|| Targets::new().with_default(Level::INFO));
+    let lines = tracing_subscriber::fmt::layer().with_writer(stderr);
+    let registry = tracing_subscriber::registry().with(filter);
     let installed = match format {
-        LogFormat::Json => lines.json().with_current_span(false).try_init(),
+        LogFormat::Json => registry.with(lines.json().with_current_span(false)).try_init(),
         LogFormat::Pretty => {
             let colour = stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-            lines.with_ansi(colour).with_target(false).try_init()
+            registry.with(lines.with_ansi(colour).with_target(false)).try_init()
         }
     };
     if installed.is_err() {

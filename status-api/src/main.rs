@@ -16,6 +16,11 @@ use shared::{
 };
 use status_api::{Api, config::Config, router};
 
+/// Each password hash takes 19 MiB for a moment. The system's allocator keeps them in the arenas of the threads that
+/// hashed: 94 MB after ten logins, where this one stays below 50.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     telemetry::init(LogFormat::Json);

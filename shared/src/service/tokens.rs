@@ -6,7 +6,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::ServiceError;
+use super::{ServiceError, token_signature};
 use crate::{
     domain::{Timestamp, UserId},
     limits,
@@ -118,6 +118,7 @@ struct Claims {
 impl AccessTokens {
     /// Tokens signed with the current one of these keys.
     pub fn new(keys: &TokenKeys) -> Self {
+        token_signature::install();
         let secrets = [Some(keys.current), keys.previous];
         let accepted = secrets.iter().flatten().map(|secret| (key_id(secret), DecodingKey::from_secret(secret)));
         Self {
@@ -210,6 +211,7 @@ mod tests {
 
     /// Signs any header and claims with any secret.
     fn forge(header: &Value, claims: &Value, secret: &[u8]) -> String {
+        token_signature::install();
         let [header, claims] = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
         let message = format!("{header}.{claims}");
         let signature =
