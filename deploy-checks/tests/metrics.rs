@@ -1,14 +1,13 @@
 //! The metrics of ours that alarms and the dashboard look at are those that the functions send, under the same
 //! dimensions: a metric that is looked for under another set is never found, and an alarm on it never rings.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, fmt, path::Path};
 
 use deploy_checks::{Template, referent};
 use serde_json::Value;
 use shared::aws::emf::{FUNCTION_NAME, NAMESPACE, PUBLISHED};
 
 /// A metric as the template looks for it.
-#[derive(Debug)]
 struct Watched {
     /// By whom.
     by: String,
@@ -25,6 +24,12 @@ fn text(value: &Value) -> String {
     match referent(value) {
         Some(resource) => format!("${{{resource}}}"),
         None => value.as_str().unwrap_or_default().to_owned(),
+    }
+}
+
+impl fmt::Display for Watched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} by {:?}", self.by, self.name, self.dimensions)
     }
 }
 
@@ -94,20 +99,24 @@ fn watched(template: &Template) -> Vec<Watched> {
 #[test]
 fn a_metric_is_looked_for_under_the_dimensions_that_it_is_sent_with() {
     let template = template();
-    let functions: Vec<String> = template.functions().iter().map(|function| format!("${{{}}}", function.name)).collect();
+    let functions: Vec<String> =
+        template.functions().iter().map(|function| format!("${{{}}}", function.name)).collect();
     let watched = watched(&template);
-    assert!(watched.len() >= 7, "{watched:#?}");
+    assert!(watched.len() >= 7, "the alarm and the dashboard were read");
     for watched in watched {
         let sent = PUBLISHED.iter().find(|metric| metric.name == watched.name);
-        let sent = sent.unwrap_or_else(|| panic!("no function sends it: {watched:#?}"));
+        let sent = sent.unwrap_or_else(|| panic!("no function sends {watched}"));
         let mut dimensions = watched.dimensions.clone();
         let function = dimensions.remove(FUNCTION_NAME);
-        assert!(function.is_some_and(|function| functions.contains(&function)), "{watched:#?}");
+        assert!(function.is_some_and(|function| functions.contains(&function)), "of no function of ours: {watched}");
         if let Some((label, values)) = sent.label {
             let value = dimensions.remove(label);
-            assert!(value.is_some_and(|value| values.contains(&value.as_str())), "{watched:#?}");
+            assert!(
+                value.is_some_and(|value| values.contains(&value.as_str())),
+                "{label} is one of {values:?}: {watched}"
+            );
         }
-        assert!(dimensions.is_empty(), "it is sent without {dimensions:?}: {watched:#?}");
+        assert!(dimensions.is_empty(), "it is sent without {dimensions:?}: {watched}");
     }
 }
 

@@ -6,7 +6,7 @@
 //! - [`DynamoStore`]: [`crate::store::Store`] on DynamoDB.
 //! - [`SqsQueue`]: [`crate::queue::Queue`] on SQS.
 //! - [`setup`]: makes tables and queues where they are missing.
-//! - `emf` (feature `lambda`): the functions' metrics for `CloudWatch`.
+//! - `emf` (feature `aws-lambda`): the functions' metrics for `CloudWatch`.
 //!
 //! # Who tries again
 //! The callers of the ports do, by [`crate::store::with_retries`], [`crate::queue::send_all`] and their kin, because
@@ -15,7 +15,7 @@
 //! a transaction, see [`DynamoStore`].
 
 pub mod config;
-#[cfg(feature = "lambda")]
+#[cfg(feature = "aws-lambda")]
 pub mod emf;
 mod error;
 mod queue;

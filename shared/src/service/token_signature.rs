@@ -12,18 +12,21 @@ use sha2::Sha256;
 
 /// Makes `jsonwebtoken` use it in this process. Again is the same as once.
 pub(super) fn install() {
-    static PROVIDER: CryptoProvider =
-        CryptoProvider { signer_factory: signer, verifier_factory: verifier, key_utils: KeyUtils::new_unimplemented() };
+    static PROVIDER: CryptoProvider = CryptoProvider {
+        signer_factory: |algorithm, key| signer(*algorithm, key),
+        verifier_factory: |algorithm, key| verifier(*algorithm, key),
+        key_utils: KeyUtils::new_unimplemented(),
+    };
     // It is refused where it is installed already.
     let _again = PROVIDER.install_default();
 }
 
-fn signer(algorithm: &Algorithm, key: &EncodingKey) -> Result<Box<dyn JwtSigner>> {
-    Ok(Box::new(Hs256::new(*algorithm, key.as_bytes())?))
+fn signer(algorithm: Algorithm, key: &EncodingKey) -> Result<Box<dyn JwtSigner>> {
+    Ok(Box::new(Hs256::new(algorithm, key.as_bytes())?))
 }
 
-fn verifier(algorithm: &Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerifier>> {
-    Ok(Box::new(Hs256::new(*algorithm, key.try_get_as_bytes()?)?))
+fn verifier(algorithm: Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerifier>> {
+    Ok(Box::new(Hs256::new(algorithm, key.try_get_as_bytes()?)?))
 }
 
 /// HMAC-SHA-256 (RFC 2104) with a secret.
@@ -75,13 +78,13 @@ mod tests {
 
     #[test]
     fn it_signs_as_the_rfcs_example() {
-        let signed = signer(&Algorithm::HS256, &EncodingKey::from_secret(KEY)).unwrap().sign(MESSAGE);
+        let signed = signer(Algorithm::HS256, &EncodingKey::from_secret(KEY)).unwrap().sign(MESSAGE);
         assert_eq!(hex::encode(signed), SIGNATURE);
     }
 
     #[test]
     fn it_accepts_that_signature_and_no_other() {
-        let verifier = verifier(&Algorithm::HS256, &DecodingKey::from_secret(KEY)).unwrap();
+        let verifier = verifier(Algorithm::HS256, &DecodingKey::from_secret(KEY)).unwrap();
         let right = hex::decode(SIGNATURE).unwrap();
         assert!(verifier.verify(MESSAGE, &right).is_ok());
         let mut wrong = right.clone();
@@ -94,8 +97,8 @@ mod tests {
     #[test]
     fn no_other_algorithm_is_known() {
         for algorithm in [Algorithm::HS512, Algorithm::RS256, Algorithm::ES256] {
-            assert!(signer(&algorithm, &EncodingKey::from_secret(KEY)).is_err());
-            assert!(verifier(&algorithm, &DecodingKey::from_secret(KEY)).is_err());
+            assert!(signer(algorithm, &EncodingKey::from_secret(KEY)).is_err());
+            assert!(verifier(algorithm, &DecodingKey::from_secret(KEY)).is_err());
         }
     }
 }

@@ -81,12 +81,13 @@ impl FunctionMetrics {
     /// the log says so.
     pub fn flush(&self, request_id: &str, now: Timestamp) {
         let origin = Origin { function: &self.function, request_id, now };
-        let text: String = lines(self.take(), &origin).iter().map(|line| format!("{line}\n")).collect();
-        if text.is_empty() {
+        let lines = lines(self.take(), &origin);
+        if lines.is_empty() {
             return;
         }
         let mut output = self.output.lock();
-        if let Err(error) = output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+        let written = lines.iter().try_for_each(|line| output.write_all(format!("{line}\n").as_bytes()));
+        if let Err(error) = written.and_then(|()| output.flush()) {
             warn!(%error, "The metrics of an invocation could not be written");
         }
     }
