@@ -390,15 +390,3 @@ fn whatever_fails_has_an_alarm() {
     assert_eq!(watched("Errors"), template.functions().iter().map(|function| function.name).collect());
     assert_eq!(watched(names::FAN_OUT_SECONDS), set(&["JobHandler"]));
 }
-
-#[test]
-fn the_metrics_that_are_watched_are_metrics_that_there_are() {
-    let telemetry = fs::read_to_string(repository().join("shared/src/telemetry.rs")).unwrap();
-    let template = fs::read_to_string(repository().join("template.yaml")).unwrap();
-    let names = template.split(|letter: char| !letter.is_ascii_lowercase() && letter != '_');
-    let watched: BTreeSet<&str> = names.filter(|name| name.starts_with("tweeter_")).collect();
-    assert!(watched.len() >= 4);
-    for name in watched {
-        assert!(telemetry.contains(&format!("\"{name}\"")), "{name} is no metric of ours");
-    }
-}

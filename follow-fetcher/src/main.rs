@@ -8,7 +8,7 @@ use std::{
 use follow_fetcher::{FollowFetcher, config::Config};
 use lambda_runtime::{Context, Error, LambdaEvent, service_fn};
 use shared::{
-    aws::{DynamoStore, SqsOptions, SqsQueue, config as aws},
+    aws::{DynamoStore, SqsOptions, SqsQueue, config as aws, emf::FunctionMetrics},
     batch::RetryPauses,
     domain::{Clock, Timestamp},
     service::fan_out::FanOutService,
@@ -18,6 +18,7 @@ use shared::{
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     telemetry::init(LogFormat::Json);
+    let metrics = FunctionMetrics::install();
     let config = Config::from_lookup(aws::environment)?;
     let sdk = aws::load_sdk_config().await;
     let store = Arc::new(DynamoStore::new(&aws::dynamodb_client(&sdk), config.tables));
@@ -28,7 +29,7 @@ async fn main() -> Result<(), Error> {
     let handle = |event: LambdaEvent<_>| async move {
         Ok::<_, Error>(handler.handle(event.payload, Some(deadline_of(&event.context))).await)
     };
-    lambda_runtime::run(service_fn(handle)).await
+    lambda_runtime::run(metrics.flushed_after(service_fn(handle))).await
 }
 
 /// When this invocation is stopped. Lambda says it in milliseconds since the epoch.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use job_handler::{JobHandler, config::Config};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use shared::{
-    aws::{DynamoStore, SqsOptions, SqsQueue, config as aws},
+    aws::{DynamoStore, SqsOptions, SqsQueue, config as aws, emf::FunctionMetrics},
     batch::RetryPauses,
     domain::Clock,
     service::delivery::DeliveryService,
@@ -15,6 +15,7 @@ use shared::{
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     telemetry::init(LogFormat::Json);
+    let metrics = FunctionMetrics::install();
     let config = Config::from_lookup(aws::environment)?;
     let sdk = aws::load_sdk_config().await;
     let store = Arc::new(DynamoStore::new(&aws::dynamodb_client(&sdk), config.tables));
@@ -22,5 +23,5 @@ async fn main() -> Result<(), Error> {
 
     let handler = &JobHandler::new(DeliveryService::new(store, Clock::System), queue, RetryPauses::default());
     let handle = |event: LambdaEvent<_>| async move { Ok::<_, Error>(handler.handle(event.payload).await) };
-    lambda_runtime::run(service_fn(handle)).await
+    lambda_runtime::run(metrics.flushed_after(service_fn(handle))).await
 }

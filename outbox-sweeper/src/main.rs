@@ -6,7 +6,7 @@ use aws_lambda_events::eventbridge::EventBridgeEvent;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use outbox_sweeper::{OutboxSweeper, config::Config};
 use shared::{
-    aws::{DynamoStore, SqsOptions, SqsQueue, config as aws},
+    aws::{DynamoStore, SqsOptions, SqsQueue, config as aws, emf::FunctionMetrics},
     domain::Clock,
     service::sweep::SweepService,
     telemetry::{self, LogFormat},
@@ -15,6 +15,7 @@ use shared::{
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     telemetry::init(LogFormat::Json);
+    let metrics = FunctionMetrics::install();
     let config = Config::from_lookup(aws::environment)?;
     let sdk = aws::load_sdk_config().await;
     let store = Arc::new(DynamoStore::new(&aws::dynamodb_client(&sdk), config.tables));
@@ -24,5 +25,5 @@ async fn main() -> Result<(), Error> {
     let handle = |_: LambdaEvent<EventBridgeEvent>| async move {
         handler.handle(Clock::System.now()).await.map_err(Error::from)
     };
-    lambda_runtime::run(service_fn(handle)).await
+    lambda_runtime::run(metrics.flushed_after(service_fn(handle))).await
 }

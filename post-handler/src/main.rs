@@ -5,7 +5,7 @@ use std::sync::Arc;
 use lambda_http::Error;
 use post_handler::{PublishApi, config::Config, router};
 use shared::{
-    aws::{DynamoStore, SqsOptions, SqsQueue, config as aws},
+    aws::{DynamoStore, SqsOptions, SqsQueue, config as aws, emf::FunctionMetrics},
     domain::{Clock, IdGenerator},
     http::Authentication,
     service::{posts::PublishService, tokens::AccessTokens},
@@ -16,6 +16,7 @@ use shared::{
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     telemetry::init(LogFormat::Json);
+    let metrics = FunctionMetrics::install();
     let config = Config::from_lookup(aws::environment)?;
     let sdk = aws::load_sdk_config().await;
     let store: Arc<dyn Store> = Arc::new(DynamoStore::new(&aws::dynamodb_client(&sdk), config.tables));
@@ -28,5 +29,5 @@ async fn main() -> Result<(), Error> {
         publishing: PublishService::new(Arc::clone(&store), queue, Arc::new(IdGenerator::new())),
         authentication: Authentication { tokens, clock },
     };
-    lambda_http::run(router(api, store, &config.http)).await
+    lambda_http::run(metrics.flushed_after(router(api, store, &config.http))).await
 }

@@ -17,7 +17,7 @@ use crate::{
     messages::UndecodableMessage,
     queue::{OutgoingMessage, Queue, QueueName},
     service::ServiceError,
-    telemetry::{chain, names},
+    telemetry::{chain, names, outcomes},
 };
 
 /// From this receive on, a copy takes the place of a message that failed for a passing reason. It leaves two more
@@ -108,7 +108,7 @@ impl BatchDriver {
         outcome: impl Future<Output = Result<(), RecordError>>,
     ) -> Option<String> {
         let Err(error) = outcome.await else {
-            self.count("done");
+            self.count(outcomes::DONE);
             return None;
         };
         let receives = receive_count(&record);
@@ -125,10 +125,10 @@ impl BatchDriver {
     fn report(&self, message_id: &str, receives: u32, error: &RecordError) {
         let queue = self.name.name();
         if error.is_transient() {
-            self.count("retried");
+            self.count(outcomes::RETRIED);
             warn!(sqs.message_id = message_id, queue, receives, error = %chain(error), "Message {message_id} of {queue} failed; it comes again");
         } else {
-            self.count("poison");
+            self.count(outcomes::POISON);
             error!(sqs.message_id = message_id, queue, receives, error = %chain(error), "Message {message_id} of {queue} cannot be processed");
         }
     }

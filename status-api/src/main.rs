@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use lambda_http::Error;
 use shared::{
-    aws::{DynamoStore, config as aws},
+    aws::{DynamoStore, config as aws, emf::FunctionMetrics},
     domain::{Clock, IdGenerator},
     limits,
     service::{
@@ -16,9 +16,15 @@ use shared::{
 };
 use status_api::{Api, config::Config, router};
 
+/// Each password hash takes 19 MiB for a moment. The system's allocator keeps them in the arenas of the threads that
+/// hashed: 94 MB after ten logins, where this one stays below 50.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     telemetry::init(LogFormat::Json);
+    let metrics = FunctionMetrics::install();
     let config = Config::from_lookup(aws::environment)?;
     let sdk = aws::load_sdk_config().await;
     let store: Arc<dyn Store> = Arc::new(DynamoStore::new(&aws::dynamodb_client(&sdk), config.tables));
@@ -37,5 +43,5 @@ async fn main() -> Result<(), Error> {
         store,
         clock,
     };
-    lambda_http::run(router(api, None, &config.http)).await
+    lambda_http::run(metrics.flushed_after(router(api, None, &config.http))).await
 }

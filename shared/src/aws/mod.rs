@@ -7,6 +7,7 @@
 //! - [`SqsQueue`]: [`crate::queue::Queue`] on SQS.
 //! - [`SigningSecret`]: [`crate::service::tokens::KeySource`] on Secrets Manager.
 //! - [`setup`]: makes tables and queues where they are missing.
+//! - `emf` (feature `aws-lambda`): the functions' metrics for `CloudWatch`.
 //!
 //! # Who tries again
 //! The callers of the ports do, by [`crate::store::with_retries`], [`crate::queue::send_all`] and their kin, because
@@ -15,6 +16,8 @@
 //! a transaction, see [`DynamoStore`].
 
 pub mod config;
+#[cfg(feature = "aws-lambda")]
+pub mod emf;
 mod error;
 mod queue;
 mod secret;

@@ -5,6 +5,7 @@ use std::fmt;
 use jsonwebtoken::{DecodingKey, EncodingKey};
 use sha2::{Digest, Sha256};
 
+use super::super::token_signature;
 use crate::domain::Timestamp;
 
 /// Bytes of a signing secret: the output of its hash function, as RFC 7518, section 3.2, asks at least.
@@ -61,6 +62,7 @@ pub(super) struct Keys {
 
 impl Keys {
     pub fn new(keys: &TokenKeys, as_of: Timestamp) -> Self {
+        token_signature::install();
         let secrets = [Some(keys.current), keys.previous];
         let accepted = secrets.iter().flatten().map(|secret| (key_id(secret), DecodingKey::from_secret(secret)));
         Self {

@@ -159,7 +159,7 @@ mod tests {
     use jsonwebtoken::EncodingKey;
     use serde_json::{Value, json};
 
-    use super::{keys::key_id, *};
+    use super::{super::token_signature, keys::key_id, *};
 
     const NOW: Timestamp = Timestamp::from_millis(1_763_700_000_000);
     const SECRET: [u8; SECRET_BYTES] = [7; SECRET_BYTES];
@@ -175,6 +175,7 @@ mod tests {
 
     /// Signs any header and claims with any secret.
     fn forge(header: &Value, claims: &Value, secret: &[u8]) -> String {
+        token_signature::install();
         let [header, claims] = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
         let message = format!("{header}.{claims}");
         let signature =
