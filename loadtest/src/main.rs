@@ -46,16 +46,18 @@ async fn run(scenario: Scenario) -> Result<bool, LoadtestError> {
             print!("{report}");
             json.write(&report)?;
             let missed = report.missed();
-            missed.iter().for_each(|target| eprintln!("missed: {target}"));
+            for target in &missed {
+                eprintln!("missed: {target}");
+            }
             Ok(told(report.is_complete()) && (options.stack.no_targets || missed.is_empty()))
         }
         Scenario::Cost(options) => {
             let json = JsonFile::create(options.json.as_deref())?;
             let report = cost::run(&options.followers).await?;
             if options.markdown {
-                print!("{}", report.markdown())
+                print!("{}", report.markdown());
             } else {
-                print!("{report}")
+                print!("{report}");
             }
             json.write(&report)?;
             Ok(true)

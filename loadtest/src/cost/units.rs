@@ -106,29 +106,30 @@ mod tests {
 
     use super::*;
 
-    fn strong(bytes: u64) -> f64 {
-        Units::read(bytes, Consistency::Strong).reads()
+    /// In halves, as below.
+    fn strong(bytes: u64) -> u64 {
+        Units::read(bytes, Consistency::Strong).read_halves
     }
 
-    fn eventual(bytes: u64) -> f64 {
-        Units::read(bytes, Consistency::Eventual).reads()
+    fn eventual(bytes: u64) -> u64 {
+        Units::read(bytes, Consistency::Eventual).read_halves
     }
 
     #[test]
     fn reads_are_rounded_up_to_4_kb_and_halved_where_they_need_not_be_consistent() {
         // The Developer Guide's examples: 3,500 bytes as 4 KB; an item of 8 KB takes 2, 1 eventually consistent.
-        assert_eq!([strong(3_500), strong(4_096), strong(4_097), strong(8_192)], [1.0, 1.0, 2.0, 2.0]);
-        assert_eq!([eventual(3_500), eventual(8_192)], [0.5, 1.0]);
+        assert_eq!([strong(3_500), strong(4_096), strong(4_097), strong(8_192)], [2, 2, 4, 4]);
+        assert_eq!([eventual(3_500), eventual(8_192)], [1, 2]);
         // What is not there costs as the smallest that is.
-        assert_eq!([strong(0), eventual(0)], [1.0, 0.5]);
+        assert_eq!([strong(0), eventual(0)], [2, 1]);
     }
 
     #[test]
     fn a_query_is_rounded_once_for_all_that_it_reads() {
         // The Developer Guide's example: items of 1,500 and 64 bytes: 1.5 KB, one unit.
-        assert_eq!(strong(1_500 + 64), 1.0);
+        assert_eq!(strong(1_500 + 64), 2);
         // And of BatchGetItem, rounded item by item: 1.5 KB and 6.5 KB take 1 + 2.
-        assert_eq!(strong(1_536) + strong(6_656), 3.0);
+        assert_eq!(strong(1_536) + strong(6_656), 2 * 3);
     }
 
     #[test]

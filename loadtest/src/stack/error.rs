@@ -58,20 +58,17 @@ pub enum StackError {
 impl StackError {
     /// What a service answered, or why it was not asked, in one line: an SDK's error says most of it in its causes, the
     /// innermost of which is what helps.
-    pub(super) fn of_sdk<E, R>(service: &'static str, error: aws_sdk_cloudformation::error::SdkError<E, R>) -> Self
+    pub(super) fn of_sdk<E, R>(service: &'static str, error: &aws_sdk_cloudformation::error::SdkError<E, R>) -> Self
     where
         E: aws_sdk_cloudformation::error::ProvideErrorMetadata + std::error::Error + 'static,
         R: std::fmt::Debug + 'static,
     {
-        use aws_sdk_cloudformation::error::ProvideErrorMetadata as _;
         let answered = error.as_service_error().and_then(|answer| answer.meta().message().map(str::to_owned));
         let reason = answered.unwrap_or_else(|| {
-            let outer: &dyn std::error::Error = &error;
+            let outer: &dyn std::error::Error = error;
             let inner = std::iter::successors(Some(outer), |error| error.source()).last().unwrap_or(outer);
-            match error {
-                aws_sdk_cloudformation::error::SdkError::DispatchFailure(_) => format!("not reached: {inner}"),
-                _ => inner.to_string(),
-            }
+            let lines = inner.to_string();
+            format!("no answer: {}", lines.lines().map(str::trim).collect::<Vec<_>>().join(" "))
         });
         Self::Service { service, reason }
     }

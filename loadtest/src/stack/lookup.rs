@@ -1,4 +1,4 @@
-//! Where a deployed stack has its tables and queues, and what signs its tokens: CloudFormation's outputs and the
+//! Where a deployed stack has its tables and queues, and what signs its tokens: `CloudFormation`'s outputs and the
 //! stack's secret. Region, credentials and endpoints are found by the SDK.
 
 use std::{collections::HashMap, sync::Arc};
@@ -60,7 +60,7 @@ impl Outputs {
     pub async fn of_stack(client: &cloudformation::Client, name: &str) -> Result<Self, StackError> {
         match client.describe_stacks().stack_name(name).send().await {
             Ok(answer) => Self::from_answer(name, &answer),
-            Err(error) => Err(StackError::of_sdk("CloudFormation", error)),
+            Err(error) => Err(StackError::of_sdk("CloudFormation", &error)),
         }
     }
 
@@ -79,22 +79,21 @@ impl Outputs {
             (QueueName::PostDlq, "PostDLQUrl"),
             (QueueName::JobDlq, "JobDLQUrl"),
         ];
-        Ok(Self {
-            tables: tables
-                .into_iter()
-                .try_fold(TableNames::default(), |names, (table, output)| Ok(names.with(table, required(output)?)))?,
-            queues: queues
-                .into_iter()
-                .try_fold(QueueUrls::default(), |urls, (queue, output)| Ok(urls.with(queue, required(output)?)))?,
-            secret_arn: required("SigningSecretArn")?,
-        })
+        let (mut names, mut urls) = (TableNames::default(), QueueUrls::default());
+        for (table, output) in tables {
+            names = names.with(table, required(output)?);
+        }
+        for (queue, output) in queues {
+            urls = urls.with(queue, required(output)?);
+        }
+        Ok(Self { tables: names, queues: urls, secret_arn: required("SigningSecretArn")? })
     }
 }
 
 /// Tokens signed with the current version of the secret.
 async fn tokens(client: &secretsmanager::Client, secret_arn: &str) -> Result<AccessTokens, StackError> {
     let request = client.get_secret_value().secret_id(secret_arn).version_stage("AWSCURRENT");
-    let answer = request.send().await.map_err(|error| StackError::of_sdk("Secrets Manager", error))?;
+    let answer = request.send().await.map_err(|error| StackError::of_sdk("Secrets Manager", &error))?;
     let secret = TokenKeys::parse_secret(answer.secret_string().unwrap_or_default())?;
     Ok(AccessTokens::new(&TokenKeys::new(secret)))
 }

@@ -20,7 +20,7 @@ pub mod report;
 pub mod watch;
 
 use std::{
-    future::Future,
+    future::{self, Future},
     time::{Duration, Instant},
 };
 
@@ -47,6 +47,9 @@ use crate::{
     report::{Latencies, rounded},
 };
 
+/// How long nothing new may be seen before a post is given up: the target for all feeds.
+const PATIENCE: Duration = Duration::from_mins(2);
+
 /// What a run does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Plan {
@@ -58,6 +61,8 @@ pub struct Plan {
     pub rows_per_second: u32,
     /// Feeds read at once.
     pub at_once: usize,
+    /// How long nothing new may be seen before a post is given up.
+    pub patience: Duration,
 }
 
 /// A stack to drive: from outside by its API, and its tables for seeding and cleaning.
@@ -88,14 +93,16 @@ pub async fn run(options: &FanoutOptions) -> Result<StackReport, LoadtestError> 
         posts: options.posts,
         rows_per_second: options.stack.seed_rate,
         at_once: options.stack.concurrency as usize,
+        patience: PATIENCE,
     };
-    let interrupted = async {
-        // Without signals a run cannot be interrupted, that is all.
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending().await
-        }
-    };
-    drive(&target, plan, interrupted).await
+    drive(&target, plan, interrupt).await
+}
+
+/// The next Ctrl-C. Without signals a run cannot be interrupted, that is all.
+async fn interrupt() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        future::pending::<()>().await;
+    }
 }
 
 #[cfg(feature = "aws")]
@@ -116,22 +123,22 @@ async fn find(_options: &FanoutOptions) -> Result<Target, StackError> {
     Err(StackError::WithoutAws)
 }
 
-/// Seeds, measures and cleans up, the last also when something fails or `interrupted` comes first. A second interrupt
-/// while cleaning is not listened for.
+/// Seeds, measures and cleans up, the last also when something fails or `interrupt` comes first. Another one while it
+/// cleans ends that too.
 ///
 /// # Errors
 /// When a run does not come to its end. What is missing, doubled or slow is in the report instead.
-pub async fn drive(
+pub async fn drive<F: Future<Output = ()>>(
     target: &Target,
     plan: Plan,
-    interrupted: impl Future<Output = ()>,
+    interrupt: impl Fn() -> F,
 ) -> Result<StackReport, LoadtestError> {
     let people = People::new(plan.followers, Clock::System.now());
     let writer = BulkWriter::new(target.place.store.clone(), plan.rows_per_second);
     let posts = Mutex::new(Vec::new());
     let outcome = tokio::select! {
         measured = measure(target, plan, &people, &writer, &posts) => measured,
-        () = interrupted => Err(StackError::Interrupted),
+        () = interrupt() => Err(StackError::Interrupted),
     };
     let seeded = writer.written();
     if let Err(error) = &outcome {
@@ -139,9 +146,14 @@ pub async fn drive(
     }
     let (known, cleaning) = (posts.into_inner(), Instant::now());
     let settled = outcome.as_ref().is_ok_and(|measured| measured.checked.verdict.missing == 0);
-    let left = clean::clean(&target.place, &writer, &people, &known, settled).await;
+    let left = tokio::select! {
+        left = clean::clean(&target.place, &writer, &people, &known, settled) => left,
+        () = interrupt() => vec![format!("most of it, interrupted again after {} rows", writer.written() - seeded)],
+    };
     let clean_seconds = rounded(cleaning.elapsed().as_secs_f64());
-    left.iter().for_each(|line| eprintln!("not removed: {line} (author {})", people.author));
+    for line in &left {
+        eprintln!("not removed: {line} (author {})", people.author);
+    }
     let measured = outcome?;
 
     let requests = target.api.requests();
@@ -179,7 +191,12 @@ async fn measure(
     progress.finish_and_clear();
     let seed_seconds = rounded(seeding.elapsed().as_secs_f64());
 
-    let watcher = Watcher { api: target.api.clone(), tokens: target.tokens.clone(), at_once: plan.at_once };
+    let watcher = Watcher {
+        api: target.api.clone(),
+        tokens: target.tokens.clone(),
+        at_once: plan.at_once,
+        patience: plan.patience,
+    };
     let (mut post, mut fanout) = (Latencies::new(), Latencies::new());
     for number in 1..=plan.posts {
         let (answered, reached) = publish(&watcher, people, posts, number, plan.posts).await?;

@@ -57,9 +57,9 @@ impl People {
     }
 
     /// Removes posts and their places in the author's story.
-    pub fn post_removals(&self, posts: &[PostId]) -> impl Iterator<Item = BatchWrite> + Send {
+    pub fn post_removals<'a>(&'a self, posts: &'a [PostId]) -> impl Iterator<Item = BatchWrite> + Send + 'a {
         let author = self.author;
-        let posts = posts.to_vec().into_iter();
+        let posts = posts.iter().copied();
         posts.flat_map(move |post| [keys::post(post), keys::story_entry(author, post)]).map(BatchWrite::Delete)
     }
 

@@ -166,7 +166,7 @@ mod tests {
     #[test]
     fn a_run_within_all_targets_misses_none() {
         assert!(report().is_complete());
-        assert_eq!(report().missed(), [String::new(); 0]);
+        assert!(report().missed().is_empty());
     }
 
     #[test]

@@ -20,10 +20,9 @@ use crate::{
     verify::Verdict,
 };
 
-/// How long a feed without the post is left alone before it is looked at again.
+/// How long someone who looked in vain does nothing. Feeds come to show a post in the order in which they are looked at,
+/// so what comes next is not there yet either: a slow stack is not kept from its work by being looked at.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
-/// How long nothing new may be seen before a post is given up.
-const PATIENCE: Duration = Duration::from_mins(2);
 /// Items of a page where whole feeds are read: what a reader gets who names no number.
 const PAGE: u32 = 20;
 
@@ -36,6 +35,8 @@ pub struct Watcher {
     pub tokens: AccessTokens,
     /// Feeds read at once.
     pub at_once: usize,
+    /// How long nothing new may be seen before a post is given up.
+    pub patience: Duration,
 }
 
 /// What was seen of a post.
@@ -56,9 +57,9 @@ pub struct Checked {
     pub latencies: Latencies,
 }
 
-/// Feeds that have not shown the post, with the time from which to look.
+/// Feeds that have not shown the post.
 struct Waiting {
-    feeds: Mutex<VecDeque<(Instant, UserId)>>,
+    feeds: Mutex<VecDeque<UserId>>,
     last: Mutex<Instant>,
 }
 
@@ -68,17 +69,16 @@ impl Watcher {
         self.tokens.issue(user, Clock::System.now())
     }
 
-    /// Looks until every reader's feed begins with `post`, or nothing new was seen for two minutes. Readers first come
-    /// in their order. `progress` counts feeds.
+    /// Looks until every reader's feed begins with `post`, or nothing new was seen for too long. Readers
+    /// are looked at in their order. `progress` counts feeds.
     pub async fn until_all_show(
         &self,
         post: PostId,
         readers: &[UserId],
         progress: &ProgressBar,
     ) -> Result<Seen, ClientError> {
-        let now = Instant::now();
-        let feeds = Mutex::new(readers.iter().map(|reader| (now, *reader)).collect());
-        let waiting = Waiting { feeds, last: Mutex::new(now) };
+        let feeds = Mutex::new(readers.iter().copied().collect());
+        let waiting = Waiting { feeds, last: Mutex::new(Instant::now()) };
         let lookers = (0..self.at_once.max(1)).map(|_| self.look(post, &waiting, progress));
         try_join_all(lookers).await?;
         let missing = waiting.feeds.lock().len();
@@ -87,14 +87,14 @@ impl Watcher {
 
     /// One of those who look: takes the feed that is next, and puts it back when it does not show the post.
     async fn look(&self, post: PostId, waiting: &Waiting, progress: &ProgressBar) -> Result<(), ClientError> {
-        while let Some((from, reader)) = waiting.next() {
-            tokio::time::sleep_until(from.into()).await;
+        while let Some(reader) = waiting.next(self.patience) {
             let page = self.first_page(reader, 1).await?.answer;
             if page.items.iter().any(|item| item.post_id == post) {
                 *waiting.last.lock() = Instant::now();
                 progress.inc(1);
             } else {
-                waiting.feeds.lock().push_back((Instant::now() + LOOK_AGAIN, reader));
+                waiting.feeds.lock().push_back(reader);
+                tokio::time::sleep(LOOK_AGAIN).await;
             }
         }
         Ok(())
@@ -117,7 +117,9 @@ impl Watcher {
             .buffer_unordered(self.at_once.max(1))
             .try_fold(nothing, |mut sum, (verdict, latencies)| async move {
                 sum.verdict = sum.verdict.and(verdict);
-                latencies.into_iter().for_each(|latency| sum.latencies.record(latency));
+                for latency in latencies {
+                    sum.latencies.record(latency);
+                }
                 Ok(sum)
             })
             .await
@@ -141,8 +143,8 @@ impl Watcher {
 
 impl Waiting {
     /// The feed to look at next; `None` when there is none, or nothing new was seen for too long.
-    fn next(&self) -> Option<(Instant, UserId)> {
-        if self.last.lock().elapsed() > PATIENCE {
+    fn next(&self, patience: Duration) -> Option<UserId> {
+        if self.last.lock().elapsed() > patience {
             return None;
         }
         self.feeds.lock().pop_front()
