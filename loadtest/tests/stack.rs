@@ -21,6 +21,7 @@ use shared::{
     service::tokens::{AccessTokens, SECRET_BYTES, TokenKeys},
     store::{BatchGot, BatchWrite, Consistency, Item, Key, Outcome, Query, QueryPage, Store, StoreError, Table, Write},
 };
+use testkit::faults::{FaultyStore, StoreFaults};
 
 const PLAN: Plan =
     Plan { followers: 120, posts: 2, rows_per_second: 100_000, at_once: 8, patience: Duration::from_secs(30) };
@@ -70,6 +71,48 @@ impl Store for Remembering {
     }
 }
 
+/// A store that nobody may write feed entries to.
+#[derive(Debug)]
+struct WithoutFeed(Arc<dyn Store>);
+
+#[async_trait]
+impl Store for WithoutFeed {
+    async fn batch_write(&self, table: Table, writes: &[BatchWrite]) -> Result<Vec<BatchWrite>, StoreError> {
+        match table {
+            Table::Feed => Err(StoreError::Rejected("no permission".into())),
+            _ => self.0.batch_write(table, writes).await,
+        }
+    }
+
+    async fn query(&self, query: &Query) -> Result<QueryPage, StoreError> {
+        self.0.query(query).await
+    }
+
+    async fn write(&self, _: Table, _: Write) -> Result<Outcome, StoreError> {
+        unreachable!("rows are written in batches")
+    }
+
+    async fn transact(&self, _: Vec<(Table, Write)>) -> Result<Outcome, StoreError> {
+        unreachable!("rows are written in batches")
+    }
+
+    async fn get(&self, _: Table, _: &Key, _: Consistency) -> Result<Option<Item>, StoreError> {
+        unreachable!("only the author's story is read")
+    }
+
+    async fn batch_get(&self, _: Table, _: &[Key], _: Consistency) -> Result<BatchGot, StoreError> {
+        unreachable!("only the author's story is read")
+    }
+
+    async fn durable(&self) -> Result<(), StoreError> {
+        self.0.durable().await
+    }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.0.probe().await
+    }
+}
+
 /// A process that plays the stack.
 struct Stack {
     handle: Handle,
@@ -102,8 +145,9 @@ impl Stack {
 
     /// Fails when a key that was written at some time holds something now. Ends the process.
     async fn holds_nothing(self) {
-        assert_eq!(self.left().await, []);
+        let left = self.left().await;
         self.handle.stop().await.unwrap();
+        assert_eq!(left, []);
     }
 
     async fn left(&self) -> Vec<(Table, Key)> {
@@ -124,6 +168,7 @@ impl Stack {
 async fn every_feed_shows_every_post_once_and_nothing_is_left_behind() {
     let stack = Stack::start(Seams::default()).await;
     let report = stack.drive(PLAN).await.unwrap();
+    stack.holds_nothing().await;
     assert_eq!((report.entries_expected, report.entries_found, report.duplicates), (240, 240, 0));
     assert!(report.is_complete());
     // A profile for each, two sides of each edge.
@@ -133,7 +178,33 @@ async fn every_feed_shows_every_post_once_and_nothing_is_left_behind() {
     assert!(report.post_ms.max > 0.0 && report.fanout_ms.max > 0.0 && report.feed_read_ms.p99 > 0.0, "{report}");
     assert!(report.cost.posts > 0.0 && report.cost.reads > 0.0 && report.cost.rows > 0.0, "{report}");
     assert_eq!(report.not_removed, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_are_throttled_or_left_undone_are_written_and_removed_all_the_same() {
+    let stack = Stack::start(Seams::default()).await;
+    let mut target = stack.target();
+    let faults = StoreFaults { throttled: 0.3, unprocessed: 0.3, ..StoreFaults::default() };
+    let faulty = Arc::new(FaultyStore::new(target.place.store, faults, 7));
+    target.place.store = Arc::clone(&faulty) as Arc<dyn Store>;
+    let report = drive(&target, PLAN, future::pending).await.unwrap();
     stack.holds_nothing().await;
+    assert!(report.is_complete(), "{report}");
+    assert_eq!((report.rows_seeded, report.not_removed.len()), (361, 0));
+    assert!(faulty.counts().throttled > 0 && faulty.counts().undone > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_removed_is_told() {
+    let stack = Stack::start(Seams::default()).await;
+    let mut target = stack.target();
+    target.place.store = Arc::new(WithoutFeed(Arc::clone(&target.place.store)));
+    let report = drive(&target, PLAN, future::pending).await.unwrap();
+    let left = stack.left().await;
+    stack.handle.stop().await.unwrap();
+    // The two posts in the followers' feeds and in the author's own.
+    assert_eq!(left.len(), 2 * 121);
+    assert_eq!(report.not_removed, ["242 rows of the feed table: the store refused the call: no permission"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -141,9 +212,9 @@ async fn a_stack_that_delivers_nothing_is_found_incomplete_and_is_cleaned() {
     let stack = Stack::start(Seams { workers: false, sweep: false, ..Seams::default() }).await;
     let report = stack.drive(Plan { patience: Duration::ZERO, ..PLAN }).await.unwrap();
     // The first post is waited for in vain, and the second not made any more.
+    stack.holds_nothing().await;
     assert_eq!((report.entries_expected, report.entries_found), (240, 0));
     assert!(!report.is_complete());
-    stack.holds_nothing().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,10 @@
 //! The program itself against a stack of parts: the API of one process whose tables are on an independent DynamoDB, and
-//! CloudFormation, Secrets Manager and SQS with prepared answers.
+//! `CloudFormation`, Secrets Manager and SQS with prepared answers.
 
-use std::{process::Output, sync::Arc};
+use std::{
+    process::{Output, Stdio},
+    sync::Arc,
+};
 
 use aws_sdk_dynamodb::{
     Client,
@@ -80,6 +83,11 @@ impl Parts {
         format!("http://{}", self.handle.address())
     }
 
+    async fn items(&self, table: Table) -> i32 {
+        let counted = self.tables.scan().table_name(table.name()).select(Select::Count).send().await.unwrap();
+        counted.count()
+    }
+
     async fn stop(self) {
         self.handle.stop().await.unwrap();
         self.servers.iter().for_each(JoinHandle::abort);
@@ -101,7 +109,7 @@ fn client(url: &str) -> Client {
     Client::from_conf(config.build())
 }
 
-/// CloudFormation, Secrets Manager and SQS.
+/// `CloudFormation`, Secrets Manager and SQS.
 async fn answer(State(secret): State<String>, headers: HeaderMap, body: Bytes) -> (StatusCode, String) {
     let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
     let body = String::from_utf8_lossy(&body);
@@ -155,8 +163,7 @@ async fn a_deployed_stack_is_driven_from_its_name_and_left_as_it_was() {
     assert_eq!([&report["entries_found"], &report["duplicates"]], [&json!(120), &json!(0)], "{report}");
     assert_eq!(report["not_removed"], json!([]));
     for table in Table::ALL {
-        let items = parts.tables.scan().table_name(table.name()).select(Select::Count).send().await.unwrap();
-        assert_eq!(items.count(), 0, "{}", table.name());
+        assert_eq!(parts.items(table).await, 0, "{}", table.name());
     }
     parts.stop().await;
 }
@@ -180,5 +187,21 @@ async fn what_is_wrong_is_told_in_one_line() {
     let mut nowhere = parts.command(&["--url", &api, "--stack", "tweeter"]);
     let output = nowhere.env_remove("AWS_REGION").output().await.unwrap();
     assert_eq!(stderr(&output), "error: no AWS region is set: set AWS_REGION, or a region in the profile");
+    parts.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_ends_a_run_and_leaves_the_stack_as_it_was() {
+    let parts = Parts::start().await;
+    let mut command = parts.command(&["--url", &parts.api(), "--stack", "tweeter", "--seed-rate", "100"]);
+    let child = command.stderr(Stdio::piped()).spawn().unwrap();
+    // 181 rows take more than a second.
+    while parts.items(Table::Social).await == 0 {}
+    let pid = child.id().unwrap().to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().await.unwrap().success());
+    let output = child.wait_with_output().await.unwrap();
+    assert_eq!(stderr(&output), "interrupted; removing what is there\nerror: interrupted");
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(parts.items(Table::Social).await, 0);
     parts.stop().await;
 }

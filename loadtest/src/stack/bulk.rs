@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -23,7 +23,8 @@ use crate::cost::units::{self, Units};
 const BATCHES_IN_FLIGHT: usize = 16;
 /// How long one batch is tried again before it counts as not done.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// Pauses before what is left of a batch is tried again: the first, doubling, up to the last, less a random part.
+/// Pauses before what is left of a batch is tried again: the first, doubling while
+/// nothing is written, up to the last; less a random part.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 
 /// Writes rows in batches.
@@ -33,6 +34,7 @@ pub struct BulkWriter {
     pause_per_row: Duration,
     written: AtomicU64,
     units: AtomicU64,
+    refused: AtomicBool,
 }
 
 /// Rows that could not be written.
@@ -50,7 +52,8 @@ impl BulkWriter {
     /// Writes into `store`, at most `rows_per_second`, at least one.
     pub fn new(store: Arc<dyn Store>, rows_per_second: u32) -> Self {
         let pause_per_row = Duration::from_secs(1) / rows_per_second.max(1);
-        Self { store, pause_per_row, written: AtomicU64::default(), units: AtomicU64::default() }
+        let (written, units, refused) = (AtomicU64::default(), AtomicU64::default(), AtomicBool::default());
+        Self { store, pause_per_row, written, units, refused }
     }
 
     /// Writes all rows of one table. `progress` counts them.
@@ -72,7 +75,10 @@ impl BulkWriter {
         });
         futures::stream::iter(batches)
             .then(|(due, batch): (Instant, Vec<BatchWrite>)| async move {
-                tokio::time::sleep_until(due).await;
+                // Who is refused need not be slow about it.
+                if !self.refused.load(Ordering::Relaxed) {
+                    tokio::time::sleep_until(due).await;
+                }
                 batch
             })
             .map(|batch| self.write_batch(table, batch, progress))
@@ -98,6 +104,9 @@ impl BulkWriter {
             let error = match self.store.batch_write(table, &left).await {
                 Ok(undone) => {
                     self.count(&left, &undone, progress);
+                    if undone.len() < left.len() {
+                        pause = PAUSES.0;
+                    }
                     left = undone;
                     StoreError::Throttled
                 }
@@ -105,6 +114,9 @@ impl BulkWriter {
             };
             if left.is_empty() {
                 return Ok(());
+            }
+            if !error.is_transient() {
+                self.refused.store(true, Ordering::Relaxed);
             }
             if !error.is_transient() || Instant::now() > deadline {
                 return Err(Undone { rows: left.len() as u64, error });
