@@ -35,12 +35,12 @@ pub struct FanoutOptions {
     /// Posts, one after another, each when the one before has reached everybody.
     #[arg(long, default_value_t = 5, value_parser = value_parser!(u64).range(1..=1_000_000))]
     pub posts: u64,
-    /// A deployed stack, in place of one process.
-    #[command(flatten)]
-    pub stack: StackOptions,
     /// Where data and results go.
     #[command(flatten)]
     pub places: Places,
+    /// A deployed stack, in place of one process.
+    #[command(flatten)]
+    pub stack: StackOptions,
 }
 
 /// Options of `loadtest fanout` against a deployed stack.
