@@ -36,6 +36,13 @@ pub enum LoadtestError {
         #[source]
         error: io::Error,
     },
+    /// This build cannot do it.
+    #[error(transparent)]
+    NotBuilt(#[from] local::store_args::NotBuilt),
+    /// AWS cannot be used.
+    #[cfg(feature = "aws")]
+    #[error(transparent)]
+    Aws(#[from] local::aws::AwsError),
     /// The service did not start.
     #[error(transparent)]
     Start(#[from] local::error::StartError),
@@ -71,6 +78,10 @@ pub enum LoadtestError {
 impl LoadtestError {
     /// Whether what was asked for was wrong, before anything ran: exit code 2 instead of 1.
     pub const fn is_usage(&self) -> bool {
-        matches!(self, Self::Json { .. } | Self::Start(_) | Self::Stack(StackError::WithoutAws))
+        #[cfg(feature = "aws")]
+        if matches!(self, Self::Aws(_)) {
+            return true;
+        }
+        matches!(self, Self::Json { .. } | Self::Start(_) | Self::NotBuilt(_) | Self::Stack(StackError::WithoutAws))
     }
 }

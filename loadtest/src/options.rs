@@ -2,7 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, value_parser};
+use clap::{ArgAction, Args, Parser, Subcommand, builder::BoolishValueParser, value_parser};
+use local::{
+    Stores,
+    store_args::{NotBuilt, StoreChoice},
+};
 
 use crate::stack::api::ApiUrl;
 
@@ -122,6 +126,49 @@ pub struct Places {
     /// Keep the service's data here; without it a temporary directory is used and removed.
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
+    /// What the service runs on.
+    #[command(flatten)]
+    pub stores: StoreOptions,
+}
+
+/// What the service runs on.
+#[derive(Debug, Clone, Args)]
+pub struct StoreOptions {
+    /// The embedded database, or DynamoDB and SQS: region, credentials and endpoints as the SDK finds them.
+    #[arg(long, value_enum, default_value = "embedded")]
+    pub store: StoreChoice,
+    /// With --store aws: what the names of tables and queues begin with. They are made when they are missing, and stay.
+    #[arg(long, default_value = PREFIX)]
+    pub prefix: String,
+    /// With --store aws: whether messages carry their author as `MessageGroupId`.
+    #[arg(long, env = "TWEETER_FAIR_QUEUES", value_name = "BOOL", default_value = "true", action = ArgAction::Set, value_parser = BoolishValueParser::new())]
+    pub fair_queues: bool,
+}
+
+/// Not what `tweeter` takes when nothing is said: no load goes into tables that people use because an option was left
+/// out.
+const PREFIX: &str = "loadtest-";
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self { store: StoreChoice::default(), prefix: PREFIX.to_owned(), fair_queues: true }
+    }
+}
+
+impl StoreOptions {
+    /// The stores, or that this build has no AWS.
+    pub fn stores(&self) -> Result<Stores, NotBuilt> {
+        match self.store {
+            StoreChoice::Embedded => Ok(Stores::Embedded),
+            #[cfg(not(feature = "aws"))]
+            StoreChoice::Aws => Err(NotBuilt),
+            #[cfg(feature = "aws")]
+            StoreChoice::Aws => {
+                let options = local::aws::AwsOptions::named(&self.prefix);
+                Ok(Stores::Aws(local::aws::AwsOptions { fair_queues: self.fair_queues, ..options }))
+            }
+        }
+    }
 }
 
 fn share(text: &str) -> Result<f64, String> {

@@ -7,7 +7,7 @@ use axum::{Router, extract::State, http::header, response::IntoResponse, routing
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram, gauge};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use shared::{
-    queue::{Queue, QueueName},
+    queue::{Queue, QueueDepth, QueueName},
     telemetry::names,
 };
 use tracing::warn;
@@ -89,8 +89,17 @@ async fn refresh(queue: &dyn Queue, name: QueueName) -> Result<(), shared::queue
     gauge!(names::QUEUE_VISIBLE, "queue" => label).set(count(depth.visible));
     gauge!(names::QUEUE_IN_FLIGHT, "queue" => label).set(count(depth.in_flight));
     gauge!(names::QUEUE_DELAYED, "queue" => label).set(count(depth.delayed));
-    gauge!(names::QUEUE_OLDEST_SECONDS, "queue" => label).set(depth.oldest_age.unwrap_or_default().as_secs_f64());
+    gauge!(names::QUEUE_OLDEST_SECONDS, "queue" => label).set(oldest_seconds(depth));
     Ok(())
+}
+
+/// Prometheus's word for a value that is not known is NaN.
+fn oldest_seconds(depth: QueueDepth) -> f64 {
+    match depth.oldest_age {
+        Some(age) => age.as_secs_f64(),
+        None if depth.visible == 0 => 0.0,
+        None => f64::NAN,
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "exact to 9e15 messages")]

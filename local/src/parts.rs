@@ -35,6 +35,16 @@ pub(crate) struct Workers {
     pub(crate) jobs: JobHandler,
 }
 
+/// Where messages come from.
+#[derive(Debug)]
+pub(crate) struct Sources {
+    pub(crate) queue: Arc<dyn Queue>,
+    /// Raised after each invocation.
+    pub(crate) progress: watch::Sender<u64>,
+    /// How long a stop waits for messages that are on their way.
+    pub(crate) last_receive: Duration,
+}
+
 /// The parts, as they run.
 #[derive(Debug)]
 pub(crate) struct Parts {
@@ -80,14 +90,11 @@ impl Parts {
     }
 
     /// Takes messages from PostQ and JobQ.
-    pub(crate) fn work(
-        &mut self,
-        Workers { fetcher, jobs }: Workers,
-        config: &Config,
-        queue: &Arc<dyn Queue>,
-        progress: &watch::Sender<u64>,
-    ) {
-        let source = |name, mapping| EventSource::new(Arc::clone(queue), name, mapping, progress.clone());
+    pub(crate) fn work(&mut self, Workers { fetcher, jobs }: Workers, config: &Config, sources: &Sources) {
+        let source = |name, mapping| {
+            EventSource::new(Arc::clone(&sources.queue), name, mapping, sources.progress.clone())
+                .with_last_receive(sources.last_receive)
+        };
         let timeout = config.fan_out.timeout;
         let fan_outs = source(QueueName::PostQ, config.fan_out).run(
             move |event| {
@@ -107,19 +114,19 @@ impl Parts {
         self.spawn("the event source of JobQ", deliveries);
     }
 
-    /// Sweeps the outbox and removes what has expired.
-    pub(crate) fn sweep(&mut self, sweeper: OutboxSweeper, store: EmbeddedStore, clock: &Clock) {
-        let now = {
-            let clock = clock.clone();
-            move || clock.now()
-        };
-        let sweeps = {
-            let now = now.clone();
-            every(limits::SWEEP_INTERVAL, clock.clone(), self.stop.clone(), move || sweep(sweeper.clone(), now()))
-        };
-        let expiry =
-            every(EXPIRY_INTERVAL, clock.clone(), self.stop.clone(), move || remove_expired(store.clone(), now()));
+    /// Sweeps the outbox.
+    pub(crate) fn sweep(&mut self, sweeper: OutboxSweeper, clock: &Clock) {
+        let now = clock.clone();
+        let sweeps =
+            every(limits::SWEEP_INTERVAL, clock.clone(), self.stop.clone(), move || sweep(sweeper.clone(), now.now()));
         self.spawn("the sweeper", sweeps);
+    }
+
+    /// Removes what has expired.
+    pub(crate) fn expire(&mut self, store: EmbeddedStore, clock: &Clock) {
+        let now = clock.clone();
+        let expiry =
+            every(EXPIRY_INTERVAL, clock.clone(), self.stop.clone(), move || remove_expired(store.clone(), now.now()));
         self.spawn("the expiry", expiry);
     }
 }

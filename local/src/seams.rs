@@ -24,6 +24,9 @@ pub struct Seams {
     pub wrap_store: Option<Wrap<dyn Store>>,
     /// Around the queues: faults, counters, duplicates.
     pub wrap_queue: Option<Wrap<dyn Queue>>,
+    /// Clients of AWS in place of those that the environment describes.
+    #[cfg(feature = "aws")]
+    pub aws_clients: Option<crate::aws::AwsClients>,
     /// Where the time comes from.
     pub clock: Clock,
     /// Whether messages are taken from the queues.
@@ -34,7 +37,7 @@ pub struct Seams {
     pub hashing: HashingOptions,
     /// How soon a failed message is tried again.
     pub retry_pauses: RetryPauses,
-    /// How a fan-out is cut.
+    /// How a fan-out is cut. On SQS the backlog is not looked at.
     pub fan_out: FanOutOptions,
 }
 
@@ -43,6 +46,8 @@ impl Default for Seams {
         Self {
             wrap_store: None,
             wrap_queue: None,
+            #[cfg(feature = "aws")]
+            aws_clients: None,
             clock: Clock::System,
             workers: true,
             sweep: true,

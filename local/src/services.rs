@@ -10,13 +10,14 @@ use shared::{
         accounts::AccountService,
         feeds::FeedService,
         graph::GraphService,
-        passwords::HashingOptions,
         posts::{PostService, PublishService},
         tokens::TokenKeys,
     },
     store::Store,
 };
 use tokio::sync::watch;
+
+use crate::seams::Seams;
 
 /// How often [`Services::drain`] looks again when no invocation ends meanwhile.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
@@ -57,22 +58,22 @@ impl Services {
     pub(crate) fn new(
         store: Arc<dyn Store>,
         queue: Arc<dyn Queue>,
-        clock: Clock,
+        seams: &Seams,
         keys: &TokenKeys,
-        hashing: &HashingOptions,
+        clock_skew: Duration,
         pipeline: Pipeline,
     ) -> Self {
         let ids = Arc::new(IdGenerator::new());
-        let graph = GraphService::new(Arc::clone(&store), Arc::clone(&ids));
+        let graph = GraphService::new(Arc::clone(&store), Arc::clone(&ids)).with_clock_skew(clock_skew);
         Self {
-            accounts: AccountService::new(Arc::clone(&store), graph.clone(), keys, hashing),
+            accounts: AccountService::new(Arc::clone(&store), graph.clone(), keys, &seams.hashing),
             graph,
             posts: PostService::new(Arc::clone(&store)),
             feeds: FeedService::new(Arc::clone(&store)),
             publishing: PublishService::new(Arc::clone(&store), Arc::clone(&queue), Arc::clone(&ids)),
             store,
             queue,
-            clock,
+            clock: seams.clock.clone(),
             ids,
             pipeline,
         }
