@@ -6,6 +6,7 @@
 //! - [`DynamoStore`]: [`crate::store::Store`] on DynamoDB.
 //! - [`SqsQueue`]: [`crate::queue::Queue`] on SQS.
 //! - [`SigningSecret`]: [`crate::service::tokens::KeySource`] on Secrets Manager.
+//! - [`function`]: how a Lambda function starts.
 //! - [`setup`]: makes tables and queues where they are missing.
 //!
 //! # Who tries again
@@ -16,6 +17,7 @@
 
 pub mod config;
 mod error;
+pub mod function;
 mod queue;
 mod secret;
 pub mod setup;
