@@ -71,6 +71,10 @@ pub const RETRY_BUDGET: Duration = Duration::from_secs(4);
 /// The longest that one call to the store or to a queue may take, a long poll's wait apart.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// How long a function waits, before its first event, for the answers that open its connections. What takes longer is
+/// opened by the first event.
+pub const WARM_UP_LIMIT: Duration = Duration::from_millis(200);
+
 // --- DynamoDB (Developer Guide: Service, account, and table quotas; API reference of each operation).
 
 /// Requests in one BatchWriteItem.

@@ -63,10 +63,11 @@ fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
     error!(panic.location = %location, "Panicked: {message}");
 }
 
-/// An error with its causes, on one line: what a log says of it.
+/// An error with its causes, on one line: what a log says of it. A cause that the text before it ends with, as the
+/// SDK's often does, is not said twice.
 pub fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |line, cause| format!("{line}: {cause}"))
+    let causes = std::iter::successors(error.source(), |cause| cause.source()).map(ToString::to_string);
+    causes.fold(error.to_string(), |line, cause| if line.ends_with(&cause) { line } else { format!("{line}: {cause}") })
 }
 
 /// Values of the label `outcome` of [`names::RECORDS`].
@@ -111,4 +112,21 @@ pub mod names {
     pub const SWEPT: &str = "tweeter_outbox_swept_total";
     /// Counter, by `table`: writes that a batch left unprocessed.
     pub const STORE_UNPROCESSED: &str = "tweeter_store_unprocessed_writes_total";
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("cannot write")]
+    struct CannotWrite(#[source] io::Error);
+
+    #[test]
+    fn an_error_is_told_with_its_causes_and_nothing_twice() {
+        let repeating = io::Error::other(io::Error::other("disk full"));
+        assert_eq!(chain(&CannotWrite(repeating)), "cannot write: disk full");
+    }
 }

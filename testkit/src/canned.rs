@@ -43,17 +43,23 @@ impl Canned {
 pub struct CannedService {
     answers: Arc<Mutex<VecDeque<Canned>>>,
     calls: Arc<Mutex<Vec<(String, Value)>>>,
+    traces: Arc<Mutex<Vec<Option<String>>>>,
 }
 
 impl CannedService {
     /// A service with these answers.
     pub fn new(answers: impl IntoIterator<Item = Canned>) -> Self {
-        Self { answers: Arc::new(Mutex::new(answers.into_iter().collect())), calls: Arc::default() }
+        Self { answers: Arc::new(Mutex::new(answers.into_iter().collect())), ..Self::default() }
     }
 
     /// What was asked so far: operations and their documents.
     pub fn calls(&self) -> Vec<(String, Value)> {
         self.calls.lock().clone()
+    }
+
+    /// The trace, if any, that each call was part of.
+    pub fn traces(&self) -> Vec<Option<String>> {
+        self.traces.lock().clone()
     }
 
     /// A store whose DynamoDB this is. Tables have their own names.
@@ -88,6 +94,7 @@ impl CannedService {
         FunctionClient::new(move |call| {
             let asked = serde_json::from_slice(&call.body).unwrap_or(Value::Null);
             service.calls.lock().push((call.operation, asked));
+            service.traces.lock().push(call.trace);
             let answer = service.answers.lock().pop_front();
             async move {
                 match answer {

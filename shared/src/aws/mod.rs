@@ -6,6 +6,7 @@
 //! - [`DynamoStore`]: [`crate::store::Store`] on DynamoDB.
 //! - [`SqsQueue`]: [`crate::queue::Queue`] on SQS.
 //! - [`SigningSecret`]: [`crate::service::tokens::KeySource`] on Secrets Manager.
+//! - [`function`]: how a Lambda function starts.
 //! - [`setup`]: makes tables and queues where they are missing.
 //! - `emf` (feature `aws-lambda`): the functions' metrics for `CloudWatch`.
 //!
@@ -19,6 +20,7 @@ pub mod config;
 #[cfg(feature = "aws-lambda")]
 pub mod emf;
 mod error;
+pub mod function;
 mod queue;
 mod secret;
 pub mod setup;
