@@ -4,7 +4,7 @@ use std::{io, path::PathBuf};
 
 use shared::{domain::PostId, store::StoreError};
 
-use crate::client::ClientError;
+use crate::{client::ClientError, stack::error::StackError};
 
 /// What HTTP shows of a feed is not what the store holds of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -67,6 +67,9 @@ pub enum LoadtestError {
     /// A thread of ours panicked.
     #[error("a thread panicked")]
     Panicked(#[from] tokio::task::JoinError),
+    /// A run against a deployed stack.
+    #[error(transparent)]
+    Stack(#[from] StackError),
     /// A runtime for the client cannot be made.
     #[error("the client's threads cannot be started")]
     Client(#[source] io::Error),
@@ -79,6 +82,6 @@ impl LoadtestError {
         if matches!(self, Self::Aws(_)) {
             return true;
         }
-        matches!(self, Self::Json { .. } | Self::Start(_) | Self::NotBuilt(_))
+        matches!(self, Self::Json { .. } | Self::Start(_) | Self::NotBuilt(_) | Self::Stack(StackError::WithoutAws))
     }
 }

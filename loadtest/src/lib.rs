@@ -14,10 +14,12 @@
 //! - [`floor`] and `floor_aws`: what the store alone can do; [`memory`]: what the process takes.
 //! - [`verify`]: whether the feeds hold what they are to hold.
 //! - [`report`]: the figures, as a table and as JSON; [`progress`]: what is shown meanwhile.
+//! - [`stack`]: the fan-out against a deployed stack; [`cost`]: what posts and reads cost on AWS.
 //! - [`error`]: why a run did not come to an end.
 
 pub mod arrivals;
 pub mod client;
+pub mod cost;
 pub mod driver;
 pub mod error;
 pub mod fanout;
@@ -34,4 +36,5 @@ pub mod progress;
 pub mod report;
 pub mod seed;
 pub mod service;
+pub mod stack;
 pub mod verify;

@@ -6,6 +6,7 @@
 //! - [`contract`]: what every adapter of the ports must do, one check per fact.
 //! - [`faults`]: port wrappers that throttle, fail, leave work undone, answer from the past, or count.
 //! - [`crash`]: port wrappers under which a process dies at any call.
+//! - [`recording`]: port wrappers that note which permissions each call needs.
 //! - [`pipeline`]: every service and queue handler, turned by hand.
 
 #![expect(clippy::missing_panics_doc, reason = "a check panics when it fails; that is what it is for")]
@@ -17,3 +18,4 @@ pub mod endpoints;
 pub mod engines;
 pub mod faults;
 pub mod pipeline;
+pub mod recording;

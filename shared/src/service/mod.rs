@@ -20,6 +20,7 @@ pub mod passwords;
 pub mod posts;
 pub mod sessions;
 pub mod sweep;
+mod token_signature;
 pub mod tokens;
 
 pub use error::ServiceError;
