@@ -65,7 +65,7 @@ impl Application {
     /// Opens the stores and the addresses.
     pub async fn build(config: Config, seams: Seams) -> Result<Self, StartError> {
         let backend = Backend::open(&config, &seams).await?;
-        let keys = backend.token_keys()?;
+        let tokens = backend.access_tokens(&seams.clock).await?;
         let (api, address) = listen(config.listen).await?;
         let metrics = match config.metrics_listen {
             Some(address) => Some(Metrics::listen(address).await?),
@@ -78,7 +78,7 @@ impl Application {
         let pipeline = Pipeline { store, queue, progress: seen };
         let store = wrapped(&pipeline.store, seams.wrap_store.as_ref());
         let queue = wrapped(&pipeline.queue, seams.wrap_queue.as_ref());
-        let services = Services::new(store, queue, &seams, &keys, backend.clock_skew(), pipeline);
+        let services = Services::new(store, queue, &seams, tokens, backend.clock_skew(), pipeline);
         Ok(Self {
             router: router(&services, &config.cors_origins),
             workers: seams.workers.then(|| workers(&services, &seams, backend.fan_out(seams.fan_out))),
@@ -106,8 +106,8 @@ impl Application {
         self.metrics.as_ref().map(|metrics| metrics.address)
     }
 
-    /// The data directory.
-    pub fn data_dir(&self) -> &Path {
+    /// The data directory, where there is one: not on AWS with a signing secret.
+    pub fn data_dir(&self) -> Option<&Path> {
         self.backend.data_dir()
     }
 
@@ -125,7 +125,8 @@ impl Application {
     pub fn spawn(self) -> Handle {
         let stop = CancellationToken::new();
         let (address, metrics_address) = (self.address(), self.metrics_address());
-        let (data_dir, engine, services) = (self.data_dir().to_owned(), self.engine().cloned(), self.services.clone());
+        let (data_dir, engine, services) =
+            (self.data_dir().map(Path::to_owned), self.engine().cloned(), self.services.clone());
         let task = tokio::spawn(self.run(stop.clone().cancelled_owned()));
         Handle { address, metrics_address, data_dir, engine, services, task, stop: stop.drop_guard() }
     }
@@ -237,7 +238,7 @@ fn router(services: &Services, cors_origins: &[HeaderValue]) -> axum::Router {
 pub struct Handle {
     address: SocketAddr,
     metrics_address: Option<SocketAddr>,
-    data_dir: PathBuf,
+    data_dir: Option<PathBuf>,
     engine: Option<Engine>,
     services: Services,
     task: JoinHandle<Result<(), RunError>>,
@@ -255,9 +256,9 @@ impl Handle {
         self.metrics_address
     }
 
-    /// The data directory.
-    pub fn data_dir(&self) -> &Path {
-        &self.data_dir
+    /// The data directory, where there is one: not on AWS with a signing secret.
+    pub fn data_dir(&self) -> Option<&Path> {
+        self.data_dir.as_deref()
     }
 
     /// The services, on the same stores.

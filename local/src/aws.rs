@@ -7,8 +7,8 @@ use aws_sdk_dynamodb::{config::ProvideCredentials, error::SdkError, types::Attri
 use futures::future::try_join_all;
 use shared::{
     aws::{
-        DynamoStore, QueueUrls, SqsOptions, SqsQueue, TableNames,
-        config::{dynamodb_client, load_sdk_config, queue_variable, sqs_client, table_variable},
+        DynamoStore, QueueUrls, SigningSecret, SqsOptions, SqsQueue, TableNames,
+        config::{dynamodb_client, load_sdk_config, queue_variable, signing_secret, sqs_client, table_variable},
         setup,
     },
     queue::{Queue, QueueError, QueueName},
@@ -35,6 +35,8 @@ pub struct AwsOptions {
     pub queues: QueueUrls,
     /// Whether messages carry their author as `MessageGroupId`: [`SqsOptions::fair_queues`].
     pub fair_queues: bool,
+    /// The ARN of the secret that access tokens are signed with; without it the key is in the data directory.
+    pub signing_secret: Option<String>,
 }
 
 impl AwsOptions {
@@ -46,6 +48,7 @@ impl AwsOptions {
             tables: Table::ALL.into_iter().fold(TableNames::default(), names),
             queues: QueueUrls::default(),
             fair_queues: SqsOptions::default().fair_queues,
+            signing_secret: None,
         }
     }
 }
@@ -94,14 +97,29 @@ pub struct AwsClients {
     pub dynamodb: aws_sdk_dynamodb::Client,
     /// SQS's.
     pub sqs: aws_sdk_sqs::Client,
+    /// What both are made of, when the environment described them.
+    sdk: Option<SdkConfig>,
 }
 
 impl AwsClients {
+    /// These clients.
+    pub const fn of(dynamodb: aws_sdk_dynamodb::Client, sqs: aws_sdk_sqs::Client) -> Self {
+        Self { dynamodb, sqs, sdk: None }
+    }
+
     /// Clients with the region, the credentials and the endpoints that the SDK finds.
     pub async fn from_environment() -> Result<Self, AwsError> {
         let config = load_sdk_config().await;
         require_identity(&config).await?;
-        Ok(Self { dynamodb: dynamodb_client(&config), sqs: sqs_client(&config) })
+        Ok(Self { dynamodb: dynamodb_client(&config), sqs: sqs_client(&config), sdk: Some(config) })
+    }
+
+    /// The signing secret of this ARN, with the region, the credentials and the endpoint that the SDK finds.
+    pub async fn signing_secret(&self, arn: &str) -> SigningSecret {
+        match &self.sdk {
+            Some(config) => signing_secret(config, arn),
+            None => signing_secret(&load_sdk_config().await, arn),
+        }
     }
 }
 

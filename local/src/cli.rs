@@ -8,7 +8,7 @@ use shared::{queue::QueueName, telemetry::LogFormat};
 
 use crate::{
     config::{Config, DataDir},
-    store_args::{AllStoreArgs, NotBuilt, StoreArgs},
+    store_args::{AllStoreArgs, NotBuilt, ServeStoreArgs, StoreArgs},
 };
 
 /// A social feed in one process: post, fan out, read.
@@ -54,7 +54,7 @@ pub struct ServeArgs {
     #[command(flatten)]
     data: DataArgs,
     #[command(flatten)]
-    stores: AllStoreArgs,
+    stores: ServeStoreArgs,
     /// Keep data in a temporary directory that goes with the process; `--data-dir` then means nothing
     #[arg(long, env = "TWEETER_EPHEMERAL", value_parser = BoolishValueParser::new())]
     ephemeral: bool,

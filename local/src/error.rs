@@ -26,6 +26,10 @@ pub enum StartError {
     #[cfg(feature = "aws")]
     #[error(transparent)]
     Aws(#[from] crate::aws::AwsError),
+    /// The signing secret cannot be fetched.
+    #[cfg(feature = "aws")]
+    #[error("{}", chain(.0))]
+    SigningSecret(#[from] shared::service::tokens::KeySourceError),
     /// There is no signing key.
     #[error(transparent)]
     Secret(#[from] SecretError),

@@ -11,7 +11,7 @@ use shared::{
         feeds::FeedService,
         graph::GraphService,
         posts::{PostService, PublishService},
-        tokens::TokenKeys,
+        tokens::AccessTokens,
     },
     store::Store,
 };
@@ -59,14 +59,14 @@ impl Services {
         store: Arc<dyn Store>,
         queue: Arc<dyn Queue>,
         seams: &Seams,
-        keys: &TokenKeys,
+        tokens: AccessTokens,
         clock_skew: Duration,
         pipeline: Pipeline,
     ) -> Self {
         let ids = Arc::new(IdGenerator::new());
         let graph = GraphService::new(Arc::clone(&store), Arc::clone(&ids)).with_clock_skew(clock_skew);
         Self {
-            accounts: AccountService::new(Arc::clone(&store), graph.clone(), keys, &seams.hashing),
+            accounts: AccountService::new(Arc::clone(&store), graph.clone(), tokens, &seams.hashing),
             graph,
             posts: PostService::new(Arc::clone(&store)),
             feeds: FeedService::new(Arc::clone(&store)),

@@ -37,6 +37,16 @@ pub struct AllStoreArgs {
     tables: TableArgs,
 }
 
+/// Which stores, for a process that signs tokens too.
+#[derive(Debug, Args)]
+pub struct ServeStoreArgs {
+    #[command(flatten)]
+    stores: AllStoreArgs,
+    /// ARN of the secret that tokens are signed with; without it a key is made and kept in the data directory
+    #[arg(long, env = "TWEETER_SIGNING_SECRET_ARN", value_name = "ARN", help_heading = HEADING)]
+    signing_secret_arn: Option<String>,
+}
+
 /// Where data is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum StoreChoice {
@@ -132,6 +142,21 @@ impl AllStoreArgs {
     pub fn stores(self) -> Result<Stores, NotBuilt> {
         let Self { stores, tables } = self;
         stores.stores_with(|table| tables.of(table))
+    }
+}
+
+impl ServeStoreArgs {
+    /// The stores.
+    pub fn stores(self) -> Result<Stores, NotBuilt> {
+        let stores = self.stores.stores()?;
+        #[cfg(feature = "aws")]
+        if let Stores::Aws(options) = stores {
+            return Ok(Stores::Aws(crate::aws::AwsOptions {
+                signing_secret: given(self.signing_secret_arn),
+                ..options
+            }));
+        }
+        Ok(stores)
     }
 }
 

@@ -32,7 +32,7 @@ impl Cloud {
         let dynamo = engines::dynamo().await;
         let sqs = engines::sqs(|_| QueueSettings::default()).await;
         let options = AwsOptions { tables: dynamo.tables, fair_queues: false, ..AwsOptions::named("") };
-        Self { clients: AwsClients { dynamodb: dynamo.client, sqs: sqs.client }, options }
+        Self { clients: AwsClients::of(dynamo.client, sqs.client), options }
     }
 
     async fn operator(&self, question: &Question) -> Operator {

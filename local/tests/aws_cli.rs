@@ -4,8 +4,12 @@ mod support;
 
 use std::{net::TcpListener, process::Command};
 
+use axum::{Router, http::header::CONTENT_TYPE};
 use serde_json::Value;
-use support::process::{Server, tweeter};
+use support::{
+    ApiClient,
+    process::{Server, tweeter},
+};
 use testkit::endpoints::Endpoints;
 
 /// The binary with AWS at these endpoints.
@@ -124,4 +128,58 @@ fn an_endpoint_that_nobody_listens_at_is_named() {
     let mut command = on(&endpoints, &["queues", "--store", "aws"]);
     let line = refusal(command.env("AWS_ENDPOINT_URL_SQS", &nowhere), 1);
     assert!(line.contains("SQS") && line.contains(&nowhere) && line.contains("refused"), "{line}");
+}
+
+/// A Secrets Manager that has one secret, on a thread of its own; its URL.
+fn secrets_manager(secret: &str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let answer = serde_json::json!({ "SecretString": secret }).to_string();
+    let router =
+        Router::new().fallback(move || async move { ([(CONTENT_TYPE, "application/x-amz-json-1.1")], answer) });
+    // Ends with the tests.
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+            axum::serve(listener, router).await.unwrap();
+        });
+    });
+    url
+}
+
+#[tokio::test]
+async fn processes_with_the_same_secret_accept_each_others_tokens_and_keep_no_key() {
+    let (endpoints, dir) = (Endpoints::start(0, 0).unwrap(), tempfile::tempdir().unwrap());
+    stdout(&mut on(&endpoints, &["setup", "--store", "aws"]));
+    let secret = "0123456789abcdef".repeat(4);
+    let environment: Vec<_> = endpoints
+        .environment()
+        .into_iter()
+        .chain([("AWS_ENDPOINT_URL_SECRETS_MANAGER", secrets_manager(&secret))])
+        .collect();
+    let named = ["--store", "aws", "--signing-secret-arn", "arn:aws:secretsmanager:us-east-1:000000000000:secret:s"];
+    let start = |name| Server::start_with_environment(&dir.path().join(name), &named, environment.clone());
+    let (one, other) = (start("one"), start("other"));
+
+    let alice = ApiClient::new(format!("http://{}", one.address)).register("alice").await;
+    ApiClient::new(format!("http://{}", other.address)).feed(&alice, "").await.expect(200);
+    for server in [one, other] {
+        let (_, log) = server.stop("TERM");
+        assert!(!log.contains(&secret), "{log}");
+    }
+    assert!(!dir.path().join("one").exists(), "nothing is kept");
+}
+
+#[test]
+fn a_secret_that_is_none_is_named_and_not_shown() {
+    let endpoints = Endpoints::start(0, 0).unwrap();
+    stdout(&mut on(&endpoints, &["setup", "--store", "aws"]));
+    let mut command = on(&endpoints, &["--store", "aws", "--listen", "127.0.0.1:0", "--metrics-listen", "off"]);
+    command
+        .env("AWS_ENDPOINT_URL_SECRETS_MANAGER", secrets_manager("half a k"))
+        .env("TWEETER_SIGNING_SECRET_ARN", "my-secret");
+    let line = refusal(&mut command, 2);
+    assert!(line.contains("my-secret") && !line.contains("half a k"), "{line}");
 }

@@ -1,10 +1,11 @@
 //! DynamoDB and SQS, which other processes may work on at the same time.
 
-use std::time::Duration;
+use std::{path::Path, sync::Arc, time::Duration};
 
 use shared::{
-    aws::{DynamoStore, SqsQueue},
-    service::tokens::TokenKeys,
+    aws::{DynamoStore, SigningSecret, SqsQueue},
+    domain::Timestamp,
+    service::tokens::AccessTokens,
     store::Table,
 };
 use tracing::info;
@@ -24,11 +25,19 @@ pub(super) const LAST_RECEIVE: Duration = Duration::from_millis(500);
 /// Tables and queues that were there at the start.
 #[derive(Debug)]
 pub(crate) struct Aws {
-    /// Where the signing key is kept.
-    pub(super) data_dir: OpenDir,
     pub(super) store: DynamoStore,
     pub(super) queue: SqsQueue,
+    keys: Keys,
     options: AwsOptions,
+}
+
+/// Where the signing key is.
+#[derive(Debug)]
+enum Keys {
+    /// In a secret, which is fetched again when it is rotated.
+    Secret(Arc<SigningSecret>),
+    /// In a directory of this process, whose tokens no other accepts.
+    DataDir(OpenDir),
 }
 
 impl Aws {
@@ -42,17 +51,34 @@ impl Aws {
             None => AwsClients::from_environment().await?,
         };
         let (store, queue) = aws::open(&clients, options).await?;
-        let data_dir = OpenDir::open_for_start(data_dir)?;
-        Ok(Self { data_dir, store, queue, options: options.clone() })
+        let keys = match &options.signing_secret {
+            Some(id) => Keys::Secret(Arc::new(clients.signing_secret(id).await)),
+            None => Keys::DataDir(OpenDir::open_for_start(data_dir)?),
+        };
+        Ok(Self { store, queue, keys, options: options.clone() })
     }
 
-    pub(super) fn token_keys(&self) -> Result<TokenKeys, StartError> {
-        Ok(secret::load_or_create(self.data_dir.path())?.into())
+    pub(super) async fn access_tokens(&self, now: Timestamp) -> Result<AccessTokens, StartError> {
+        match &self.keys {
+            Keys::Secret(secret) => Ok(AccessTokens::from_source(Arc::clone(secret) as _, now).await?),
+            Keys::DataDir(dir) => Ok(AccessTokens::new(&secret::load_or_create(dir.path())?.into())),
+        }
+    }
+
+    pub(super) fn data_dir(&self) -> Option<&Path> {
+        match &self.keys {
+            Keys::Secret(_) => None,
+            Keys::DataDir(dir) => Some(dir.path()),
+        }
     }
 
     pub(super) fn announce(&self) {
         let names: Vec<_> = Table::ALL.into_iter().filter_map(|table| self.options.tables.get(table)).collect();
-        let (tables, keys) = (names.join(", "), self.data_dir.path().display());
-        info!(dynamodb.tables = %tables, "Data is in DynamoDB, in the tables {tables}; the signing key is in {keys}");
+        let tables = names.join(", ");
+        info!(dynamodb.tables = %tables, "Data is in DynamoDB, in the tables {tables}");
+        if let Some(dir) = self.data_dir() {
+            let dir = dir.display();
+            info!(data.dir = %dir, "The signing key is in {dir}: other processes need the same, or a secret");
+        }
     }
 }

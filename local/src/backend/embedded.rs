@@ -4,7 +4,7 @@ use outbox_sweeper::OutboxSweeper;
 use shared::{
     domain::{Clock, Timestamp},
     embedded::{EmbeddedQueue, EmbeddedStore, Engine},
-    service::tokens::TokenKeys,
+    service::tokens::AccessTokens,
 };
 use tracing::{error, info, warn};
 
@@ -34,8 +34,8 @@ impl Embedded {
         Ok(Self { data_dir, engine, store, queue })
     }
 
-    pub(super) fn token_keys(&self) -> Result<TokenKeys, StartError> {
-        Ok(secret::load_or_create(self.data_dir.path())?.into())
+    pub(super) fn access_tokens(&self) -> Result<AccessTokens, StartError> {
+        Ok(AccessTokens::new(&secret::load_or_create(self.data_dir.path())?.into()))
     }
 
     pub(super) fn operator_socket(&self) -> Result<OperatorSocket, StartError> {

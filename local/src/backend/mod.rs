@@ -13,7 +13,7 @@ use shared::{
     domain::{Clock, Timestamp},
     embedded::Engine,
     queue::Queue,
-    service::{fan_out::FanOutOptions, tokens::TokenKeys},
+    service::{fan_out::FanOutOptions, tokens::AccessTokens},
     store::Store,
 };
 
@@ -45,7 +45,9 @@ impl Backend {
             Stores::Embedded => Ok(Self::Embedded(Embedded::open(config, seams.clock.clone()).await?)),
             #[cfg(feature = "aws")]
             Stores::Aws(options) => {
-                Ok(Self::Aws(Aws::open(options, seams.aws_clients.clone(), &config.data_dir).await?))
+                // Boxed: what the SDK does to find credentials is large, and would be in every process's start.
+                let opening = Box::pin(Aws::open(options, seams.aws_clients.clone(), &config.data_dir));
+                Ok(Self::Aws(opening.await?))
             }
         }
     }
@@ -59,12 +61,15 @@ impl Backend {
         }
     }
 
-    /// What access tokens are signed with.
-    pub(crate) fn token_keys(&self) -> Result<TokenKeys, StartError> {
+    /// What access tokens are signed and checked with.
+    #[cfg_attr(not(feature = "aws"), expect(clippy::unused_async, reason = "the other build may fetch a secret"))]
+    pub(crate) async fn access_tokens(&self, clock: &Clock) -> Result<AccessTokens, StartError> {
+        #[cfg(not(feature = "aws"))]
+        let _ = clock;
         match self {
-            Self::Embedded(home) => home.token_keys(),
+            Self::Embedded(home) => home.access_tokens(),
             #[cfg(feature = "aws")]
-            Self::Aws(home) => home.token_keys(),
+            Self::Aws(home) => Box::pin(home.access_tokens(clock.now())).await,
         }
     }
 
@@ -134,12 +139,13 @@ impl Backend {
         }
     }
 
-    /// The directory that the process keeps things in.
-    pub(crate) fn data_dir(&self) -> &Path {
+    /// The directory that the process keeps things in, if it keeps any.
+    #[cfg_attr(not(feature = "aws"), expect(clippy::unnecessary_wraps, reason = "the other build may have none"))]
+    pub(crate) fn data_dir(&self) -> Option<&Path> {
         match self {
-            Self::Embedded(home) => home.data_dir.path(),
+            Self::Embedded(home) => Some(home.data_dir.path()),
             #[cfg(feature = "aws")]
-            Self::Aws(home) => home.data_dir.path(),
+            Self::Aws(home) => home.data_dir(),
         }
     }
 

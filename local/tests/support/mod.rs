@@ -94,7 +94,7 @@ impl TestApp {
 
     /// The data directory.
     pub fn data_dir(&self) -> PathBuf {
-        self.handle.data_dir().to_owned()
+        self.handle.data_dir().unwrap().to_owned()
     }
 
     /// Waits until everything published has reached everybody.
