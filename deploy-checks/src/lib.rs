@@ -2,6 +2,9 @@
 //!
 //! - [`Template`]: the file, with the short forms of `CloudFormation` (`!Ref Feed`) in their long ones (`{"Ref": "Feed"}`).
 //! - [`Function`], [`Statement`]: what a function may do and what it is told.
+//! - [`policy`]: whether what it may do is what it does.
+
+pub mod policy;
 
 use std::{collections::BTreeSet, fmt, path::Path};
 
@@ -62,6 +65,13 @@ impl Template {
         resources.filter(|(_, resource)| resource["Type"] == resource_type).map(|(name, _)| name.as_str()).collect()
     }
 
+    /// The function that a route leads to.
+    fn function_behind(&self, route: &Value) -> Option<&str> {
+        let target = route["Target"]["Fn::Sub"].as_str()?;
+        let integration = target.strip_prefix("integrations/${")?.strip_suffix('}')?;
+        referent(&self.properties(integration)["IntegrationUri"])
+    }
+
     /// All functions.
     pub fn functions(&self) -> Vec<Function<'_>> {
         let names = self.resources_of_type("AWS::Serverless::Function");
@@ -110,6 +120,14 @@ impl<'a> Function<'a> {
     /// The role it runs as.
     pub fn role(&self) -> Option<&'a str> {
         referent(&self.properties()["Role"])
+    }
+
+    /// The API's routes that it answers, such as `POST /v1/posts` or `$default`.
+    pub fn routes(&self) -> Vec<&'a str> {
+        let routes = self.template.resources_of_type("AWS::ApiGatewayV2::Route").into_iter();
+        let routes = routes.map(|route| self.template.properties(route));
+        let own = routes.filter(|route| self.template.function_behind(route) == Some(self.name));
+        own.filter_map(|route| route["RouteKey"].as_str()).collect()
     }
 
     /// What its role allows.

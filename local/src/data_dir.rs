@@ -13,7 +13,10 @@ use shared::{
 };
 use tempfile::TempDir;
 
-use crate::config::{Config, DataDir};
+use crate::{
+    config::{Config, DataDir},
+    error::StartError,
+};
 
 /// The database's folder in the data directory.
 const DATABASE: &str = "db";
@@ -37,6 +40,11 @@ impl OpenDir {
             }
             DataDir::Ephemeral => Ok(Self::Temporary(tempfile::Builder::new().prefix("tweeter").tempdir()?)),
         }
+    }
+
+    /// The same, where a process that starts says why not.
+    pub(crate) fn open_for_start(dir: &DataDir) -> Result<Self, StartError> {
+        Self::open(dir).map_err(|error| StartError::DataDir { dir: dir.clone(), error })
     }
 
     /// Where it is.

@@ -9,7 +9,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use shared::{
     domain::Clock,
     embedded::EmbeddedChanges,
-    queue::{Queue, QueueName},
+    queue::{Queue, QueueDepth, QueueName},
     store::StoreError,
     telemetry::names,
 };
@@ -73,12 +73,18 @@ fn describe() {
 struct Scrape {
     recorder: PrometheusHandle,
     queue: Arc<dyn Queue>,
-    changes: EmbeddedChanges,
+    changes: Option<EmbeddedChanges>,
     clock: Clock,
 }
 
-/// `GET /metrics` of this recorder, of these queues and of this log of changes, which are looked at when asked.
-pub fn router(recorder: PrometheusHandle, queue: Arc<dyn Queue>, changes: EmbeddedChanges, clock: Clock) -> Router {
+/// `GET /metrics` of this recorder, of these queues and of this log of changes, if there is one, which are looked at when
+/// asked.
+pub fn router(
+    recorder: PrometheusHandle,
+    queue: Arc<dyn Queue>,
+    changes: Option<EmbeddedChanges>,
+    clock: Clock,
+) -> Router {
     Router::new().route("/metrics", get(scrape)).with_state(Scrape { recorder, queue, changes, clock })
 }
 
@@ -88,7 +94,9 @@ async fn scrape(State(scrape): State<Scrape>) -> impl IntoResponse {
             warn!(queue = name.name(), %error, "The depth of {} is not known", name.name());
         }
     }
-    if let Err(error) = refresh_changes(&scrape.changes, &scrape.clock).await {
+    if let Some(changes) = &scrape.changes
+        && let Err(error) = refresh_changes(changes, &scrape.clock).await
+    {
         warn!(%error, "How many changes wait is not known");
     }
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], scrape.recorder.render())
@@ -100,7 +108,7 @@ async fn refresh(queue: &dyn Queue, name: QueueName) -> Result<(), shared::queue
     gauge!(names::QUEUE_VISIBLE, "queue" => label).set(count(depth.visible));
     gauge!(names::QUEUE_IN_FLIGHT, "queue" => label).set(count(depth.in_flight));
     gauge!(names::QUEUE_DELAYED, "queue" => label).set(count(depth.delayed));
-    gauge!(names::QUEUE_OLDEST_SECONDS, "queue" => label).set(depth.oldest_age.unwrap_or_default().as_secs_f64());
+    gauge!(names::QUEUE_OLDEST_SECONDS, "queue" => label).set(oldest_seconds(depth));
     Ok(())
 }
 
@@ -110,6 +118,15 @@ async fn refresh_changes(changes: &EmbeddedChanges, clock: &Clock) -> Result<(),
     gauge!(names::CHANGES_WAITING).set(count(backlog.changes));
     gauge!(names::CHANGES_OLDEST_SECONDS).set(age.as_secs_f64());
     Ok(())
+}
+
+/// Prometheus's word for a value that is not known is NaN.
+fn oldest_seconds(depth: QueueDepth) -> f64 {
+    match depth.oldest_age {
+        Some(age) => age.as_secs_f64(),
+        None if depth.visible == 0 => 0.0,
+        None => f64::NAN,
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "exact to 9e15 messages")]

@@ -43,6 +43,16 @@ pub(crate) struct Workers {
     pub(crate) changes: Option<Arc<dyn ChangeLog>>,
 }
 
+/// Where messages come from.
+#[derive(Debug)]
+pub(crate) struct Sources {
+    pub(crate) queue: Arc<dyn Queue>,
+    /// Raised after each invocation.
+    pub(crate) progress: watch::Sender<u64>,
+    /// How long a stop waits for messages that are on their way.
+    pub(crate) last_receive: Duration,
+}
+
 /// The parts, as they run.
 #[derive(Debug)]
 pub(crate) struct Parts {
@@ -82,7 +92,7 @@ impl Parts {
         listener: TcpListener,
         recorder: PrometheusHandle,
         queue: Arc<dyn Queue>,
-        changes: EmbeddedChanges,
+        changes: Option<EmbeddedChanges>,
         clock: &Clock,
     ) {
         let router = metrics::router(recorder.clone(), queue, changes, clock.clone());
@@ -95,15 +105,12 @@ impl Parts {
     }
 
     /// Takes messages from PostQ, JobQ and ChangeQ, and changes from their log.
-    pub(crate) fn work(
-        &mut self,
-        Workers { fetcher, jobs, stream, changes }: Workers,
-        config: &Config,
-        queue: &Arc<dyn Queue>,
-        clock: &Clock,
-        progress: &watch::Sender<u64>,
-    ) {
-        let source = |name, mapping| EventSource::new(Arc::clone(queue), name, mapping, progress.clone());
+    pub(crate) fn work(&mut self, workers: Workers, config: &Config, clock: &Clock, sources: &Sources) {
+        let Workers { fetcher, jobs, stream, changes } = workers;
+        let source = |name, mapping| {
+            EventSource::new(Arc::clone(&sources.queue), name, mapping, sources.progress.clone())
+                .with_last_receive(sources.last_receive)
+        };
         let timeout = config.fan_out.timeout;
         let fan_outs = source(QueueName::PostQ, config.fan_out).run(
             move |event| {
@@ -120,7 +127,7 @@ impl Parts {
             self.stop.clone(),
         );
         if let Some(log) = changes {
-            let reader = ChangeReader::new(log, stream.clone(), clock.clone(), progress.clone());
+            let reader = ChangeReader::new(log, stream.clone(), clock.clone(), sources.progress.clone());
             self.spawn("the change reader", reader.run(self.stop.clone()));
         }
         let clock = clock.clone();
@@ -136,19 +143,19 @@ impl Parts {
         self.spawn("the event source of JobQ", deliveries);
     }
 
-    /// Sweeps the outbox and removes what has expired.
-    pub(crate) fn sweep(&mut self, sweeper: OutboxSweeper, store: EmbeddedStore, clock: &Clock) {
-        let now = {
-            let clock = clock.clone();
-            move || clock.now()
-        };
-        let sweeps = {
-            let now = now.clone();
-            every(limits::SWEEP_INTERVAL, clock.clone(), self.stop.clone(), move || sweep(sweeper.clone(), now()))
-        };
-        let expiry =
-            every(EXPIRY_INTERVAL, clock.clone(), self.stop.clone(), move || remove_expired(store.clone(), now()));
+    /// Sweeps the outbox.
+    pub(crate) fn sweep(&mut self, sweeper: OutboxSweeper, clock: &Clock) {
+        let now = clock.clone();
+        let sweeps =
+            every(limits::SWEEP_INTERVAL, clock.clone(), self.stop.clone(), move || sweep(sweeper.clone(), now.now()));
         self.spawn("the sweeper", sweeps);
+    }
+
+    /// Removes what has expired.
+    pub(crate) fn expire(&mut self, store: EmbeddedStore, clock: &Clock) {
+        let now = clock.clone();
+        let expiry =
+            every(EXPIRY_INTERVAL, clock.clone(), self.stop.clone(), move || remove_expired(store.clone(), now.now()));
         self.spawn("the expiry", expiry);
     }
 }

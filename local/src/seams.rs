@@ -27,6 +27,9 @@ pub struct Seams {
     pub wrap_queue: Option<Wrap<dyn Queue>>,
     /// Around the log of changes, as its reader sees it: faults, duplicates.
     pub wrap_changes: Option<Wrap<dyn ChangeLog>>,
+    /// Clients of AWS in place of those that the environment describes.
+    #[cfg(feature = "aws")]
+    pub aws_clients: Option<crate::aws::AwsClients>,
     /// Where the time comes from.
     pub clock: Clock,
     /// Whether messages are taken from the queues, and changes from their log.
@@ -40,7 +43,7 @@ pub struct Seams {
     pub hashing: HashingOptions,
     /// How soon a failed message is tried again.
     pub retry_pauses: RetryPauses,
-    /// How a fan-out is cut.
+    /// How a fan-out is cut. On SQS the backlog is not looked at.
     pub fan_out: FanOutOptions,
 }
 
@@ -50,6 +53,8 @@ impl Default for Seams {
             wrap_store: None,
             wrap_queue: None,
             wrap_changes: None,
+            #[cfg(feature = "aws")]
+            aws_clients: None,
             clock: Clock::System,
             workers: true,
             changes: true,

@@ -13,13 +13,14 @@ use shared::{
         feeds::FeedService,
         graph::GraphService,
         notifications::NotificationService,
-        passwords::HashingOptions,
         posts::{PostService, PublishService},
-        tokens::TokenKeys,
+        tokens::AccessTokens,
     },
     store::Store,
 };
 use tokio::sync::watch;
+
+use crate::seams::Seams;
 
 /// How often [`Services::drain`] looks again when no invocation ends meanwhile.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
@@ -64,15 +65,14 @@ impl Services {
     pub(crate) fn new(
         store: Arc<dyn Store>,
         queue: Arc<dyn Queue>,
-        clock: Clock,
-        keys: &TokenKeys,
-        hashing: &HashingOptions,
+        seams: &Seams,
+        tokens: AccessTokens,
         pipeline: Pipeline,
     ) -> Self {
         let ids = Arc::new(IdGenerator::new());
         let graph = GraphService::new(Arc::clone(&store), Arc::clone(&ids));
         Self {
-            accounts: AccountService::new(Arc::clone(&store), graph.clone(), keys, hashing),
+            accounts: AccountService::new(Arc::clone(&store), graph.clone(), tokens, &seams.hashing),
             graph,
             posts: PostService::new(Arc::clone(&store)),
             feeds: FeedService::new(Arc::clone(&store)),
@@ -80,7 +80,7 @@ impl Services {
             publishing: PublishService::new(Arc::clone(&store), Arc::clone(&queue), Arc::clone(&ids)),
             store,
             queue,
-            clock,
+            clock: seams.clock.clone(),
             ids,
             pipeline,
         }

@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use futures::FutureExt as _;
 use shared::{
-    batch::{BatchDriver, RetryPauses, chain},
+    batch::{BatchDriver, RetryPauses},
     changes::Change,
     domain::Timestamp,
     messages::ChangeMessage,
@@ -23,7 +23,7 @@ use shared::{
         ServiceError,
         changes::{Applied, ChangeService},
     },
-    telemetry::names,
+    telemetry::{chain, names},
 };
 use tracing::{error, warn};
 

@@ -1,25 +1,30 @@
 //! The Lambda function behind Social's change stream and ChangeQ: telemetry, configuration, clients, run.
 
-use std::sync::Arc;
+use std::{process::ExitCode, sync::Arc};
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;
 use shared::{
-    aws::{DynamoStore, SqsOptions, SqsQueue, config as aws},
+    aws::{DynamoStore, SqsOptions, SqsQueue, config as aws, emf::FunctionMetrics, function},
     batch::RetryPauses,
     domain::{Clock, IdGenerator},
     service::changes::ChangeService,
-    telemetry::{self, LogFormat},
 };
 use stream_handler::{StreamHandler, config::Config, event::Event};
 
 #[tokio::main]
-async fn main() -> Result<(), Error> {
-    telemetry::init(LogFormat::Json);
+async fn main() -> ExitCode {
+    function::run(serve).await
+}
+
+async fn serve() -> Result<(), Error> {
+    let metrics = FunctionMetrics::install();
     let config = Config::from_lookup(aws::environment)?;
     let sdk = aws::load_sdk_config().await;
     let store = Arc::new(DynamoStore::new(&aws::dynamodb_client(&sdk), config.tables));
-    let queue = Arc::new(SqsQueue::new(&aws::sqs_client(&sdk), config.queues, SqsOptions::default()));
+    let queue =
+        Arc::new(SqsQueue::new(&aws::sqs_client(&sdk), config.queues, SqsOptions::default()).beginning_traces());
+    function::warm_up(&store, Some(&queue)).await;
 
     let changes = ChangeService::new(store, Arc::new(IdGenerator::new()));
     let handler = &StreamHandler::new(Arc::new(changes), queue, RetryPauses::default());
@@ -30,5 +35,5 @@ async fn main() -> Result<(), Error> {
             Event::Queue(event) => serde_json::to_value(handler.handle_queue(event, now).await)?,
         })
     };
-    lambda_runtime::run(service_fn(handle)).await
+    lambda_runtime::run(metrics.flushed_after(service_fn(handle))).await
 }

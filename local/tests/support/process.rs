@@ -42,6 +42,15 @@ impl Server {
         Self::of(tweeter(&SERVE).arg(data_dir).args(more))
     }
 
+    /// The same with these variables set.
+    pub fn start_with_environment(
+        data_dir: &Path,
+        more: &[&str],
+        environment: impl IntoIterator<Item = (&'static str, String)>,
+    ) -> Self {
+        Self::of(tweeter(&SERVE).arg(data_dir).args(more).envs(environment))
+    }
+
     /// The same under a soft limit of open files.
     pub fn start_with_open_files(data_dir: &Path, soft_limit: u32) -> Self {
         let limited = format!("ulimit -Sn {soft_limit} && exec \"$@\"");

@@ -28,6 +28,7 @@ pub mod posts;
 mod rounds;
 pub mod sessions;
 pub mod sweep;
+mod token_signature;
 pub mod tokens;
 pub mod views;
 
