@@ -257,6 +257,8 @@ fn router(services: &Services, cors_origins: &[HeaderValue]) -> axum::Router {
         graph: services.graph.clone(),
         posts: services.posts.clone(),
         feeds: services.feeds.clone(),
+        likes: services.likes.clone(),
+        comments: services.comments.clone(),
         store: Arc::clone(&services.store),
         clock: services.clock.clone(),
     };

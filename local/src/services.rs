@@ -10,8 +10,10 @@ use shared::{
     service::{
         ServiceError,
         accounts::AccountService,
+        comments::CommentService,
         feeds::FeedService,
         graph::GraphService,
+        likes::LikeService,
         passwords::HashingOptions,
         posts::{PostService, PublishService},
         tokens::TokenKeys,
@@ -42,6 +44,10 @@ pub struct Services {
     pub posts: PostService,
     /// Feeds.
     pub feeds: FeedService,
+    /// Likes.
+    pub likes: LikeService,
+    /// Comments.
+    pub comments: CommentService,
     /// Publishing.
     pub publishing: PublishService,
     pipeline: Pipeline,
@@ -73,6 +79,8 @@ impl Services {
             graph,
             posts: PostService::new(Arc::clone(&store)),
             feeds: FeedService::new(Arc::clone(&store)),
+            likes: LikeService::new(Arc::clone(&store)),
+            comments: CommentService::new(Arc::clone(&store), Arc::clone(&ids)),
             publishing: PublishService::new(Arc::clone(&store), Arc::clone(&queue), Arc::clone(&ids)),
             store,
             queue,

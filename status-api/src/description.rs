@@ -24,6 +24,7 @@ use crate::state::ApiState;
         (name = "accounts", description = "Registering, logging in, profiles"),
         (name = "graph", description = "Who follows whom"),
         (name = "posts", description = "Posts, stories and the feed"),
+        (name = "reactions", description = "Likes and comments"),
         (name = "operations", description = "For those who run it"),
     ),
 )]

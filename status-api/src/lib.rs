@@ -5,18 +5,21 @@
 //! - [`auth`]: registering, logging in, refreshing, logging out.
 //! - [`users`]: profiles. [`follows`]: the graph.
 //! - [`posts`]: one post, stories. [`feed`]: the caller's feed.
+//! - [`likes`], [`comments`]: what people make of a post.
 //! - [`health`]: whether the stores answer.
 //! - [`description`]: the OpenAPI document of all of it.
 //! - [`state`]: what the endpoints work with.
 //! - `config`: what the Lambda function is told.
 
 pub mod auth;
+pub mod comments;
 #[cfg(feature = "lambda")]
 pub mod config;
 pub mod description;
 pub mod feed;
 pub mod follows;
 pub mod health;
+pub mod likes;
 pub mod posts;
 pub mod state;
 pub mod users;
@@ -58,13 +61,17 @@ pub fn router(api: Api, publishing: Option<PublishService>, options: &HttpOption
 fn routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::default()
         .merge(auth::routes())
-        .routes(routes!(users::profile))
+        .routes(routes!(users::profile, users::edit_profile))
         .routes(routes!(follows::follow, follows::unfollow))
         .routes(routes!(follows::followers))
         .routes(routes!(follows::following))
         .routes(routes!(posts::post))
         .routes(routes!(posts::story))
         .routes(routes!(feed::feed))
+        .routes(routes!(likes::like, likes::unlike))
+        .routes(routes!(likes::likes))
+        .routes(routes!(comments::create_comment, comments::comments))
+        .routes(routes!(comments::delete_comment))
         .routes(routes!(health::health))
         .routes(routes!(description::openapi))
 }

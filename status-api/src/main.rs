@@ -8,8 +8,8 @@ use shared::{
     domain::{Clock, IdGenerator},
     limits,
     service::{
-        accounts::AccountService, feeds::FeedService, graph::GraphService, passwords::HashingOptions,
-        posts::PostService,
+        accounts::AccountService, comments::CommentService, feeds::FeedService, graph::GraphService,
+        likes::LikeService, passwords::HashingOptions, posts::PostService,
     },
     store::Store,
     telemetry::{self, LogFormat},
@@ -24,13 +24,15 @@ async fn main() -> Result<(), Error> {
     let store: Arc<dyn Store> = Arc::new(DynamoStore::new(&client, config.tables));
 
     // post-handler makes the posts' ids, on another machine.
-    let graph =
-        GraphService::new(Arc::clone(&store), Arc::new(IdGenerator::new())).with_clock_skew(limits::MAX_CLOCK_SKEW);
+    let ids = Arc::new(IdGenerator::new());
+    let graph = GraphService::new(Arc::clone(&store), Arc::clone(&ids)).with_clock_skew(limits::MAX_CLOCK_SKEW);
     let api = Api {
         accounts: AccountService::new(Arc::clone(&store), graph.clone(), &config.keys, &HashingOptions::default()),
         graph,
         posts: PostService::new(Arc::clone(&store)),
         feeds: FeedService::new(Arc::clone(&store)),
+        likes: LikeService::new(Arc::clone(&store)),
+        comments: CommentService::new(Arc::clone(&store), ids),
         store,
         clock: Clock::System,
     };

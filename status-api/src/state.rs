@@ -7,7 +7,10 @@ use bytes::Bytes;
 use shared::{
     domain::Clock,
     http::Authentication,
-    service::{accounts::AccountService, feeds::FeedService, graph::GraphService, posts::PostService},
+    service::{
+        accounts::AccountService, comments::CommentService, feeds::FeedService, graph::GraphService,
+        likes::LikeService, posts::PostService,
+    },
     store::Store,
 };
 
@@ -24,6 +27,10 @@ pub struct Api {
     pub posts: PostService,
     /// Feeds.
     pub feeds: FeedService,
+    /// Likes.
+    pub likes: LikeService,
+    /// Comments.
+    pub comments: CommentService,
     /// Waited for before an answer to a write leaves, and probed for health.
     pub store: Arc<dyn Store>,
     /// The time.

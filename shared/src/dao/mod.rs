@@ -5,6 +5,7 @@
 //! Reads that need no consistent answer are asked eventually first; what is missing then is asked again consistently,
 //! so that a copy that lags never makes something that was answered look absent.
 
+mod comments;
 pub mod counts;
 mod credentials;
 mod feeds;
@@ -16,12 +17,13 @@ mod posts;
 mod sessions;
 mod users;
 
+pub use comments::{Comments, StoredComment};
 pub use counts::Counts;
 pub use credentials::{Credentials, PasswordHash, StoredCredentials};
 pub use feeds::Feeds;
 pub use follows::{Edge, Follows};
 pub use idempotency::{IdempotencyRecord, IdempotencyRecords};
-pub use likes::Likes;
+pub use likes::{Like, Likes};
 pub use outbox::{Outbox, OutboxEntry};
 pub use posts::{Posts, StoredPost};
 pub use sessions::{SessionId, Sessions, StoredToken};

@@ -3,7 +3,7 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use uuid::Uuid;
 
-use crate::domain::{PostId, UserId};
+use crate::domain::{CommentId, PostId, UserId};
 
 /// A kind of list. A cursor of one kind does not decode for another.
 pub trait Listing: Send + Sync + 'static {
@@ -35,7 +35,7 @@ macro_rules! id_position {
     )*};
 }
 
-id_position!(UserId, PostId);
+id_position!(UserId, PostId, CommentId);
 
 macro_rules! listings {
     ($($(#[$doc:meta])* $listing:ident = $tag:literal, $position:ty;)*) => {$(
@@ -59,6 +59,10 @@ listings! {
     Story = 3, PostId;
     /// A reader's feed.
     Feed = 4, PostId;
+    /// Who likes a post.
+    Likers = 5, UserId;
+    /// The comments on a post.
+    Comments = 6, CommentId;
 }
 
 /// Tag and id.
@@ -96,6 +100,8 @@ mod tests {
             prop_assert_eq!(decode::<Following>(&cursor), None);
             prop_assert_eq!(decode::<Story>(&cursor), None);
             prop_assert_eq!(decode::<Feed>(&cursor), None);
+            prop_assert_eq!(decode::<Likers>(&cursor), None);
+            prop_assert_eq!(decode::<Comments>(&cursor), None);
         }
 
         #[test]

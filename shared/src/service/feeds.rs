@@ -60,7 +60,7 @@ impl FeedService {
         let found = self.views.find(reader, &entries.items).await?;
         let authors = found.authors();
         let (profiles, edges) =
-            tokio::try_join!(self.users.get_all(&authors), self.follows.edges_from(reader, &authors))?;
+            tokio::try_join!(self.users.get_all_for(reader, &authors), self.follows.edges_from(reader, &authors))?;
         let is_current = |post: PostId| match found.author_of(post) {
             Some(author) => author == reader || is_shown(post, edges.get(&author)),
             None => false,

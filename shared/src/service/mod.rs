@@ -4,6 +4,7 @@
 //! - [`graph`]: who follows whom.
 //! - [`posts`]: publishing, one post, a story.
 //! - [`feeds`]: a reader's feed.
+//! - [`likes`], [`comments`]: what people make of a post.
 //! - [`views`]: posts as one reader sees them.
 //! - [`pages`]: filling a page where some entries are dead.
 //! - [`fan_out`]: from PostQ to JobQ, page by page of followers.
@@ -13,11 +14,13 @@
 
 pub mod accounts;
 pub mod changes;
+pub mod comments;
 pub mod delivery;
 mod error;
 pub mod fan_out;
 pub mod feeds;
 pub mod graph;
+pub mod likes;
 pub mod pages;
 pub mod passwords;
 pub mod posts;
