@@ -11,7 +11,7 @@ use shared::{
     dao::{Comments, Likes},
     domain::{Comment, CommentText, IdGenerator, PostId, UserId},
     keys, limits,
-    store::{BatchWrite, Changes, Item, Table, Write},
+    store::{BatchWrite, Changes, Condition, Item, Table, Write},
 };
 use support::{Answer, START, TestApi, request};
 
@@ -76,7 +76,7 @@ fn texts(items: &[Value]) -> Vec<&str> {
 async fn mark_deleted(api: &TestApi, post: &str) {
     let set = [("deleted_at".into(), 1.into())].into();
     let changes = Changes { set, ..Changes::default() };
-    let write = Write::Update { key: keys::post(post_id(post)), changes, condition: Default::default() };
+    let write = Write::Update { key: keys::post(post_id(post)), changes, condition: Condition::Always };
     assert!(api.store.write(Table::Social, write).await.unwrap().is_applied());
 }
 
@@ -319,7 +319,7 @@ async fn deleting_a_comment_again_is_the_same_for_30_days() {
     let id = comment(&api, &bob, &post, "gone").await.is(201).text_of("comment_id");
     api.watched.lose_answers(1);
     delete_comment(&api, &bob, &post, &id).await.is(204);
-    api.clock.advance(limits::DELETED_TTL - Duration::from_millis(1));
+    api.clock.advance(limits::DELETED_TTL.saturating_sub(Duration::from_millis(1)));
     let bob = log_in(&api, "bob", &bob).await;
     delete_comment(&api, &bob, &post, &id).await.is(204);
     api.clock.advance(Duration::from_millis(1));

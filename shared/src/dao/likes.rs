@@ -71,7 +71,7 @@ impl Likes {
     pub async fn liked_of(&self, user: UserId, posts: &[PostId]) -> Result<HashSet<PostId>, StoreError> {
         let keys: Vec<Key> = posts.iter().map(|post| keys::like(user, *post)).collect();
         let items = batch_get_all(self.store.as_ref(), Table::Social, &keys, Consistency::Strong).await?;
-        Ok(items.iter().map(|item| item.parsed_sort()).collect::<Result<_, _>>()?)
+        Ok(items.iter().map(Item::parsed_sort).collect::<Result<_, _>>()?)
     }
 
     /// Who likes a post: by rising shard, in it by rising id, so that the id of the last one says where to go on. Read
