@@ -237,6 +237,8 @@ fn router(services: &Services, cors_origins: &[HeaderValue]) -> axum::Router {
         posts: services.posts.clone(),
         feeds: services.feeds.clone(),
         notifications: services.notifications.clone(),
+        likes: services.likes.clone(),
+        comments: services.comments.clone(),
         store: Arc::clone(&services.store),
         clock: services.clock.clone(),
     };

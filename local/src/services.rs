@@ -10,8 +10,10 @@ use shared::{
     service::{
         ServiceError,
         accounts::AccountService,
+        comments::CommentService,
         feeds::FeedService,
         graph::GraphService,
+        likes::LikeService,
         notifications::NotificationService,
         posts::{PostService, PublishService},
         tokens::AccessTokens,
@@ -46,6 +48,10 @@ pub struct Services {
     pub feeds: FeedService,
     /// Notifications.
     pub notifications: NotificationService,
+    /// Likes.
+    pub likes: LikeService,
+    /// Comments.
+    pub comments: CommentService,
     /// Publishing.
     pub publishing: PublishService,
     pipeline: Pipeline,
@@ -77,6 +83,8 @@ impl Services {
             posts: PostService::new(Arc::clone(&store)),
             feeds: FeedService::new(Arc::clone(&store)),
             notifications: NotificationService::new(Arc::clone(&store)),
+            likes: LikeService::new(Arc::clone(&store)),
+            comments: CommentService::new(Arc::clone(&store), Arc::clone(&ids)),
             publishing: PublishService::new(Arc::clone(&store), Arc::clone(&queue), Arc::clone(&ids)),
             store,
             queue,

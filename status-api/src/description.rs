@@ -25,6 +25,7 @@ use crate::state::ApiState;
         (name = "graph", description = "Who follows whom"),
         (name = "posts", description = "Posts, stories and the feed"),
         (name = "notifications", description = "What others did that concerns the caller"),
+        (name = "reactions", description = "Likes and comments"),
         (name = "operations", description = "For those who run it"),
     ),
 )]

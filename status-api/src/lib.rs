@@ -6,18 +6,21 @@
 //! - [`users`]: profiles. [`follows`]: the graph.
 //! - [`posts`]: one post, stories. [`feed`]: the caller's feed.
 //! - [`notifications`]: what others did that concerns the caller.
+//! - [`likes`], [`comments`]: what people make of a post.
 //! - [`health`]: whether the stores answer.
 //! - [`description`]: the OpenAPI document of all of it.
 //! - [`state`]: what the endpoints work with.
 //! - `config`: what the Lambda function is told.
 
 pub mod auth;
+pub mod comments;
 #[cfg(feature = "lambda")]
 pub mod config;
 pub mod description;
 pub mod feed;
 pub mod follows;
 pub mod health;
+pub mod likes;
 pub mod notifications;
 pub mod posts;
 pub mod state;
@@ -60,7 +63,7 @@ pub fn router(api: Api, publishing: Option<PublishService>, options: &HttpOption
 fn routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::default()
         .merge(auth::routes())
-        .routes(routes!(users::profile))
+        .routes(routes!(users::profile, users::edit_profile))
         .routes(routes!(follows::follow, follows::unfollow))
         .routes(routes!(follows::followers))
         .routes(routes!(follows::following))
@@ -69,6 +72,10 @@ fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(feed::feed))
         .routes(routes!(notifications::notifications))
         .routes(routes!(notifications::mark_read))
+        .routes(routes!(likes::like, likes::unlike))
+        .routes(routes!(likes::likes))
+        .routes(routes!(comments::create_comment, comments::comments))
+        .routes(routes!(comments::delete_comment))
         .routes(routes!(health::health))
         .routes(routes!(description::openapi))
 }

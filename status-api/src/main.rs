@@ -7,8 +7,9 @@ use shared::{
     aws::{DynamoStore, config as aws, emf::FunctionMetrics, function},
     domain::{Clock, IdGenerator},
     service::{
-        accounts::AccountService, feeds::FeedService, graph::GraphService, notifications::NotificationService,
-        passwords::HashingOptions, posts::PostService, tokens::AccessTokens,
+        accounts::AccountService, comments::CommentService, feeds::FeedService, graph::GraphService,
+        likes::LikeService, notifications::NotificationService, passwords::HashingOptions, posts::PostService,
+        tokens::AccessTokens,
     },
     store::Store,
 };
@@ -36,13 +37,16 @@ async fn serve() -> Result<(), Error> {
     let (tokens, ()) = tokio::join!(tokens, function::warm_up(&store, None));
 
     let store: Arc<dyn Store> = store;
-    let graph = GraphService::new(Arc::clone(&store), Arc::new(IdGenerator::new()));
+    let ids = Arc::new(IdGenerator::new());
+    let graph = GraphService::new(Arc::clone(&store), Arc::clone(&ids));
     let api = Api {
         accounts: AccountService::new(Arc::clone(&store), graph.clone(), tokens?, &HashingOptions::default()),
         graph,
         posts: PostService::new(Arc::clone(&store)),
         feeds: FeedService::new(Arc::clone(&store)),
         notifications: NotificationService::new(Arc::clone(&store)),
+        likes: LikeService::new(Arc::clone(&store)),
+        comments: CommentService::new(Arc::clone(&store), ids),
         store,
         clock,
     };

@@ -8,8 +8,8 @@ use shared::{
     domain::Clock,
     http::Authentication,
     service::{
-        accounts::AccountService, feeds::FeedService, graph::GraphService, notifications::NotificationService,
-        posts::PostService,
+        accounts::AccountService, comments::CommentService, feeds::FeedService, graph::GraphService,
+        likes::LikeService, notifications::NotificationService, posts::PostService,
     },
     store::Store,
 };
@@ -29,6 +29,10 @@ pub struct Api {
     pub feeds: FeedService,
     /// Notifications.
     pub notifications: NotificationService,
+    /// Likes.
+    pub likes: LikeService,
+    /// Comments.
+    pub comments: CommentService,
     /// Waited for before an answer to a write leaves, and probed for health.
     pub store: Arc<dyn Store>,
     /// The time.

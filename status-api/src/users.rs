@@ -1,13 +1,52 @@
-//! `GET /v1/users/{user}`
+//! `GET` and `PATCH /v1/users/{user}`
 
 use axum::{Json, extract::State};
-use shared::http::{
-    Caller, PathUser, Problem,
-    openapi::{CommonProblems, PathProblems, TokenProblems, UserParam},
-    shapes::ProfileShape,
+use serde::Deserialize;
+use shared::{
+    domain::{Bio, DisplayName},
+    http::{
+        ApiJson, Caller, FieldErrors, PathUser, Problem,
+        body::present,
+        openapi::{BodyProblems, CommonProblems, OwnerProblems, PathProblems, TokenProblems, UserParam},
+        shapes::ProfileShape,
+    },
+    service::accounts::ProfileEdit,
 };
+use utoipa::ToSchema;
+use uuid::Uuid;
 
 use crate::state::ApiState;
+
+/// What to change of a profile; what is not there stays as it is.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EditProfileRequest {
+    /// The name shown; not only white space.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = String, required = false, min_length = 1, max_length = 50, pattern = r"\S", example = "Alice")]
+    display_name: Option<String>,
+    /// The text about the user.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = String, required = false, max_length = 160, example = "Looks through glasses")]
+    bio: Option<String>,
+    /// The picture: none yet, so null at the most.
+    #[serde(default)]
+    #[schema(value_type = (), required = false)]
+    avatar_media_id: Option<Uuid>,
+}
+
+impl EditProfileRequest {
+    fn validate(&self) -> Result<ProfileEdit, Problem> {
+        let mut errors = FieldErrors::new();
+        let display_name =
+            errors.take("display_name", self.display_name.as_deref().map(DisplayName::parse).transpose());
+        let bio = errors.take("bio", self.bio.as_deref().map(Bio::parse).transpose());
+        if self.avatar_media_id.is_some() {
+            errors.add("avatar_media_id", "must be null: there are no media yet");
+        }
+        errors.finish(display_name.zip(bio).map(|(display_name, bio)| ProfileEdit { display_name, bio }))
+    }
+}
 
 /// Look at a profile
 ///
@@ -29,5 +68,31 @@ pub async fn profile(
     user: PathUser,
 ) -> Result<Json<ProfileShape>, Problem> {
     let profile = api.accounts.profile(caller, &user.get()?).await?;
+    Ok(Json(profile.into()))
+}
+
+/// Edit the caller's profile
+///
+/// `{user}` is `me`: nobody edits another's.
+#[utoipa::path(
+    patch,
+    path = "/v1/users/{user}",
+    tag = "accounts",
+    security(("bearer" = [])),
+    params(UserParam),
+    request_body = EditProfileRequest,
+    responses(
+        (status = 200, description = "The profile as it is now", body = ProfileShape),
+        TokenProblems, BodyProblems, OwnerProblems, PathProblems, CommonProblems,
+    ),
+)]
+pub async fn edit_profile(
+    Caller(caller): Caller,
+    State(api): State<ApiState>,
+    user: PathUser,
+    ApiJson(request): ApiJson<EditProfileRequest>,
+) -> Result<Json<ProfileShape>, Problem> {
+    let edit = request.validate()?;
+    let profile = api.accounts.edit_profile(caller, &user.get()?, &edit).await?;
     Ok(Json(profile.into()))
 }

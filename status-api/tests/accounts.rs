@@ -6,7 +6,12 @@ use std::{num::NonZeroUsize, time::Duration};
 
 use http::Method;
 use serde_json::{Value, json};
-use shared::{http::HttpOptions, service::passwords::HashingOptions};
+use shared::{
+    http::HttpOptions,
+    keys,
+    service::passwords::HashingOptions,
+    store::{Item, Table, Write},
+};
 use support::{PASSWORD, TestApi, metrics::Metrics, registration};
 
 /// A body with what differs from run to run replaced.
@@ -311,4 +316,86 @@ async fn every_limit_of_a_registration_has_two_sides() {
     let all = json!({"handle": "a", "email": "b", "password": "c", "display_name": ""});
     let answer = api.post("/v1/auth/register", None, &all).await.problem(422, "invalid");
     assert_eq!(answer.fields(), ["handle", "email", "password", "display_name"]);
+}
+
+#[tokio::test]
+async fn editing_a_profile_changes_what_is_named_and_leaves_the_rest() {
+    let api = TestApi::start();
+    let (alice, bob) = (api.token_of("alice").await, api.token_of("bob").await);
+    let edit = async |body: Value| api.patch("/v1/users/me", Some(&alice), &body).await.is(200).json();
+    let said = |profile: &Value| [profile["display_name"].clone(), profile["bio"].clone()];
+    assert_eq!(said(&edit(json!({"bio": "🦀".repeat(160)})).await), [json!("alice"), json!("🦀".repeat(160))]);
+    let profile = edit(json!({"display_name": " Alice 🦀", "avatar_media_id": null})).await;
+    assert_eq!(said(&profile), [json!(" Alice 🦀"), json!("🦀".repeat(160))]);
+    assert_eq!(edit(json!({})).await, profile);
+    assert_eq!(api.get("/v1/users/me", &alice).await.json(), profile);
+    let emptied = edit(json!({"bio": ""})).await;
+    assert_eq!(said(&emptied), [json!(" Alice 🦀"), json!("")]);
+    assert_eq!(said(&api.get("/v1/users/@alice", &bob).await.json()), said(&emptied));
+    let post = api.post("/v1/posts", Some(&alice), &json!({"text": "hello"})).await.is(201).json();
+    assert_eq!(post["author"]["display_name"], " Alice 🦀");
+}
+
+#[tokio::test]
+async fn every_limit_of_a_profile_has_two_sides() {
+    let api = TestApi::start();
+    let token = api.token_of("alice").await;
+    let before = api.get("/v1/users/me", &token).await.text;
+    for (body, fields) in [
+        (json!({"display_name": ""}), vec!["display_name"]),
+        (json!({"display_name": " \t"}), vec!["display_name"]),
+        (json!({"display_name": "x".repeat(51)}), vec!["display_name"]),
+        (json!({"display_name": null}), vec!["display_name"]),
+        (json!({"bio": "x".repeat(161)}), vec!["bio"]),
+        (json!({"bio": null}), vec!["bio"]),
+        (json!({"bio": 5}), vec!["bio"]),
+        (json!({"avatar_media_id": "018f6a6e-0000-4000-8000-000000000000"}), vec!["avatar_media_id"]),
+        (json!({"avatar_media_id": "no id"}), vec!["avatar_media_id"]),
+        (json!({"avatar_media_id": 5}), vec!["avatar_media_id"]),
+        (json!({"handle": "other"}), vec!["handle"]),
+        (json!({"bio": "good", "display_name": ""}), vec!["display_name"]),
+        (json!({"bio": "x".repeat(161), "display_name": ""}), vec!["display_name", "bio"]),
+    ] {
+        let answer = api.patch("/v1/users/me", Some(&token), &body).await.problem(422, "invalid");
+        assert_eq!(answer.fields(), fields, "{body}");
+    }
+    assert_eq!(api.get("/v1/users/me", &token).await.text, before);
+    let media = json!({"avatar_media_id": "018f6a6e-0000-4000-8000-000000000000"});
+    let answer = api.patch("/v1/users/me", Some(&token), &media).await;
+    assert_eq!(answer.json()["errors"][0]["message"], "must be null: there are no media yet");
+}
+
+#[tokio::test]
+async fn nobody_edits_the_profile_of_another() {
+    let api = TestApi::start();
+    let alice = api.register("alice").await.is(201).json()["user"]["user_id"].as_str().unwrap().to_owned();
+    let bob = api.token_of("bob").await;
+    let edit = json!({"bio": "mine now"});
+    for user in ["@alice", &alice] {
+        api.patch(&format!("/v1/users/{user}"), Some(&bob), &edit).await.problem(403, "forbidden");
+        api.patch(&format!("/v1/users/{user}"), None, &edit).await.problem(401, "unauthenticated");
+        assert_eq!(api.get(&format!("/v1/users/{user}"), &bob).await.json()["bio"], "");
+    }
+    for user in ["@nobody", "018f6a6e-0000-4000-8000-000000000000", "alice", "%ff"] {
+        api.patch(&format!("/v1/users/{user}"), Some(&bob), &edit).await.problem(404, "not-found");
+    }
+    api.patch("/v1/users/@bob", Some(&bob), &edit).await.is(200);
+    assert_eq!(api.get("/v1/users/me", &bob).await.json()["bio"], "mine now");
+}
+
+#[tokio::test]
+async fn the_counts_of_a_profile_are_those_that_were_counted() {
+    let api = TestApi::start();
+    let alice = api.register("alice").await.is(201);
+    let id = alice.json()["user"]["user_id"].as_str().unwrap().parse().unwrap();
+    let counts = Item::new(keys::user_counts(id)).with("followers", 3).with("following", -1).with("posts", 5);
+    assert!(api.store.write(Table::Social, Write::put(counts)).await.unwrap().is_applied());
+    let shown = |profile: &Value| {
+        ["followers_count", "following_count", "posts_count"].map(|count| profile[count].as_u64().unwrap())
+    };
+    let bob = api.token_of("bob").await;
+    assert_eq!(shown(&api.get("/v1/users/me", &alice.text_of("access_token")).await.json()), [3, 0, 5]);
+    assert_eq!(shown(&api.get("/v1/users/@alice", &bob).await.json()), [3, 0, 5]);
+    let login = json!({"handle": "alice", "password": PASSWORD});
+    assert_eq!(shown(&api.post("/v1/auth/login", None, &login).await.json()["user"]), [3, 0, 5]);
 }

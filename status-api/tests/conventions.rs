@@ -31,7 +31,7 @@ async fn complaints_come_in_the_order_of_the_contract() {
     let token = api.token_of("alice").await;
     let big = "x".repeat(limits::MAX_BODY_BYTES + 1);
     let (good, bad) = (Some(token.as_str()), Some("bad"));
-    let table: [Row; 22] = [
+    let table: [Row; 34] = [
         (Method::DELETE, "/v1/nothing", bad, "text/plain", &big, 404),
         (Method::POST, "/v1/posts/", bad, "text/plain", &big, 404),
         (Method::POST, "/v1/feed", bad, "text/plain", &big, 405),
@@ -54,6 +54,18 @@ async fn complaints_come_in_the_order_of_the_contract() {
         (Method::POST, "/v1/posts", good, JSON, "{\"text\": 5}", 422),
         (Method::GET, "/v1/users/nobody/posts?limit=100", good, "", "", 404),
         (Method::PUT, "/v1/users/nobody/follow", good, "", "", 404),
+        (Method::PATCH, "/v1/users/nobody", bad, "text/plain", &big, 401),
+        (Method::PATCH, "/v1/users/nobody", good, "text/plain", &big, 413),
+        (Method::PATCH, "/v1/users/nobody", good, "text/plain", "{", 415),
+        (Method::PATCH, "/v1/users/nobody", good, JSON, "{\"bio\": 5", 400),
+        (Method::PATCH, "/v1/users/nobody", good, JSON, "{\"bio\": 5}", 422),
+        (Method::PATCH, "/v1/users/nobody", good, JSON, "{\"bio\": \"b\"}", 404),
+        (Method::POST, "/v1/posts/nothing/comments", None, JSON, "{", 401),
+        (Method::POST, "/v1/posts/nothing/comments", good, JSON, "{\"text\": \"\"}", 422),
+        (Method::POST, "/v1/posts/nothing/comments", good, JSON, "{\"text\": \"a\"}", 404),
+        (Method::GET, "/v1/posts/nothing/likes?cursor=x", good, "", "", 400),
+        (Method::GET, "/v1/posts/nothing/comments?limit=0", good, "", "", 422),
+        (Method::DELETE, "/v1/posts/nothing/comments/nothing", None, "", "", 401),
     ];
     for (method, path, token, media_type, body, status) in table {
         let mut builder = request(method.clone(), path, token);
@@ -69,14 +81,18 @@ async fn complaints_come_in_the_order_of_the_contract() {
 #[rstest]
 #[case("/v1/posts", "POST")]
 #[case("/v1/auth/register", "POST")]
-#[case("/v1/users/me", "GET, HEAD")]
+#[case("/v1/users/me", "GET, HEAD, PATCH")]
+#[case("/v1/feed", "GET, HEAD")]
+#[case("/v1/posts/018f6a6e-0000-7000-8000-000000000000/like", "PUT, DELETE")]
+#[case("/v1/posts/018f6a6e-0000-7000-8000-000000000000/comments", "POST, GET, HEAD")]
+#[case("/v1/posts/018f6a6e-0000-7000-8000-000000000000/comments/018f6a6e-0000-7000-8000-000000000000", "DELETE")]
 #[case("/v1/users/me/follow", "PUT, DELETE")]
 #[case("/healthz", "GET, HEAD")]
 #[tokio::test]
 async fn a_wrong_method_is_told_the_right_ones(#[case] path: &str, #[case] allowed: &str) {
     for publishes in [true, false] {
         let api = TestApi::start_with(&HashingOptions::cheap(), &HttpOptions::default(), publishes);
-        for method in [Method::PATCH, Method::OPTIONS, Method::from_bytes(b"BREW").unwrap()] {
+        for method in [Method::TRACE, Method::OPTIONS, Method::from_bytes(b"BREW").unwrap()] {
             let answer = api.bare(method, path, None).await.problem(405, "method-not-allowed");
             assert_eq!(answer.header("allow"), Some(allowed));
         }

@@ -2,11 +2,30 @@
 
 use std::{collections::HashSet, sync::Arc};
 
+use futures::future::try_join_all;
+
+use super::page_from;
 use crate::{
-    domain::{PostId, UserId},
-    keys,
-    store::{Consistency, Key, Store, StoreError, Table, batch_get_all},
+    domain::{Page, PostId, Timestamp, UserId},
+    keys, limits,
+    store::{
+        Consistency, Item, Key, MalformedItem, Order, Outcome, Projection, Query, SortRange, Store, StoreError, Table,
+        Write, batch_get_all, with_retries,
+    },
 };
+
+mod attr {
+    pub const LIKED_AT: &str = "liked_at";
+}
+
+/// That someone likes a post, seen from the post.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Like {
+    /// Who.
+    pub user_id: UserId,
+    /// Since when.
+    pub liked_at: Timestamp,
+}
 
 /// Likes, in Social.
 #[derive(Debug, Clone)]
@@ -20,11 +39,103 @@ impl Likes {
         Self { store }
     }
 
+    /// Makes both sides of a like in one transaction; one that is there stays as it is, with its time.
+    pub async fn create(&self, user: UserId, post: PostId, liked_at: Timestamp) -> Result<(), StoreError> {
+        let sides = Self::both_sides(user, post, liked_at);
+        let writes: Vec<_> = sides.into_iter().map(|side| (Table::Social, Write::create(side))).collect();
+        // Refused: the like is there already, be it by an earlier try of this call whose answer was lost.
+        let _either_way: Outcome = with_retries(|| self.store.transact(writes.clone())).await?;
+        Ok(())
+    }
+
+    /// A like as it is stored, from the user's side and from the post's. Of use by itself only to put many likes into a
+    /// store that nobody reads yet.
+    pub fn both_sides(user: UserId, post: PostId, liked_at: Timestamp) -> [Item; 2] {
+        [keys::like(user, post), keys::liker(post, user)]
+            .map(|key| Item::new(key).with(attr::LIKED_AT, liked_at.as_millis().cast_signed()))
+    }
+
+    /// Removes both sides of a like in one transaction, whether there is one or not.
+    pub async fn remove(&self, user: UserId, post: PostId) -> Result<(), StoreError> {
+        let writes = vec![
+            (Table::Social, Write::delete(keys::like(user, post))),
+            (Table::Social, Write::delete(keys::liker(post, user))),
+        ];
+        // Unconditional, hence never refused.
+        let _applied: Outcome = with_retries(|| self.store.transact(writes.clone())).await?;
+        Ok(())
+    }
+
     /// Which of these posts `user` likes. Read consistently: users see their own likes at once. By key, so that it costs
     /// the same however many they like.
     pub async fn liked_of(&self, user: UserId, posts: &[PostId]) -> Result<HashSet<PostId>, StoreError> {
         let keys: Vec<Key> = posts.iter().map(|post| keys::like(user, *post)).collect();
         let items = batch_get_all(self.store.as_ref(), Table::Social, &keys, Consistency::Strong).await?;
-        Ok(items.iter().map(|item| item.parsed_sort()).collect::<Result<_, _>>()?)
+        Ok(items.iter().map(Item::parsed_sort).collect::<Result<_, _>>()?)
     }
+
+    /// Who likes a post: by rising shard, in it by rising id, so that the id of the last one says where to go on. Read
+    /// consistently: users see their own like at once.
+    ///
+    /// One query, as a post that many like fills a page out of one shard; where it does not, one more of each further
+    /// shard, side by side.
+    pub async fn page_of_likers(
+        &self,
+        post: PostId,
+        after: Option<UserId>,
+        limit: u32,
+    ) -> Result<Page<Like, UserId>, StoreError> {
+        let first = after.map_or(0, keys::liker_shard);
+        let page = self.page_of_shard(post, first, after, limit).await?;
+        if page.next.is_some() {
+            return Ok(page);
+        }
+        let further = (first + 1..limits::LIKER_SHARDS).map(|shard| self.page_of_shard(post, shard, None, limit));
+        Ok(one_after_another(page.items, try_join_all(further).await?, limit as usize))
+    }
+
+    async fn page_of_shard(
+        &self,
+        post: PostId,
+        shard: u8,
+        after: Option<UserId>,
+        limit: u32,
+    ) -> Result<Page<Like, UserId>, StoreError> {
+        let query = Query {
+            table: Table::Social,
+            partition: keys::likers_partition(post, shard),
+            range: SortRange::All,
+            order: Order::Ascending,
+            start_after: after.map(|user| user.to_string()),
+            limit: Some(limit),
+            consistency: Consistency::Strong,
+            projection: Projection::All,
+        };
+        page_from(with_retries(|| self.store.query(&query)).await?, like_from)
+    }
+}
+
+/// A page of at most `limit` likes out of those of a shard that ended and the pages of the shards behind it.
+fn one_after_another(mut items: Vec<Like>, further: Vec<Page<Like, UserId>>, limit: usize) -> Page<Like, UserId> {
+    let mut next = None;
+    for page in further {
+        items.extend(page.items);
+        next = page.next;
+        if next.is_some() {
+            // What follows is in this very shard: the ones behind it are not their turn yet.
+            break;
+        }
+    }
+    if items.len() > limit {
+        items.truncate(limit);
+        next = items.last().map(|like| like.user_id);
+    }
+    Page { items, next }
+}
+
+fn like_from(item: &Item) -> Result<Like, MalformedItem> {
+    Ok(Like {
+        user_id: item.parsed_sort()?,
+        liked_at: Timestamp::from_millis(item.number(attr::LIKED_AT)?.cast_unsigned()),
+    })
 }

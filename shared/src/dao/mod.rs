@@ -7,6 +7,7 @@
 
 mod acts;
 mod backfills;
+mod comments;
 pub mod counts;
 mod credentials;
 mod feeds;
@@ -22,13 +23,14 @@ mod users;
 
 pub use acts::Acts;
 pub use backfills::{Backfills, PendingBackfill};
+pub use comments::{Comments, StoredComment};
 pub use counts::{Counted, Counts};
 pub use credentials::{Credentials, PasswordHash, StoredCredentials};
 pub use feeds::Feeds;
 pub use follows::{Edge, Follows, Window};
 pub use idempotency::{IdempotencyRecord, IdempotencyRecords};
 pub use ledger::Ledger;
-pub use likes::Likes;
+pub use likes::{Like, Likes};
 pub use notifications::{Notifications, Notified};
 pub use outbox::{Outbox, OutboxEntry};
 pub use posts::{Posts, StoredPost};

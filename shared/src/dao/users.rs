@@ -5,7 +5,10 @@ use std::{collections::HashMap, sync::Arc};
 use crate::{
     domain::{Bio, DisplayName, Handle, Profile, Timestamp, User, UserId},
     keys,
-    store::{Condition, Consistency, Item, MalformedItem, Store, StoreError, Table, Write, with_retries},
+    store::{
+        Changes, Condition, Consistency, Item, MalformedItem, Outcome, Store, StoreError, Table, Test, Write,
+        with_retries,
+    },
 };
 
 mod attr {
@@ -14,6 +17,7 @@ mod attr {
     pub const DISPLAY_NAME: &str = "display_name";
     pub const BIO: &str = "bio";
     pub const CREATED_AT: &str = "created_at";
+    pub const DELETED_AT: &str = "deleted_at";
 }
 
 /// Profiles and handle claims, in Social.
@@ -30,19 +34,61 @@ impl Users {
 
     /// One user's profile. Eventual first; a miss is asked again consistently, so a user just registered is found.
     pub async fn get(&self, user: UserId) -> Result<Option<Profile>, StoreError> {
-        let key = keys::profile(user);
-        for consistency in [Consistency::Eventual, Consistency::Strong] {
-            let item = with_retries(|| self.store.get(Table::Social, &key, consistency)).await?;
-            if let Some(item) = item {
-                return Ok(Some(profile_from(user, &item)?));
-            }
+        match self.read(user, Consistency::Eventual).await? {
+            None => self.read(user, Consistency::Strong).await,
+            found => Ok(found),
         }
-        Ok(None)
+    }
+
+    /// One user's profile for that user, who sees at once what they changed. Read consistently.
+    pub async fn get_own(&self, user: UserId) -> Result<Option<Profile>, StoreError> {
+        self.read(user, Consistency::Strong).await
+    }
+
+    /// A user's profile for `viewer`: consistent when it is their own.
+    pub async fn get_for(&self, viewer: UserId, user: UserId) -> Result<Option<Profile>, StoreError> {
+        if viewer == user { self.get_own(user).await } else { self.get(user).await }
+    }
+
+    async fn read(&self, user: UserId, consistency: Consistency) -> Result<Option<Profile>, StoreError> {
+        let key = keys::profile(user);
+        let item = with_retries(|| self.store.get(Table::Social, &key, consistency)).await?;
+        Ok(item.map(|item| profile_from(user, &item)).transpose()?)
     }
 
     /// The profiles of all these users that exist, by id.
     pub async fn get_all(&self, users: &[UserId]) -> Result<HashMap<UserId, Profile>, StoreError> {
         super::get_all(self.store.as_ref(), Table::Social, users, keys::profile, profile_from).await
+    }
+
+    /// The same for `viewer`, whose own profile is read consistently, beside the others.
+    pub async fn get_all_for(&self, viewer: UserId, users: &[UserId]) -> Result<HashMap<UserId, Profile>, StoreError> {
+        let others: Vec<UserId> = users.iter().copied().filter(|user| *user != viewer).collect();
+        let own = async {
+            let is_among = others.len() < users.len();
+            if is_among { self.get_own(viewer).await } else { Ok(None) }
+        };
+        let (mut profiles, own) = futures::try_join!(self.get_all(&others), own)?;
+        profiles.extend(own.map(|profile| (viewer, profile)));
+        Ok(profiles)
+    }
+
+    /// Changes what a user says of themselves; what is `None` stays. Refused when there is no such user. Twice is the
+    /// same as once.
+    pub async fn update(
+        &self,
+        user: UserId,
+        display_name: Option<&DisplayName>,
+        bio: Option<&Bio>,
+    ) -> Result<Outcome, StoreError> {
+        let name = display_name.map(|name| (attr::DISPLAY_NAME.into(), name.as_str().into()));
+        let bio = bio.map(|bio| (attr::BIO.into(), bio.as_str().into()));
+        let write = Write::Update {
+            key: keys::profile(user),
+            changes: Changes { set: name.into_iter().chain(bio).collect(), ..Changes::default() },
+            condition: Condition::Where(vec![Test::Missing(attr::DELETED_AT)]),
+        };
+        with_retries(|| self.store.write(Table::Social, write.clone())).await
     }
 
     /// Who holds a handle. Read consistently: a handle just claimed is found.

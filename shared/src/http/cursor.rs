@@ -3,7 +3,7 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use uuid::Uuid;
 
-use crate::domain::{NotificationId, PostId, UserId};
+use crate::domain::{CommentId, NotificationId, PostId, UserId};
 
 /// A kind of list. A cursor of one kind does not decode for another.
 pub trait Listing: Send + Sync + 'static {
@@ -35,7 +35,7 @@ macro_rules! id_position {
     )*};
 }
 
-id_position!(UserId, PostId, NotificationId);
+id_position!(UserId, PostId, CommentId, NotificationId);
 
 macro_rules! listings {
     ($($(#[$doc:meta])* $listing:ident = $tag:literal, $position:ty;)*) => {$(
@@ -59,7 +59,11 @@ listings! {
     Story = 3, PostId;
     /// A reader's feed.
     Feed = 4, PostId;
-    /// A user's notifications. (5 and 6: who likes a post, and its comments.)
+    /// Who likes a post.
+    Likers = 5, UserId;
+    /// The comments on a post.
+    Comments = 6, CommentId;
+    /// A user's notifications.
     Notifications = 7, NotificationId;
 }
 
@@ -98,6 +102,8 @@ mod tests {
             prop_assert_eq!(decode::<Following>(&cursor), None);
             prop_assert_eq!(decode::<Story>(&cursor), None);
             prop_assert_eq!(decode::<Feed>(&cursor), None);
+            prop_assert_eq!(decode::<Likers>(&cursor), None);
+            prop_assert_eq!(decode::<Comments>(&cursor), None);
         }
 
         #[test]

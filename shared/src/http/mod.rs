@@ -3,7 +3,7 @@
 //! - [`problem`]: the closed list of problem documents, and the one mapping from service errors to them.
 //! - [`caller`]: who sends a request.
 //! - [`body`]: JSON bodies, and the fields of a request that are not good.
-//! - [`path`]: users and posts named in a path.
+//! - [`path`]: users, posts and comments named in a path.
 //! - [`page`]: `?limit=` and `?cursor=`; [`cursor`] is the text of the latter.
 //! - [`shapes`]: users, profiles, posts and pages as they are sent.
 //! - [`conventions`]: what holds of every answer: request id, log line, metrics, CORS, durability.
@@ -26,5 +26,5 @@ pub use body::{ApiJson, FieldErrors};
 pub use caller::{Authentication, Caller};
 pub use conventions::{HttpOptions, InvalidOrigin, with_conventions};
 pub use page::PageQuery;
-pub use path::{PathPost, PathUser};
+pub use path::{PathComment, PathPost, PathUser};
 pub use problem::{FieldError, Problem};

@@ -89,6 +89,22 @@ pub struct UserParam {
     pub user: String,
 }
 
+/// The `{id}` of a path, for the description; [`super::PathPost`] reads it.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct PostParam {
+    /// The post's id.
+    pub id: String,
+}
+
+/// What a route may answer that is not for everybody to use.
+#[derive(Debug, IntoResponses)]
+pub enum OwnerProblems {
+    /// The thing is not the caller's.
+    #[response(status = 403, content_type = "application/problem+json")]
+    Forbidden(ProblemBody),
+}
+
 /// Says how a caller is known.
 #[derive(Debug)]
 pub struct BearerScheme;

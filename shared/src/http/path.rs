@@ -1,4 +1,4 @@
-//! Users and posts named in a path. A text that names nothing is kept as such and becomes a 404 only when the handler
+//! Users, posts and comments named in a path. A text that names nothing is kept as such and becomes a 404 only when the handler
 //! asks, because that complaint comes after those about the body and the query.
 
 use std::convert::Infallible;
@@ -7,7 +7,7 @@ use axum::extract::{FromRequestParts, Path};
 use http::request::Parts;
 
 use super::problem::Problem;
-use crate::domain::{Handle, PostId, UserRef};
+use crate::domain::{CommentId, Handle, PostId, UserRef};
 
 /// The `{user}` of a path: an id, `@handle` or `me`.
 #[derive(Debug, Clone)]
@@ -24,7 +24,7 @@ impl<S: Send + Sync> FromRequestParts<S> for PathUser {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
-        Ok(Self(text(parts, state).await.and_then(|text| user_ref(&text))))
+        Ok(Self(text(parts, state, "user").await.and_then(|text| user_ref(&text))))
     }
 }
 
@@ -43,13 +43,34 @@ impl<S: Send + Sync> FromRequestParts<S> for PathPost {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
-        Ok(Self(text(parts, state).await.and_then(|text| text.parse().ok())))
+        Ok(Self(text(parts, state, "id").await.and_then(|text| text.parse().ok())))
     }
 }
 
-/// The one parameter of the path; `None` when it is not UTF-8.
-async fn text<S: Send + Sync>(parts: &mut Parts, state: &S) -> Option<String> {
-    Path::<String>::from_request_parts(parts, state).await.ok().map(|Path(text)| text)
+/// The `{id}` and `{comment_id}` of a path.
+#[derive(Debug, Clone)]
+pub struct PathComment(Option<(PostId, CommentId)>);
+
+impl PathComment {
+    /// Which comment of which post the path names, or a 404.
+    pub fn get(self) -> Result<(PostId, CommentId), Problem> {
+        self.0.ok_or(Problem::NotFound)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for PathComment {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        let (post, comment) = (text(parts, state, "id").await, text(parts, state, "comment_id").await);
+        Ok(Self(post.zip(comment).and_then(|(post, comment)| Some((post.parse().ok()?, comment.parse().ok()?)))))
+    }
+}
+
+/// A parameter of the path; `None` when any of them is not UTF-8.
+async fn text<S: Send + Sync>(parts: &mut Parts, state: &S, name: &str) -> Option<String> {
+    let Path(parameters) = Path::<Vec<(String, String)>>::from_request_parts(parts, state).await.ok()?;
+    parameters.into_iter().find_map(|(parameter, text)| (parameter == name).then_some(text))
 }
 
 fn user_ref(text: &str) -> Option<UserRef> {

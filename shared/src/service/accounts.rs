@@ -40,6 +40,15 @@ pub enum LoginName {
     Handle(Handle),
 }
 
+/// What a user changes of their profile; what is `None` stays.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ProfileEdit {
+    /// The name shown.
+    pub display_name: Option<DisplayName>,
+    /// The text about the user.
+    pub bio: Option<Bio>,
+}
+
 /// What lets its holder act for a user: for a while, and then again.
 #[derive(Debug, Clone)]
 pub struct TokenPair {
@@ -157,10 +166,29 @@ impl AccountService {
             UserRef::Id(id) => *id,
             other => self.resolve(viewer, other).await?,
         };
-        let profile = async { self.users.get(user).await?.ok_or(ServiceError::NotFound) };
+        let profile = async { self.users.get_for(viewer, user).await?.ok_or(ServiceError::NotFound) };
         let counts = async { Ok(self.counts.of_user(user).await?) };
         let (profile, counts, relation) = futures::try_join!(profile, counts, self.relation(viewer, user))?;
         Ok(ProfileView { profile, counts, relation })
+    }
+
+    /// Changes what `caller` says of themselves, and answers the profile as it is now. Of another user it is forbidden,
+    /// of one who is not there not found.
+    pub async fn edit_profile(
+        &self,
+        caller: UserId,
+        user: &UserRef,
+        edit: &ProfileEdit,
+    ) -> Result<ProfileView, ServiceError> {
+        if self.resolve(caller, user).await? != caller {
+            return Err(ServiceError::Forbidden);
+        }
+        let ProfileEdit { display_name, bio } = edit;
+        let is_nothing = display_name.is_none() && bio.is_none();
+        if !is_nothing && !self.users.update(caller, display_name.as_ref(), bio.as_ref()).await?.is_applied() {
+            return Err(ServiceError::Unauthenticated);
+        }
+        self.profile(caller, &UserRef::Me).await
     }
 
     async fn relation(&self, viewer: UserId, user: UserId) -> Result<Relation, ServiceError> {

@@ -65,7 +65,7 @@ impl FeedService {
         let found = self.views.find(reader, &entries.items).await?;
         let authors = found.authors();
         let (profiles, windows) =
-            tokio::try_join!(self.users.get_all(&authors), self.follows.edges_from(reader, &authors))?;
+            tokio::try_join!(self.users.get_all_for(reader, &authors), self.follows.edges_from(reader, &authors))?;
         let is_current = |post: PostId| match found.author_of(post) {
             Some(author) => author == reader || windows.get(&author).is_some_and(|window| window.shows(post)),
             None => false,

@@ -4,6 +4,7 @@
 //! - [`graph`]: who follows whom; with [`backfill`], which brings a followee's newest posts into a feed.
 //! - [`posts`]: publishing, one post, a story.
 //! - [`feeds`]: a reader's feed.
+//! - [`likes`], [`comments`]: what people make of a post.
 //! - [`views`]: posts as one reader sees them.
 //! - [`pages`]: filling a page where some entries are dead.
 //! - [`fan_out`]: from PostQ to JobQ, page by page of followers.
@@ -15,12 +16,14 @@
 pub mod accounts;
 pub mod backfill;
 pub mod changes;
+pub mod comments;
 pub mod delivery;
 mod error;
 pub mod fan_out;
 pub mod feeds;
 pub mod graph;
 pub mod inbox;
+pub mod likes;
 pub mod notifications;
 pub mod pages;
 pub mod passwords;

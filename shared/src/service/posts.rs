@@ -11,7 +11,7 @@ use super::{
     views::PostViews,
 };
 use crate::{
-    dao::{Feeds, IdempotencyRecord, IdempotencyRecords, Outbox, Posts, Users},
+    dao::{Counts, Feeds, IdempotencyRecord, IdempotencyRecords, Likes, Outbox, Posts, Users},
     domain::{IdGenerator, Page, PageLimit, Post, PostCounts, PostId, PostText, PostView, Profile, Timestamp, UserId},
     limits,
     messages::{FanOutMessage, FanOutTag, V1},
@@ -44,13 +44,22 @@ pub struct PublishService {
     ids: Arc<IdGenerator>,
     users: Users,
     records: IdempotencyRecords,
+    counts: Counts,
+    likes: Likes,
 }
 
 impl PublishService {
     /// Publishing to `store`, announced on `queue`.
     pub fn new(store: Arc<dyn Store>, queue: Arc<dyn Queue>, ids: Arc<IdGenerator>) -> Self {
-        let (users, records) = (Users::new(store.clone()), IdempotencyRecords::new(store.clone()));
-        Self { store, queue, ids, users, records }
+        Self {
+            users: Users::new(store.clone()),
+            records: IdempotencyRecords::new(store.clone()),
+            counts: Counts::new(store.clone()),
+            likes: Likes::new(store.clone()),
+            store,
+            queue,
+            ids,
+        }
     }
 
     /// Publishes a post: to its author's story and feed at once, to the followers' feeds by way of PostQ.
@@ -64,7 +73,7 @@ impl PublishService {
         key: Option<&IdempotencyKey>,
         now: Timestamp,
     ) -> Result<PostView, ServiceError> {
-        let profile = self.users.get(author).await?.ok_or(ServiceError::Unauthenticated)?;
+        let profile = self.users.get_own(author).await?.ok_or(ServiceError::Unauthenticated)?;
         let post = Post { post_id: self.ids.next_post_id(now), author_id: author, text };
         if self.record(&post, key, now).await?.is_applied() {
             self.announce(&post).await;
@@ -77,8 +86,18 @@ impl PublishService {
         if post_id == post.post_id {
             // The claim is of our own first try, whose answer was lost.
             self.announce(&post).await;
+            return Ok(fresh(post, profile));
         }
-        Ok(fresh(Post { post_id, ..post }, profile))
+        self.known(Post { post_id, ..post }, profile).await
+    }
+
+    /// A post that was made before, as its author sees it now.
+    async fn known(&self, post: Post, author: Profile) -> Result<PostView, ServiceError> {
+        let ids = [post.post_id];
+        let (counts, liked) =
+            futures::try_join!(self.counts.of_posts(&ids), self.likes.liked_of(post.author_id, &ids))?;
+        let counts = counts.get(&post.post_id).copied().unwrap_or_default();
+        Ok(PostView { author: author.user, counts, liked_by_me: liked.contains(&post.post_id), post })
     }
 
     /// Post, story entry, own feed entry, outbox entry and the claim of the key: all or none.
@@ -158,10 +177,19 @@ impl PostService {
         Self { posts: Posts::new(store.clone()), views: PostViews::new(store.clone()), users: Users::new(store) }
     }
 
+    /// A post that is shown, for who wants to do something to it; else it is not found. Read consistently: its author
+    /// sees at once that they deleted it.
+    pub async fn live(&self, post: PostId) -> Result<Post, ServiceError> {
+        let stored = self.posts.get_all_strongly(&[post]).await?.remove(&post).ok_or(ServiceError::NotFound)?;
+        let live = stored.live().ok_or(ServiceError::NotFound)?;
+        self.users.get(live.author_id).await?.ok_or(ServiceError::NotFound)?;
+        Ok(live.clone())
+    }
+
     /// One post, as `reader` sees it.
     pub async fn get(&self, reader: UserId, post: PostId) -> Result<PostView, ServiceError> {
         let found = self.views.find(reader, &[post]).await?;
-        let authors = self.users.get_all(&found.authors()).await?;
+        let authors = self.users.get_all_for(reader, &found.authors()).await?;
         found.view(post, &authors).ok_or(ServiceError::NotFound)
     }
 
@@ -173,7 +201,7 @@ impl PostService {
         after: Option<PostId>,
         limit: PageLimit,
     ) -> Result<Page<PostView, PostId>, ServiceError> {
-        let profile = self.users.get(author).await?.ok_or(ServiceError::NotFound)?;
+        let profile = self.users.get_for(reader, author).await?.ok_or(ServiceError::NotFound)?;
         let authors = &HashMap::from([(author, profile)]);
         pages::fill(after, limit, |after, count| async move {
             let page = self.posts.page_of_author(author, after, count).await?;

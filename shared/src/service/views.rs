@@ -33,7 +33,7 @@ impl PostViews {
         let is_own = |stored: &&StoredPost| stored.post.author_id == reader && stored.deleted_at.is_none();
         let own: Vec<PostId> = posts.values().filter(is_own).map(|stored| stored.post.post_id).collect();
         if !own.is_empty() {
-            own.iter().for_each(|post| drop(posts.remove(post)));
+            posts.retain(|post, _| !own.contains(post));
             posts.extend(self.posts.get_all_strongly(&own).await?);
         }
         Ok(FoundPosts { posts, counts, liked })

@@ -20,8 +20,10 @@ use shared::{
     http::HttpOptions,
     service::{
         accounts::AccountService,
+        comments::CommentService,
         feeds::FeedService,
         graph::GraphService,
+        likes::LikeService,
         notifications::NotificationService,
         passwords::HashingOptions,
         posts::{PostService, PublishService},
@@ -86,6 +88,8 @@ pub struct TestApi {
     pub router: Router,
     pub clock: Clock,
     pub watched: Watched,
+    /// The store itself, to put into it what no route writes.
+    pub store: Arc<dyn Store>,
     _engine: engine::Running,
 }
 
@@ -97,21 +101,24 @@ impl TestApi {
     pub fn start_with(hashing: &HashingOptions, options: &HttpOptions, publishes: bool) -> Self {
         let clock = Clock::manual(START);
         let running = engine::Running::start(&clock);
-        let watched = Watched::around(running.store());
+        let bare = running.store();
+        let watched = Watched::around(Arc::clone(&bare));
         let store: Arc<dyn Store> = Arc::new(watched.clone());
         let ids = Arc::new(IdGenerator::new());
         let graph = GraphService::new(Arc::clone(&store), Arc::clone(&ids));
-        let publishing = publishes.then(|| PublishService::new(Arc::clone(&store), running.queue(), ids));
+        let publishing = publishes.then(|| PublishService::new(Arc::clone(&store), running.queue(), Arc::clone(&ids)));
         let api = Api {
             accounts: AccountService::new(Arc::clone(&store), graph.clone(), &TokenKeys::new(SECRET), hashing),
             graph,
             posts: PostService::new(Arc::clone(&store)),
             feeds: FeedService::new(Arc::clone(&store)),
             notifications: NotificationService::new(Arc::clone(&store)),
+            likes: LikeService::new(Arc::clone(&store)),
+            comments: CommentService::new(Arc::clone(&store), ids),
             store,
             clock: clock.clone(),
         };
-        Self { router: status_api::router(api, publishing, options), clock, watched, _engine: running }
+        Self { router: status_api::router(api, publishing, options), clock, watched, store: bare, _engine: running }
     }
 
     pub async fn send(&self, request: Request<Body>) -> Answer {
@@ -133,6 +140,11 @@ impl TestApi {
 
     pub async fn post(&self, path: &str, token: Option<&str>, body: &Value) -> Answer {
         self.post_text(path, token, body.to_string()).await
+    }
+
+    pub async fn patch(&self, path: &str, token: Option<&str>, body: &Value) -> Answer {
+        let request = request(Method::PATCH, path, token).header(CONTENT_TYPE, "application/json");
+        self.send(request.body(body.to_string().into()).unwrap()).await
     }
 
     pub async fn post_text(&self, path: &str, token: Option<&str>, body: impl Into<Body>) -> Answer {

@@ -1,11 +1,16 @@
 //! dynoxide under the DynamoDB client.
 
-use std::{sync::mpsc, thread};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, mpsc},
+    thread,
+};
 
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use bytes::Bytes;
 use dynoxide::{Database, DynoxideError};
+use parking_lot::Mutex;
 use serde::{Serialize, de::DeserializeOwned};
 use shared::{
     aws::{DynamoStore, TableNames, setup},
@@ -25,9 +30,18 @@ pub struct DynamoEngine {
     pub client: aws_sdk_dynamodb::Client,
     /// Its tables.
     pub tables: TableNames,
+    calls: CallCounts,
 }
 
+/// How often the SDK sent each operation.
+type CallCounts = Arc<Mutex<BTreeMap<String, u64>>>;
+
 impl DynamoEngine {
+    /// How often the SDK sent each operation since the last time this was asked, such as `BatchGetItem`.
+    pub fn take_calls(&self) -> BTreeMap<String, u64> {
+        std::mem::take(&mut *self.calls.lock())
+    }
+
     /// The store on it.
     pub fn store(&self) -> DynamoStore {
         DynamoStore::new(&self.client, self.tables.clone())
@@ -39,10 +53,15 @@ impl DynamoEngine {
 /// # Panics
 /// When it does not start.
 pub async fn dynamo() -> DynamoEngine {
-    let client = dynamo_client(FunctionClient::new(connect()));
+    let (engine, calls) = (connect(), CallCounts::default());
+    let counted = Arc::clone(&calls);
+    let client = dynamo_client(FunctionClient::new(move |call: Call| {
+        *counted.lock().entry(call.operation.clone()).or_default() += 1;
+        engine(call)
+    }));
     let tables = Table::ALL.into_iter().fold(TableNames::default(), |names, table| names.with(table, table.name()));
     setup::create_tables(&client, &tables).await.expect("the engine makes tables");
-    DynamoEngine { client, tables }
+    DynamoEngine { client, tables, calls }
 }
 
 pub(crate) fn dynamo_client(http: FunctionClient) -> aws_sdk_dynamodb::Client {

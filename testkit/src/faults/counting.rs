@@ -1,6 +1,6 @@
 //! How many calls, and how much in them.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -36,17 +36,22 @@ pub struct StoreCounts {
     pub strong_reads: u64,
 }
 
+/// How often each kind of item was read: by operation and by what the partition key begins with, such as
+/// `batch_get POST`. Feed, whose partitions are plain ids, is `feed`.
+pub type ReadsByKind = BTreeMap<String, u64>;
+
 /// A store that counts.
 #[derive(Debug)]
 pub struct CountingStore {
     inner: Arc<dyn Store>,
     counts: Mutex<StoreCounts>,
+    reads: Mutex<ReadsByKind>,
 }
 
 impl CountingStore {
     /// Counts from zero.
     pub fn new(inner: Arc<dyn Store>) -> Self {
-        Self { inner, counts: Mutex::default() }
+        Self { inner, counts: Mutex::default(), reads: Mutex::default() }
     }
 
     /// The counts so far.
@@ -57,6 +62,17 @@ impl CountingStore {
     /// The counts so far; counts from zero again.
     pub fn take_counts(&self) -> StoreCounts {
         std::mem::take(&mut *self.counts.lock())
+    }
+
+    /// The reads so far; counts from zero again. A batch that asks for several kinds counts for the kind of its first
+    /// key.
+    pub fn take_reads(&self) -> ReadsByKind {
+        std::mem::take(&mut *self.reads.lock())
+    }
+
+    fn count_kind(&self, operation: &str, table: Table, partition: &str) {
+        let kind = partition.split_once('#').map_or(table.name(), |(kind, _)| kind);
+        *self.reads.lock().entry(format!("{operation} {kind}")).or_default() += 1;
     }
 
     fn count(&self, count: impl FnOnce(&mut StoreCounts)) {
@@ -75,6 +91,7 @@ impl CountingStore {
 impl Store for CountingStore {
     async fn get(&self, table: Table, key: &Key, consistency: Consistency) -> Result<Option<Item>, StoreError> {
         self.count_read(consistency, |counts| counts.get += 1);
+        self.count_kind("get", table, &key.partition);
         self.inner.get(table, key, consistency).await
     }
 
@@ -83,11 +100,13 @@ impl Store for CountingStore {
             counts.batch_get += 1;
             counts.batch_get_keys += keys.len() as u64;
         });
+        self.count_kind("batch_get", table, keys.first().map_or("", |key| &key.partition));
         self.inner.batch_get(table, keys, consistency).await
     }
 
     async fn query(&self, query: &Query) -> Result<QueryPage, StoreError> {
         self.count_read(query.consistency, |counts| counts.query += 1);
+        self.count_kind("query", query.table, &query.partition);
         self.inner.query(query).await
     }
 

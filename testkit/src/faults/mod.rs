@@ -15,7 +15,7 @@ mod queue;
 mod stale;
 mod store;
 
-pub use counting::{CountingQueue, CountingStore, QueueCounts, StoreCounts};
+pub use counting::{CountingQueue, CountingStore, QueueCounts, ReadsByKind, StoreCounts};
 pub use dice::{FaultCounts, FaultSwitch};
 pub use guarded::GuardedStore;
 pub use late::LateStore;

@@ -1,0 +1,142 @@
+//! `POST` and `GET /v1/posts/{id}/comments`, `DELETE /v1/posts/{id}/comments/{comment_id}`
+
+use axum::{Json, extract::State};
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use shared::{
+    domain::{CommentText, CommentView},
+    http::{
+        ApiJson, Caller, FieldErrors, PageQuery, PathComment, PathPost, Problem,
+        cursor::Comments,
+        openapi::{
+            BodyProblems, CommonProblems, OwnerProblems, PageParams, PageProblems, PathProblems, PostParam,
+            TokenProblems,
+        },
+        shapes::{PageShape, UserShape},
+    },
+};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::state::ApiState;
+
+/// A comment to make.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateCommentRequest {
+    /// What it says; not only white space.
+    #[schema(min_length = 1, max_length = 500, pattern = r"\S", example = "Well said")]
+    text: String,
+}
+
+impl CreateCommentRequest {
+    fn validate(&self) -> Result<CommentText, Problem> {
+        let mut errors = FieldErrors::new();
+        let text = errors.take("text", CommentText::parse(&self.text));
+        errors.finish(text)
+    }
+}
+
+/// A comment with its author.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Comment)]
+pub struct CommentShape {
+    /// The comment's id, a UUIDv7.
+    pub comment_id: Uuid,
+    /// The post it is on.
+    pub post_id: Uuid,
+    /// Who wrote it.
+    pub author: UserShape,
+    /// What it says.
+    #[schema(min_length = 1, max_length = 500)]
+    pub text: String,
+    /// When it was made, in UTC with milliseconds: the id's own.
+    #[schema(format = DateTime, example = "2025-11-21T04:40:00.100Z")]
+    pub created_at: String,
+}
+
+impl From<CommentView> for CommentShape {
+    fn from(view: CommentView) -> Self {
+        Self {
+            comment_id: *view.comment.comment_id.as_uuid(),
+            post_id: *view.comment.post_id.as_uuid(),
+            author: view.author.into(),
+            text: view.comment.text.to_string(),
+            created_at: view.comment.created_at().to_string(),
+        }
+    }
+}
+
+/// Comment on a post
+///
+/// Each request makes another comment.
+#[utoipa::path(
+    post,
+    path = "/v1/posts/{id}/comments",
+    tag = "reactions",
+    security(("bearer" = [])),
+    params(PostParam),
+    request_body = CreateCommentRequest,
+    responses(
+        (status = 201, description = "The comment", body = CommentShape),
+        TokenProblems, BodyProblems, PathProblems, CommonProblems,
+    ),
+)]
+pub async fn create_comment(
+    Caller(caller): Caller,
+    State(api): State<ApiState>,
+    post: PathPost,
+    ApiJson(request): ApiJson<CreateCommentRequest>,
+) -> Result<(StatusCode, Json<CommentShape>), Problem> {
+    let text = request.validate()?;
+    let comment = api.comments.create(caller, post.get()?, text, api.clock.now()).await?;
+    Ok((StatusCode::CREATED, Json(comment.into())))
+}
+
+/// List the comments on a post
+///
+/// Newest first.
+#[utoipa::path(
+    get,
+    path = "/v1/posts/{id}/comments",
+    tag = "reactions",
+    security(("bearer" = [])),
+    params(PostParam, PageParams),
+    responses(
+        (status = 200, description = "A page of comments", body = PageShape<CommentShape>),
+        TokenProblems, PageProblems, PathProblems, CommonProblems,
+    ),
+)]
+pub async fn comments(
+    Caller(caller): Caller,
+    State(api): State<ApiState>,
+    query: PageQuery<Comments>,
+    post: PathPost,
+) -> Result<Json<PageShape<CommentShape>>, Problem> {
+    let page = api.comments.of_post(caller, post.get()?, query.after, query.limit).await?;
+    Ok(Json(PageShape::of::<Comments, _>(page)))
+}
+
+/// Delete a comment
+///
+/// For who wrote it and for the author of the post. Again is the same for 30 days.
+#[utoipa::path(
+    delete,
+    path = "/v1/posts/{id}/comments/{comment_id}",
+    tag = "reactions",
+    security(("bearer" = [])),
+    params(PostParam, ("comment_id" = String, Path, description = "The comment's id")),
+    responses(
+        (status = 204, description = "The comment is deleted"),
+        TokenProblems, OwnerProblems, PathProblems, CommonProblems,
+    ),
+)]
+pub async fn delete_comment(
+    Caller(caller): Caller,
+    State(api): State<ApiState>,
+    comment: PathComment,
+) -> Result<StatusCode, Problem> {
+    let (post, comment) = comment.get()?;
+    api.comments.delete(caller, post, comment, api.clock.now()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

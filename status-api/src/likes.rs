@@ -1,0 +1,100 @@
+//! `PUT` and `DELETE /v1/posts/{id}/like`, `GET /v1/posts/{id}/likes`
+
+use axum::{Json, extract::State};
+use http::StatusCode;
+use serde::Serialize;
+use shared::{
+    http::{
+        Caller, PageQuery, PathPost, Problem,
+        cursor::Likers,
+        openapi::{CommonProblems, PageParams, PageProblems, PathProblems, PostParam, TokenProblems},
+        shapes::{PageShape, UserShape},
+    },
+    service::likes::Liker,
+};
+use utoipa::ToSchema;
+
+use crate::state::ApiState;
+
+/// One person who likes a post, and since when.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Like)]
+pub struct LikeShape {
+    /// Who.
+    pub user: UserShape,
+    /// Since when, in UTC with milliseconds.
+    #[schema(format = DateTime, example = "2025-11-21T04:40:00.100Z")]
+    pub liked_at: String,
+}
+
+impl From<Liker> for LikeShape {
+    fn from(liker: Liker) -> Self {
+        Self { user: liker.user.into(), liked_at: liker.liked_at.to_string() }
+    }
+}
+
+/// Like a post
+///
+/// Again is the same.
+#[utoipa::path(
+    put,
+    path = "/v1/posts/{id}/like",
+    tag = "reactions",
+    security(("bearer" = [])),
+    params(PostParam),
+    responses(
+        (status = 204, description = "The caller likes the post"),
+        TokenProblems, PathProblems, CommonProblems,
+    ),
+)]
+pub async fn like(Caller(caller): Caller, State(api): State<ApiState>, post: PathPost) -> Result<StatusCode, Problem> {
+    api.likes.like(caller, post.get()?, api.clock.now()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Take a like back
+///
+/// That the caller did not like the post is the same.
+#[utoipa::path(
+    delete,
+    path = "/v1/posts/{id}/like",
+    tag = "reactions",
+    security(("bearer" = [])),
+    params(PostParam),
+    responses(
+        (status = 204, description = "The caller does not like the post"),
+        TokenProblems, PathProblems, CommonProblems,
+    ),
+)]
+pub async fn unlike(
+    Caller(caller): Caller,
+    State(api): State<ApiState>,
+    post: PathPost,
+) -> Result<StatusCode, Problem> {
+    api.likes.unlike(caller, post.get()?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// List who likes a post
+///
+/// In a stable order that means nothing.
+#[utoipa::path(
+    get,
+    path = "/v1/posts/{id}/likes",
+    tag = "reactions",
+    security(("bearer" = [])),
+    params(PostParam, PageParams),
+    responses(
+        (status = 200, description = "A page of people", body = PageShape<LikeShape>),
+        TokenProblems, PageProblems, PathProblems, CommonProblems,
+    ),
+)]
+pub async fn likes(
+    Caller(caller): Caller,
+    State(api): State<ApiState>,
+    query: PageQuery<Likers>,
+    post: PathPost,
+) -> Result<Json<PageShape<LikeShape>>, Problem> {
+    let page = api.likes.likers(caller, post.get()?, query.after, query.limit).await?;
+    Ok(Json(PageShape::of::<Likers, _>(page)))
+}
