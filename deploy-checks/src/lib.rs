@@ -2,6 +2,9 @@
 //!
 //! - [`Template`]: the file, with the short forms of `CloudFormation` (`!Ref Feed`) in their long ones (`{"Ref": "Feed"}`).
 //! - [`Function`], [`Statement`]: what a function may do and what it is told.
+//! - [`policy`]: whether what it may do is what it does.
+
+pub mod policy;
 
 use std::{collections::BTreeSet, fmt, path::Path};
 
@@ -62,6 +65,13 @@ impl Template {
         resources.filter(|(_, resource)| resource["Type"] == resource_type).map(|(name, _)| name.as_str()).collect()
     }
 
+    /// The function that a route leads to.
+    fn function_behind(&self, route: &Value) -> Option<&str> {
+        let target = route["Target"]["Fn::Sub"].as_str()?;
+        let integration = target.strip_prefix("integrations/${")?.strip_suffix('}')?;
+        referent(&self.properties(integration)["IntegrationUri"])
+    }
+
     /// All functions.
     pub fn functions(&self) -> Vec<Function<'_>> {
         let names = self.resources_of_type("AWS::Serverless::Function");
@@ -101,9 +111,23 @@ impl<'a> Function<'a> {
         events.filter(|(_, event)| event["Type"] == "SQS").map(|(_, event)| &event["Properties"]).collect()
     }
 
+    /// The change streams it reads: the properties of each mapping.
+    pub fn stream_mappings(&self) -> Vec<&'a Value> {
+        let events = self.properties()["Events"].as_object().into_iter().flatten();
+        events.filter(|(_, event)| event["Type"] == "DynamoDB").map(|(_, event)| &event["Properties"]).collect()
+    }
+
     /// The role it runs as.
     pub fn role(&self) -> Option<&'a str> {
         referent(&self.properties()["Role"])
+    }
+
+    /// The API's routes that it answers, such as `POST /v1/posts` or `$default`.
+    pub fn routes(&self) -> Vec<&'a str> {
+        let routes = self.template.resources_of_type("AWS::ApiGatewayV2::Route").into_iter();
+        let routes = routes.map(|route| self.template.properties(route));
+        let own = routes.filter(|route| self.template.function_behind(route) == Some(self.name));
+        own.filter_map(|route| route["RouteKey"].as_str()).collect()
     }
 
     /// What its role allows.
@@ -150,9 +174,14 @@ impl<'a> Statement<'a> {
     }
 }
 
-/// The resource or parameter that `Ref` or `Fn::GetAtt` names.
+/// The resource or parameter that `Ref` or `Fn::GetAtt` names. A table's change stream is another thing than the table:
+/// `Table.StreamArn`.
 pub fn referent(value: &Value) -> Option<&str> {
-    let attribute = || Some(value["Fn::GetAtt"].as_str()?.split_once('.')?.0);
+    let attribute = || {
+        let named = value["Fn::GetAtt"].as_str()?;
+        let (resource, attribute) = named.split_once('.')?;
+        Some(if attribute == "StreamArn" { named } else { resource })
+    };
     value["Ref"].as_str().or_else(attribute)
 }
 

@@ -6,6 +6,7 @@ use aws_lambda_events::{apigw::ApiGatewayV2httpRequest, eventbridge::EventBridge
 use deploy_checks::Template;
 use serde::de::DeserializeOwned;
 use shared::messages::{FanOutMessage, FeedJob};
+use stream_handler::event::Event;
 
 fn read(path: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path);
@@ -48,6 +49,12 @@ fn the_requests_are_of_the_routes_that_the_template_sends_there() {
     assert_eq!(post.route_key.as_deref(), Some("POST /v1/posts"));
     let health: ApiGatewayV2httpRequest = event("status-api");
     assert_eq!(health.route_key.as_deref(), Some("$default"));
+}
+
+#[test]
+fn a_batch_of_the_change_stream_is_told_from_one_of_the_queue() {
+    let event = Event::of(event("stream-handler")).unwrap();
+    assert!(matches!(event, Event::Stream(_)), "{event:?}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The Lambda function behind PostQ: telemetry, configuration, clients, run.
 
 use std::{
+    process::ExitCode,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -8,27 +9,31 @@ use std::{
 use follow_fetcher::{FollowFetcher, config::Config};
 use lambda_runtime::{Context, Error, LambdaEvent, service_fn};
 use shared::{
-    aws::{DynamoStore, SqsOptions, SqsQueue, config as aws},
+    aws::{DynamoStore, SqsOptions, SqsQueue, config as aws, emf::FunctionMetrics, function},
     batch::RetryPauses,
     domain::{Clock, Timestamp},
     service::fan_out::FanOutService,
-    telemetry::{self, LogFormat},
 };
 
 #[tokio::main]
-async fn main() -> Result<(), Error> {
-    telemetry::init(LogFormat::Json);
+async fn main() -> ExitCode {
+    function::run(serve).await
+}
+
+async fn serve() -> Result<(), Error> {
+    let metrics = FunctionMetrics::install();
     let config = Config::from_lookup(aws::environment)?;
     let sdk = aws::load_sdk_config().await;
     let store = Arc::new(DynamoStore::new(&aws::dynamodb_client(&sdk), config.tables));
     let queue = Arc::new(SqsQueue::new(&aws::sqs_client(&sdk), config.queues, SqsOptions::default()));
+    function::warm_up(&store, Some(&queue)).await;
 
     let fan_out = FanOutService::new(store, queue.clone(), Clock::System, config.fan_out);
     let handler = &FollowFetcher::new(fan_out, queue, RetryPauses::default());
     let handle = |event: LambdaEvent<_>| async move {
         Ok::<_, Error>(handler.handle(event.payload, Some(deadline_of(&event.context))).await)
     };
-    lambda_runtime::run(service_fn(handle)).await
+    lambda_runtime::run(metrics.flushed_after(service_fn(handle))).await
 }
 
 /// When this invocation is stopped. Lambda says it in milliseconds since the epoch.

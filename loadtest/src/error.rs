@@ -4,7 +4,7 @@ use std::{io, path::PathBuf};
 
 use shared::{domain::PostId, store::StoreError};
 
-use crate::client::ClientError;
+use crate::{client::ClientError, stack::error::StackError};
 
 /// What HTTP shows of a feed is not what the store holds of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -36,6 +36,13 @@ pub enum LoadtestError {
         #[source]
         error: io::Error,
     },
+    /// This build cannot do it.
+    #[error(transparent)]
+    NotBuilt(#[from] local::store_args::NotBuilt),
+    /// AWS cannot be used.
+    #[cfg(feature = "aws")]
+    #[error(transparent)]
+    Aws(#[from] local::aws::AwsError),
     /// The service did not start.
     #[error(transparent)]
     Start(#[from] local::error::StartError),
@@ -60,6 +67,9 @@ pub enum LoadtestError {
     /// A thread of ours panicked.
     #[error("a thread panicked")]
     Panicked(#[from] tokio::task::JoinError),
+    /// A run against a deployed stack.
+    #[error(transparent)]
+    Stack(#[from] StackError),
     /// A runtime for the client cannot be made.
     #[error("the client's threads cannot be started")]
     Client(#[source] io::Error),
@@ -68,6 +78,10 @@ pub enum LoadtestError {
 impl LoadtestError {
     /// Whether what was asked for was wrong, before anything ran: exit code 2 instead of 1.
     pub const fn is_usage(&self) -> bool {
-        matches!(self, Self::Json { .. } | Self::Start(_))
+        #[cfg(feature = "aws")]
+        if matches!(self, Self::Aws(_)) {
+            return true;
+        }
+        matches!(self, Self::Json { .. } | Self::Start(_) | Self::NotBuilt(_) | Self::Stack(StackError::WithoutAws))
     }
 }

@@ -12,7 +12,7 @@ use shared::domain::{PostId, UserId};
 use crate::{
     client::{FeedPage, HttpClient},
     error::{FeedDiffers, LoadtestError},
-    floor,
+    ground::Ground,
     memory::PeakMemory,
     observe::Observer,
     options::FanoutOptions,
@@ -38,8 +38,9 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// When something fails that is not a missing or doubled entry; these are in the report.
 pub async fn run(options: &FanoutOptions) -> Result<FanoutReport, LoadtestError> {
     let followers = Arc::new(new_followers(options.followers));
-    let floor_before = measure_floor(&followers, options.posts).await?;
-    let service = Service::start(&options.places).await?;
+    let ground = Ground::prepare(&options.places.stores).await?;
+    let floor_before = ground.floor(&followers, options.posts).await?;
+    let service = Service::start(&options.places, &ground).await?;
     let (author, seed_time) = (UserId::random(), Instant::now());
     seed(&service, author, &followers).await?;
     let seed_seconds = seed_time.elapsed().as_secs_f64();
@@ -59,7 +60,7 @@ pub async fn run(options: &FanoutOptions) -> Result<FanoutReport, LoadtestError>
     }
     let jobs = service.observer().jobs();
     service.stop().await?;
-    let floor_after = measure_floor(&followers, options.posts).await?;
+    let floor_after = ground.floor(&followers, options.posts).await?;
     let floor = floor_before.max(floor_after);
     let entries_expected = options.followers * options.posts;
     let entries_per_second = timings.entries_per_second(entries_expected);
@@ -87,12 +88,6 @@ fn new_followers(count: u64) -> Vec<UserId> {
     let mut followers: Vec<UserId> = (0..count).map(|_| UserId::random()).collect();
     followers.sort_unstable();
     followers
-}
-
-async fn measure_floor(followers: &Arc<Vec<UserId>>, posts: u64) -> Result<f64, LoadtestError> {
-    let _spinner = progress::spinner("measuring the floor");
-    let followers = Arc::clone(followers);
-    Ok(tokio::task::spawn_blocking(move || floor::entries_per_second(&followers, posts)).await??)
 }
 
 async fn seed(service: &Service, author: UserId, followers: &[UserId]) -> Result<(), LoadtestError> {

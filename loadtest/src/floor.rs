@@ -1,4 +1,4 @@
-//! The floor: how fast the storage engine alone takes the entries of a fan-out.
+//! The floor of the embedded store: how fast the storage engine alone takes the entries of a fan-out.
 
 use std::{
     io,
@@ -23,6 +23,10 @@ pub enum FloorError {
     /// The engine.
     #[error("the storage engine failed")]
     Engine(#[from] fjall::Error),
+    /// DynamoDB.
+    #[cfg(feature = "aws")]
+    #[error("DynamoDB failed")]
+    DynamoDb(#[from] shared::store::StoreError),
 }
 
 /// Writes each reader's entry of each of `posts` posts, and returns entries a second.

@@ -1,28 +1,33 @@
 //! Measures the whole service: starts it in this process, talks to it over real HTTP and watches its ports.
 //!
 //! ```text
-//! client ── HTTP ─▶ the service ─▶ ObservedStore, ObservedQueue ─▶ the embedded engine
+//! client ── HTTP ─▶ the service ─▶ ObservedStore, ObservedQueue ─▶ the embedded engine, or DynamoDB and SQS
 //! ```
 //!
 //! In reading order:
 //! - [`options`]: the command line.
 //! - [`fanout`] and [`mixed`]: the scenarios, each from its start to its report.
-//! - [`service`]: the service under test.
+//! - [`service`]: the service under test; [`ground`]: the stores that it is on.
 //! - [`observe`]: what is seen at its ports.
 //! - [`seed`]: users and edges in bulk; [`graph`]: whom the users of a mixed run follow.
 //! - [`arrivals`]: the schedule of a mixed run; [`driver`]: who keeps it; [`client`]: the HTTP client.
-//! - [`floor`]: what the storage engine alone can do; [`memory`]: what the process takes.
+//! - [`floor`] and `floor_aws`: what the store alone can do; [`memory`]: what the process takes.
 //! - [`verify`]: whether the feeds hold what they are to hold.
 //! - [`report`]: the figures, as a table and as JSON; [`progress`]: what is shown meanwhile.
+//! - [`stack`]: the fan-out against a deployed stack; [`cost`]: what posts and reads cost on AWS.
 //! - [`error`]: why a run did not come to an end.
 
 pub mod arrivals;
 pub mod client;
+pub mod cost;
 pub mod driver;
 pub mod error;
 pub mod fanout;
 pub mod floor;
+#[cfg(feature = "aws")]
+mod floor_aws;
 pub mod graph;
+pub mod ground;
 pub mod memory;
 pub mod mixed;
 pub mod observe;
@@ -31,4 +36,5 @@ pub mod progress;
 pub mod report;
 pub mod seed;
 pub mod service;
+pub mod stack;
 pub mod verify;

@@ -4,9 +4,11 @@ use std::{error::Error, fs::File, io::Write as _, path::Path, process::ExitCode}
 
 use clap::Parser as _;
 use loadtest::{
+    cost,
     error::LoadtestError,
     fanout, mixed,
     options::{Cli, Scenario},
+    stack,
 };
 use serde::Serialize;
 use shared::telemetry::{self, LogFormat};
@@ -27,10 +29,7 @@ fn main() -> ExitCode {
         .and_then(|runtime| runtime.block_on(run(cli.scenario)));
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => {
-            eprintln!("error: entries are missing or doubled");
-            ExitCode::FAILURE
-        }
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("error: {}", chain(&error));
             if error.is_usage() { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
@@ -38,24 +37,54 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs a scenario; whether every entry was found once.
+/// Runs a scenario; whether all was well. What was not is told.
 async fn run(scenario: Scenario) -> Result<bool, LoadtestError> {
     match scenario {
+        Scenario::Fanout(options) if options.stack.url.is_some() => {
+            let json = JsonFile::create(options.places.json.as_deref())?;
+            let report = stack::run(&options).await?;
+            print!("{report}");
+            json.write(&report)?;
+            let missed = report.missed();
+            for target in &missed {
+                eprintln!("missed: {target}");
+            }
+            Ok(told(report.is_complete()) && (options.stack.no_targets || missed.is_empty()))
+        }
+        Scenario::Cost(options) => {
+            let json = JsonFile::create(options.json.as_deref())?;
+            let report = cost::run(&options.followers).await?;
+            if options.markdown {
+                print!("{}", report.markdown());
+            } else {
+                print!("{report}");
+            }
+            json.write(&report)?;
+            Ok(true)
+        }
         Scenario::Fanout(options) => {
             let json = JsonFile::create(options.places.json.as_deref())?;
             let report = fanout::run(&options).await?;
             print!("{report}");
             json.write(&report)?;
-            Ok(report.is_complete())
+            Ok(told(report.is_complete()))
         }
         Scenario::Mixed(options) => {
             let json = JsonFile::create(options.places.json.as_deref())?;
             let report = mixed::run(&options).await?;
             print!("{report}");
             json.write(&report)?;
-            Ok(report.is_complete())
+            Ok(told(report.is_complete()))
         }
     }
+}
+
+/// Says so when entries are not complete.
+fn told(is_complete: bool) -> bool {
+    if !is_complete {
+        eprintln!("error: entries are missing or doubled");
+    }
+    is_complete
 }
 
 /// The file for the figures, if one was asked for: made before the run, so that a wrong path does not cost the run.

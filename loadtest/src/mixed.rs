@@ -11,6 +11,7 @@ use crate::{
     driver::{self, Answers, Author, Tokens},
     error::LoadtestError,
     graph::Graph,
+    ground::Ground,
     memory::PeakMemory,
     observe::Observer,
     options::MixedOptions,
@@ -34,7 +35,7 @@ const PATIENCE: Duration = Duration::from_mins(2);
 pub async fn run(options: &MixedOptions) -> Result<MixedReport, LoadtestError> {
     let mut rng = StdRng::seed_from_u64(SEED);
     let graph = Graph::draw(options.users as usize, &mut rng);
-    let service = Service::start(&options.places).await?;
+    let service = Service::start(&options.places, &Ground::prepare(&options.places.stores).await?).await?;
     seed(&service, &graph).await?;
 
     let memory = PeakMemory::from_now();

@@ -2,7 +2,13 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, value_parser};
+use clap::{ArgAction, Args, Parser, Subcommand, builder::BoolishValueParser, value_parser};
+use local::{
+    Stores,
+    store_args::{NotBuilt, StoreChoice},
+};
+
+use crate::stack::api::ApiUrl;
 
 /// Measures Tweeter: starts the whole service in this process and talks to it over HTTP.
 #[derive(Debug, Parser)]
@@ -20,6 +26,8 @@ pub enum Scenario {
     Fanout(FanoutOptions),
     /// Many users read and post at a fixed rate; every feed is checked. Exits 1 when an entry is missing or doubled.
     Mixed(MixedOptions),
+    /// What a post and a feed read cost on AWS, from request and capacity units counted in one process.
+    Cost(CostOptions),
 }
 
 /// Options of `loadtest fanout`.
@@ -34,6 +42,59 @@ pub struct FanoutOptions {
     /// Where data and results go.
     #[command(flatten)]
     pub places: Places,
+    /// A deployed stack, in place of one process.
+    #[command(flatten)]
+    pub stack: StackOptions,
+}
+
+/// Options of `loadtest fanout` against a deployed stack.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "A deployed stack")]
+pub struct StackOptions {
+    /// Drive the deployed API at this address, end to end. Exits 1 also when a target is missed.
+    #[arg(long, requires = "stack", conflicts_with = "data_dir")]
+    pub url: Option<ApiUrl>,
+    /// The name of the stack behind the address. Region and credentials are found as the AWS CLI finds them.
+    #[arg(long, requires = "url", value_name = "NAME")]
+    pub stack: Option<String>,
+    /// Rows a second that are seeded and removed. A third of those seeded go into one partition, which takes 1,000
+    /// write units a second; a new on-demand table takes 4,000.
+    #[arg(long, default_value_t = StackOptions::SEED_RATE, value_parser = value_parser!(u32).range(1..=1_000_000))]
+    pub seed_rate: u32,
+    /// Feeds read at once.
+    #[arg(long, default_value_t = StackOptions::CONCURRENCY, value_parser = value_parser!(u32).range(1..=1_000))]
+    pub concurrency: u32,
+    /// Only tell the times, whatever they are: for emulators. Entries must still be complete and not doubled.
+    #[arg(long)]
+    pub no_targets: bool,
+}
+
+impl StackOptions {
+    const SEED_RATE: u32 = 2_500;
+    /// At 30 ms a read about the 1,000 requests a second that the template lets through.
+    const CONCURRENCY: u32 = 32;
+}
+
+impl Default for StackOptions {
+    /// No stack.
+    fn default() -> Self {
+        let (seed_rate, concurrency) = (Self::SEED_RATE, Self::CONCURRENCY);
+        Self { url: None, stack: None, seed_rate, concurrency, no_targets: false }
+    }
+}
+
+/// Options of `loadtest cost`.
+#[derive(Debug, Clone, Args)]
+pub struct CostOptions {
+    /// Followers of the author, for each of which a post is priced.
+    #[arg(long, value_delimiter = ',', default_values_t = [100, 10_000, 1_000_000], value_parser = value_parser!(u64).range(1..=100_000_000))]
+    pub followers: Vec<u64>,
+    /// Print Markdown.
+    #[arg(long)]
+    pub markdown: bool,
+    /// Also write the figures to this file, as one JSON object.
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
 }
 
 /// Options of `loadtest mixed`.
@@ -65,6 +126,49 @@ pub struct Places {
     /// Keep the service's data here; without it a temporary directory is used and removed.
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
+    /// What the service runs on.
+    #[command(flatten)]
+    pub stores: StoreOptions,
+}
+
+/// What the service runs on.
+#[derive(Debug, Clone, Args)]
+pub struct StoreOptions {
+    /// The embedded database, or DynamoDB and SQS: region, credentials and endpoints as the SDK finds them.
+    #[arg(long, value_enum, default_value = "embedded")]
+    pub store: StoreChoice,
+    /// With --store aws: what the names of tables and queues begin with. They are made when they are missing, and stay.
+    #[arg(long, default_value = PREFIX)]
+    pub prefix: String,
+    /// With --store aws: whether messages carry their author as `MessageGroupId`.
+    #[arg(long, env = "TWEETER_FAIR_QUEUES", value_name = "BOOL", default_value = "true", action = ArgAction::Set, value_parser = BoolishValueParser::new())]
+    pub fair_queues: bool,
+}
+
+/// Not what `tweeter` takes when nothing is said: no load goes into tables that people use because an option was left
+/// out.
+const PREFIX: &str = "loadtest-";
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self { store: StoreChoice::default(), prefix: PREFIX.to_owned(), fair_queues: true }
+    }
+}
+
+impl StoreOptions {
+    /// The stores, or that this build has no AWS.
+    pub fn stores(&self) -> Result<Stores, NotBuilt> {
+        match self.store {
+            StoreChoice::Embedded => Ok(Stores::Embedded),
+            #[cfg(not(feature = "aws"))]
+            StoreChoice::Aws => Err(NotBuilt),
+            #[cfg(feature = "aws")]
+            StoreChoice::Aws => {
+                let options = local::aws::AwsOptions::named(&self.prefix);
+                Ok(Stores::Aws(local::aws::AwsOptions { fair_queues: self.fair_queues, ..options }))
+            }
+        }
+    }
 }
 
 fn share(text: &str) -> Result<f64, String> {
@@ -92,7 +196,15 @@ mod tests {
 
     #[test]
     fn options_are_accepted_up_to_their_limits_and_refused_beyond_with_2() {
-        for good in ["fanout", "mixed", "fanout --followers 1 --posts 1", "mixed --read-share 1 --seconds 840"] {
+        for good in [
+            "fanout",
+            "mixed",
+            "fanout --followers 1 --posts 1",
+            "mixed --read-share 1 --seconds 840",
+            "cost",
+            "cost --followers 1,2",
+            "fanout --url http://127.0.0.1:1/api --stack a --no-targets",
+        ] {
             assert_eq!(exit_code(good), 0, "{good}");
         }
         for bad in [
@@ -105,6 +217,11 @@ mod tests {
             "mixed --read-share nan",
             "mixed --users 1",
             "other",
+            "cost --followers 0",
+            "fanout --url http://127.0.0.1:1",
+            "fanout --stack a",
+            "fanout --stack a --url elsewhere",
+            "fanout --stack a --url http://127.0.0.1:1 --data-dir d",
         ] {
             assert_eq!(exit_code(bad), 2, "{bad}");
         }

@@ -179,9 +179,10 @@ impl MixedReport {
 }
 
 /// One line of the table: what, how much, and how it is read.
-type Row = (&'static str, String, &'static str);
+pub type Row = (&'static str, String, &'static str);
 
-fn write_table(f: &mut fmt::Formatter<'_>, rows: &[Row]) -> fmt::Result {
+/// Writes lines with aligned columns.
+pub fn write_table(f: &mut fmt::Formatter<'_>, rows: &[Row]) -> fmt::Result {
     let width = |column: fn(&Row) -> usize| rows.iter().map(column).max().unwrap_or(0);
     let (names, values) = (width(|row| row.0.len()), width(|row| row.1.chars().count()));
     for (name, value, note) in rows {

@@ -7,7 +7,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use indicatif::ProgressBar;
 use shared::{
     dao::{Follows, Users},
-    domain::{Bio, DisplayName, Handle, IdGenerator, PostId, Profile, Timestamp, User, UserId},
+    domain::{Bio, DisplayName, Handle, Profile, Timestamp, User, UserId},
     limits,
     store::{BatchWrite, Item, Store, StoreError, Table, batch_write_all},
 };
@@ -25,14 +25,13 @@ pub const ROWS_PER_EDGE: u64 = 2;
 pub struct Seeder {
     store: Arc<dyn Store>,
     now: Timestamp,
-    shown_since: PostId,
     progress: ProgressBar,
 }
 
 impl Seeder {
     /// Seeds `store` with accounts and follows that began `now`; `progress` counts rows.
     pub fn new(store: Arc<dyn Store>, now: Timestamp, progress: ProgressBar) -> Self {
-        Self { store, now, shown_since: IdGenerator::new().next_post_id(now), progress }
+        Self { store, now, progress }
     }
 
     /// Makes profiles. Nobody has their password and the handles are not claimed: access tokens are issued to them
@@ -43,10 +42,7 @@ impl Seeder {
 
     /// Makes edges, each `(follower, followee)`, from both sides.
     pub async fn edges(&self, edges: impl Iterator<Item = (UserId, UserId)> + Send) -> Result<(), StoreError> {
-        self.write(
-            edges.flat_map(|(follower, followee)| Follows::both_sides(follower, followee, self.now, self.shown_since)),
-        )
-        .await
+        self.write(edges.flat_map(|(follower, followee)| Follows::both_sides(follower, followee, self.now))).await
     }
 
     fn profile(&self, user_id: UserId, place: usize) -> Profile {

@@ -8,6 +8,7 @@ use shared::domain::UserId;
 use crate::{
     client::HttpClient,
     error::LoadtestError,
+    ground::Ground,
     observe::{ObservedQueue, ObservedStore, Observer},
     options::Places,
 };
@@ -21,10 +22,11 @@ pub struct Service {
 
 impl Service {
     /// Starts it on a free port, metrics included, as an operator would run it.
-    pub async fn start(places: &Places) -> Result<Self, LoadtestError> {
+    pub async fn start(places: &Places, ground: &Ground) -> Result<Self, LoadtestError> {
         let data_dir = places.data_dir.clone().map_or(DataDir::Ephemeral, DataDir::Path);
         let free_port = SocketAddr::from(([127, 0, 0, 1], 0));
-        let config = Config { metrics_listen: Some(free_port), ..Config::on_free_port(data_dir) };
+        let config =
+            Config { metrics_listen: Some(free_port), ..Config::on_free_port(data_dir).with_stores(ground.stores()) };
         let observer = Arc::new(Observer::new());
         let handle = Application::build(config, watched_by(&observer)).await?.spawn();
         Ok(Self { handle, observer })

@@ -43,7 +43,9 @@ impl Verdict {
         verdict
     }
 
-    fn and(self, other: Self) -> Self {
+    /// Both together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
         Self {
             found: self.found + other.found,
             missing: self.missing + other.missing,

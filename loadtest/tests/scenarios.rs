@@ -2,12 +2,12 @@
 
 use loadtest::{
     fanout, mixed,
-    options::{FanoutOptions, MixedOptions, Places},
+    options::{FanoutOptions, MixedOptions, Places, StackOptions},
 };
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fanout_of_two_posts_to_60_followers_is_six_jobs_and_120_entries() {
-    let options = FanoutOptions { followers: 60, posts: 2, places: Places::default() };
+    let options = FanoutOptions { followers: 60, posts: 2, stack: StackOptions::default(), places: Places::default() };
     let report = fanout::run(&options).await.unwrap();
     assert_eq!((report.followers, report.posts), (60, 2));
     assert_eq!((report.entries_expected, report.entries_found, report.duplicates), (120, 120, 0));

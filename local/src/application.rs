@@ -1,9 +1,10 @@
-//! The whole service in one process: API, workers, schedules, metrics and the operator's socket over one database.
+//! The whole service in one process: API, workers, schedules, metrics and the operator's socket.
 
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use follow_fetcher::FollowFetcher;
@@ -12,24 +13,30 @@ use job_handler::JobHandler;
 use metrics_exporter_prometheus::PrometheusHandle;
 use outbox_sweeper::OutboxSweeper;
 use shared::{
-    embedded::{EmbeddedQueue, EmbeddedStore, Engine},
+    changes::ChangeLog,
+    embedded::Engine,
     http::HttpOptions,
-    service::{delivery::DeliveryService, fan_out::FanOutService, sweep::SweepService},
+    service::{
+        changes::ChangeService,
+        delivery::DeliveryService,
+        fan_out::{FanOutOptions, FanOutService},
+        sweep::SweepService,
+    },
 };
+use stream_handler::StreamHandler;
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use tokio_util::sync::{CancellationToken, DropGuard};
-use tracing::{error, info, warn};
+use tracing::info;
 
 use crate::{
+    backend::Backend,
     config::Config,
-    data_dir::{OpenDir, open_database},
     descriptors,
     error::{RunError, StartError},
     http_server, metrics,
-    parts::{Parts, Workers},
-    reclaim,
+    operator::Operator,
+    parts::{Parts, Sources, Workers},
     seams::{Seams, Wrap},
-    secret,
     services::{Pipeline, Services},
     socket::OperatorSocket,
 };
@@ -38,10 +45,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Application {
     config: Config,
-    data_dir: OpenDir,
-    engine: Engine,
-    embedded: EmbeddedStore,
-    embedded_queue: EmbeddedQueue,
+    backend: Backend,
     services: Services,
     workers: Option<Workers>,
     sweeper: Option<OutboxSweeper>,
@@ -50,7 +54,7 @@ pub struct Application {
     address: SocketAddr,
     router: axum::Router,
     metrics: Option<Metrics>,
-    socket: OperatorSocket,
+    socket: Option<OperatorSocket>,
 }
 
 #[derive(Debug)]
@@ -61,41 +65,34 @@ struct Metrics {
 }
 
 impl Application {
-    /// Opens the data directory and the addresses.
+    /// Opens the stores and the addresses.
     pub async fn build(config: Config, seams: Seams) -> Result<Self, StartError> {
-        let data_dir = OpenDir::open(&config.data_dir)
-            .map_err(|error| StartError::DataDir { dir: config.data_dir.clone(), error })?;
-        let (engine, embedded, embedded_queue) = {
-            let (path, config, clock) = (data_dir.path().to_owned(), config.clone(), seams.clock.clone());
-            let opened = tokio::task::spawn_blocking(move || open_database(&path, &config, clock)).await;
-            opened.map_err(|_panic| StartError::Panicked)??
-        };
-        let keys = secret::load_or_create(data_dir.path())?.into();
+        let backend = Backend::open(&config, &seams).await?;
+        let tokens = backend.access_tokens(&seams.clock).await?;
         let (api, address) = listen(config.listen).await?;
         let metrics = match config.metrics_listen {
             Some(address) => Some(Metrics::listen(address).await?),
             None => None,
         };
-        let socket = OperatorSocket::bind(data_dir.path())
-            .map_err(|error| StartError::Socket { path: data_dir.path().to_owned(), error })?;
+        let socket = backend.operator_socket()?;
 
         let (progress, seen) = watch::channel(0);
-        let pipeline =
-            Pipeline { store: Arc::new(embedded.clone()), queue: Arc::new(embedded_queue.clone()), progress: seen };
+        let (store, queue) = backend.ports();
+        let log = if seams.changes { backend.changes() } else { None };
+        let log = log.map(|log| Arc::new(log) as Arc<dyn ChangeLog>);
+        let changes = log.as_ref().map(|log| wrapped(log, seams.wrap_changes.as_ref()));
+        let pipeline = Pipeline { store, queue, changes: log, progress: seen };
         let store = wrapped(&pipeline.store, seams.wrap_store.as_ref());
         let queue = wrapped(&pipeline.queue, seams.wrap_queue.as_ref());
-        let services = Services::new(store, queue, seams.clock.clone(), &keys, &seams.hashing, pipeline);
+        let services = Services::new(store, queue, &seams, tokens, pipeline);
         Ok(Self {
             router: router(&services, &config.cors_origins),
-            workers: seams.workers.then(|| workers(&services, &seams)),
+            workers: seams.workers.then(|| workers(&services, changes, &seams, backend.fan_out(seams.fan_out))),
             sweeper: seams.sweep.then(|| {
                 OutboxSweeper::new(SweepService::new(Arc::clone(&services.store), Arc::clone(&services.queue)))
             }),
             config,
-            data_dir,
-            engine,
-            embedded,
-            embedded_queue,
+            backend,
             services,
             progress,
             api,
@@ -115,38 +112,41 @@ impl Application {
         self.metrics.as_ref().map(|metrics| metrics.address)
     }
 
-    /// The data directory.
-    pub fn data_dir(&self) -> &Path {
-        self.data_dir.path()
+    /// The data directory, where there is one: not on AWS with a signing secret.
+    pub fn data_dir(&self) -> Option<&Path> {
+        self.backend.data_dir()
     }
 
-    /// The services, which go on to work on the same database while this runs.
+    /// The services, which go on to work on the same stores while this runs.
     pub const fn services(&self) -> &Services {
         &self.services
     }
 
-    /// The database's engine: for counting syncs.
-    pub const fn engine(&self) -> &Engine {
-        &self.engine
+    /// The embedded database's engine, where there is one: for counting syncs.
+    pub const fn engine(&self) -> Option<&Engine> {
+        self.backend.engine()
     }
 
     /// Works in the background until the handle says stop or is dropped.
     pub fn spawn(self) -> Handle {
         let stop = CancellationToken::new();
         let (address, metrics_address) = (self.address(), self.metrics_address());
-        let (data_dir, engine, services) = (self.data_dir().to_owned(), self.engine.clone(), self.services.clone());
+        let (data_dir, engine, services) =
+            (self.data_dir().map(Path::to_owned), self.engine().cloned(), self.services.clone());
         let task = tokio::spawn(self.run(stop.clone().cancelled_owned()));
         Handle { address, metrics_address, data_dir, engine, services, task, stop: stop.drop_guard() }
     }
 
     /// Works until `shutdown`: then takes nothing more, gives what is under way ten seconds to end, and closes the
-    /// database.
+    /// stores.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
         descriptors::raise_limit();
-        self.reclaim().await;
+        if let Some(sweeper) = &self.sweeper {
+            self.backend.reclaim(sweeper, self.services.clock.now()).await;
+        }
         self.announce();
         let stop = CancellationToken::new();
-        let (engine, data_dir, mut parts) = self.start(&stop);
+        let (backend, mut parts) = self.start(&stop);
         let outcome = tokio::select! {
             () = shutdown => Ok(()),
             ended = parts.ended() => Err(ended),
@@ -154,55 +154,44 @@ impl Application {
         info!("Stopping: no new work is taken");
         stop.cancel();
         parts.finish().await;
-        if tokio::task::spawn_blocking(move || engine.close()).await.is_err() {
-            error!("Closing the database panicked");
-        }
-        drop(data_dir);
+        backend.close().await;
         info!("Stopped");
         outcome
     }
 
-    /// Puts back what a process before this one left unfinished: its leases mean nothing any more.
-    async fn reclaim(&self) {
-        let Some(sweeper) = &self.sweeper else { return };
-        let announced = match reclaim::announced(&self.embedded_queue).await {
-            Ok(announced) => announced,
-            Err(error) => return warn!(%error, "PostQ cannot be read; the sweeper does what is left when leases end"),
-        };
-        if let Err(error) = sweeper.reclaim(self.services.clock.now(), &announced).await {
-            warn!(%error, "The outbox cannot be read; the sweeper tries again");
-        }
-    }
-
     /// Starts every part.
-    fn start(self, stop: &CancellationToken) -> (Engine, OpenDir, Parts) {
+    fn start(self, stop: &CancellationToken) -> (Backend, Parts) {
         let mut parts = Parts::new(stop.clone());
         let (services, clock) = (&self.services, &self.services.clock);
         let (store, queue) = services.bare_ports();
         let max_connections = descriptors::max_connections();
         parts.spawn("the API", http_server::serve(self.api, self.router, max_connections, stop.clone()));
-        parts.spawn("the operator's socket", self.socket.serve(Arc::clone(&queue), store, clock.clone(), stop.clone()));
+        if let Some(socket) = self.socket {
+            let operator = Operator { queue: Arc::clone(&queue), store, patience: Duration::ZERO };
+            parts.spawn("the operator's socket", socket.serve(operator, clock.clone(), stop.clone()));
+        }
         if let Some(metrics) = self.metrics {
-            parts.serve_metrics(metrics.listener, metrics.recorder, queue);
+            let changes = self.backend.changes();
+            parts.serve_metrics(metrics.listener, metrics.recorder, queue, changes, clock);
         }
         if let Some(workers) = self.workers {
-            parts.work(workers, &self.config, &services.queue, &self.progress);
+            let queue = Arc::clone(&services.queue);
+            let sources = Sources { queue, progress: self.progress, last_receive: self.backend.last_receive() };
+            parts.work(workers, &self.config, clock, &sources);
         }
         if let Some(sweeper) = self.sweeper {
-            parts.sweep(sweeper, self.embedded, clock);
+            parts.sweep(sweeper, clock);
+            self.backend.expire(&mut parts, clock);
         }
-        (self.engine, self.data_dir, parts)
+        (self.backend, parts)
     }
 
     fn announce(&self) {
-        let (api, data) = (self.address, self.data_dir.path().display());
-        match &self.data_dir {
-            OpenDir::Kept(_) => info!(data.dir = %data, "Data is in {data}"),
-            OpenDir::Temporary(_) => info!(data.dir = %data, "Data is in {data} and goes when this process ends"),
-        }
+        self.backend.announce();
         if let Some(address) = self.metrics_address() {
             info!(metrics.address = %address, "Metrics are at http://{address}/metrics");
         }
+        let api = self.address;
         info!(http.address = %api, "Ready: the API is at http://{api}, its description at http://{api}/openapi.json");
     }
 }
@@ -228,11 +217,14 @@ fn wrapped<P: ?Sized>(port: &Arc<P>, wrap: Option<&Wrap<P>>) -> Arc<P> {
     wrap.map_or_else(|| Arc::clone(port), |wrap| wrap(Arc::clone(port)))
 }
 
-fn workers(services: &Services, seams: &Seams) -> Workers {
+fn workers(services: &Services, changes: Option<Arc<dyn ChangeLog>>, seams: &Seams, fan_out: FanOutOptions) -> Workers {
     let (store, queue, clock) = (&services.store, &services.queue, &services.clock);
-    let fan_out = FanOutService::new(Arc::clone(store), Arc::clone(queue), clock.clone(), seams.fan_out);
+    let fan_out = FanOutService::new(Arc::clone(store), Arc::clone(queue), clock.clone(), fan_out);
     let delivery = DeliveryService::new(Arc::clone(store), clock.clone());
+    let applies = ChangeService::new(Arc::clone(store), Arc::clone(&services.ids));
     Workers {
+        stream: StreamHandler::new(Arc::new(applies), Arc::clone(queue), seams.retry_pauses),
+        changes,
         fetcher: FollowFetcher::new(fan_out, Arc::clone(queue), seams.retry_pauses),
         jobs: JobHandler::new(delivery, Arc::clone(queue), seams.retry_pauses),
     }
@@ -257,8 +249,8 @@ fn router(services: &Services, cors_origins: &[HeaderValue]) -> axum::Router {
 pub struct Handle {
     address: SocketAddr,
     metrics_address: Option<SocketAddr>,
-    data_dir: PathBuf,
-    engine: Engine,
+    data_dir: Option<PathBuf>,
+    engine: Option<Engine>,
     services: Services,
     task: JoinHandle<Result<(), RunError>>,
     stop: DropGuard,
@@ -275,19 +267,19 @@ impl Handle {
         self.metrics_address
     }
 
-    /// The data directory.
-    pub fn data_dir(&self) -> &Path {
-        &self.data_dir
+    /// The data directory, where there is one: not on AWS with a signing secret.
+    pub fn data_dir(&self) -> Option<&Path> {
+        self.data_dir.as_deref()
     }
 
-    /// The services, on the same database.
+    /// The services, on the same stores.
     pub const fn services(&self) -> &Services {
         &self.services
     }
 
-    /// The database's engine: for counting syncs.
-    pub const fn engine(&self) -> &Engine {
-        &self.engine
+    /// The embedded database's engine, where there is one: for counting syncs.
+    pub const fn engine(&self) -> Option<&Engine> {
+        self.engine.as_ref()
     }
 
     /// Waits until every post published so far has reached every follower: see [`Services::drain`].

@@ -6,7 +6,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum, builder::BoolishValueParser};
 use http::HeaderValue;
 use shared::{queue::QueueName, telemetry::LogFormat};
 
-use crate::config::{Config, DataDir};
+use crate::{
+    config::{Config, DataDir},
+    store_args::{AllStoreArgs, NotBuilt, ServeStoreArgs, StoreArgs},
+};
 
 /// A social feed in one process: post, fan out, read.
 #[derive(Debug, Parser)]
@@ -35,6 +38,8 @@ pub enum Command {
     Queues(QueuesArgs),
     /// Look at dead letters and put them back
     Dlq(DlqArgs),
+    /// Make the tables and queues that are missing
+    Setup(SetupArgs),
 }
 
 /// Options of `serve`.
@@ -48,6 +53,8 @@ pub struct ServeArgs {
     metrics_listen: MetricsListen,
     #[command(flatten)]
     data: DataArgs,
+    #[command(flatten)]
+    stores: ServeStoreArgs,
     /// Keep data in a temporary directory that goes with the process; `--data-dir` then means nothing
     #[arg(long, env = "TWEETER_EPHEMERAL", value_parser = BoolishValueParser::new())]
     ephemeral: bool,
@@ -72,15 +79,16 @@ impl ServeArgs {
     }
 
     /// The process's set-up.
-    pub fn config(self) -> Config {
-        Config {
+    pub fn config(self) -> Result<Config, NotBuilt> {
+        let config = Config {
             listen: self.listen,
             metrics_listen: self.metrics_listen.0,
             data_dir: if self.ephemeral { DataDir::Ephemeral } else { DataDir::Path(self.data.data_dir) },
             cors_origins: self.cors_origin,
             record_syncs: self.record_syncs,
             ..Config::default()
-        }
+        };
+        Ok(config.with_stores(self.stores.stores()?))
     }
 }
 
@@ -106,6 +114,20 @@ pub struct OutputArgs {
     /// Which data.
     #[command(flatten)]
     pub data: DataArgs,
+    /// Which stores.
+    #[command(flatten)]
+    pub stores: StoreArgs,
+    /// Print JSON instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `setup`.
+#[derive(Debug, Args)]
+pub struct SetupArgs {
+    /// Which stores.
+    #[command(flatten)]
+    pub stores: AllStoreArgs,
     /// Print JSON instead of text
     #[arg(long)]
     pub json: bool,
@@ -152,7 +174,8 @@ pub struct RedriveArgs {
 /// Which dead letters.
 #[derive(Debug, Args)]
 pub struct LettersArgs {
-    /// The queue, by its own name or by that of its dead-letter queue: PostQ, JobQ, PostDLQ, JobDLQ
+    /// The queue, by its own name or by that of its dead-letter queue: PostQ, JobQ, ChangeQ, PostDLQ, JobDLQ,
+    /// ChangeDLQ
     #[arg(value_name = "QUEUE", value_parser = queue_name)]
     pub queue: QueueName,
     /// Only messages with these ids
@@ -207,7 +230,7 @@ mod tests {
     fn config(args: &[&str]) -> Config {
         let cli = Cli::try_parse_from(std::iter::once(&"tweeter").chain(args)).unwrap();
         match cli.command() {
-            Command::Serve(serve) => serve.config(),
+            Command::Serve(serve) => serve.config().unwrap(),
             other => panic!("{other:?}"),
         }
     }

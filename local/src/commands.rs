@@ -1,16 +1,18 @@
 //! The operator's commands: asked of the process that runs on a data directory, or of the database itself when none
-//! runs. Its lock then keeps a process from starting meanwhile.
+//! runs. Its lock then keeps a process from starting meanwhile. On AWS the queues are asked, whoever works on them.
 
-use std::{io, path::Path};
+use std::{io, path::Path, sync::Arc, time::Duration};
 
 use shared::{domain::Clock, embedded::OpenError};
 
 use crate::{
     cli::{DlqCommand, LettersArgs, OutputArgs},
-    config::Config,
+    config::{Config, Stores},
     data_dir::{has_database, open_database},
-    operator::{self, Answer, DeadLetter, Question, QueueState, Reason, Redriven},
+    json::json,
+    operator::{Answer, DeadLetter, Operator, Question, QueueState, Reason, Redriven},
     socket,
+    store_args::NotBuilt,
     table::Table,
 };
 
@@ -29,6 +31,13 @@ pub enum CommandError {
     /// The database does not open.
     #[error(transparent)]
     Database(#[from] OpenError),
+    /// AWS cannot be used.
+    #[cfg(feature = "aws")]
+    #[error(transparent)]
+    Aws(#[from] crate::aws::AwsError),
+    /// This build cannot do it.
+    #[error(transparent)]
+    NotBuilt(#[from] NotBuilt),
     /// The running process cannot be asked.
     #[error("cannot ask the process that runs on {dir}: {error}")]
     Unreachable {
@@ -44,44 +53,50 @@ impl CommandError {
     /// The process's exit code: 2 for what cannot be meant or cannot be used, 1 for what was not there or failed.
     pub const fn exit_code(&self) -> u8 {
         match self {
-            Self::BadUsage(_) | Self::Database(_) => 2,
+            Self::BadUsage(_) | Self::Database(_) | Self::NotBuilt(_) => 2,
+            #[cfg(feature = "aws")]
+            Self::Aws(error) => match error {
+                crate::aws::AwsError::Failed { .. } => 1,
+                _ => 2,
+            },
             Self::NotFound(_) | Self::Failed(_) | Self::Unreachable { .. } => 1,
         }
     }
 }
 
 /// What `tweeter queues` prints.
-pub async fn queues(args: &OutputArgs) -> Result<String, CommandError> {
-    let answer = ask(&args.data.data_dir, Question::Queues).await?;
-    let Answer::Queues(states) = answer else { return Err(unexpected()) };
-    Ok(if args.json { json(&states) } else { queues_table(&states) })
+pub async fn queues(args: OutputArgs) -> Result<String, CommandError> {
+    let as_json = args.json;
+    let Answer::Queues(states) = ask(args, Question::Queues).await? else { return Err(unexpected()) };
+    Ok(if as_json { json(&states) } else { queues_table(&states) })
 }
 
 /// What `tweeter dlq` prints.
-pub async fn dlq(command: &DlqCommand) -> Result<String, CommandError> {
+pub async fn dlq(command: DlqCommand) -> Result<String, CommandError> {
     match command {
         DlqCommand::List(args) => {
-            let letters = look(&args.letters, args.limit).await?;
-            Ok(if args.letters.output.json { json(&letters) } else { letters_table(&letters) })
+            let as_json = args.letters.output.json;
+            let letters = look(args.letters, args.limit).await?;
+            Ok(if as_json { json(&letters) } else { letters_table(&letters) })
         }
         DlqCommand::Show(args) => {
-            let letters = look(&args.letters, args.limit).await?;
-            Ok(if args.letters.output.json { json(&letters) } else { letters.iter().map(letter_text).collect() })
+            let as_json = args.letters.output.json;
+            let letters = look(args.letters, args.limit).await?;
+            Ok(if as_json { json(&letters) } else { letters.iter().map(letter_text).collect() })
         }
         DlqCommand::Redrive(args) => {
-            let question =
-                Question::Redrive { queue: args.letters.queue.name().to_owned(), ids: args.letters.ids.clone() };
-            let Answer::Redriven(redriven) = ask(&args.letters.output.data.data_dir, question).await? else {
-                return Err(unexpected());
-            };
-            Ok(if args.letters.output.json { json(&redriven) } else { redriven_text(&redriven) })
+            let LettersArgs { queue, ids, output } = args.letters;
+            let as_json = output.json;
+            let question = Question::Redrive { queue: queue.name().to_owned(), ids };
+            let Answer::Redriven(redriven) = ask(output, question).await? else { return Err(unexpected()) };
+            Ok(if as_json { json(&redriven) } else { redriven_text(&redriven) })
         }
     }
 }
 
-async fn look(args: &LettersArgs, limit: usize) -> Result<Vec<DeadLetter>, CommandError> {
-    let question = Question::Look { queue: args.queue.name().to_owned(), ids: args.ids.clone(), limit };
-    match ask(&args.output.data.data_dir, question).await? {
+async fn look(args: LettersArgs, limit: usize) -> Result<Vec<DeadLetter>, CommandError> {
+    let question = Question::Look { queue: args.queue.name().to_owned(), ids: args.ids, limit };
+    match ask(args.output, question).await? {
         Answer::Letters(letters) => Ok(letters),
         _ => Err(unexpected()),
     }
@@ -91,11 +106,11 @@ fn unexpected() -> CommandError {
     CommandError::Failed("the running process gave an answer to another question".to_owned())
 }
 
-async fn ask(data_dir: &Path, question: Question) -> Result<Answer, CommandError> {
-    let unreachable = |error| CommandError::Unreachable { dir: data_dir.display().to_string(), error };
-    let answer = match socket::ask(data_dir, &question).await.map_err(unreachable)? {
-        Some(answer) => answer,
-        None => answer_offline(data_dir, question).await?,
+async fn ask(args: OutputArgs, question: Question) -> Result<Answer, CommandError> {
+    let answer = match args.stores.stores()? {
+        Stores::Embedded => ask_embedded(&args.data.data_dir, question).await?,
+        #[cfg(feature = "aws")]
+        Stores::Aws(options) => ask_aws(&options, question).await?,
     };
     match answer {
         Answer::Refused(refusal) => Err(match refusal.reason {
@@ -107,6 +122,21 @@ async fn ask(data_dir: &Path, question: Question) -> Result<Answer, CommandError
     }
 }
 
+#[cfg(feature = "aws")]
+async fn ask_aws(options: &crate::aws::AwsOptions, question: Question) -> Result<Answer, CommandError> {
+    let clients = crate::aws::AwsClients::from_environment().await?;
+    let operator = crate::aws::operator(&clients, options, &question).await?;
+    Ok(operator.answer(question, Clock::System.now()).await)
+}
+
+async fn ask_embedded(data_dir: &Path, question: Question) -> Result<Answer, CommandError> {
+    let unreachable = |error| CommandError::Unreachable { dir: data_dir.display().to_string(), error };
+    match socket::ask(data_dir, &question).await.map_err(unreachable)? {
+        Some(answer) => Ok(answer),
+        None => answer_offline(data_dir, question).await,
+    }
+}
+
 async fn answer_offline(data_dir: &Path, question: Question) -> Result<Answer, CommandError> {
     if !has_database(data_dir) {
         return Err(CommandError::BadUsage(format!("there is no data in {}", data_dir.display())));
@@ -115,15 +145,12 @@ async fn answer_offline(data_dir: &Path, question: Question) -> Result<Answer, C
     let opened = tokio::task::spawn_blocking(move || open_database(&dir, &Config::default(), Clock::System)).await;
     let (engine, store, queue) =
         opened.map_err(|_panic| CommandError::Failed("the database failed while it was opened".to_owned()))??;
-    let answer = operator::answer(&queue, &store, question, Clock::System.now()).await;
+    let operator = Operator { queue: Arc::new(queue), store: Arc::new(store), patience: Duration::ZERO };
+    let answer = operator.answer(question, Clock::System.now()).await;
+    drop(operator);
     let closed = tokio::task::spawn_blocking(move || engine.close()).await;
     closed.map_err(|_panic| CommandError::Failed("the database failed while it was closed".to_owned()))?;
     Ok(answer)
-}
-
-fn json<T: serde::Serialize>(answer: &T) -> String {
-    let text = serde_json::to_string_pretty(answer).expect("structs of text and numbers serialise");
-    format!("{text}\n")
 }
 
 fn queues_table(states: &[QueueState]) -> String {

@@ -25,6 +25,17 @@ impl std::fmt::Display for DataDir {
     }
 }
 
+/// Which stores the process works on.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Stores {
+    /// The embedded database in the data directory.
+    #[default]
+    Embedded,
+    /// DynamoDB and SQS.
+    #[cfg(feature = "aws")]
+    Aws(crate::aws::AwsOptions),
+}
+
 /// The set-up of one process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -32,7 +43,9 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where metrics are served, if anywhere.
     pub metrics_listen: Option<SocketAddr>,
-    /// Where data is kept.
+    /// Which stores it works on.
+    pub stores: Stores,
+    /// Where data is kept; on AWS's stores the signing key alone.
     pub data_dir: DataDir,
     /// Web origins that may call the API from a browser.
     pub cors_origins: Vec<HeaderValue>,
@@ -40,7 +53,10 @@ pub struct Config {
     pub fan_out: Mapping,
     /// How JobQ is mapped to job-handler.
     pub delivery: Mapping,
-    /// How PostQ and JobQ treat their messages.
+    /// How ChangeQ is mapped to stream-handler.
+    pub redriven_changes: Mapping,
+    /// How PostQ, JobQ and ChangeQ treat their messages in the embedded database; those of SQS were told when they were
+    /// made.
     pub queues: QueueSettings,
     /// Whether the engine records how far it has synced: an instrument for tests of a loss of power.
     pub record_syncs: bool,
@@ -51,6 +67,17 @@ impl Config {
     pub fn on_free_port(data_dir: DataDir) -> Self {
         Self { listen: SocketAddr::from(([127, 0, 0, 1], 0)), data_dir, ..Self::default() }
     }
+
+    /// The same on these stores, with as many invocations at once as they are good for.
+    #[must_use]
+    pub fn with_stores(mut self, stores: Stores) -> Self {
+        self.delivery.max_concurrency = match stores {
+            Stores::Embedded => 4,
+            #[cfg(feature = "aws")]
+            Stores::Aws(_) => 4,
+        };
+        Self { stores, ..self }
+    }
 }
 
 impl Default for Config {
@@ -60,10 +87,12 @@ impl Default for Config {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             metrics_listen: None,
+            stores: Stores::Embedded,
             data_dir: DataDir::Path(PathBuf::from("data")),
             cors_origins: Vec::new(),
             fan_out: Mapping { batch_size: 1, max_concurrency: 4, timeout },
             delivery: Mapping { batch_size: limits::MAX_QUEUE_BATCH, max_concurrency: 4, timeout },
+            redriven_changes: Mapping { batch_size: limits::MAX_QUEUE_BATCH, max_concurrency: 1, timeout },
             queues: QueueSettings::default(),
             record_syncs: false,
         }

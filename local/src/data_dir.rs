@@ -13,7 +13,10 @@ use shared::{
 };
 use tempfile::TempDir;
 
-use crate::config::{Config, DataDir};
+use crate::{
+    config::{Config, DataDir},
+    error::StartError,
+};
 
 /// The database's folder in the data directory.
 const DATABASE: &str = "db";
@@ -39,6 +42,11 @@ impl OpenDir {
         }
     }
 
+    /// The same, where a process that starts says why not.
+    pub(crate) fn open_for_start(dir: &DataDir) -> Result<Self, StartError> {
+        Self::open(dir).map_err(|error| StartError::DataDir { dir: dir.clone(), error })
+    }
+
     /// Where it is.
     pub(crate) fn path(&self) -> &Path {
         match self {
@@ -54,8 +62,18 @@ pub fn open_database(
     config: &Config,
     clock: Clock,
 ) -> Result<(Engine, EmbeddedStore, EmbeddedQueue), OpenError> {
-    let options =
-        EngineOptions { clock, record_syncs: config.record_syncs, ..EngineOptions::at(data_dir.join(DATABASE)) };
+    open_database_logging(data_dir, config, clock, true)
+}
+
+/// The same, with or without a log of changes.
+pub(crate) fn open_database_logging(
+    data_dir: &Path,
+    config: &Config,
+    clock: Clock,
+    log_changes: bool,
+) -> Result<(Engine, EmbeddedStore, EmbeddedQueue), OpenError> {
+    let record_syncs = config.record_syncs;
+    let options = EngineOptions { clock, record_syncs, log_changes, ..EngineOptions::at(data_dir.join(DATABASE)) };
     let engine = Engine::open(options)?;
     let queue = EmbeddedQueue::open(engine.clone(), QueueSettingsOf::all(config.queues))?;
     Ok((engine.clone(), EmbeddedStore::new(engine), queue))

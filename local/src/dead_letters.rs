@@ -74,86 +74,130 @@ pub fn dead_letter_queue(name: QueueName) -> QueueName {
     name.dead_letter_queue().unwrap_or(name)
 }
 
-/// The selected messages, at most `limit`, oldest first. All of those asked for by id must be there.
-pub async fn look(
-    queue: &dyn Queue,
-    name: QueueName,
-    selection: &Selection,
-    limit: usize,
-) -> Result<Vec<ReceivedMessage>, DeadLetterError> {
-    let mut taken = Taken::default();
-    let read = taken.read(queue, name, selection, limit).await;
-    taken.give_back(queue, name).await?;
-    read?;
-    taken.require(name, selection)?;
-    taken.selected.sort_by(|a, b| (a.sent_at, &a.message_id).cmp(&(b.sent_at, &b.message_id)));
-    Ok(taken.selected)
+/// The dead letters of one queue.
+#[derive(Debug, Clone, Copy)]
+pub struct DeadLetters<'a> {
+    /// Where the queue is.
+    pub queue: &'a dyn Queue,
+    /// The dead-letter queue.
+    pub name: QueueName,
+    /// How long to wait for messages that are perhaps there, before the queue counts as empty.
+    pub patience: Duration,
 }
 
-/// Sends the selected messages back to the source queue, each before it is deleted here: one may be there twice after a
-/// failure, never not at all. Returns how many.
-///
-/// What was sent after `now` is left: a message that comes right back is not redriven in circles. When an id asked for
-/// is not there, nothing is redriven.
-pub async fn redrive(
-    queue: &dyn Queue,
-    name: QueueName,
-    selection: &Selection,
-    now: Timestamp,
-) -> Result<usize, DeadLetterError> {
-    let source = name.source_queue().ok_or(DeadLetterError::NotDeadLetters(name))?;
-    if let Selection::Ids(ids) = selection {
+impl DeadLetters<'_> {
+    /// The selected messages, at most `limit`, oldest first. All of those asked for by id must be there.
+    pub async fn look(&self, selection: &Selection, limit: usize) -> Result<Vec<ReceivedMessage>, DeadLetterError> {
         let mut taken = Taken::default();
-        let read = taken.read(queue, name, selection, ids.len()).await;
-        let moved = match read.map_err(DeadLetterError::from).and_then(|()| taken.require(name, selection)) {
-            Ok(()) => send_back(queue, name, source, &mut taken.selected).await.map_err(DeadLetterError::from),
+        let read = self.take(&mut taken, selection, limit).await;
+        self.give_back(&mut taken).await?;
+        read?;
+        self.require(&taken, selection)?;
+        taken.selected.sort_by(|a, b| (a.sent_at, &a.message_id).cmp(&(b.sent_at, &b.message_id)));
+        Ok(taken.selected)
+    }
+
+    /// Sends the selected messages back to the source queue, each before it is deleted here: one may be there twice
+    /// after a failure, never not at all. Returns how many.
+    ///
+    /// What was sent after `now` is left: a message that comes right back is not redriven in circles. When an id asked
+    /// for is not there, nothing is redriven.
+    pub async fn redrive(&self, selection: &Selection, now: Timestamp) -> Result<usize, DeadLetterError> {
+        let source = self.name.source_queue().ok_or(DeadLetterError::NotDeadLetters(self.name))?;
+        match selection {
+            Selection::All => Ok(self.redrive_all(source, now).await?),
+            Selection::Ids(ids) => self.redrive_named(source, selection, ids.len()).await,
+        }
+    }
+
+    async fn redrive_named(
+        &self,
+        source: QueueName,
+        selection: &Selection,
+        count: usize,
+    ) -> Result<usize, DeadLetterError> {
+        let mut taken = Taken::default();
+        let read = self.take(&mut taken, selection, count).await;
+        let moved = match read.map_err(DeadLetterError::from).and_then(|()| self.require(&taken, selection)) {
+            Ok(()) => self.send_back(source, &mut taken.selected).await.map_err(DeadLetterError::from),
             Err(error) => Err(error),
         };
-        taken.give_back(queue, name).await?;
-        return moved;
+        self.give_back(&mut taken).await?;
+        moved
     }
-    redrive_all(queue, name, source, now).await
-}
 
-async fn redrive_all(
-    queue: &dyn Queue,
-    name: QueueName,
-    source: QueueName,
-    now: Timestamp,
-) -> Result<usize, DeadLetterError> {
-    let (mut moved, mut newer) = (0, Vec::new());
-    loop {
-        let received = receive(queue, name).await?;
-        if received.is_empty() {
-            break;
+    async fn redrive_all(&self, source: QueueName, now: Timestamp) -> Result<usize, QueueError> {
+        let (mut moved, mut newer) = (0, Vec::new());
+        loop {
+            let received = self.receive().await?;
+            if received.is_empty() {
+                break;
+            }
+            let (mut old, new): (Vec<_>, Vec<_>) = received.into_iter().partition(|message| message.sent_at <= now);
+            newer.extend(new.into_iter().map(|message| message.receipt));
+            if !old.is_empty() {
+                moved += self.send_back(source, &mut old).await?;
+            }
         }
-        let (mut old, new): (Vec<_>, Vec<_>) = received.into_iter().partition(|message| message.sent_at <= now);
-        newer.extend(new.into_iter().map(|message| message.receipt));
-        moved += send_back(queue, name, source, &mut old).await?;
+        self.make_visible(newer).await?;
+        Ok(moved)
     }
-    make_visible(queue, name, newer).await?;
-    Ok(moved)
-}
 
-/// Sends the messages to `source`, then deletes them from `name`; empties `messages` of what is gone.
-async fn send_back(
-    queue: &dyn Queue,
-    name: QueueName,
-    source: QueueName,
-    messages: &mut Vec<ReceivedMessage>,
-) -> Result<usize, QueueError> {
-    let copies = messages.iter().map(|message| OutgoingMessage {
-        body: message.body.clone(),
-        group: message.group.clone(),
-        delay: Duration::ZERO,
-    });
-    send_all(queue, source, copies.collect()).await?;
-    delete_all(queue, name, messages.iter().map(|message| message.receipt.clone()).collect()).await?;
-    Ok(std::mem::take(messages).len())
-}
+    /// Sends the messages to `source`, then deletes them here; empties `messages` of what is gone.
+    async fn send_back(&self, source: QueueName, messages: &mut Vec<ReceivedMessage>) -> Result<usize, QueueError> {
+        let copies = messages.iter().map(|message| OutgoingMessage {
+            body: message.body.clone(),
+            group: message.group.clone(),
+            delay: Duration::ZERO,
+        });
+        send_all(self.queue, source, copies.collect()).await?;
+        delete_all(self.queue, self.name, messages.iter().map(|message| message.receipt.clone()).collect()).await?;
+        Ok(std::mem::take(messages).len())
+    }
 
-async fn receive(queue: &dyn Queue, name: QueueName) -> Result<Vec<ReceivedMessage>, QueueError> {
-    queue.receive(name, limits::MAX_QUEUE_BATCH, Duration::ZERO, Some(HIDDEN)).await
+    async fn receive(&self) -> Result<Vec<ReceivedMessage>, QueueError> {
+        self.queue.receive(self.name, limits::MAX_QUEUE_BATCH, self.patience, Some(HIDDEN)).await
+    }
+
+    /// Receives until `limit` messages are selected or the queue gives no more.
+    async fn take(&self, taken: &mut Taken, selection: &Selection, limit: usize) -> Result<(), QueueError> {
+        while taken.selected.len() < limit {
+            let received = self.receive().await?;
+            if received.is_empty() {
+                break;
+            }
+            for message in received {
+                if selection.holds(&message) && taken.selected.len() < limit {
+                    taken.selected.push(message);
+                } else {
+                    taken.others.push(message.receipt);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn require(&self, taken: &Taken, selection: &Selection) -> Result<(), DeadLetterError> {
+        let found = taken.selected.iter().map(|message| message.message_id.clone()).collect();
+        let ids = selection.missing(&found);
+        if ids.is_empty() { Ok(()) } else { Err(DeadLetterError::NotFound { queue: self.name, ids }) }
+    }
+
+    /// Makes everything visible again.
+    async fn give_back(&self, taken: &mut Taken) -> Result<(), QueueError> {
+        let mut receipts = std::mem::take(&mut taken.others);
+        receipts.extend(taken.selected.iter().map(|message| message.receipt.clone()));
+        self.make_visible(receipts).await
+    }
+
+    async fn make_visible(&self, receipts: Vec<Receipt>) -> Result<(), QueueError> {
+        for chunk in receipts.chunks(limits::MAX_QUEUE_BATCH) {
+            // What is not changed becomes visible by itself when it has been hidden for long enough.
+            let changes = chunk.iter().map(|receipt| (receipt.clone(), Duration::ZERO)).collect();
+            self.queue.change_visibility(self.name, changes).await?;
+        }
+        Ok(())
+    }
 }
 
 /// What was received and is hidden.
@@ -161,51 +205,4 @@ async fn receive(queue: &dyn Queue, name: QueueName) -> Result<Vec<ReceivedMessa
 struct Taken {
     selected: Vec<ReceivedMessage>,
     others: Vec<Receipt>,
-}
-
-impl Taken {
-    /// Receives until `limit` messages are selected or the queue gives no more.
-    async fn read(
-        &mut self,
-        queue: &dyn Queue,
-        name: QueueName,
-        selection: &Selection,
-        limit: usize,
-    ) -> Result<(), QueueError> {
-        while self.selected.len() < limit {
-            let received = receive(queue, name).await?;
-            if received.is_empty() {
-                break;
-            }
-            for message in received {
-                if selection.holds(&message) && self.selected.len() < limit {
-                    self.selected.push(message);
-                } else {
-                    self.others.push(message.receipt);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn require(&self, name: QueueName, selection: &Selection) -> Result<(), DeadLetterError> {
-        let found = self.selected.iter().map(|message| message.message_id.clone()).collect();
-        let ids = selection.missing(&found);
-        if ids.is_empty() { Ok(()) } else { Err(DeadLetterError::NotFound { queue: name, ids }) }
-    }
-
-    /// Makes everything visible again.
-    async fn give_back(&mut self, queue: &dyn Queue, name: QueueName) -> Result<(), QueueError> {
-        let mut receipts = std::mem::take(&mut self.others);
-        receipts.extend(self.selected.iter().map(|message| message.receipt.clone()));
-        make_visible(queue, name, receipts).await
-    }
-}
-
-async fn make_visible(queue: &dyn Queue, name: QueueName, receipts: Vec<Receipt>) -> Result<(), QueueError> {
-    for chunk in receipts.chunks(limits::MAX_QUEUE_BATCH) {
-        // What is not changed becomes visible by itself when it has been hidden for long enough.
-        queue.change_visibility(name, chunk.iter().map(|receipt| (receipt.clone(), Duration::ZERO)).collect()).await?;
-    }
-    Ok(())
 }

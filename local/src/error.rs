@@ -1,6 +1,6 @@
 //! Why the process does not start, and why it ends.
 
-use std::{io, net::SocketAddr, path::PathBuf};
+use std::{error::Error, io, net::SocketAddr, path::PathBuf};
 
 use shared::embedded::OpenError;
 use tokio::task::JoinError;
@@ -22,6 +22,14 @@ pub enum StartError {
     /// The database does not open.
     #[error(transparent)]
     Database(#[from] OpenError),
+    /// AWS cannot be used.
+    #[cfg(feature = "aws")]
+    #[error(transparent)]
+    Aws(#[from] crate::aws::AwsError),
+    /// The signing secret cannot be fetched.
+    #[cfg(feature = "aws")]
+    #[error("{}", chain(.0))]
+    SigningSecret(#[from] shared::service::tokens::KeySourceError),
     /// There is no signing key.
     #[error(transparent)]
     Secret(#[from] SecretError),
@@ -57,4 +65,25 @@ pub enum RunError {
     /// A part panicked.
     #[error("a part of the process panicked")]
     Panicked(#[source] JoinError),
+}
+
+/// An error with its causes, on one line; a cause that the text before it already tells is left out.
+pub fn chain(error: &dyn Error) -> String {
+    let causes = std::iter::successors(error.source(), |&error| error.source());
+    causes
+        .map(ToString::to_string)
+        .fold(error.to_string(), |text, cause| if text.ends_with(&cause) { text } else { format!("{text}: {cause}") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_told_on_one_line_and_nothing_twice() {
+        let error = StartError::Listen { address: ([127, 0, 0, 1], 80).into(), error: io::Error::other("taken") };
+        assert_eq!(chain(&error), "cannot listen on 127.0.0.1:80: taken");
+        let panicked = StartError::Secret(SecretError::Io { path: "key".into(), error: io::Error::other("no disk") });
+        assert_eq!(chain(&panicked), "cannot keep the signing key in key: no disk");
+    }
 }

@@ -4,6 +4,7 @@
 use std::{
     collections::{HashMap, HashSet},
     future::Future,
+    pin::pin,
     sync::Arc,
     time::Duration,
 };
@@ -36,7 +37,9 @@ pub struct Mapping {
 }
 
 /// How long invocations under way may go on after a stop.
-const GRACE: Duration = Duration::from_secs(10);
+pub(crate) const GRACE: Duration = Duration::from_secs(10);
+/// How long giving back may take that is cut short after the grace.
+const GIVING_BACK: Duration = Duration::from_secs(1);
 /// Pauses after receives that failed: from the first, doubling, to the last.
 const RECEIVE_PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
 
@@ -47,15 +50,25 @@ pub struct EventSource {
     name: QueueName,
     mapping: Mapping,
     progress: watch::Sender<u64>,
+    last_receive: Duration,
+    cut: CancellationToken,
 }
 
 impl EventSource {
     /// The loop from `name`; `progress` is raised after each invocation, when its messages are deleted.
     pub fn new(queue: Arc<dyn Queue>, name: QueueName, mapping: Mapping, progress: watch::Sender<u64>) -> Self {
-        Self { queue, name, mapping, progress }
+        Self { queue, name, mapping, progress, last_receive: Duration::ZERO, cut: CancellationToken::new() }
     }
 
-    /// Works until `stop`: then takes nothing more at once, and gives what is under way ten seconds to end.
+    /// The same, but a stop waits this long for what the queue has perhaps handed out already. For queues that keep
+    /// messages in flight when their receiver ends.
+    #[must_use]
+    pub fn with_last_receive(self, last_receive: Duration) -> Self {
+        Self { last_receive, ..self }
+    }
+
+    /// Works until `stop`: then takes nothing more, and gives what is under way ten seconds to end. What does not is
+    /// given back.
     pub async fn run<H, F>(self, handler: H, stop: CancellationToken)
     where
         H: Fn(SqsEvent) -> F + Send + Sync + 'static,
@@ -64,21 +77,28 @@ impl EventSource {
         let (source, handler) = (Arc::new(self), Arc::new(handler));
         let slots = Arc::new(Semaphore::new(source.mapping.max_concurrency.max(1)));
         let mut invocations = JoinSet::new();
-        let take = async {
-            // Nothing closes the semaphore.
-            while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
-                let messages = source.receive_some().await;
-                while invocations.try_join_next().is_some() {}
-                let (source, handler) = (Arc::clone(&source), Arc::clone(&handler));
-                invocations.spawn(async move {
-                    source.invoke(handler.as_ref(), messages).await;
-                    drop(slot);
-                });
-            }
-        };
-        // What a receive that is cut short here has taken stays in flight and comes again.
-        stop.run_until_cancelled(take).await;
+        // Nothing closes the semaphore.
+        while let Some(Ok(slot)) = stop.run_until_cancelled(Arc::clone(&slots).acquire_owned()).await {
+            let Some(messages) = source.take(&stop).await else { break };
+            while invocations.try_join_next().is_some() {}
+            let (source, handler) = (Arc::clone(&source), Arc::clone(&handler));
+            invocations.spawn(async move {
+                source.invoke(handler.as_ref(), messages).await;
+                drop(slot);
+            });
+        }
         source.finish(invocations).await;
+    }
+
+    /// The next messages; `None` after the stop. What a receive that is cut short has taken stays in flight and comes
+    /// again.
+    async fn take(&self, stop: &CancellationToken) -> Option<Vec<ReceivedMessage>> {
+        let mut receiving = pin!(self.receive_some());
+        match stop.run_until_cancelled(receiving.as_mut()).await {
+            None if self.last_receive.is_zero() => None,
+            None => tokio::time::timeout(self.last_receive, receiving).await.ok(),
+            messages => messages,
+        }
     }
 
     /// Receives until there is something, with growing pauses while the queue fails.
@@ -113,13 +133,15 @@ impl EventSource {
         // In a task of its own, so that a panic ends no more than the batch. Aborted when this future is dropped.
         let mut task = JoinSet::new();
         task.spawn(handler(event_of(self.name, messages)));
-        let done = match tokio::time::timeout(self.mapping.timeout, task.join_next()).await {
-            Ok(Some(Ok(response))) => self.done_of(sent, &response),
-            Ok(_) => {
+        let handled = tokio::time::timeout(self.mapping.timeout, task.join_next());
+        let done = match self.cut.run_until_cancelled(handled).await {
+            Some(Ok(Some(Ok(response)))) => self.done_of(sent, &response),
+            Some(Ok(_)) => {
                 self.report_failure(sent.len(), receives, "panicked");
                 Vec::new()
             }
-            Err(_) => {
+            None => return self.give_back(sent).await,
+            Some(Err(_)) => {
                 let timeout = self.mapping.timeout.as_secs_f64();
                 self.report_failure(sent.len(), receives, &format!("was ended: it took longer than {timeout} s"));
                 Vec::new()
@@ -158,22 +180,38 @@ impl EventSource {
         sent.into_iter().filter(|(id, _)| !failed.contains(id.as_str())).map(|(_, receipt)| receipt).collect()
     }
 
-    async fn finish(&self, mut invocations: JoinSet<()>) {
-        let all = async { while invocations.join_next().await.is_some() {} };
-        if tokio::time::timeout(GRACE, all).await.is_err() {
-            warn!(
-                queue = self.name.name(),
-                left = invocations.len(),
-                "Work of {} was cut short; it comes again",
-                self.name.name()
-            );
+    /// Makes messages visible again whose handler was cut short: others can go on with them at once.
+    async fn give_back(&self, sent: Vec<(String, Receipt)>) {
+        let changes = sent.into_iter().map(|(_, receipt)| (receipt, Duration::ZERO)).collect();
+        if let Err(error) = self.queue.change_visibility(self.name, changes).await {
+            warn!(queue = self.name.name(), %error, "Messages of {} stay hidden for a while", self.name.name());
         }
     }
+
+    async fn finish(&self, mut invocations: JoinSet<()>) {
+        if ended_within(GRACE, &mut invocations).await {
+            return;
+        }
+        warn!(
+            queue = self.name.name(),
+            left = invocations.len(),
+            "Work of {} was cut short; it comes again",
+            self.name.name()
+        );
+        self.cut.cancel();
+        // What a queue does not take back now it takes when the visibility timeout is over.
+        ended_within(GIVING_BACK, &mut invocations).await;
+    }
+}
+
+async fn ended_within(time: Duration, invocations: &mut JoinSet<()>) -> bool {
+    let all = async { while invocations.join_next().await.is_some() {} };
+    tokio::time::timeout(time, all).await.is_ok()
 }
 
 /// The pause after this many failures before it: doubling, and a random half of it, so that loops do not knock
 /// together.
-fn pause_after(failures: u32) -> Duration {
+pub(crate) fn pause_after(failures: u32) -> Duration {
     let (first, last) = RECEIVE_PAUSES;
     first.saturating_mul(2_u32.saturating_pow(failures)).min(last).mul_f64(rand::rng().random_range(0.5..1.0))
 }

@@ -1,24 +1,33 @@
-//! Tweeter in one process: the API, the workers, metrics and operator commands over one embedded database.
+//! Tweeter in one process: the API, the workers, metrics and operator commands over one embedded database, or over
+//! DynamoDB and SQS (feature `aws`).
 //!
 //! ```text
 //! HTTP ─▶ status-api's router ─▶ services ─▶ EmbeddedStore ┐
 //!                                   └──────▶ EmbeddedQueue ┴─▶ one database in the data directory
 //! PostQ ─▶ event source ─▶ follow-fetcher ─▶ JobQ ─▶ event source ─▶ job-handler
+//! log of changes ─▶ change reader ─▶ stream-handler
 //! tweeter queues, dlq ─▶ tweeter.sock (or the database itself) ─▶ operator ─▶ Queue
 //! ```
 //!
 //! In reading order:
-//! - [`cli`], [`config`]: what can be set, read once.
+//! - [`cli`], [`store_args`], [`config`]: what can be set, read once.
 //! - [`application`]: build and run the whole; `parts` are its tasks. [`seams`]: where tests reach in.
+//! - `backend`: what it stands on, and all by which the two stores differ; `aws`: DynamoDB and SQS.
 //! - [`services`]: what the process works with, for seeding and looking at.
 //! - [`event_source`]: what a Lambda mapping does, from a queue to a handler.
+//! - [`change_reader`]: what the mapping of a change stream does.
 //! - [`schedule`]: what comes round. `reclaim`: what a start takes over.
 //! - [`http_server`], [`metrics`]: what is served; [`descriptors`] bounds by how many connections.
 //! - [`data_dir`], [`secret`]: what is kept.
 //! - [`commands`]: what operators type, as [`operator`] questions over a [`socket`]; [`dead_letters`] answers them.
+//!   [`setup`]: makes tables and queues.
 //! - [`error`]: why the process does not start, and why it ends.
 
 pub mod application;
+#[cfg(feature = "aws")]
+pub mod aws;
+mod backend;
+pub mod change_reader;
 pub mod cli;
 pub mod commands;
 pub mod config;
@@ -28,6 +37,7 @@ pub mod descriptors;
 pub mod error;
 pub mod event_source;
 pub mod http_server;
+mod json;
 pub mod metrics;
 pub mod operator;
 mod parts;
@@ -36,9 +46,11 @@ pub mod schedule;
 pub mod seams;
 pub mod secret;
 pub mod services;
+pub mod setup;
 pub mod socket;
+pub mod store_args;
 mod table;
 
 pub use application::{Application, Handle};
-pub use config::{Config, DataDir};
+pub use config::{Config, DataDir, Stores};
 pub use seams::Seams;

@@ -8,6 +8,7 @@ use local::{
     cli::{Cli, Command, ServeArgs},
     commands::{self, CommandError},
     seams::Seams,
+    setup,
 };
 use shared::telemetry;
 use tokio::signal::unix::{SignalKind, signal};
@@ -26,8 +27,9 @@ fn main() -> ExitCode {
     runtime.block_on(async {
         match command {
             Command::Serve(args) => serve(args).await,
-            Command::Queues(args) => print(commands::queues(&args.output).await),
-            Command::Dlq(args) => print(commands::dlq(&args.command).await),
+            Command::Queues(args) => print(commands::queues(args.output).await),
+            Command::Dlq(args) => print(commands::dlq(args.command).await),
+            Command::Setup(args) => print(setup::setup(args).await),
         }
     })
 }
@@ -39,7 +41,11 @@ async fn serve(args: ServeArgs) -> ExitCode {
         (Ok(terminate), Ok(interrupt)) => (terminate, interrupt),
         (Err(error), _) | (_, Err(error)) => return fail(2, format_args!("cannot listen for signals: {error}")),
     };
-    let application = match Application::build(args.config(), Seams::default()).await {
+    let config = match args.config() {
+        Ok(config) => config,
+        Err(error) => return fail(2, error),
+    };
+    let application = match Application::build(config, Seams::default()).await {
         Ok(application) => application,
         Err(error) => return fail(2, error),
     };

@@ -7,7 +7,10 @@ use axum::{Router, extract::State, http::header, response::IntoResponse, routing
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram, gauge};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use shared::{
-    queue::{Queue, QueueName},
+    domain::Clock,
+    embedded::EmbeddedChanges,
+    queue::{Queue, QueueDepth, QueueName},
+    store::StoreError,
     telemetry::names,
 };
 use tracing::warn;
@@ -58,6 +61,9 @@ fn describe() {
         Unit::Seconds,
         "From a post's creation to a job's entries being written"
     );
+    describe_counter!(names::CHANGES, Unit::Count, "Changes handled, by outcome");
+    describe_gauge!(names::CHANGES_WAITING, Unit::Count, "Changes that wait in the log");
+    describe_gauge!(names::CHANGES_OLDEST_SECONDS, Unit::Seconds, "Age of the oldest change that waits in the log");
     describe_counter!(names::SWEPT, Unit::Count, "Fan-outs that the sweeper put back on PostQ");
     describe_counter!(names::STORE_UNPROCESSED, Unit::Count, "Writes that a batch left unprocessed");
 }
@@ -67,11 +73,19 @@ fn describe() {
 struct Scrape {
     recorder: PrometheusHandle,
     queue: Arc<dyn Queue>,
+    changes: Option<EmbeddedChanges>,
+    clock: Clock,
 }
 
-/// `GET /metrics` of this recorder and of these queues, which are looked at when asked.
-pub fn router(recorder: PrometheusHandle, queue: Arc<dyn Queue>) -> Router {
-    Router::new().route("/metrics", get(scrape)).with_state(Scrape { recorder, queue })
+/// `GET /metrics` of this recorder, of these queues and of this log of changes, if there is one, which are looked at when
+/// asked.
+pub fn router(
+    recorder: PrometheusHandle,
+    queue: Arc<dyn Queue>,
+    changes: Option<EmbeddedChanges>,
+    clock: Clock,
+) -> Router {
+    Router::new().route("/metrics", get(scrape)).with_state(Scrape { recorder, queue, changes, clock })
 }
 
 async fn scrape(State(scrape): State<Scrape>) -> impl IntoResponse {
@@ -79,6 +93,11 @@ async fn scrape(State(scrape): State<Scrape>) -> impl IntoResponse {
         if let Err(error) = refresh(scrape.queue.as_ref(), name).await {
             warn!(queue = name.name(), %error, "The depth of {} is not known", name.name());
         }
+    }
+    if let Some(changes) = &scrape.changes
+        && let Err(error) = refresh_changes(changes, &scrape.clock).await
+    {
+        warn!(%error, "How many changes wait is not known");
     }
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], scrape.recorder.render())
 }
@@ -89,8 +108,25 @@ async fn refresh(queue: &dyn Queue, name: QueueName) -> Result<(), shared::queue
     gauge!(names::QUEUE_VISIBLE, "queue" => label).set(count(depth.visible));
     gauge!(names::QUEUE_IN_FLIGHT, "queue" => label).set(count(depth.in_flight));
     gauge!(names::QUEUE_DELAYED, "queue" => label).set(count(depth.delayed));
-    gauge!(names::QUEUE_OLDEST_SECONDS, "queue" => label).set(depth.oldest_age.unwrap_or_default().as_secs_f64());
+    gauge!(names::QUEUE_OLDEST_SECONDS, "queue" => label).set(oldest_seconds(depth));
     Ok(())
+}
+
+async fn refresh_changes(changes: &EmbeddedChanges, clock: &Clock) -> Result<(), StoreError> {
+    let backlog = changes.backlog().await?;
+    let age = backlog.oldest.map(|oldest| clock.now().since(oldest)).unwrap_or_default();
+    gauge!(names::CHANGES_WAITING).set(count(backlog.changes));
+    gauge!(names::CHANGES_OLDEST_SECONDS).set(age.as_secs_f64());
+    Ok(())
+}
+
+/// Prometheus's word for a value that is not known is NaN.
+fn oldest_seconds(depth: QueueDepth) -> f64 {
+    match depth.oldest_age {
+        Some(age) => age.as_secs_f64(),
+        None if depth.visible == 0 => 0.0,
+        None => f64::NAN,
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "exact to 9e15 messages")]

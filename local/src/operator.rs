@@ -3,6 +3,8 @@
 //!
 //! One line of JSON each way. `v` is the protocol's version; a process of another version says so.
 
+use std::{sync::Arc, time::Duration};
+
 use serde::{Deserialize, Serialize};
 use shared::{
     domain::Timestamp,
@@ -10,7 +12,10 @@ use shared::{
     store::{Store, StoreError},
 };
 
-use crate::dead_letters::{self, DeadLetterError, Selection};
+use crate::{
+    dead_letters::{self, DeadLetterError, DeadLetters, Selection},
+    error::chain,
+};
 
 /// The version of [`Request`] and [`Answer`].
 pub const VERSION: u32 = 1;
@@ -47,6 +52,22 @@ pub enum Question {
         /// The messages; empty for all.
         ids: Vec<String>,
     },
+}
+
+impl Question {
+    /// The queues that must be there to answer; those of a name that is none are told by the answer.
+    pub fn queues(&self) -> Vec<QueueName> {
+        match self {
+            Self::Queues => QueueName::ALL.to_vec(),
+            Self::Look { queue, .. } => {
+                QueueName::parse(queue).map(dead_letters::dead_letter_queue).into_iter().collect()
+            }
+            Self::Redrive { queue, .. } => {
+                let dead_letters = QueueName::parse(queue).map(dead_letters::dead_letter_queue);
+                dead_letters.into_iter().chain(dead_letters.and_then(QueueName::source_queue)).collect()
+            }
+        }
+    }
 }
 
 /// An answer, as it travels.
@@ -125,48 +146,60 @@ pub enum Reason {
     Failed,
 }
 
-/// Answers one question. A redrive is answered when it is durable.
-pub async fn answer(queue: &dyn Queue, store: &dyn Store, question: Question, now: Timestamp) -> Answer {
-    let answered = match question {
-        Question::Queues => queues(queue).await,
-        Question::Look { queue: name, ids, limit } => look(queue, &name, ids, limit).await,
-        Question::Redrive { queue: name, ids } => redrive(queue, store, &name, ids, now).await,
-    };
-    answered.unwrap_or_else(Answer::Refused)
+/// Answers questions about the queues.
+#[derive(Debug, Clone)]
+pub struct Operator {
+    /// The queues.
+    pub queue: Arc<dyn Queue>,
+    /// What says when a redrive is durable.
+    pub store: Arc<dyn Store>,
+    /// How long to wait for dead letters that are perhaps there: nothing where a queue knows at once, a second on SQS,
+    /// where a receive that does not wait asks but some of the servers.
+    pub patience: Duration,
 }
 
-async fn queues(queue: &dyn Queue) -> Result<Answer, Refusal> {
-    let mut states = Vec::new();
-    for name in QueueName::ALL {
-        let depth = queue.depth(name).await?;
-        states.push(QueueState {
-            queue: name.name().to_owned(),
-            visible: depth.visible,
-            in_flight: depth.in_flight,
-            delayed: depth.delayed,
-            oldest_ms: depth.oldest_age.map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
-        });
+impl Operator {
+    /// Answers one question. A redrive is answered when it is durable.
+    pub async fn answer(&self, question: Question, now: Timestamp) -> Answer {
+        let answered = match question {
+            Question::Queues => self.queues().await,
+            Question::Look { queue: name, ids, limit } => self.look(&name, ids, limit).await,
+            Question::Redrive { queue: name, ids } => self.redrive(&name, ids, now).await,
+        };
+        answered.unwrap_or_else(Answer::Refused)
     }
-    Ok(Answer::Queues(states))
-}
 
-async fn look(queue: &dyn Queue, name: &str, ids: Vec<String>, limit: usize) -> Result<Answer, Refusal> {
-    let letters = dead_letters::look(queue, parse_queue(name)?, &Selection::of(ids), limit).await?;
-    Ok(Answer::Letters(letters.into_iter().map(DeadLetter::from).collect()))
-}
+    async fn queues(&self) -> Result<Answer, Refusal> {
+        let mut states = Vec::new();
+        for name in QueueName::ALL {
+            let depth = self.queue.depth(name).await?;
+            states.push(QueueState {
+                queue: name.name().to_owned(),
+                visible: depth.visible,
+                in_flight: depth.in_flight,
+                delayed: depth.delayed,
+                oldest_ms: depth.oldest_age.map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
+            });
+        }
+        Ok(Answer::Queues(states))
+    }
 
-async fn redrive(
-    queue: &dyn Queue,
-    store: &dyn Store,
-    name: &str,
-    ids: Vec<String>,
-    now: Timestamp,
-) -> Result<Answer, Refusal> {
-    let from = parse_queue(name)?;
-    let messages = dead_letters::redrive(queue, from, &Selection::of(ids), now).await?;
-    store.durable().await?;
-    let to = from.source_queue().map(QueueName::name).unwrap_or_default().to_owned();
-    Ok(Answer::Redriven(Redriven { from: from.name().to_owned(), to, messages }))
+    async fn look(&self, name: &str, ids: Vec<String>, limit: usize) -> Result<Answer, Refusal> {
+        let letters = self.dead_letters(name)?.look(&Selection::of(ids), limit).await?;
+        Ok(Answer::Letters(letters.into_iter().map(DeadLetter::from).collect()))
+    }
+
+    async fn redrive(&self, name: &str, ids: Vec<String>, now: Timestamp) -> Result<Answer, Refusal> {
+        let from = self.dead_letters(name)?;
+        let messages = from.redrive(&Selection::of(ids), now).await?;
+        self.store.durable().await?;
+        let to = from.name.source_queue().map(QueueName::name).unwrap_or_default().to_owned();
+        Ok(Answer::Redriven(Redriven { from: from.name.name().to_owned(), to, messages }))
+    }
+
+    fn dead_letters(&self, name: &str) -> Result<DeadLetters<'_>, Refusal> {
+        Ok(DeadLetters { queue: self.queue.as_ref(), name: parse_queue(name)?, patience: self.patience })
+    }
 }
 
 fn parse_queue(name: &str) -> Result<QueueName, Refusal> {
@@ -194,19 +227,19 @@ impl From<DeadLetterError> for Refusal {
             DeadLetterError::NotFound { .. } => Reason::NotFound,
             DeadLetterError::Queue(_) => Reason::Failed,
         };
-        Self { reason, message: error.to_string() }
+        Self { reason, message: chain(&error) }
     }
 }
 
 impl From<QueueError> for Refusal {
     fn from(error: QueueError) -> Self {
-        Self { reason: Reason::Failed, message: error.to_string() }
+        Self { reason: Reason::Failed, message: chain(&error) }
     }
 }
 
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
-        Self { reason: Reason::Failed, message: error.to_string() }
+        Self { reason: Reason::Failed, message: chain(&error) }
     }
 }
 

@@ -10,16 +10,21 @@ use job_handler::JobHandler;
 use metrics_exporter_prometheus::PrometheusHandle;
 use outbox_sweeper::OutboxSweeper;
 use shared::{
+    changes::ChangeLog,
     domain::{Clock, Timestamp},
-    embedded::EmbeddedStore,
+    embedded::{EmbeddedChanges, EmbeddedStore},
     limits,
     queue::{Queue, QueueName},
 };
+use stream_handler::StreamHandler;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use crate::{config::Config, error::RunError, event_source::EventSource, http_server, metrics, schedule::every};
+use crate::{
+    change_reader::ChangeReader, config::Config, error::RunError, event_source::EventSource, http_server, metrics,
+    schedule::every,
+};
 
 /// How often items are removed whose time is over.
 const EXPIRY_INTERVAL: Duration = Duration::from_mins(1);
@@ -33,6 +38,19 @@ const METRICS_CONNECTIONS: usize = 16;
 pub(crate) struct Workers {
     pub(crate) fetcher: FollowFetcher,
     pub(crate) jobs: JobHandler,
+    pub(crate) stream: StreamHandler,
+    /// The log of changes, when there is one.
+    pub(crate) changes: Option<Arc<dyn ChangeLog>>,
+}
+
+/// Where messages come from.
+#[derive(Debug)]
+pub(crate) struct Sources {
+    pub(crate) queue: Arc<dyn Queue>,
+    /// Raised after each invocation.
+    pub(crate) progress: watch::Sender<u64>,
+    /// How long a stop waits for messages that are on their way.
+    pub(crate) last_receive: Duration,
 }
 
 /// The parts, as they run.
@@ -69,8 +87,15 @@ impl Parts {
         while self.tasks.join_next().await.is_some() {}
     }
 
-    pub(crate) fn serve_metrics(&mut self, listener: TcpListener, recorder: PrometheusHandle, queue: Arc<dyn Queue>) {
-        let router = metrics::router(recorder.clone(), queue);
+    pub(crate) fn serve_metrics(
+        &mut self,
+        listener: TcpListener,
+        recorder: PrometheusHandle,
+        queue: Arc<dyn Queue>,
+        changes: Option<EmbeddedChanges>,
+        clock: &Clock,
+    ) {
+        let router = metrics::router(recorder.clone(), queue, changes, clock.clone());
         let upkeep = every(METRICS_UPKEEP_INTERVAL, Clock::System, self.stop.clone(), move || {
             recorder.run_upkeep();
             std::future::ready(())
@@ -79,15 +104,13 @@ impl Parts {
         self.spawn("the metrics' upkeep", upkeep);
     }
 
-    /// Takes messages from PostQ and JobQ.
-    pub(crate) fn work(
-        &mut self,
-        Workers { fetcher, jobs }: Workers,
-        config: &Config,
-        queue: &Arc<dyn Queue>,
-        progress: &watch::Sender<u64>,
-    ) {
-        let source = |name, mapping| EventSource::new(Arc::clone(queue), name, mapping, progress.clone());
+    /// Takes messages from PostQ, JobQ and ChangeQ, and changes from their log.
+    pub(crate) fn work(&mut self, workers: Workers, config: &Config, clock: &Clock, sources: &Sources) {
+        let Workers { fetcher, jobs, stream, changes } = workers;
+        let source = |name, mapping| {
+            EventSource::new(Arc::clone(&sources.queue), name, mapping, sources.progress.clone())
+                .with_last_receive(sources.last_receive)
+        };
         let timeout = config.fan_out.timeout;
         let fan_outs = source(QueueName::PostQ, config.fan_out).run(
             move |event| {
@@ -103,23 +126,36 @@ impl Parts {
             },
             self.stop.clone(),
         );
+        if let Some(log) = changes {
+            let reader = ChangeReader::new(log, stream.clone(), clock.clone(), sources.progress.clone());
+            self.spawn("the change reader", reader.run(self.stop.clone()));
+        }
+        let clock = clock.clone();
+        let redriven_changes = source(QueueName::ChangeQ, config.redriven_changes).run(
+            move |event| {
+                let (stream, now) = (stream.clone(), clock.now());
+                async move { stream.handle_queue(event, now).await }
+            },
+            self.stop.clone(),
+        );
+        self.spawn("the event source of ChangeQ", redriven_changes);
         self.spawn("the event source of PostQ", fan_outs);
         self.spawn("the event source of JobQ", deliveries);
     }
 
-    /// Sweeps the outbox and removes what has expired.
-    pub(crate) fn sweep(&mut self, sweeper: OutboxSweeper, store: EmbeddedStore, clock: &Clock) {
-        let now = {
-            let clock = clock.clone();
-            move || clock.now()
-        };
-        let sweeps = {
-            let now = now.clone();
-            every(limits::SWEEP_INTERVAL, clock.clone(), self.stop.clone(), move || sweep(sweeper.clone(), now()))
-        };
-        let expiry =
-            every(EXPIRY_INTERVAL, clock.clone(), self.stop.clone(), move || remove_expired(store.clone(), now()));
+    /// Sweeps the outbox.
+    pub(crate) fn sweep(&mut self, sweeper: OutboxSweeper, clock: &Clock) {
+        let now = clock.clone();
+        let sweeps =
+            every(limits::SWEEP_INTERVAL, clock.clone(), self.stop.clone(), move || sweep(sweeper.clone(), now.now()));
         self.spawn("the sweeper", sweeps);
+    }
+
+    /// Removes what has expired.
+    pub(crate) fn expire(&mut self, store: EmbeddedStore, clock: &Clock) {
+        let now = clock.clone();
+        let expiry =
+            every(EXPIRY_INTERVAL, clock.clone(), self.stop.clone(), move || remove_expired(store.clone(), now.now()));
         self.spawn("the expiry", expiry);
     }
 }

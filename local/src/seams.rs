@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use shared::{
     batch::RetryPauses,
+    changes::ChangeLog,
     domain::Clock,
     queue::Queue,
     service::{fan_out::FanOutOptions, passwords::HashingOptions},
@@ -24,17 +25,25 @@ pub struct Seams {
     pub wrap_store: Option<Wrap<dyn Store>>,
     /// Around the queues: faults, counters, duplicates.
     pub wrap_queue: Option<Wrap<dyn Queue>>,
+    /// Around the log of changes, as its reader sees it: faults, duplicates.
+    pub wrap_changes: Option<Wrap<dyn ChangeLog>>,
+    /// Clients of AWS in place of those that the environment describes.
+    #[cfg(feature = "aws")]
+    pub aws_clients: Option<crate::aws::AwsClients>,
     /// Where the time comes from.
     pub clock: Clock,
-    /// Whether messages are taken from the queues.
+    /// Whether messages are taken from the queues, and changes from their log.
     pub workers: bool,
+    /// Whether changes are logged and read. Without them there are no counts and no notifications: for load tests of
+    /// the bare fan-out.
+    pub changes: bool,
     /// Whether the outbox is swept and expired items are removed.
     pub sweep: bool,
     /// How passwords are hashed.
     pub hashing: HashingOptions,
     /// How soon a failed message is tried again.
     pub retry_pauses: RetryPauses,
-    /// How a fan-out is cut.
+    /// How a fan-out is cut. On SQS the backlog is not looked at.
     pub fan_out: FanOutOptions,
 }
 
@@ -43,8 +52,12 @@ impl Default for Seams {
         Self {
             wrap_store: None,
             wrap_queue: None,
+            wrap_changes: None,
+            #[cfg(feature = "aws")]
+            aws_clients: None,
             clock: Clock::System,
             workers: true,
+            changes: true,
             sweep: true,
             hashing: HashingOptions::default(),
             retry_pauses: RetryPauses::default(),

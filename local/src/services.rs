@@ -3,21 +3,24 @@
 use std::{sync::Arc, time::Duration};
 
 use shared::{
+    changes::ChangeLog,
     dao::Outbox,
     domain::{Clock, IdGenerator},
-    queue::{Queue, QueueError, QueueName},
+    queue::{Queue, QueueName},
     service::{
+        ServiceError,
         accounts::AccountService,
         feeds::FeedService,
         graph::GraphService,
         notifications::NotificationService,
-        passwords::HashingOptions,
         posts::{PostService, PublishService},
-        tokens::TokenKeys,
+        tokens::AccessTokens,
     },
     store::Store,
 };
 use tokio::sync::watch;
+
+use crate::seams::Seams;
 
 /// How often [`Services::drain`] looks again when no invocation ends meanwhile.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
@@ -53,6 +56,8 @@ pub struct Services {
 pub(crate) struct Pipeline {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) queue: Arc<dyn Queue>,
+    /// The log of changes, when there is one.
+    pub(crate) changes: Option<Arc<dyn ChangeLog>>,
     pub(crate) progress: watch::Receiver<u64>,
 }
 
@@ -60,15 +65,14 @@ impl Services {
     pub(crate) fn new(
         store: Arc<dyn Store>,
         queue: Arc<dyn Queue>,
-        clock: Clock,
-        keys: &TokenKeys,
-        hashing: &HashingOptions,
+        seams: &Seams,
+        tokens: AccessTokens,
         pipeline: Pipeline,
     ) -> Self {
         let ids = Arc::new(IdGenerator::new());
         let graph = GraphService::new(Arc::clone(&store), Arc::clone(&ids));
         Self {
-            accounts: AccountService::new(Arc::clone(&store), graph.clone(), keys, hashing),
+            accounts: AccountService::new(Arc::clone(&store), graph.clone(), tokens, &seams.hashing),
             graph,
             posts: PostService::new(Arc::clone(&store)),
             feeds: FeedService::new(Arc::clone(&store)),
@@ -76,7 +80,7 @@ impl Services {
             publishing: PublishService::new(Arc::clone(&store), Arc::clone(&queue), Arc::clone(&ids)),
             store,
             queue,
-            clock,
+            clock: seams.clock.clone(),
             ids,
             pipeline,
         }
@@ -87,8 +91,9 @@ impl Services {
         (Arc::clone(&self.pipeline.store), Arc::clone(&self.pipeline.queue))
     }
 
-    /// Waits until every post published before this call has reached every follower: no fan-out is unfinished, and
-    /// PostQ and JobQ hold nothing, nor anything in flight. Without workers, or with a clock that stands still before
+    /// Waits until every post published before this call has reached every follower, and everything done before it is
+    /// counted and notified of: no fan-out is unfinished, PostQ, JobQ and ChangeQ hold nothing, nor anything in flight,
+    /// and every change is passed. Without workers, or with a clock that stands still before
     /// a delayed message, that is never.
     pub async fn drain(&self) {
         let mut progress = self.pipeline.progress.clone();
@@ -111,8 +116,13 @@ impl Services {
             && self.are_empty().await.unwrap_or(false)
     }
 
-    async fn are_empty(&self) -> Result<bool, QueueError> {
-        for name in [QueueName::PostQ, QueueName::JobQ] {
+    async fn are_empty(&self) -> Result<bool, ServiceError> {
+        if let Some(changes) = &self.pipeline.changes
+            && !changes.is_empty().await?
+        {
+            return Ok(false);
+        }
+        for name in [QueueName::PostQ, QueueName::JobQ, QueueName::ChangeQ] {
             let depth = self.pipeline.queue.depth(name).await?;
             if depth.visible + depth.in_flight + depth.delayed > 0 {
                 return Ok(false);

@@ -9,11 +9,10 @@ use std::{
         fs::{PermissionsExt, symlink},
     },
     path::{Path, PathBuf},
-    sync::Arc,
     time::Duration,
 };
 
-use shared::{domain::Clock, queue::Queue, store::Store};
+use shared::domain::Clock;
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
@@ -23,7 +22,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use crate::operator::{self, Answer, Question, Reason, Refusal, Request, VERSION};
+use crate::operator::{Answer, Operator, Question, Reason, Refusal, Request, VERSION};
 
 /// The socket's name in the data directory.
 const FILE: &str = "tweeter.sock";
@@ -81,7 +80,7 @@ impl OperatorSocket {
     }
 
     /// Answers until `stop`, then removes the socket.
-    pub async fn serve(self, queue: Arc<dyn Queue>, store: Arc<dyn Store>, clock: Clock, stop: CancellationToken) {
+    pub async fn serve(self, operator: Operator, clock: Clock, stop: CancellationToken) {
         let mut connections = JoinSet::new();
         loop {
             while connections.try_join_next().is_some() {}
@@ -91,9 +90,9 @@ impl OperatorSocket {
             };
             match accepted {
                 Ok((stream, _)) => {
-                    let (queue, store, clock) = (Arc::clone(&queue), Arc::clone(&store), clock.clone());
+                    let (operator, clock) = (operator.clone(), clock.clone());
                     connections.spawn(async move {
-                        if let Err(error) = converse(stream, queue.as_ref(), store.as_ref(), &clock).await {
+                        if let Err(error) = converse(stream, &operator, &clock).await {
                             debug!(%error, "An operator's connection broke");
                         }
                     });
@@ -115,13 +114,13 @@ impl OperatorSocket {
 }
 
 /// Answers one request; the connection ends with the answer.
-async fn converse(stream: UnixStream, queue: &dyn Queue, store: &dyn Store, clock: &Clock) -> io::Result<()> {
+async fn converse(stream: UnixStream, operator: &Operator, clock: &Clock) -> io::Result<()> {
     let (reader, mut writer) = stream.into_split();
     let mut line = String::new();
     let mut reader = BufReader::new(reader.take(MAX_REQUEST_BYTES));
     tokio::time::timeout(REQUEST_TIMEOUT, reader.read_line(&mut line)).await??;
     let answer = match serde_json::from_str::<Request>(&line) {
-        Ok(request) if request.v == VERSION => operator::answer(queue, store, request.question, clock.now()).await,
+        Ok(request) if request.v == VERSION => operator.answer(request.question, clock.now()).await,
         _ => Answer::Refused(Refusal {
             reason: Reason::BadRequest,
             message: format!("the running process speaks version {VERSION} of the operator's protocol, not this"),

@@ -170,7 +170,7 @@ fn queues_are_shown_of_a_running_and_of_a_stopped_process(#[values(true, false)]
     }
     let output = run(&["queues", "--data-dir", data]);
     let names: Vec<_> = stdout(&output).lines().map(|line| line.split(' ').next().unwrap()).collect();
-    assert_eq!(names, ["QUEUE", "PostQ", "JobQ", "PostDLQ", "JobDLQ"]);
+    assert_eq!(names, ["QUEUE", "PostQ", "JobQ", "ChangeQ", "PostDLQ", "JobDLQ", "ChangeDLQ"]);
     let idle = json!({ "queue": "PostQ", "visible": 0, "in_flight": 0, "delayed": 0, "oldest_ms": null });
     assert_eq!(queues(data)[0], idle);
     drop(server);

@@ -187,7 +187,7 @@ async fn everything_arrives(seed: u64) -> [FaultCounts; 2] {
         assert_eq!(texts.len(), POSTS, "seed {seed}: {} has {texts:?}", follower.handle);
         assert_eq!(texts.into_iter().collect::<BTreeSet<_>>(), posts, "seed {seed}: {}", follower.handle);
     }
-    for dead in [QueueName::PostDlq, QueueName::JobDlq] {
+    for dead in [QueueName::PostDlq, QueueName::JobDlq, QueueName::ChangeDlq] {
         assert_eq!(storm.messages_in(dead).await, 0, "seed {seed}: {dead:?}");
     }
     let counts = [storm.store.counts(), storm.queue.counts()];

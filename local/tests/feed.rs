@@ -13,7 +13,9 @@ use std::{
 use futures::future::join_all;
 use serde_json::{Value, json};
 use shared::{
+    dao::Follows,
     domain::{Clock, Timestamp},
+    limits,
     queue::QueueName,
     store::BatchWrite,
 };
@@ -51,23 +53,64 @@ async fn a_post_is_seen_by_its_author_and_followers_and_by_nobody_else() {
 }
 
 #[tokio::test]
-async fn a_new_follow_shows_only_what_came_after_it() {
+async fn a_follow_shows_the_followees_posts_in_the_very_next_feed() {
+    let mut without = seams();
+    without.workers = false;
+    let app = TestApp::start_with(without).await;
+    let [alice, bob] = [app.register("alice").await, app.register("bob").await];
+    let mut posts = Vec::new();
+    for number in 0..103 {
+        posts.insert(0, app.post(&alice, &format!("{number}")).await);
+    }
+    posts.truncate(100);
+    for _ in 0..2 {
+        app.follow(&bob, &alice).await;
+        assert_eq!(post_ids(&app.whole_list(&bob, "/v1/feed", 20).await), posts);
+    }
+    app.unfollow(&bob, &alice).await;
+    assert_eq!(feed(&app, &bob).await, NOTHING, "gone as soon");
+    app.follow(&bob, &alice).await;
+    assert_eq!(feed(&app, &bob).await, posts);
+}
+
+#[tokio::test]
+async fn a_refollow_shows_what_was_missed_also_where_the_feed_was_read_in_between() {
     let app = TestApp::start().await;
     let [alice, bob, carol] = [app.register("alice").await, app.register("bob").await, app.register("carol").await];
     app.follow_all(&[bob.clone(), carol.clone()], &alice).await;
-    app.post(&alice, "before").await;
+    let before = app.post(&alice, "before").await;
     app.drain().await;
     for reader in [&bob, &carol] {
         app.unfollow(reader, &alice).await;
     }
+    let missed = app.post(&alice, "missed").await;
+    app.drain().await;
     // Only one looks in between, which takes the outdated entry out.
     assert_eq!(feed(&app, &bob).await, NOTHING);
     app.follow_all(&[bob.clone(), carol.clone()], &alice).await;
     let after = app.post(&alice, "after").await;
     app.drain().await;
     for reader in [&bob, &carol] {
-        assert_eq!(feed(&app, reader).await, [after.as_str()], "{}", reader.handle);
+        assert_eq!(feed(&app, reader).await, [after.as_str(), &missed, &before], "{}", reader.handle);
     }
+}
+
+#[tokio::test]
+async fn a_start_finishes_the_follows_that_a_crash_left() {
+    let app = TestApp::start_with(seams()).await;
+    let [alice, bob] = [app.register("alice").await, app.register("bob").await];
+    let post = app.post(&alice, "before").await;
+    // What a process leaves that dies between the two transactions of a follow.
+    let (services, now) = (app.services().clone(), app.services().clock.now());
+    let [follower, followee] = [&bob, &alice].map(|person| person.user_id.parse().unwrap());
+    let (marker, lease_until) = (services.ids.next_post_id(now), now.plus(limits::BACKFILL_LEASE));
+    let follows = Follows::new(services.store.clone());
+    assert!(follows.create(follower, followee, now, marker, lease_until).await.unwrap().is_applied());
+    drop((follows, services));
+    assert_eq!(feed(&app, &bob).await, NOTHING);
+
+    let app = app.restart(seams()).await;
+    assert_eq!(feed(&app, &bob).await, [post.as_str()]);
 }
 
 #[tokio::test]

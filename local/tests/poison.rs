@@ -17,7 +17,7 @@ use std::{
 
 use local::{
     Application, Config, DataDir, Seams,
-    dead_letters::{self, Selection},
+    dead_letters::{DeadLetters, Selection},
     event_source::Mapping,
 };
 use shared::{
@@ -89,7 +89,7 @@ impl Town {
 
     /// The dead letter: the victim's job and nothing else.
     async fn dead_letter(&self, app: &TestApp) -> (ReceivedMessage, BTreeSet<String>) {
-        let mut letters = dead_letters::look(app.queue(), QueueName::JobDlq, &Selection::All, 100).await.unwrap();
+        let mut letters = dead_letters(app).look(&Selection::All, 100).await.unwrap();
         assert_eq!(letters.len(), 1, "{letters:#?}");
         let job = FeedJob::decode(&letters[0].body).unwrap();
         let readers: BTreeSet<String> = job.followers.iter().map(ToString::to_string).collect();
@@ -100,12 +100,16 @@ impl Town {
     /// Redrives everything into a service that has no faults any more.
     async fn assert_redrive_delivers(&self, app: &TestApp) {
         let now = Clock::System.now();
-        let moved = dead_letters::redrive(app.queue(), QueueName::JobDlq, &Selection::All, now).await.unwrap();
+        let moved = dead_letters(app).redrive(&Selection::All, now).await.unwrap();
         assert_eq!(moved, 1);
         app.drain().await;
         self.assert_delivered_but_to(app, &BTreeSet::new()).await;
         assert_eq!(app.depth(QueueName::JobDlq).await, (0, 0));
     }
+}
+
+fn dead_letters(app: &TestApp) -> DeadLetters<'_> {
+    DeadLetters { queue: app.queue(), name: QueueName::JobDlq, patience: Duration::ZERO }
 }
 
 impl TestApp {

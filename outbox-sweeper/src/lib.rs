@@ -1,4 +1,5 @@
-//! `schedule -> [outbox-sweeper] -> PostQ`: puts back what a crash or a lost message left in the outbox.
+//! `schedule -> [outbox-sweeper] -> PostQ`, `Feed`: puts back what a crash or a lost message left in the outbox, and
+//! finishes what a crash left of a follow.
 
 #[cfg(feature = "lambda")]
 pub mod config;
@@ -7,7 +8,10 @@ use std::collections::HashSet;
 
 use shared::{
     domain::{PostId, Timestamp},
-    service::{ServiceError, sweep::SweepService},
+    service::{
+        ServiceError,
+        sweep::{SweepService, Swept},
+    },
 };
 
 /// What the handler needs.
@@ -22,14 +26,14 @@ impl OutboxSweeper {
         Self { sweep }
     }
 
-    /// One sweep. Returns how many fan-outs were put back.
-    pub async fn handle(&self, now: Timestamp) -> Result<u64, ServiceError> {
+    /// One sweep.
+    pub async fn handle(&self, now: Timestamp) -> Result<Swept, ServiceError> {
         self.sweep.sweep(now).await
     }
 
-    /// Puts back every unfinished fan-out whose message is not among `announced`: for a process that starts alone on
-    /// its store.
-    pub async fn reclaim(&self, now: Timestamp, announced: &HashSet<PostId>) -> Result<u64, ServiceError> {
+    /// Takes over everything unfinished but the fan-outs whose message is among `announced`: for a process that starts
+    /// alone on its store.
+    pub async fn reclaim(&self, now: Timestamp, announced: &HashSet<PostId>) -> Result<Swept, ServiceError> {
         self.sweep.reclaim(now, announced).await
     }
 }

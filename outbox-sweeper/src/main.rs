@@ -1,28 +1,32 @@
 //! The Lambda function behind the sweeper's schedule: telemetry, configuration, clients, run.
 
-use std::sync::Arc;
+use std::{process::ExitCode, sync::Arc};
 
 use aws_lambda_events::eventbridge::EventBridgeEvent;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use outbox_sweeper::{OutboxSweeper, config::Config};
 use shared::{
-    aws::{DynamoStore, SqsOptions, SqsQueue, config as aws},
+    aws::{DynamoStore, SqsOptions, SqsQueue, config as aws, emf::FunctionMetrics, function},
     domain::Clock,
     service::sweep::SweepService,
-    telemetry::{self, LogFormat},
 };
 
 #[tokio::main]
-async fn main() -> Result<(), Error> {
-    telemetry::init(LogFormat::Json);
+async fn main() -> ExitCode {
+    function::run(serve).await
+}
+
+async fn serve() -> Result<(), Error> {
+    let metrics = FunctionMetrics::install();
     let config = Config::from_lookup(aws::environment)?;
     let sdk = aws::load_sdk_config().await;
     let store = Arc::new(DynamoStore::new(&aws::dynamodb_client(&sdk), config.tables));
     let queue = Arc::new(SqsQueue::new(&aws::sqs_client(&sdk), config.queues, SqsOptions::default()));
+    function::warm_up(&store, Some(&queue)).await;
 
     let handler = &OutboxSweeper::new(SweepService::new(store, queue));
     let handle = |_: LambdaEvent<EventBridgeEvent>| async move {
-        handler.handle(Clock::System.now()).await.map_err(Error::from)
+        handler.handle(Clock::System.now()).await.map(drop).map_err(Error::from)
     };
-    lambda_runtime::run(service_fn(handle)).await
+    lambda_runtime::run(metrics.flushed_after(service_fn(handle))).await
 }

@@ -17,7 +17,7 @@ use crate::{
     messages::UndecodableMessage,
     queue::{OutgoingMessage, Queue, QueueName},
     service::ServiceError,
-    telemetry::names,
+    telemetry::{chain, names, outcomes},
 };
 
 /// From this receive on, a copy takes the place of a message that failed for a passing reason. It leaves two more
@@ -108,7 +108,7 @@ impl BatchDriver {
         outcome: impl Future<Output = Result<(), RecordError>>,
     ) -> Option<String> {
         let Err(error) = outcome.await else {
-            self.count("done");
+            self.count(outcomes::DONE);
             return None;
         };
         let receives = receive_count(&record);
@@ -125,10 +125,10 @@ impl BatchDriver {
     fn report(&self, message_id: &str, receives: u32, error: &RecordError) {
         let queue = self.name.name();
         if error.is_transient() {
-            self.count("retried");
+            self.count(outcomes::RETRIED);
             warn!(sqs.message_id = message_id, queue, receives, error = %chain(error), "Message {message_id} of {queue} failed; it comes again");
         } else {
-            self.count("poison");
+            self.count(outcomes::POISON);
             error!(sqs.message_id = message_id, queue, receives, error = %chain(error), "Message {message_id} of {queue} cannot be processed");
         }
     }
@@ -176,16 +176,4 @@ where
 
 fn receive_count(record: &SqsMessage) -> u32 {
     record.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok()).unwrap_or(1)
-}
-
-/// An error with its causes, on one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

@@ -27,9 +27,10 @@ pub struct Change {
 /// derived from, and what is to be erased. The stream's filter in template.yaml has the same list.
 pub const STREAMED_PREFIXES: [&str; 4] = ["FOLLOWERS#", "POST#", "LIKERS#", "ERASURES#"];
 
-/// Whether changes of an item are streamed.
-pub fn is_streamed(table: Table, partition: &str) -> bool {
-    table == Table::Social && STREAMED_PREFIXES.iter().any(|prefix| partition.starts_with(prefix))
+/// Whether changes of an item are streamed: by its partition key, or by what begins with it.
+pub fn is_streamed(table: Table, partition: impl AsRef<[u8]>) -> bool {
+    let partition = partition.as_ref();
+    table == Table::Social && STREAMED_PREFIXES.iter().any(|prefix| partition.starts_with(prefix.as_bytes()))
 }
 
 /// The port to the change stream, for one reader.

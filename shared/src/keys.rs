@@ -13,6 +13,11 @@ fn key(partition: String, sort: impl Into<String>) -> Key {
     Key { partition, sort: sort.into() }
 }
 
+/// What a probe asks every table for. Nothing is stored there.
+pub fn probe() -> Key {
+    key("PROBE".to_owned(), "PROBE")
+}
+
 // --- Social
 
 /// A user's profile.

@@ -37,8 +37,25 @@ pub const REFRESH_TOKEN_TTL: Duration = Duration::from_hours(7 * 24);
 /// For how long a spent refresh token still yields a pair (a lost answer, two tabs).
 pub const REFRESH_GRACE: Duration = Duration::from_secs(10);
 
+// --- Signing keys, where they are fetched.
+
+/// How far the clocks of two processes are trusted to be apart. AWS keeps its clocks within a millisecond of each
+/// other; this leaves room for a machine that does not.
+pub const MAX_CLOCK_SKEW: Duration = Duration::from_secs(2);
+/// After a fetch for a token of an unknown key no other such token has the keys fetched for this long: what random
+/// keys can cost is two calls of Secrets Manager a minute for each instance.
+pub const KEY_FETCH_INTERVAL: Duration = Duration::from_mins(1);
+/// The same after a fetch that failed. Shorter, because those who hold a token of a new key wait for it.
+pub const KEY_FETCH_RETRY: Duration = Duration::from_secs(5);
+/// Keys older than this are fetched again. A secret is rotated much more rarely, so nobody signs with a key that is no
+/// longer accepted elsewhere.
+pub const MAX_KEYS_AGE: Duration = Duration::from_hours(1);
+
 /// Posts from before a follow that it brings into the follower's feed: the newest so many.
 pub const BACKFILLED_POSTS: usize = 100;
+/// Until when the call that made a follow is trusted to bring those in: longer than API Gateway lets a call take (30 s).
+/// Then the sweeper does.
+pub const BACKFILL_LEASE: Duration = Duration::from_mins(1);
 /// For how long a notification is shown.
 pub const NOTIFICATION_TTL: Duration = Duration::from_hours(90 * 24);
 /// For how long a deleted post can be restored, and deleting it (or a comment) again answers as the first time.
@@ -48,6 +65,10 @@ pub const HANDLE_RESERVED: Duration = Duration::from_hours(90 * 24);
 
 // --- The change stream.
 
+/// Changes read at once: the batch of the stream's mapping to stream-handler.
+pub const MAX_CHANGES: usize = 100;
+/// Bytes of changes read at once: what Lambda hands to a function at the most.
+pub const MAX_CHANGES_BYTES: usize = 6 * 1024 * 1024;
 /// For how long an applied change is remembered, so that it is not counted again. Twice as long as a record lives in
 /// DynamoDB Streams (24 hours).
 pub const LEDGER_TTL: Duration = Duration::from_hours(48);
@@ -65,9 +86,6 @@ pub const FOLLOWERS_PER_JOB: usize = MAX_BATCH_WRITE;
 pub const OUTBOX_LEASE: Duration = Duration::from_mins(1);
 /// The lease grows no further than this: a fan-out that can never pass costs a dead letter a day.
 pub const MAX_OUTBOX_LEASE: Duration = Duration::from_hours(24);
-/// How far the clocks of two processes are trusted to be apart. AWS keeps its clocks within a millisecond of each
-/// other; this leaves room for a machine that does not.
-pub const MAX_CLOCK_SKEW: Duration = Duration::from_secs(2);
 /// Partitions that the outbox is spread over, so that it takes 16 times a partition's writes.
 pub const OUTBOX_SHARDS: u8 = 16;
 /// How often the sweeper looks for expired leases.
@@ -82,6 +100,10 @@ pub const MAX_RECEIVES: u32 = 5;
 pub const RETRY_BUDGET: Duration = Duration::from_secs(4);
 /// The longest that one call to the store or to a queue may take, a long poll's wait apart.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long a function waits, before its first event, for the answers that open its connections. What takes longer is
+/// opened by the first event.
+pub const WARM_UP_LIMIT: Duration = Duration::from_millis(200);
 
 // --- DynamoDB (Developer Guide: Service, account, and table quotas; API reference of each operation).
 

@@ -3,7 +3,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{PostId, UserId};
+use crate::{
+    changes::Change,
+    domain::{PostId, UserId},
+    store::{Attributes, Key},
+};
 
 /// A body that is no message of a version we know.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +51,15 @@ pub enum FeedJobTag {
     Deliver,
 }
 
+/// The `type` of a [`ChangeMessage`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum ChangeTag {
+    /// Apply a change.
+    #[default]
+    #[serde(rename = "change")]
+    Change,
+}
+
 /// On PostQ: fan this post out. Where to go on from stands in the outbox entry, not here, so that a message delivered
 /// late does no work twice.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,6 +96,55 @@ pub struct FeedJob {
     pub followers: Vec<UserId>,
 }
 
+/// On ChangeDLQ: a change that could not be applied, with all that is needed to try again. On ChangeQ: try again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeMessage {
+    /// Says what it is.
+    #[serde(rename = "type")]
+    pub tag: ChangeTag,
+    /// Version 1.
+    pub v: V1,
+    /// The change's id.
+    pub id: String,
+    /// The item's key.
+    pub key: Key,
+    /// What the item said before.
+    pub before: Option<Attributes>,
+    /// What it says now.
+    pub after: Option<Attributes>,
+    /// Why it was not applied, for people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub error: String,
+}
+
+impl ChangeMessage {
+    /// The message of a change that was not applied for this reason.
+    pub fn of(change: Change, error: String) -> Self {
+        let Change { id, key, before, after } = change;
+        Self { tag: ChangeTag::Change, v: V1, id, key, before, after, error }
+    }
+
+    /// The change.
+    pub fn into_change(self) -> Change {
+        let Self { id, key, before, after, .. } = self;
+        Change { id, key, before, after }
+    }
+
+    /// The message's body. Two characters that SQS takes in no body are written as escapes; JSON escapes the others.
+    ///
+    /// # Panics
+    /// Never: texts and numbers under names that are texts always serialise.
+    pub fn encode(&self) -> String {
+        let json = serde_json::to_string(self).expect("texts and numbers under texts serialise");
+        json.replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff")
+    }
+
+    /// Reads a body.
+    pub fn decode(body: &str) -> Result<Self, UndecodableMessage> {
+        Ok(serde_json::from_str(body)?)
+    }
+}
+
 macro_rules! json_message {
     ($($message:ident),*) => {$(
         impl $message {
@@ -106,9 +168,48 @@ json_message!(FanOutMessage, FeedJob);
 
 #[cfg(test)]
 mod tests {
+    use proptest::{collection::btree_map, option, prelude::*};
     use uuid::Uuid;
 
     use super::*;
+    use crate::store::{Item, Value};
+
+    fn value() -> impl Strategy<Value = Value> {
+        prop_oneof![
+            any::<String>().prop_map(Value::S),
+            any::<i64>().prop_map(Value::N),
+            any::<bool>().prop_map(Value::Bool),
+            any::<Vec<u8>>().prop_map(|bytes| Value::B(bytes.into())),
+        ]
+    }
+
+    fn image() -> impl Strategy<Value = Option<Attributes>> {
+        option::of(btree_map(any::<String>().prop_map(Into::into), value(), 0..4))
+    }
+
+    proptest! {
+        #[test]
+        fn a_change_reads_back_from_its_message(
+            id: String, partition: String, sort: String, before in image(), after in image(), error: String,
+        ) {
+            let change = Change { id, key: Key { partition, sort }, before, after };
+            let body = ChangeMessage::of(change.clone(), error).encode();
+            prop_assert_eq!(ChangeMessage::decode(&body).unwrap().into_change(), change);
+        }
+    }
+
+    #[test]
+    fn a_change_is_written_as_dynamodb_writes_items() {
+        let key = Key { partition: "POST#p".to_owned(), sort: "POST".to_owned() };
+        let after = Item::new(key.clone()).with("text", "a\u{ffff}").with("n", 7).with("gone", true);
+        let mut after = after.attributes;
+        after.insert("bytes".into(), Value::B(vec![0, 1].into()));
+        let change = Change { id: "c.1".to_owned(), key, before: None, after: Some(after) };
+        assert_eq!(
+            ChangeMessage::of(change, "why".to_owned()).encode(),
+            r#"{"type":"change","v":1,"id":"c.1","key":{"PK":"POST#p","SK":"POST"},"before":null,"after":{"bytes":{"B":"AAE="},"gone":{"BOOL":true},"n":{"N":"7"},"text":{"S":"a\uffff"}},"error":"why"}"#
+        );
+    }
 
     fn job() -> FeedJob {
         FeedJob {

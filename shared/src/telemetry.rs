@@ -2,12 +2,12 @@
 //!
 //! Logs go to standard error in both formats and in both homes: standard output belongs to what a command was asked
 //! for, and Lambda collects either. `TWEETER_LOG` filters them ([`DEFAULT_LOG_FILTER`] when it is not set; such as
-//! `info,local=debug`, as `tracing_subscriber::EnvFilter` reads it).
+//! `info,local=debug`, as `tracing_subscriber::filter::Targets` reads it).
 
 use std::io::{IsTerminal, stderr};
 
-use tracing::error;
-use tracing_subscriber::EnvFilter;
+use tracing::{Level, error};
+use tracing_subscriber::{filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 /// The environment variable that filters logs.
 pub const LOG_FILTER_VARIABLE: &str = "TWEETER_LOG";
@@ -33,16 +33,18 @@ pub fn init(format: LogFormat) {
 
 /// The same with another filter where the variable names none.
 pub fn init_at(format: LogFormat, default_filter: &str) {
-    let (filter, unreadable) = match EnvFilter::try_from_env(LOG_FILTER_VARIABLE) {
-        Ok(filter) => (filter, false),
-        Err(_) => (EnvFilter::new(default_filter), std::env::var_os(LOG_FILTER_VARIABLE).is_some()),
-    };
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
+    let chosen = std::env::var_os(LOG_FILTER_VARIABLE).filter(|text| !text.is_empty());
+    let readable = chosen.as_ref().and_then(|text| text.to_str()?.parse::<Targets>().ok());
+    let unreadable = chosen.is_some() && readable.is_none();
+    let filter =
+        readable.or_else(|| default_filter.parse().ok()).unwrap_or_else(|| Targets::new().with_default(Level::INFO));
+    let lines = tracing_subscriber::fmt::layer().with_writer(stderr);
+    let registry = tracing_subscriber::registry().with(filter);
     let installed = match format {
-        LogFormat::Json => lines.json().with_current_span(false).try_init(),
+        LogFormat::Json => registry.with(lines.json().with_current_span(false)).try_init(),
         LogFormat::Pretty => {
             let colour = stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-            lines.with_ansi(colour).with_target(false).try_init()
+            registry.with(lines.with_ansi(colour).with_target(false)).try_init()
         }
     };
     if installed.is_err() {
@@ -61,6 +63,25 @@ fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
     error!(panic.location = %location, "Panicked: {message}");
 }
 
+/// An error with its causes, on one line: what a log says of it. A cause that the text before it ends with, as the
+/// SDK's often does, is not said twice.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source()).map(ToString::to_string);
+    causes.fold(error.to_string(), |line, cause| if line.ends_with(&cause) { line } else { format!("{line}: {cause}") })
+}
+
+/// Values of the label `outcome` of [`names::RECORDS`].
+pub mod outcomes {
+    /// Handled.
+    pub const DONE: &str = "done";
+    /// Failed for a passing reason; it comes again.
+    pub const RETRIED: &str = "retried";
+    /// Cannot be processed.
+    pub const POISON: &str = "poison";
+    /// All of them.
+    pub const ALL: [&str; 3] = [DONE, RETRIED, POISON];
+}
+
 /// Metric names, the same in Prometheus and in CloudWatch.
 pub mod names {
     /// Counter, by `route`, `method`, `status`: requests answered.
@@ -77,7 +98,7 @@ pub mod names {
     pub const QUEUE_DELAYED: &str = "tweeter_queue_messages_delayed";
     /// Gauge, seconds, by `queue`: age of the oldest message that can be received.
     pub const QUEUE_OLDEST_SECONDS: &str = "tweeter_queue_oldest_message_age_seconds";
-    /// Counter, by `queue`, `outcome` (`done`, `retried`, `poison`): records handled.
+    /// Counter, by `queue`, `outcome` (one of [`super::outcomes`]): records handled.
     pub const RECORDS: &str = "tweeter_queue_records_total";
     /// Gauge: fan-outs whose follower pages are being read.
     pub const FAN_OUTS_RUNNING: &str = "tweeter_fan_outs_running";
@@ -87,8 +108,32 @@ pub mod names {
     pub const ENTRIES_WRITTEN: &str = "tweeter_feed_entries_written_total";
     /// Histogram, seconds: from a post's creation to a job's entries being written.
     pub const FAN_OUT_SECONDS: &str = "tweeter_fan_out_latency_seconds";
+    /// Counter, by `outcome` (`done`, `retried`, `poison`): changes handled. Those behind one that is retried count when
+    /// they come again.
+    pub const CHANGES: &str = "tweeter_changes_total";
+    /// Gauge: changes in the log of one process that are not passed.
+    pub const CHANGES_WAITING: &str = "tweeter_changes_waiting";
+    /// Gauge, seconds: age of the oldest change that waits in the log, or in a batch that a Lambda was handed.
+    pub const CHANGES_OLDEST_SECONDS: &str = "tweeter_changes_oldest_age_seconds";
     /// Counter: fan-outs that the sweeper put back on PostQ.
     pub const SWEPT: &str = "tweeter_outbox_swept_total";
     /// Counter, by `table`: writes that a batch left unprocessed.
     pub const STORE_UNPROCESSED: &str = "tweeter_store_unprocessed_writes_total";
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("cannot write")]
+    struct CannotWrite(#[source] io::Error);
+
+    #[test]
+    fn an_error_is_told_with_its_causes_and_nothing_twice() {
+        let repeating = io::Error::other(io::Error::other("disk full"));
+        assert_eq!(chain(&CannotWrite(repeating)), "cannot write: disk full");
+    }
 }

@@ -3,18 +3,17 @@
 use shared::{
     aws::{
         TableNames,
-        config::{ConfigError, table_names_from},
+        config::{ConfigError, signing_secret_arn_from, table_names_from},
     },
     http::HttpOptions,
-    service::tokens::TokenKeys,
     store::Table,
 };
 
 /// The configuration, read once before the first event.
 #[derive(Debug)]
 pub struct Config {
-    /// What access tokens are signed with.
-    pub keys: TokenKeys,
+    /// The secret that access tokens are signed with: its name in Secrets Manager.
+    pub signing_secret: String,
     /// How HTTP is served.
     pub http: HttpOptions,
     /// The tables that it works on.
@@ -25,7 +24,7 @@ impl Config {
     /// The configuration, each variable found by `find`. An error names the variable.
     pub fn from_lookup(find: impl Fn(&'static str) -> Option<String>) -> Result<Self, ConfigError> {
         Ok(Self {
-            keys: TokenKeys::from_lookup(&find)?,
+            signing_secret: signing_secret_arn_from(&find)?,
             http: HttpOptions::from_lookup(&find)?,
             tables: table_names_from(&Table::ALL, &find)?,
         })

@@ -3,16 +3,17 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
+use aws_sdk_secretsmanager::config::{BehaviorVersion, Credentials, Region, retry::RetryConfig};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use parking_lot::Mutex;
 use serde_json::Value;
 use shared::{
-    aws::{DynamoStore, QueueUrls, SqsOptions, SqsQueue, TableNames},
+    aws::{DynamoStore, QueueUrls, SigningSecret, SqsOptions, SqsQueue, TableNames},
     queue::QueueName,
     store::Table,
 };
 
-use crate::engines::{Answer, FunctionClient, dynamo_client, sqs_client};
+use crate::engines::{Answer, FunctionClient, REGION, dynamo_client, sqs_client};
 
 /// A prepared answer.
 #[derive(Debug, Clone)]
@@ -42,17 +43,23 @@ impl Canned {
 pub struct CannedService {
     answers: Arc<Mutex<VecDeque<Canned>>>,
     calls: Arc<Mutex<Vec<(String, Value)>>>,
+    traces: Arc<Mutex<Vec<Option<String>>>>,
 }
 
 impl CannedService {
     /// A service with these answers.
     pub fn new(answers: impl IntoIterator<Item = Canned>) -> Self {
-        Self { answers: Arc::new(Mutex::new(answers.into_iter().collect())), calls: Arc::default() }
+        Self { answers: Arc::new(Mutex::new(answers.into_iter().collect())), ..Self::default() }
     }
 
     /// What was asked so far: operations and their documents.
     pub fn calls(&self) -> Vec<(String, Value)> {
         self.calls.lock().clone()
+    }
+
+    /// The trace, if any, that each call was part of.
+    pub fn traces(&self) -> Vec<Option<String>> {
+        self.traces.lock().clone()
     }
 
     /// A store whose DynamoDB this is. Tables have their own names.
@@ -69,11 +76,25 @@ impl CannedService {
         SqsQueue::new(&sqs_client(self.http()), urls, SqsOptions::default())
     }
 
+    /// The signing secret `secret` whose Secrets Manager this is. It is asked once.
+    pub fn signing_secret(&self) -> SigningSecret {
+        let config = aws_sdk_secretsmanager::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::from_static(REGION))
+            .credentials_provider(Credentials::new("test", "test", None, None, "testkit"))
+            .endpoint_url("http://secretsmanager.invalid")
+            .retry_config(RetryConfig::disabled())
+            .http_client(self.http())
+            .build();
+        SigningSecret::new(aws_sdk_secretsmanager::Client::from_conf(config), "secret")
+    }
+
     fn http(&self) -> FunctionClient {
         let service = self.clone();
         FunctionClient::new(move |call| {
             let asked = serde_json::from_slice(&call.body).unwrap_or(Value::Null);
             service.calls.lock().push((call.operation, asked));
+            service.traces.lock().push(call.trace);
             let answer = service.answers.lock().pop_front();
             async move {
                 match answer {

@@ -1,19 +1,23 @@
 //! What tests of every crate share; nothing that is deployed links it.
 //!
 //! - [`engines`]: DynamoDB- and SQS-compatible engines that we did not write, in process, under the AWS SDK.
+//! - [`endpoints`]: the same engines over HTTP, for processes; `aws-endpoints` serves them.
 //! - [`canned`]: an HTTP client with prepared answers, for what the engines never say.
 //! - [`contract`]: what every adapter of the ports must do, one check per fact.
 //! - [`faults`]: port wrappers that throttle, fail, leave work undone, answer from the past, or count.
 //! - [`crash`]: port wrappers under which a process dies at any call.
-//! - [`recording`]: a store that notes its changes.
+//! - [`recording`]: port wrappers that note which permissions each call needs.
+//! - [`changing`]: a store that notes its changes.
 //! - [`pipeline`]: every service and queue handler, turned by hand. [`town`]: people and their posts, and a change
 //!   stream that delivers as streams do.
 
 #![expect(clippy::missing_panics_doc, reason = "a check panics when it fails; that is what it is for")]
 
 pub mod canned;
+pub mod changing;
 pub mod contract;
 pub mod crash;
+pub mod endpoints;
 pub mod engines;
 pub mod faults;
 pub mod pipeline;

@@ -26,7 +26,7 @@ use shared::{
         feeds::FeedService,
         graph::GraphService,
         posts::{PostService, PublishService},
-        sweep::SweepService,
+        sweep::{SweepService, Swept},
     },
     store::{Outcome, Store},
 };
@@ -156,8 +156,8 @@ impl Pipeline {
         count
     }
 
-    /// One sweep of the outbox.
-    pub async fn sweep(&self) -> u64 {
+    /// One sweep.
+    pub async fn sweep(&self) -> Swept {
         self.sweep.sweep(self.clock.now()).await.unwrap_or_default()
     }
 
@@ -180,7 +180,7 @@ impl Pipeline {
     }
 
     /// What a start takes over.
-    pub async fn reclaim(&self, announced: &HashSet<PostId>) -> u64 {
+    pub async fn reclaim(&self, announced: &HashSet<PostId>) -> Swept {
         self.sweep.reclaim(self.clock.now(), announced).await.expect("the outbox can be read")
     }
 

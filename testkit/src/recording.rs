@@ -1,93 +1,125 @@
-//! A store that notes its changes, as a table with a stream does: a change stream for tests, on any store.
+//! What a function asks of its ports, as IAM sees it: action, resource, partition keys. `deploy-checks` holds it against
+//! the policies.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use shared::{
-    changes::{Change, is_streamed},
-    store::{
-        Attributes, BatchGot, BatchWrite, Consistency, Item, Key, Outcome, Query, QueryPage, Store, StoreError, Table,
-        Write, batch_get_all,
-    },
+    keys,
+    queue::{OutgoingMessage, Queue, QueueDepth, QueueError, QueueName, Receipt, ReceivedMessage},
+    store::{BatchGot, BatchWrite, Consistency, Item, Key, Outcome, Query, QueryPage, Store, StoreError, Table, Write},
 };
 
-/// What stands under some keys.
-type Images = BTreeMap<Key, Attributes>;
-
-/// A store that notes every change of a streamed item. Writes go one after another, so that images are exact.
-#[derive(Debug)]
-pub struct RecordingStore {
-    inner: Arc<dyn Store>,
-    changes: Mutex<Vec<Change>>,
-    one_at_a_time: tokio::sync::Mutex<()>,
+/// What is accessed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Resource {
+    /// A table.
+    Table(Table),
+    /// A queue.
+    Queue(QueueName),
 }
 
-impl RecordingStore {
-    /// Notes what is written from now on through this value.
-    pub fn new(inner: Arc<dyn Store>) -> Self {
-        Self { inner, changes: Mutex::default(), one_at_a_time: tokio::sync::Mutex::default() }
+/// One request for permission.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Access {
+    /// What is to be done, such as `dynamodb:GetItem`.
+    pub action: &'static str,
+    /// To what.
+    pub resource: Resource,
+    /// The partition keys of the items: what `dynamodb:LeadingKeys` holds. None for a queue.
+    pub leading_keys: BTreeSet<String>,
+}
+
+/// Notes what passes the ports that it wraps. Clones note into the same list.
+#[derive(Debug, Clone, Default)]
+pub struct Recorder(Arc<Mutex<BTreeSet<Access>>>);
+
+impl Recorder {
+    /// What was asked for so far, each once.
+    pub fn accesses(&self) -> BTreeSet<Access> {
+        self.0.lock().clone()
     }
 
-    /// The changes that were noted since this was last called, in the order in which they happened.
-    pub fn take_changes(&self) -> Vec<Change> {
-        std::mem::take(&mut *self.changes.lock())
+    /// A store whose every call is noted before it is made, whatever comes of it. `tables` are those that the function
+    /// is told of, which is whom a probe asks.
+    pub fn store(&self, inner: Arc<dyn Store>, tables: impl IntoIterator<Item = Table>) -> Arc<dyn Store> {
+        Arc::new(RecordingStore { inner, tables: tables.into_iter().collect(), recorder: self.clone() })
     }
 
-    async fn images(&self, keys: &[Key]) -> Result<Images, StoreError> {
-        let items = batch_get_all(&*self.inner, Table::Social, keys, Consistency::Strong).await?;
-        Ok(items.into_iter().map(|item| (item.key, item.attributes)).collect())
+    /// Queues whose every call is noted before it is made.
+    pub fn queue(&self, inner: Arc<dyn Queue>) -> Arc<dyn Queue> {
+        Arc::new(RecordingQueue { inner, recorder: self.clone() })
     }
 
-    async fn note<T: Send>(
-        &self,
-        keys: Vec<(Table, Key)>,
-        write: impl Future<Output = Result<T, StoreError>> + Send,
-    ) -> Result<T, StoreError> {
-        let _turn = self.one_at_a_time.lock().await;
-        let streamed = keys.into_iter().filter(|(table, key)| is_streamed(*table, &key.partition));
-        let keys: Vec<Key> = streamed.map(|(_, key)| key).collect();
-        let mut before = self.images(&keys).await?;
-        let written = write.await;
-        let mut after = self.images(&keys).await?;
-        let mut changes = self.changes.lock();
-        for key in keys {
-            let (before, after) = (before.remove(&key), after.remove(&key));
-            if before != after {
-                changes.push(Change { id: uuid::Uuid::new_v4().to_string(), key, before, after });
-            }
+    fn note<'a>(&self, action: &'static str, table: Table, partitions: impl IntoIterator<Item = &'a str>) {
+        let leading_keys = partitions.into_iter().map(str::to_owned).collect();
+        self.0.lock().insert(Access { action, resource: Resource::Table(table), leading_keys });
+    }
+
+    /// A transaction asks for no permission of its own but for those of its parts. Parts of one kind and table are noted
+    /// as one request: AWS does not say whether it judges them one by one, and what may be done together may be done
+    /// one by one.
+    fn note_transaction(&self, writes: &[(Table, Write)]) {
+        let kinds: BTreeSet<_> = writes.iter().map(|(table, write)| (action_of(write), *table)).collect();
+        for kind in kinds {
+            let of_kind = writes.iter().filter(|(table, write)| (action_of(write), *table) == kind);
+            self.note(kind.0, kind.1, of_kind.map(|(_, write)| write.key().partition.as_str()));
         }
-        written
     }
+
+    fn note_queue(&self, action: &'static str, queue: QueueName) {
+        self.0.lock().insert(Access { action, resource: Resource::Queue(queue), leading_keys: BTreeSet::new() });
+    }
+}
+
+const fn action_of(write: &Write) -> &'static str {
+    match write {
+        Write::Put { .. } => "dynamodb:PutItem",
+        Write::Update { .. } => "dynamodb:UpdateItem",
+        Write::Delete { .. } => "dynamodb:DeleteItem",
+        Write::Check { .. } => "dynamodb:ConditionCheckItem",
+    }
+}
+
+#[derive(Debug)]
+struct RecordingStore {
+    inner: Arc<dyn Store>,
+    tables: BTreeSet<Table>,
+    recorder: Recorder,
 }
 
 #[async_trait]
 impl Store for RecordingStore {
     async fn get(&self, table: Table, key: &Key, consistency: Consistency) -> Result<Option<Item>, StoreError> {
+        self.recorder.note("dynamodb:GetItem", table, [key.partition.as_str()]);
         self.inner.get(table, key, consistency).await
     }
 
     async fn batch_get(&self, table: Table, keys: &[Key], consistency: Consistency) -> Result<BatchGot, StoreError> {
+        self.recorder.note("dynamodb:BatchGetItem", table, keys.iter().map(|key| key.partition.as_str()));
         self.inner.batch_get(table, keys, consistency).await
     }
 
     async fn query(&self, query: &Query) -> Result<QueryPage, StoreError> {
+        self.recorder.note("dynamodb:Query", query.table, [query.partition.as_str()]);
         self.inner.query(query).await
     }
 
     async fn batch_write(&self, table: Table, writes: &[BatchWrite]) -> Result<Vec<BatchWrite>, StoreError> {
-        let keys = writes.iter().map(|write| (table, write.key().clone())).collect();
-        self.note(keys, self.inner.batch_write(table, writes)).await
+        let partitions = writes.iter().map(|write| write.key().partition.as_str());
+        self.recorder.note("dynamodb:BatchWriteItem", table, partitions);
+        self.inner.batch_write(table, writes).await
     }
 
     async fn write(&self, table: Table, write: Write) -> Result<Outcome, StoreError> {
-        let keys = vec![(table, write.key().clone())];
-        self.note(keys, self.inner.write(table, write)).await
+        self.recorder.note(action_of(&write), table, [write.key().partition.as_str()]);
+        self.inner.write(table, write).await
     }
 
     async fn transact(&self, writes: Vec<(Table, Write)>) -> Result<Outcome, StoreError> {
-        let keys = writes.iter().map(|(table, write)| (*table, write.key().clone())).collect();
-        self.note(keys, self.inner.transact(writes)).await
+        self.recorder.note_transaction(&writes);
+        self.inner.transact(writes).await
     }
 
     async fn durable(&self) -> Result<(), StoreError> {
@@ -95,6 +127,53 @@ impl Store for RecordingStore {
     }
 
     async fn probe(&self) -> Result<(), StoreError> {
+        for table in &self.tables {
+            self.recorder.note("dynamodb:GetItem", *table, [keys::probe().partition.as_str()]);
+        }
         self.inner.probe().await
+    }
+}
+
+#[derive(Debug)]
+struct RecordingQueue {
+    inner: Arc<dyn Queue>,
+    recorder: Recorder,
+}
+
+#[async_trait]
+impl Queue for RecordingQueue {
+    async fn send(&self, queue: QueueName, messages: Vec<OutgoingMessage>) -> Result<Vec<OutgoingMessage>, QueueError> {
+        self.recorder.note_queue("sqs:SendMessage", queue);
+        self.inner.send(queue, messages).await
+    }
+
+    async fn receive(
+        &self,
+        queue: QueueName,
+        max: usize,
+        wait: Duration,
+        visibility: Option<Duration>,
+    ) -> Result<Vec<ReceivedMessage>, QueueError> {
+        self.recorder.note_queue("sqs:ReceiveMessage", queue);
+        self.inner.receive(queue, max, wait, visibility).await
+    }
+
+    async fn delete(&self, queue: QueueName, receipts: Vec<Receipt>) -> Result<Vec<Receipt>, QueueError> {
+        self.recorder.note_queue("sqs:DeleteMessage", queue);
+        self.inner.delete(queue, receipts).await
+    }
+
+    async fn change_visibility(
+        &self,
+        queue: QueueName,
+        changes: Vec<(Receipt, Duration)>,
+    ) -> Result<Vec<Receipt>, QueueError> {
+        self.recorder.note_queue("sqs:ChangeMessageVisibility", queue);
+        self.inner.change_visibility(queue, changes).await
+    }
+
+    async fn depth(&self, queue: QueueName) -> Result<QueueDepth, QueueError> {
+        self.recorder.note_queue("sqs:GetQueueAttributes", queue);
+        self.inner.depth(queue).await
     }
 }

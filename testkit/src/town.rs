@@ -24,7 +24,7 @@ use shared::{
     store::{Changes, Condition, Consistency, Item, Outcome, Store, Table, Write},
 };
 
-use crate::recording::RecordingStore;
+use crate::changing::ChangingStore;
 
 /// What someone does. Numbers name people, posts and comments; they wrap round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +53,7 @@ pub enum Deed {
 #[derive(Debug)]
 pub struct Town {
     /// The store that notes what happens.
-    pub store: Arc<RecordingStore>,
+    pub store: Arc<ChangingStore>,
     /// The time of the town.
     pub now: Timestamp,
     /// Who lives here.
@@ -77,7 +77,7 @@ impl Town {
     /// So many people more in a store.
     pub async fn of(people: usize, store: Arc<dyn Store>, now: Timestamp) -> Self {
         let mut town = Self {
-            store: Arc::new(RecordingStore::new(store)),
+            store: Arc::new(ChangingStore::new(store)),
             now,
             people: Vec::new(),
             posts: BTreeMap::new(),
@@ -176,7 +176,7 @@ impl Town {
         let graph = Follows::new(Arc::clone(&self.store) as Arc<dyn Store>);
         if follows {
             self.follows.insert((who, whom));
-            let made = graph.create(who, whom, self.now, self.ids.next_post_id(self.now)).await;
+            let made = graph.create(who, whom, self.now, self.ids.next_post_id(self.now), self.now).await;
             let _either_way = made.expect("the town's store does not fail");
         } else {
             self.follows.remove(&(who, whom));

@@ -38,11 +38,13 @@ pub struct TestApp {
 }
 
 /// Closes the database before its directory goes: one that vanishes under a running engine ends the process.
-struct Closing(Engine);
+struct Closing(Option<Engine>);
 
 impl Drop for Closing {
     fn drop(&mut self) {
-        self.0.close();
+        if let Some(engine) = &self.0 {
+            engine.close();
+        }
     }
 }
 
@@ -67,7 +69,7 @@ impl TestApp {
         configure(&mut config);
         let handle = Application::build(config, seams).await.unwrap().spawn();
         let client = ApiClient::new(format!("http://{}", handle.address()));
-        let closing = Closing(handle.engine().clone());
+        let closing = Closing(handle.engine().cloned());
         Self { handle, client, closing, dir }
     }
 
@@ -92,7 +94,7 @@ impl TestApp {
 
     /// The data directory.
     pub fn data_dir(&self) -> PathBuf {
-        self.handle.data_dir().to_owned()
+        self.handle.data_dir().unwrap().to_owned()
     }
 
     /// Waits until everything published has reached everybody.

@@ -4,6 +4,7 @@ use std::{
     io::{BufRead as _, BufReader, Read as _},
     path::Path,
     process::{Child, Command, Stdio},
+    thread::JoinHandle,
 };
 
 use serde_json::Value;
@@ -29,7 +30,8 @@ fn untouched(program: &str) -> Command {
 /// A serving process; killed when the test ends early.
 pub struct Server {
     child: Child,
-    log: BufReader<std::process::ChildStderr>,
+    /// Reads the log on, or a process with much to say would wait for a reader.
+    log: Option<JoinHandle<String>>,
     /// Where it listens, as `host:port`.
     pub address: String,
 }
@@ -38,6 +40,15 @@ impl Server {
     /// Starts on a free port and returns when it is ready.
     pub fn start(data_dir: &Path, more: &[&str]) -> Self {
         Self::of(tweeter(&SERVE).arg(data_dir).args(more))
+    }
+
+    /// The same with these variables set.
+    pub fn start_with_environment(
+        data_dir: &Path,
+        more: &[&str],
+        environment: impl IntoIterator<Item = (&'static str, String)>,
+    ) -> Self {
+        Self::of(tweeter(&SERVE).arg(data_dir).args(more).envs(environment))
     }
 
     /// The same under a soft limit of open files.
@@ -58,7 +69,12 @@ impl Server {
                 break address.to_owned();
             }
         };
-        Self { child, log, address }
+        let log = std::thread::spawn(move || {
+            let mut rest = String::new();
+            log.read_to_string(&mut rest).unwrap();
+            rest
+        });
+        Self { child, log: Some(log), address }
     }
 
     /// The process's id.
@@ -74,8 +90,7 @@ impl Server {
     /// Stops it by a signal; its exit code and what it logged meanwhile.
     pub fn stop(mut self, signal: &str) -> (Option<i32>, String) {
         self.signal(signal);
-        let mut rest = String::new();
-        self.log.read_to_string(&mut rest).unwrap();
+        let rest = self.log.take().expect("stopped once").join().unwrap();
         (self.child.wait().unwrap().code(), rest)
     }
 }

@@ -1,23 +1,21 @@
 //! Clients and names from the environment.
 //!
 //! The SDK reads region, credentials and endpoints by itself (`AWS_REGION`, `AWS_ENDPOINT_URL_DYNAMODB`,
-//! `AWS_ENDPOINT_URL_SQS`, ...). Names of tables and queues are ours; each binary asks for those that it needs, and an
+//! `AWS_ENDPOINT_URL_SQS`, `AWS_ENDPOINT_URL_SECRETS_MANAGER`, ...). Names of tables and queues are ours; each binary asks for those that it needs, and an
 //! error names the variable that is missing.
 
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 
-use super::{QueueUrls, TableNames};
-use crate::{
-    limits,
-    queue::QueueName,
-    service::{fan_out::InvalidFollowersPerJob, tokens::NoSecret},
-    store::Table,
-};
+use super::{QueueUrls, SIGNING_SECRET_ARN, SigningSecret, TableNames};
+use crate::{limits, queue::QueueName, service::fan_out::InvalidFollowersPerJob, store::Table};
 
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// How many times the signing secret is asked for. Nobody above the SDK asks again, unlike for tables and queues.
+const SECRET_ATTEMPTS: u32 = 2;
+
 /// A variable of the environment is not set, or empty.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the environment variable {variable} is not set")]
@@ -30,12 +28,9 @@ pub struct MissingVariable {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// A table or a queue is not named.
+    /// A table, a queue or the signing secret is not named.
     #[error(transparent)]
     Missing(#[from] MissingVariable),
-    /// The secret that tokens are signed with is not there.
-    #[error(transparent)]
-    Secret(#[from] NoSecret),
     /// Jobs cannot be cut like that.
     #[error(transparent)]
     Jobs(#[from] InvalidFollowersPerJob),
@@ -45,7 +40,7 @@ pub enum ConfigError {
     Origin(#[from] crate::http::InvalidOrigin),
 }
 
-/// What both clients are made of: region, credentials and endpoints as the SDK finds them. Once per process.
+/// What all clients are made of: region, credentials and endpoints as the SDK finds them. Once per process.
 pub async fn load_sdk_config() -> SdkConfig {
     // Retries are the callers' business, see the module above.
     aws_config::defaults(BehaviorVersion::latest()).retry_config(RetryConfig::disabled()).load().await
@@ -61,6 +56,16 @@ pub fn dynamodb_client(config: &SdkConfig) -> aws_sdk_dynamodb::Client {
 pub fn sqs_client(config: &SdkConfig) -> aws_sdk_sqs::Client {
     let config = aws_sdk_sqs::config::Builder::from(config).timeout_config(timeouts(limits::CALL_TIMEOUT)).build();
     aws_sdk_sqs::Client::from_conf(config)
+}
+
+/// The signing secret of this name or ARN. A fetch is over after [`limits::RETRY_BUDGET`].
+pub fn signing_secret(config: &SdkConfig, id: &str) -> SigningSecret {
+    let timeouts = timeouts(limits::CALL_TIMEOUT).to_builder().operation_timeout(limits::RETRY_BUDGET).build();
+    let config = aws_sdk_secretsmanager::config::Builder::from(config)
+        .retry_config(RetryConfig::standard().with_max_attempts(SECRET_ATTEMPTS))
+        .timeout_config(timeouts)
+        .build();
+    SigningSecret::new(aws_sdk_secretsmanager::Client::from_conf(config), id)
 }
 
 pub(super) fn timeouts(attempt: Duration) -> TimeoutConfig {
@@ -92,6 +97,11 @@ pub fn queue_urls_from(
         .try_fold(QueueUrls::default(), |urls, queue| Ok(urls.with(*queue, required(queue_variable(*queue), &find)?)))
 }
 
+/// Where the signing secret is.
+pub fn signing_secret_arn_from(find: impl Fn(&'static str) -> Option<String>) -> Result<String, MissingVariable> {
+    required(SIGNING_SECRET_ARN, &find)
+}
+
 fn required(variable: &'static str, find: &impl Fn(&'static str) -> Option<String>) -> Result<String, MissingVariable> {
     find(variable).filter(|value| !value.is_empty()).ok_or(MissingVariable { variable })
 }
@@ -110,8 +120,10 @@ pub const fn queue_variable(queue: QueueName) -> &'static str {
     match queue {
         QueueName::PostQ => "TWEETER_POSTQ_URL",
         QueueName::JobQ => "TWEETER_JOBQ_URL",
+        QueueName::ChangeQ => "TWEETER_CHANGEQ_URL",
         QueueName::PostDlq => "TWEETER_POSTDLQ_URL",
         QueueName::JobDlq => "TWEETER_JOBDLQ_URL",
+        QueueName::ChangeDlq => "TWEETER_CHANGEDLQ_URL",
     }
 }
 
@@ -134,5 +146,6 @@ mod tests {
         assert_eq!(missing.to_string(), "the environment variable TWEETER_AUTH_TABLE is not set");
         let empty = queue_urls_from(&[QueueName::JobQ], |_| Some(String::new())).unwrap_err();
         assert_eq!(empty.variable, "TWEETER_JOBQ_URL");
+        assert_eq!(signing_secret_arn_from(|_| None).unwrap_err().variable, "TWEETER_SIGNING_SECRET_ARN");
     }
 }

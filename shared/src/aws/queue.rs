@@ -12,6 +12,7 @@ use aws_sdk_sqs::{
         MessageAttributeValue, MessageSystemAttributeName, QueueAttributeName, SendMessageBatchRequestEntry,
     },
 };
+use tracing::debug;
 
 use super::{
     config::timeouts,
@@ -66,6 +67,10 @@ impl Default for SqsOptions {
     }
 }
 
+/// The header by which a message sent in Lambda carries on the trace of the invocation that sends it. The SDK adds it
+/// (`RecursionDetectionInterceptor`).
+const TRACE_HEADER: &str = "x-amzn-trace-id";
+
 /// [`Queue`] on SQS standard queues.
 ///
 /// The SDK does not retry here; callers do, by [`crate::queue::send_all`] and its kin. SQS counts times in whole
@@ -77,13 +82,33 @@ pub struct SqsQueue {
     client: Client,
     urls: QueueUrls,
     options: SqsOptions,
+    begins_traces: bool,
 }
 
 impl SqsQueue {
     /// The queues at these URLs. The client's retries are switched off.
     pub fn new(client: &Client, urls: QueueUrls, options: SqsOptions) -> Self {
         let config = client.config().to_builder().retry_config(RetryConfig::disabled()).build();
-        Self { client: Client::from_conf(config), urls, options }
+        Self { client: Client::from_conf(config), urls, options, begins_traces: false }
+    }
+
+    /// What is sent begins a trace of its own. Lambda counts along a trace how often a function has set itself off, and
+    /// after about 16 times sends the message to the dead letters: wrong for one who sends copies of what is to be tried
+    /// again for as long as it takes, of which none brings forth two.
+    #[must_use]
+    pub const fn beginning_traces(mut self) -> Self {
+        self.begins_traces = true;
+        self
+    }
+
+    /// One cheap call, for the connection that it opens. All queues are behind one endpoint. What is answered is no
+    /// matter.
+    pub(super) async fn knock(&self) {
+        if let Some(queue) = self.urls.0.keys().next()
+            && let Err(error) = self.depth(*queue).await
+        {
+            debug!(%error, "The first call to SQS was refused or failed");
+        }
     }
 
     fn entry(&self, place: usize, message: &OutgoingMessage) -> Result<SendMessageBatchRequestEntry, QueueError> {
@@ -114,7 +139,11 @@ impl Queue for SqsQueue {
         }
         let entries = messages.iter().enumerate().map(|(place, message)| self.entry(place, message));
         let entries = entries.collect::<Result<Vec<_>, _>>()?;
-        let request = self.client.send_message_batch().queue_url(url).set_entries(Some(entries));
+        let mut request = self.client.send_message_batch().queue_url(url).set_entries(Some(entries)).customize();
+        if self.begins_traces {
+            // Runs after the SDK's own interceptors, of which one adds it.
+            request = request.mutate_request(|request| drop(request.headers_mut().remove(TRACE_HEADER)));
+        }
         let answer = request.send().await.map_err(Fault::from)?;
         Ok(pick(messages, &worth_another_try(&answer.failed)?))
     }

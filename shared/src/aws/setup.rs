@@ -1,12 +1,16 @@
-//! Makes tables and queues where they are missing: for tests and for running on an endpoint without a template. The
-//! deployed stack has its own from the template, with expiry, recovery and encryption, which are not set here.
+//! Makes tables and queues where they are missing: for tests and for running without a template. Tables expire what has
+//! an expiry, since the rows of sessions and idempotency keys pile up otherwise. The deployed stack has its own tables
+//! and queues from the template, with recovery, deletion protection and alarms, which are not set here.
 
 use std::{collections::HashMap, time::Duration};
 
 use aws_sdk_dynamodb::{
     self as dynamodb,
     operation::create_table::CreateTableError,
-    types::{AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, TableStatus},
+    types::{
+        AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, TableStatus,
+        TimeToLiveSpecification, TimeToLiveStatus,
+    },
 };
 use aws_sdk_sqs::{self as sqs, operation::get_queue_url::GetQueueUrlError, types::QueueAttributeName};
 use futures::future::try_join_all;
@@ -18,7 +22,7 @@ use super::{
 };
 use crate::{
     queue::{QueueError, QueueName, QueueSettings},
-    store::{StoreError, Table},
+    store::{EXPIRES_AT, StoreError, Table},
 };
 
 /// How often to ask whether a new table is ready, and how many times: a minute in all. DynamoDB takes about ten
@@ -27,14 +31,48 @@ const READY_POLL: (Duration, u32) = (Duration::from_millis(250), 240);
 /// Retention of dead letters: SQS's longest, 14 days in seconds.
 const DEAD_LETTER_RETENTION_SECS: u32 = 14 * 24 * 3_600;
 
-/// Makes the named tables that are missing (string keys `PK` and `SK`, on demand), and waits until they are ready.
-pub async fn create_tables(client: &dynamodb::Client, names: &TableNames) -> Result<(), StoreError> {
-    let named = Table::ALL.into_iter().filter_map(|table| names.get(table));
-    try_join_all(named.map(|name| create_table(client, name))).await?;
-    Ok(())
+/// What was done about one table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetUpTable {
+    /// Which one.
+    pub table: Table,
+    /// Its name.
+    pub name: String,
+    /// Whether it was made; else it was there.
+    pub made: bool,
+    /// Whether expiry was switched on; else it was on.
+    pub expiry_set: bool,
 }
 
-async fn create_table(client: &dynamodb::Client, name: &str) -> Result<(), StoreError> {
+/// What was done about one queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetUpQueue {
+    /// Which one.
+    pub queue: QueueName,
+    /// Its name.
+    pub name: String,
+    /// Its URL.
+    pub url: String,
+    /// Whether it was made; else it was there, and stays as it is.
+    pub made: bool,
+}
+
+/// Makes the named tables that are missing (string keys `PK` and `SK`, on demand), waits until they are ready, and has
+/// each expire its items by [`EXPIRES_AT`].
+pub async fn create_tables(client: &dynamodb::Client, names: &TableNames) -> Result<Vec<SetUpTable>, StoreError> {
+    let named = Table::ALL.into_iter().filter_map(|table| Some((table, names.get(table)?)));
+    try_join_all(named.map(|(table, name)| set_up_table(client, table, name))).await
+}
+
+async fn set_up_table(client: &dynamodb::Client, table: Table, name: &str) -> Result<SetUpTable, StoreError> {
+    let made = create_table(client, name).await?;
+    wait_until_ready(client, name).await?;
+    let expiry_set = switch_expiry_on(client, name).await?;
+    Ok(SetUpTable { table, name: name.to_owned(), made, expiry_set })
+}
+
+/// False when it is there already.
+async fn create_table(client: &dynamodb::Client, name: &str) -> Result<bool, StoreError> {
     let mut request = client.create_table().table_name(name).billing_mode(BillingMode::PayPerRequest);
     for (attribute, key_type) in [(PARTITION, KeyType::Hash), (SORT, KeyType::Range)] {
         let definition =
@@ -45,10 +83,9 @@ async fn create_table(client: &dynamodb::Client, name: &str) -> Result<(), Store
             .key_schema(element.map_err(wrong_request)?);
     }
     match request.send().await {
-        Err(error) if !error.as_service_error().is_some_and(CreateTableError::is_resource_in_use_exception) => {
-            Err(Fault::from(error).into())
-        }
-        _ => wait_until_ready(client, name).await,
+        Ok(_) => Ok(true),
+        Err(error) if error.as_service_error().is_some_and(CreateTableError::is_resource_in_use_exception) => Ok(false),
+        Err(error) => Err(Fault::from(error).into()),
     }
 }
 
@@ -64,28 +101,65 @@ async fn wait_until_ready(client: &dynamodb::Client, name: &str) -> Result<(), S
     Err(StoreError::Unavailable(format!("the table {name} is not ready").into()))
 }
 
-/// Makes the four queues that are missing, dead-letter queues first, and returns the URLs of all. A queue that is there
-/// stays as it is. Names are `prefix` and the queue's own.
+/// False when it is on already: DynamoDB refuses to switch it on twice.
+async fn switch_expiry_on(client: &dynamodb::Client, name: &str) -> Result<bool, StoreError> {
+    let answer = client.describe_time_to_live().table_name(name).send().await.map_err(Fault::from)?;
+    let status = answer.time_to_live_description.and_then(|description| description.time_to_live_status);
+    if matches!(status, Some(TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling)) {
+        return Ok(false);
+    }
+    let expiry = TimeToLiveSpecification::builder().attribute_name(EXPIRES_AT).enabled(true).build();
+    let request = client.update_time_to_live().table_name(name);
+    request.time_to_live_specification(expiry.map_err(wrong_request)?).send().await.map_err(Fault::from)?;
+    Ok(true)
+}
+
+/// Makes the queues that are missing and returns the URLs of all: see [`set_up_queues`].
 pub async fn create_queues(
     client: &sqs::Client,
     prefix: &str,
     settings_of: impl Fn(QueueName) -> QueueSettings,
 ) -> Result<QueueUrls, QueueError> {
-    let mut urls = QueueUrls::default();
+    let queues = set_up_queues(client, prefix, settings_of).await?;
+    Ok(queues.into_iter().fold(QueueUrls::default(), |urls, queue| urls.with(queue.queue, queue.url)))
+}
+
+/// Makes the queues that are missing, dead-letter queues first. A queue that is there stays as it is. Names are `prefix`
+/// and the queue's own.
+pub async fn set_up_queues(
+    client: &sqs::Client,
+    prefix: &str,
+    settings_of: impl Fn(QueueName) -> QueueSettings,
+) -> Result<Vec<SetUpQueue>, QueueError> {
+    let (mut urls, mut queues) = (QueueUrls::default(), Vec::new());
     let (sources, dead): (Vec<_>, Vec<_>) =
         QueueName::ALL.into_iter().partition(|queue| queue.dead_letter_queue().is_some());
     for queue in dead.into_iter().chain(sources) {
-        let name = format!("{prefix}{}", queue.name());
-        let url = match existing_queue(client, &name).await? {
+        let name = queue_name(prefix, queue);
+        let found = existing_queue(client, &name).await?;
+        let made = found.is_none();
+        let url = match found {
             Some(url) => url,
             None => create_queue(client, queue, &name, settings_of(queue), &urls).await?,
         };
-        urls = urls.with(queue, url);
+        urls = urls.with(queue, url.clone());
+        queues.push(SetUpQueue { queue, name, url, made });
     }
-    Ok(urls)
+    Ok(queues)
 }
 
-async fn existing_queue(client: &sqs::Client, name: &str) -> Result<Option<String>, QueueError> {
+/// What [`set_up_queues`] calls a queue.
+pub fn queue_name(prefix: &str, queue: QueueName) -> String {
+    format!("{prefix}{}", queue.name())
+}
+
+/// What tables are called that nobody gave another name.
+pub fn table_name(prefix: &str, table: Table) -> String {
+    format!("{prefix}{}", table.name())
+}
+
+/// The URL of a queue by its name; `None` when there is no such queue.
+pub async fn existing_queue(client: &sqs::Client, name: &str) -> Result<Option<String>, QueueError> {
     match client.get_queue_url().queue_name(name).send().await {
         Ok(answer) => Ok(answer.queue_url),
         Err(error) if error.as_service_error().is_some_and(GetQueueUrlError::is_queue_does_not_exist) => Ok(None),

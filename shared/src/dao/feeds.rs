@@ -73,7 +73,8 @@ impl Feeds {
         Ok(())
     }
 
-    /// Takes entries out of a reader's feed, one batch for each [`crate::limits::MAX_BATCH_WRITE`].
+    /// Takes entries out of a reader's feed whatever happens meanwhile, one batch for each
+    /// [`crate::limits::MAX_BATCH_WRITE`].
     ///
     /// # Errors
     /// [`StoreError::Throttled`] when some could not be removed.
@@ -83,6 +84,11 @@ impl Feeds {
             self.write_all(deletes).await?;
         }
         Ok(())
+    }
+
+    /// The write that takes an entry out of a reader's feed.
+    pub fn removal(reader: UserId, post: PostId) -> (Table, Write) {
+        (Table::Feed, Write::delete(keys::feed_entry(reader, post)))
     }
 
     async fn write_all(&self, writes: Vec<BatchWrite>) -> Result<(), StoreError> {

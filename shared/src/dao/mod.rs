@@ -6,6 +6,7 @@
 //! so that a copy that lags never makes something that was answered look absent.
 
 mod acts;
+mod backfills;
 pub mod counts;
 mod credentials;
 mod feeds;
@@ -20,10 +21,11 @@ mod sessions;
 mod users;
 
 pub use acts::Acts;
+pub use backfills::{Backfills, PendingBackfill};
 pub use counts::{Counted, Counts};
 pub use credentials::{Credentials, PasswordHash, StoredCredentials};
 pub use feeds::Feeds;
-pub use follows::{Edge, Follows};
+pub use follows::{Edge, Follows, Window};
 pub use idempotency::{IdempotencyRecord, IdempotencyRecords};
 pub use ledger::Ledger;
 pub use likes::Likes;

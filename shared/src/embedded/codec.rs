@@ -182,7 +182,7 @@ pub(super) fn text(bytes: &[u8]) -> Result<String, Corrupt> {
 }
 
 /// LEB128: 7 bits a byte, lowest first.
-fn encode_varint(mut number: u64, into: &mut Vec<u8>) {
+pub(super) fn encode_varint(mut number: u64, into: &mut Vec<u8>) {
     while number >= 0x80 {
         into.push(number.to_le_bytes()[0] | 0x80);
         number >>= 7;

@@ -15,6 +15,7 @@ use fjall::{
 use parking_lot::Mutex;
 
 use super::{
+    changes::{ChangeRows, Noted},
     failure::Failure,
     lanes::{Lane, Lanes},
     stripes::Stripes,
@@ -86,12 +87,22 @@ pub struct EngineOptions {
     pub record_syncs: bool,
     /// What to do before a sync and after a failed one.
     pub sync_hooks: SyncHooks,
+    /// Whether changes of streamed items are logged. Without a reader the log grows; whoever wants no counts and no
+    /// notifications, such as a load test of the bare fan-out, leaves it out.
+    pub log_changes: bool,
 }
 
 impl EngineOptions {
-    /// A database at `path`, on the system's clock, recording nothing, ending the process when a sync fails.
+    /// A database at `path`, on the system's clock, logging changes, recording no syncs, ending the process when one
+    /// fails.
     pub fn at(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), clock: Clock::System, record_syncs: false, sync_hooks: SyncHooks::default() }
+        Self {
+            path: path.into(),
+            clock: Clock::System,
+            record_syncs: false,
+            sync_hooks: SyncHooks::default(),
+            log_changes: true,
+        }
     }
 }
 
@@ -118,6 +129,13 @@ impl OpenError {
         }
     }
 
+    fn of_failure(path: &Path, failure: Failure) -> Self {
+        match failure {
+            Failure::Database(error) => Self::of(path, error),
+            other => Self::Corrupt(path.to_owned(), other.into()),
+        }
+    }
+
     fn of_io(path: &Path, error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => Self::Corrupt(path.to_owned(), error.into()),
@@ -136,6 +154,8 @@ pub(super) struct Shared {
     pub messages: Keyspace,
     /// How often messages were received.
     pub receives: Keyspace,
+    /// The log of changes: see [`super::changes`].
+    pub changes: ChangeRows,
     pub stripes: Stripes,
     syncs: Arc<Syncs>,
     hooks: SyncHooks,
@@ -184,6 +204,14 @@ impl Shared {
         Ok(())
     }
 
+    /// Commits, with rows in the log for the changes that the batch makes to streamed items.
+    pub fn commit_with(&self, batch: OwnedWriteBatch, changes: &[Noted]) -> Result<(), Failure> {
+        if changes.is_empty() {
+            return self.commit(batch);
+        }
+        self.changes.commit(batch, changes, |batch| self.commit(batch))
+    }
+
     /// Hands memtables over that are large enough to be written out, at once.
     ///
     /// fjall by itself sends its threads a message for each commit to a large memtable. While they are busy compacting
@@ -192,7 +220,8 @@ impl Shared {
     fn seal_large_memtables(&self) {
         // Who comes while another is at it has nothing to do.
         let Some(_sealing) = self.sealing.try_lock() else { return };
-        for keyspace in self.tables.iter().chain([&self.expiry, &self.messages, &self.receives]) {
+        let others = [&self.expiry, &self.messages, &self.receives, &self.changes.keyspace];
+        for keyspace in self.tables.iter().chain(others) {
             if keyspace.tree.active_memtable().size() > self.memtable_bytes
                 && let Err(error) = keyspace.rotate_memtable()
             {
@@ -225,7 +254,7 @@ impl Engine {
         let path = options.path.clone();
         make_private(&path).map_err(|error| OpenError::Unwritable(path.clone(), error))?;
         let syncs = Arc::new(Syncs::new());
-        let shared = open_database(&options, &syncs).map_err(|error| OpenError::of(&path, error))?;
+        let shared = open_database(&options, &syncs).map_err(|error| OpenError::of_failure(&path, error))?;
         let unwritable = |error| OpenError::Unwritable(path.clone(), error);
         let lanes = Lanes::start().map_err(unwritable)?;
         let database = shared.database.clone();
@@ -315,7 +344,7 @@ pub fn keyspace_options() -> KeyspaceCreateOptions {
         .compaction_strategy(Arc::new(Leveled::default().with_l0_threshold(UNMERGED_TABLES)))
 }
 
-fn open_database(options: &EngineOptions, syncs: &Arc<Syncs>) -> fjall::Result<Shared> {
+fn open_database(options: &EngineOptions, syncs: &Arc<Syncs>) -> Result<Shared, Failure> {
     let database = database_builder(&options.path).open()?;
     let memtable_bytes = if options.record_syncs { RECORDING_MEMTABLE_BYTES } else { MEMTABLE_BYTES };
     // fjall's own limit is never reached: see `Shared::seal_large_memtables`.
@@ -325,6 +354,7 @@ fn open_database(options: &EngineOptions, syncs: &Arc<Syncs>) -> fjall::Result<S
         expiry: keyspace("expiry")?,
         messages: keyspace("messages")?,
         receives: keyspace("receives")?,
+        changes: ChangeRows::open(&database, keyspace("changes")?, options.clock.clone(), options.log_changes)?,
         stripes: Stripes::new(),
         syncs: Arc::clone(syncs),
         hooks: options.sync_hooks.clone(),

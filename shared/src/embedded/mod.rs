@@ -3,7 +3,8 @@
 //! ```text
 //! Store ─▶ EmbeddedStore ─┐
 //!                         ├─▶ Engine ─▶ lanes (threads) ─▶ fjall: one journal for tables and queues
-//! Queue ─▶ EmbeddedQueue ─┘       └──▶ syncer (one thread): one fsync for all who wait
+//! Queue ─▶ EmbeddedQueue ─┤       └──▶ syncer (one thread): one fsync for all who wait
+//! ChangeLog ─▶ EmbeddedChanges
 //! ```
 //!
 //! In reading order:
@@ -15,12 +16,14 @@
 //! - `syncer`: shares one fsync between all who wait.
 //! - [`journal`]: how far the journal is synced; cutting it there, for tests of power loss.
 //! - [`store`]: tables, one keyspace each, and the expiry index.
+//! - [`changes`]: the log of changes, written in the same batches as they are.
 //! - [`queue`]: queues; rows for durability, order and in-flight state in memory.
 //!
 //! **Order is durability.** Tables and queues share one journal, and commits reach it one after another. What survives
 //! a loss of power is a prefix of the commits. So a message deleted after its work was written can never be gone while
 //! the work is lost, although neither waits for an fsync.
 
+pub mod changes;
 pub mod codec;
 pub mod engine;
 mod failure;
@@ -31,6 +34,7 @@ pub mod store;
 mod stripes;
 mod syncer;
 
+pub use changes::{Backlog, EmbeddedChanges};
 pub use engine::{Engine, EngineOptions, OpenError, SyncHooks};
 pub use journal::cut_to_last_sync;
 pub use queue::{EmbeddedQueue, QueueSettingsOf, StoredMessage};

@@ -33,7 +33,7 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let Authentication { tokens, clock } = Authentication::from_ref(state);
         let bearer = bearer(parts).ok_or(Problem::Unauthenticated("Send Authorization: Bearer <access token>."))?;
-        let user = tokens.authenticate(bearer, clock.now())?;
+        let user = tokens.authenticate(bearer, clock.now()).await?;
         if let Some(context) = parts.extensions.get::<RequestContext>() {
             context.set_user(user);
         }

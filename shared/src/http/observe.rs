@@ -18,7 +18,10 @@ use http::{
 };
 
 use super::problem::{Cause, Problem};
-use crate::{domain::UserId, telemetry::names};
+use crate::{
+    domain::UserId,
+    telemetry::{chain, names},
+};
 
 /// The header that names a request.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -100,12 +103,6 @@ impl Observed {
 fn milliseconds(time: Duration) -> f64 {
     // Exact up to an hour, past which no request lives.
     f64::from(u32::try_from(time.as_micros()).unwrap_or(u32::MAX)) / 1_000.0
-}
-
-/// An error and what caused it, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |line, cause| format!("{line}: {cause}"))
 }
 
 /// The route as it is written, with names for its parameters; never a path that a client made up, so that there are as

@@ -159,6 +159,7 @@ impl From<ServiceError> for Problem {
                 Self::Taken(fields.into_iter().map(|field| FieldError::new(field, "is already taken")).collect())
             }
             ServiceError::Busy { retry_after } => Self::Unavailable { retry_after, cause: None },
+            ServiceError::Undecided { retry_after } => Self::Unavailable { retry_after, cause: Some(Arc::new(error)) },
             failed if failed.is_transient() => {
                 Self::Unavailable { retry_after: TRANSIENT_RETRY_AFTER, cause: Some(Arc::new(failed)) }
             }
@@ -256,5 +257,14 @@ mod tests {
             assert!(response.extensions().get::<Cause>().is_some());
             assert!(!body_of(response).await.contains("prod-auth"));
         }
+    }
+    #[test]
+    fn who_cannot_be_told_yet_is_asked_to_come_again() {
+        let retry_after = Duration::from_secs(5);
+        let response = Problem::from(ServiceError::Undecided { retry_after }).into_response();
+        assert_eq!(
+            (response.status(), &response.headers()[RETRY_AFTER]),
+            (StatusCode::SERVICE_UNAVAILABLE, &"5".parse().unwrap())
+        );
     }
 }

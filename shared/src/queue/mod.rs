@@ -20,23 +20,29 @@ pub enum QueueName {
     PostQ,
     /// One message per batch of followers to deliver to.
     JobQ,
+    /// Changes that could not be applied and are to be tried again: see [`crate::changes`].
+    ChangeQ,
     /// What could not be taken from PostQ.
     PostDlq,
     /// What could not be taken from JobQ.
     JobDlq,
+    /// Changes that could not be applied: put here by their handler, or received from ChangeQ too often.
+    ChangeDlq,
 }
 
 impl QueueName {
     /// Every queue.
-    pub const ALL: [Self; 4] = [Self::PostQ, Self::JobQ, Self::PostDlq, Self::JobDlq];
+    pub const ALL: [Self; 6] = [Self::PostQ, Self::JobQ, Self::ChangeQ, Self::PostDlq, Self::JobDlq, Self::ChangeDlq];
 
     /// The queue's name in metrics, logs, commands and configuration.
     pub const fn name(self) -> &'static str {
         match self {
             Self::PostQ => "PostQ",
             Self::JobQ => "JobQ",
+            Self::ChangeQ => "ChangeQ",
             Self::PostDlq => "PostDLQ",
             Self::JobDlq => "JobDLQ",
+            Self::ChangeDlq => "ChangeDLQ",
         }
     }
 
@@ -45,7 +51,8 @@ impl QueueName {
         match self {
             Self::PostQ => Some(Self::PostDlq),
             Self::JobQ => Some(Self::JobDlq),
-            Self::PostDlq | Self::JobDlq => None,
+            Self::ChangeQ => Some(Self::ChangeDlq),
+            Self::PostDlq | Self::JobDlq | Self::ChangeDlq => None,
         }
     }
 
@@ -54,7 +61,8 @@ impl QueueName {
         match self {
             Self::PostDlq => Some(Self::PostQ),
             Self::JobDlq => Some(Self::JobQ),
-            Self::PostQ | Self::JobQ => None,
+            Self::ChangeDlq => Some(Self::ChangeQ),
+            Self::PostQ | Self::JobQ | Self::ChangeQ => None,
         }
     }
 

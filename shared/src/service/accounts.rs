@@ -7,7 +7,7 @@ use super::{
     graph::GraphService,
     passwords::{HashingOptions, Passwords},
     sessions::{RefreshToken, SessionService},
-    tokens::{AccessTokens, TokenKeys},
+    tokens::AccessTokens,
 };
 use crate::{
     dao::{Counts, Credentials, PasswordHash, StoredCredentials, Users},
@@ -77,15 +77,20 @@ const HANDLE_CLAIM: usize = 0;
 const EMAIL_CLAIM: usize = 2;
 
 impl AccountService {
-    /// Accounts in `store`; `graph` says who follows whom.
-    pub fn new(store: Arc<dyn Store>, graph: GraphService, keys: &TokenKeys, hashing: &HashingOptions) -> Self {
+    /// Accounts in `store`; `graph` says who follows whom. `tokens` are [`AccessTokens`], or the keys to sign them with.
+    pub fn new(
+        store: Arc<dyn Store>,
+        graph: GraphService,
+        tokens: impl Into<AccessTokens>,
+        hashing: &HashingOptions,
+    ) -> Self {
         Self {
             users: Users::new(Arc::clone(&store)),
             counts: Counts::new(Arc::clone(&store)),
             credentials: Credentials::new(Arc::clone(&store)),
             sessions: SessionService::new(Arc::clone(&store)),
             passwords: Passwords::new(hashing),
-            tokens: AccessTokens::new(keys),
+            tokens: tokens.into(),
             graph,
             store,
         }

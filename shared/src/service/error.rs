@@ -36,6 +36,12 @@ pub enum ServiceError {
         /// When to try again.
         retry_after: Duration,
     },
+    /// A token's key is unknown here, and may be one that came a moment ago.
+    #[error("whether the token is good cannot be told yet")]
+    Undecided {
+        /// When to try again.
+        retry_after: Duration,
+    },
     /// The store did not do its part.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -45,12 +51,12 @@ pub enum ServiceError {
 }
 
 impl ServiceError {
-    /// Whether the same call may pass later: the store or a queue throttles, or is away.
+    /// Whether the same call may pass later: what it needs is throttled, busy or away.
     pub const fn is_transient(&self) -> bool {
         match self {
             Self::Store(error) => error.is_transient(),
             Self::Queue(error) => error.is_transient(),
-            Self::Busy { .. } => true,
+            Self::Busy { .. } | Self::Undecided { .. } => true,
             _ => false,
         }
     }

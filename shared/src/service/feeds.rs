@@ -1,8 +1,11 @@
 //! A reader's feed: what was delivered, less what is not for the reader now.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
-use tracing::warn;
+use tracing::{debug, warn};
 
 use super::{
     ServiceError,
@@ -10,15 +13,16 @@ use super::{
     views::{FoundPosts, PostViews},
 };
 use crate::{
-    dao::{Edge, Feeds, Follows, Users},
+    dao::{Feeds, Follows, Users, Window},
     domain::{Page, PageLimit, PostId, PostView, UserId},
     limits,
-    store::Store,
+    store::{Store, Table, Write},
 };
 
 /// Reads feeds.
 #[derive(Debug, Clone)]
 pub struct FeedService {
+    store: Arc<dyn Store>,
     feeds: Feeds,
     follows: Follows,
     views: PostViews,
@@ -32,7 +36,8 @@ impl FeedService {
             feeds: Feeds::new(store.clone()),
             follows: Follows::new(store.clone()),
             views: PostViews::new(store.clone()),
-            users: Users::new(store),
+            users: Users::new(store.clone()),
+            store,
         }
     }
 
@@ -59,13 +64,13 @@ impl FeedService {
     ) -> Result<Page<Candidate<PostView, PostId>, PostId>, ServiceError> {
         let found = self.views.find(reader, &entries.items).await?;
         let authors = found.authors();
-        let (profiles, edges) =
+        let (profiles, windows) =
             tokio::try_join!(self.users.get_all(&authors), self.follows.edges_from(reader, &authors))?;
         let is_current = |post: PostId| match found.author_of(post) {
-            Some(author) => author == reader || is_shown(post, edges.get(&author)),
+            Some(author) => author == reader || windows.get(&author).is_some_and(|window| window.shows(post)),
             None => false,
         };
-        self.remove_dead(reader, &entries.items, &found, &edges).await;
+        self.remove_dead(reader, &entries.items, &found, &windows).await;
         Ok(entries.map(|post| Candidate {
             position: post,
             shown: is_current(post).then(|| found.view(post, &profiles)).flatten(),
@@ -73,28 +78,105 @@ impl FeedService {
     }
 
     /// Takes entries out of the feed that will never be shown again: the post is erased, or the reader does not follow
-    /// its author now.
-    async fn remove_dead(&self, reader: UserId, entries: &[PostId], found: &FoundPosts, edges: &HashMap<UserId, Edge>) {
-        let is_dead = |post: &PostId| match found.author_of(*post) {
-            None => true,
-            Some(author) => author != reader && is_outdated_beyond_doubt(*post, edges.get(&author)),
-        };
-        let dead: Vec<PostId> = entries.iter().copied().filter(is_dead).collect();
-        if dead.is_empty() {
+    /// its author now, or since later.
+    async fn remove_dead(
+        &self,
+        reader: UserId,
+        entries: &[PostId],
+        found: &FoundPosts,
+        windows: &HashMap<UserId, Window>,
+    ) {
+        let erased: Vec<PostId> = entries.iter().copied().filter(|post| found.author_of(*post).is_none()).collect();
+        let of_others = entries
+            .iter()
+            .filter_map(|post| found.author_of(*post).map(|author| (*post, author)))
+            .filter(|(_, author)| *author != reader);
+        let outdated = plan_removal(reader, of_others, windows);
+        tokio::join!(self.remove_erased(reader, &erased), self.remove_outdated(reader, outdated));
+    }
+
+    async fn remove_erased(&self, reader: UserId, erased: &[PostId]) {
+        if let Err(error) = self.feeds.remove_of_reader(reader, erased).await {
+            warn!(user.id = %reader, %error, "Entries of erased posts stay in the feed; the next read tries again");
+        }
+    }
+
+    /// Removes entries, unless one of the follows has changed since it was read. Tried once: the reader does not wait
+    /// for a clean-up that is contended, and the next read tries again.
+    async fn remove_outdated(&self, reader: UserId, removal: Vec<(Table, Write)>) {
+        if removal.is_empty() {
             return;
         }
-        if let Err(error) = self.feeds.remove_of_reader(reader, &dead).await {
-            warn!(user.id = %reader, %error, "Outdated entries stay in the feed; the next read tries again");
+        match self.store.transact(removal).await {
+            Ok(_either_way) => {}
+            Err(error) if error.is_transient() => {
+                debug!(user.id = %reader, %error, "Outdated entries stay in the feed; the next read tries again");
+            }
+            Err(error) => warn!(user.id = %reader, %error, "Outdated entries cannot be taken out of the feed"),
         }
     }
 }
 
-/// Whether the reader follows the author now, and since before the post.
-fn is_shown(post: PostId, edge: Option<&Edge>) -> bool {
-    edge.is_some_and(|edge| post >= edge.shown_since)
+/// The transaction that takes out what is outdated among `entries` (each a post and its author, not the reader): with a
+/// check that each follow is still as it was read, or a follow made meanwhile would lose what was brought in for it. As
+/// much as one transaction holds.
+fn plan_removal(
+    reader: UserId,
+    entries: impl Iterator<Item = (PostId, UserId)>,
+    windows: &HashMap<UserId, Window>,
+) -> Vec<(Table, Write)> {
+    let mut checked = HashSet::new();
+    let mut writes = Vec::new();
+    for (post, author) in entries {
+        let window = windows.get(&author).copied();
+        if window.is_some_and(|window| !window.is_past(post)) {
+            continue;
+        }
+        // Room for the check and the removal.
+        if writes.len() + 2 > limits::MAX_TRANSACT {
+            break;
+        }
+        if checked.insert(author) {
+            writes.push(Follows::is_unchanged(reader, author, window));
+        }
+        writes.push(Feeds::removal(reader, post));
+    }
+    writes
 }
 
-/// Whether an entry that is not shown can go for good. Where two clocks may be the reason it is only hidden.
-fn is_outdated_beyond_doubt(post: PostId, edge: Option<&Edge>) -> bool {
-    edge.is_none_or(|edge| post.created_at().plus(limits::MAX_CLOCK_SKEW) < edge.shown_since.created_at())
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn post(number: u128) -> PostId {
+        PostId::from_uuid(Uuid::from_u128(number))
+    }
+
+    fn removed(writes: &[(Table, Write)]) -> usize {
+        writes.iter().filter(|(_, write)| matches!(write, Write::Delete { .. })).count()
+    }
+
+    #[test]
+    fn outdated_entries_go_with_one_check_an_author_and_as_many_as_a_transaction_holds() {
+        let (reader, left, late) = (UserId::random(), UserId::random(), UserId::random());
+        let windows = HashMap::from([(late, Window::Since(post(5)))]);
+        let plan = plan_removal(reader, (0..10).flat_map(|n| [(post(n), left), (post(n), late)]), &windows);
+        assert_eq!((removed(&plan), plan.len()), (10 + 5, 10 + 5 + 2));
+
+        let many = plan_removal(reader, (0..101).map(|n| (post(n), UserId::random())), &windows);
+        assert_eq!((removed(&many), many.len()), (50, 100));
+        let many = plan_removal(reader, (0..101).map(|n| (post(n), left)), &windows);
+        assert_eq!((removed(&many), many.len()), (98, 99));
+    }
+
+    #[test]
+    fn nothing_of_a_follow_goes_while_its_backfill_is_under_way() {
+        let (reader, author) = (UserId::random(), UserId::random());
+        for window in [Window::Backfilling(post(5)), Window::Everything] {
+            let windows = HashMap::from([(author, window)]);
+            assert_eq!(plan_removal(reader, (0..10).map(|n| (post(n), author)), &windows), []);
+        }
+    }
 }

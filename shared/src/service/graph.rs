@@ -1,14 +1,16 @@
 //! Who follows whom.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use super::{
     ServiceError,
+    backfill::BackfillService,
     pages::{self, Candidate},
 };
 use crate::{
     dao::{Edge, Follows, Users},
-    domain::{IdGenerator, Page, PageLimit, PostId, Timestamp, User, UserId},
+    domain::{IdGenerator, Page, PageLimit, Timestamp, User, UserId},
+    limits,
     store::Store,
 };
 
@@ -26,41 +28,44 @@ pub struct Follow {
 pub struct GraphService {
     users: Users,
     follows: Follows,
+    backfill: BackfillService,
     ids: Arc<IdGenerator>,
-    clock_skew: Duration,
 }
 
 impl GraphService {
-    /// The graph in `store`. `ids` is the generator that also makes the posts' ids in this process.
+    /// The graph in `store`. `ids` is the generator that also makes the posts' ids in this process, if any does: then
+    /// follows and posts of one millisecond are in order.
     pub fn new(store: Arc<dyn Store>, ids: Arc<IdGenerator>) -> Self {
-        Self { users: Users::new(store.clone()), follows: Follows::new(store), ids, clock_skew: Duration::ZERO }
+        Self {
+            users: Users::new(store.clone()),
+            follows: Follows::new(store.clone()),
+            backfill: BackfillService::new(store),
+            ids,
+        }
     }
 
-    /// The graph where posts get their ids in other processes, whose clocks may be this far behind: a follow shows
-    /// posts from so long before it on, so that none made after it is hidden.
-    #[must_use]
-    pub fn with_clock_skew(self, clock_skew: Duration) -> Self {
-        Self { clock_skew, ..self }
-    }
-
-    /// Makes `follower` follow `followee`; again is the same. Following oneself is invalid, an absent user not found.
+    /// Makes `follower` follow `followee`, and brings the followee's newest posts into the follower's feed; again is
+    /// the same. Following oneself is invalid, an absent user not found.
+    ///
+    /// # Errors
+    /// Also when the follow is made but its backfill is not finished: again finishes it, and so does the sweeper.
     pub async fn follow(&self, follower: UserId, followee: UserId, now: Timestamp) -> Result<(), ServiceError> {
         if follower == followee {
             return Err(ServiceError::Invalid { field: "user", message: "must be someone other than yourself" });
         }
         self.must_exist(followee).await?;
-        let shown_since = if self.clock_skew.is_zero() {
-            // The same generator makes the posts' ids, so order within a millisecond is exact.
-            self.ids.next_post_id(now)
-        } else {
-            PostId::first_of(now.minus(self.clock_skew))
-        };
-        // Refused: the follow is there already, which is what was asked for.
-        let _either_way = self.follows.create(follower, followee, now, shown_since).await?;
+        let (marker, lease_until) = (self.ids.next_post_id(now), now.plus(limits::BACKFILL_LEASE));
+        if self.follows.create(follower, followee, now, marker, lease_until).await?.is_applied() {
+            return self.backfill.run(follower, followee, marker).await;
+        }
+        // The follow is there already: an earlier call's, another's at the same time, or that of a try of our own whose
+        // answer was lost. Whoever began its backfill may not have finished it.
+        let _unfinished = self.backfill.resume(follower, followee).await?;
         Ok(())
     }
 
-    /// Ends the follow; that there was none is the same. An absent user is not found.
+    /// Ends the follow; that there was none is the same. An absent user is not found. Its posts are hidden at once, and
+    /// taken out of the feed when it is read.
     pub async fn unfollow(&self, follower: UserId, followee: UserId) -> Result<(), ServiceError> {
         self.must_exist(followee).await?;
         Ok(self.follows.remove(follower, followee).await?)

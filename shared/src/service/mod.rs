@@ -1,7 +1,7 @@
 //! The rules. A service never sees an SDK, HTTP, the environment or the wall clock: time comes as an argument.
 //!
 //! - [`accounts`]: registering, logging in, profiles; with [`passwords`], [`sessions`] and [`tokens`].
-//! - [`graph`]: who follows whom.
+//! - [`graph`]: who follows whom; with [`backfill`], which brings a followee's newest posts into a feed.
 //! - [`posts`]: publishing, one post, a story.
 //! - [`feeds`]: a reader's feed.
 //! - [`views`]: posts as one reader sees them.
@@ -10,9 +10,10 @@
 //! - [`delivery`]: from JobQ into feeds.
 //! - [`changes`]: from the change stream to counts and notifications; with [`inbox`].
 //! - [`notifications`]: a user's notifications.
-//! - [`sweep`]: what a lost message or a crash left in the outbox.
+//! - [`sweep`]: what a lost message or a crash left unfinished.
 
 pub mod accounts;
+pub mod backfill;
 pub mod changes;
 pub mod delivery;
 mod error;
@@ -27,6 +28,7 @@ pub mod posts;
 mod rounds;
 pub mod sessions;
 pub mod sweep;
+mod token_signature;
 pub mod tokens;
 pub mod views;
 

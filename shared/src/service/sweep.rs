@@ -1,10 +1,10 @@
-//! What a lost message or a crash left in the outbox.
+//! What a lost message or a crash left unfinished: fan-outs in the outbox, backfills of follows.
 
 use std::{collections::HashSet, sync::Arc};
 
 use tracing::{info, warn};
 
-use super::{ServiceError, posts::send_fan_out};
+use super::{ServiceError, backfill::BackfillService, posts::send_fan_out};
 use crate::{
     dao::{Outbox, OutboxEntry},
     domain::{PostId, Timestamp},
@@ -15,38 +15,56 @@ use crate::{
     telemetry::names,
 };
 
-/// Puts stalled fan-outs back on PostQ.
+/// Later than every lease.
+const END_OF_TIME: Timestamp = Timestamp::from_millis(u64::MAX);
+
+/// Puts stalled fan-outs back on PostQ, and finishes what was left of follows.
 #[derive(Debug, Clone)]
 pub struct SweepService {
     outbox: Outbox,
+    backfill: BackfillService,
     queue: Arc<dyn Queue>,
 }
 
+/// What a sweep found unfinished and saw to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Swept {
+    /// Fan-outs that were put back on PostQ.
+    pub fan_outs: u64,
+    /// Backfills that were finished.
+    pub backfills: u64,
+}
+
 impl SweepService {
-    /// Sweeps the outbox in `store`, announcing on `queue`.
+    /// Sweeps `store`, announcing fan-outs on `queue`.
     pub fn new(store: Arc<dyn Store>, queue: Arc<dyn Queue>) -> Self {
-        Self { outbox: Outbox::new(store), queue }
+        Self { outbox: Outbox::new(store.clone()), backfill: BackfillService::new(store), queue }
     }
 
-    /// Takes every expired lease once. Returns how many fan-outs were put back.
+    /// Takes every expired lease once.
     ///
-    /// One that fails is logged and does not hold up the others; its lease stays or expires again.
+    /// What fails is logged and does not hold up the others; its lease stays or expires again.
     ///
     /// # Errors
-    /// When a shard of the outbox cannot be read; the other shards were swept all the same.
-    pub async fn sweep(&self, now: Timestamp) -> Result<u64, ServiceError> {
-        self.put_back_where(now, now, |_| true).await
+    /// When a shard of the outbox or of the backfills cannot be read; the other shards were swept all the same.
+    pub async fn sweep(&self, now: Timestamp) -> Result<Swept, ServiceError> {
+        // Fan-outs first: they only send a message, and others wait for them.
+        let fan_outs = self.put_back_where(now, now, |_| true).await;
+        let backfills = self.backfill.finish_expired(now).await;
+        Ok(Swept { fan_outs: fan_outs?, backfills: backfills? })
     }
 
-    /// Takes every entry whose message is not among `announced`, also where the lease still runs: for a process that
-    /// starts and knows that nobody else works on the same store. So a crash delays a fan-out by a restart, not by a
-    /// lease. A message that is still there must be the one to be received: only so are its receives counted, and one
-    /// that kills the process ends in the dead letters.
+    /// Takes everything unfinished, also where the lease still runs: for a process that starts and knows that nobody
+    /// else works on the same store. So a crash delays a fan-out by a restart, not by a lease. Of the fan-outs only
+    /// those whose message is not among `announced`: a message that is still there must be the one to be received. Only
+    /// so are its receives counted, and one that kills the process ends in the dead letters.
     ///
     /// # Errors
-    /// When a shard of the outbox cannot be read; the other shards were swept all the same.
-    pub async fn reclaim(&self, now: Timestamp, announced: &HashSet<PostId>) -> Result<u64, ServiceError> {
-        self.put_back_where(Timestamp::from_millis(u64::MAX), now, |entry| !announced.contains(&entry.post_id)).await
+    /// When a shard of the outbox or of the backfills cannot be read; the other shards were swept all the same.
+    pub async fn reclaim(&self, now: Timestamp, announced: &HashSet<PostId>) -> Result<Swept, ServiceError> {
+        let fan_outs = self.put_back_where(END_OF_TIME, now, |entry| !announced.contains(&entry.post_id)).await;
+        let backfills = self.backfill.finish_expired(END_OF_TIME).await;
+        Ok(Swept { fan_outs: fan_outs?, backfills: backfills? })
     }
 
     async fn put_back_where(

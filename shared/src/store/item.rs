@@ -3,27 +3,60 @@
 use std::{borrow::Cow, collections::BTreeMap};
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 /// A primary key: a partition and a place in it. Built in [`crate::keys`] alone.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Key {
     /// The partition key, `PK` in DynamoDB.
+    #[serde(rename = "PK")]
     pub partition: String,
     /// The sort key, `SK` in DynamoDB. Ordered by its UTF-8 bytes.
+    #[serde(rename = "SK")]
     pub sort: String,
 }
 
-/// The value of an attribute.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The value of an attribute. As JSON it is what `DynamoDB` makes of it: `{"S":"text"}`, `{"N":"7"}`, `{"BOOL":true}`,
+/// `{"B":"AAE="}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Value {
     /// A string, `S`.
     S(String),
     /// A whole number, `N`.
-    N(i64),
+    N(#[serde(with = "number_as_text")] i64),
     /// A truth value, `BOOL`.
+    #[serde(rename = "BOOL")]
     Bool(bool),
     /// Bytes, `B`.
-    B(Bytes),
+    B(#[serde(with = "bytes_as_base64")] Bytes),
+}
+
+/// Numbers travel as text, as JSON's are not exact for every reader.
+mod number_as_text {
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls")]
+    pub fn serialize<S: Serializer>(number: &i64, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(number)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+mod bytes_as_base64 {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+    use bytes::Bytes;
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+    pub fn serialize<S: Serializer>(bytes: &Bytes, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&STANDARD.encode(bytes))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
+        STANDARD.decode(String::deserialize(deserializer)?).map(Bytes::from).map_err(D::Error::custom)
+    }
 }
 
 impl From<String> for Value {

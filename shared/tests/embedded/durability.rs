@@ -23,7 +23,7 @@ async fn put(store: &EmbeddedStore, sort: &str) {
     assert!(store.write(Table::Social, Write::put(item("p", sort))).await.expect("written").is_applied());
 }
 
-fn copy_flat(from: &Path, to: &Path) {
+pub fn copy_flat(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).expect("a folder") {
         let entry = entry.expect("an entry");
         let target = to.join(entry.file_name());
@@ -37,14 +37,14 @@ fn copy_flat(from: &Path, to: &Path) {
 }
 
 /// What a loss of power right now would leave of a running database.
-fn after_power_loss(folder: &Path) -> tempfile::TempDir {
+pub fn after_power_loss(folder: &Path) -> tempfile::TempDir {
     let copy = tempfile::tempdir().expect("a folder");
     copy_flat(folder, copy.path());
     cut_to_last_sync(copy.path()).expect("cut");
     copy
 }
 
-fn recording(path: &Path) -> EngineOptions {
+pub fn recording(path: &Path) -> EngineOptions {
     EngineOptions { record_syncs: true, ..EngineOptions::at(path) }
 }
 

@@ -1,5 +1,7 @@
 //! The embedded engine through its public interfaces.
 
+mod changes;
+mod changes_model;
 mod durability;
 mod journals;
 mod opening;

@@ -4,21 +4,34 @@
 //! async fn open() -> StoreHarness { StoreHarness::new(my_store()) }
 //! testkit::store_contract!(open());
 //! ```
+//!
+//! Attributes behind the harness go to each test: `testkit::store_contract!(open(), #[ignore = "needs a network"]);`
 
+pub mod changes;
 pub mod queue;
 pub mod store;
 
-/// Makes a test of each named check. For [`store_contract!`](crate::store_contract) and
-/// [`queue_contract!`](crate::queue_contract).
+/// Makes a test of each named check. For [`store_contract!`](crate::store_contract),
+/// [`queue_contract!`](crate::queue_contract) and [`changes_contract!`](crate::changes_contract).
 #[doc(hidden)]
 #[macro_export]
 macro_rules! contract_tests {
-    ($port:ident, $harness:expr, $($check:ident)*) => {$(
+    ($attributes:tt $port:ident, $harness:expr, $($check:ident)*) => {$(
+        $crate::contract_test! { $attributes $port, $harness, $check }
+    )*};
+}
+
+/// Makes a test of one check.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! contract_test {
+    ([$(#[$attribute:meta])*] $port:ident, $harness:expr, $check:ident) => {
+        $(#[$attribute])*
         #[tokio::test]
         async fn $check() {
             $crate::contract::$port::$check($harness.await).await;
         }
-    )*};
+    };
 }
 
 /// Panics unless the result is an error that says the call itself is wrong.

@@ -15,11 +15,12 @@ use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 
-/// What the SDK asked: the operation's name and the JSON body.
+/// What the SDK asked: the operation's name, the JSON body, and the trace that the call is part of.
 #[derive(Debug, Clone)]
 pub(crate) struct Call {
     pub operation: String,
     pub body: Bytes,
+    pub trace: Option<String>,
 }
 
 /// What it is answered.
@@ -63,7 +64,8 @@ impl HttpConnector for FunctionClient {
         let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
         // Both services send small JSON documents, which are whole in memory.
         let body = request.body().bytes().map(Bytes::copy_from_slice).unwrap_or_default();
-        let answer = (self.0)(Call { operation, body });
+        let trace = request.headers().get("x-amzn-trace-id").map(str::to_owned);
+        let answer = (self.0)(Call { operation, body, trace });
         HttpConnectorFuture::new(async move { response(answer.await?) })
     }
 }

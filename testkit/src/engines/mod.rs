@@ -1,20 +1,25 @@
-//! Independent engines under the AWS SDK, in process: no port is opened.
+//! Independent engines under the AWS SDK, in process: no port is opened. And whatever listens at an endpoint that the
+//! environment names.
 //!
 //! Their known faults:
 //! - dynoxide: every read is consistent, there is never a `TransactionConflict`, nothing is ever left unprocessed or
 //!   throttled. Items expire only when told to.
 //! - rustack: 256 KiB a message, the total of a batch is not checked, `MessageGroupId` on a standard queue is refused
 //!   (AWS takes it), a visibility timeout that ends can reach a waiting long poll up to 1 s late.
+//! - ministack 1.5.33, at an endpoint: standard queues are not fair, and a delete by a receipt that no longer counts is
+//!   refused as `ReceiptHandleIsInvalid` (AWS answers it like any other).
 
 mod connector;
 mod dynamo;
+mod endpoint;
 mod sqs;
 
 pub(crate) use connector::{Answer, FunctionClient};
 pub(crate) use dynamo::dynamo_client;
 pub use dynamo::{DynamoEngine, dynamo};
+pub use endpoint::{ENDPOINT_VARIABLE, dynamo_at_endpoint, sqs_at_endpoint};
 pub(crate) use sqs::sqs_client;
 pub use sqs::{SqsEngine, sqs};
 
 /// The region that the engines' clients name.
-const REGION: &str = "us-east-1";
+pub(crate) const REGION: &str = "us-east-1";

@@ -14,6 +14,7 @@ use async_trait::async_trait;
 use aws_sdk_dynamodb::{Client, config::retry::RetryConfig};
 use backon::{ConstantBuilder, Retryable};
 use futures::future::try_join_all;
+use tracing::debug;
 use uuid::Uuid;
 
 use self::{
@@ -22,7 +23,7 @@ use self::{
 };
 use super::error::Fault;
 use crate::{
-    limits,
+    keys, limits,
     store::{
         BatchGot, BatchWrite, Consistency, Item, Key, Order, Outcome, Projection, Query, QueryPage, Store, StoreError,
         Table, Write,
@@ -79,6 +80,15 @@ impl DynamoStore {
     fn table(&self, table: Table) -> Result<&str, Fault> {
         let unknown = || Fault::wrong_call(format!("the {} table has no name here", table.name()));
         self.tables.get(table).ok_or_else(unknown)
+    }
+
+    /// One cheap call, for the connection that it opens: half a read unit of one table. What is answered is no matter.
+    pub(super) async fn knock(&self) {
+        if let Some(table) = self.tables.0.keys().next()
+            && let Err(error) = self.get(*table, &keys::probe(), Consistency::Eventual).await
+        {
+            debug!(%error, "The first call to DynamoDB was refused or failed");
+        }
     }
 }
 
@@ -169,7 +179,7 @@ impl Store for DynamoStore {
     }
 
     async fn probe(&self) -> Result<(), StoreError> {
-        let key = Key { partition: "PROBE".to_owned(), sort: "PROBE".to_owned() };
+        let key = keys::probe();
         let known = Table::ALL.into_iter().filter(|table| self.tables.get(*table).is_some());
         try_join_all(known.map(|table| self.get(table, &key, Consistency::Eventual))).await?;
         Ok(())

@@ -38,6 +38,8 @@ const fn tag_of(queue: QueueName) -> u8 {
         QueueName::JobQ => 2,
         QueueName::PostDlq => 3,
         QueueName::JobDlq => 4,
+        QueueName::ChangeQ => 5,
+        QueueName::ChangeDlq => 6,
     }
 }
 

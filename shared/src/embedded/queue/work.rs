@@ -70,6 +70,8 @@ impl Queues {
             QueueName::JobQ => &self.each[1],
             QueueName::PostDlq => &self.each[2],
             QueueName::JobDlq => &self.each[3],
+            QueueName::ChangeQ => &self.each[4],
+            QueueName::ChangeDlq => &self.each[5],
         }
     }
 

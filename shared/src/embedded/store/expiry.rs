@@ -67,9 +67,9 @@ pub fn sweep_some(shared: &Shared, now: Timestamp) -> Result<Swept, Failure> {
     let mut removed = 0;
     for row in rows {
         let stored = shared.table(row.table).get(&row.key)?;
-        let stored = stored.map(|value| codec::decode_attributes(&value)).transpose()?;
-        if stored.and_then(|attributes| expiry_of(&attributes)) == Some(row.seconds) {
-            filling.remove(row.table, row.key);
+        let attributes = stored.as_ref().map(|value| codec::decode_attributes(value)).transpose()?;
+        if attributes.and_then(|attributes| expiry_of(&attributes)) == Some(row.seconds) {
+            filling.remove(row.table, row.key, stored);
             removed += 1;
         }
         filling.remove_expiry_row(row.itself);

@@ -1,9 +1,10 @@
-//! Writes. Each takes the stripes of its keys, reads what its conditions need, and commits one batch.
+//! Writes. Each takes the stripes of its keys, reads what its conditions and the log of changes need, and commits one
+//! batch.
 
 use fjall::{OwnedWriteBatch, UserKey, UserValue};
 
 use super::{
-    super::{codec, engine::Shared, failure::Failure, stripes::Stripe},
+    super::{changes::Noted, codec, engine::Shared, failure::Failure, stripes::Stripe},
     condition, expiry,
 };
 use crate::{
@@ -11,30 +12,46 @@ use crate::{
     store::{Attributes, BatchWrite, Key, Outcome, Table, Write},
 };
 
+/// An item's value as it is stored.
+type Stored = Option<UserValue>;
+
 /// Fills a batch, reusing one buffer.
 pub(super) struct Filling<'a> {
     shared: &'a Shared,
     batch: OwnedWriteBatch,
+    changes: Vec<Noted>,
     buffer: Vec<u8>,
 }
 
 impl<'a> Filling<'a> {
     pub fn new(shared: &'a Shared) -> Self {
-        Self { shared, batch: shared.batch(), buffer: Vec::with_capacity(256) }
+        Self { shared, batch: shared.batch(), changes: Vec::new(), buffer: Vec::with_capacity(256) }
     }
 
-    pub fn put(&mut self, table: Table, key: UserKey, attributes: &Attributes) -> Result<(), Failure> {
+    /// Puts an item. `before` is what is stored; of an item that is not streamed it need not be said.
+    fn put(&mut self, table: Table, key: UserKey, attributes: &Attributes, before: Stored) -> Result<(), Failure> {
         let value = encode_value(&key, attributes, &mut self.buffer)?;
         if let Some(row) = expiry::row_of(table, &key, attributes) {
             self.batch.insert(&self.shared.expiry, row, []);
         }
-        self.batch.insert(self.shared.table(table), key, value);
+        self.write(table, key, before, Some(value));
         Ok(())
     }
 
-    /// The expiry row of a removed item stays until the sweep meets it.
-    pub fn remove(&mut self, table: Table, key: UserKey) {
-        self.batch.remove(self.shared.table(table), key);
+    /// Removes an item. Its expiry row stays until the sweep meets it.
+    pub fn remove(&mut self, table: Table, key: UserKey, before: Stored) {
+        self.write(table, key, before, None);
+    }
+
+    /// Values are compared as bytes: the codec has one form for one set of attributes.
+    fn write(&mut self, table: Table, key: UserKey, before: Stored, after: Option<UserValue>) {
+        if before != after && self.shared.changes.notes(table, &key) {
+            self.changes.push(Noted { key: key.clone(), before, after: after.clone() });
+        }
+        match after {
+            Some(value) => self.batch.insert(self.shared.table(table), key, value),
+            None => self.batch.remove(self.shared.table(table), key),
+        }
     }
 
     pub fn remove_expiry_row(&mut self, row: UserKey) {
@@ -42,7 +59,7 @@ impl<'a> Filling<'a> {
     }
 
     pub fn commit(self) -> Result<(), Failure> {
-        self.shared.commit(self.batch)
+        self.shared.commit_with(self.batch, &self.changes)
     }
 }
 
@@ -82,18 +99,16 @@ impl EncodedBatch {
 
     /// Commits all of it at once.
     pub fn commit(self, shared: &Shared) -> Result<(), Failure> {
-        let mut batch = shared.batch();
+        let _guards = shared.stripes.lock(self.stripes);
+        let mut filling = Filling::new(shared);
         for row in self.rows {
             if let Some(expiry) = row.expiry {
-                batch.insert(&shared.expiry, expiry, []);
+                filling.batch.insert(&shared.expiry, expiry, []);
             }
-            match row.value {
-                Some(value) => batch.insert(shared.table(self.table), row.key, value),
-                None => batch.remove(shared.table(self.table), row.key),
-            }
+            let before = stored_if_noted(shared, self.table, &row.key)?;
+            filling.write(self.table, row.key, before, row.value);
         }
-        let _guards = shared.stripes.lock(self.stripes);
-        shared.commit(batch)
+        filling.commit()
     }
 }
 
@@ -120,46 +135,57 @@ pub fn transact(shared: &Shared, writes: Vec<(Table, Write)>) -> Result<Outcome,
     }
     let keys = encode_keys(writes.iter().map(|(table, write)| (*table, write.key())))?;
     let _guards = shared.stripes.lock(stripes_of(&keys));
-    let mut stored = Vec::with_capacity(writes.len());
+    let mut known = Vec::with_capacity(writes.len());
     for ((table, write), (_, key)) in writes.iter().zip(&keys) {
-        stored.push(stored_for(shared, *table, key, write)?);
+        known.push(Known::of(shared, *table, key, write)?);
     }
     let refused: Vec<usize> = (0..writes.len())
-        .filter(|place| !condition::holds(writes[*place].1.condition(), stored[*place].as_ref()))
+        .filter(|place| !condition::holds(writes[*place].1.condition(), known[*place].attributes.as_ref()))
         .collect();
     if !refused.is_empty() {
         return Ok(Outcome::Refused(refused));
     }
     let mut filling = Filling::new(shared);
-    for (((table, write), (_, key)), stored) in writes.into_iter().zip(keys).zip(stored) {
-        apply(&mut filling, table, key, write, stored)?;
+    for (((table, write), (_, key)), known) in writes.into_iter().zip(keys).zip(known) {
+        apply(&mut filling, table, key, write, known)?;
     }
     filling.commit()?;
     Ok(Outcome::Applied)
 }
 
-/// What a write must know of the stored item; nothing when it replaces or removes it in any case.
-fn stored_for(shared: &Shared, table: Table, key: &UserKey, write: &Write) -> Result<Option<Attributes>, Failure> {
-    let is_blind = !matches!(write, Write::Update { .. }) && *write.condition() == crate::store::Condition::Always;
-    if is_blind {
-        return Ok(None);
-    }
-    let value = shared.table(table).get(key)?;
-    Ok(value.map(|value| codec::decode_attributes(&value)).transpose()?)
+/// What a write must know of the stored item.
+struct Known {
+    /// For the log of changes.
+    value: Stored,
+    /// For the write itself; nothing when it replaces or removes the item in any case.
+    attributes: Option<Attributes>,
 }
 
-fn apply(
-    filling: &mut Filling<'_>,
-    table: Table,
-    key: UserKey,
-    write: Write,
-    stored: Option<Attributes>,
-) -> Result<(), Failure> {
+impl Known {
+    fn of(shared: &Shared, table: Table, key: &UserKey, write: &Write) -> Result<Self, Failure> {
+        let is_blind = !matches!(write, Write::Update { .. }) && *write.condition() == crate::store::Condition::Always;
+        if is_blind {
+            return Ok(Self { value: stored_if_noted(shared, table, key)?, attributes: None });
+        }
+        let value = shared.table(table).get(key)?;
+        let attributes = value.as_ref().map(|value| codec::decode_attributes(value)).transpose()?;
+        Ok(Self { value, attributes })
+    }
+}
+
+/// What is stored, when the log of changes wants to know it.
+fn stored_if_noted(shared: &Shared, table: Table, key: &UserKey) -> Result<Stored, Failure> {
+    if shared.changes.notes(table, key) { Ok(shared.table(table).get(key)?) } else { Ok(None) }
+}
+
+fn apply(filling: &mut Filling<'_>, table: Table, key: UserKey, write: Write, known: Known) -> Result<(), Failure> {
     match write {
-        Write::Put { item, .. } => filling.put(table, key, &item.attributes),
-        Write::Update { changes, .. } => filling.put(table, key, &condition::changed(changes, stored)?),
+        Write::Put { item, .. } => filling.put(table, key, &item.attributes, known.value),
+        Write::Update { changes, .. } => {
+            filling.put(table, key, &condition::changed(changes, known.attributes)?, known.value)
+        }
         Write::Delete { .. } => {
-            filling.remove(table, key);
+            filling.remove(table, key, known.value);
             Ok(())
         }
         Write::Check { .. } => Ok(()),

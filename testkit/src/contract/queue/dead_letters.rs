@@ -36,25 +36,26 @@ pub async fn a_message_received_too_often_goes_to_the_dead_letters(h: QueueHarne
 
 /// Each has its own.
 pub async fn the_dead_letters_of_each_queue_are_apart(h: QueueHarness) {
-    for (queue, dead_letters) in [(SLOW, QueueName::PostDlq), (QUICK, QueueName::JobDlq)] {
+    let all = [(SLOW, QueueName::PostDlq), (QUICK, QueueName::JobDlq), (QueueName::ChangeQ, QueueName::ChangeDlq)];
+    for (queue, dead_letters) in all {
         send(&*h.queue, queue, vec![message(queue.name())]).await;
         exhaust(&*h.queue, queue).await;
         assert_eq!(next(&*h.queue, dead_letters, None).await.body, queue.name());
     }
-    for dead_letters in [QueueName::PostDlq, QueueName::JobDlq] {
+    for (_, dead_letters) in all {
         assert_eq!(receive_now(&*h.queue, dead_letters).await, []);
     }
 }
 
-/// They go nowhere from there.
+/// They go nowhere from there, and whoever wants to may put a message there.
 pub async fn dead_letters_can_be_received_any_number_of_times(h: QueueHarness) {
-    send(&*h.queue, QueueName::JobDlq, vec![message("x")]).await;
-    let first = next(&*h.queue, QueueName::JobDlq, None).await;
-    give_back(&*h.queue, QueueName::JobDlq, &first).await;
+    send(&*h.queue, QueueName::ChangeDlq, vec![message("x")]).await;
+    let first = next(&*h.queue, QueueName::ChangeDlq, None).await;
+    give_back(&*h.queue, QueueName::ChangeDlq, &first).await;
     for _ in 0..=MAX_RECEIVES {
-        let again = next(&*h.queue, QueueName::JobDlq, None).await;
+        let again = next(&*h.queue, QueueName::ChangeDlq, None).await;
         assert_eq!(again.message_id, first.message_id);
-        give_back(&*h.queue, QueueName::JobDlq, &again).await;
+        give_back(&*h.queue, QueueName::ChangeDlq, &again).await;
     }
 }
 

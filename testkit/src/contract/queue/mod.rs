@@ -18,8 +18,8 @@ pub use self::{batches::*, dead_letters::*, delivery::*, visibility::*};
 /// [`QueueHarness`](crate::contract::queue::QueueHarness), evaluated once per test.
 #[macro_export]
 macro_rules! queue_contract {
-    ($harness:expr) => {
-        $crate::contract_tests! { queue, $harness,
+    ($harness:expr $(, #[$attribute:meta])*) => {
+        $crate::contract_tests! { [$(#[$attribute])*] queue, $harness,
             a_message_arrives_with_all_that_it_was_sent_with
             an_empty_queue_gives_nothing
             queues_share_no_messages
@@ -71,7 +71,7 @@ const MAX_RECEIVES: u32 = 3;
 pub const fn settings(queue: QueueName) -> QueueSettings {
     let visibility_timeout = match queue {
         QueueName::JobQ => SHORT,
-        QueueName::PostQ | QueueName::PostDlq | QueueName::JobDlq => LONG,
+        QueueName::PostQ | QueueName::ChangeQ | QueueName::PostDlq | QueueName::JobDlq | QueueName::ChangeDlq => LONG,
     };
     QueueSettings { visibility_timeout, max_receives: MAX_RECEIVES }
 }
@@ -83,6 +83,9 @@ pub struct QueueHarness {
     pub queue: Arc<dyn Queue>,
     /// Whether a group of many messages makes room for one of few. SQS promises to try; an engine may not.
     pub fair_groups: bool,
+    /// Whether a delete by a receipt that no longer counts (the message is deleted, or was received again) succeeds.
+    /// SQS's does.
+    pub stale_deletes_succeed: bool,
     /// The largest message that can be sent.
     pub max_message_bytes: usize,
     /// What must live as long as the queues.
@@ -92,7 +95,13 @@ pub struct QueueHarness {
 impl QueueHarness {
     /// Queues that differ in nothing from the port's promise.
     pub fn new(queue: impl Queue) -> Self {
-        Self { queue: Arc::new(queue), fair_groups: true, max_message_bytes: MAX_MESSAGE_BYTES, keep: Vec::new() }
+        Self {
+            queue: Arc::new(queue),
+            fair_groups: true,
+            stale_deletes_succeed: true,
+            max_message_bytes: MAX_MESSAGE_BYTES,
+            keep: Vec::new(),
+        }
     }
 
     /// Keeps something until the check is over.

@@ -85,8 +85,11 @@ pub async fn a_lengthened_timeout_keeps_a_message_invisible(h: QueueHarness) {
     assert_eq!(h.queue.receive(SLOW, 10, SHORT, None).await.unwrap(), []);
 }
 
-/// It may or may not delete; the newest receipt does.
+/// It may or may not delete; the newest receipt does. Only where the engine takes such receipts.
 pub async fn deleting_by_an_earlier_receipt_is_no_error(h: QueueHarness) {
+    if !h.stale_deletes_succeed {
+        return;
+    }
     send(&*h.queue, SLOW, vec![message("x")]).await;
     let first = next(&*h.queue, SLOW, Some(LONG)).await;
     change(&*h.queue, SLOW, &first.receipt, Duration::ZERO).await;
@@ -109,11 +112,12 @@ pub async fn changing_what_is_gone_is_no_error(h: QueueHarness) {
     assert_eq!(receive_now(&*h.queue, SLOW).await, []);
 }
 
-/// Nor is deleting it twice an error.
+/// Nor is deleting it twice an error, where the engine takes such receipts.
 pub async fn a_deleted_message_never_returns(h: QueueHarness) {
     send(&*h.queue, SLOW, vec![message("x")]).await;
     let received = next(&*h.queue, SLOW, Some(SHORT)).await;
-    for _ in 0..2 {
+    let deletes = if h.stale_deletes_succeed { 2 } else { 1 };
+    for _ in 0..deletes {
         assert_eq!(h.queue.delete(SLOW, vec![received.receipt.clone()]).await.unwrap(), [""; 0]);
     }
     assert_eq!(h.queue.receive(SLOW, 10, 2 * SHORT, None).await.unwrap(), []);

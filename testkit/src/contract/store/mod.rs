@@ -18,8 +18,8 @@ pub use self::{batches::*, concurrency::*, conditions::*, queries::*, reads::*, 
 /// [`StoreHarness`](crate::contract::store::StoreHarness), evaluated once per test.
 #[macro_export]
 macro_rules! store_contract {
-    ($harness:expr) => {
-        $crate::contract_tests! { store, $harness,
+    ($harness:expr $(, #[$attribute:meta])*) => {
+        $crate::contract_tests! { [$(#[$attribute])*] store, $harness,
             a_missing_item_is_none
             an_item_reads_back_with_every_kind_of_value
             an_item_without_attributes_is_there

@@ -1,0 +1,319 @@
+//! The functions as the template deploys them, in one process: each on ports that note what it asks for.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::{Arc, Mutex},
+    time::Instant,
+};
+
+use axum::{Router, body::Body};
+use deploy_checks::Template;
+use follow_fetcher::FollowFetcher;
+use http::{Request, header};
+use http_body_util::BodyExt as _;
+use job_handler::JobHandler;
+use outbox_sweeper::OutboxSweeper;
+use post_handler::PublishApi;
+use serde_json::Value;
+use shared::{
+    aws::config::table_variable,
+    batch::RetryPauses,
+    domain::{Clock, IdGenerator},
+    embedded::{EmbeddedQueue, EmbeddedStore, Engine, EngineOptions, QueueSettingsOf},
+    http::{Authentication, HttpOptions},
+    limits,
+    queue::{Queue, QueueName, ReceivedMessage},
+    service::{
+        accounts::AccountService,
+        delivery::DeliveryService,
+        fan_out::{FanOutOptions, FanOutService},
+        feeds::FeedService,
+        graph::GraphService,
+        passwords::HashingOptions,
+        posts::{PostService, PublishService},
+        sweep::SweepService,
+        tokens::{AccessTokens, TokenKeys},
+    },
+    store::{Store, Table},
+};
+use testkit::{
+    faults::{FaultSwitch, FaultyStore, StoreFaults},
+    pipeline::{START, event_of},
+    recording::{Access, Recorder},
+};
+use tower::ServiceExt as _;
+
+/// The variable of a function that reads the signing secret.
+pub const SIGNING_SECRET_ARN: &str = "TWEETER_SIGNING_SECRET_ARN";
+
+/// One follower a page and a job, so that three followers are a long fan-out.
+const FAN_OUT: FanOutOptions = FanOutOptions { followers_per_job: 1, follower_page: Some(1), max_backlog: None };
+
+/// The template that is deployed.
+pub fn template() -> Template {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../template.yaml");
+    Template::read(&path).expect("template.yaml is read")
+}
+
+/// The template's name of a table.
+pub const fn resource_of(table: Table) -> &'static str {
+    match table {
+        Table::Auth => "AuthTable",
+        Table::Social => "SocialTable",
+        Table::Feed => "FeedTable",
+    }
+}
+
+/// What a function is built on.
+struct Ports {
+    store: Arc<dyn Store>,
+    queue: Arc<dyn Queue>,
+}
+
+/// All functions over one store.
+pub struct Deployment {
+    /// The time, which stands still until it is moved.
+    pub clock: Clock,
+    queue: Arc<dyn Queue>,
+    recorders: BTreeMap<String, Recorder>,
+    throttling: Vec<FaultSwitch>,
+    /// The routers of the functions, by the API's route that leads to them.
+    gateway: BTreeMap<String, Router>,
+    routes_asked_for: Mutex<BTreeSet<String>>,
+    fetcher: FollowFetcher,
+    jobs: JobHandler,
+    sweeper: OutboxSweeper,
+    engine: Engine,
+    _directory: tempfile::TempDir,
+}
+
+/// What was asked of the functions, and they of their ports.
+pub struct Evidence {
+    accesses: BTreeMap<String, BTreeSet<Access>>,
+    /// The routes that requests were sent to, as the OpenAPI document writes them.
+    pub routes: BTreeSet<String>,
+}
+
+impl Evidence {
+    /// What a function has asked for.
+    pub fn accesses_of(&self, function: &str) -> BTreeSet<Access> {
+        self.accesses.get(function).unwrap_or_else(|| panic!("no use case drives {function}")).clone()
+    }
+}
+
+impl Drop for Deployment {
+    fn drop(&mut self) {
+        self.engine.close();
+    }
+}
+
+impl Deployment {
+    /// Builds the functions as their `main` does.
+    pub fn start() -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        let clock = Clock::manual(START);
+        let options = EngineOptions { clock: clock.clone(), ..EngineOptions::at(directory.path()) };
+        let engine = Engine::open(options).expect("a fresh database opens");
+        let queue = EmbeddedQueue::open(engine.clone(), QueueSettingsOf::default()).expect("a fresh queue opens");
+        let queue: Arc<dyn Queue> = Arc::new(queue);
+        let mut wiring = Wiring::new(Arc::new(EmbeddedStore::new(engine.clone())), Arc::clone(&queue));
+
+        let post_handler = post_handler(wiring.ports("post-handler"), &clock);
+        let status_api = status_api(wiring.ports("status-api"), &clock);
+        let Ports { store, queue: of_fetcher } = wiring.ports("follow-fetcher");
+        let fan_out = FanOutService::new(store, Arc::clone(&of_fetcher), clock.clone(), FAN_OUT);
+        let fetcher = FollowFetcher::new(fan_out, of_fetcher, RetryPauses::default());
+        let Ports { store, queue: of_jobs } = wiring.ports("job-handler");
+        let jobs = JobHandler::new(DeliveryService::new(store, clock.clone()), of_jobs, RetryPauses::default());
+        let Ports { store, queue: of_sweeper } = wiring.ports("outbox-sweeper");
+        let sweeper = OutboxSweeper::new(SweepService::new(store, of_sweeper));
+
+        let gateway = wiring.gateway(&[("post-handler", post_handler), ("status-api", status_api)]);
+        let Wiring { recorders, throttling, .. } = wiring;
+        Self {
+            clock,
+            queue,
+            recorders,
+            throttling,
+            gateway,
+            routes_asked_for: Mutex::default(),
+            fetcher,
+            jobs,
+            sweeper,
+            engine,
+            _directory: directory,
+        }
+    }
+
+    /// What has been asked so far.
+    pub fn evidence(&self) -> Evidence {
+        let accesses = self.recorders.iter().map(|(function, recorder)| (function.clone(), recorder.accesses()));
+        Evidence { accesses: accesses.collect(), routes: self.routes_asked_for.lock().unwrap().clone() }
+    }
+
+    /// A request to a route such as `GET /v1/users/{user}`, through the API.
+    pub fn ask<'a>(&'a self, route: &'a str) -> Ask<'a> {
+        Ask {
+            deployment: self,
+            route,
+            path: route.split_once(' ').unwrap().1.to_owned(),
+            headers: vec![],
+            body: Value::Null,
+        }
+    }
+
+    /// All messages of a queue, taken by Lambda.
+    pub async fn messages(&self, queue: QueueName) -> Vec<ReceivedMessage> {
+        let mut messages = Vec::new();
+        loop {
+            let batch =
+                self.queue.receive(queue, limits::MAX_QUEUE_BATCH, std::time::Duration::ZERO, None).await.unwrap();
+            if batch.is_empty() {
+                return messages;
+            }
+            messages.extend(batch);
+        }
+    }
+
+    /// follow-fetcher with one message; how many failed.
+    pub async fn fan_out(&self, message: &ReceivedMessage, deadline: Option<Instant>) -> usize {
+        self.fetcher.handle(event_of(std::slice::from_ref(message)), deadline).await.batch_item_failures.len()
+    }
+
+    /// job-handler with these messages; how many failed.
+    pub async fn deliver(&self, messages: &[ReceivedMessage]) -> usize {
+        self.jobs.handle(event_of(messages)).await.batch_item_failures.len()
+    }
+
+    /// outbox-sweeper; how many fan-outs it put back.
+    pub async fn sweep(&self) -> u64 {
+        self.sweeper.handle(self.clock.now()).await.unwrap()
+    }
+
+    /// What happens while every call to the store is throttled. Pauses between tries take no time.
+    pub async fn throttled<T>(&self, work: impl Future<Output = T>) -> T {
+        self.throttling.iter().for_each(FaultSwitch::turn_on);
+        tokio::time::pause();
+        let done = work.await;
+        tokio::time::resume();
+        self.throttling.iter().for_each(FaultSwitch::turn_off);
+        done
+    }
+}
+
+fn keys() -> TokenKeys {
+    TokenKeys::new([7; 32])
+}
+
+fn post_handler(Ports { store, queue }: Ports, clock: &Clock) -> Router {
+    let api = PublishApi {
+        publishing: PublishService::new(Arc::clone(&store), queue, Arc::new(IdGenerator::new())),
+        authentication: Authentication { tokens: AccessTokens::new(&keys()), clock: clock.clone() },
+    };
+    post_handler::router(api, store, &HttpOptions::default())
+}
+
+fn status_api(Ports { store, .. }: Ports, clock: &Clock) -> Router {
+    let graph =
+        GraphService::new(Arc::clone(&store), Arc::new(IdGenerator::new())).with_clock_skew(limits::MAX_CLOCK_SKEW);
+    let api = status_api::Api {
+        accounts: AccountService::new(Arc::clone(&store), graph.clone(), &keys(), &HashingOptions::cheap()),
+        graph,
+        posts: PostService::new(Arc::clone(&store)),
+        feeds: FeedService::new(Arc::clone(&store)),
+        store,
+        clock: clock.clone(),
+    };
+    status_api::router(api, None, &HttpOptions::default())
+}
+
+/// Puts each function on ports of its own over the same store.
+struct Wiring {
+    template: Template,
+    store: Arc<dyn Store>,
+    queue: Arc<dyn Queue>,
+    recorders: BTreeMap<String, Recorder>,
+    throttling: Vec<FaultSwitch>,
+}
+
+impl Wiring {
+    fn new(store: Arc<dyn Store>, queue: Arc<dyn Queue>) -> Self {
+        Self { template: template(), store, queue, recorders: BTreeMap::new(), throttling: Vec::new() }
+    }
+
+    fn ports(&mut self, code: &str) -> Ports {
+        let throttles = StoreFaults { throttled: 1.0, ..StoreFaults::default() };
+        let store = FaultyStore::new(Arc::clone(&self.store), throttles, 1);
+        store.switch().turn_off();
+        self.throttling.push(store.switch());
+        let recorder = self.recorders.entry(code.to_owned()).or_default();
+        let functions = self.template.functions();
+        let function = functions.iter().find(|function| function.code() == code).expect("the function is deployed");
+        let told_of = Table::ALL.into_iter().filter(|table| function.variables().contains(table_variable(*table)));
+        Ports { store: recorder.store(Arc::new(store), told_of), queue: recorder.queue(Arc::clone(&self.queue)) }
+    }
+
+    fn gateway(&self, routers: &[(&str, Router)]) -> BTreeMap<String, Router> {
+        let mut gateway = BTreeMap::new();
+        for function in self.template.functions() {
+            for route in function.routes() {
+                let (_, router) = routers.iter().find(|(code, _)| *code == function.code()).expect("it has a router");
+                gateway.insert(route.to_owned(), router.clone());
+            }
+        }
+        gateway
+    }
+}
+
+/// A request on its way.
+pub struct Ask<'a> {
+    deployment: &'a Deployment,
+    route: &'a str,
+    path: String,
+    headers: Vec<(&'static str, String)>,
+    body: Value,
+}
+
+impl Ask<'_> {
+    /// Fills the next parameter of the path.
+    pub fn of(mut self, parameter: &str) -> Self {
+        let (from, to) = (self.path.find('{').expect("a parameter is left"), self.path.find('}').unwrap());
+        self.path.replace_range(from..=to, parameter);
+        self
+    }
+
+    /// In the name of this access token's user.
+    pub fn by(self, access_token: &str) -> Self {
+        self.with("authorization", &format!("Bearer {access_token}"))
+    }
+
+    /// With one more header.
+    pub fn with(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.push((name, value.to_owned()));
+        self
+    }
+
+    /// With a body.
+    pub fn sends(mut self, body: Value) -> Self {
+        self.body = body;
+        self.with(header::CONTENT_TYPE.as_str(), "application/json")
+    }
+
+    /// Sends it and checks the answer's status. Returns the answer's body.
+    pub async fn gets(self, status: u16) -> Value {
+        let Self { deployment, route, path, headers, body } = self;
+        deployment.routes_asked_for.lock().unwrap().insert(route.to_owned());
+        let router = deployment.gateway.get(route).unwrap_or_else(|| &deployment.gateway["$default"]);
+        let mut request = Request::builder().method(route.split_once(' ').unwrap().0).uri(&path);
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        let body = if body.is_null() { Body::empty() } else { Body::from(body.to_string()) };
+        let response = router.clone().oneshot(request.body(body).unwrap()).await.unwrap();
+        let answered = response.status();
+        let text = response.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(answered, status, "{route}: {}", String::from_utf8_lossy(&text));
+        serde_json::from_slice(&text).unwrap_or_default()
+    }
+}

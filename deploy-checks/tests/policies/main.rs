@@ -1,0 +1,104 @@
+//! That each function's policy allows what the function does, and nothing else.
+//!
+//! The functions' code runs here over the embedded store, through every use case; what passes its ports is noted as the
+//! requests that IAM would see. `deployment` is the functions, `use_cases` what they are asked to do: a new route is one
+//! line there, and a test fails while it is missing.
+
+mod deployment;
+mod use_cases;
+
+use std::{collections::BTreeSet, sync::LazyLock};
+
+use deploy_checks::{
+    Function, Template,
+    policy::{Policy, Request},
+    referent,
+};
+use deployment::{Deployment, Evidence, SIGNING_SECRET_ARN, template};
+use testkit::recording::{Access, Resource};
+
+/// What all use cases together have asked of the functions, and they of their ports.
+static DRIVEN: LazyLock<Evidence> = LazyLock::new(|| {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be built");
+    let deployment = Deployment::start();
+    runtime.block_on(use_cases::all(&deployment));
+    deployment.evidence()
+});
+
+/// Everything that is asked for in a function's name.
+fn requests_of(template: &Template, function: &Function<'_>) -> BTreeSet<Request> {
+    let own = DRIVEN.accesses_of(function.code()).into_iter().map(request);
+    own.chain(requests_around(template, function)).collect()
+}
+
+fn request(access: Access) -> Request {
+    let resource = match access.resource {
+        Resource::Table(table) => deployment::resource_of(table).to_owned(),
+        Resource::Queue(queue) => queue.name().to_owned(),
+    };
+    Request { action: access.action.to_owned(), resource, leading_keys: access.leading_keys }
+}
+
+/// What is asked for not by our code at its ports, but around it.
+fn requests_around(template: &Template, function: &Function<'_>) -> Vec<Request> {
+    let mut asked = Vec::new();
+    let mut ask = |resource: &str, actions: &[&str]| {
+        asked.extend(actions.iter().map(|action| Request {
+            action: (*action).to_owned(),
+            resource: resource.to_owned(),
+            leading_keys: BTreeSet::new(),
+        }));
+    };
+    // Lambda takes messages from a mapped queue in the function's name.
+    for mapping in function.mappings() {
+        let queue = referent(&mapping["Queue"]).expect("a mapping names its queue");
+        ask(queue, &["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]);
+    }
+    // Lambda writes its logs and traces likewise.
+    let group = referent(&function.properties()["LoggingConfig"]["LogGroup"]).expect("a function names its logs");
+    ask(group, &["logs:CreateLogStream", "logs:PutLogEvents"]);
+    if template.0["Globals"]["Function"]["Tracing"] == "Active" {
+        ask("*", &["xray:PutTraceSegments", "xray:PutTelemetryRecords"]);
+    }
+    // The secret is read before the first event, past the ports.
+    if function.variables().contains(SIGNING_SECRET_ARN) {
+        ask("SigningSecret", &["secretsmanager:GetSecretValue"]);
+    }
+    asked
+}
+
+#[test]
+fn each_function_may_do_what_it_does() {
+    let template = template();
+    for function in template.functions() {
+        let policy = Policy::of(&function).expect("every statement is understood");
+        let asked = requests_of(&template, &function);
+        let denied = policy.denied(&asked);
+        assert!(denied.is_empty(), "{} may not do what it does: {denied:#?}", function.name);
+    }
+}
+
+#[test]
+fn no_function_may_do_what_it_never_does() {
+    let template = template();
+    for function in template.functions() {
+        let policy = Policy::of(&function).expect("every statement is understood");
+        let asked = requests_of(&template, &function);
+        let unneeded = policy.unneeded(&asked);
+        assert!(unneeded.is_empty(), "{} may do what no use case needs: {unneeded:#?}", function.name);
+    }
+}
+
+#[test]
+fn every_route_of_the_api_was_asked_for() {
+    let document = serde_json::to_value(status_api::description::openapi_document()).expect("the document serialises");
+    let paths = document["paths"].as_object().expect("the document has paths");
+    let described: BTreeSet<String> = paths
+        .iter()
+        .flat_map(|(path, item)| {
+            let methods = item.as_object().expect("a path has methods").keys();
+            methods.map(move |method| format!("{} {path}", method.to_uppercase()))
+        })
+        .collect();
+    assert_eq!(DRIVEN.routes, described);
+}

@@ -1,0 +1,301 @@
+#!/usr/bin/env python3
+"""The deployment, proved step by step in an emulator of AWS. Started by scripts/e2e-cloud, which makes what it needs."""
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import botocore.exceptions
+
+from api import Api, for_all
+from emulator import Emulator
+from stack import Stack
+from terminal import Failed, expect, run, say, step, wait_until
+
+ROOT = Path(__file__).resolve().parent.parent
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve()
+EMULATOR_PROGRAMS = ROOT / "target" / "venv-ministack" / "bin"
+DEPLOY_PROGRAMS = ROOT / "target" / "venv-deploy" / "bin"
+
+FOLLOWERS = 200
+FOLLOWERS_PER_JOB = 25
+LOADTEST_FOLLOWERS = 500
+CARGO_SECONDS = 30 * 60
+# From a post to the last feed; the emulator takes about 100 ms an invocation.
+FAN_OUT_SECONDS = 60
+# Five receives, with pauses of seconds between them.
+DEAD_LETTER_SECONDS = 90
+# A lease of one minute, the next sweep a minute later at the most, and the fan-out.
+SWEEP_SECONDS = 180
+LOADTEST_SECONDS = 240
+# To collect logs once something has failed.
+LOGS_SECONDS = 120
+
+
+def main():
+    options = arguments()
+    # However it hangs, it ends: the alarm is an exception in whatever runs.
+    signal.signal(signal.SIGALRM, out_of_time)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
+    signal.alarm(options.minutes * 60)
+    began = time.monotonic()
+    work = TARGET / "e2e"
+    work.mkdir(parents=True, exist_ok=True)
+    directory = Path(tempfile.mkdtemp(prefix="run-", dir=work))
+    emulator = Emulator(EMULATOR_PROGRAMS, directory)
+    stack = Stack(emulator, ROOT, TARGET, DEPLOY_PROGRAMS)
+    try:
+        prove(emulator, stack, options)
+    except Failed as failure:
+        print(f"FAILED: {failure}", flush=True)
+        signal.alarm(LOGS_SECONDS)
+        stack.show_logs()
+        kept = work / "ministack.log"
+        shutil.copy(emulator.log, kept)
+        sys.exit(f"e2e-cloud failed, see above; the emulator's log is {kept}")
+    finally:
+        emulator.stop()
+        shutil.rmtree(directory, ignore_errors=True)
+    print(f"e2e-cloud: everything holds, {time.monotonic() - began:.0f} s")
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=int, default=60, help="give up after so many, the build included (60)")
+    parser.add_argument("--skip-build", action="store_true", help="deploy what the last run built")
+    return parser.parse_args()
+
+
+def out_of_time(*_):
+    raise Failed("out of time, see --minutes")
+
+
+def prove(emulator, stack, options):
+    """Every step, in order."""
+    with step("ministack starts"):
+        emulator.wait_until_ready()
+    if not options.skip_build:
+        build(emulator, stack)
+    with step("the adapters keep their contracts on ministack's DynamoDB and SQS"):
+        check_contracts(emulator)
+        emulator.reset()
+    with step("sam deploys the stack"):
+        stack.deploy()
+        say(f"the API is at {stack.url()}")
+    with step("each sample event does what events/README.md says"):
+        check_sample_events(stack)
+    scene = Scene(emulator, stack)
+    with step(f"{FOLLOWERS} users register and follow an author"):
+        scene.register_and_follow()
+    with step("a post is accepted while PostQ cannot be written to"):
+        scene.post_without_postq()
+    with step("a post reaches every feed"):
+        scene.post_and_check()
+    with step("a message that cannot be read ends in each queue's dead letters"):
+        scene.poison_both_queues()
+    with step("without its permission job-handler writes nothing and loses nothing; redriven, the post arrives"):
+        scene.lose_a_permission_and_redrive()
+    with step(f"loadtest fanout --url --stack, {LOADTEST_FOLLOWERS} followers"):
+        scene.loadtest()
+    with step("outbox-sweeper has the first post fanned out"):
+        scene.check_that_the_sweeper_found_the_first_post()
+    with step("sam deletes the stack and its tables"):
+        delete(emulator, stack)
+
+
+# --- Before there is a stack.
+
+
+def build(emulator, stack):
+    with step("sam builds the functions"):
+        stack.build()
+    with step("cargo builds tweeter, loadtest and the contract tests"):
+        # The profile of tests: nothing is measured here, and `cargo test` has built most of it.
+        packages = ["-p", "local", "-p", "loadtest", "--features", "local/aws,loadtest/aws"]
+        cargo(emulator, "build", *packages)
+        cargo(emulator, "test", "-p", "testkit", *CONTRACTS, "--no-run")
+
+
+CONTRACTS = ["--test", "store_at_endpoint", "--test", "queue_at_endpoint"]
+
+
+def check_contracts(emulator):
+    output = cargo(emulator, "test", "-p", "testkit", *CONTRACTS, "--", "--ignored")
+    passed = sum(line.endswith("... ok") for line in output.splitlines())
+    expect(passed > 0, f"no contract test ran:\n{output}")
+    say(f"{passed} checks")
+
+
+def cargo(emulator, command, *arguments):
+    environment = emulator.environment(TWEETER_TEST_AWS_ENDPOINT=emulator.url)
+    return run(["cargo", command, "--locked", *arguments], env=environment, cwd=ROOT, timeout=CARGO_SECONDS)
+
+
+# --- With a stack.
+
+
+def check_sample_events(stack):
+    answers = {
+        "PostHandler": lambda answer: answer["statusCode"] == 401,
+        "StatusApi": lambda answer: answer["statusCode"] == 200,
+        "FollowFetcher": lambda answer: answer == {"batchItemFailures": []},
+        "JobHandler": lambda answer: answer == {"batchItemFailures": []},
+        "OutboxSweeper": lambda answer: answer is None,
+    }
+    files = {"PostHandler": "post-handler", "StatusApi": "status-api", "FollowFetcher": "follow-fetcher",
+             "JobHandler": "job-handler", "OutboxSweeper": "outbox-sweeper"}  # fmt: skip
+    for function, is_right in answers.items():
+        answer, error = stack.invoke(function, ROOT / "events" / f"{files[function]}.json")
+        expect(not error and is_right(answer), f"{function} answered {answer} ({error})")
+
+
+class Scene:
+    """An author, followers, and what their feeds must hold."""
+
+    def __init__(self, emulator, stack):
+        self.emulator, self.stack = emulator, stack
+        self.api = Api(stack.url())
+        self.sqs = emulator.client("sqs")
+        self.author, self.followers = None, []
+        # Posts that every feed holds, newest last; and the one that waits for the sweeper.
+        self.arrived, self.unannounced = [], None
+
+    def register_and_follow(self):
+        self.author = self.api.register("author")
+
+        def join(number):
+            follower = self.api.register(f"follower_{number:03}")
+            follower.follow(self.author)
+            return follower
+
+        self.followers = for_all(range(FOLLOWERS), join)
+        expect(self.author.feed() == [], "a new author's feed is not empty")
+
+    def post_without_postq(self):
+        with self.stack.without("PostHandler", "AnnouncesThePost"):
+            self.unannounced = self.author.post("Nobody is told of this one")
+        expect(self.author.feed() == [self.unannounced], "an author does not see the own post at once")
+
+    def post_and_check(self, text="Hello, followers!"):
+        post = self.author.post(text)
+        self.wait_for(post)
+
+    def wait_for(self, post):
+        """Until every feed holds the post; then that every feed is what it must be."""
+        waiting = set(self.followers)
+
+        def all_have_it():
+            feeds = for_all(waiting, lambda follower: (follower, follower.feed()))
+            waiting.difference_update(follower for follower, feed in feeds if post in feed)
+            return not waiting
+
+        wait_until(f"all {len(self.followers)} feeds hold {post}", all_have_it, timeout=FAN_OUT_SECONDS)
+        self.arrived.append(post)
+        self.check_feeds()
+
+    def check_feeds(self):
+        """Each feed has each post once, newest first, and nothing else. The unannounced one comes when it comes."""
+        expected = sorted(self.arrived, reverse=True)
+        late = {self.unannounced} - set(self.arrived)
+
+        def check(follower):
+            feed = follower.feed()
+            expect(len(feed) == len(set(feed)), f"{follower.id} has a post twice: {feed}")
+            expect([post for post in feed if post not in late] == expected, f"{follower.id} has {feed}, not {expected}")
+
+        for_all(self.followers, check)
+
+    def poison_both_queues(self):
+        for queue in ("PostQ", "JobQ"):
+            body = f"no message for {queue}"
+            self.sqs.send_message(QueueUrl=self.stack.outputs[f"{queue}Url"], MessageBody=body)
+        # What is behind the poison is not held up.
+        self.post_and_check("Past the poison")
+        for queue in ("PostQ", "JobQ"):
+            letter = self.next_dead_letter(queue)
+            expect(letter["Body"] == f"no message for {queue}", f"another dead letter of {queue}: {letter}")
+            self.sqs.delete_message(QueueUrl=self.dead_letters(queue), ReceiptHandle=letter["ReceiptHandle"])
+
+    def dead_letters(self, queue):
+        return self.stack.outputs[queue.replace("Q", "DLQ") + "Url"]
+
+    def next_dead_letter(self, queue):
+        def receive():
+            return self.sqs.receive_message(QueueUrl=self.dead_letters(queue), WaitTimeSeconds=2).get("Messages")
+
+        return wait_until(f"{queue} has a dead letter", receive, timeout=DEAD_LETTER_SECONDS)[0]
+
+    def lose_a_permission_and_redrive(self):
+        jobs = -(-FOLLOWERS // FOLLOWERS_PER_JOB)
+        with self.stack.without("JobHandler", "WritesFeedEntries"):
+            post = self.author.post("This one has to be redriven")
+
+            def letters_of_all_jobs():
+                return self.depth("JobDLQ") == jobs
+
+            wait_until(f"{jobs} jobs are dead letters", letters_of_all_jobs, timeout=DEAD_LETTER_SECONDS)
+            self.check_feeds()
+        self.check_that_nothing_is_lost(post)
+        redriven = self.tweeter("dlq", "redrive", "JobQ")
+        expect(redriven["messages"] == jobs, f"not {jobs} messages were redriven: {redriven}")
+        self.wait_for(post)
+        expect(self.depth("JobDLQ") == 0, "dead letters are left behind a redrive")
+
+    def check_that_nothing_is_lost(self, post):
+        """The dead letters are the post's jobs, and name every follower once."""
+        jobs = [json.loads(letter["body"]) for letter in self.tweeter("dlq", "show", "JobQ")]
+        expect({job["post_id"] for job in jobs} == {post}, f"jobs of other posts: {jobs}")
+        named = sorted(follower for job in jobs for follower in job["followers"])
+        expect(named == sorted(follower.id for follower in self.followers), "the jobs do not name every follower once")
+
+    def depth(self, queue):
+        states = {state["queue"]: state for state in self.tweeter("queues")}
+        return states[queue]["visible"]
+
+    def tweeter(self, *command):
+        """What an operator's command answers."""
+        environment = self.emulator.environment(**self.stack.operator_environment())
+        return json.loads(run([program("tweeter"), *command, "--store", "aws", "--json"], env=environment, timeout=60))
+
+    def loadtest(self):
+        command = [program("loadtest"), "fanout", "--url", self.stack.url(), "--stack", "tweeter-e2e"]
+        # An emulator's times say nothing.
+        command += ["--followers", LOADTEST_FOLLOWERS, "--no-targets"]
+        output = run(command, env=self.emulator.environment(), timeout=LOADTEST_SECONDS)
+        for line in output.splitlines():
+            say(line)
+
+    def check_that_the_sweeper_found_the_first_post(self):
+        post = self.unannounced
+        wait_until("a feed holds the unannounced post", lambda: post in self.followers[0].feed(), timeout=SWEEP_SECONDS)
+        self.wait_for(post)
+
+
+def program(name):
+    return TARGET / "debug" / name
+
+
+def delete(emulator, stack):
+    dynamodb, sqs = emulator.client("dynamodb"), emulator.client("sqs")
+    there = dynamodb.list_tables()["TableNames"]
+    expect(set(stack.tables()) <= set(there), f"the stack's tables are not among {there}")
+    stack.delete()
+    expect(not stack.exists(), "the stack is still there")
+    left = set(stack.tables()) & set(dynamodb.list_tables()["TableNames"])
+    expect(not left, f"tables are left: {left}")
+    for queue in ("PostQ", "JobQ", "PostDLQ", "JobDLQ"):
+        try:
+            sqs.get_queue_attributes(QueueUrl=stack.outputs[f"{queue}Url"])
+        except botocore.exceptions.ClientError:
+            continue
+        raise Failed(f"the queue {queue} is left")
+
+
+if __name__ == "__main__":
+    main()

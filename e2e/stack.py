@@ -1,0 +1,148 @@
+"""The stack of template.yaml: built, deployed and deleted by SAM, as a user does it."""
+
+import contextlib
+import json
+import platform
+import secrets
+from pathlib import Path
+
+import botocore.exceptions
+
+from terminal import run, say
+
+NAME = "tweeter-e2e"
+# The release build of five functions, cold and on a busy machine.
+BUILD_SECONDS = 45 * 60
+DEPLOY_SECONDS = 180
+# The emulator starts the binaries on this machine.
+ARCHITECTURE = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
+# Those of samconfig.toml for dev; naming one on the command line sets all others aside.
+PARAMETERS = {
+    "Stage": "dev",
+    "FollowFetcherConcurrency": 2,
+    "JobHandlerConcurrency": 5,
+    "LogRetentionDays": 7,
+    "Architecture": ARCHITECTURE,
+}
+# Lines of each log that a failure shows.
+LOG_LINES = 25
+
+
+class Stack:
+    def __init__(self, emulator, root: Path, target: Path, programs: Path):
+        self._emulator, self._root, self._target, self._programs = emulator, root, target, programs
+        self.cloudformation = emulator.client("cloudformation")
+        self.resources, self.outputs = {}, {}
+
+    def build(self):
+        self._sam(
+            "build",
+            "--build-dir", self._build_directory(),
+            "--parameter-overrides", f"Architecture={ARCHITECTURE}",
+            timeout=BUILD_SECONDS,
+        )  # fmt: skip
+
+    def deploy(self):
+        self._sam(
+            "deploy",
+            "--config-file", self._root / "samconfig.toml",
+            "--template-file", self._build_directory() / "template.yaml",
+            "--stack-name", NAME,
+            "--parameter-overrides", *(f"{name}={value}" for name, value in PARAMETERS.items()),
+            "--no-progressbar",
+            timeout=DEPLOY_SECONDS,
+        )  # fmt: skip
+        described = self.cloudformation.describe_stacks(StackName=NAME)["Stacks"][0]
+        self.outputs = {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
+        listed = self.cloudformation.describe_stack_resources(StackName=NAME)["StackResources"]
+        self.resources = {found["LogicalResourceId"]: found["PhysicalResourceId"] for found in listed}
+        self._make_the_secret_what_the_template_says()
+
+    def _make_the_secret_what_the_template_says(self):
+        # ministack's CloudFormation does not look at ExcludePunctuation and ExcludeUppercase, so what it generates is not
+        # hexadecimal. Two versions, because the previous one counts too.
+        manager = self._emulator.client("secretsmanager")
+        for _ in ("AWSPREVIOUS", "AWSCURRENT"):
+            manager.put_secret_value(SecretId=self.outputs["SigningSecretArn"], SecretString=secrets.token_hex(32))
+
+    def delete(self):
+        self._sam("delete", "--stack-name", NAME, "--no-prompts", timeout=DEPLOY_SECONDS)
+
+    def exists(self):
+        try:
+            return bool(self.cloudformation.describe_stacks(StackName=NAME)["Stacks"])
+        except botocore.exceptions.ClientError:
+            return False
+
+    def url(self):
+        # The output ApiUrl is a name that AWS alone resolves.
+        return f"{self._emulator.url}/_aws/execute-api/{self.outputs['ApiId']}/$default"
+
+    def tables(self):
+        return [self.outputs[f"{table}Table"] for table in ("Auth", "Social", "Feed")]
+
+    def operator_environment(self):
+        """What `tweeter ... --store aws` finds the stack by."""
+        return {f"TWEETER_{queue.upper()}_URL": self.outputs[f"{queue}Url"] for queue in
+                ("PostQ", "JobQ", "PostDLQ", "JobDLQ")} | {
+            f"TWEETER_{table.upper()}_TABLE": self.outputs[f"{table}Table"] for table in ("Auth", "Social", "Feed")
+        }  # fmt: skip
+
+    @contextlib.contextmanager
+    def without(self, function, statement):
+        """Takes one statement out of a function's policy, and puts it back."""
+        iam, name = self._emulator.client("iam"), policy_name(function)
+        where = {"RoleName": self.resources[f"{function}Role"], "PolicyName": name}
+        whole = iam.get_role_policy(**where)["PolicyDocument"]
+        narrower = whole | {"Statement": [each for each in whole["Statement"] if each["Sid"] != statement]}
+        assert len(narrower["Statement"]) == len(whole["Statement"]) - 1, f"{name} has no statement {statement}"
+        iam.put_role_policy(**where, PolicyDocument=json.dumps(narrower))
+        try:
+            yield
+        finally:
+            iam.put_role_policy(**where, PolicyDocument=json.dumps(whole))
+
+    def invoke(self, function, event: Path):
+        """A function's answer to an event, and whether it is an error."""
+        client = self._emulator.client("lambda")
+        answer = client.invoke(FunctionName=self.resources[function], Payload=event.read_bytes())
+        return json.loads(answer["Payload"].read() or "null"), answer.get("FunctionError")
+
+    def show_logs(self):
+        """The last lines of each function's log."""
+        logs = self._emulator.client("logs")
+        for name, group in self.resources.items():
+            if not name.endswith("Logs"):
+                continue
+            lines = log_lines(logs, group)
+            say(f"{name}: the last {min(len(lines), LOG_LINES)} lines of {len(lines)}")
+            for line in lines[-LOG_LINES:]:
+                say(f"  {line}")
+
+    def _build_directory(self):
+        return self._target / "e2e" / "build"
+
+    def _sam(self, *arguments, timeout):
+        settings = self._target / "e2e" / "sam"
+        settings.mkdir(parents=True, exist_ok=True)
+        environment = self._emulator.environment(
+            SAM_CLI_TELEMETRY="0",
+            # Both out of the home directory.
+            __SAM_CLI_APP_DIR=str(settings),
+            ZIG_GLOBAL_CACHE_DIR=str(self._target / "e2e" / "zig"),
+        )
+        environment["PATH"] = f"{self._programs}:{environment['PATH']}"
+        run([self._programs / "sam", *arguments], env=environment, cwd=self._root, timeout=timeout)
+
+
+def policy_name(function):
+    """`JobHandler` has the policy `job-handler`."""
+    return "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in function).lstrip("-")
+
+
+def log_lines(logs, group):
+    try:
+        events = logs.get_paginator("filter_log_events").paginate(logGroupName=group)
+        return [event["message"].rstrip() for page in events for event in page["events"]]
+    except botocore.exceptions.ClientError:
+        return []

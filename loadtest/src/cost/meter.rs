@@ -1,0 +1,278 @@
+//! Counts at the ports what DynamoDB and SQS would bill.
+
+use std::{collections::BTreeMap, ops::Sub, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use shared::{
+    queue::{OutgoingMessage, Queue, QueueDepth, QueueError, QueueName, Receipt, ReceivedMessage},
+    store::{
+        BatchGot, BatchWrite, Consistency, Item, Key, Outcome, Projection, Query, QueryPage, Store, StoreError, Table,
+        Write,
+    },
+};
+
+use super::{
+    prices,
+    units::{self, Units, attribute_bytes, item_bytes},
+};
+
+/// What was used.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Usage {
+    /// DynamoDB's request units by table.
+    pub tables: BTreeMap<Table, Units>,
+    /// Bytes that the items written take where storage is billed, less those of the items removed.
+    pub stored_bytes: i64,
+    /// Requests to SQS. Receives that found nothing are not among them: Lambda's pollers make them all the time,
+    /// whatever is posted.
+    pub sqs_requests: u64,
+    /// Batches received, by queue: each is one invocation of the function behind it.
+    pub batches: BTreeMap<QueueName, u64>,
+}
+
+impl Usage {
+    /// Units of all tables.
+    pub fn units(&self) -> Units {
+        let mut sum = Units::default();
+        self.tables.values().for_each(|units| sum += *units);
+        sum
+    }
+
+    /// Batches received from a queue.
+    pub fn batches_of(&self, queue: QueueName) -> u64 {
+        self.batches.get(&queue).copied().unwrap_or_default()
+    }
+}
+
+/// What was used since an earlier look at the same meter.
+impl Sub<&Self> for Usage {
+    type Output = Self;
+
+    fn sub(mut self, earlier: &Self) -> Self {
+        for (table, before) in &earlier.tables {
+            let units = self.tables.entry(*table).or_default();
+            units.writes -= before.writes;
+            units.read_halves -= before.read_halves;
+        }
+        for (queue, before) in &earlier.batches {
+            *self.batches.entry(*queue).or_default() -= before;
+        }
+        self.stored_bytes -= earlier.stored_bytes;
+        self.sqs_requests -= earlier.sqs_requests;
+        self
+    }
+}
+
+/// Adds up what metered ports are asked.
+#[derive(Debug, Default)]
+pub struct Meter(Mutex<Usage>);
+
+impl Meter {
+    /// What was used so far.
+    pub fn usage(&self) -> Usage {
+        self.0.lock().clone()
+    }
+
+    fn charge(&self, table: Table, units: Units) {
+        *self.0.lock().tables.entry(table).or_default() += units;
+    }
+
+    /// An item's size changed from one to the other; `None`: there was or is none.
+    fn store(&self, before: Option<u64>, after: Option<u64>) {
+        let billed =
+            |bytes: Option<u64>| bytes.map_or(0, |it| (it + prices::DYNAMODB_STORED_ITEM_OVERHEAD).cast_signed());
+        self.0.lock().stored_bytes += billed(after) - billed(before);
+    }
+
+    fn sqs(&self, bytes: usize) {
+        self.0.lock().sqs_requests += units::sqs_requests(bytes as u64);
+    }
+}
+
+/// A store that counts. What was not answered counts too, as far as it can have cost something.
+#[derive(Debug)]
+pub struct MeteredStore {
+    inner: Arc<dyn Store>,
+    meter: Arc<Meter>,
+}
+
+impl MeteredStore {
+    /// Counts what `inner` is asked.
+    pub fn new(inner: Arc<dyn Store>, meter: Arc<Meter>) -> Self {
+        Self { inner, meter }
+    }
+
+    /// The size of what is stored under a key; looked up beside the meter, for writes are billed by it.
+    async fn stored(&self, table: Table, key: &Key) -> Result<Option<Item>, StoreError> {
+        self.inner.get(table, key, Consistency::Strong).await
+    }
+
+    /// The size of an item before and after a write, should it be applied.
+    async fn sizes(&self, table: Table, write: &Write) -> Result<(Option<u64>, Option<u64>), StoreError> {
+        let before = self.stored(table, write.key()).await?;
+        let after = match write {
+            Write::Put { item, .. } => Some(item_bytes(item)),
+            Write::Delete { .. } => None,
+            Write::Check { .. } => before.as_ref().map(item_bytes),
+            Write::Update { key, changes, .. } => {
+                let mut item = before.clone().unwrap_or_else(|| Item::new(key.clone()));
+                item.attributes.extend(changes.set.clone());
+                changes.remove.iter().for_each(|name| drop(item.attributes.remove(*name)));
+                // A number added to may grow by a digit; what it is then is not worth another look.
+                let added = changes.add.iter().map(|(name, by)| ((*name).into(), (*by).into())).collect();
+                Some(item_bytes(&item) + attribute_bytes(&added))
+            }
+        };
+        Ok((before.as_ref().map(item_bytes), after))
+    }
+
+    fn charge_reads<'a>(
+        &self,
+        table: Table,
+        items: impl Iterator<Item = &'a Item>,
+        absent: usize,
+        consistency: Consistency,
+    ) {
+        let mut units = Units::default();
+        items.for_each(|item| units += Units::read(item_bytes(item), consistency));
+        (0..absent).for_each(|_| units += Units::read(0, consistency));
+        self.meter.charge(table, units);
+    }
+}
+
+#[async_trait]
+impl Store for MeteredStore {
+    async fn get(&self, table: Table, key: &Key, consistency: Consistency) -> Result<Option<Item>, StoreError> {
+        let got = self.inner.get(table, key, consistency).await?;
+        self.charge_reads(table, got.iter(), usize::from(got.is_none()), consistency);
+        Ok(got)
+    }
+
+    async fn batch_get(&self, table: Table, keys: &[Key], consistency: Consistency) -> Result<BatchGot, StoreError> {
+        let got = self.inner.batch_get(table, keys, consistency).await?;
+        let absent = keys.len() - got.items.len() - got.unprocessed.len();
+        self.charge_reads(table, got.items.iter(), absent, consistency);
+        Ok(got)
+    }
+
+    async fn query(&self, query: &Query) -> Result<QueryPage, StoreError> {
+        // DynamoDB bills whole items, whatever of them is asked for.
+        let mut page = self.inner.query(&Query { projection: Projection::All, ..query.clone() }).await?;
+        let bytes = page.items.iter().map(item_bytes).sum();
+        self.meter.charge(query.table, Units::read(bytes, query.consistency));
+        if query.projection == Projection::Keys {
+            page.items.iter_mut().for_each(|item| item.attributes.clear());
+        }
+        Ok(page)
+    }
+
+    /// Items put are taken to be new or as large as they were.
+    async fn batch_write(&self, table: Table, writes: &[BatchWrite]) -> Result<Vec<BatchWrite>, StoreError> {
+        let mut sizes = Vec::with_capacity(writes.len());
+        for write in writes {
+            sizes.push(match write {
+                BatchWrite::Put(item) => (None, Some(item_bytes(item))),
+                BatchWrite::Delete(key) => (self.stored(table, key).await?.as_ref().map(item_bytes), None),
+            });
+        }
+        let unprocessed = self.inner.batch_write(table, writes).await?;
+        for (write, (before, after)) in writes.iter().zip(sizes) {
+            if !unprocessed.iter().any(|left| left.key() == write.key()) {
+                self.meter.charge(table, units::write(before.unwrap_or(0), after.unwrap_or(0)));
+                self.meter.store(before, after);
+            }
+        }
+        Ok(unprocessed)
+    }
+
+    async fn write(&self, table: Table, write: Write) -> Result<Outcome, StoreError> {
+        let (before, after) = self.sizes(table, &write).await?;
+        let outcome = self.inner.write(table, write).await?;
+        // Refused writes are billed too.
+        self.meter.charge(table, units::write(before.unwrap_or(0), after.unwrap_or(0)));
+        if outcome.is_applied() {
+            self.meter.store(before, after);
+        }
+        Ok(outcome)
+    }
+
+    async fn transact(&self, writes: Vec<(Table, Write)>) -> Result<Outcome, StoreError> {
+        let mut sizes = Vec::with_capacity(writes.len());
+        for (table, write) in &writes {
+            sizes.push((*table, self.sizes(*table, write).await?));
+        }
+        let outcome = self.inner.transact(writes).await?;
+        for (table, (before, after)) in sizes {
+            self.meter.charge(table, units::write(before.unwrap_or(0), after.unwrap_or(0)).in_transaction());
+            if outcome.is_applied() {
+                self.meter.store(before, after);
+            }
+        }
+        Ok(outcome)
+    }
+
+    async fn durable(&self) -> Result<(), StoreError> {
+        self.inner.durable().await
+    }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.inner.probe().await
+    }
+}
+
+/// A queue that counts.
+#[derive(Debug)]
+pub struct MeteredQueue {
+    inner: Arc<dyn Queue>,
+    meter: Arc<Meter>,
+}
+
+impl MeteredQueue {
+    /// Counts what `inner` is asked.
+    pub fn new(inner: Arc<dyn Queue>, meter: Arc<Meter>) -> Self {
+        Self { inner, meter }
+    }
+}
+
+#[async_trait]
+impl Queue for MeteredQueue {
+    async fn send(&self, queue: QueueName, messages: Vec<OutgoingMessage>) -> Result<Vec<OutgoingMessage>, QueueError> {
+        self.meter.sqs(messages.iter().map(|message| message.body.len()).sum());
+        self.inner.send(queue, messages).await
+    }
+
+    async fn receive(
+        &self,
+        queue: QueueName,
+        max: usize,
+        wait: Duration,
+        visibility: Option<Duration>,
+    ) -> Result<Vec<ReceivedMessage>, QueueError> {
+        let messages = self.inner.receive(queue, max, wait, visibility).await?;
+        if !messages.is_empty() {
+            self.meter.sqs(messages.iter().map(|message| message.body.len()).sum());
+            *self.meter.0.lock().batches.entry(queue).or_default() += 1;
+        }
+        Ok(messages)
+    }
+
+    async fn delete(&self, queue: QueueName, receipts: Vec<Receipt>) -> Result<Vec<Receipt>, QueueError> {
+        self.meter.sqs(0);
+        self.inner.delete(queue, receipts).await
+    }
+
+    async fn change_visibility(
+        &self,
+        queue: QueueName,
+        changes: Vec<(Receipt, Duration)>,
+    ) -> Result<Vec<Receipt>, QueueError> {
+        self.meter.sqs(0);
+        self.inner.change_visibility(queue, changes).await
+    }
+
+    async fn depth(&self, queue: QueueName) -> Result<QueueDepth, QueueError> {
+        self.meter.sqs(0);
+        self.inner.depth(queue).await
+    }
+}

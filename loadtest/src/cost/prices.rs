@@ -1,0 +1,106 @@
+//! What AWS asks, and what cannot be counted here and is assumed instead. The one file with prices.
+//!
+//! us-east-1, US dollars, list prices of 2025-11 without free tiers and without discounts for volume. Each constant
+//! names the page that it is from; who deploys elsewhere changes the numbers here.
+
+/// Where and when these prices held.
+pub const VALIDITY: &str = "us-east-1, USD, list prices of 2025-11, without free tiers";
+
+// --- DynamoDB, on demand, standard tables: aws.amazon.com/dynamodb/pricing/on-demand
+
+/// A million write request units.
+pub const DYNAMODB_WRITES_PER_MILLION: f64 = 0.625;
+/// A million read request units.
+pub const DYNAMODB_READS_PER_MILLION: f64 = 0.125;
+/// A GB stored for a month.
+pub const DYNAMODB_STORAGE_PER_GB_MONTH: f64 = 0.25;
+/// A GB under point-in-time recovery for a month.
+pub const DYNAMODB_RECOVERY_PER_GB_MONTH: f64 = 0.20;
+/// Bytes that each item takes beyond its size where storage is billed (Developer Guide: DynamoDB item sizes and formats).
+pub const DYNAMODB_STORED_ITEM_OVERHEAD: u64 = 100;
+
+// --- SQS, standard queues: aws.amazon.com/sqs/pricing
+
+/// A million requests.
+pub const SQS_PER_MILLION: f64 = 0.40;
+
+// --- Lambda: aws.amazon.com/lambda/pricing
+
+/// A million invocations.
+pub const LAMBDA_PER_MILLION: f64 = 0.20;
+/// A GB for a second, arm64, the template's default. On x86-64 it is 0.0000166667.
+pub const LAMBDA_PER_GB_SECOND: f64 = 0.000_013_333_4;
+
+// --- API Gateway, HTTP APIs: aws.amazon.com/api-gateway/pricing
+
+/// A million requests of up to 512 KB.
+pub const HTTP_API_PER_MILLION: f64 = 1.00;
+
+// --- What is sent out: aws.amazon.com/ec2/pricing/on-demand, data transfer
+
+/// A GB out to the internet.
+pub const TRANSFER_OUT_PER_GB: f64 = 0.09;
+
+// --- CloudWatch and X-Ray: aws.amazon.com/cloudwatch/pricing, aws.amazon.com/xray/pricing
+
+/// A GB of logs taken in, standard class; embedded metrics come as logs.
+pub const LOGS_PER_GB: f64 = 0.50;
+/// A million traces recorded.
+pub const TRACES_PER_MILLION: f64 = 5.00;
+
+// --- The functions' memory, as in template.yaml (a test compares), in MB.
+
+/// post-handler.
+pub const POST_HANDLER_MB: u32 = 256;
+/// follow-fetcher.
+pub const FOLLOW_FETCHER_MB: u32 = 512;
+/// job-handler.
+pub const JOB_HANDLER_MB: u32 = 256;
+/// status-api.
+pub const STATUS_API_MB: u32 = 1024;
+
+// --- Assumptions: what only a run on AWS can measure. Chosen to be above what is expected.
+
+/// How long post-handler runs for a post, in ms: one read, one transaction and one send of some 10 ms each.
+pub const POST_HANDLER_MS: f64 = 60.0;
+/// How long status-api runs for a page of a feed, in ms: one query, then three batch gets side by side.
+pub const STATUS_API_MS: f64 = 40.0;
+/// How long follow-fetcher runs for a message besides its pages, in ms.
+pub const FOLLOW_FETCHER_MS: f64 = 50.0;
+/// And for each 1,000 followers: a seventh of a query's megabyte, and four batches of ten jobs.
+pub const FOLLOW_FETCHER_MS_PER_1000_FOLLOWERS: f64 = 100.0;
+/// How long job-handler runs for a batch, in ms: its jobs are written side by side, each a batch of 25 items.
+pub const JOB_HANDLER_MS: f64 = 100.0;
+/// Bytes that an invocation logs: what the runtime says of its start and end, a line of ours, embedded metrics.
+pub const LOG_BYTES_PER_INVOCATION: f64 = 2_000.0;
+/// Bytes that a request leaves in the API's access log.
+pub const LOG_BYTES_PER_REQUEST: f64 = 500.0;
+/// Bytes of an answer besides its body: status line, headers, TLS.
+pub const HEADER_BYTES_PER_ANSWER: f64 = 600.0;
+/// Share of the requests that X-Ray records: its default rule takes one a second and 5% of the others.
+pub const TRACED_SHARE: f64 = 0.05;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The memory of a function in the template, by its logical id.
+    fn memory_of(function: &str) -> Option<u32> {
+        let template = include_str!("../../../template.yaml");
+        let (_, resource) = template.split_once(&format!("\n  {function}:\n"))?;
+        let line = resource.lines().find_map(|line| line.trim().strip_prefix("MemorySize:"))?;
+        line.trim().parse().ok()
+    }
+
+    #[test]
+    fn the_functions_have_the_memory_that_the_template_gives_them() {
+        for (function, megabytes) in [
+            ("PostHandler", POST_HANDLER_MB),
+            ("FollowFetcher", FOLLOW_FETCHER_MB),
+            ("JobHandler", JOB_HANDLER_MB),
+            ("StatusApi", STATUS_API_MB),
+        ] {
+            assert_eq!(memory_of(function), Some(megabytes), "{function}");
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! What was counted and what it costs: as a table, as Markdown, as JSON.
+
+use std::fmt;
+
+use serde::Serialize;
+use shared::store::Table;
+
+use super::{
+    bill::{self, Bill, Work},
+    prices,
+};
+
+/// What `loadtest cost` found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CostReport {
+    /// Where and when the prices held.
+    pub prices: &'static str,
+    /// One post, by its author's followers.
+    pub posts: Vec<PostCost>,
+    /// A million reads of a feed's first page.
+    pub million_reads: ReadCost,
+}
+
+/// What one post costs.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct PostCost {
+    /// Followers of its author.
+    pub followers: u64,
+    /// What was counted.
+    pub counted: Counted,
+    /// What it costs, in US dollars.
+    pub bill: Bill,
+    /// The sum.
+    pub usd: f64,
+    /// What it costs to keep the post and its entries for a month, in US dollars. Not in the sum.
+    pub kept_a_month_usd: f64,
+}
+
+/// What reads cost.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct ReadCost {
+    /// What was counted for one.
+    pub counted: Counted,
+    /// What a million cost, in US dollars.
+    pub bill: Bill,
+    /// The sum.
+    pub usd: f64,
+}
+
+/// Units and requests of one post or read; averages, hence with fractions.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Counted {
+    /// DynamoDB's write request units on Feed.
+    pub feed_writes: f64,
+    /// And on the other tables.
+    pub other_writes: f64,
+    /// DynamoDB's read request units.
+    pub reads: f64,
+    /// Requests to SQS.
+    pub sqs_requests: f64,
+    /// Invocations of all functions.
+    pub invocations: f64,
+    /// GB-seconds of all functions, by the assumed times.
+    pub gb_seconds: f64,
+    /// Bytes of the answer's body.
+    pub answer_bytes: f64,
+}
+
+impl Counted {
+    #[expect(clippy::cast_precision_loss, reason = "numbers of requests")]
+    fn of_one(work: &Work) -> Self {
+        let times = (work.posts + work.reads).max(1) as f64;
+        let feed = work.usage.tables.get(&Table::Feed).copied().unwrap_or_default();
+        let all = work.usage.units();
+        Self {
+            feed_writes: feed.writes as f64 / times,
+            other_writes: (all.writes - feed.writes) as f64 / times,
+            reads: all.reads() / times,
+            sqs_requests: work.usage.sqs_requests as f64 / times,
+            invocations: bill::invocations(work) / times,
+            gb_seconds: bill::gb_seconds(work) / times,
+            answer_bytes: work.answer_bytes as f64 / times,
+        }
+    }
+}
+
+impl CostReport {
+    /// Prices what was counted for posts, and for reads.
+    #[expect(clippy::cast_precision_loss, reason = "numbers of requests")]
+    pub fn new(posts: &[Work], reads: &Work) -> Self {
+        let post = |work: &Work| {
+            let one = 1.0 / work.posts.max(1) as f64;
+            let bill = Bill::of(work).times(one);
+            PostCost {
+                followers: work.followers,
+                counted: Counted::of_one(work),
+                bill,
+                usd: bill.total(),
+                kept_a_month_usd: bill::kept_a_month(&work.usage) * one,
+            }
+        };
+        let bill = Bill::of(reads).times(1e6 / reads.reads.max(1) as f64);
+        Self {
+            prices: prices::VALIDITY,
+            posts: posts.iter().map(post).collect(),
+            million_reads: ReadCost { counted: Counted::of_one(reads), bill, usd: bill.total() },
+        }
+    }
+
+    /// For the README.
+    pub fn markdown(&self) -> String {
+        let mut lines: Vec<String> = self.cells().iter().map(|row| format!("| {} |", row.join(" | "))).collect();
+        lines.insert(1, format!("| --- |{}", " ---: |".repeat(self.posts.len() + 1)));
+        format!("{}\n\n{}\n", lines.join("\n"), self.notes().join(" "))
+    }
+
+    /// The table's cells, the header first.
+    fn cells(&self) -> Vec<Vec<String>> {
+        let reads = &self.million_reads;
+        let row = |name: &str, of_post: &dyn Fn(&PostCost) -> String, of_reads: String| {
+            let posts = self.posts.iter().map(of_post);
+            std::iter::once(name.to_owned()).chain(posts).chain([of_reads]).collect()
+        };
+        let counted = |name: &str, of: fn(&Counted) -> f64| {
+            row(name, &|post| number(of(&post.counted)), number(of(&reads.counted) * 1e6))
+        };
+        let mut rows: Vec<Vec<String>> = vec![row(
+            "",
+            &|post| format!("a post, {} followers", thousands(post.followers)),
+            "a million feed reads".to_owned(),
+        )];
+        rows.extend([
+            counted("write units on Feed", |counted| counted.feed_writes),
+            counted("write units on Social", |counted| counted.other_writes),
+            counted("read units", |counted| counted.reads),
+            counted("SQS requests", |counted| counted.sqs_requests),
+            counted("function invocations", |counted| counted.invocations),
+            counted("GB-seconds (assumed times)", |counted| counted.gb_seconds),
+        ]);
+        rows.extend(reads.bill.lines().iter().enumerate().map(|(place, (name, of_reads))| {
+            row(name, &|post| dollars(post.bill.lines()[place].1), dollars(*of_reads))
+        }));
+        rows.push(row("**sum**", &|post| format!("**{}**", dollars(post.usd)), format!("**{}**", dollars(reads.usd))));
+        rows.push(row("kept, a month", &|post| dollars(post.kept_a_month_usd), "-".to_owned()));
+        rows
+    }
+
+    fn notes(&self) -> [String; 4] {
+        [
+            format!("Prices: {} (`loadtest/src/cost/prices.rs`).", self.prices),
+            "Units, requests and bytes are counted in a run of one process; a read is a first page of 20 posts by 20 \
+             authors."
+                .to_owned(),
+            format!(
+                "Assumed, for want of a measurement on AWS: {} ms a post in post-handler, {} ms a read in status-api, \
+                 {} ms and {} ms per 1,000 followers in follow-fetcher, {} ms a batch of up to ten jobs in job-handler; \
+                 {} bytes of logs an invocation, {:.0}% of the requests traced.",
+                prices::POST_HANDLER_MS,
+                prices::STATUS_API_MS,
+                prices::FOLLOW_FETCHER_MS,
+                prices::FOLLOW_FETCHER_MS_PER_1000_FOLLOWERS,
+                prices::JOB_HANDLER_MS,
+                prices::LOG_BYTES_PER_INVOCATION,
+                prices::TRACED_SHARE * 100.0
+            ),
+            "Not in it: what a stack costs while nobody uses it (polling of the queues, the sweeper, alarms, the \
+             secret), and the storage, which the last row tells."
+                .to_owned(),
+        ]
+    }
+}
+
+impl fmt::Display for CostReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rows: Vec<Vec<String>> =
+            self.cells().into_iter().map(|row| row.iter().map(|cell| cell.replace("**", "")).collect()).collect();
+        let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+        let widths: Vec<usize> = (0..rows[0].len()).map(width).collect();
+        for row in &rows {
+            write!(f, "{:<1$}", row[0], widths[0])?;
+            for (cell, width) in row.iter().zip(&widths).skip(1) {
+                write!(f, "  {cell:>width$}")?;
+            }
+            writeln!(f)?;
+        }
+        self.notes().iter().try_for_each(|note| writeln!(f, "{note}"))
+    }
+}
+
+/// Dollars with three significant digits, and at least two places.
+fn dollars(usd: f64) -> String {
+    if usd <= 0.0 {
+        return "$0".to_owned();
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 2 to 12")]
+    let places = (2.0 - usd.log10().floor()).clamp(2.0, 12.0) as usize;
+    format!("${usd:.places$}")
+}
+
+/// A count: whole from 100 on, with one place below.
+fn number(count: f64) -> String {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count, far below 2^64")]
+    if count >= 100.0 || count.fract() == 0.0 { thousands(count.round() as u64) } else { format!("{count:.1}") }
+}
+
+fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let groups: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().map(|group| std::str::from_utf8(group).expect("digits are ASCII")).collect();
+    groups.join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dollars_have_three_digits_that_tell() {
+        let texts = [0.0, 0.000_012_34, 0.006_251, 0.625, 1.0, 12.345].map(dollars);
+        assert_eq!(texts, ["$0", "$0.0000123", "$0.00625", "$0.625", "$1.00", "$12.35"]);
+    }
+
+    #[test]
+    fn counts_are_read_in_thousands() {
+        assert_eq!([1_000_001.0, 10_000.4, 100.0, 10.5, 3.0].map(number), ["1,000,001", "10,000", "100", "10.5", "3"]);
+    }
+
+    #[test]
+    fn markdown_has_a_column_for_each_post_and_one_for_reads() {
+        let work = Work { posts: 1, followers: 100, ..Work::default() };
+        let reads = Work { reads: 10, ..Work::default() };
+        let markdown = CostReport::new(&[work.clone(), Work { followers: 10_000, ..work }], &reads).markdown();
+        let table: Vec<&str> = markdown.lines().take_while(|line| line.starts_with('|')).collect();
+        assert!(table[0].contains("a post, 10,000 followers"), "{markdown}");
+        assert!(table.iter().all(|line| line.matches('|').count() == 5), "{markdown}");
+    }
+}

@@ -1,0 +1,114 @@
+//! The floor on AWS's stores: how fast DynamoDB alone takes the entries of a fan-out, by BatchWriteItem.
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use aws_sdk_dynamodb::{
+    Client,
+    config::retry::RetryConfig,
+    types::{AttributeValue, PutRequest, WriteRequest},
+};
+use parking_lot::Mutex;
+use shared::{
+    aws::{TableNames, setup},
+    domain::{Clock, IdGenerator, PostId, UserId},
+    keys, limits,
+    store::{StoreError, Table},
+};
+use tokio::task::JoinSet;
+
+use crate::{floor::FloorError, ground::Prepared};
+
+/// Calls at once of which the best is taken: from fewer than a store at hand needs to more than one far away does.
+const CONCURRENCIES: [usize; 6] = [2, 4, 8, 16, 32, 64];
+
+/// Tries of a throttled call, with the SDK's pauses between.
+const ATTEMPTS: u32 = 10;
+/// Pause before what a call left is sent again.
+const UNPROCESSED_PAUSE: Duration = Duration::from_millis(20);
+
+/// One call's entries.
+type Batch = Vec<WriteRequest>;
+
+/// Writes each reader's entry of each of `posts` posts, and returns entries a second.
+///
+/// The items are those that the service writes, the client and the endpoint the same, the table another one of the same
+/// form; batches of 25, no port, no queue and nothing else on the client. Each concurrency writes one post's entries
+/// first; the fastest then writes those of all posts. Making the requests is off the clock.
+pub async fn entries_per_second(on: &Prepared, readers: &[UserId], posts: u64) -> Result<f64, FloorError> {
+    let table = setup::table_name(&on.options.prefix, Table::Feed) + "-floor";
+    setup::create_tables(&on.clients.dynamodb, &TableNames::default().with(Table::Feed, &table)).await?;
+    let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS);
+    let client = Client::from_conf(on.clients.dynamodb.config().to_builder().retry_config(retries).build());
+    let floor = Floor { client, table, ids: IdGenerator::new(), author: UserId::random() };
+    let (mut best, mut shortest) = (CONCURRENCIES[0], Duration::MAX);
+    for concurrency in CONCURRENCIES {
+        let spent = floor.write_a_post(readers, concurrency).await?;
+        if spent < shortest {
+            (best, shortest) = (concurrency, spent);
+        }
+    }
+    let mut spent = Duration::ZERO;
+    for _ in 0..posts {
+        spent += floor.write_a_post(readers, best).await?;
+    }
+    #[expect(clippy::cast_precision_loss, reason = "numbers of entries")]
+    let entries = (readers.len() as u64 * posts) as f64;
+    Ok(entries / spent.as_secs_f64())
+}
+
+struct Floor {
+    client: Client,
+    table: String,
+    ids: IdGenerator,
+    author: UserId,
+}
+
+impl Floor {
+    /// The time that one post's entries take.
+    async fn write_a_post(&self, readers: &[UserId], concurrency: usize) -> Result<Duration, FloorError> {
+        let post = self.ids.next_post_id(Clock::System.now());
+        let batches = readers.chunks(limits::MAX_BATCH_WRITE).map(|readers| self.batch(post, readers));
+        let batches = Arc::new(Mutex::new(batches.collect::<Result<Vec<_>, _>>()?));
+        let mut writers = JoinSet::new();
+        let started = Instant::now();
+        for _ in 0..concurrency {
+            writers.spawn(write_all(self.client.clone(), self.table.clone(), Arc::clone(&batches)));
+        }
+        while let Some(written) = writers.join_next().await {
+            written.map_err(|panic| StoreError::Unavailable(panic.into()))??;
+        }
+        Ok(started.elapsed())
+    }
+
+    fn batch(&self, post: PostId, readers: &[UserId]) -> Result<Batch, FloorError> {
+        readers.iter().map(|reader| self.put(post, *reader)).collect()
+    }
+
+    /// An entry as the service writes it.
+    fn put(&self, post: PostId, reader: UserId) -> Result<WriteRequest, FloorError> {
+        let key = keys::feed_entry(reader, post);
+        let item = [("PK", key.partition), ("SK", key.sort), ("author_id", self.author.to_string())];
+        let item = item.map(|(name, text)| (name.to_owned(), AttributeValue::S(text)));
+        let put = PutRequest::builder().set_item(Some(HashMap::from(item))).build();
+        Ok(WriteRequest::builder().put_request(put.map_err(|error| StoreError::Rejected(error.into()))?).build())
+    }
+}
+
+/// Takes batches and writes them until none is left.
+async fn write_all(client: Client, table: String, batches: Arc<Mutex<Vec<Batch>>>) -> Result<(), FloorError> {
+    loop {
+        let Some(mut left) = batches.lock().pop() else { return Ok(()) };
+        while !left.is_empty() {
+            let answer = client.batch_write_item().request_items(&table, left).send().await;
+            let answer = answer.map_err(|error| StoreError::Unavailable(error.into()))?;
+            left = answer.unprocessed_items.and_then(|mut left| left.remove(&table)).unwrap_or_default();
+            if !left.is_empty() {
+                tokio::time::sleep(UNPROCESSED_PAUSE).await;
+            }
+        }
+    }
+}

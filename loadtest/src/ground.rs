@@ -1,0 +1,81 @@
+//! Which stores a run is on: the embedded database, or DynamoDB and SQS.
+
+use std::sync::Arc;
+
+use local::Stores;
+use shared::domain::UserId;
+
+use crate::{error::LoadtestError, floor, options::StoreOptions, progress};
+
+/// Stores that are there and ready for a run.
+#[derive(Debug, Clone)]
+pub enum Ground {
+    /// The embedded database, made by the service itself.
+    Embedded,
+    /// DynamoDB and SQS, with tables and queues for load tests.
+    #[cfg(feature = "aws")]
+    Aws(aws::Prepared),
+}
+
+impl Ground {
+    /// Makes tables and queues where they are missing.
+    #[cfg_attr(not(feature = "aws"), expect(clippy::unused_async, reason = "the other build asks AWS"))]
+    pub async fn prepare(options: &StoreOptions) -> Result<Self, LoadtestError> {
+        match options.stores()? {
+            Stores::Embedded => Ok(Self::Embedded),
+            #[cfg(feature = "aws")]
+            Stores::Aws(options) => Ok(Self::Aws(aws::Prepared::make(options).await?)),
+        }
+    }
+
+    /// What the service is to run on.
+    pub fn stores(&self) -> Stores {
+        match self {
+            Self::Embedded => Stores::Embedded,
+            #[cfg(feature = "aws")]
+            Self::Aws(prepared) => Stores::Aws(prepared.options.clone()),
+        }
+    }
+
+    /// How many entries a second the store alone takes: see [`floor`].
+    pub async fn floor(&self, readers: &Arc<Vec<UserId>>, posts: u64) -> Result<f64, LoadtestError> {
+        let _spinner = progress::spinner("measuring the floor");
+        let readers = Arc::clone(readers);
+        match self {
+            Self::Embedded => {
+                let measured = tokio::task::spawn_blocking(move || floor::entries_per_second(&readers, posts)).await?;
+                Ok(measured?)
+            }
+            #[cfg(feature = "aws")]
+            Self::Aws(prepared) => Ok(crate::floor_aws::entries_per_second(prepared, &readers, posts).await?),
+        }
+    }
+}
+
+#[cfg(feature = "aws")]
+mod aws {
+    use local::{
+        aws::{AwsClients, AwsError, AwsOptions},
+        setup,
+    };
+
+    /// Tables and queues, and clients of them.
+    #[derive(Debug, Clone)]
+    pub struct Prepared {
+        /// Clients with the region, the credentials and the endpoints that the SDK finds.
+        pub clients: AwsClients,
+        /// Names of the tables and queues.
+        pub options: AwsOptions,
+    }
+
+    impl Prepared {
+        pub(super) async fn make(options: AwsOptions) -> Result<Self, AwsError> {
+            let clients = AwsClients::from_environment().await?;
+            setup::on_aws(&clients, &options).await?;
+            Ok(Self { clients, options })
+        }
+    }
+}
+
+#[cfg(feature = "aws")]
+pub use aws::Prepared;

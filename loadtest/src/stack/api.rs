@@ -1,0 +1,256 @@
+//! The HTTP client of a service that is somewhere else: behind TLS, throttled, now and then failing.
+
+use std::{
+    fmt,
+    str::FromStr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use backon::{ExponentialBuilder, Retryable as _};
+use bytes::Bytes;
+use http::{Method, Request, StatusCode, Uri, header, uri::Scheme};
+use http_body_util::{BodyExt as _, Full};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use shared::domain::PostId;
+
+use crate::client::{ClientError, FeedPage, PostRef};
+
+/// How long an answer may take: API Gateway's own limit of 30 s, and the way.
+const TIMEOUT: Duration = Duration::from_secs(35);
+/// Pauses before a read that was throttled or failed is repeated: the first, doubling, up to the last, and how many.
+const PAUSES: (Duration, Duration, usize) = (Duration::from_millis(200), Duration::from_secs(5), 12);
+
+#[cfg(feature = "aws")]
+type Connector = hyper_rustls::HttpsConnector<HttpConnector>;
+#[cfg(not(feature = "aws"))]
+type Connector = HttpConnector;
+
+/// Where an API is: `http` or `https`, a host, and perhaps a path before its routes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiUrl(String);
+
+/// A text that is not such an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidApiUrl {
+    /// Another form.
+    #[error("not of the form https://HOST[/PATH]")]
+    Form,
+    /// `https`, for which this program was built without TLS.
+    #[error("https needs a load test built with `--features aws`")]
+    WithoutTls,
+}
+
+impl FromStr for ApiUrl {
+    type Err = InvalidApiUrl;
+
+    fn from_str(text: &str) -> Result<Self, InvalidApiUrl> {
+        let uri: Uri = text.parse().map_err(|_| InvalidApiUrl::Form)?;
+        let is_https = uri.scheme() == Some(&Scheme::HTTPS);
+        if uri.authority().is_none() || uri.query().is_some() || !(is_https || uri.scheme() == Some(&Scheme::HTTP)) {
+            return Err(InvalidApiUrl::Form);
+        }
+        if is_https && cfg!(not(feature = "aws")) {
+            return Err(InvalidApiUrl::WithoutTls);
+        }
+        Ok(Self(text.trim_end_matches('/').to_owned()))
+    }
+}
+
+impl fmt::Display for ApiUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// An answer and how long it took, from sending the request to the end of its body.
+#[derive(Debug)]
+pub struct Timed<T> {
+    /// What was answered.
+    pub answer: T,
+    /// How long that took.
+    pub latency: Duration,
+}
+
+/// Requests so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Requests {
+    /// Answered as they should be: posts.
+    pub posts: u64,
+    /// Answered as they should be: reads.
+    pub reads: u64,
+    /// Reads that were throttled or failed and were repeated.
+    pub repeated: u64,
+    /// Bytes of all answers' bodies.
+    pub answer_bytes: u64,
+}
+
+/// A client of one API. Clones share connections and counts.
+#[derive(Debug, Clone)]
+pub struct ApiClient {
+    client: Client<Connector, Full<Bytes>>,
+    url: ApiUrl,
+    counts: Arc<Counts>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    posts: AtomicU64,
+    reads: AtomicU64,
+    repeated: AtomicU64,
+    answer_bytes: AtomicU64,
+}
+
+impl ApiClient {
+    /// A client of the API at `url`. Nothing is sent yet.
+    pub fn new(url: ApiUrl) -> Result<Self, ClientError> {
+        let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(1_024).build(connector()?);
+        Ok(Self { client, url, counts: Arc::default() })
+    }
+
+    /// Whether the API answers at all, and says that it is well.
+    pub async fn is_well(&self) -> Result<(), ClientError> {
+        let request = Request::builder().uri(self.uri("/healthz")).body(Full::default())?;
+        self.answer("GET /healthz", request, StatusCode::OK).await.map(drop)
+    }
+
+    /// `POST /v1/posts`, once: a post that is not answered may have been made.
+    pub async fn publish(&self, token: &str, text: &str) -> Result<Timed<PostId>, ClientError> {
+        let body = serde_json::to_vec(&serde_json::json!({ "text": text }))?;
+        let request = self
+            .request(Method::POST, "/v1/posts", token)
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Full::from(body))?;
+        let answered = self.answer("POST /v1/posts", request, StatusCode::CREATED).await?;
+        self.counts.posts.fetch_add(1, Ordering::Relaxed);
+        let answer = serde_json::from_slice::<PostRef>(&answered.answer)?.post_id;
+        Ok(Timed { answer, latency: answered.latency })
+    }
+
+    /// `GET /v1/feed`, repeated with growing pauses for about 40 s while it is throttled or fails. The time is that
+    /// of the request that was answered. `token` makes a token for each try.
+    pub async fn feed(
+        &self,
+        token: impl Fn() -> String,
+        limit: u32,
+        cursor: Option<&str>,
+    ) -> Result<Timed<FeedPage>, ClientError> {
+        let cursor = cursor.map(|cursor| format!("&cursor={cursor}")).unwrap_or_default();
+        let path = format!("/v1/feed?limit={limit}{cursor}");
+        let (first, longest, times) = PAUSES;
+        let pauses = ExponentialBuilder::default().with_min_delay(first).with_max_delay(longest).with_max_times(times);
+        let answered = (|| async {
+            let request = self.request(Method::GET, &path, &token()).body(Full::default())?;
+            self.answer("GET /v1/feed", request, StatusCode::OK).await
+        })
+        .retry(pauses.with_jitter())
+        .when(may_pass)
+        .notify(|_, _| {
+            self.counts.repeated.fetch_add(1, Ordering::Relaxed);
+        })
+        .await?;
+        self.counts.reads.fetch_add(1, Ordering::Relaxed);
+        Ok(Timed { answer: FeedPage::decode(&answered.answer)?, latency: answered.latency })
+    }
+
+    /// Requests so far.
+    pub fn requests(&self) -> Requests {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let Counts { posts, reads, repeated, answer_bytes } = self.counts.as_ref();
+        Requests { posts: read(posts), reads: read(reads), repeated: read(repeated), answer_bytes: read(answer_bytes) }
+    }
+
+    fn uri(&self, path: &str) -> String {
+        format!("{}{path}", self.url)
+    }
+
+    fn request(&self, method: Method, path: &str, token: &str) -> http::request::Builder {
+        let bearer = format!("Bearer {token}");
+        Request::builder().method(method).uri(self.uri(path)).header(header::AUTHORIZATION, bearer)
+    }
+
+    async fn answer(
+        &self,
+        route: &'static str,
+        request: Request<Full<Bytes>>,
+        expected: StatusCode,
+    ) -> Result<Timed<Bytes>, ClientError> {
+        let started = Instant::now();
+        let exchange = async {
+            let answer = self.client.request(request).await.map_err(|error| ClientError::Connection(error.into()))?;
+            let status = answer.status();
+            let body = answer.into_body().collect().await.map_err(|error| ClientError::Connection(error.into()))?;
+            Ok::<_, ClientError>((status, body.to_bytes()))
+        };
+        let (status, body) = tokio::time::timeout(TIMEOUT, exchange).await??;
+        self.counts.answer_bytes.fetch_add(body.len() as u64, Ordering::Relaxed);
+        if status == expected {
+            return Ok(Timed { answer: body, latency: started.elapsed() });
+        }
+        Err(ClientError::Status { route, status, body: String::from_utf8_lossy(&body).into_owned() })
+    }
+}
+
+/// Whether the same request may be answered later.
+fn may_pass(error: &ClientError) -> bool {
+    match error {
+        ClientError::Connection(_) | ClientError::Timeout(_) => true,
+        ClientError::Status { status, .. } => *status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error(),
+        ClientError::Request(_) | ClientError::Body(_) => false,
+    }
+}
+
+fn tcp() -> HttpConnector {
+    let mut connector = HttpConnector::new();
+    connector.set_nodelay(true);
+    connector.enforce_http(false);
+    connector
+}
+
+#[cfg(feature = "aws")]
+fn connector() -> Result<Connector, ClientError> {
+    let roots = hyper_rustls::HttpsConnectorBuilder::new().with_native_roots();
+    let roots = roots.map_err(|error| ClientError::Connection(error.into()))?;
+    Ok(roots.https_or_http().enable_http1().wrap_connector(tcp()))
+}
+
+#[cfg(not(feature = "aws"))]
+#[expect(clippy::unnecessary_wraps, reason = "with TLS it can fail")]
+fn connector() -> Result<Connector, ClientError> {
+    Ok(tcp())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_has_a_scheme_and_a_host_and_may_have_a_path() {
+        let url = |text: &str| text.parse::<ApiUrl>().map(|url| url.to_string());
+        assert_eq!(url("http://127.0.0.1:4566/"), Ok("http://127.0.0.1:4566".to_owned()));
+        let with_path = "http://127.0.0.1:4566/_aws/execute-api/abc/$default";
+        assert_eq!(url(with_path), Ok(with_path.to_owned()));
+        for bad in ["", "/v1", "localhost:8080", "ftp://host", "http://host/?a=b"] {
+            assert_eq!(url(bad), Err(InvalidApiUrl::Form), "{bad}");
+        }
+        let https = url("https://abc.execute-api.us-east-1.amazonaws.com");
+        assert_eq!(https.is_ok(), cfg!(feature = "aws"), "{https:?}");
+    }
+
+    #[test]
+    fn what_is_throttled_or_fails_inside_may_pass_later_and_a_refusal_may_not() {
+        let status = |status: u16| {
+            let status = StatusCode::from_u16(status).unwrap();
+            may_pass(&ClientError::Status { route: "GET /v1/feed", status, body: String::new() })
+        };
+        assert!(status(429) && status(500) && status(503));
+        assert!(!status(401) && !status(404));
+        assert!(may_pass(&ClientError::Connection("broken".into())));
+    }
+}

@@ -1,0 +1,127 @@
+//! Removes what a run seeded and what its posts left, also of a run that failed or was interrupted.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use indicatif::ProgressBar;
+use shared::{
+    dao::Posts,
+    domain::PostId,
+    queue::{Queue, QueueError, QueueName},
+    store::{BatchWrite, Store, StoreError, Table},
+};
+
+use super::{
+    bulk::{BulkWriter, Undone},
+    people::{People, SEEDED},
+};
+use crate::progress;
+
+/// Posts of a page of the author's story.
+const PAGE: u32 = 100;
+/// How often the story is looked at: a request that was cut short may still make a post after the first look.
+const LOOKS: usize = 3;
+/// How long jobs under way are waited for, and how often they are looked at.
+const JOBS_PATIENCE: (Duration, Duration) = (Duration::from_mins(1), Duration::from_secs(1));
+
+/// Where a run wrote, and through what.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// The stack's tables.
+    pub store: Arc<dyn Store>,
+    /// The stack's queues.
+    pub queue: Arc<dyn Queue>,
+}
+
+/// Removes everything. Returns a line for each thing that could not be removed.
+///
+/// `posts` are those that are known; others are found in the author's story. `settled` says that every feed has shown
+/// every post: else jobs under way are waited for, since they would write entries behind the cleaner's back.
+pub async fn clean(
+    place: &Place,
+    writer: &BulkWriter,
+    people: &People,
+    posts: &[PostId],
+    settled: bool,
+) -> Vec<String> {
+    let mut left = Vec::new();
+    let mut posts: BTreeSet<PostId> = posts.iter().copied().collect();
+    let known: Vec<PostId> = posts.iter().copied().collect();
+    // Without outbox entry, author and edges no new post is made and no fan-out goes on.
+    remove(writer, SEEDED, People::outbox_removals(&known), known.len() as u64, &mut left).await;
+    remove(writer, SEEDED, people.removals(), people.row_count(), &mut left).await;
+    if !settled && let Err(reason) = jobs_done(place.queue.as_ref()).await {
+        left.push(format!("perhaps feed entries, of jobs that are still under way: {reason}"));
+    }
+    let mut done = BTreeSet::new();
+    for look in 0..LOOKS {
+        match story(place, people).await {
+            Ok(found) => posts.extend(found),
+            Err(error) => left.push(format!("perhaps posts of author {}: {error}", people.author)),
+        }
+        let new: Vec<PostId> = posts.difference(&done).copied().collect();
+        if new.is_empty() && (settled || look > 0) {
+            break;
+        }
+        remove_posts(writer, people, &new, &mut left).await;
+        done.extend(new);
+    }
+    left
+}
+
+async fn remove_posts(writer: &BulkWriter, people: &People, posts: &[PostId], left: &mut Vec<String>) {
+    let (posts_len, readers) = (posts.len() as u64, people.followers.len() as u64 + 1);
+    remove(writer, SEEDED, People::outbox_removals(posts), posts_len, left).await;
+    remove(writer, Table::Feed, people.entry_removals(posts), posts_len * readers, left).await;
+    // Last: as long as they are there, a cleaner that is interrupted could still find the rest by them.
+    remove(writer, SEEDED, people.post_removals(posts), posts_len * 2, left).await;
+}
+
+async fn remove(
+    writer: &BulkWriter,
+    table: Table,
+    rows: impl Iterator<Item = BatchWrite> + Send,
+    count: u64,
+    left: &mut Vec<String>,
+) {
+    let progress: ProgressBar = progress::bar("removing", count);
+    if let Err(Undone { rows, error }) = writer.write(table, rows, &progress).await {
+        left.push(format!("{rows} rows of the {} table: {}", table.name(), chain(&error)));
+    }
+}
+
+/// The author's posts that there are.
+async fn story(place: &Place, people: &People) -> Result<Vec<PostId>, StoreError> {
+    let (dao, mut posts, mut after) = (Posts::new(Arc::clone(&place.store)), Vec::new(), None);
+    loop {
+        let page = dao.page_of_author(people.author, after, PAGE).await?;
+        posts.extend(page.items);
+        after = page.next;
+        if after.is_none() {
+            return Ok(posts);
+        }
+    }
+}
+
+/// Waits until JobQ is empty, as far as the queue knows; other people's jobs are waited for too.
+async fn jobs_done(queue: &dyn Queue) -> Result<(), String> {
+    let (patience, pause) = JOBS_PATIENCE;
+    let empty = async {
+        loop {
+            let depth = queue.depth(QueueName::JobQ).await?;
+            if depth.visible + depth.in_flight + depth.delayed == 0 {
+                return Ok::<_, QueueError>(());
+            }
+            tokio::time::sleep(pause).await;
+        }
+    };
+    match tokio::time::timeout(patience, empty).await {
+        Ok(outcome) => outcome.map_err(|error| chain(&error)),
+        Err(_) => Err(format!("JobQ was not empty within {} s", patience.as_secs())),
+    }
+}
+
+/// An error with its causes, on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |&error| error.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}

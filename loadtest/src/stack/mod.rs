@@ -1,0 +1,232 @@
+//! `loadtest fanout --url --stack`: the same scenario against a deployed stack, seen only from outside.
+//!
+//! ```text
+//! this program ── rows ─▶ Social            seeds users and edges, removes all of it in the end
+//!              ── HTTP ─▶ the stack's API   posts, and reads feeds until each shows the post
+//! ```
+//!
+//! In reading order: `lookup` (with the feature `aws`) finds the stack; [`people`] says who takes part and which rows
+//! they have; [`bulk`] writes rows at a bounded rate; [`api`] is the HTTP client; [`watch`] looks at feeds; [`clean`]
+//! removes everything; [`report`] holds it against the targets; [`error`] says what went wrong.
+
+pub mod api;
+pub mod bulk;
+pub mod clean;
+pub mod error;
+#[cfg(feature = "aws")]
+pub mod lookup;
+pub mod people;
+pub mod report;
+pub mod watch;
+
+use std::{
+    future::{self, Future},
+    time::{Duration, Instant},
+};
+
+use parking_lot::Mutex;
+use shared::{
+    domain::{Clock, PostId},
+    service::tokens::AccessTokens,
+};
+
+pub use clean::Place;
+
+use self::{
+    api::ApiClient,
+    bulk::BulkWriter,
+    error::StackError,
+    people::{People, SEEDED},
+    report::StackReport,
+    watch::{Checked, Watcher},
+};
+use crate::{
+    error::LoadtestError,
+    options::FanoutOptions,
+    progress,
+    report::{Latencies, rounded},
+};
+
+/// How long nothing new may be seen before a post is given up: the target for all feeds.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// What a run does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Plan {
+    /// Followers of the author.
+    pub followers: u64,
+    /// Posts, one after another.
+    pub posts: u64,
+    /// Rows a second that are seeded and removed.
+    pub rows_per_second: u32,
+    /// Feeds read at once.
+    pub at_once: usize,
+    /// How long nothing new may be seen before a post is given up.
+    pub patience: Duration,
+}
+
+/// A stack to drive: from outside by its API, and its tables for seeding and cleaning.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// Its tables and queues.
+    pub place: Place,
+    /// Makes tokens as it does.
+    pub tokens: AccessTokens,
+    /// Its API.
+    pub api: ApiClient,
+}
+
+/// What was measured.
+#[derive(Debug)]
+struct Measured {
+    seed_seconds: f64,
+    post: Latencies,
+    fanout: Latencies,
+    checked: Checked,
+}
+
+/// Finds the stack that the options name, drives it, and says what came of it and what it cost.
+pub async fn run(options: &FanoutOptions) -> Result<StackReport, LoadtestError> {
+    let target = find(options).await?;
+    let plan = Plan {
+        followers: options.followers,
+        posts: options.posts,
+        rows_per_second: options.stack.seed_rate,
+        at_once: options.stack.concurrency as usize,
+        patience: PATIENCE,
+    };
+    drive(&target, plan, interrupt).await
+}
+
+/// The next Ctrl-C. Without signals a run cannot be interrupted, that is all.
+async fn interrupt() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        future::pending::<()>().await;
+    }
+}
+
+#[cfg(feature = "aws")]
+async fn find(options: &FanoutOptions) -> Result<Target, StackError> {
+    let (Some(url), Some(stack)) = (&options.stack.url, &options.stack.stack) else {
+        unreachable!("the command line asks for both or none")
+    };
+    let unusable = |error| StackError::Api { url: url.to_string(), error };
+    let api = ApiClient::new(url.clone()).map_err(unusable)?;
+    api.is_well().await.map_err(unusable)?;
+    let stack = lookup::Stack::find(stack).await?;
+    Ok(Target { place: stack.place, tokens: stack.tokens, api })
+}
+
+#[cfg(not(feature = "aws"))]
+#[expect(clippy::unused_async, reason = "with AWS it waits for answers")]
+async fn find(_options: &FanoutOptions) -> Result<Target, StackError> {
+    Err(StackError::WithoutAws)
+}
+
+/// Seeds, measures and cleans up, the last also when something fails or `interrupt` comes first. Another one while it
+/// cleans ends that too.
+///
+/// # Errors
+/// When a run does not come to its end. What is missing, doubled or slow is in the report instead.
+pub async fn drive<F: Future<Output = ()>>(
+    target: &Target,
+    plan: Plan,
+    interrupt: impl Fn() -> F,
+) -> Result<StackReport, LoadtestError> {
+    let people = People::new(plan.followers, Clock::System.now());
+    let writer = BulkWriter::new(target.place.store.clone(), plan.rows_per_second);
+    let posts = Mutex::new(Vec::new());
+    let outcome = tokio::select! {
+        measured = measure(target, plan, &people, &writer, &posts) => measured,
+        () = interrupt() => Err(StackError::Interrupted),
+    };
+    let seeded = writer.written();
+    if let Err(error) = &outcome {
+        eprintln!("{error}; removing what is there");
+    }
+    let (known, cleaning) = (posts.into_inner(), Instant::now());
+    let settled = outcome.as_ref().is_ok_and(|measured| measured.checked.verdict.missing == 0);
+    let left = tokio::select! {
+        left = clean::clean(&target.place, &writer, &people, &known, settled) => left,
+        () = interrupt() => vec![format!("most of it, interrupted again after {} rows", writer.written() - seeded)],
+    };
+    let clean_seconds = rounded(cleaning.elapsed().as_secs_f64());
+    for line in &left {
+        eprintln!("not removed: {line} (author {})", people.author);
+    }
+    let measured = outcome?;
+
+    let requests = target.api.requests();
+    let cost = report::Cost::of_run(plan, &requests, writer.units()).await?;
+    Ok(StackReport {
+        followers: plan.followers,
+        posts: plan.posts,
+        post_ms: (&measured.post).into(),
+        fanout_ms: (&measured.fanout).into(),
+        feed_read_ms: (&measured.checked.latencies).into(),
+        entries_expected: plan.followers * plan.posts,
+        entries_found: measured.checked.verdict.found,
+        duplicates: measured.checked.verdict.duplicates,
+        feed_reads: requests.reads,
+        feed_reads_repeated: requests.repeated,
+        rows_seeded: seeded,
+        seed_seconds: measured.seed_seconds,
+        rows_removed: writer.written() - seeded,
+        clean_seconds,
+        not_removed: left,
+        cost,
+    })
+}
+
+async fn measure(
+    target: &Target,
+    plan: Plan,
+    people: &People,
+    writer: &BulkWriter,
+    posts: &Mutex<Vec<PostId>>,
+) -> Result<Measured, StackError> {
+    let seeding = Instant::now();
+    let progress = progress::bar("seeding", people.row_count());
+    writer.write(SEEDED, people.rows(), &progress).await.map_err(StackError::Seed)?;
+    progress.finish_and_clear();
+    let seed_seconds = rounded(seeding.elapsed().as_secs_f64());
+
+    let watcher = Watcher {
+        api: target.api.clone(),
+        tokens: target.tokens.clone(),
+        at_once: plan.at_once,
+        patience: plan.patience,
+    };
+    let (mut post, mut fanout) = (Latencies::new(), Latencies::new());
+    for number in 1..=plan.posts {
+        let (answered, reached) = publish(&watcher, people, posts, number, plan.posts).await?;
+        post.record(answered);
+        let Some(reached) = reached else { break };
+        fanout.record(reached);
+    }
+    let progress = progress::bar("checking feeds", people.followers.len() as u64);
+    let known = posts.lock().clone();
+    let mut checked = watcher.check(&people.followers, &known, &progress).await?;
+    // Posts that were not made any more are missing too.
+    checked.verdict.missing += (plan.posts - known.len() as u64) * plan.followers;
+    Ok(Measured { seed_seconds, post, fanout, checked })
+}
+
+/// Posts once and waits until every feed shows it: how long the answer took, and how long from it to the last feed;
+/// `None` when some feed never did.
+async fn publish(
+    watcher: &Watcher,
+    people: &People,
+    posts: &Mutex<Vec<PostId>>,
+    number: u64,
+    of: u64,
+) -> Result<(Duration, Option<Duration>), StackError> {
+    let text = format!("Post {number} of {of} for everybody, about as long as what people write on an ordinary day.");
+    let published = watcher.api.publish(&watcher.token(people.author), &text).await?;
+    let answered = Instant::now();
+    posts.lock().push(published.answer);
+    let progress = progress::bar("waiting for feeds", people.followers.len() as u64);
+    let seen = watcher.until_all_show(published.answer, &people.followers, &progress).await?;
+    let reached = (seen.missing == 0).then(|| seen.last.saturating_duration_since(answered));
+    Ok((published.latency, reached))
+}

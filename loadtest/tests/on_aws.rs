@@ -1,0 +1,36 @@
+//! Both scenarios on DynamoDB's and SQS's APIs over HTTP, small, as a person runs them.
+
+use std::{fs, process::Command};
+
+use serde_json::Value;
+use testkit::endpoints::Endpoints;
+
+/// Runs the binary against engines of its own and gives the figures.
+fn figures(args: &[&str]) -> Value {
+    let (endpoints, dir) = (Endpoints::start(0, 0).unwrap(), tempfile::tempdir().unwrap());
+    let json = dir.path().join("figures.json");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_loadtest"));
+    command.args(args).args(["--store", "aws", "--json"]).arg(&json).envs(endpoints.environment());
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    serde_json::from_str(&fs::read_to_string(json).unwrap()).unwrap()
+}
+
+#[test]
+fn a_fanout_on_aws_reaches_every_feed_and_is_compared_to_the_same_endpoint() {
+    let figures = figures(&["fanout", "--followers", "60", "--posts", "2"]);
+    assert_eq!(figures["entries_found"], 120, "{figures}");
+    assert_eq!(figures["duplicates"], 0, "{figures}");
+    for count in ["jobs_sent", "jobs_received", "jobs_deleted"] {
+        assert_eq!(figures[count], 6, "{figures}");
+    }
+    assert!(figures["floor_entries_per_second"].as_f64().unwrap() > 0.0, "{figures}");
+}
+
+#[test]
+fn a_mixed_run_on_aws_loses_and_doubles_nothing() {
+    let figures = figures(&["mixed", "--users", "40", "--rate", "30", "--seconds", "1", "--read-share", "0.5"]);
+    for count in ["errors", "lost", "duplicates"] {
+        assert_eq!(figures[count], 0, "{figures}");
+    }
+}

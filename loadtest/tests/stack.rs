@@ -1,0 +1,248 @@
+//! A run against a deployed stack, played by one process: the run sees its API and its tables, as it would the stack's.
+
+use std::{
+    collections::BTreeSet,
+    future,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use loadtest::{
+    error::LoadtestError,
+    stack::{Place, Plan, Target, api::ApiClient, drive, error::StackError, report::StackReport},
+};
+use local::{Application, Config, DataDir, Handle, Seams};
+use parking_lot::Mutex;
+use shared::{
+    service::tokens::{AccessTokens, SECRET_BYTES, TokenKeys},
+    store::{BatchGot, BatchWrite, Consistency, Item, Key, Outcome, Query, QueryPage, Store, StoreError, Table, Write},
+};
+use testkit::faults::{FaultyStore, StoreFaults};
+
+const PLAN: Plan =
+    Plan { followers: 120, posts: 2, rows_per_second: 100_000, at_once: 8, patience: Duration::from_secs(30) };
+
+/// A store that remembers every key that was ever written.
+#[derive(Debug)]
+struct Remembering {
+    inner: Arc<dyn Store>,
+    keys: Arc<Mutex<BTreeSet<(Table, Key)>>>,
+}
+
+#[async_trait]
+impl Store for Remembering {
+    async fn batch_write(&self, table: Table, writes: &[BatchWrite]) -> Result<Vec<BatchWrite>, StoreError> {
+        self.keys.lock().extend(writes.iter().map(|write| (table, write.key().clone())));
+        self.inner.batch_write(table, writes).await
+    }
+
+    async fn write(&self, table: Table, write: Write) -> Result<Outcome, StoreError> {
+        self.keys.lock().insert((table, write.key().clone()));
+        self.inner.write(table, write).await
+    }
+
+    async fn transact(&self, writes: Vec<(Table, Write)>) -> Result<Outcome, StoreError> {
+        self.keys.lock().extend(writes.iter().map(|(table, write)| (*table, write.key().clone())));
+        self.inner.transact(writes).await
+    }
+
+    async fn get(&self, table: Table, key: &Key, consistency: Consistency) -> Result<Option<Item>, StoreError> {
+        self.inner.get(table, key, consistency).await
+    }
+
+    async fn batch_get(&self, table: Table, keys: &[Key], consistency: Consistency) -> Result<BatchGot, StoreError> {
+        self.inner.batch_get(table, keys, consistency).await
+    }
+
+    async fn query(&self, query: &Query) -> Result<QueryPage, StoreError> {
+        self.inner.query(query).await
+    }
+
+    async fn durable(&self) -> Result<(), StoreError> {
+        self.inner.durable().await
+    }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.inner.probe().await
+    }
+}
+
+/// A store that nobody may write feed entries to.
+#[derive(Debug)]
+struct WithoutFeed(Arc<dyn Store>);
+
+#[async_trait]
+impl Store for WithoutFeed {
+    async fn batch_write(&self, table: Table, writes: &[BatchWrite]) -> Result<Vec<BatchWrite>, StoreError> {
+        match table {
+            Table::Feed => Err(StoreError::Rejected("no permission".into())),
+            _ => self.0.batch_write(table, writes).await,
+        }
+    }
+
+    async fn query(&self, query: &Query) -> Result<QueryPage, StoreError> {
+        self.0.query(query).await
+    }
+
+    async fn write(&self, _: Table, _: Write) -> Result<Outcome, StoreError> {
+        unreachable!("rows are written in batches")
+    }
+
+    async fn transact(&self, _: Vec<(Table, Write)>) -> Result<Outcome, StoreError> {
+        unreachable!("rows are written in batches")
+    }
+
+    async fn get(&self, _: Table, _: &Key, _: Consistency) -> Result<Option<Item>, StoreError> {
+        unreachable!("only the author's story is read")
+    }
+
+    async fn batch_get(&self, _: Table, _: &[Key], _: Consistency) -> Result<BatchGot, StoreError> {
+        unreachable!("only the author's story is read")
+    }
+
+    async fn durable(&self) -> Result<(), StoreError> {
+        self.0.durable().await
+    }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.0.probe().await
+    }
+}
+
+/// A process that plays the stack.
+struct Stack {
+    handle: Handle,
+    keys: Arc<Mutex<BTreeSet<(Table, Key)>>>,
+}
+
+impl Stack {
+    async fn start(seams: Seams) -> Self {
+        let keys: Arc<Mutex<BTreeSet<(Table, Key)>>> = Arc::default();
+        let remembered = Arc::clone(&keys);
+        let remember = move |inner| Arc::new(Remembering { inner, keys: Arc::clone(&remembered) }) as Arc<dyn Store>;
+        let seams = Seams { wrap_store: Some(Box::new(remember)), ..seams };
+        let handle = Application::build(Config::on_free_port(DataDir::Ephemeral), seams).await.unwrap().spawn();
+        Self { handle, keys }
+    }
+
+    fn target(&self) -> Target {
+        let services = self.handle.services();
+        let url = format!("http://{}/", self.handle.address()).parse().unwrap();
+        Target {
+            place: Place { store: Arc::clone(&services.store), queue: Arc::clone(&services.queue) },
+            tokens: services.accounts.access_tokens().clone(),
+            api: ApiClient::new(url).unwrap(),
+        }
+    }
+
+    async fn drive(&self, plan: Plan) -> Result<StackReport, LoadtestError> {
+        drive(&self.target(), plan, future::pending).await
+    }
+
+    /// Fails when a key that was written at some time holds something now. Ends the process.
+    async fn holds_nothing(self) {
+        let left = self.left().await;
+        self.handle.stop().await.unwrap();
+        assert_eq!(left, []);
+    }
+
+    async fn left(&self) -> Vec<(Table, Key)> {
+        let keys = self.keys.lock().clone();
+        assert!(!keys.is_empty(), "something was written");
+        let store = &self.handle.services().store;
+        let mut left = Vec::new();
+        for (table, key) in keys {
+            if store.get(table, &key, Consistency::Strong).await.unwrap().is_some() {
+                left.push((table, key));
+            }
+        }
+        left
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_feed_shows_every_post_once_and_nothing_is_left_behind() {
+    let stack = Stack::start(Seams::default()).await;
+    let report = stack.drive(PLAN).await.unwrap();
+    stack.holds_nothing().await;
+    assert_eq!((report.entries_expected, report.entries_found, report.duplicates), (240, 240, 0));
+    assert!(report.is_complete());
+    // A profile for each, two sides of each edge.
+    assert_eq!(report.rows_seeded, 121 + 2 * 120);
+    // A look at each feed for each post, and one in the check.
+    assert!(report.feed_reads >= 3 * 120, "{report}");
+    assert!(report.post_ms.max > 0.0 && report.fanout_ms.max > 0.0 && report.feed_read_ms.p99 > 0.0, "{report}");
+    assert!(report.cost.posts > 0.0 && report.cost.reads > 0.0 && report.cost.rows > 0.0, "{report}");
+    assert_eq!(report.not_removed, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_are_throttled_or_left_undone_are_written_and_removed_all_the_same() {
+    let stack = Stack::start(Seams::default()).await;
+    let mut target = stack.target();
+    let faults = StoreFaults { throttled: 0.3, unprocessed: 0.3, ..StoreFaults::default() };
+    let faulty = Arc::new(FaultyStore::new(target.place.store, faults, 7));
+    target.place.store = Arc::clone(&faulty) as Arc<dyn Store>;
+    let report = drive(&target, PLAN, future::pending).await.unwrap();
+    stack.holds_nothing().await;
+    assert!(report.is_complete(), "{report}");
+    assert_eq!((report.rows_seeded, report.not_removed.len()), (361, 0));
+    assert!(faulty.counts().throttled > 0 && faulty.counts().undone > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_removed_is_told() {
+    let stack = Stack::start(Seams::default()).await;
+    let mut target = stack.target();
+    target.place.store = Arc::new(WithoutFeed(Arc::clone(&target.place.store)));
+    let report = drive(&target, PLAN, future::pending).await.unwrap();
+    let left = stack.left().await;
+    stack.handle.stop().await.unwrap();
+    // The two posts in the followers' feeds and in the author's own.
+    assert_eq!(left.len(), 2 * 121);
+    assert_eq!(report.not_removed, ["242 rows of the feed table: the store refused the call: no permission"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stack_that_delivers_nothing_is_found_incomplete_and_is_cleaned() {
+    let stack = Stack::start(Seams { workers: false, sweep: false, ..Seams::default() }).await;
+    let report = stack.drive(Plan { patience: Duration::ZERO, ..PLAN }).await.unwrap();
+    // The first post is waited for in vain, and the second not made any more.
+    stack.holds_nothing().await;
+    assert_eq!((report.entries_expected, report.entries_found), (240, 0));
+    assert!(!report.is_complete());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupted_run_removes_what_is_there() {
+    let stack = Stack::start(Seams::default()).await;
+    let target = stack.target();
+    let once = AtomicBool::new(true);
+    // While feeds are being waited for, and not again.
+    let interrupt = || async {
+        while target.api.requests().reads == 0 {
+            tokio::task::yield_now().await;
+        }
+        if !once.swap(false, Ordering::SeqCst) {
+            future::pending::<()>().await;
+        }
+    };
+    let outcome = drive(&target, PLAN, interrupt).await;
+    assert!(matches!(outcome, Err(LoadtestError::Stack(StackError::Interrupted))), "{outcome:?}");
+    stack.handle.drain().await;
+    stack.holds_nothing().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_the_api_refuses_removes_what_it_seeded() {
+    let stack = Stack::start(Seams::default()).await;
+    let tokens = AccessTokens::new(&TokenKeys::new([7; SECRET_BYTES]));
+    let outcome = drive(&Target { tokens, ..stack.target() }, PLAN, future::pending).await;
+    let error = outcome.unwrap_err();
+    assert!(matches!(error, LoadtestError::Stack(StackError::Request(_))), "{error}");
+    stack.holds_nothing().await;
+}

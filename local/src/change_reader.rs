@@ -1,0 +1,127 @@
+//! What Lambda's mapping of a change stream does in the cloud: reads changes in their order, calls the handler with them,
+//! and goes on behind what it is done with.
+
+use std::{sync::Arc, time::Duration};
+
+use shared::{
+    changes::{Change, ChangeLog},
+    domain::Clock,
+    limits,
+};
+use stream_handler::{HandledBatch, StreamHandler};
+use tokio::{sync::watch, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, warn};
+
+use crate::event_source::{GRACE, pause_after};
+
+/// After this long the handling of a batch is ended, and all of it comes again: as long as the function has in the
+/// cloud. A handler that waits for a store gives up sooner.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The loop from the log of changes to their handler. There is one: changes are handled in their order.
+#[derive(Debug)]
+pub struct ChangeReader {
+    log: Arc<dyn ChangeLog>,
+    handler: StreamHandler,
+    clock: Clock,
+    timeout: Duration,
+    progress: watch::Sender<u64>,
+}
+
+/// How one batch went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// All of it is passed.
+    Done,
+    /// A part of it is passed; the rest comes again.
+    InPart,
+    /// All of it comes again.
+    Failed,
+}
+
+impl ChangeReader {
+    /// The loop from `log` to `handler`; `progress` is raised after each batch, when what is done is passed.
+    pub fn new(log: Arc<dyn ChangeLog>, handler: StreamHandler, clock: Clock, progress: watch::Sender<u64>) -> Self {
+        Self { log, handler, clock, timeout: TIMEOUT, progress }
+    }
+
+    /// The same with another time for a batch.
+    #[must_use]
+    pub fn with_timeout(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
+    }
+
+    /// Works until `stop`: then reads nothing more, and gives the batch under way ten seconds to end.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut failures = 0;
+        while let Some(changes) = stop.run_until_cancelled(self.read_some()).await {
+            let cut_short = async {
+                stop.cancelled().await;
+                tokio::time::sleep(GRACE).await;
+            };
+            let turn = tokio::select! {
+                turn = self.turn(changes) => turn,
+                () = cut_short => return warn!("The handling of changes was cut short; they come again"),
+            };
+            self.progress.send_modify(|turns| *turns = turns.wrapping_add(1));
+            failures = match turn {
+                Turn::Done => 0,
+                Turn::InPart => 1,
+                Turn::Failed => failures + 1,
+            };
+            if failures > 0 {
+                stop.run_until_cancelled(tokio::time::sleep(pause_after(failures - 1))).await;
+            }
+        }
+    }
+
+    /// Reads until there is something, with growing pauses while the log fails.
+    async fn read_some(&self) -> Vec<Change> {
+        let mut failures = 0;
+        loop {
+            match self.log.read(limits::MAX_CHANGES, limits::MAX_RECEIVE_WAIT).await {
+                Ok(changes) if changes.is_empty() => failures = 0,
+                Ok(changes) => return changes,
+                Err(error) => {
+                    warn!(%error, "The log of changes gave none");
+                    tokio::time::sleep(pause_after(failures)).await;
+                    failures += 1;
+                }
+            }
+        }
+    }
+
+    /// Handles a batch and passes what is done.
+    async fn turn(&self, changes: Vec<Change>) -> Turn {
+        let done = match self.handle(changes.clone()).await {
+            Some(HandledBatch { retry_from }) => retry_from.unwrap_or(changes.len()),
+            None => 0,
+        };
+        let Some(last) = done.checked_sub(1).and_then(|place| changes.get(place)) else { return Turn::Failed };
+        match self.log.pass(last).await {
+            Ok(()) if done == changes.len() => Turn::Done,
+            Ok(()) => Turn::InPart,
+            Err(error) => {
+                warn!(change.id = last.id, %error, "Changes that are done were not passed; they come again");
+                Turn::Failed
+            }
+        }
+    }
+
+    /// Calls the handler in a task of its own, so that a panic ends no more than the batch. The task is aborted when
+    /// this future is dropped. `None` when the batch failed as a whole.
+    async fn handle(&self, changes: Vec<Change>) -> Option<HandledBatch> {
+        let (first, batch) = (changes.first().map(|change| change.id.clone()).unwrap_or_default(), changes.len());
+        let mut task = JoinSet::new();
+        let (handler, now) = (self.handler.clone(), self.clock.now());
+        task.spawn(async move { handler.handle(changes, now).await });
+        let what = match tokio::time::timeout(self.timeout, task.join_next()).await {
+            Ok(Some(Ok(handled))) => return Some(handled),
+            Ok(_) => "panicked".to_owned(),
+            Err(_) => format!("was ended: it took longer than {} s", self.timeout.as_secs_f64()),
+        };
+        error!(change.id = first, batch, "The handler of changes {what}; its batch comes again");
+        None
+    }
+}

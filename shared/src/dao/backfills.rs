@@ -1,0 +1,105 @@
+//! Backfills that are not finished. A row is made in the follow's own transaction and goes in the one that finishes its
+//! backfill or ends the follow, so a crash in between leaves it behind, and the sweeper finds it.
+//!
+//! What is to be done says the follow edge itself ([`super::Window::Backfilling`]); a row only leads there.
+
+use std::sync::Arc;
+
+use tracing::error;
+
+use super::Follows;
+use crate::{
+    domain::{Timestamp, UserId},
+    keys,
+    store::{
+        Consistency, Item, MalformedItem, Order, Outcome, Projection, Query, SortRange, Store, StoreError, Table,
+        Write, with_retries,
+    },
+};
+
+const LEASE_UNTIL: &str = "lease_until";
+
+/// A backfill that is not finished.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PendingBackfill {
+    /// Into whose feed.
+    pub follower: UserId,
+    /// Whose posts.
+    pub followee: UserId,
+    /// Until when the call that made the follow is trusted to finish it.
+    pub lease_until: Timestamp,
+}
+
+/// Rows of unfinished backfills, in Social.
+#[derive(Debug, Clone)]
+pub struct Backfills {
+    store: Arc<dyn Store>,
+}
+
+impl Backfills {
+    /// Unfinished backfills in `store`.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store }
+    }
+
+    /// The write that makes a row.
+    pub(super) fn creation(follower: UserId, followee: UserId, lease_until: Timestamp) -> (Table, Write) {
+        let item =
+            Item::new(keys::backfill(follower, followee)).with(LEASE_UNTIL, lease_until.as_millis().cast_signed());
+        (Table::Social, Write::put(item))
+    }
+
+    /// The write that removes a row, if there is one.
+    pub fn removal(follower: UserId, followee: UserId) -> (Table, Write) {
+        (Table::Social, Write::delete(keys::backfill(follower, followee)))
+    }
+
+    /// The rows of one shard whose lease has ended by `now`. Reads the whole shard: it holds only follows that are
+    /// being made and those that a crash or an outage left. Read consistently.
+    pub async fn expired(&self, shard: u8, now: Timestamp) -> Result<Vec<PendingBackfill>, StoreError> {
+        let mut expired = Vec::new();
+        let mut start_after = None;
+        loop {
+            let query = Query {
+                table: Table::Social,
+                partition: keys::backfills_partition(shard),
+                range: SortRange::All,
+                order: Order::Ascending,
+                start_after,
+                limit: None,
+                consistency: Consistency::Strong,
+                projection: Projection::All,
+            };
+            let page = with_retries(|| self.store.query(&query)).await?;
+            for item in &page.items {
+                match backfill_from(item) {
+                    Ok(backfill) if backfill.lease_until <= now => expired.push(backfill),
+                    Ok(_) => {}
+                    // One that cannot be read must not hold up the others.
+                    Err(error) => error!(backfill = item.key.sort, %error, "The row of a backfill cannot be read"),
+                }
+            }
+            start_after = page.next;
+            if start_after.is_none() {
+                return Ok(expired);
+            }
+        }
+    }
+
+    /// Removes a row that leads nowhere: its follow is no more, or its backfill is finished. Refused when there is
+    /// something to finish after all.
+    pub async fn forget(&self, follower: UserId, followee: UserId) -> Result<Outcome, StoreError> {
+        let writes = vec![Follows::has_nothing_to_backfill(follower, followee), Self::removal(follower, followee)];
+        with_retries(|| self.store.transact(writes.clone())).await
+    }
+}
+
+fn backfill_from(item: &Item) -> Result<PendingBackfill, MalformedItem> {
+    let malformed = MalformedItem { attribute: "SK" };
+    let (follower, followee) = item.key.sort.split_once('#').ok_or(malformed)?;
+    Ok(PendingBackfill {
+        follower: follower.parse().map_err(|_| malformed)?,
+        followee: followee.parse().map_err(|_| malformed)?,
+        lease_until: Timestamp::from_millis(item.number(LEASE_UNTIL)?.cast_unsigned()),
+    })
+}

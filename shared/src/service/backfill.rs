@@ -1,0 +1,154 @@
+//! What a follow brings into the follower's feed: the followee's newest posts from before it.
+//!
+//! The edge is committed first, marked as being backfilled, with a row that leads the sweeper to it. Only then is the
+//! story read, consistently: what was published before the edge is in the story, what is published after it is fanned
+//! out to the edge. So nothing falls between, however the clocks stand. Each step may be done twice, by two at once or
+//! long after: entries are the same rows again, and only one ends the backfill of a follow.
+
+use std::sync::Arc;
+
+use tracing::{info, warn};
+
+use super::ServiceError;
+use crate::{
+    dao::{Backfills, Feeds, Follows, PendingBackfill, Posts, Window},
+    domain::{PostId, Timestamp, UserId},
+    limits,
+    store::{Store, StoreError},
+};
+
+/// Fewest posts of a story read at once. Without it a long run of deleted posts would be read one by one when one post
+/// is wanting.
+const MIN_READ: usize = 25;
+
+/// Brings posts from before a follow into the follower's feed.
+#[derive(Debug, Clone)]
+pub struct BackfillService {
+    follows: Follows,
+    backfills: Backfills,
+    posts: Posts,
+    feeds: Feeds,
+}
+
+impl BackfillService {
+    /// Backfills in `store`.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self {
+            follows: Follows::new(store.clone()),
+            backfills: Backfills::new(store.clone()),
+            posts: Posts::new(store.clone()),
+            feeds: Feeds::new(store),
+        }
+    }
+
+    /// Does the backfill of the follow with this marker. When another follow of the same two took its place meanwhile,
+    /// that one's.
+    pub async fn run(&self, follower: UserId, followee: UserId, marker: PostId) -> Result<(), ServiceError> {
+        let mut pending = Some(marker);
+        while let Some(marker) = pending {
+            let oldest = self.deliver(follower, followee, marker).await?;
+            if self.follows.finish_backfill(follower, followee, marker, oldest).await?.is_applied() {
+                break;
+            }
+            // Ended by another call, by a try of our own whose answer was lost, or with the follow.
+            pending = self.pending(follower, followee).await?;
+        }
+        Ok(())
+    }
+
+    /// Does the backfill of a follow if it is not finished. Returns whether it was not.
+    pub async fn resume(&self, follower: UserId, followee: UserId) -> Result<bool, ServiceError> {
+        match self.pending(follower, followee).await? {
+            Some(marker) => self.run(follower, followee, marker).await.map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    /// The marker of a follow that waits for its backfill.
+    async fn pending(&self, follower: UserId, followee: UserId) -> Result<Option<PostId>, StoreError> {
+        let edges = self.follows.edges_from(follower, &[followee]).await?;
+        Ok(match edges.get(&followee) {
+            Some(Window::Backfilling(marker)) => Some(*marker),
+            _ => None,
+        })
+    }
+
+    /// Puts into the feed what the story holds from the marker on, which may have been fanned out before the edge was
+    /// there, and the newest [`limits::BACKFILLED_POSTS`] living posts below it. Returns the oldest when the story goes
+    /// on behind it.
+    async fn deliver(
+        &self,
+        follower: UserId,
+        followee: UserId,
+        marker: PostId,
+    ) -> Result<Option<PostId>, ServiceError> {
+        let (mut wanting, mut after) = (limits::BACKFILLED_POSTS, None);
+        loop {
+            let page = self.posts.page_of_author(followee, after, page_size(wanting)).await?;
+            let (since, before) = page.items.split_at(page.items.partition_point(|post| *post >= marker));
+            let chosen = self.living(before, wanting).await?;
+            wanting -= chosen.len();
+            let oldest = chosen.last().copied();
+            self.feeds.put_for_reader(follower, &[since, &chosen].concat()).await?;
+            match page.next {
+                None => return Ok(None),
+                Some(_) if wanting == 0 => return Ok(oldest),
+                next => after = next,
+            }
+        }
+    }
+
+    /// The first `count` of these posts that are not deleted. Read consistently, or a post deleted a moment ago would
+    /// take the place of a living one.
+    async fn living(&self, posts: &[PostId], count: usize) -> Result<Vec<PostId>, StoreError> {
+        let stored = self.posts.get_all_strongly(posts).await?;
+        let is_living = |post: &PostId| stored.get(post).is_some_and(|stored| stored.live().is_some());
+        Ok(posts.iter().copied().filter(is_living).take(count).collect())
+    }
+
+    /// Finishes every backfill whose lease has ended by `now`. Returns how many were unfinished.
+    ///
+    /// One that fails is logged and does not hold up the others; the next sweep tries again.
+    ///
+    /// # Errors
+    /// When a shard of the rows cannot be read; the other shards were swept all the same.
+    pub async fn finish_expired(&self, now: Timestamp) -> Result<u64, ServiceError> {
+        let (mut finished, mut failed) = (0, None);
+        for shard in 0..limits::TASK_SHARDS {
+            match self.backfills.expired(shard, now).await {
+                Ok(expired) => finished += self.finish_each(&expired).await,
+                Err(error) => failed = Some(error),
+            }
+        }
+        failed.map_or(Ok(finished), |error| Err(error.into()))
+    }
+
+    async fn finish_each(&self, backfills: &[PendingBackfill]) -> u64 {
+        let mut finished = 0;
+        for PendingBackfill { follower, followee, .. } in backfills {
+            match self.finish(*follower, *followee).await {
+                Ok(true) => finished += 1,
+                Ok(false) => {}
+                Err(error) => {
+                    warn!(user.id = %follower, followee.id = %followee, %error, "A backfill could not be finished");
+                }
+            }
+        }
+        finished
+    }
+
+    async fn finish(&self, follower: UserId, followee: UserId) -> Result<bool, ServiceError> {
+        if self.resume(follower, followee).await? {
+            info!(user.id = %follower, followee.id = %followee, "A backfill that was left unfinished is finished");
+            return Ok(true);
+        }
+        // Refused: followed again between the two looks.
+        let _either_way = self.backfills.forget(follower, followee).await?;
+        Ok(false)
+    }
+}
+
+/// Posts to read when so many are wanting.
+fn page_size(wanting: usize) -> u32 {
+    u32::try_from(wanting.max(MIN_READ)).unwrap_or(u32::MAX)
+}

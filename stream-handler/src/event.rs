@@ -1,0 +1,181 @@
+//! What Lambda hands over: records of the change stream as `DynamoDB` writes them, and messages of ChangeQ.
+
+use aws_lambda_events::sqs::SqsEvent;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value as Json, json};
+use shared::{
+    changes::{Change, is_streamed},
+    domain::Timestamp,
+    store::{Attributes, Key, Table},
+    telemetry::names,
+};
+use tracing::error;
+
+use crate::StreamHandler;
+
+/// An event of either mapping.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// Of the change stream.
+    Stream(StreamEvent),
+    /// Of ChangeQ.
+    Queue(SqsEvent),
+}
+
+impl Event {
+    /// Reads an event. Its records say where they are from.
+    ///
+    /// # Errors
+    /// When it is neither; a record of the stream that cannot be read is none.
+    pub fn of(event: Json) -> Result<Self, serde_json::Error> {
+        if event["Records"][0]["eventSource"] == "aws:dynamodb" {
+            serde_json::from_value(event).map(Self::Stream)
+        } else {
+            serde_json::from_value(event).map(Self::Queue)
+        }
+    }
+}
+
+/// A batch of the change stream, oldest record first.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct StreamEvent {
+    #[serde(rename = "Records")]
+    records: Vec<Json>,
+}
+
+/// What Lambda is told: from which record on the batch is to come again. An empty list: it is done with.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StreamResponse {
+    batch_item_failures: Vec<FailedRecord>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct FailedRecord {
+    item_identifier: String,
+}
+
+impl StreamResponse {
+    fn retry_from(sequence_number: String) -> Self {
+        Self { batch_item_failures: vec![FailedRecord { item_identifier: sequence_number }] }
+    }
+}
+
+/// One record, as far as it is ours.
+#[derive(Deserialize)]
+struct Record {
+    #[serde(rename = "eventID")]
+    event_id: String,
+    dynamodb: Data,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Data {
+    keys: Keys,
+    #[serde(default)]
+    old_image: Option<Attributes>,
+    #[serde(default)]
+    new_image: Option<Attributes>,
+}
+
+#[derive(Deserialize)]
+struct Keys {
+    #[serde(rename = "PK")]
+    partition: Text,
+    #[serde(rename = "SK")]
+    sort: Text,
+}
+
+#[derive(Deserialize)]
+struct Text {
+    #[serde(rename = "S")]
+    text: String,
+}
+
+impl From<Record> for Change {
+    fn from(record: Record) -> Self {
+        let Data { keys, old_image, new_image } = record.dynamodb;
+        let key = Key { partition: keys.partition.text, sort: keys.sort.text };
+        Self { id: record.event_id, key, before: old_image.map(without_key), after: new_image.map(without_key) }
+    }
+}
+
+/// In the stream the key is an attribute as any other.
+fn without_key(mut image: Attributes) -> Attributes {
+    image.remove("PK");
+    image.remove("SK");
+    image
+}
+
+/// The number that Lambda goes on from; when it is missing, the empty one, which is the whole batch.
+fn sequence_number(record: &Json) -> String {
+    record["dynamodb"]["SequenceNumber"].as_str().unwrap_or_default().to_owned()
+}
+
+/// When the record was made, in seconds since the epoch.
+fn made_at(record: &Json) -> Option<f64> {
+    record["dynamodb"]["ApproximateCreationDateTime"].as_f64()
+}
+
+impl StreamHandler {
+    /// Applies a batch of the stream. A record that cannot be read is on ChangeDLQ, as it is, when it counts as done.
+    pub async fn handle_stream(&self, event: StreamEvent, now: Timestamp) -> StreamResponse {
+        note_age(&event, now);
+        let mut run = Run::default();
+        for record in event.records {
+            let sequence_number = sequence_number(&record);
+            match Record::deserialize(&record) {
+                Ok(read) => run.add(sequence_number, read.into()),
+                Err(error) => {
+                    if let Some(from) = self.handle_run(&mut run, now).await {
+                        return StreamResponse::retry_from(from);
+                    }
+                    if !self.put_record_aside(&record, &error).await {
+                        return StreamResponse::retry_from(sequence_number);
+                    }
+                }
+            }
+        }
+        self.handle_run(&mut run, now).await.map(StreamResponse::retry_from).unwrap_or_default()
+    }
+
+    /// Handles and empties a run. Where to go on from, unless it is done with.
+    async fn handle_run(&self, run: &mut Run, now: Timestamp) -> Option<String> {
+        let Run { sequence_numbers, changes } = std::mem::take(run);
+        let handled = self.handle(changes, now).await;
+        handled.retry_from.and_then(|place| sequence_numbers.into_iter().nth(place))
+    }
+
+    async fn put_record_aside(&self, record: &Json, reason: &serde_json::Error) -> bool {
+        let id = record["eventID"].as_str().unwrap_or_default();
+        error!(change.id = id, error = %reason, "The record of change {id} cannot be read; it goes to ChangeDLQ");
+        let letter = json!({ "type": "unreadable_record", "v": 1, "record": record, "error": reason.to_string() });
+        self.put_on_dead_letters(id, letter.to_string(), "changes".to_owned()).await
+    }
+}
+
+/// Records one after another that can be read.
+#[derive(Default)]
+struct Run {
+    sequence_numbers: Vec<String>,
+    changes: Vec<Change>,
+}
+
+impl Run {
+    /// The mapping filters what is not streamed; a mapping that does not must not change what is counted.
+    fn add(&mut self, sequence_number: String, change: Change) {
+        if is_streamed(Table::Social, &change.key.partition) {
+            self.sequence_numbers.push(sequence_number);
+            self.changes.push(change);
+        }
+    }
+}
+
+fn note_age(event: &StreamEvent, now: Timestamp) {
+    let Some(oldest) = event.records.iter().filter_map(made_at).reduce(f64::min) else { return };
+    #[expect(clippy::cast_precision_loss, reason = "exact for 285,000 years")]
+    let now = now.as_millis() as f64 / 1_000.0;
+    metrics::gauge!(names::CHANGES_OLDEST_SECONDS).set((now - oldest).max(0.0));
+}

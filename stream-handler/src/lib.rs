@@ -1,0 +1,199 @@
+//! `Social's change stream, ChangeQ -> [stream-handler] -> Social`: turns changes into counts and notifications.
+//!
+//! - [`StreamHandler`]: one batch of changes, in order; what comes again, what goes to ChangeDLQ. In one process a loop
+//!   over the change log calls it.
+//! - [`event`]: what Lambda hands over: records of the stream, and messages of ChangeQ.
+
+#[cfg(feature = "lambda")]
+pub mod config;
+pub mod event;
+
+use std::{fmt, panic::AssertUnwindSafe, slice, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+use futures::FutureExt as _;
+use shared::{
+    batch::{BatchDriver, RetryPauses},
+    changes::Change,
+    domain::Timestamp,
+    messages::ChangeMessage,
+    queue::{OutgoingMessage, Queue, QueueName, send_all},
+    service::{
+        ServiceError,
+        changes::{Applied, ChangeService},
+    },
+    telemetry::{chain, names},
+};
+use tracing::{error, warn};
+
+/// Characters that SQS takes in a message's group.
+const MAX_GROUP_CHARS: usize = 128;
+
+/// What applies changes: [`ChangeService`], or what a test puts in its place to have one fail.
+#[async_trait]
+pub trait Apply: Send + Sync + fmt::Debug + 'static {
+    /// Applies changes; answers what became of each, in their order.
+    async fn apply(&self, changes: &[Change], now: Timestamp) -> Vec<Applied>;
+}
+
+#[async_trait]
+impl Apply for ChangeService {
+    async fn apply(&self, changes: &[Change], now: Timestamp) -> Vec<Applied> {
+        Self::apply(self, changes, now).await
+    }
+}
+
+/// What became of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub struct HandledBatch {
+    /// The place of the first change that is to come again, with all behind it; `None` when the whole batch is done
+    /// with. Later changes of the same item may have been applied already: whoever applies knows what was.
+    pub retry_from: Option<usize>,
+}
+
+impl HandledBatch {
+    const DONE: Self = Self { retry_from: None };
+
+    const fn retry_from(place: usize) -> Self {
+        Self { retry_from: Some(place) }
+    }
+}
+
+/// Handles batches of changes and messages of ChangeQ.
+#[derive(Debug, Clone)]
+pub struct StreamHandler {
+    changes: Arc<dyn Apply>,
+    queue: Arc<dyn Queue>,
+    driver: BatchDriver,
+}
+
+impl StreamHandler {
+    /// A handler that applies by `changes`, puts what can never be applied on ChangeDLQ of `queue`, and makes failed
+    /// messages of ChangeQ visible again there.
+    pub fn new(changes: Arc<dyn Apply>, queue: Arc<dyn Queue>, pauses: RetryPauses) -> Self {
+        // One record at a time: changes of one item would only get into each other's way.
+        let driver = BatchDriver::new(Arc::clone(&queue), QueueName::ChangeQ, pauses, 1);
+        Self { changes, queue, driver }
+    }
+
+    /// Applies a batch. What can never be applied is on ChangeDLQ when it counts as done.
+    pub async fn handle(&self, changes: Vec<Change>, now: Timestamp) -> HandledBatch {
+        if changes.is_empty() {
+            return HandledBatch::DONE;
+        }
+        let outcomes = self.outcomes(&changes, now).await;
+        let (known, all) = (outcomes.len(), changes.len());
+        for (place, (change, outcome)) in changes.into_iter().zip(outcomes).enumerate() {
+            let is_done = match outcome {
+                Outcome::Done => {
+                    count("done");
+                    true
+                }
+                Outcome::Retry(error) => {
+                    warn!(change.id, %error, "Change {} was not applied; it comes again", change.id);
+                    false
+                }
+                Outcome::Poison(error) => self.put_aside(change, error).await,
+            };
+            if !is_done {
+                count("retried");
+                return HandledBatch::retry_from(place);
+            }
+        }
+        // What nothing was said of is not done.
+        if known < all { HandledBatch::retry_from(known) } else { HandledBatch::DONE }
+    }
+
+    /// Applies changes that an operator sent back from ChangeDLQ; what failed is in the answer.
+    pub async fn handle_queue(&self, event: SqsEvent, now: Timestamp) -> SqsBatchResponse {
+        self.driver.drive(event, ChangeMessage::decode, |message| self.apply_again(message.into_change(), now)).await
+    }
+
+    async fn apply_again(&self, change: Change, now: Timestamp) -> Result<(), ServiceError> {
+        match self.changes.apply(slice::from_ref(&change), now).await.pop() {
+            Some(Applied::Done) => Ok(()),
+            Some(Applied::Retry(error) | Applied::Poison(error)) => Err(error),
+            None => Err(ServiceError::Busy { retry_after: Duration::ZERO }),
+        }
+    }
+
+    /// What became of each change. May end with one that is to come again.
+    async fn outcomes(&self, changes: &[Change], now: Timestamp) -> Vec<Outcome> {
+        match self.attempt(changes, now).await {
+            Ok(applied) => applied.into_iter().map(Outcome::from).collect(),
+            Err(Panicked) => self.one_by_one(changes, now).await,
+        }
+    }
+
+    /// Finds out whose fault a panic was. What was applied before it is not applied again.
+    async fn one_by_one(&self, changes: &[Change], now: Timestamp) -> Vec<Outcome> {
+        let mut outcomes = Vec::with_capacity(changes.len());
+        for change in changes {
+            let outcome = match self.attempt(slice::from_ref(change), now).await {
+                Ok(mut applied) => applied.pop().map(Outcome::from),
+                Err(Panicked) => Some(Outcome::Poison("applying it panicked".to_owned())),
+            };
+            let Some(outcome) = outcome else { break };
+            let comes_again = matches!(outcome, Outcome::Retry(_));
+            outcomes.push(outcome);
+            if comes_again {
+                break;
+            }
+        }
+        outcomes
+    }
+
+    async fn attempt(&self, changes: &[Change], now: Timestamp) -> Result<Vec<Applied>, Panicked> {
+        // Nothing of a batch outlives it, so a panic leaves no state of ours behind.
+        let applied = AssertUnwindSafe(async { self.changes.apply(changes, now).await }).catch_unwind().await;
+        applied.map_err(|_panic| Panicked)
+    }
+
+    /// Puts a change that can never be applied on ChangeDLQ. Whether it is there.
+    async fn put_aside(&self, change: Change, reason: String) -> bool {
+        let (id, group) = (change.id.clone(), group_of(&change.key.partition));
+        error!(change.id = id, error = reason, "Change {id} cannot be applied; it goes to ChangeDLQ");
+        self.put_on_dead_letters(&id, ChangeMessage::of(change, reason).encode(), group).await
+    }
+
+    async fn put_on_dead_letters(&self, id: &str, body: String, group: String) -> bool {
+        let letter = OutgoingMessage { body, group, delay: Duration::ZERO };
+        if let Err(error) = send_all(self.queue.as_ref(), QueueName::ChangeDlq, vec![letter]).await {
+            error!(change.id = id, error = chain(&error), "ChangeDLQ does not take change {id}; it comes again");
+            return false;
+        }
+        count("poison");
+        true
+    }
+}
+
+struct Panicked;
+
+/// What became of one change, errors in words.
+enum Outcome {
+    Done,
+    Retry(String),
+    Poison(String),
+}
+
+impl From<Applied> for Outcome {
+    fn from(applied: Applied) -> Self {
+        match applied {
+            Applied::Done => Self::Done,
+            Applied::Retry(error) => Self::Retry(chain(&error)),
+            Applied::Poison(error) => Self::Poison(chain(&error)),
+        }
+    }
+}
+
+fn count(outcome: &'static str) {
+    metrics::counter!(names::CHANGES, "outcome" => outcome).increment(1);
+}
+
+/// A dead letter's group is its item's partition where SQS takes that, so that an operator sees what it is about.
+fn group_of(partition: &str) -> String {
+    let fits = partition.len() <= MAX_GROUP_CHARS && partition.bytes().all(|byte| byte.is_ascii_graphic());
+    if fits { partition.to_owned() } else { "changes".to_owned() }
+}

@@ -1,0 +1,39 @@
+//! The Lambda function behind Social's change stream and ChangeQ: telemetry, configuration, clients, run.
+
+use std::{process::ExitCode, sync::Arc};
+
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use serde_json::Value;
+use shared::{
+    aws::{DynamoStore, SqsOptions, SqsQueue, config as aws, emf::FunctionMetrics, function},
+    batch::RetryPauses,
+    domain::{Clock, IdGenerator},
+    service::changes::ChangeService,
+};
+use stream_handler::{StreamHandler, config::Config, event::Event};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    function::run(serve).await
+}
+
+async fn serve() -> Result<(), Error> {
+    let metrics = FunctionMetrics::install();
+    let config = Config::from_lookup(aws::environment)?;
+    let sdk = aws::load_sdk_config().await;
+    let store = Arc::new(DynamoStore::new(&aws::dynamodb_client(&sdk), config.tables));
+    let queue =
+        Arc::new(SqsQueue::new(&aws::sqs_client(&sdk), config.queues, SqsOptions::default()).beginning_traces());
+    function::warm_up(&store, Some(&queue)).await;
+
+    let changes = ChangeService::new(store, Arc::new(IdGenerator::new()));
+    let handler = &StreamHandler::new(Arc::new(changes), queue, RetryPauses::default());
+    let handle = |event: LambdaEvent<Value>| async move {
+        let now = Clock::System.now();
+        Ok::<Value, Error>(match Event::of(event.payload)? {
+            Event::Stream(event) => serde_json::to_value(handler.handle_stream(event, now).await)?,
+            Event::Queue(event) => serde_json::to_value(handler.handle_queue(event, now).await)?,
+        })
+    };
+    lambda_runtime::run(metrics.flushed_after(service_fn(handle))).await
+}

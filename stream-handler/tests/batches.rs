@@ -1,0 +1,375 @@
+//! Batches through the handler: what is done with, what comes again, what becomes a dead letter.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
+use parking_lot::Mutex;
+use serde_json::{Value as Json, json};
+use shared::{
+    batch::RetryPauses,
+    changes::Change,
+    domain::Timestamp,
+    embedded::{EmbeddedQueue, Engine, EngineOptions, QueueSettingsOf},
+    messages::ChangeMessage,
+    queue::{
+        OutgoingMessage, Queue, QueueDepth, QueueError,
+        QueueName::{self, ChangeDlq, ChangeQ},
+        Receipt, ReceivedMessage,
+    },
+    service::changes::Applied,
+    store::{Item, Key, MalformedItem, StoreError},
+};
+use stream_handler::{
+    Apply, HandledBatch, StreamHandler,
+    event::{Event, StreamEvent},
+};
+
+const NOW: Timestamp = Timestamp::from_millis(1_763_700_000_000);
+const DONE: HandledBatch = HandledBatch { retry_from: None };
+
+/// What is to become of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Throttled,
+    Malformed,
+    Panic,
+    /// The answer says nothing of it, nor of any behind it.
+    Forgotten,
+}
+
+/// Applies everything but what is to fail.
+#[derive(Debug, Default)]
+struct Script {
+    fates: Mutex<HashMap<String, Fate>>,
+    applied: Mutex<Vec<String>>,
+}
+
+#[async_trait]
+impl Apply for Script {
+    async fn apply(&self, changes: &[Change], _: Timestamp) -> Vec<Applied> {
+        let mut outcomes = Vec::new();
+        for change in changes {
+            let fate = self.fates.lock().get(&change.id).copied();
+            outcomes.push(match fate {
+                None => {
+                    self.applied.lock().push(change.id.clone());
+                    Applied::Done
+                }
+                Some(Fate::Throttled) => Applied::Retry(StoreError::Throttled.into()),
+                Some(Fate::Malformed) => {
+                    Applied::Poison(StoreError::Malformed(MalformedItem { attribute: "author_id" }).into())
+                }
+                Some(Fate::Panic) => panic!("as the test wants"),
+                Some(Fate::Forgotten) => return outcomes,
+            });
+        }
+        outcomes
+    }
+}
+
+/// A queue that can be told to take nothing.
+#[derive(Debug)]
+struct Stubborn {
+    queue: EmbeddedQueue,
+    refuses: Mutex<HashSet<QueueName>>,
+}
+
+#[async_trait]
+impl Queue for Stubborn {
+    async fn send(&self, name: QueueName, messages: Vec<OutgoingMessage>) -> Result<Vec<OutgoingMessage>, QueueError> {
+        if self.refuses.lock().contains(&name) {
+            return Err(QueueError::Rejected("as the test wants".into()));
+        }
+        self.queue.send(name, messages).await
+    }
+
+    async fn receive(
+        &self,
+        name: QueueName,
+        max: usize,
+        wait: Duration,
+        visibility: Option<Duration>,
+    ) -> Result<Vec<ReceivedMessage>, QueueError> {
+        self.queue.receive(name, max, wait, visibility).await
+    }
+
+    async fn delete(&self, name: QueueName, receipts: Vec<Receipt>) -> Result<Vec<Receipt>, QueueError> {
+        self.queue.delete(name, receipts).await
+    }
+
+    async fn change_visibility(
+        &self,
+        name: QueueName,
+        changes: Vec<(Receipt, Duration)>,
+    ) -> Result<Vec<Receipt>, QueueError> {
+        self.queue.change_visibility(name, changes).await
+    }
+
+    async fn depth(&self, name: QueueName) -> Result<QueueDepth, QueueError> {
+        self.queue.depth(name).await
+    }
+}
+
+struct Fixture {
+    script: Arc<Script>,
+    queue: Arc<Stubborn>,
+    handler: StreamHandler,
+    _folder: tempfile::TempDir,
+}
+
+impl Fixture {
+    fn new(fates: &[(&str, Fate)]) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let engine = Engine::open(EngineOptions::at(folder.path())).expect("an engine");
+        let queue = EmbeddedQueue::open(engine, QueueSettingsOf::default()).expect("a queue");
+        let queue = Arc::new(Stubborn { queue, refuses: Mutex::default() });
+        let fates = fates.iter().map(|(id, fate)| ((*id).to_owned(), *fate)).collect();
+        let script = Arc::new(Script { fates: Mutex::new(fates), applied: Mutex::default() });
+        let handler = StreamHandler::new(script.clone(), queue.clone(), RetryPauses::default());
+        Self { script, queue, handler, _folder: folder }
+    }
+
+    async fn handle(&self, ids: &[&str]) -> HandledBatch {
+        self.handler.handle(ids.iter().map(|id| change(id)).collect(), NOW).await
+    }
+
+    fn applied(&self) -> Vec<String> {
+        self.script.applied.lock().clone()
+    }
+
+    /// All dead letters, as JSON.
+    async fn letters(&self) -> Vec<Json> {
+        let received = self.queue.receive(ChangeDlq, 10, Duration::ZERO, None).await.expect("received");
+        received.iter().map(|message| serde_json::from_str(&message.body).expect("JSON")).collect()
+    }
+}
+
+fn change(id: &str) -> Change {
+    let key = Key { partition: format!("POST#{id}"), sort: "POST".to_owned() };
+    let image = |n: i64| Some(Item::new(key.clone()).with("n", n).attributes);
+    Change { id: id.to_owned(), key: key.clone(), before: image(1), after: image(2) }
+}
+
+#[tokio::test]
+async fn a_batch_that_passes_is_done_with() {
+    let fixture = Fixture::new(&[]);
+    assert_eq!(fixture.handle(&["a", "b"]).await, DONE);
+    assert_eq!(fixture.handle(&[]).await, DONE);
+    assert_eq!(fixture.applied(), ["a", "b"]);
+}
+
+#[tokio::test]
+async fn from_the_first_change_that_is_throttled_on_all_come_again() {
+    let fixture = Fixture::new(&[("b", Fate::Throttled), ("d", Fate::Throttled)]);
+    assert_eq!(fixture.handle(&["a", "b", "c", "d"]).await, HandledBatch { retry_from: Some(1) });
+    fixture.script.fates.lock().clear();
+    assert_eq!(fixture.handle(&["b", "c", "d"]).await, DONE);
+    assert_eq!(fixture.letters().await, [Json::Null; 0]);
+}
+
+#[tokio::test]
+async fn what_nothing_is_said_of_comes_again() {
+    let fixture = Fixture::new(&[("c", Fate::Forgotten)]);
+    assert_eq!(fixture.handle(&["a", "b", "c", "d"]).await, HandledBatch { retry_from: Some(2) });
+}
+
+#[tokio::test]
+async fn what_can_never_be_applied_is_a_dead_letter_with_its_images_and_keeps_no_other_back() {
+    let fixture = Fixture::new(&[("b", Fate::Malformed)]);
+    assert_eq!(fixture.handle(&["a", "b", "c"]).await, DONE);
+    assert_eq!(fixture.applied(), ["a", "c"]);
+    let letters = fixture.queue.receive(ChangeDlq, 10, Duration::ZERO, None).await.expect("received");
+    assert_eq!(letters.len(), 1);
+    assert_eq!(letters[0].group, "POST#b");
+    let message = ChangeMessage::decode(&letters[0].body).expect("a change");
+    assert!(message.error.contains("author_id"), "{}", message.error);
+    assert_eq!(message.into_change(), change("b"));
+}
+
+#[tokio::test]
+async fn a_change_that_panics_is_a_dead_letter_and_the_others_of_its_batch_are_applied() {
+    let fixture = Fixture::new(&[("b", Fate::Panic), ("c", Fate::Malformed)]);
+    assert_eq!(fixture.handle(&["a", "b", "c", "d"]).await, DONE);
+    let applied: HashSet<String> = fixture.applied().into_iter().collect();
+    assert_eq!(applied, HashSet::from(["a".to_owned(), "d".to_owned()]));
+    let ids: Vec<Json> = fixture.letters().await.into_iter().map(|letter| letter["id"].clone()).collect();
+    assert_eq!(ids, ["b", "c"]);
+}
+
+#[tokio::test]
+async fn behind_a_panic_a_throttled_change_comes_again_with_all_behind_it() {
+    let fixture = Fixture::new(&[("b", Fate::Panic), ("c", Fate::Throttled)]);
+    assert_eq!(fixture.handle(&["a", "b", "c", "d"]).await, HandledBatch { retry_from: Some(2) });
+    assert_eq!(fixture.letters().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_change_whose_dead_letter_is_not_taken_comes_again() {
+    let fixture = Fixture::new(&[("b", Fate::Malformed)]);
+    fixture.queue.refuses.lock().insert(ChangeDlq);
+    assert_eq!(fixture.handle(&["a", "b", "c"]).await, HandledBatch { retry_from: Some(1) });
+    fixture.queue.refuses.lock().clear();
+    assert_eq!(fixture.handle(&["b", "c"]).await, DONE);
+    assert_eq!(fixture.letters().await.len(), 1);
+}
+
+#[tokio::test]
+async fn what_comes_again_anyway_is_no_dead_letter_yet() {
+    let fixture = Fixture::new(&[("a", Fate::Throttled), ("b", Fate::Malformed)]);
+    assert_eq!(fixture.handle(&["a", "b"]).await, HandledBatch { retry_from: Some(0) });
+    assert_eq!(fixture.letters().await, [Json::Null; 0]);
+}
+
+#[tokio::test]
+async fn a_group_that_sqs_would_not_take_is_left_out() {
+    let fixture = Fixture::new(&[("long", Fate::Malformed), ("ümlaut", Fate::Malformed)]);
+    let long = Change { key: Key { partition: "POST#".repeat(100), sort: "s".to_owned() }, ..change("long") };
+    assert_eq!(fixture.handler.handle(vec![long, change("ümlaut")], NOW).await, DONE);
+    let letters = fixture.queue.receive(ChangeDlq, 10, Duration::ZERO, None).await.expect("received");
+    assert_eq!(letters.iter().map(|letter| letter.group.as_str()).collect::<Vec<_>>(), ["changes", "changes"]);
+}
+
+// --- ChangeQ.
+
+fn event_of(messages: &[ReceivedMessage]) -> SqsEvent {
+    let mut event = SqsEvent::default();
+    for message in messages {
+        let mut record = SqsMessage::default();
+        record.message_id = Some(message.message_id.clone());
+        record.receipt_handle = Some(message.receipt.clone());
+        record.body = Some(message.body.clone());
+        event.records.push(record);
+    }
+    event
+}
+
+#[tokio::test]
+async fn redriven_changes_are_applied_and_what_fails_comes_again() {
+    let fixture = Fixture::new(&[("b", Fate::Malformed), ("c", Fate::Throttled), ("d", Fate::Panic)]);
+    let bodies = ["a", "b", "c", "d"].map(|id| ChangeMessage::of(change(id), "as before".to_owned()).encode());
+    let messages = bodies.into_iter().chain(["no change".to_owned()]).map(|body| OutgoingMessage {
+        body,
+        group: "g".to_owned(),
+        delay: Duration::ZERO,
+    });
+    fixture.queue.send(ChangeQ, messages.collect()).await.expect("sent");
+    let received = fixture.queue.receive(ChangeQ, 10, Duration::ZERO, None).await.expect("received");
+    let response = fixture.handler.handle_queue(event_of(&received), NOW).await;
+    let failed: HashSet<&str> = response.batch_item_failures.iter().map(|it| it.item_identifier.as_str()).collect();
+    assert_eq!(failed, received[1..].iter().map(|message| message.message_id.as_str()).collect());
+    assert_eq!(fixture.applied(), ["a"]);
+}
+
+// --- The stream, as Lambda hands it over.
+
+fn record(id: &str, sequence: u64) -> Json {
+    json!({
+        "eventID": id,
+        "eventName": "MODIFY",
+        "eventVersion": "1.1",
+        "eventSource": "aws:dynamodb",
+        "awsRegion": "eu-central-1",
+        "dynamodb": {
+            "ApproximateCreationDateTime": 1_763_699_990,
+            "Keys": {"PK": {"S": format!("POST#{id}")}, "SK": {"S": "POST"}},
+            "OldImage": {"PK": {"S": format!("POST#{id}")}, "SK": {"S": "POST"}, "n": {"N": "1"}},
+            "NewImage": {"PK": {"S": format!("POST#{id}")}, "SK": {"S": "POST"}, "n": {"N": "2"}},
+            "SequenceNumber": sequence.to_string(),
+            "SizeBytes": 80,
+            "StreamViewType": "NEW_AND_OLD_IMAGES"
+        },
+        "eventSourceARN": "arn:aws:dynamodb:eu-central-1:000000000000:table/Social/stream/2025-11-21T00:00:00.000"
+    })
+}
+
+fn stream(records: &[Json]) -> StreamEvent {
+    match Event::of(json!({ "Records": records })).expect("an event") {
+        Event::Stream(event) => event,
+        Event::Queue(_) => panic!("an event of the stream"),
+    }
+}
+
+async fn handled(fixture: &Fixture, records: &[Json]) -> Json {
+    serde_json::to_value(fixture.handler.handle_stream(stream(records), NOW).await).expect("JSON")
+}
+
+#[tokio::test]
+async fn records_of_the_stream_are_the_changes_of_the_log() {
+    let fixture = Fixture::new(&[("a", Fate::Malformed)]);
+    assert_eq!(handled(&fixture, &[record("a", 1)]).await, json!({"batchItemFailures": []}));
+    let letter = fixture.letters().await.remove(0).to_string();
+    assert_eq!(ChangeMessage::decode(&letter).expect("a change").into_change(), change("a"));
+}
+
+#[tokio::test]
+async fn the_sample_event_is_a_change() {
+    let fixture = Fixture::new(&[]);
+    let event: Json = serde_json::from_str(include_str!("../../events/stream-handler.json")).expect("JSON");
+    let records = event["Records"].as_array().expect("records").clone();
+    assert_eq!(handled(&fixture, &records).await, json!({"batchItemFailures": []}));
+    assert_eq!(fixture.applied(), ["c4ca4238a0b923820dcc509a6f75849b"]);
+}
+
+#[tokio::test]
+async fn what_is_made_and_what_expires_lacks_an_image() {
+    let fixture = Fixture::new(&[("made", Fate::Malformed), ("gone", Fate::Malformed)]);
+    let (mut made, mut gone) = (record("made", 1), record("gone", 2));
+    made["dynamodb"].as_object_mut().expect("an object").remove("OldImage");
+    gone["dynamodb"].as_object_mut().expect("an object").remove("NewImage");
+    gone["userIdentity"] = json!({"type": "Service", "principalId": "dynamodb.amazonaws.com"});
+    assert_eq!(handled(&fixture, &[made, gone]).await, json!({"batchItemFailures": []}));
+    let letters = fixture.letters().await;
+    assert_eq!((&letters[0]["before"], &letters[0]["after"]["n"]["N"]), (&Json::Null, &json!("2")));
+    assert_eq!((&letters[1]["before"]["n"]["N"], &letters[1]["after"]), (&json!("1"), &Json::Null));
+}
+
+#[tokio::test]
+async fn lambda_goes_on_from_the_sequence_number_of_the_first_that_failed() {
+    let fixture = Fixture::new(&[("c", Fate::Throttled)]);
+    let records = ["a", "b", "c", "d"].iter().zip(100..).map(|(id, sequence)| record(id, sequence));
+    let answer = handled(&fixture, &records.collect::<Vec<_>>()).await;
+    assert_eq!(answer, json!({"batchItemFailures": [{"itemIdentifier": "102"}]}));
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_read_is_a_dead_letter_as_it_is() {
+    let fixture = Fixture::new(&[("c", Fate::Throttled)]);
+    let mut odd = record("b", 101);
+    odd["dynamodb"]["NewImage"]["n"] = json!({"L": []});
+    let records = [record("a", 100), odd.clone(), record("c", 102)];
+    let answer = handled(&fixture, &records).await;
+    assert_eq!(answer, json!({"batchItemFailures": [{"itemIdentifier": "102"}]}));
+    assert_eq!(fixture.letters().await[0]["record"], odd);
+
+    fixture.queue.refuses.lock().insert(ChangeDlq);
+    let answer = handled(&fixture, &records).await;
+    assert_eq!(answer, json!({"batchItemFailures": [{"itemIdentifier": "101"}]}));
+
+    fixture.script.fates.lock().insert("a".to_owned(), Fate::Throttled);
+    let answer = handled(&fixture, &records).await;
+    assert_eq!(answer, json!({"batchItemFailures": [{"itemIdentifier": "100"}]}));
+}
+
+#[tokio::test]
+async fn records_of_items_that_are_not_streamed_are_passed_over() {
+    let fixture = Fixture::new(&[("c", Fate::Throttled)]);
+    let mut counts = record("b", 101);
+    counts["dynamodb"]["Keys"]["PK"]["S"] = json!("COUNTS#b");
+    let answer = handled(&fixture, &[record("a", 100), counts, record("c", 102)]).await;
+    assert_eq!(answer, json!({"batchItemFailures": [{"itemIdentifier": "102"}]}));
+    assert_eq!(fixture.applied(), ["a"]);
+}
+
+#[test]
+fn an_event_of_the_queue_is_told_from_one_of_the_stream() {
+    let body = ChangeMessage::of(change("a"), String::new()).encode();
+    let event = json!({"Records": [{"messageId": "m", "eventSource": "aws:sqs", "body": body, "attributes": {}, "messageAttributes": {}}]});
+    let Ok(Event::Queue(event)) = Event::of(event) else { panic!("an event of the queue") };
+    assert_eq!(event.records[0].message_id.as_deref(), Some("m"));
+    assert!(Event::of(json!({"source": "aws.events"})).is_err());
+}

@@ -1,0 +1,401 @@
+//! The contract of [`ChangeLog`]: one check per fact, on a store and the log of what is written to it.
+//!
+//! Shaped by DynamoDB Streams: a check waits for what must come, and looks at each item's changes by themselves, as
+//! between items no order is promised.
+
+use std::{any::Any, collections::BTreeMap, fmt, sync::Arc, time::Duration};
+
+use shared::{
+    changes::{Change, ChangeLog},
+    limits,
+    store::{Attributes, BatchWrite, Changes, Condition, Item, Key, Outcome, Store, Table, Value, Write},
+};
+
+/// Makes a test of each check of the change log's contract. The argument is an expression of a future of a
+/// [`ChangesHarness`](crate::contract::changes::ChangesHarness), evaluated once per test.
+#[macro_export]
+macro_rules! changes_contract {
+    ($harness:expr) => {
+        $crate::contract_tests! { changes, $harness,
+            a_new_log_is_empty
+            a_put_an_update_and_a_delete_have_their_images
+            every_kind_of_value_is_in_an_image
+            unconditional_writes_have_their_old_images_too
+            a_batch_and_a_transaction_log_each_of_their_writes
+            a_write_that_changes_nothing_is_no_change
+            a_refused_write_is_no_change
+            items_that_are_not_streamed_have_no_changes
+            what_is_not_passed_is_read_again_and_the_same
+            what_is_passed_does_not_come_again
+            passing_again_or_something_older_passes_nothing_more
+            a_read_gives_no_more_than_asked_for
+            a_read_that_waits_gets_what_is_written_meanwhile
+            an_items_changes_come_in_the_order_of_its_writes
+            concurrent_writes_of_one_item_make_one_chain
+            no_two_changes_have_the_same_id
+            what_is_not_passed_is_there_after_a_restart
+            what_is_passed_stays_away_after_a_restart
+            ids_are_not_given_again_after_a_restart
+        }
+    };
+}
+
+/// A store, and the log of its changes.
+pub type Ports = (Arc<dyn Store>, Arc<dyn ChangeLog>);
+
+/// How long a check waits for a change.
+const WAIT: Duration = Duration::from_secs(20);
+/// How many writers there are at once.
+const WRITERS: usize = 8;
+/// A partition whose changes are streamed.
+const STREAMED: &str = "POST#p";
+
+/// A log to check.
+pub struct ChangesHarness {
+    /// The store; its tables are empty.
+    pub store: Arc<dyn Store>,
+    /// The log of its changes.
+    pub log: Arc<dyn ChangeLog>,
+    open: Box<dyn Fn() -> Ports + Send>,
+    /// What must live as long as both, such as a temporary directory.
+    keep: Vec<Box<dyn Any + Send>>,
+}
+
+impl ChangesHarness {
+    /// Ports that `open` opens; called again after the ports were dropped, it opens the same data.
+    pub fn new(open: impl Fn() -> Ports + Send + 'static) -> Self {
+        let (store, log) = open();
+        Self { store, log, open: Box::new(open), keep: Vec::new() }
+    }
+
+    /// Keeps something until the check is over.
+    #[must_use]
+    pub fn keeping(mut self, thing: impl Any + Send) -> Self {
+        self.keep.push(Box::new(thing));
+        self
+    }
+
+    fn restarted(self) -> Self {
+        let Self { store, log, open, keep } = self;
+        drop((store, log));
+        let (store, log) = open();
+        Self { store, log, open, keep }
+    }
+
+    async fn write(&self, write: Write) {
+        let outcome = self.store.write(Table::Social, write).await.expect("a write passes");
+        assert_eq!(outcome, Outcome::Applied);
+    }
+
+    async fn read(&self) -> Vec<Change> {
+        self.log.read(limits::MAX_CHANGES, WAIT).await.expect("the log is read")
+    }
+
+    async fn pass(&self, change: &Change) {
+        self.log.pass(change).await.expect("a change is passed");
+    }
+
+    /// Reads and passes until there were this many; then there is no more.
+    async fn take(&self, count: usize) -> Vec<Change> {
+        let mut taken = Vec::new();
+        while taken.len() < count {
+            let changes = self.read().await;
+            self.pass(changes.last().expect("there are more to come")).await;
+            taken.extend(changes);
+        }
+        assert_eq!(taken.len(), count, "{taken:?}");
+        assert!(self.log.is_empty().await.expect("the log answers"));
+        taken
+    }
+}
+
+impl fmt::Debug for ChangesHarness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChangesHarness").field("store", &self.store).field("log", &self.log).finish_non_exhaustive()
+    }
+}
+
+fn key(partition: &str, sort: &str) -> Key {
+    Key { partition: partition.to_owned(), sort: sort.to_owned() }
+}
+
+fn item(sort: &str, n: i64) -> Item {
+    Item::new(key(STREAMED, sort)).with("n", n)
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "an image is compared with what may be none")]
+fn image(n: i64) -> Option<Attributes> {
+    Some(item("", n).attributes)
+}
+
+fn add_one(sort: &str) -> Write {
+    let changes = Changes { add: vec![("n", 1)], ..Changes::default() };
+    Write::Update { key: key(STREAMED, sort), changes, condition: Condition::Always }
+}
+
+type Images = (Option<Attributes>, Option<Attributes>);
+
+/// The images of each item's changes, in their order.
+fn by_item(changes: Vec<Change>) -> BTreeMap<String, Vec<Images>> {
+    let mut items: BTreeMap<String, Vec<Images>> = BTreeMap::new();
+    for change in changes {
+        items.entry(change.key.sort).or_default().push((change.before, change.after));
+    }
+    items
+}
+
+fn ids(changes: &[Change]) -> Vec<&str> {
+    changes.iter().map(|change| change.id.as_str()).collect()
+}
+
+/// And a read of it waits no longer than it is told to.
+pub async fn a_new_log_is_empty(h: ChangesHarness) {
+    assert!(h.log.is_empty().await.unwrap());
+    assert_eq!(h.log.read(limits::MAX_CHANGES, Duration::ZERO).await.unwrap(), []);
+}
+
+/// What was there and what is there now; nothing for what is not there.
+pub async fn a_put_an_update_and_a_delete_have_their_images(h: ChangesHarness) {
+    h.write(Write::create(item("a", 1))).await;
+    h.write(add_one("a")).await;
+    h.write(Write::Delete { key: key(STREAMED, "a"), condition: Condition::Present }).await;
+    let changes = h.take(3).await;
+    assert!(changes.iter().all(|change| change.key == key(STREAMED, "a")));
+    let images = [(None, image(1)), (image(1), image(2)), (image(2), None)];
+    assert_eq!(by_item(changes)["a"], images);
+}
+
+/// Also of the empty ones.
+pub async fn every_kind_of_value_is_in_an_image(h: ChangesHarness) {
+    let values = [
+        ("text", Value::from("naïve 日本 \u{0}")),
+        ("empty", Value::from("")),
+        ("least", Value::N(i64::MIN)),
+        ("yes", Value::Bool(true)),
+        ("no", Value::Bool(false)),
+        ("bytes", Value::B(vec![0, 254, 255].into())),
+    ];
+    let mut full = Item::new(key(STREAMED, "a"));
+    full.attributes.extend(values.map(|(name, value)| (name.into(), value)));
+    h.write(Write::put(full.clone())).await;
+    h.write(Write::put(Item::new(key(STREAMED, "a")))).await;
+    let (full, empty) = (Some(full.attributes), Some(Attributes::new()));
+    assert_eq!(by_item(h.take(2).await)["a"], [(None, full.clone()), (full, empty)]);
+}
+
+/// Nobody asked the store for them, but the log does.
+pub async fn unconditional_writes_have_their_old_images_too(h: ChangesHarness) {
+    h.write(Write::put(item("a", 1))).await;
+    h.write(Write::put(item("a", 2))).await;
+    h.write(Write::delete(key(STREAMED, "a"))).await;
+    let images = [(None, image(1)), (image(1), image(2)), (image(2), None)];
+    assert_eq!(by_item(h.take(3).await)["a"], images);
+}
+
+/// With their old images.
+pub async fn a_batch_and_a_transaction_log_each_of_their_writes(h: ChangesHarness) {
+    let puts = ["a", "b"].map(|sort| BatchWrite::Put(item(sort, 1)));
+    assert_eq!(h.store.batch_write(Table::Social, &puts).await.unwrap(), []);
+    let writes = vec![add_one("a"), Write::delete(key(STREAMED, "b")), Write::create(item("c", 5))];
+    let writes = writes.into_iter().map(|write| (Table::Social, write)).collect();
+    assert_eq!(h.store.transact(writes).await.unwrap(), Outcome::Applied);
+    let batch = [BatchWrite::Delete(key(STREAMED, "a")), BatchWrite::Put(item("c", 6))];
+    assert_eq!(h.store.batch_write(Table::Social, &batch).await.unwrap(), []);
+    let items = by_item(h.take(7).await);
+    assert_eq!(items["a"], [(None, image(1)), (image(1), image(2)), (image(2), None)]);
+    assert_eq!(items["b"], [(None, image(1)), (image(1), None)]);
+    assert_eq!(items["c"], [(None, image(5)), (image(5), image(6))]);
+}
+
+/// The same again, and nothing removed where nothing is.
+pub async fn a_write_that_changes_nothing_is_no_change(h: ChangesHarness) {
+    h.write(Write::put(item("a", 1))).await;
+    h.write(Write::put(item("a", 1))).await;
+    h.write(Write::delete(key(STREAMED, "never there"))).await;
+    let writes = [BatchWrite::Put(item("a", 1)), BatchWrite::Delete(key(STREAMED, "never there"))];
+    assert_eq!(h.store.batch_write(Table::Social, &writes).await.unwrap(), []);
+    let check = Write::Check { key: key(STREAMED, "a"), condition: Condition::Present };
+    assert_eq!(h.store.transact(vec![(Table::Social, check)]).await.unwrap(), Outcome::Applied);
+    h.write(Write::put(item("a", 2))).await;
+    assert_eq!(by_item(h.take(2).await)["a"], [(None, image(1)), (image(1), image(2))]);
+}
+
+/// Neither what was refused nor the rest of its transaction.
+pub async fn a_refused_write_is_no_change(h: ChangesHarness) {
+    h.write(Write::put(item("a", 1))).await;
+    let again = Write::create(item("a", 2));
+    assert_eq!(h.store.write(Table::Social, again.clone()).await.unwrap(), Outcome::Refused(vec![0]));
+    let writes = vec![(Table::Social, Write::put(item("b", 1))), (Table::Social, again)];
+    assert_eq!(h.store.transact(writes).await.unwrap(), Outcome::Refused(vec![1]));
+    assert_eq!(h.take(1).await[0].after, image(1));
+}
+
+/// Neither other items of the same table nor the same keys in other tables.
+pub async fn items_that_are_not_streamed_have_no_changes(h: ChangesHarness) {
+    let other = |partition: &str| Item::new(key(partition, "s")).with("n", 1);
+    let writes = vec![
+        (Table::Social, Write::put(other("STORY#p"))),
+        (Table::Social, Write::put(other("XPOST#p"))),
+        (Table::Social, Write::put(other("POST"))),
+        (Table::Feed, Write::put(item("a", 1))),
+        (Table::Auth, Write::put(item("a", 1))),
+        (Table::Social, Write::put(item("a", 7))),
+    ];
+    assert_eq!(h.store.transact(writes).await.unwrap(), Outcome::Applied);
+    for table in [Table::Feed, Table::Auth] {
+        assert_eq!(h.store.batch_write(table, &[BatchWrite::Delete(key(STREAMED, "a"))]).await.unwrap(), []);
+    }
+    assert_eq!(h.take(1).await[0].after, image(7));
+}
+
+/// At least once, until it is passed.
+pub async fn what_is_not_passed_is_read_again_and_the_same(h: ChangesHarness) {
+    for n in 1..=3 {
+        h.write(Write::put(item("a", n))).await;
+    }
+    let mut first = h.read().await;
+    while first.len() < 3 {
+        first = h.read().await;
+    }
+    assert_eq!(h.read().await, first);
+    assert!(!h.log.is_empty().await.unwrap());
+    assert_eq!(h.take(3).await, first);
+}
+
+/// What comes behind it does.
+pub async fn what_is_passed_does_not_come_again(h: ChangesHarness) {
+    for n in 1..=3 {
+        h.write(Write::put(item("a", n))).await;
+    }
+    let first = h.log.read(1, WAIT).await.unwrap();
+    h.pass(&first[0]).await;
+    let rest = by_item(h.take(2).await);
+    assert_eq!(rest["a"], [(image(1), image(2)), (image(2), image(3))]);
+}
+
+/// A pass whose answer was lost is made again.
+pub async fn passing_again_or_something_older_passes_nothing_more(h: ChangesHarness) {
+    for n in 1..=3 {
+        h.write(Write::put(item("a", n))).await;
+    }
+    let mut read = Vec::new();
+    while read.len() < 2 {
+        read = h.log.read(2, WAIT).await.unwrap();
+    }
+    h.pass(&read[1]).await;
+    h.pass(&read[1]).await;
+    h.pass(&read[0]).await;
+    assert_eq!(h.take(1).await[0].after, image(3));
+}
+
+/// The oldest of an item first.
+pub async fn a_read_gives_no_more_than_asked_for(h: ChangesHarness) {
+    for n in 1..=7 {
+        h.write(Write::put(item("a", n))).await;
+    }
+    for n in 1..=7 {
+        let read = h.log.read(1, WAIT).await.unwrap();
+        assert_eq!(read.iter().map(|change| change.after.clone()).collect::<Vec<_>>(), [image(n)]);
+        h.pass(&read[0]).await;
+    }
+    assert!(h.log.is_empty().await.unwrap());
+}
+
+/// As soon as it is there.
+pub async fn a_read_that_waits_gets_what_is_written_meanwhile(h: ChangesHarness) {
+    let log = Arc::clone(&h.log);
+    let waiting = tokio::spawn(async move { log.read(limits::MAX_CHANGES, WAIT).await.expect("the log is read") });
+    tokio::task::yield_now().await;
+    h.write(Write::put(item("a", 1))).await;
+    assert_eq!(waiting.await.unwrap()[0].after, image(1));
+}
+
+/// Over many items and several batches.
+pub async fn an_items_changes_come_in_the_order_of_its_writes(h: ChangesHarness) {
+    for n in 1..=20 {
+        let puts: Vec<_> = (0..10).map(|sort| BatchWrite::Put(item(&sort.to_string(), n))).collect();
+        assert_eq!(h.store.batch_write(Table::Social, &puts).await.unwrap(), []);
+    }
+    let chain: Vec<Images> = (1..=20).map(|n| (if n == 1 { None } else { image(n - 1) }, image(n))).collect();
+    let items = by_item(h.take(200).await);
+    assert_eq!(items.len(), 10);
+    assert!(items.values().all(|images| *images == chain), "{items:?}");
+}
+
+/// Whoever comes first: each change begins where the one before it ended, also while the log is read and passed.
+pub async fn concurrent_writes_of_one_item_make_one_chain(h: ChangesHarness) {
+    const EACH: usize = 50;
+    let writers: Vec<_> = (0..WRITERS)
+        .map(|writer| {
+            let store = Arc::clone(&h.store);
+            tokio::spawn(async move {
+                for _ in 0..EACH {
+                    let other = Write::put(item(&format!("of {writer}"), 1));
+                    let writes = vec![(Table::Social, add_one("a")), (Table::Social, other)];
+                    while store.transact(writes.clone()).await.is_err() {}
+                }
+            })
+        })
+        .collect();
+    // Those of their own change once each.
+    let items = by_item(h.take(WRITERS * EACH + WRITERS).await);
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    let most = i64::try_from(WRITERS * EACH).expect("a small number");
+    let chain: Vec<Images> = (1..=most).map(|n| (if n == 1 { None } else { image(n - 1) }, image(n))).collect();
+    assert_eq!(items["a"], chain);
+    assert!(h.log.is_empty().await.unwrap());
+}
+
+/// Also of the same item, and in one transaction.
+pub async fn no_two_changes_have_the_same_id(h: ChangesHarness) {
+    for n in 1..=10 {
+        let puts: Vec<_> = (0..10).map(|sort| BatchWrite::Put(item(&sort.to_string(), n))).collect();
+        assert_eq!(h.store.batch_write(Table::Social, &puts).await.unwrap(), []);
+    }
+    let changes = h.take(100).await;
+    let mut distinct = ids(&changes);
+    distinct.sort_unstable();
+    distinct.dedup();
+    assert_eq!(distinct.len(), 100);
+}
+
+/// With the same ids.
+pub async fn what_is_not_passed_is_there_after_a_restart(h: ChangesHarness) {
+    for n in 1..=3 {
+        h.write(Write::put(item("a", n))).await;
+    }
+    let first = h.log.read(1, WAIT).await.unwrap();
+    h.pass(&first[0]).await;
+    let mut rest = h.read().await;
+    while rest.len() < 2 {
+        rest = h.read().await;
+    }
+    let h = h.restarted();
+    assert!(!h.log.is_empty().await.unwrap());
+    assert_eq!(h.take(2).await, rest);
+}
+
+/// And what is written after it comes.
+pub async fn what_is_passed_stays_away_after_a_restart(h: ChangesHarness) {
+    h.write(Write::put(item("a", 1))).await;
+    h.take(1).await;
+    let h = h.restarted();
+    assert!(h.log.is_empty().await.unwrap());
+    h.write(Write::put(item("a", 2))).await;
+    assert_eq!(by_item(h.take(1).await)["a"], [(image(1), image(2))]);
+}
+
+/// Also when nothing was left that could tell which were given.
+pub async fn ids_are_not_given_again_after_a_restart(h: ChangesHarness) {
+    let mut seen: Vec<String> = Vec::new();
+    let mut h = h;
+    for n in 1..=4 {
+        h.write(Write::put(item("a", n))).await;
+        let change = h.take(1).await.remove(0);
+        assert!(!seen.contains(&change.id), "{} was given before", change.id);
+        seen.push(change.id);
+        h = h.restarted();
+    }
+}

@@ -1,0 +1,66 @@
+//! DynamoDB and SQS at an endpoint that somebody else started, over HTTP.
+
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use shared::{
+    aws::{TableNames, setup},
+    queue::{QueueName, QueueSettings},
+    store::Table,
+};
+use uuid::Uuid;
+
+use super::{DynamoEngine, REGION, SqsEngine};
+
+/// The variable that names the endpoint of both, such as `http://127.0.0.1:4566`.
+pub const ENDPOINT_VARIABLE: &str = "TWEETER_TEST_AWS_ENDPOINT";
+/// What emulators take for the credentials of an account's root.
+const CREDENTIALS: &str = "test";
+
+/// The DynamoDB at [`ENDPOINT_VARIABLE`], with three tables of its own. They stay there: this is for emulators.
+///
+/// # Panics
+/// When the variable is not set or the endpoint does not make tables.
+pub async fn dynamo_at_endpoint() -> DynamoEngine {
+    let config = aws_sdk_dynamodb::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::from_static(REGION))
+        .credentials_provider(credentials())
+        .endpoint_url(endpoint())
+        .build();
+    let client = aws_sdk_dynamodb::Client::from_conf(config);
+    let prefix = own_prefix();
+    let tables = Table::ALL
+        .into_iter()
+        .fold(TableNames::default(), |names, table| names.with(table, format!("{prefix}{}", table.name())));
+    setup::create_tables(&client, &tables).await.expect("the endpoint makes tables");
+    DynamoEngine { client, tables }
+}
+
+/// The SQS at [`ENDPOINT_VARIABLE`], with four queues of its own that have these settings. They stay there: this is for
+/// emulators.
+///
+/// # Panics
+/// When the variable is not set or the endpoint does not make queues.
+pub async fn sqs_at_endpoint(settings_of: impl Fn(QueueName) -> QueueSettings) -> SqsEngine {
+    let config = aws_sdk_sqs::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::from_static(REGION))
+        .credentials_provider(credentials())
+        .endpoint_url(endpoint())
+        .build();
+    let client = aws_sdk_sqs::Client::from_conf(config);
+    let urls = setup::create_queues(&client, &own_prefix(), settings_of).await.expect("the endpoint makes queues");
+    SqsEngine { client, urls }
+}
+
+fn endpoint() -> String {
+    std::env::var(ENDPOINT_VARIABLE).unwrap_or_else(|_| panic!("{ENDPOINT_VARIABLE} names no endpoint"))
+}
+
+fn credentials() -> Credentials {
+    Credentials::new(CREDENTIALS, CREDENTIALS, None, None, "testkit")
+}
+
+/// No two checks share a table or a queue.
+fn own_prefix() -> String {
+    format!("contract-{}-", Uuid::new_v4().simple())
+}

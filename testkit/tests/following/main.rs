@@ -1,0 +1,449 @@
+//! What following promises, on the real embedded engine: the feed shows of each author followed now every living post
+//! made since the follow and the newest 100 from before it, at once, whatever happens at the same time.
+
+mod at_once;
+mod model;
+#[path = "../support/mod.rs"]
+mod support;
+mod town;
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use futures::future::BoxFuture;
+use shared::{
+    dao::{Backfills, Follows, Window},
+    domain::{IdGenerator, PostId, UserId},
+    limits,
+    queue::QueueName,
+    service::{graph::GraphService, sweep::Swept},
+    store::{BatchGot, BatchWrite, Consistency, Item, Key, Outcome, Query, QueryPage, Store, StoreError, Table, Write},
+};
+use support::Embedded;
+use testkit::{
+    crash::{Death, Life, MortalStore},
+    faults::{CountingStore, StaleStore, StoreCounts},
+    pipeline::Pipeline,
+};
+use town::{delete, erase, feed, story};
+
+/// As many as a follow brings.
+const BROUGHT: usize = limits::BACKFILLED_POSTS;
+
+async fn follow(pipeline: &Pipeline, follower: UserId, followee: UserId) {
+    pipeline.graph.follow(follower, followee, pipeline.clock.now()).await.unwrap();
+}
+
+/// The newest of these, newest first.
+fn newest(posts: &[PostId], count: usize) -> Vec<PostId> {
+    posts.iter().rev().take(count).copied().collect()
+}
+
+#[tokio::test]
+async fn a_follow_brings_the_newest_100_posts_at_once_and_none_before_them() {
+    let home = Embedded::open();
+    let pipeline = home.pipeline(20);
+    for count in [0, 1, 99, 100, 101, 130] {
+        let [alice, bob] = [pipeline.user("alice").await, pipeline.user("bob").await];
+        let posts = story(&pipeline, alice, count).await;
+        follow(&pipeline, bob, alice).await;
+        assert_eq!(feed(&pipeline, bob).await, newest(&posts, BROUGHT), "of {count}");
+        let since = pipeline.post(alice, "since").await;
+        pipeline.drain().await;
+        let mut due = newest(&posts, BROUGHT);
+        due.insert(0, since);
+        assert_eq!(feed(&pipeline, bob).await, due, "of {count}");
+        follow(&pipeline, bob, alice).await;
+        assert_eq!(feed(&pipeline, bob).await, due, "of {count}, followed again");
+    }
+}
+
+#[tokio::test]
+async fn deleted_and_erased_posts_do_not_take_the_place_of_living_ones() {
+    let home = Embedded::open();
+    let pipeline = home.pipeline(20);
+    let [alice, bob] = [pipeline.user("alice").await, pipeline.user("bob").await];
+    let posts = story(&pipeline, alice, 400).await;
+    let (living, dead): (Vec<_>, Vec<_>) = posts.iter().enumerate().partition(|(number, _)| number % 3 == 0);
+    for (number, post) in dead {
+        if number % 2 == 0 { delete(&pipeline, *post).await } else { erase(&pipeline, alice, *post).await }
+    }
+    follow(&pipeline, bob, alice).await;
+    let living: Vec<PostId> = living.into_iter().map(|(_, post)| *post).collect();
+    assert_eq!(feed(&pipeline, bob).await, newest(&living, BROUGHT));
+}
+
+#[tokio::test]
+async fn a_refollow_brings_back_what_an_unfollow_took() {
+    let home = Embedded::open();
+    let pipeline = home.pipeline(20);
+    let [alice, bob] = [pipeline.user("alice").await, pipeline.user("bob").await];
+    let mut posts = story(&pipeline, alice, 150).await;
+    for is_read_between in [false, true] {
+        follow(&pipeline, bob, alice).await;
+        posts.push(pipeline.post(alice, "since").await);
+        pipeline.drain().await;
+        pipeline.graph.unfollow(bob, alice).await.unwrap();
+        if is_read_between {
+            assert_eq!(feed(&pipeline, bob).await, [], "gone at once");
+        }
+        posts.push(pipeline.post(alice, "missed").await);
+        pipeline.drain().await;
+        follow(&pipeline, bob, alice).await;
+        assert_eq!(feed(&pipeline, bob).await, newest(&posts, BROUGHT));
+        pipeline.graph.unfollow(bob, alice).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_post_of_the_same_millisecond_is_there_whichever_side_of_the_follow_it_falls_on() {
+    let home = Embedded::open();
+    let pipeline = home.pipeline(20);
+    let [alice, bob] = [pipeline.user("alice").await, pipeline.user("bob").await];
+    let before = pipeline.post(alice, "before").await;
+    follow(&pipeline, bob, alice).await;
+    let after = pipeline.post(alice, "after").await;
+    assert_eq!(feed(&pipeline, bob).await, [before], "fan-out has not run");
+    pipeline.drain().await;
+    assert_eq!(feed(&pipeline, bob).await, [after, before]);
+}
+
+#[tokio::test]
+async fn clocks_that_are_apart_leave_no_gap_and_double_nothing() {
+    const APART: Duration = Duration::from_secs(2);
+    let home = Embedded::open();
+    let pipeline = home.pipeline(20);
+    for follows_ahead in [true, false] {
+        for count in [5, 150] {
+            let [alice, bob] = [pipeline.user("alice").await, pipeline.user("bob").await];
+            let mut posts = story(&pipeline, alice, count).await;
+            // Another process, with ids and a clock of its own.
+            let graph = GraphService::new(home.store.clone(), Arc::new(IdGenerator::new()));
+            let now = home.clock.now();
+            graph.follow(bob, alice, if follows_ahead { now.plus(APART) } else { now.minus(APART) }).await.unwrap();
+            posts.push(pipeline.post(alice, "since the follow").await);
+            pipeline.drain().await;
+            // Whoever's clock is right: a post made since is there, and so are a hundred from before it.
+            assert_eq!(feed(&pipeline, bob).await, newest(&posts, BROUGHT + 1));
+        }
+    }
+}
+
+#[tokio::test]
+async fn posts_that_were_fanned_out_before_the_edge_was_there_are_brought_whatever_their_number() {
+    let home = Embedded::open();
+    let pipeline = home.pipeline(20);
+    let [alice, bob] = [pipeline.user("alice").await, pipeline.user("bob").await];
+    let before = story(&pipeline, alice, 130).await;
+    // The marker is made, and much happens before the transaction reaches the store.
+    let marker = home.clock.now().minus(Duration::from_secs(10));
+    let mut since = Vec::new();
+    for _ in 0..120 {
+        since.push(pipeline.post(alice, "meanwhile").await);
+    }
+    pipeline.drain().await;
+    let graph = GraphService::new(home.store.clone(), Arc::new(IdGenerator::new()));
+    graph.follow(bob, alice, marker).await.unwrap();
+    let due = [newest(&since, 120), newest(&before, BROUGHT)].concat();
+    assert_eq!(feed(&pipeline, bob).await, due);
+}
+
+/// What a store was asked, but for reads of feeds.
+async fn calls_of_a_follow(home: &Embedded, posts: usize, deleted: usize) -> StoreCounts {
+    let counting = Arc::new(CountingStore::new(home.store.clone()));
+    let pipeline = Pipeline::on(counting.clone(), home.queue.clone(), home.clock.clone(), 20);
+    let [alice, bob] = [pipeline.user("alice").await, pipeline.user("bob").await];
+    for post in story(&pipeline, alice, posts).await.iter().rev().take(deleted) {
+        delete(&pipeline, *post).await;
+    }
+    counting.take_counts();
+    follow(&pipeline, bob, alice).await;
+    counting.take_counts()
+}
+
+#[tokio::test]
+async fn a_follow_costs_two_transactions_a_query_a_batch_get_and_four_batch_writes() {
+    let home = Embedded::open();
+    let expected = StoreCounts {
+        get: 1,
+        query: 1,
+        batch_get: 1,
+        batch_get_keys: 100,
+        batch_write: 4,
+        batch_entries_written: 100,
+        transact: 2,
+        transact_entries: 5,
+        strong_reads: 2,
+        ..StoreCounts::default()
+    };
+    for count in [100, 150, 1_000] {
+        assert_eq!(calls_of_a_follow(&home, count, 0).await, expected, "of {count}");
+    }
+    let past_deleted = calls_of_a_follow(&home, 150, 10).await;
+    assert_eq!((past_deleted.query, past_deleted.batch_get, past_deleted.batch_write), (2, 2, 5));
+    let of_nothing = calls_of_a_follow(&home, 0, 0).await;
+    assert_eq!((of_nothing.batch_get, of_nothing.batch_write, of_nothing.transact), (0, 0, 2));
+}
+
+/// How a follow that a death cut short comes to its end.
+#[derive(Debug, Clone, Copy)]
+enum MadeGoodBy {
+    FollowingAgain,
+    TheSweeper,
+    ARestart,
+}
+
+async fn make_good(pipeline: &Pipeline, follower: UserId, followee: UserId, by: MadeGoodBy) {
+    match by {
+        MadeGoodBy::FollowingAgain => follow(pipeline, follower, followee).await,
+        MadeGoodBy::TheSweeper => {
+            assert_eq!(pipeline.sweep().await, Swept::default(), "the lease still runs");
+            pipeline.clock.advance(limits::BACKFILL_LEASE);
+            pipeline.sweep().await;
+            assert_eq!(pipeline.sweep().await, Swept::default(), "nothing is left");
+        }
+        MadeGoodBy::ARestart => drop(pipeline.reclaim(&[].into()).await),
+    }
+}
+
+/// One follow that dies at a call, with reads and a post before it is made good. Whether it lived.
+async fn dying_follow(home: &Embedded, calls: i64, death: Death, by: MadeGoodBy) -> bool {
+    let healthy = home.pipeline(20);
+    let [alice, bob] = [healthy.user("alice").await, healthy.user("bob").await];
+    let mut posts = story(&healthy, alice, 120).await;
+    let life = Life::of(calls, death);
+    let store = Arc::new(MortalStore { inner: home.store.clone(), life: life.clone() });
+    let mortal = Pipeline::on(store, home.queue.clone(), home.clock.clone(), 20);
+    // Two generators: only another millisecond orders what they make.
+    home.clock.advance(Duration::from_millis(1));
+    let survived = life.live(follow(&mortal, bob, alice)).await.is_some();
+    home.clock.advance(Duration::from_millis(1));
+
+    let context = format!("{calls} calls, {death:?}, {by:?}");
+    let is_made = healthy.graph.follows(bob, alice).await.unwrap();
+    let allowed = if is_made { newest(&posts, BROUGHT) } else { vec![] };
+    // Reading takes out what is outdated, and must not take out what is being brought in.
+    let seen = feed(&healthy, bob).await;
+    assert!(seen.iter().all(|post| allowed.contains(post)), "{context}: {seen:?}");
+    assert!(!survived || seen == allowed, "{context}");
+    let since = healthy.post(alice, "since").await;
+    healthy.drain().await;
+    posts.push(since);
+    make_good(&healthy, bob, alice, by).await;
+    let due = match (is_made, by) {
+        (true, _) => [vec![since], allowed].concat(),
+        // The follow is made now, after the post.
+        (false, MadeGoodBy::FollowingAgain) => newest(&posts, BROUGHT),
+        (false, _) => vec![],
+    };
+    assert_eq!(feed(&healthy, bob).await, due, "{context}");
+    let backfills = Backfills::new(home.store.clone());
+    for shard in 0..limits::TASK_SHARDS {
+        let rows = backfills.expired(shard, home.clock.now().plus(limits::BACKFILL_LEASE)).await.unwrap();
+        assert_eq!(rows, [], "{context}");
+    }
+    survived
+}
+
+#[tokio::test]
+async fn a_death_at_any_call_of_a_follow_is_made_good() {
+    let home = Embedded::open();
+    for by in [MadeGoodBy::FollowingAgain, MadeGoodBy::TheSweeper, MadeGoodBy::ARestart] {
+        for death in [Death::Before, Death::After] {
+            let mut calls = 0;
+            while !dying_follow(&home, calls, death, by).await {
+                calls += 1;
+            }
+            assert!(calls >= 9, "a follow made {calls} calls: too few to be all of it");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_unfollow_leaves_nothing_for_the_sweeper_to_do() {
+    let home = Embedded::open();
+    let healthy = home.pipeline(20);
+    let [alice, bob] = [healthy.user("alice").await, healthy.user("bob").await];
+    story(&healthy, alice, 3).await;
+    let life = Life::of(4, Death::Before);
+    let store = Arc::new(MortalStore { inner: home.store.clone(), life: life.clone() });
+    let mortal = Pipeline::on(store, home.queue.clone(), home.clock.clone(), 20);
+    assert!(life.live(follow(&mortal, bob, alice)).await.is_none());
+    assert!(healthy.graph.follows(bob, alice).await.unwrap());
+    healthy.graph.unfollow(bob, alice).await.unwrap();
+    home.clock.advance(limits::BACKFILL_LEASE);
+    assert_eq!(healthy.sweep().await, Swept::default());
+    assert_eq!(feed(&healthy, bob).await, []);
+}
+
+#[tokio::test]
+async fn a_row_that_leads_nowhere_goes_with_the_next_sweep() {
+    let home = Embedded::open();
+    let pipeline = home.pipeline(20);
+    let [alice, bob, carol] = [pipeline.user("alice").await, pipeline.user("bob").await, pipeline.user("carol").await];
+    follow(&pipeline, bob, alice).await;
+    let backfills = Backfills::new(home.store.clone());
+    for follower in [bob, carol] {
+        let item = Item::new(shared::keys::backfill(follower, alice)).with("lease_until", 0);
+        assert!(home.store.write(Table::Social, Write::put(item)).await.unwrap().is_applied());
+    }
+    assert_eq!(pipeline.sweep().await, Swept::default());
+    for shard in 0..limits::TASK_SHARDS {
+        assert_eq!(backfills.expired(shard, home.clock.now()).await.unwrap(), []);
+    }
+    assert!(pipeline.graph.follows(bob, alice).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_backfill_of_an_earlier_follow_does_not_end_that_of_a_later_one() {
+    let home = Embedded::open();
+    let pipeline = home.pipeline(20);
+    let [alice, bob] = [pipeline.user("alice").await, pipeline.user("bob").await];
+    let (follows, ids, now) = (Follows::new(home.store.clone()), IdGenerator::new(), home.clock.now());
+    let [first, second] = [ids.next_post_id(now), ids.next_post_id(now)];
+    for marker in [first, second] {
+        follows.remove(bob, alice).await.unwrap();
+        assert!(follows.create(bob, alice, now, marker, now).await.unwrap().is_applied());
+    }
+    assert!(!follows.finish_backfill(bob, alice, first, None).await.unwrap().is_applied());
+    let edges = follows.edges_from(bob, &[alice]).await.unwrap();
+    assert_eq!(edges[&alice], Window::Backfilling(second));
+    assert!(follows.finish_backfill(bob, alice, second, None).await.unwrap().is_applied());
+    assert!(!follows.finish_backfill(bob, alice, second, None).await.unwrap().is_applied(), "once");
+}
+
+#[tokio::test]
+async fn a_store_that_answers_from_the_past_changes_nothing_of_a_follow() {
+    let home = Embedded::open();
+    let stale = Arc::new(StaleStore::new(home.store.clone(), 1_000));
+    let pipeline = Pipeline::on(stale.clone(), home.queue.clone(), home.clock.clone(), 20);
+    let [alice, bob] = [pipeline.user("alice").await, pipeline.user("bob").await];
+    let posts = story(&pipeline, alice, 130).await;
+    stale.catch_up();
+    for post in posts.iter().rev().take(10) {
+        delete(&pipeline, *post).await;
+    }
+    let mut living = posts[..120].to_vec();
+    follow(&pipeline, bob, alice).await;
+    assert_eq!(feed(&pipeline, bob).await.len(), BROUGHT, "deleted ones are not looked up in the past");
+    living.push(pipeline.post(alice, "since").await);
+    pipeline.drain().await;
+    pipeline.graph.unfollow(bob, alice).await.unwrap();
+    assert_eq!(feed(&pipeline, bob).await, []);
+    follow(&pipeline, bob, alice).await;
+    assert_eq!(feed(&pipeline, bob).await, newest(&living, BROUGHT));
+    living.push(pipeline.post(alice, "since").await);
+    pipeline.drain().await;
+    assert_eq!(feed(&pipeline, bob).await, newest(&living, BROUGHT + 1));
+    stale.catch_up();
+    assert_eq!(feed(&pipeline, bob).await, newest(&living, BROUGHT + 1));
+}
+
+/// Something done once, when a transaction that takes entries out of a feed is about to reach the store.
+struct BeforeRemoval {
+    inner: Arc<dyn Store>,
+    meanwhile: Mutex<Option<BoxFuture<'static, ()>>>,
+}
+
+impl std::fmt::Debug for BeforeRemoval {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BeforeRemoval").finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Store for BeforeRemoval {
+    async fn transact(&self, writes: Vec<(Table, Write)>) -> Result<Outcome, StoreError> {
+        let removes =
+            writes.iter().any(|(table, write)| *table == Table::Feed && matches!(write, Write::Delete { .. }));
+        let meanwhile = if removes { self.meanwhile.lock().unwrap().take() } else { None };
+        if let Some(meanwhile) = meanwhile {
+            meanwhile.await;
+        }
+        self.inner.transact(writes).await
+    }
+
+    async fn get(&self, table: Table, key: &Key, consistency: Consistency) -> Result<Option<Item>, StoreError> {
+        self.inner.get(table, key, consistency).await
+    }
+
+    async fn batch_get(&self, table: Table, keys: &[Key], consistency: Consistency) -> Result<BatchGot, StoreError> {
+        self.inner.batch_get(table, keys, consistency).await
+    }
+
+    async fn query(&self, query: &Query) -> Result<QueryPage, StoreError> {
+        self.inner.query(query).await
+    }
+
+    async fn batch_write(&self, table: Table, writes: &[BatchWrite]) -> Result<Vec<BatchWrite>, StoreError> {
+        self.inner.batch_write(table, writes).await
+    }
+
+    async fn write(&self, table: Table, write: Write) -> Result<Outcome, StoreError> {
+        self.inner.write(table, write).await
+    }
+
+    async fn durable(&self) -> Result<(), StoreError> {
+        self.inner.durable().await
+    }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.inner.probe().await
+    }
+}
+
+#[tokio::test]
+async fn a_read_from_before_a_refollow_does_not_take_out_what_the_refollow_brought() {
+    let home = Embedded::open();
+    let pipeline = home.pipeline(20);
+    let [alice, bob] = [pipeline.user("alice").await, pipeline.user("bob").await];
+    let posts = story(&pipeline, alice, 30).await;
+    // Once with no edge when the feed is read, once with one that an unfollow and a refollow replace.
+    for ends_before in [true, false] {
+        follow(&pipeline, bob, alice).await;
+        if ends_before {
+            pipeline.graph.unfollow(bob, alice).await.unwrap();
+        } else {
+            // As after a follow of which only the newest posts are shown.
+            let follows = Follows::new(home.store.clone());
+            let (marker, now) = (posts[29], home.clock.now());
+            follows.remove(bob, alice).await.unwrap();
+            assert!(follows.create(bob, alice, now, marker, now).await.unwrap().is_applied());
+            assert!(follows.finish_backfill(bob, alice, marker, Some(posts[20])).await.unwrap().is_applied());
+        }
+        let meanwhile = {
+            let pipeline = pipeline.clone();
+            Box::pin(async move {
+                pipeline.graph.unfollow(bob, alice).await.unwrap();
+                follow(&pipeline, bob, alice).await;
+            })
+        };
+        let slow = Arc::new(BeforeRemoval { inner: home.store.clone(), meanwhile: Mutex::new(Some(meanwhile)) });
+        let reading = Pipeline::on(slow.clone(), home.queue.clone(), home.clock.clone(), 20);
+        feed(&reading, bob).await;
+        assert!(slow.meanwhile.lock().unwrap().is_none(), "the read took nothing out");
+        assert_eq!(feed(&pipeline, bob).await, newest(&posts, BROUGHT), "{ends_before}");
+        pipeline.graph.unfollow(bob, alice).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn outdated_entries_leave_the_store_when_the_feed_is_read() {
+    let home = Embedded::open();
+    let counting = Arc::new(CountingStore::new(home.store.clone()));
+    let pipeline = Pipeline::on(counting.clone(), home.queue.clone(), home.clock.clone(), 20);
+    let [alice, bob] = [pipeline.user("alice").await, pipeline.user("bob").await];
+    story(&pipeline, alice, 100).await;
+    follow(&pipeline, bob, alice).await;
+    pipeline.graph.unfollow(bob, alice).await.unwrap();
+    assert_eq!(feed(&pipeline, bob).await, []);
+    assert_eq!(feed(&pipeline, bob).await, []);
+    counting.take_counts();
+    assert_eq!(feed(&pipeline, bob).await, []);
+    let counts = counting.take_counts();
+    assert_eq!((counts.query, counts.batch_get, counts.transact), (1, 0, 0), "the feed is empty");
+    assert_eq!(pipeline.messages_in(QueueName::JobQ).await, 0);
+}

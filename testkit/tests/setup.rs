@@ -1,0 +1,53 @@
+//! Setting up tables and queues on DynamoDB's and SQS's APIs.
+
+use aws_sdk_dynamodb::types::TimeToLiveStatus;
+use shared::{
+    aws::setup,
+    queue::{QueueName, QueueSettings},
+    store::{EXPIRES_AT, Table},
+};
+use testkit::engines;
+
+#[tokio::test]
+async fn tables_expire_their_items_and_are_made_once() {
+    let engine = engines::dynamo().await;
+    let again = setup::create_tables(&engine.client, &engine.tables).await.unwrap();
+    assert!(again.iter().all(|table| !table.made && !table.expiry_set), "{again:?}");
+
+    let other = engine.tables.clone().with(Table::Feed, "another-feed");
+    let tables = setup::create_tables(&engine.client, &other).await.unwrap();
+    let made: Vec<_> = tables.iter().filter(|table| table.made && table.expiry_set).map(|table| &table.name).collect();
+    assert_eq!(made, ["another-feed"]);
+    let answer = engine.client.describe_time_to_live().table_name("another-feed").send().await.unwrap();
+    let expiry = answer.time_to_live_description.unwrap();
+    assert_eq!(expiry.attribute_name.as_deref(), Some(EXPIRES_AT));
+    assert_eq!(expiry.time_to_live_status, Some(TimeToLiveStatus::Enabled));
+}
+
+#[tokio::test]
+async fn expiry_is_switched_on_in_a_table_that_was_there_without() {
+    let engine = engines::dynamo().await;
+    let off = aws_sdk_dynamodb::types::TimeToLiveSpecification::builder()
+        .attribute_name(EXPIRES_AT)
+        .enabled(false)
+        .build()
+        .unwrap();
+    let auth = engine.tables.get(Table::Auth).unwrap();
+    engine.client.update_time_to_live().table_name(auth).time_to_live_specification(off).send().await.unwrap();
+
+    let tables = setup::create_tables(&engine.client, &engine.tables).await.unwrap();
+    let switched: Vec<_> = tables.iter().filter(|table| table.expiry_set).map(|table| table.table).collect();
+    assert_eq!(switched, [Table::Auth]);
+    assert!(tables.iter().all(|table| !table.made));
+}
+
+#[tokio::test]
+async fn queues_are_made_once_by_their_prefix() {
+    let engine = engines::sqs(|_| QueueSettings::default()).await;
+    let set_up = || setup::set_up_queues(&engine.client, "town-", |_| QueueSettings::default());
+    let (first, second) = (set_up().await.unwrap(), set_up().await.unwrap());
+    assert!(first.iter().all(|queue| queue.made) && second.iter().all(|queue| !queue.made), "{first:?} {second:?}");
+    assert_eq!(first.len(), QueueName::ALL.len());
+    assert!(first.iter().zip(&second).all(|(first, second)| first.url == second.url));
+    assert!(first.iter().any(|queue| queue.name == "town-JobDLQ"), "{first:?}");
+}
