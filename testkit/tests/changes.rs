@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures::future::join_all;
 use proptest::prelude::*;
-use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
+use rand::{RngExt, SeedableRng as _, rngs::StdRng};
 use shared::{
     changes::Change,
     dao::Notifications,
@@ -254,7 +254,7 @@ async fn undone_notifications_are_hidden_and_redone_ones_are_as_they_were() {
         town.assert_settled(&home.store, "meanwhile").await;
         let notifications = NotificationService::new(home.store.clone());
         assert_eq!(notifications.unread_count(town.people[0], town.now).await.unwrap(), unread);
-        town.now = town.now.plus(Duration::from_secs(60));
+        town.now = town.now.plus(Duration::from_mins(1));
     }
 }
 
