@@ -167,7 +167,8 @@ impl Application {
         let max_connections = descriptors::max_connections();
         parts.spawn("the API", http_server::serve(self.api, self.router, max_connections, stop.clone()));
         if let Some(socket) = self.socket {
-            let operator = Operator { queue: Arc::clone(&queue), store, patience: Duration::ZERO };
+            let recount = self.backend.recount();
+            let operator = Operator { queue: Arc::clone(&queue), store, patience: Duration::ZERO, recount };
             parts.spawn("the operator's socket", socket.serve(operator, clock.clone(), stop.clone()));
         }
         if let Some(metrics) = self.metrics {

@@ -165,7 +165,7 @@ pub async fn operator(clients: &AwsClients, options: &AwsOptions, question: &Que
     let queue = queues(clients, options, &question.queues()).await?;
     // Of a store an operator asks but whether all is durable, and what SQS and DynamoDB have answered is.
     let store = DynamoStore::new(&clients.dynamodb, TableNames::default());
-    Ok(Operator { queue: Arc::new(queue), store: Arc::new(store), patience: PATIENCE })
+    Ok(Operator { queue: Arc::new(queue), store: Arc::new(store), patience: PATIENCE, recount: None })
 }
 
 async fn queue_url(clients: &AwsClients, options: &AwsOptions, queue: QueueName) -> Result<String, AwsError> {

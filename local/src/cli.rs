@@ -38,6 +38,8 @@ pub enum Command {
     Queues(QueuesArgs),
     /// Look at dead letters and put them back
     Dlq(DlqArgs),
+    /// Compare every count with what it counts
+    Recount(RecountArgs),
     /// Make the tables and queues that are missing
     Setup(SetupArgs),
 }
@@ -120,6 +122,17 @@ pub struct OutputArgs {
     /// Print JSON instead of text
     #[arg(long)]
     pub json: bool,
+}
+
+/// Options of `recount`.
+#[derive(Debug, Args)]
+pub struct RecountArgs {
+    /// Mend the counts that are wrong
+    #[arg(long)]
+    pub fix: bool,
+    /// Which data, and how to print.
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 /// Options of `setup`.

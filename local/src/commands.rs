@@ -3,14 +3,18 @@
 
 use std::{io, path::Path, sync::Arc, time::Duration};
 
-use shared::{domain::Clock, embedded::OpenError};
+use shared::{
+    domain::Clock,
+    embedded::{EmbeddedChanges, OpenError},
+};
 
 use crate::{
-    cli::{DlqCommand, LettersArgs, OutputArgs},
+    cli::{DlqCommand, LettersArgs, OutputArgs, RecountArgs},
     config::{Config, Stores},
     data_dir::{has_database, open_database},
     json::json,
     operator::{Answer, DeadLetter, Operator, Question, QueueState, Reason, Redriven},
+    recount::{Recount, Recounted},
     socket,
     store_args::NotBuilt,
     table::Table,
@@ -94,6 +98,16 @@ pub async fn dlq(command: DlqCommand) -> Result<String, CommandError> {
     }
 }
 
+/// What `tweeter recount` prints, and whether every count is right now.
+pub async fn recount(args: RecountArgs) -> Result<(String, bool), CommandError> {
+    let (fix, as_json) = (args.fix, args.output.json);
+    let Answer::Recounted(recounted) = ask(args.output, Question::Recount { fix }).await? else {
+        return Err(unexpected());
+    };
+    let text = if as_json { json(&recounted) } else { recounted_text(&recounted) };
+    Ok((text, recounted.is_right()))
+}
+
 async fn look(args: LettersArgs, limit: usize) -> Result<Vec<DeadLetter>, CommandError> {
     let question = Question::Look { queue: args.queue.name().to_owned(), ids: args.ids, limit };
     match ask(args.output, question).await? {
@@ -145,7 +159,9 @@ async fn answer_offline(data_dir: &Path, question: Question) -> Result<Answer, C
     let opened = tokio::task::spawn_blocking(move || open_database(&dir, &Config::default(), Clock::System)).await;
     let (engine, store, queue) =
         opened.map_err(|_panic| CommandError::Failed("the database failed while it was opened".to_owned()))??;
-    let operator = Operator { queue: Arc::new(queue), store: Arc::new(store), patience: Duration::ZERO };
+    let recount = Recount::new(store.clone(), Arc::new(EmbeddedChanges::new(engine.clone())));
+    let operator =
+        Operator { queue: Arc::new(queue), store: Arc::new(store), patience: Duration::ZERO, recount: Some(recount) };
     let answer = operator.answer(question, Clock::System.now()).await;
     drop(operator);
     let closed = tokio::task::spawn_blocking(move || engine.close()).await;
@@ -185,6 +201,23 @@ fn letter_text(letter: &DeadLetter) -> String {
 fn redriven_text(Redriven { from, to, messages }: &Redriven) -> String {
     let noun = if *messages == 1 { "message" } else { "messages" };
     format!("{messages} {noun} moved from {from} to {to}\n")
+}
+
+fn recounted_text(Recounted { users, posts, differences, undecided }: &Recounted) -> String {
+    let mut table = Table::new(["OF", "ID", "COUNT", "FOUND", "EXPECTED", "FIXED"]);
+    for it in differences {
+        let fixed = if it.fixed { "yes" } else { "no" }.to_owned();
+        let (found, expected) = (it.found.to_string(), it.expected.to_string());
+        table.row([it.of.clone(), it.id.clone(), it.count.clone(), found, expected, fixed]);
+    }
+    let rows = if differences.is_empty() { String::new() } else { table.to_string() };
+    let noun = if differences.len() == 1 { "difference" } else { "differences" };
+    let undecided = match undecided {
+        0 => String::new(),
+        more => format!("{more} more could not be judged: changes wait to be applied\n"),
+    };
+    let count = differences.len();
+    format!("{rows}{count} {noun} in the counts of all (users: {users}, posts: {posts})\n{undecided}")
 }
 
 /// A duration as a person says it: its two largest units.

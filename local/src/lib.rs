@@ -19,7 +19,8 @@
 //! - [`schedule`]: what comes round. `reclaim`: what a start takes over.
 //! - [`http_server`], [`metrics`]: what is served; [`descriptors`] bounds by how many connections.
 //! - [`data_dir`], [`secret`]: what is kept.
-//! - [`commands`]: what operators type, as [`operator`] questions over a [`socket`]; [`dead_letters`] answers them.
+//! - [`commands`]: what operators type, as [`operator`] questions over a [`socket`]; [`dead_letters`] and
+//!   [`recount`] answer them.
 //!   [`setup`]: makes tables and queues.
 //! - [`error`]: why the process does not start, and why it ends.
 
@@ -42,6 +43,7 @@ pub mod metrics;
 pub mod operator;
 mod parts;
 mod reclaim;
+pub mod recount;
 pub mod schedule;
 pub mod seams;
 pub mod secret;

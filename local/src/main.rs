@@ -29,6 +29,13 @@ fn main() -> ExitCode {
             Command::Serve(args) => serve(args).await,
             Command::Queues(args) => print(commands::queues(args.output).await),
             Command::Dlq(args) => print(commands::dlq(args.command).await),
+            Command::Recount(args) => match commands::recount(args).await {
+                Ok((text, is_right)) => {
+                    let printed = print(Ok(text));
+                    if is_right { printed } else { ExitCode::FAILURE }
+                }
+                Err(error) => print(Err(error)),
+            },
             Command::Setup(args) => print(setup::setup(args).await),
         }
     })

@@ -15,6 +15,7 @@ use shared::{
 use crate::{
     dead_letters::{self, DeadLetterError, DeadLetters, Selection},
     error::chain,
+    recount::{Recount, Recounted},
 };
 
 /// The version of [`Request`] and [`Answer`].
@@ -52,6 +53,11 @@ pub enum Question {
         /// The messages; empty for all.
         ids: Vec<String>,
     },
+    /// Which counts are not what they count.
+    Recount {
+        /// Whether to mend them.
+        fix: bool,
+    },
 }
 
 impl Question {
@@ -59,6 +65,7 @@ impl Question {
     pub fn queues(&self) -> Vec<QueueName> {
         match self {
             Self::Queues => QueueName::ALL.to_vec(),
+            Self::Recount { .. } => Vec::new(),
             Self::Look { queue, .. } => {
                 QueueName::parse(queue).map(dead_letters::dead_letter_queue).into_iter().collect()
             }
@@ -80,6 +87,8 @@ pub enum Answer {
     Letters(Vec<DeadLetter>),
     /// To [`Question::Redrive`].
     Redriven(Redriven),
+    /// To [`Question::Recount`].
+    Recounted(Recounted),
     /// It was not done.
     Refused(Refusal),
 }
@@ -146,7 +155,7 @@ pub enum Reason {
     Failed,
 }
 
-/// Answers questions about the queues.
+/// Answers questions about the queues and the counts.
 #[derive(Debug, Clone)]
 pub struct Operator {
     /// The queues.
@@ -156,6 +165,8 @@ pub struct Operator {
     /// How long to wait for dead letters that are perhaps there: nothing where a queue knows at once, a second on SQS,
     /// where a receive that does not wait asks but some of the servers.
     pub patience: Duration,
+    /// What recounts, where everything can be scanned.
+    pub recount: Option<Recount>,
 }
 
 impl Operator {
@@ -165,6 +176,7 @@ impl Operator {
             Question::Queues => self.queues().await,
             Question::Look { queue: name, ids, limit } => self.look(&name, ids, limit).await,
             Question::Redrive { queue: name, ids } => self.redrive(&name, ids, now).await,
+            Question::Recount { fix } => self.recount(fix, now).await,
         };
         answered.unwrap_or_else(Answer::Refused)
     }
@@ -195,6 +207,14 @@ impl Operator {
         self.store.durable().await?;
         let to = from.name.source_queue().map(QueueName::name).unwrap_or_default().to_owned();
         Ok(Answer::Redriven(Redriven { from: from.name.name().to_owned(), to, messages }))
+    }
+
+    async fn recount(&self, fix: bool, now: Timestamp) -> Result<Answer, Refusal> {
+        let Some(recount) = &self.recount else {
+            let message = "counts are recounted in the embedded store alone".to_owned();
+            return Err(Refusal { reason: Reason::BadRequest, message });
+        };
+        Ok(Answer::Recounted(recount.run(fix, now).await?))
     }
 
     fn dead_letters(&self, name: &str) -> Result<DeadLetters<'_>, Refusal> {

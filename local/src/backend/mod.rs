@@ -24,6 +24,7 @@ use crate::{
     config::{Config, Stores},
     error::StartError,
     parts::Parts,
+    recount::Recount,
     seams::Seams,
     socket::OperatorSocket,
 };
@@ -99,6 +100,17 @@ impl Backend {
             Self::Embedded(_) => Duration::ZERO,
             #[cfg(feature = "aws")]
             Self::Aws(_) => aws::LAST_RECEIVE,
+        }
+    }
+
+    /// What recounts. On AWS nothing does: no table is scanned.
+    pub(crate) fn recount(&self) -> Option<Recount> {
+        match self {
+            Self::Embedded(home) => {
+                Some(Recount::new(home.store.clone(), Arc::new(EmbeddedChanges::new(home.engine.clone()))))
+            }
+            #[cfg(feature = "aws")]
+            Self::Aws(_) => None,
         }
     }
 

@@ -75,11 +75,12 @@ impl Inbox {
         id <= self.read_up_to
     }
 
-    /// The time that a new entry's id is to carry, so that it lies behind all that is read, also when the clock of who
-    /// made the last one was ahead of `now`.
-    pub fn time_of_next(&self, now: Timestamp) -> Timestamp {
-        let newest_counted = self.read_up_to.max(self.counted_after);
-        now.max(newest_counted.created_at().plus(Duration::from_millis(1)))
+    /// The id of a new entry, made for a time by `make`. It lies behind all that is read, also when the clock of who made
+    /// the last one was ahead of `now`.
+    pub fn next_id(&self, now: Timestamp, make: impl Fn(Timestamp) -> NotificationId) -> NotificationId {
+        let passed = self.read_up_to.max(self.counted_after);
+        let id = make(now);
+        if id > passed { id } else { make(passed.created_at().plus(Duration::from_millis(1))) }
     }
 
     /// Counts that an entry says something else than before; `None` is for one that is not there.
@@ -177,7 +178,7 @@ mod tests {
             let place = |which: usize| entries.values().nth(which.checked_rem(entries.len())?).copied();
             match step {
                 Step::Made { hidden } => {
-                    let id = ids.next_notification_id(inbox.time_of_next(now));
+                    let id = inbox.next_id(now, |time| ids.next_notification_id(time));
                     inbox.note(None, Some(&entry(id, hidden, false)), now);
                     entries.insert(id, entry(id, hidden, false));
                 }

@@ -12,6 +12,7 @@ use shared::{
 use testkit::pipeline::{Pipeline, START};
 
 /// One embedded database with a clock that stands still.
+#[allow(dead_code, reason = "not every test file has queues or moves the clock")]
 pub struct Embedded {
     pub store: Arc<dyn Store>,
     pub queue: Arc<dyn Queue>,
@@ -30,6 +31,7 @@ impl Embedded {
         Self { store: Arc::new(EmbeddedStore::new(engine)), queue: Arc::new(queue), clock, _directory: directory }
     }
 
+    #[allow(dead_code, reason = "not every test file has a pipeline")]
     pub fn pipeline(&self, follower_page: u32) -> Pipeline {
         Pipeline::on(self.store.clone(), self.queue.clone(), self.clock.clone(), follower_page)
     }

@@ -180,7 +180,7 @@ impl Notifying {
                 Some(entry) => EntryChange::of(*entry, InboxEntry { undone, post_gone, ..*entry }),
                 None if undone => None,
                 None => {
-                    let notification_id = self.ids.next_notification_id(inbox.time_of_next(now));
+                    let notification_id = inbox.next_id(now, |time| self.ids.next_notification_id(time));
                     let notification = Notification { notification_id, recipient_id: inbox.recipient_id, act: *act };
                     Some(EntryChange::new(InboxEntry { notification, undone, post_gone }))
                 }
