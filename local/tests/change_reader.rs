@@ -291,7 +291,7 @@ async fn the_service_reads_its_log_and_says_how_much_waits() {
     app.follow(&bob, &alice).await;
     app.post(&alice, "hello").await;
     app.drain().await;
-    let log = EmbeddedChanges::new(app.handle.engine().clone());
+    let log = EmbeddedChanges::new(app.handle.engine().unwrap().clone());
     assert_eq!(log.backlog().await.unwrap(), Backlog::default());
     let metrics = ApiClient::new(format!("http://{}", app.handle.metrics_address().unwrap()));
     let answer = metrics.request(Method::GET, "/metrics", None, None).await.expect(200);
@@ -307,12 +307,12 @@ async fn changes_made_without_workers_wait_for_some() {
     let app = TestApp::start_with(without).await;
     let alice = app.register("alice").await;
     app.post(&alice, "hello").await;
-    let log = EmbeddedChanges::new(app.handle.engine().clone());
+    let log = EmbeddedChanges::new(app.handle.engine().unwrap().clone());
     assert_eq!(log.backlog().await.unwrap().changes, 1);
     drop(log);
     let app = app.restart(seams()).await;
     app.drain().await;
-    assert!(EmbeddedChanges::new(app.handle.engine().clone()).is_empty().await.unwrap());
+    assert!(EmbeddedChanges::new(app.handle.engine().unwrap().clone()).is_empty().await.unwrap());
 }
 
 #[tokio::test]
@@ -322,7 +322,7 @@ async fn without_changes_none_is_logged() {
     let app = TestApp::start_with(without).await;
     let alice = app.register("alice").await;
     app.post(&alice, "hello").await;
-    assert!(EmbeddedChanges::new(app.handle.engine().clone()).is_empty().await.unwrap());
+    assert!(EmbeddedChanges::new(app.handle.engine().unwrap().clone()).is_empty().await.unwrap());
 }
 
 #[tokio::test]

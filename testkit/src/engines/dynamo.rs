@@ -30,7 +30,7 @@ pub struct DynamoEngine {
     pub client: aws_sdk_dynamodb::Client,
     /// Its tables.
     pub tables: TableNames,
-    calls: CallCounts,
+    pub(super) calls: CallCounts,
 }
 
 /// How often the SDK sent each operation.

@@ -32,7 +32,7 @@ pub async fn dynamo_at_endpoint() -> DynamoEngine {
         .into_iter()
         .fold(TableNames::default(), |names, table| names.with(table, format!("{prefix}{}", table.name())));
     setup::create_tables(&client, &tables).await.expect("the endpoint makes tables");
-    DynamoEngine { client, tables, calls: Arc::default() }
+    DynamoEngine { client, tables, calls: std::sync::Arc::default() }
 }
 
 /// The SQS at [`ENDPOINT_VARIABLE`], with four queues of its own that have these settings. They stay there: this is for
