@@ -17,6 +17,7 @@ use crate::{
     domain::{Page, PageLimit, PostId, PostView, UserId},
     limits,
     store::Store,
+    telemetry::chain,
 };
 
 /// Reads feeds.
@@ -86,7 +87,7 @@ impl FeedService {
             return;
         }
         if let Err(error) = self.feeds.remove_of_reader(reader, &posts).await {
-            warn!(user.id = %reader, %error, "Outdated entries stay in the feed; the next read tries again");
+            warn!(user.id = %reader, error = %chain(&error), "Outdated entries stay in the feed; the next read tries again");
         }
     }
 }
