@@ -3,7 +3,6 @@
 import contextlib
 import json
 import platform
-import secrets
 from pathlib import Path
 
 import botocore.exceptions
@@ -24,6 +23,14 @@ PARAMETERS = {
     "LogRetentionDays": 7,
     "Architecture": ARCHITECTURE,
 }
+# Each function's name in the template and in the code.
+FUNCTIONS = {
+    "PostHandler": "post-handler",
+    "FollowFetcher": "follow-fetcher",
+    "JobHandler": "job-handler",
+    "StatusApi": "status-api",
+    "OutboxSweeper": "outbox-sweeper",
+}
 # Lines of each log that a failure shows.
 LOG_LINES = 25
 
@@ -32,6 +39,7 @@ class Stack:
     def __init__(self, emulator, root: Path, target: Path, programs: Path):
         self._emulator, self._root, self._target, self._programs = emulator, root, target, programs
         self.cloudformation = emulator.client("cloudformation")
+        self._iam = emulator.client("iam")
         self.resources, self.outputs = {}, {}
 
     def build(self):
@@ -40,6 +48,7 @@ class Stack:
             "--build-dir", self._build_directory(),
             "--parameter-overrides", f"Architecture={ARCHITECTURE}",
             timeout=BUILD_SECONDS,
+            show=True,
         )  # fmt: skip
 
     def deploy(self):
@@ -56,14 +65,6 @@ class Stack:
         self.outputs = {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
         listed = self.cloudformation.describe_stack_resources(StackName=NAME)["StackResources"]
         self.resources = {found["LogicalResourceId"]: found["PhysicalResourceId"] for found in listed}
-        self._make_the_secret_what_the_template_says()
-
-    def _make_the_secret_what_the_template_says(self):
-        # ministack's CloudFormation does not look at ExcludePunctuation and ExcludeUppercase, so what it generates is not
-        # hexadecimal. Two versions, because the previous one counts too.
-        manager = self._emulator.client("secretsmanager")
-        for _ in ("AWSPREVIOUS", "AWSCURRENT"):
-            manager.put_secret_value(SecretId=self.outputs["SigningSecretArn"], SecretString=secrets.token_hex(32))
 
     def delete(self):
         self._sam("delete", "--stack-name", NAME, "--no-prompts", timeout=DEPLOY_SECONDS)
@@ -91,16 +92,24 @@ class Stack:
     @contextlib.contextmanager
     def without(self, function, statement):
         """Takes one statement out of a function's policy, and puts it back."""
-        iam, name = self._emulator.client("iam"), policy_name(function)
-        where = {"RoleName": self.resources[f"{function}Role"], "PolicyName": name}
-        whole = iam.get_role_policy(**where)["PolicyDocument"]
-        narrower = whole | {"Statement": [each for each in whole["Statement"] if each["Sid"] != statement]}
-        assert len(narrower["Statement"]) == len(whole["Statement"]) - 1, f"{name} has no statement {statement}"
-        iam.put_role_policy(**where, PolicyDocument=json.dumps(narrower))
+        whole = self.policy(function)
+        narrower = [each for each in whole["Statement"] if each["Sid"] != statement]
+        assert len(narrower) == len(whole["Statement"]) - 1, f"{function} has no statement {statement}"
+        self.put_policy(function, whole | {"Statement": narrower})
         try:
             yield
         finally:
-            iam.put_role_policy(**where, PolicyDocument=json.dumps(whole))
+            self.put_policy(function, whole)
+
+    def policy(self, function):
+        return self._iam.get_role_policy(**self._policy_of(function))["PolicyDocument"]
+
+    def put_policy(self, function, document):
+        self._iam.put_role_policy(**self._policy_of(function), PolicyDocument=json.dumps(document))
+
+    def _policy_of(self, function):
+        # JobHandler has the policy job-handler.
+        return {"RoleName": self.resources[f"{function}Role"], "PolicyName": FUNCTIONS[function]}
 
     def invoke(self, function, event: Path):
         """A function's answer to an event, and whether it is an error."""
@@ -122,7 +131,7 @@ class Stack:
     def _build_directory(self):
         return self._target / "e2e" / "build"
 
-    def _sam(self, *arguments, timeout):
+    def _sam(self, *arguments, **how):
         settings = self._target / "e2e" / "sam"
         settings.mkdir(parents=True, exist_ok=True)
         environment = self._emulator.environment(
@@ -132,17 +141,13 @@ class Stack:
             ZIG_GLOBAL_CACHE_DIR=str(self._target / "e2e" / "zig"),
         )
         environment["PATH"] = f"{self._programs}:{environment['PATH']}"
-        run([self._programs / "sam", *arguments], env=environment, cwd=self._root, timeout=timeout)
-
-
-def policy_name(function):
-    """`JobHandler` has the policy `job-handler`."""
-    return "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in function).lstrip("-")
+        run([self._programs / "sam", *arguments], env=environment, cwd=self._root, **how)
 
 
 def log_lines(logs, group):
     try:
         events = logs.get_paginator("filter_log_events").paginate(logGroupName=group)
-        return [event["message"].rstrip() for page in events for event in page["events"]]
+        lines = [event["message"].rstrip() for page in events for event in page["events"]]
+        return [line for line in lines if not line.startswith(("START ", "END ", "REPORT "))]
     except botocore.exceptions.ClientError:
         return []

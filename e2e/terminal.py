@@ -24,12 +24,15 @@ def say(line):
     print(f"    {line}", flush=True)
 
 
-def run(command, *, env, timeout, cwd=None):
-    """Runs a program to its end and returns what it printed; its output is shown only when it fails."""
+def run(command, *, env, timeout, cwd=None, show=False):
+    """Runs a program to its end and returns what it printed, which is shown only when it fails; or shows it as it comes,
+    and returns nothing."""
     command = [str(word) for word in command]
+    pipe = None if show else subprocess.PIPE
     process = subprocess.Popen(
-        command, env=env, cwd=cwd, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+        command, env=env, cwd=cwd, text=True, stdout=pipe, stderr=subprocess.STDOUT, start_new_session=True
     )
+    output = ""
     try:
         output, _ = process.communicate(timeout=timeout)
     except subprocess.TimeoutExpired:

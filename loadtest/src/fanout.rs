@@ -76,6 +76,7 @@ pub async fn run(options: &FanoutOptions) -> Result<FanoutReport, LoadtestError>
         jobs_deleted: jobs.deleted,
         entries_per_second: rounded(entries_per_second),
         floor_entries_per_second: rounded(floor),
+        floor_is: ground.floor_is(),
         floor_ratio: rounded(entries_per_second / floor),
         feed_read_ms: P50P99::from(&feed_reads),
         seed_seconds: rounded(seed_seconds),

@@ -14,7 +14,7 @@ pub enum Ground {
     Embedded,
     /// DynamoDB and SQS, with tables and queues for load tests.
     #[cfg(feature = "aws")]
-    Aws(aws::Prepared),
+    Aws(Box<aws::Prepared>),
 }
 
 impl Ground {
@@ -24,7 +24,7 @@ impl Ground {
         match options.stores()? {
             Stores::Embedded => Ok(Self::Embedded),
             #[cfg(feature = "aws")]
-            Stores::Aws(options) => Ok(Self::Aws(aws::Prepared::make(options).await?)),
+            Stores::Aws(options) => Ok(Self::Aws(Box::new(aws::Prepared::make(options).await?))),
         }
     }
 
@@ -34,6 +34,15 @@ impl Ground {
             Self::Embedded => Stores::Embedded,
             #[cfg(feature = "aws")]
             Self::Aws(prepared) => Stores::Aws(prepared.options.clone()),
+        }
+    }
+
+    /// What the floor is here, in words.
+    pub const fn floor_is(&self) -> &'static str {
+        match self {
+            Self::Embedded => "raw fjall batches of 25, one thread",
+            #[cfg(feature = "aws")]
+            Self::Aws(_) => "BatchWriteItem alone, 25 a call, at its best concurrency",
         }
     }
 

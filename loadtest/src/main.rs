@@ -1,6 +1,6 @@
 //! The load test's binary: reads the command line, runs a scenario, prints the table.
 
-use std::{error::Error, fs::File, io::Write as _, path::Path, process::ExitCode};
+use std::{fs::File, io::Write as _, path::Path, process::ExitCode};
 
 use clap::Parser as _;
 use loadtest::{
@@ -10,6 +10,7 @@ use loadtest::{
     options::{Cli, Scenario},
     stack,
 };
+use local::error::chain;
 use serde::Serialize;
 use shared::telemetry::{self, LogFormat};
 
@@ -104,27 +105,5 @@ impl<'a> JsonFile<'a> {
         let written =
             serde_json::to_string_pretty(report).map_err(Into::into).and_then(|json| writeln!(file, "{json}"));
         written.map_err(|error| LoadtestError::Json { path: path.to_owned(), error })
-    }
-}
-
-/// An error with its causes, on one line; a cause that the text before it already tells is left out.
-fn chain(error: &dyn Error) -> String {
-    let causes = std::iter::successors(error.source(), |&error| error.source());
-    causes
-        .map(ToString::to_string)
-        .fold(error.to_string(), |text, cause| if text.ends_with(&cause) { text } else { format!("{text}: {cause}") })
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io;
-
-    use super::*;
-
-    #[test]
-    fn an_error_is_told_on_one_line_and_nothing_twice() {
-        let error = LoadtestError::Json { path: "out.json".into(), error: io::Error::other("disk full") };
-        assert_eq!(chain(&error), "cannot write out.json: disk full");
-        assert_eq!(chain(&io::Error::other(io::Error::other("disk full"))), "disk full");
     }
 }

@@ -26,7 +26,7 @@ impl Service {
         let data_dir = places.data_dir.clone().map_or(DataDir::Ephemeral, DataDir::Path);
         let free_port = SocketAddr::from(([127, 0, 0, 1], 0));
         let config =
-            Config { metrics_listen: Some(free_port), ..Config::on_free_port(data_dir).with_stores(ground.stores()) };
+            Config { metrics_listen: Some(free_port), stores: ground.stores(), ..Config::on_free_port(data_dir) };
         let observer = Arc::new(Observer::new());
         let handle = Application::build(config, watched_by(&observer)).await?.spawn();
         Ok(Self { handle, observer })

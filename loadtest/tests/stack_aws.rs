@@ -51,7 +51,7 @@ impl Parts {
         let store: Arc<dyn Store> = Arc::new(DynamoStore::new(&tables, names));
         let seams = Seams { wrap_store: Some(Box::new(move |_| Arc::clone(&store))), ..Seams::default() };
         let handle = Application::build(Config::on_free_port(DataDir::Ephemeral), seams).await.unwrap().spawn();
-        let secret = std::fs::read_to_string(handle.data_dir().join("signing-key")).unwrap().trim().to_owned();
+        let secret = std::fs::read_to_string(handle.data_dir().unwrap().join("signing-key")).unwrap().trim().to_owned();
 
         let (others, others_url) = listen().await;
         let router = Router::new().fallback(answer).with_state(secret);

@@ -82,15 +82,15 @@ impl ServeArgs {
 
     /// The process's set-up.
     pub fn config(self) -> Result<Config, NotBuilt> {
-        let config = Config {
+        Ok(Config {
             listen: self.listen,
             metrics_listen: self.metrics_listen.0,
+            stores: self.stores.stores()?,
             data_dir: if self.ephemeral { DataDir::Ephemeral } else { DataDir::Path(self.data.data_dir) },
             cors_origins: self.cors_origin,
             record_syncs: self.record_syncs,
             ..Config::default()
-        };
-        Ok(config.with_stores(self.stores.stores()?))
+        })
     }
 }
 

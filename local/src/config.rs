@@ -67,17 +67,6 @@ impl Config {
     pub fn on_free_port(data_dir: DataDir) -> Self {
         Self { listen: SocketAddr::from(([127, 0, 0, 1], 0)), data_dir, ..Self::default() }
     }
-
-    /// The same on these stores, with as many invocations at once as they are good for.
-    #[must_use]
-    pub fn with_stores(mut self, stores: Stores) -> Self {
-        self.delivery.max_concurrency = match stores {
-            Stores::Embedded => 4,
-            #[cfg(feature = "aws")]
-            Stores::Aws(_) => 4,
-        };
-        Self { stores, ..self }
-    }
 }
 
 impl Default for Config {

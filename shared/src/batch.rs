@@ -159,7 +159,7 @@ impl BatchDriver {
     async fn hide(&self, record: &SqsMessage, pause: Duration) {
         let receipt = record.receipt_handle.clone().unwrap_or_default();
         if let Err(error) = self.queue.change_visibility(self.name, vec![(receipt, pause)]).await {
-            warn!(queue = self.name.name(), %error, "A failed message stays hidden for the queue's visibility timeout");
+            warn!(queue = self.name.name(), error = %chain(&error), "A failed message stays hidden for the queue's visibility timeout");
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::{
     messages::{FanOutMessage, FanOutTag, V1},
     queue::{OutgoingMessage, Queue, QueueError, QueueName},
     store::{Outcome, Store, Table, Write, with_retries},
+    telemetry::chain,
 };
 
 /// An `Idempotency-Key`: 1 to 255 visible ASCII characters.
@@ -140,7 +141,7 @@ impl PublishService {
             hop: 0,
         };
         if let Err(error) = send_fan_out(self.queue.as_ref(), &message).await {
-            warn!(post.id = %post.post_id, %error, "Post {} is not on PostQ; the sweeper will put it there", post.post_id);
+            warn!(post.id = %post.post_id, error = %chain(&error), "Post {} is not on PostQ; the sweeper will put it there", post.post_id);
         }
     }
 }

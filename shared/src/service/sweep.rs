@@ -12,7 +12,7 @@ use crate::{
     messages::{FanOutMessage, FanOutTag, V1},
     queue::Queue,
     store::Store,
-    telemetry::names,
+    telemetry::{chain, names},
 };
 
 /// Later than every lease.
@@ -94,7 +94,7 @@ impl SweepService {
                 Ok(true) => put_back += 1,
                 Ok(false) => {}
                 Err(error) => {
-                    warn!(post.id = %entry.post_id, %error, "Fan-out of {} could not be put back", entry.post_id);
+                    warn!(post.id = %entry.post_id, error = %chain(&error), "Fan-out of {} could not be put back", entry.post_id);
                 }
             }
         }

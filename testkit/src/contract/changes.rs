@@ -16,7 +16,7 @@ use shared::{
 #[macro_export]
 macro_rules! changes_contract {
     ($harness:expr) => {
-        $crate::contract_tests! { changes, $harness,
+        $crate::contract_tests! { [] changes, $harness,
             a_new_log_is_empty
             a_put_an_update_and_a_delete_have_their_images
             every_kind_of_value_is_in_an_image

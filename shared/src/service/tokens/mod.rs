@@ -1,10 +1,12 @@
 //! Access tokens: JWTs (RFC 7519) in the profile of RFC 9068, signed with HMAC-SHA-256.
 //!
 //! - `keys`: the secrets that sign.
+//! - `source`: where they are kept.
 //! - `rotation`: keys that change while the process runs.
 
 mod keys;
 mod rotation;
+mod source;
 
 use std::{fmt, sync::Arc};
 
@@ -20,7 +22,7 @@ use crate::{
 
 pub use self::{
     keys::{InvalidSecret, SECRET_BYTES, TokenKeys},
-    rotation::{KeySource, KeySourceError},
+    source::{KeySource, KeySourceError},
 };
 
 /// Who signs.

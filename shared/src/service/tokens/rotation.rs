@@ -8,49 +8,20 @@
 //! - In between, and when the fetch fails, it is neither accepted nor refused: its sender is to come again. To refuse it
 //!   would log out whoever holds a token of the new key while someone else sends made-up ones.
 
-use std::{
-    error::Error,
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
 };
 
-use async_trait::async_trait;
 use jsonwebtoken::DecodingKey;
 use parking_lot::RwLock;
 use tracing::{info, warn};
 
-use super::keys::{Keys, TokenKeys};
+use super::{
+    keys::{Keys, TokenKeys},
+    source::{KeySource, KeySourceError},
+};
 use crate::{domain::Timestamp, limits, service::ServiceError, telemetry::chain};
-
-/// Where the signing keys are kept.
-#[async_trait]
-pub trait KeySource: fmt::Debug + Send + Sync {
-    /// The keys as they are now.
-    async fn fetch(&self) -> Result<TokenKeys, KeySourceError>;
-}
-
-/// Why there are no signing keys. Names the secret, never its value.
-#[derive(Debug, thiserror::Error)]
-pub enum KeySourceError {
-    /// It did not come.
-    #[error("the signing secret {secret} cannot be fetched")]
-    Unavailable {
-        /// The secret's name.
-        secret: String,
-        /// What happened.
-        #[source]
-        cause: Box<dyn Error + Send + Sync>,
-    },
-    /// Its current version is something else.
-    #[error("the signing secret {secret} is not 64 hexadecimal digits")]
-    Malformed {
-        /// The secret's name.
-        secret: String,
-    },
-}
 
 /// What is known of a token before its key is.
 #[derive(Debug, Clone, Copy)]
@@ -183,6 +154,7 @@ impl Keys {
 mod tests {
     use std::sync::atomic::AtomicUsize;
 
+    use async_trait::async_trait;
     use futures::{FutureExt as _, future::join_all};
     use parking_lot::Mutex;
     use tokio::{sync::Semaphore, task::yield_now};
