@@ -12,7 +12,10 @@ use shared::{
     },
     service::accounts::ProfileEdit,
 };
-use utoipa::ToSchema;
+use utoipa::{
+    ToSchema,
+    openapi::schema::{Object, ObjectBuilder, Type},
+};
 use uuid::Uuid;
 
 use crate::state::ApiState;
@@ -31,8 +34,16 @@ pub struct EditProfileRequest {
     bio: Option<String>,
     /// The picture: none yet, so null at the most.
     #[serde(default)]
-    #[schema(value_type = (), required = false)]
+    #[schema(schema_with = only_null, required = false)]
     avatar_media_id: Option<Uuid>,
+}
+
+/// Allows null alone.
+fn only_null() -> Object {
+    ObjectBuilder::new()
+        .schema_type(Type::Null)
+        .description(Some("The picture: none yet, so null at the most."))
+        .build()
 }
 
 impl EditProfileRequest {

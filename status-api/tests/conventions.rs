@@ -325,6 +325,15 @@ async fn the_description_lists_every_route_in_either_home() {
 }
 
 #[tokio::test]
+async fn the_description_says_that_a_picture_is_null_and_names_are_not() {
+    let document = TestApi::start().bare(Method::GET, "/openapi.json", None).await.json();
+    let members = &document["components"]["schemas"]["EditProfileRequest"]["properties"];
+    let type_of = |member: &str| members[member]["type"].clone();
+    assert_eq!(["avatar_media_id", "display_name", "bio"].map(type_of), ["null", "string", "string"]);
+    assert_eq!(document["components"]["schemas"]["EditProfileRequest"].get("required"), None);
+}
+
+#[tokio::test]
 async fn the_description_says_who_needs_a_token_and_what_may_go_wrong() {
     let document = TestApi::start().bare(Method::GET, "/openapi.json", None).await.json();
     for (path, method, operation) in operations(&document) {
