@@ -25,7 +25,7 @@ use shared::{
 use support::Embedded;
 use testkit::{
     crash::{Death, Life, MortalStore},
-    faults::{CountingStore, StaleStore, StoreCounts},
+    faults::{CountingStore, FaultyStore, StaleStore, StoreCounts, StoreFaults},
     pipeline::Pipeline,
 };
 use town::{delete, erase, feed, story};
@@ -340,6 +340,34 @@ async fn a_store_that_answers_from_the_past_changes_nothing_of_a_follow() {
     assert_eq!(feed(&pipeline, bob).await, newest(&living, BROUGHT + 1));
     stale.catch_up();
     assert_eq!(feed(&pipeline, bob).await, newest(&living, BROUGHT + 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn follows_through_a_storm_of_faults_end_in_the_right_feed() {
+    const FAULTS: StoreFaults =
+        StoreFaults { throttled: 0.2, unavailable_before: 0.1, unavailable_after: 0.1, unprocessed: 0.2 };
+    let home = Embedded::open();
+    let store = Arc::new(FaultyStore::new(home.store.clone(), FAULTS, 1));
+    let [stormy, calm] = [Pipeline::on(store.clone(), home.queue.clone(), home.clock.clone(), 20), home.pipeline(20)];
+    for _ in 0..10 {
+        let [alice, bob] = [calm.user("alice").await, calm.user("bob").await];
+        let posts = story(&calm, alice, 120).await;
+        for _ in 0..3 {
+            // Two windows at once, each as often as it takes.
+            let insist = || async {
+                while let Err(error) = stormy.graph.follow(bob, alice, home.clock.now()).await {
+                    assert!(error.is_transient(), "{error:?}");
+                }
+            };
+            futures::join!(insist(), insist());
+            assert_eq!(feed(&calm, bob).await, newest(&posts, BROUGHT));
+            while stormy.graph.unfollow(bob, alice).await.is_err() {}
+            assert_eq!(feed(&calm, bob).await, []);
+        }
+    }
+    home.clock.advance(limits::BACKFILL_LEASE);
+    assert_eq!(calm.sweep().await, Swept::default());
+    assert!(store.counts().has_every_kind(), "{:?}", store.counts());
 }
 
 /// Something done once, when a transaction that takes entries out of a feed is about to reach the store.
