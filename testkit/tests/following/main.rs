@@ -25,6 +25,7 @@ use shared::{
 use support::Embedded;
 use testkit::{
     crash::{Death, Life, MortalStore},
+    engines,
     faults::{CountingStore, FaultyStore, StaleStore, StoreCounts, StoreFaults},
     pipeline::Pipeline,
 };
@@ -76,26 +77,36 @@ async fn deleted_and_erased_posts_do_not_take_the_place_of_living_ones() {
     assert_eq!(feed(&pipeline, bob).await, newest(&living, BROUGHT));
 }
 
-#[tokio::test]
-async fn a_refollow_brings_back_what_an_unfollow_took() {
-    let home = Embedded::open();
-    let pipeline = home.pipeline(20);
+async fn brings_back_what_an_unfollow_took(pipeline: &Pipeline) {
     let [alice, bob] = [pipeline.user("alice").await, pipeline.user("bob").await];
-    let mut posts = story(&pipeline, alice, 150).await;
+    let mut posts = story(pipeline, alice, 150).await;
     for is_read_between in [false, true] {
-        follow(&pipeline, bob, alice).await;
+        follow(pipeline, bob, alice).await;
         posts.push(pipeline.post(alice, "since").await);
         pipeline.drain().await;
         pipeline.graph.unfollow(bob, alice).await.unwrap();
         if is_read_between {
-            assert_eq!(feed(&pipeline, bob).await, [], "gone at once");
+            assert_eq!(feed(pipeline, bob).await, [], "gone at once");
         }
         posts.push(pipeline.post(alice, "missed").await);
         pipeline.drain().await;
-        follow(&pipeline, bob, alice).await;
-        assert_eq!(feed(&pipeline, bob).await, newest(&posts, BROUGHT));
+        follow(pipeline, bob, alice).await;
+        assert_eq!(feed(pipeline, bob).await, newest(&posts, BROUGHT));
         pipeline.graph.unfollow(bob, alice).await.unwrap();
     }
+    assert_eq!(pipeline.sweep().await, Swept::default());
+}
+
+#[tokio::test]
+async fn a_refollow_brings_back_what_an_unfollow_took() {
+    brings_back_what_an_unfollow_took(&Embedded::open().pipeline(20)).await;
+}
+
+#[tokio::test]
+async fn a_refollow_brings_back_what_an_unfollow_took_on_dynamodb() {
+    let home = Embedded::open();
+    let store = Arc::new(engines::dynamo().await.store());
+    brings_back_what_an_unfollow_took(&Pipeline::on(store, home.queue.clone(), home.clock.clone(), 20)).await;
 }
 
 #[tokio::test]
