@@ -25,7 +25,8 @@ use shared::{
 use support::Embedded;
 use testkit::{
     crash::{Death, Life, MortalStore},
-    faults::{CountingStore, StaleStore, StoreCounts},
+    engines,
+    faults::{CountingStore, FaultyStore, StaleStore, StoreCounts, StoreFaults},
     pipeline::Pipeline,
 };
 use town::{delete, erase, feed, story};
@@ -76,26 +77,36 @@ async fn deleted_and_erased_posts_do_not_take_the_place_of_living_ones() {
     assert_eq!(feed(&pipeline, bob).await, newest(&living, BROUGHT));
 }
 
-#[tokio::test]
-async fn a_refollow_brings_back_what_an_unfollow_took() {
-    let home = Embedded::open();
-    let pipeline = home.pipeline(20);
+async fn brings_back_what_an_unfollow_took(pipeline: &Pipeline) {
     let [alice, bob] = [pipeline.user("alice").await, pipeline.user("bob").await];
-    let mut posts = story(&pipeline, alice, 150).await;
+    let mut posts = story(pipeline, alice, 150).await;
     for is_read_between in [false, true] {
-        follow(&pipeline, bob, alice).await;
+        follow(pipeline, bob, alice).await;
         posts.push(pipeline.post(alice, "since").await);
         pipeline.drain().await;
         pipeline.graph.unfollow(bob, alice).await.unwrap();
         if is_read_between {
-            assert_eq!(feed(&pipeline, bob).await, [], "gone at once");
+            assert_eq!(feed(pipeline, bob).await, [], "gone at once");
         }
         posts.push(pipeline.post(alice, "missed").await);
         pipeline.drain().await;
-        follow(&pipeline, bob, alice).await;
-        assert_eq!(feed(&pipeline, bob).await, newest(&posts, BROUGHT));
+        follow(pipeline, bob, alice).await;
+        assert_eq!(feed(pipeline, bob).await, newest(&posts, BROUGHT));
         pipeline.graph.unfollow(bob, alice).await.unwrap();
     }
+    assert_eq!(pipeline.sweep().await, Swept::default());
+}
+
+#[tokio::test]
+async fn a_refollow_brings_back_what_an_unfollow_took() {
+    brings_back_what_an_unfollow_took(&Embedded::open().pipeline(20)).await;
+}
+
+#[tokio::test]
+async fn a_refollow_brings_back_what_an_unfollow_took_on_dynamodb() {
+    let home = Embedded::open();
+    let store = Arc::new(engines::dynamo().await.store());
+    brings_back_what_an_unfollow_took(&Pipeline::on(store, home.queue.clone(), home.clock.clone(), 20)).await;
 }
 
 #[tokio::test]
@@ -340,6 +351,34 @@ async fn a_store_that_answers_from_the_past_changes_nothing_of_a_follow() {
     assert_eq!(feed(&pipeline, bob).await, newest(&living, BROUGHT + 1));
     stale.catch_up();
     assert_eq!(feed(&pipeline, bob).await, newest(&living, BROUGHT + 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn follows_through_a_storm_of_faults_end_in_the_right_feed() {
+    const FAULTS: StoreFaults =
+        StoreFaults { throttled: 0.2, unavailable_before: 0.1, unavailable_after: 0.1, unprocessed: 0.2 };
+    let home = Embedded::open();
+    let store = Arc::new(FaultyStore::new(home.store.clone(), FAULTS, 1));
+    let [stormy, calm] = [Pipeline::on(store.clone(), home.queue.clone(), home.clock.clone(), 20), home.pipeline(20)];
+    for _ in 0..10 {
+        let [alice, bob] = [calm.user("alice").await, calm.user("bob").await];
+        let posts = story(&calm, alice, 120).await;
+        for _ in 0..3 {
+            // Two windows at once, each as often as it takes.
+            let insist = || async {
+                while let Err(error) = stormy.graph.follow(bob, alice, home.clock.now()).await {
+                    assert!(error.is_transient(), "{error:?}");
+                }
+            };
+            futures::join!(insist(), insist());
+            assert_eq!(feed(&calm, bob).await, newest(&posts, BROUGHT));
+            while stormy.graph.unfollow(bob, alice).await.is_err() {}
+            assert_eq!(feed(&calm, bob).await, []);
+        }
+    }
+    home.clock.advance(limits::BACKFILL_LEASE);
+    assert_eq!(calm.sweep().await, Swept::default());
+    assert!(store.counts().has_every_kind(), "{:?}", store.counts());
 }
 
 /// Something done once, when a transaction that takes entries out of a feed is about to reach the store.
