@@ -26,13 +26,16 @@ use shared::{
     queue::{Queue, QueueName, ReceivedMessage},
     service::{
         accounts::AccountService,
+        comments::CommentService,
         delivery::DeliveryService,
         fan_out::{FanOutOptions, FanOutService},
         feeds::FeedService,
         graph::GraphService,
+        likes::LikeService,
+        notifications::NotificationService,
         passwords::HashingOptions,
         posts::{PostService, PublishService},
-        sweep::SweepService,
+        sweep::{SweepService, Swept},
         tokens::{AccessTokens, TokenKeys},
     },
     store::{Store, Table},
@@ -186,8 +189,8 @@ impl Deployment {
         self.jobs.handle(event_of(messages)).await.batch_item_failures.len()
     }
 
-    /// outbox-sweeper; how many fan-outs it put back.
-    pub async fn sweep(&self) -> u64 {
+    /// outbox-sweeper; how much it put back.
+    pub async fn sweep(&self) -> Swept {
         self.sweeper.handle(self.clock.now()).await.unwrap()
     }
 
@@ -215,13 +218,16 @@ fn post_handler(Ports { store, queue }: Ports, clock: &Clock) -> Router {
 }
 
 fn status_api(Ports { store, .. }: Ports, clock: &Clock) -> Router {
-    let graph =
-        GraphService::new(Arc::clone(&store), Arc::new(IdGenerator::new())).with_clock_skew(limits::MAX_CLOCK_SKEW);
+    let ids = Arc::new(IdGenerator::new());
+    let graph = GraphService::new(Arc::clone(&store), Arc::clone(&ids));
     let api = status_api::Api {
         accounts: AccountService::new(Arc::clone(&store), graph.clone(), &keys(), &HashingOptions::cheap()),
         graph,
         posts: PostService::new(Arc::clone(&store)),
         feeds: FeedService::new(Arc::clone(&store)),
+        notifications: NotificationService::new(Arc::clone(&store)),
+        likes: LikeService::new(Arc::clone(&store)),
+        comments: CommentService::new(Arc::clone(&store), ids),
         store,
         clock: clock.clone(),
     };

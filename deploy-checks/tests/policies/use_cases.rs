@@ -133,7 +133,7 @@ async fn delivery(api: &Deployment) {
 async fn sweep(api: &Deployment, alice: &Person) {
     api.ask("POST /v1/posts").by(&alice.access).sends(json!({"text": "Lost"})).gets(201).await;
     api.clock.advance(limits::OUTBOX_LEASE + Duration::from_secs(1));
-    assert_eq!(api.sweep().await, 1);
+    assert_eq!(api.sweep().await.fan_outs, 1);
 }
 
 async fn reading(api: &Deployment, alice: &Person, bob: &Person) {

@@ -163,9 +163,8 @@ mod tests {
             UserId::random(),
             UserId::random(),
             Timestamp::from_millis(1_763_700_000_001),
-            PostId::first_of(Timestamp::from_millis(1)),
         );
-        assert_eq!(item_bytes(&edge), 152);
+        assert_eq!(item_bytes(&edge), 105);
         let entry = keys::feed_entry(UserId::random(), IdGenerator::new().next_post_id(Timestamp::from_millis(1)));
         assert_eq!(key_bytes(&entry), 76);
     }
