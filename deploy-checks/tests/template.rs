@@ -258,14 +258,20 @@ fn every_function_has_a_role_of_its_own() {
 
 /// Function, table, and what it may do there. What is not listed is not allowed.
 const TABLE_ACTIONS: &[(&str, &str, &[&str])] = &[
-    ("post-handler", SOCIAL, &["GetItem", "PutItem"]),
+    ("post-handler", SOCIAL, &["GetItem", "BatchGetItem", "PutItem"]),
     ("post-handler", FEED, &["PutItem"]),
     ("follow-fetcher", SOCIAL, &["GetItem", "Query", "UpdateItem", "DeleteItem"]),
     ("job-handler", FEED, &["BatchWriteItem"]),
     ("status-api", AUTH, &["GetItem", "PutItem", "UpdateItem", "DeleteItem"]),
-    ("status-api", SOCIAL, &["GetItem", "BatchGetItem", "Query", "PutItem", "DeleteItem"]),
-    ("status-api", FEED, &["GetItem", "Query", "BatchWriteItem"]),
-    ("outbox-sweeper", SOCIAL, &["Query", "UpdateItem"]),
+    (
+        "status-api",
+        SOCIAL,
+        &["GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem"],
+    ),
+    ("status-api", FEED, &["GetItem", "Query", "BatchWriteItem", "DeleteItem"]),
+    ("stream-handler", SOCIAL, &["BatchGetItem", "Query", "PutItem", "UpdateItem", "ConditionCheckItem"]),
+    ("outbox-sweeper", SOCIAL, &["Query", "BatchGetItem", "UpdateItem", "DeleteItem"]),
+    ("outbox-sweeper", FEED, &["BatchWriteItem"]),
 ];
 
 #[test]

@@ -70,7 +70,7 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     causes.fold(error.to_string(), |line, cause| if line.ends_with(&cause) { line } else { format!("{line}: {cause}") })
 }
 
-/// Values of the label `outcome` of [`names::RECORDS`].
+/// Values of the label `outcome` of [`names::RECORDS`] and [`names::CHANGES`].
 pub mod outcomes {
     /// Handled.
     pub const DONE: &str = "done";

@@ -23,7 +23,7 @@ use shared::{
         ServiceError,
         changes::{Applied, ChangeService},
     },
-    telemetry::{chain, names},
+    telemetry::{chain, names, outcomes},
 };
 use tracing::{error, warn};
 
@@ -88,7 +88,7 @@ impl StreamHandler {
         for (place, (change, outcome)) in changes.into_iter().zip(outcomes).enumerate() {
             let is_done = match outcome {
                 Outcome::Done => {
-                    count("done");
+                    count(outcomes::DONE);
                     true
                 }
                 Outcome::Retry(error) => {
@@ -98,7 +98,7 @@ impl StreamHandler {
                 Outcome::Poison(error) => self.put_aside(change, error).await,
             };
             if !is_done {
-                count("retried");
+                count(outcomes::RETRIED);
                 return HandledBatch::retry_from(place);
             }
         }
@@ -164,7 +164,7 @@ impl StreamHandler {
             error!(change.id = id, error = chain(&error), "ChangeDLQ does not take change {id}; it comes again");
             return false;
         }
-        count("poison");
+        count(outcomes::POISON);
         true
     }
 }

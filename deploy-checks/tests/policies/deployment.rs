@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
     sync::{Arc, Mutex},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use axum::{Router, body::Body};
@@ -19,13 +19,17 @@ use serde_json::Value;
 use shared::{
     aws::config::table_variable,
     batch::RetryPauses,
-    domain::{Clock, IdGenerator},
-    embedded::{EmbeddedQueue, EmbeddedStore, Engine, EngineOptions, QueueSettingsOf},
+    changes::{Change, ChangeLog as _},
+    dao::Follows,
+    domain::{Clock, IdGenerator, PostId},
+    embedded::{EmbeddedChanges, EmbeddedQueue, EmbeddedStore, Engine, EngineOptions, QueueSettingsOf},
     http::{Authentication, HttpOptions},
     limits,
-    queue::{Queue, QueueName, ReceivedMessage},
+    messages::ChangeMessage,
+    queue::{OutgoingMessage, Queue, QueueName, ReceivedMessage, send_all},
     service::{
         accounts::AccountService,
+        changes::ChangeService,
         comments::CommentService,
         delivery::DeliveryService,
         fan_out::{FanOutOptions, FanOutService},
@@ -38,8 +42,9 @@ use shared::{
         sweep::{SweepService, Swept},
         tokens::{AccessTokens, TokenKeys},
     },
-    store::{Store, Table},
+    store::{Outcome, Store, Table},
 };
+use stream_handler::StreamHandler;
 use testkit::{
     faults::{FaultSwitch, FaultyStore, StoreFaults},
     pipeline::{START, event_of},
@@ -87,6 +92,8 @@ pub struct Deployment {
     fetcher: FollowFetcher,
     jobs: JobHandler,
     sweeper: OutboxSweeper,
+    stream_handler: StreamHandler,
+    changes: EmbeddedChanges,
     engine: Engine,
     _directory: tempfile::TempDir,
 }
@@ -131,6 +138,9 @@ impl Deployment {
         let jobs = JobHandler::new(DeliveryService::new(store, clock.clone()), of_jobs, RetryPauses::default());
         let Ports { store, queue: of_sweeper } = wiring.ports("outbox-sweeper");
         let sweeper = OutboxSweeper::new(SweepService::new(store, of_sweeper));
+        let Ports { store, queue: of_changes } = wiring.ports("stream-handler");
+        let changes = Arc::new(ChangeService::new(store, Arc::new(IdGenerator::new())));
+        let stream_handler = StreamHandler::new(changes, of_changes, RetryPauses::default());
 
         let gateway = wiring.gateway(&[("post-handler", post_handler), ("status-api", status_api)]);
         let Wiring { recorders, throttling, .. } = wiring;
@@ -144,6 +154,8 @@ impl Deployment {
             fetcher,
             jobs,
             sweeper,
+            stream_handler,
+            changes: EmbeddedChanges::new(engine.clone()),
             engine,
             _directory: directory,
         }
@@ -170,8 +182,7 @@ impl Deployment {
     pub async fn messages(&self, queue: QueueName) -> Vec<ReceivedMessage> {
         let mut messages = Vec::new();
         loop {
-            let batch =
-                self.queue.receive(queue, limits::MAX_QUEUE_BATCH, std::time::Duration::ZERO, None).await.unwrap();
+            let batch = self.queue.receive(queue, limits::MAX_QUEUE_BATCH, Duration::ZERO, None).await.unwrap();
             if batch.is_empty() {
                 return messages;
             }
@@ -192,6 +203,44 @@ impl Deployment {
     /// outbox-sweeper; how much it put back.
     pub async fn sweep(&self) -> Swept {
         self.sweeper.handle(self.clock.now()).await.unwrap()
+    }
+
+    /// stream-handler with everything that has changed since the last time. Returns what it was handed.
+    pub async fn handle_changes(&self) -> Vec<Change> {
+        let changes = self.changes.read(usize::MAX, Duration::ZERO).await.unwrap();
+        self.handle_change(&changes).await;
+        if let Some(last) = changes.last() {
+            self.changes.pass(last).await.unwrap();
+        }
+        changes
+    }
+
+    /// stream-handler with changes of the stream.
+    pub async fn handle_change(&self, changes: &[Change]) {
+        let handled = self.stream_handler.handle(changes.to_vec(), self.clock.now()).await;
+        assert_eq!(handled.retry_from, None);
+    }
+
+    /// Puts a change on ChangeQ, as an operator does with one of the dead letters.
+    pub async fn send_back(&self, change: &Change) {
+        let body = ChangeMessage::of(change.clone(), String::new()).encode();
+        let letter = OutgoingMessage { body, group: change.id.clone(), delay: Duration::ZERO };
+        send_all(self.queue.as_ref(), QueueName::ChangeQ, vec![letter]).await.unwrap();
+    }
+
+    /// A follow that ends after its first transaction.
+    pub async fn follow_and_crash(&self, follower: &str, followee: &str) {
+        let [follower, followee] = [follower, followee].map(|user| user.parse().unwrap());
+        let (now, marker) = (self.clock.now(), PostId::first_of(self.clock.now()));
+        let lease_until = now.plus(limits::BACKFILL_LEASE);
+        let follows = Follows::new(Arc::new(EmbeddedStore::new(self.engine.clone())));
+        let made = follows.create(follower, followee, now, marker, lease_until).await.unwrap();
+        assert_eq!(made, Outcome::Applied);
+    }
+
+    /// stream-handler with changes that an operator sent back; how many failed.
+    pub async fn handle_again(&self, messages: &[ReceivedMessage]) -> usize {
+        self.stream_handler.handle_queue(event_of(messages), self.clock.now()).await.batch_item_failures.len()
     }
 
     /// What happens while every call to the store is throttled. Pauses between tries take no time.

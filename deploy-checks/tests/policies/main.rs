@@ -54,6 +54,12 @@ fn requests_around(template: &Template, function: &Function<'_>) -> Vec<Request>
         let queue = referent(&mapping["Queue"]).expect("a mapping names its queue");
         ask(queue, &["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]);
     }
+    // And records of a change stream.
+    for mapping in function.stream_mappings() {
+        let stream = referent(&mapping["Stream"]).expect("a mapping names its stream");
+        ask(stream, &["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"]);
+        ask("*", &["dynamodb:ListStreams"]);
+    }
     // Lambda writes its logs and traces likewise.
     let group = referent(&function.properties()["LoggingConfig"]["LogGroup"]).expect("a function names its logs");
     ask(group, &["logs:CreateLogStream", "logs:PutLogEvents"]);

@@ -1,5 +1,7 @@
 //! What the functions are asked to do: every route, and every path through the queues.
 
+mod social;
+
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -47,7 +49,9 @@ pub async fn all(api: &Deployment) {
     delivery(api).await;
     sweep(api, &alice).await;
     reading(api, &alice, &bob).await;
+    social::all(api, &alice, &bob).await;
     unfollowing(api, &bob).await;
+    social::expiry(api).await;
 }
 
 async fn operations(api: &Deployment) {

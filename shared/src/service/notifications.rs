@@ -131,6 +131,10 @@ impl NotificationService {
         let mut rounds = Rounds::new();
         loop {
             let inbox = self.notifications.inbox(user).await?;
+            if inbox.version == 0 {
+                // A notification without an inbox: the account is being erased.
+                return Ok(());
+            }
             let Some(read) = inbox.read_to(last) else { return Ok(()) };
             match self.notifications.keep(&self.recounted(read, now).await?).await {
                 Ok(Outcome::Applied) => return Ok(()),

@@ -49,6 +49,7 @@ impl Published {
 /// `CloudWatch`, us-east-1); hence no table, no queue (a function has one), and nothing that API Gateway or SQS count
 /// themselves.
 pub const PUBLISHED: &[Published] = &[
+    Published { name: names::CHANGES, unit: Unit::Count, label: Some(("outcome", &outcomes::ALL)) },
     Published { name: names::ENTRIES_WRITTEN, unit: Unit::Count, label: None },
     Published { name: names::FAN_OUT_SECONDS, unit: Unit::Seconds, label: None },
     Published { name: names::JOBS_SENT, unit: Unit::Count, label: None },
