@@ -66,6 +66,10 @@ class User:
         """The id of a new post."""
         return self.api.call("POST", "/v1/posts", token=self.token, body={"text": text}, status=201)["post_id"]
 
+    def call(self, method, path, *, body=None, status):
+        """One request of theirs."""
+        return self.api.call(method, path, token=self.token, body=body, status=status)
+
     def feed(self):
         """The ids of every post in the feed, newest first, as the pages have them."""
         ids, cursor = [], ""

@@ -16,7 +16,7 @@ import botocore.exceptions
 import gaps
 from api import Api, for_all
 from emulator import Emulator
-from stack import FUNCTIONS, NAME, Stack
+from stack import FUNCTIONS, NAME, QUEUES, Stack
 from terminal import Failed, expect, run, say, step, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -34,6 +34,8 @@ FAN_OUT_SECONDS = 60
 DEAD_LETTER_SECONDS = 90
 # A lease of one minute, the next sweep a minute later at the most, and the fan-out.
 SWEEP_SECONDS = 180
+# From an act to its count and its notification.
+CHANGES_SECONDS = 60
 LOADTEST_SECONDS = 240
 # To collect logs once something has failed.
 LOGS_SECONDS = 120
@@ -99,6 +101,8 @@ def prove(emulator, stack, options):
         scene.post_without_postq()
     with step("a post reaches every feed"):
         scene.post_and_check()
+    with step("a post shows its likes and comments, and its author is notified"):
+        scene.react()
     with step("a message that cannot be read ends in each queue's dead letters"):
         scene.poison_both_queues()
     with step("without its permission job-handler writes nothing and loses nothing; redriven, the post arrives"):
@@ -148,6 +152,7 @@ def check_sample_events(stack):
         "StatusApi": lambda answer: answer["statusCode"] == 200,
         "FollowFetcher": lambda answer: answer == {"batchItemFailures": []},
         "JobHandler": lambda answer: answer == {"batchItemFailures": []},
+        "StreamHandler": lambda answer: answer == {"batchItemFailures": []},
         "OutboxSweeper": lambda answer: answer == 0,
     }
     for function, is_right in answers.items():
@@ -210,6 +215,42 @@ class Scene:
             expect([post for post in feed if post not in late] == expected, f"{follower.id} has {feed}, not {expected}")
 
         for_all(self.followers, check)
+
+    def react(self):
+        """Each of some followers likes and comments on the last post; one takes both back."""
+        post, fans = self.arrived[-1], self.followers[:20]
+
+        def react(fan):
+            fan.call("PUT", f"/v1/posts/{post}/like", status=204)
+            return fan.call("POST", f"/v1/posts/{post}/comments", body={"text": "Hello!"}, status=201)
+
+        comments = for_all(fans, react)
+        fans[0].call("DELETE", f"/v1/posts/{post}/like", status=204)
+        self.author.call("DELETE", f"/v1/posts/{post}/comments/{comments[0]['comment_id']}", status=204)
+        acts = len(fans) - 1
+        shown = self.author.call("GET", f"/v1/posts/{post}/likes?limit=100", status=200)["items"]
+        expect(len(shown) == acts, f"{len(shown)} likes are listed, not {acts}")
+
+        def counted():
+            found = fans[1].call("GET", f"/v1/posts/{post}", status=200)
+            profile = fans[1].call("GET", f"/v1/users/{self.author.id}", status=200)
+            counts = (found["likes_count"], found["comments_count"], profile["followers_count"])
+            return found["liked_by_me"] and counts == (acts, acts, FOLLOWERS)
+
+        wait_until(f"the post has {acts} likes and comments, its author {FOLLOWERS} followers", counted,
+                   timeout=CHANGES_SECONDS)  # fmt: skip
+        page = self.author.call("GET", "/v1/notifications?limit=1", status=200)
+        expected = FOLLOWERS + 2 * acts
+        expect(page["unread_count"] == expected, f"{page['unread_count']} unread notifications, not {expected}")
+        newest = page["items"][0]["notification_id"]
+        self.author.call("PUT", "/v1/notifications/read", body={"up_to": newest}, status=204)
+        left = self.author.call("GET", "/v1/notifications?limit=1", status=200)["unread_count"]
+        expect(left == 0, f"{left} notifications are unread after all were read")
+        newcomer = self.api.register("newcomer")
+        newcomer.follow(self.author)
+        expect(newcomer.feed() == sorted([*self.arrived, self.unannounced], reverse=True), "a follow does not show at once")
+        newcomer.call("DELETE", f"/v1/users/{self.author.id}/follow", status=204)
+        expect(newcomer.feed() == [], "an unfollow does not hide at once")
 
     def poison_both_queues(self):
         for queue in ("PostQ", "JobQ"):
@@ -289,7 +330,7 @@ def delete(emulator, stack):
     expect(not stack.exists(), "the stack is still there")
     left = set(stack.tables()) & set(dynamodb.list_tables()["TableNames"])
     expect(not left, f"tables are left: {left}")
-    for queue in ("PostQ", "JobQ", "PostDLQ", "JobDLQ"):
+    for queue in QUEUES:
         try:
             sqs.get_queue_attributes(QueueUrl=stack.outputs[f"{queue}Url"])
         except botocore.exceptions.ClientError:

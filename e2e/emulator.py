@@ -3,6 +3,7 @@
 What version 1.5.33 does not do, so that nothing here proves it; `deploy-checks` holds the template to it instead:
 - Conditions on `dynamodb:LeadingKeys` are not enforced; actions and resources are.
 - Of the template it takes no expiry of items and no `RecursiveLoop`.
+- A batch of a change stream is over once the function has answered: what it says is to come again does not.
 - Queues are not fair, there is no message-move task, and deleting by an outdated receipt is an error.
 - An invocation takes about 100 ms. No time measured here says anything about AWS.
 What it does otherwise than AWS and needs a hand with is in gaps.py.

@@ -26,8 +26,12 @@ def make_the_secret_what_the_template_says(emulator, stack):
 def make_concurrencies_numbers(emulator, stack):
     """A number that comes from a parameter stays text, and ministack's poller of queues fails at comparing it."""
     client = emulator.client("lambda")
-    for function, queue in (("FollowFetcher", "PostQ"), ("JobHandler", "JobQ")):
-        concurrency = {"MaximumConcurrency": PARAMETERS[f"{function}Concurrency"]}
+    for function, queue, parameter in (
+        ("FollowFetcher", "PostQ", "FollowFetcherConcurrency"),
+        ("JobHandler", "JobQ", "JobHandlerConcurrency"),
+        ("StreamHandler", "ChangeQ", "ChangeQConcurrency"),
+    ):
+        concurrency = {"MaximumConcurrency": PARAMETERS[parameter]}
         client.update_event_source_mapping(UUID=stack.resources[f"{function}{queue}"], ScalingConfig=concurrency)
 
 

@@ -10,7 +10,7 @@ import botocore.exceptions
 from terminal import run, say
 
 NAME = "tweeter-e2e"
-# The release build of five functions, cold and on a busy machine.
+# The release build of six functions, cold and on a busy machine.
 BUILD_SECONDS = 45 * 60
 DEPLOY_SECONDS = 180
 # The emulator starts the binaries on this machine.
@@ -20,6 +20,7 @@ PARAMETERS = {
     "Stage": "dev",
     "FollowFetcherConcurrency": 2,
     "JobHandlerConcurrency": 5,
+    "ChangeQConcurrency": 2,
     "LogRetentionDays": 7,
     "Architecture": ARCHITECTURE,
 }
@@ -29,8 +30,11 @@ FUNCTIONS = {
     "FollowFetcher": "follow-fetcher",
     "JobHandler": "job-handler",
     "StatusApi": "status-api",
+    "StreamHandler": "stream-handler",
     "OutboxSweeper": "outbox-sweeper",
 }
+# Each queue, and where its dead letters go.
+QUEUES = ("PostQ", "JobQ", "ChangeQ", "PostDLQ", "JobDLQ", "ChangeDLQ")
 # Lines of each log that a failure shows.
 LOG_LINES = 25
 
@@ -84,8 +88,7 @@ class Stack:
 
     def operator_environment(self):
         """What `tweeter ... --store aws` finds the stack by."""
-        return {f"TWEETER_{queue.upper()}_URL": self.outputs[f"{queue}Url"] for queue in
-                ("PostQ", "JobQ", "PostDLQ", "JobDLQ")} | {
+        return {f"TWEETER_{queue.upper()}_URL": self.outputs[f"{queue}Url"] for queue in QUEUES} | {
             f"TWEETER_{table.upper()}_TABLE": self.outputs[f"{table}Table"] for table in ("Auth", "Social", "Feed")
         }  # fmt: skip
 
