@@ -104,7 +104,7 @@ def prove(emulator, stack, options):
     with step("a post shows its likes and comments, and its author is notified"):
         scene.react()
     with step("a message that cannot be read ends in each queue's dead letters"):
-        scene.poison_both_queues()
+        scene.poison_every_queue()
     with step("without its permission job-handler writes nothing and loses nothing; redriven, the post arrives"):
         scene.lose_a_permission_and_redrive()
     with step(f"loadtest fanout --url --stack, {LOADTEST_FOLLOWERS} followers"):
@@ -252,13 +252,13 @@ class Scene:
         newcomer.call("DELETE", f"/v1/users/{self.author.id}/follow", status=204)
         expect(newcomer.feed() == [], "an unfollow does not hide at once")
 
-    def poison_both_queues(self):
-        for queue in ("PostQ", "JobQ"):
+    def poison_every_queue(self):
+        for queue in ("PostQ", "JobQ", "ChangeQ"):
             body = f"no message for {queue}"
             self.sqs.send_message(QueueUrl=self.stack.outputs[f"{queue}Url"], MessageBody=body)
         # What is behind the poison is not held up.
         self.post_and_check("Past the poison")
-        for queue in ("PostQ", "JobQ"):
+        for queue in ("PostQ", "JobQ", "ChangeQ"):
             letter = self.next_dead_letter(queue)
             expect(letter["Body"] == f"no message for {queue}", f"another dead letter of {queue}: {letter}")
             self.sqs.delete_message(QueueUrl=self.dead_letters(queue), ReceiptHandle=letter["ReceiptHandle"])
