@@ -228,9 +228,14 @@ pub fn rate(limit: &str, subject: &str, window: u64) -> Key {
     key(format!("RATE#{limit}#{subject}"), format!("{window:012}"))
 }
 
+/// The partition of the `Idempotency-Key`s that `user` sent; sort key: the key's own text.
+pub fn idempotency_partition(user: UserId) -> String {
+    format!("IDEMPOTENCY#{user}")
+}
+
 /// What was answered to a user's `Idempotency-Key`.
 pub fn idempotency_record(user: UserId, idempotency_key: &str) -> Key {
-    key(format!("IDEMPOTENCY#{user}"), idempotency_key)
+    key(idempotency_partition(user), idempotency_key)
 }
 
 // --- Feed

@@ -63,6 +63,19 @@ pub const DELETED_TTL: Duration = Duration::from_hours(30 * 24);
 /// For how long the handle of a deleted account stays reserved.
 pub const HANDLE_RESERVED: Duration = Duration::from_hours(90 * 24);
 
+// --- Erasure.
+
+/// When an account is erased, counted from its deletion: at once, after what was under way has ended, after the stream's
+/// records (24 hours) are delivered, and after the last dead letter (14 days) and refresh token (7 days) is gone.
+pub const ERASURE_PASSES: [Duration; 4] =
+    [Duration::ZERO, Duration::from_mins(10), Duration::from_hours(25), Duration::from_hours(30 * 24)];
+/// Until when whoever erases is trusted to be at it: longer than the budgets below with the last call's retries.
+pub const ERASURE_LEASE: Duration = Duration::from_mins(1);
+/// For how long a sweep erases.
+pub const SWEEP_ERASURE_BUDGET: Duration = Duration::from_secs(20);
+/// For how long stream-handler erases, while the changes behind wait.
+pub const STREAM_ERASURE_BUDGET: Duration = Duration::from_secs(3);
+
 // --- The change stream.
 
 /// Changes read at once: the batch of the stream's mapping to stream-handler.

@@ -1,13 +1,13 @@
 //! Comments, under their post and by their author.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use crate::{
-    domain::{Comment, CommentId, CommentText, Page, PostId, Timestamp},
+    domain::{Comment, CommentId, CommentText, Page, PostId, Timestamp, UserId},
     keys, limits,
     store::{
-        Changes, Condition, Consistency, EXPIRES_AT, Item, MalformedItem, Order, Outcome, Projection, Query, SortRange,
-        Store, StoreError, Table, Test, Write, with_retries,
+        Changes, Condition, Consistency, EXPIRES_AT, Item, Key, MalformedItem, Order, Outcome, Projection, Query,
+        SortRange, Store, StoreError, Table, Test, Write, batch_get_all, with_retries,
     },
 };
 
@@ -102,6 +102,47 @@ impl Comments {
         let by_author = Item::new(keys::comment_by(comment.author_id, comment.comment_id))
             .with(attr::POST_ID, comment.post_id.to_string());
         [under_post, by_author]
+    }
+
+    /// The comments that `author` wrote and on which post, newest first, deleted ones too. Read consistently.
+    pub async fn page_of_author(
+        &self,
+        author: UserId,
+        after: Option<CommentId>,
+        limit: u32,
+    ) -> Result<Page<(CommentId, PostId), CommentId>, StoreError> {
+        let query = Query {
+            table: Table::Social,
+            partition: keys::comments_partition(author),
+            range: SortRange::All,
+            order: Order::Descending,
+            start_after: after.map(|comment| comment.to_string()),
+            limit: Some(limit),
+            consistency: Consistency::Strong,
+            projection: Projection::All,
+        };
+        let page = with_retries(|| self.store.query(&query)).await?;
+        super::page_from(page, |item| Ok((item.parsed_sort()?, item.parsed(attr::POST_ID)?)))
+    }
+
+    /// The comments that are stored of these, deleted ones too. Read consistently.
+    pub async fn get_all(
+        &self,
+        comments: &[(CommentId, PostId)],
+    ) -> Result<HashMap<CommentId, StoredComment>, StoreError> {
+        let of_key: HashMap<Key, (CommentId, PostId)> =
+            comments.iter().map(|(comment, post)| (keys::comment(*post, *comment), (*comment, *post))).collect();
+        let keys: Vec<Key> = of_key.keys().cloned().collect();
+        let items = batch_get_all(self.store.as_ref(), Table::Social, &keys, Consistency::Strong).await?;
+        let found = items.iter().filter_map(|item| Some((*of_key.get(&item.key)?, item)));
+        let read = |((comment, post), item): ((CommentId, PostId), &Item)| Ok((comment, comment_from(post, item)?));
+        Ok(found.map(read).collect::<Result<_, MalformedItem>>()?)
+    }
+
+    /// The writes that erase a comment under its post and by its author.
+    pub fn erasure(author: UserId, post: PostId, comment: CommentId) -> Vec<(Table, Write)> {
+        let sides = [keys::comment(post, comment), keys::comment_by(author, comment)];
+        sides.map(|key| (Table::Social, Write::delete(key))).into()
     }
 
     /// Marks a comment deleted and has both its items expire [`limits::DELETED_TTL`] later, in one transaction. Refused

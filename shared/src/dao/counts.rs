@@ -115,6 +115,11 @@ impl Counts {
         Ok(items.into_iter().filter_map(|item| Some((*of_key.get(&item.key)?, item))).collect())
     }
 
+    /// The write that erases counts: those of a post in the transaction that erases the post, or later.
+    pub fn erasure(of: Counted) -> (Table, Write) {
+        (Table::Social, Write::delete(of.counts()))
+    }
+
     /// The write that adds to counts that are there; refused when they are not. Not to be repeated by itself: for the
     /// transaction that also makes the ledger's entries.
     pub fn addition(of: Counted, add: Vec<(&'static str, i64)>) -> (Table, Write) {

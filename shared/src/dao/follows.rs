@@ -120,14 +120,19 @@ impl Follows {
 
     /// Removes both sides of an edge and what is left of its backfill in one transaction, whether there is one or not.
     pub async fn remove(&self, follower: UserId, followee: UserId) -> Result<(), StoreError> {
-        let writes = vec![
-            (Table::Social, Write::delete(keys::following_edge(follower, followee))),
-            (Table::Social, Write::delete(keys::follower_edge(followee, follower))),
-            Backfills::removal(follower, followee),
-        ];
+        let writes = Self::removal(follower, followee);
         // Unconditional, hence never refused.
         let _applied: Outcome = with_retries(|| self.store.transact(writes.clone())).await?;
         Ok(())
+    }
+
+    /// The writes that do so.
+    pub fn removal(follower: UserId, followee: UserId) -> Vec<(Table, Write)> {
+        vec![
+            (Table::Social, Write::delete(keys::following_edge(follower, followee))),
+            (Table::Social, Write::delete(keys::follower_edge(followee, follower))),
+            Backfills::removal(follower, followee),
+        ]
     }
 
     /// A check that a follow is as it was read: there with this window, or not there.

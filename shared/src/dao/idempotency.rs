@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use crate::{
-    domain::{PostId, Timestamp, UserId},
+    domain::{Page, PostId, Timestamp, UserId},
     keys, limits,
-    store::{Condition, Consistency, EXPIRES_AT, Item, Store, StoreError, Table, Test, Write, with_retries},
+    store::{
+        Condition, Consistency, EXPIRES_AT, Item, MalformedItem, Order, Projection, Query, SortRange, Store,
+        StoreError, Table, Test, Write, with_retries,
+    },
 };
 
 mod attr {
@@ -20,6 +23,17 @@ pub struct IdempotencyRecord {
     pub digest: String,
     /// The post that was made.
     pub post_id: PostId,
+}
+
+/// A key that was used, seen from its user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsedKey {
+    /// The key.
+    pub key: String,
+    /// The post that was made.
+    pub post_id: PostId,
+    /// Until when it is kept, to the second.
+    pub expires_at: Timestamp,
 }
 
 /// Idempotency records, in Social.
@@ -44,6 +58,33 @@ impl IdempotencyRecords {
         .transpose()
     }
 
+    /// The keys that `user` used, by their text, with what for and until when they are kept. Read consistently.
+    pub async fn page_of_user(
+        &self,
+        user: UserId,
+        after: Option<String>,
+        limit: u32,
+    ) -> Result<Page<UsedKey, String>, StoreError> {
+        let query = Query {
+            table: Table::Social,
+            partition: keys::idempotency_partition(user),
+            range: SortRange::All,
+            order: Order::Ascending,
+            start_after: after,
+            limit: Some(limit),
+            consistency: Consistency::Strong,
+            projection: Projection::All,
+        };
+        let page = with_retries(|| self.store.query(&query)).await?;
+        let items = page.items.iter().map(used_key_from).collect::<Result<_, MalformedItem>>()?;
+        Ok(Page { items, next: page.next })
+    }
+
+    /// The write that erases a record.
+    pub fn erasure(user: UserId, key: &str) -> (Table, Write) {
+        (Table::Social, Write::delete(keys::idempotency_record(user, key)))
+    }
+
     /// The write that takes a key for [`limits::IDEMPOTENCY_TTL`]; refused while it is taken. Expiry is decided here,
     /// since expired items may stay for days.
     pub fn claim(user: UserId, key: &str, record: &IdempotencyRecord, now: Timestamp) -> (Table, Write) {
@@ -54,4 +95,12 @@ impl IdempotencyRecords {
         let expired = Test::AtMost(EXPIRES_AT, now.as_secs().cast_signed());
         (Table::Social, Write::Put { item, condition: Condition::AbsentOr(vec![expired]) })
     }
+}
+
+fn used_key_from(item: &Item) -> Result<UsedKey, MalformedItem> {
+    Ok(UsedKey {
+        key: item.key.sort.clone(),
+        post_id: item.parsed(attr::POST_ID)?,
+        expires_at: super::in_seconds(item.number(EXPIRES_AT)?),
+    })
 }

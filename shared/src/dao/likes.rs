@@ -57,13 +57,37 @@ impl Likes {
 
     /// Removes both sides of a like in one transaction, whether there is one or not.
     pub async fn remove(&self, user: UserId, post: PostId) -> Result<(), StoreError> {
-        let writes = vec![
-            (Table::Social, Write::delete(keys::like(user, post))),
-            (Table::Social, Write::delete(keys::liker(post, user))),
-        ];
+        let writes = Self::erasure(user, post);
         // Unconditional, hence never refused.
         let _applied: Outcome = with_retries(|| self.store.transact(writes.clone())).await?;
         Ok(())
+    }
+
+    /// The writes that erase both sides of a like.
+    pub fn erasure(user: UserId, post: PostId) -> Vec<(Table, Write)> {
+        [keys::like(user, post), keys::liker(post, user)].map(|key| (Table::Social, Write::delete(key))).into()
+    }
+
+    /// What `user` likes and since when, newest post first. Read consistently.
+    pub async fn page_of_user(
+        &self,
+        user: UserId,
+        after: Option<PostId>,
+        limit: u32,
+    ) -> Result<Page<(PostId, Timestamp), PostId>, StoreError> {
+        let query = Query {
+            table: Table::Social,
+            partition: keys::likes_partition(user),
+            range: SortRange::All,
+            order: Order::Descending,
+            start_after: after.map(|post| post.to_string()),
+            limit: Some(limit),
+            consistency: Consistency::Strong,
+            projection: Projection::All,
+        };
+        let liked_at = |item: &Item| Ok(Timestamp::from_millis(item.number(attr::LIKED_AT)?.cast_unsigned()));
+        let page = with_retries(|| self.store.query(&query)).await?;
+        page_from(page, |item| Ok((item.parsed_sort()?, liked_at(item)?)))
     }
 
     /// Which of these posts `user` likes. Read consistently: users see their own likes at once. By key, so that it costs

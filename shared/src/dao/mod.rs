@@ -30,19 +30,19 @@ pub use credentials::{Credentials, PasswordHash, StoredCredentials};
 pub use erasures::{Erasure, Erasures};
 pub use feeds::Feeds;
 pub use follows::{Edge, Follows, Window};
-pub use idempotency::{IdempotencyRecord, IdempotencyRecords};
+pub use idempotency::{IdempotencyRecord, IdempotencyRecords, UsedKey};
 pub use ledger::Ledger;
 pub use likes::{Like, Likes};
 pub use notifications::{Notifications, Notified};
 pub use outbox::{Outbox, OutboxEntry};
 pub use posts::{Posts, StoredPost};
-pub use sessions::{SessionId, Sessions, StoredToken};
+pub use sessions::{SessionId, Sessions, StoredSession, StoredToken};
 pub use users::Users;
 
 use std::{collections::HashMap, hash::Hash};
 
 use crate::{
-    domain::{InvalidId, Page},
+    domain::{InvalidId, Page, Timestamp},
     store::{Consistency, Item, Key, MalformedItem, QueryPage, Store, StoreError, Table, batch_get_all},
 };
 
@@ -72,6 +72,11 @@ where
         }
     }
     Ok(found)
+}
+
+/// What stands in whole seconds.
+const fn in_seconds(seconds: i64) -> Timestamp {
+    Timestamp::from_millis(seconds.cast_unsigned().saturating_mul(1_000))
 }
 
 /// Reads a query's items, and its position as an id.

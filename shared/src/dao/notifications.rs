@@ -210,6 +210,41 @@ impl Notifications {
         (Table::Social, Write::put(item))
     }
 
+    /// The acts of `actor` that someone was notified of, and where those notifications are; `after` and what follows are
+    /// names of acts. Read consistently.
+    pub async fn page_of_actor(
+        &self,
+        actor: UserId,
+        after: Option<String>,
+        limit: u32,
+    ) -> Result<Page<(String, Notified), String>, StoreError> {
+        let query = Query {
+            table: Table::Social,
+            partition: keys::notified_partition(actor),
+            range: SortRange::All,
+            order: Order::Ascending,
+            start_after: after,
+            limit: Some(limit),
+            consistency: Consistency::Strong,
+            projection: Projection::All,
+        };
+        let page = with_retries(|| self.store.query(&query)).await?;
+        let read = |item: &Item| Ok((item.key.sort.clone(), notified_from(item)?));
+        let items = page.items.iter().map(read).collect::<Result<_, MalformedItem>>()?;
+        Ok(Page { items, next: page.next })
+    }
+
+    /// The write that erases what points from an act, by its name in [`Self::page_of_actor`].
+    pub fn pointer_erasure(actor: UserId, act: String) -> (Table, Write) {
+        (Table::Social, Write::delete(Key { partition: keys::notified_partition(actor), sort: act }))
+    }
+
+    /// The write that erases how far a user has read. Who was about to write to the inbox is refused from then on, and
+    /// one whose account is deleted gets no new one.
+    pub fn inbox_erasure(user: UserId) -> (Table, Write) {
+        (Table::Social, Write::delete(keys::unread(user)))
+    }
+
     /// The writes that erase an entry and what points to it.
     pub fn erasure(notification: &Notification) -> [(Table, Write); 2] {
         let entry = keys::notification(notification.recipient_id, notification.notification_id);

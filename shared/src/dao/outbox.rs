@@ -66,6 +66,11 @@ impl Outbox {
         (Table::Social, Write::put(item))
     }
 
+    /// The write that ends a post's fan-out, finished or not: for the transaction that erases the post.
+    pub fn erasure(post: PostId) -> (Table, Write) {
+        (Table::Social, Write::delete(keys::outbox_entry(post)))
+    }
+
     /// A post's entry; `None` when its fan-out is finished. Read consistently.
     pub async fn get(&self, post: PostId) -> Result<Option<OutboxEntry>, StoreError> {
         let key = keys::outbox_entry(post);

@@ -86,6 +86,11 @@ impl Posts {
         page_from(with_retries(|| self.store.query(&query)).await?, Item::parsed_sort)
     }
 
+    /// The writes that erase a post and its place in the author's story.
+    pub fn erasure(author: UserId, post: PostId) -> Vec<(Table, Write)> {
+        [keys::post(post), keys::story_entry(author, post)].map(|key| (Table::Social, Write::delete(key))).into()
+    }
+
     /// The writes that make a post and its place in the author's story. Unconditional, so that they may be repeated.
     pub fn creation(post: &Post) -> [(Table, Write); 2] {
         let item = Item::new(keys::post(post.post_id))

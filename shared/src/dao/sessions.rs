@@ -7,11 +7,11 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::credentials::FIRST_EPOCH;
 use crate::{
-    domain::{Timestamp, UserId},
+    domain::{Page, Timestamp, UserId},
     keys, limits,
     store::{
-        Changes, Condition, Consistency, EXPIRES_AT, Item, Key, MalformedItem, Outcome, Store, StoreError, Table, Test,
-        Write, with_retries,
+        Changes, Condition, Consistency, EXPIRES_AT, Item, Key, MalformedItem, Order, Outcome, Projection, Query,
+        SortRange, Store, StoreError, Table, Test, Write, with_retries,
     },
 };
 
@@ -29,6 +29,15 @@ pub struct SessionId {
     pub user: UserId,
     /// The family of refresh tokens.
     pub family: String,
+}
+
+/// A session, seen from its user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredSession {
+    /// The family of refresh tokens.
+    pub family: String,
+    /// When its newest token is no longer good, to the second.
+    pub expires_at: Timestamp,
 }
 
 /// What is stored of a refresh token.
@@ -113,6 +122,37 @@ impl Sessions {
         // An unconditional delete is never refused.
         let _applied = with_retries(|| self.store.write(Table::Auth, write.clone())).await?;
         Ok(())
+    }
+
+    /// The sessions of a user, those too that have expired but are still there. Read consistently.
+    pub async fn page_of_user(
+        &self,
+        user: UserId,
+        after: Option<String>,
+        limit: u32,
+    ) -> Result<Page<StoredSession, String>, StoreError> {
+        let query = Query {
+            table: Table::Auth,
+            partition: keys::sessions_partition(user),
+            range: SortRange::All,
+            order: Order::Ascending,
+            start_after: after,
+            limit: Some(limit),
+            consistency: Consistency::Strong,
+            projection: Projection::All,
+        };
+        let page = with_retries(|| self.store.query(&query)).await?;
+        let read = |item: &Item| {
+            let expires_at = super::in_seconds(item.number(EXPIRES_AT)?);
+            Ok(StoredSession { family: item.key.sort.clone(), expires_at })
+        };
+        let items = page.items.iter().map(read).collect::<Result<_, MalformedItem>>()?;
+        Ok(Page { items, next: page.next })
+    }
+
+    /// The write that erases a session.
+    pub fn erasure(session: &SessionId) -> (Table, Write) {
+        (Table::Auth, Write::delete(keys::session(session.user, &session.family)))
     }
 
     /// Puts a token into a session that lives, whose own expiry moves along with its newest token's.

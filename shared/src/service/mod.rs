@@ -11,6 +11,7 @@
 //! - [`delivery`]: from JobQ into feeds.
 //! - [`changes`]: from the change stream to counts and notifications; with [`inbox`].
 //! - [`notifications`]: a user's notifications.
+//! - [`erasure`]: what is erased for good.
 //! - [`sweep`]: what a lost message or a crash left unfinished.
 
 pub mod accounts;
@@ -18,6 +19,7 @@ pub mod backfill;
 pub mod changes;
 pub mod comments;
 pub mod delivery;
+pub mod erasure;
 mod error;
 pub mod fan_out;
 pub mod feeds;
