@@ -19,10 +19,21 @@ pub struct Work {
     pub followers: u64,
     /// Feed reads answered.
     pub reads: u64,
+    /// Likes and comments answered.
+    pub reactions: u64,
+    /// Follows answered.
+    pub follows: u64,
     /// Bytes of all answers' bodies.
     pub answer_bytes: u64,
     /// What was counted at the ports.
     pub usage: Usage,
+}
+
+impl Work {
+    /// Requests answered.
+    pub const fn requests(&self) -> u64 {
+        self.posts + self.reads + self.reactions + self.follows
+    }
 }
 
 /// What it costs, in US dollars.
@@ -54,7 +65,7 @@ impl Bill {
     /// The bill of what was done.
     pub fn of(work: &Work) -> Self {
         let units = work.usage.units();
-        let requests = float(work.posts + work.reads);
+        let requests = float(work.requests());
         Self {
             dynamodb_writes: float(units.writes) * prices::DYNAMODB_WRITES_PER_MILLION / MILLION,
             dynamodb_reads: units.reads() * prices::DYNAMODB_READS_PER_MILLION / MILLION,
@@ -105,7 +116,7 @@ impl Bill {
 /// Invocations of all functions.
 pub fn invocations(work: &Work) -> f64 {
     let batches = work.usage.batches_of(QueueName::PostQ) + work.usage.batches_of(QueueName::JobQ);
-    float(work.posts + work.reads + batches)
+    float(work.requests() + batches + work.usage.change_batches)
 }
 
 /// GB-seconds of all functions, by the times that are assumed.
@@ -116,14 +127,16 @@ pub fn gb_seconds(work: &Work) -> f64 {
     let page_millis = float(work.followers) / 1_000.0 * prices::FOLLOW_FETCHER_MS_PER_1000_FOLLOWERS;
     of(work.posts, prices::POST_HANDLER_MS, prices::POST_HANDLER_MB)
         + of(work.reads, prices::STATUS_API_MS, prices::STATUS_API_MB)
+        + of(work.reactions, prices::STATUS_API_ACT_MS, prices::STATUS_API_MB)
+        + of(work.follows, prices::STATUS_API_FOLLOW_MS, prices::STATUS_API_MB)
+        + of(work.usage.change_batches, prices::STREAM_HANDLER_MS, prices::STREAM_HANDLER_MB)
         + of(work.usage.batches_of(QueueName::PostQ), prices::FOLLOW_FETCHER_MS, prices::FOLLOW_FETCHER_MB)
         + of(work.posts, page_millis, prices::FOLLOW_FETCHER_MB)
         + of(work.usage.batches_of(QueueName::JobQ), prices::JOB_HANDLER_MS, prices::JOB_HANDLER_MB)
 }
 
 fn log_bytes(work: &Work) -> f64 {
-    invocations(work) * prices::LOG_BYTES_PER_INVOCATION
-        + float(work.posts + work.reads) * prices::LOG_BYTES_PER_REQUEST
+    invocations(work) * prices::LOG_BYTES_PER_INVOCATION + float(work.requests()) * prices::LOG_BYTES_PER_REQUEST
 }
 
 /// What it costs to keep what was written for a month, recovery included.
@@ -171,6 +184,15 @@ mod tests {
         let with = |followers| gb_seconds(&Work { posts: 1, followers, usage: usage.clone(), ..Work::default() });
         assert_near(with(10_000) - with(0), 0.5);
         assert_near(with(0), 0.060 * 0.25 + 2.0 * 0.050 * 0.5);
+    }
+
+    #[test]
+    fn a_like_is_billed_as_a_request_and_its_changes_as_an_invocation() {
+        let usage = Usage { change_batches: 3, ..Usage::default() };
+        let work = Work { reactions: 10, usage, ..Work::default() };
+        assert_near(invocations(&work), 13.0);
+        assert_near(gb_seconds(&work), 10.0 * 0.040 + 3.0 * 0.100 * 0.25);
+        assert_near(Bill::of(&work).http_api, 10.0 * prices::HTTP_API_PER_MILLION / MILLION);
     }
 
     #[test]

@@ -1,16 +1,21 @@
-//! Runs posts and reads in one process and counts.
+//! Runs requests in one process and counts.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use local::{Application, Config, DataDir, Handle, Seams};
 use shared::{
-    domain::UserId,
+    dao::{Counted, Counts, counts::attr},
+    domain::{PostId, UserId},
     service::{fan_out::FanOutOptions, tokens::AccessTokens},
+    store::StoreError,
 };
 
 use super::{
     bill::Work,
-    meter::{Meter, MeteredQueue, MeteredStore},
+    meter::{Meter, MeteredChanges, MeteredQueue, MeteredStore},
 };
 use crate::{
     error::LoadtestError,
@@ -23,6 +28,8 @@ use crate::{
 const TEXT: &str = "A post of about the length that people write on an ordinary day, with a thought, a second one that \
                     leads somewhere else, and in the end a question to those who read it: what do you think of it, \
                     and what would you have written in its place?";
+/// A comment as people write them.
+const COMMENT: &str = "A comment of about the length that people write, and that takes no more than a line or two.";
 /// Items of a page.
 const PAGE: u32 = 20;
 
@@ -30,23 +37,28 @@ const PAGE: u32 = 20;
 struct Metered {
     handle: Handle,
     meter: Arc<Meter>,
+    /// Whether changes are applied.
+    applies_changes: Arc<AtomicBool>,
     api: ApiClient,
 }
 
-/// `posts` posts to `followers` followers, each from its request to its last feed entry.
+/// `posts` posts to `followers` followers, each from its request to its last feed entry and to being counted. The author
+/// has posted before.
 pub async fn post(followers: u64, posts: u64) -> Result<Work, LoadtestError> {
     let service = Metered::start().await?;
     let author = UserId::random();
     let readers: Vec<UserId> = (0..followers).map(|_| UserId::random()).collect();
     service.seed(&[author], &readers).await?;
-    let before = service.meter.usage();
-    for _ in 0..posts {
-        service.publish(author).await?;
-    }
-    let usage = service.meter.usage() - &before;
-    let answer_bytes = service.api.requests().answer_bytes;
+    service.count_a_post_of(author).await?;
+    let posting = async {
+        for _ in 0..posts {
+            service.publish(author).await?;
+        }
+        Ok(())
+    };
+    let work = service.measure(posting).await?;
     service.handle.stop().await?;
-    Ok(Work { posts, followers, reads: 0, answer_bytes, usage })
+    Ok(Work { posts, followers, ..work })
 }
 
 /// `reads` reads of a feed's first page by someone who follows `authors`, each with `posts_each` posts.
@@ -58,23 +70,72 @@ pub async fn reads(authors: u32, posts_each: u32, reads: u64) -> Result<Work, Lo
     for author in authors.iter().flat_map(|author| (0..posts_each).map(move |_| *author)) {
         service.publish(author).await?;
     }
-    let (before, bytes_before) = (service.meter.usage(), service.api.requests().answer_bytes);
-    for _ in 0..reads {
-        service.api.feed(|| service.token(reader), PAGE, None).await?;
-    }
-    let usage = service.meter.usage() - &before;
-    let answer_bytes = service.api.requests().answer_bytes - bytes_before;
+    let reading = async {
+        for _ in 0..reads {
+            service.api.feed(|| service.token(reader), PAGE, None).await?;
+        }
+        Ok(())
+    };
+    let work = service.measure(reading).await?;
     service.handle.stop().await?;
-    Ok(Work { posts: 0, followers: 0, reads, answer_bytes, usage })
+    Ok(Work { reads, ..work })
+}
+
+/// `likes` likes of one post, each by someone else and counted before the next: none shares its writes with another. The
+/// post has been liked before.
+pub async fn likes(likes: u64) -> Result<Work, LoadtestError> {
+    let (service, post, users) = Metered::with_a_post(likes).await?;
+    let like = async |user: UserId| service.api.like(&service.token(user), post).await.map_err(LoadtestError::from);
+    let work = service.measure_each(&users, like).await?;
+    service.handle.stop().await?;
+    Ok(Work { reactions: likes, ..work })
+}
+
+/// `comments` comments on one post, each by someone else and counted before the next. The post has been commented on
+/// before.
+pub async fn comments(comments: u64) -> Result<Work, LoadtestError> {
+    let (service, post, users) = Metered::with_a_post(comments).await?;
+    let comment = async |user: UserId| {
+        service.api.comment(&service.token(user), post, COMMENT).await.map_err(LoadtestError::from)
+    };
+    let work = service.measure_each(&users, comment).await?;
+    service.handle.stop().await?;
+    Ok(Work { reactions: comments, ..work })
+}
+
+/// `follows` follows of one author with `posts` posts, each by someone else, who follows others already, and counted
+/// before the next. The author has been followed before.
+pub async fn follows(posts: u64, follows: u64) -> Result<Work, LoadtestError> {
+    let service = Metered::start().await?;
+    let [author, other] = [UserId::random(), UserId::random()];
+    let followers: Vec<UserId> = (0..=follows).map(|_| UserId::random()).collect();
+    service.seed(&[author, other], &[]).await?;
+    service.seed(&[], &followers).await?;
+    for _ in 0..posts {
+        service.publish(author).await?;
+    }
+    for follower in &followers {
+        service.api.follow(&service.token(*follower), other).await?;
+    }
+    service.handle.drain().await;
+    let follow =
+        async |user: UserId| service.api.follow(&service.token(user), author).await.map_err(LoadtestError::from);
+    let work = service.measure_each(&followers, follow).await?;
+    service.handle.stop().await?;
+    Ok(Work { follows, ..work })
 }
 
 impl Metered {
     async fn start() -> Result<Self, LoadtestError> {
-        let meter = Arc::new(Meter::default());
-        let (of_store, of_queue) = (Arc::clone(&meter), Arc::clone(&meter));
+        let (meter, applies_changes) = (Arc::new(Meter::default()), Arc::new(AtomicBool::new(true)));
+        let (of_store, of_queue, of_changes) = (Arc::clone(&meter), Arc::clone(&meter), Arc::clone(&meter));
+        let is_on = Arc::clone(&applies_changes);
         let seams = Seams {
             wrap_store: Some(Box::new(move |store| Arc::new(MeteredStore::new(store, Arc::clone(&of_store))))),
             wrap_queue: Some(Box::new(move |queue| Arc::new(MeteredQueue::new(queue, Arc::clone(&of_queue))))),
+            wrap_changes: Some(Box::new(move |log| {
+                Arc::new(MeteredChanges::new(log, Arc::clone(&of_changes), Arc::clone(&is_on)))
+            })),
             // Pages as large as the store gives and no look at the queue's length, as on AWS.
             fan_out: FanOutOptions::default(),
             // The sweeper costs the same whatever is posted.
@@ -83,10 +144,23 @@ impl Metered {
         };
         let handle = Application::build(Config::on_free_port(DataDir::Ephemeral), seams).await?.spawn();
         let url = format!("http://{}", handle.address()).parse().expect("an address of a socket is one of an API");
-        Ok(Self { handle, meter, api: ApiClient::new(url)? })
+        Ok(Self { handle, meter, applies_changes, api: ApiClient::new(url)? })
     }
 
+    /// One with a post, and with one more user than asked.
+    async fn with_a_post(users: u64) -> Result<(Self, PostId, Vec<UserId>), LoadtestError> {
+        let service = Self::start().await?;
+        let author = UserId::random();
+        let users: Vec<UserId> = (0..=users).map(|_| UserId::random()).collect();
+        service.seed(&[author], &[]).await?;
+        service.seed(&[], &users).await?;
+        let post = service.publish(author).await?;
+        Ok((service, post, users))
+    }
+
+    /// Users, each reader following each author. What follows from that is not counted by the service.
     async fn seed(&self, authors: &[UserId], readers: &[UserId]) -> Result<(), LoadtestError> {
+        self.applies_changes.store(false, Ordering::SeqCst);
         let services = self.handle.services();
         let (users, edges) = ((authors.len() + readers.len()) as u64, (authors.len() * readers.len()) as u64);
         let progress = progress::bar("seeding", users * ROWS_PER_USER + edges * ROWS_PER_EDGE);
@@ -94,13 +168,52 @@ impl Metered {
         let users = authors.iter().chain(readers).copied();
         seeder.users(users).await.map_err(LoadtestError::Seed)?;
         let edges = authors.iter().flat_map(|author| readers.iter().map(move |reader| (*reader, *author)));
-        seeder.edges(edges).await.map_err(LoadtestError::Seed)
+        seeder.edges(edges).await.map_err(LoadtestError::Seed)?;
+        self.handle.drain().await;
+        self.applies_changes.store(true, Ordering::SeqCst);
+        Ok(())
     }
 
-    async fn publish(&self, author: UserId) -> Result<(), LoadtestError> {
-        self.api.publish(&self.token(author), TEXT).await?;
+    /// Makes the author's first counts, which are dearer than the next.
+    async fn count_a_post_of(&self, author: UserId) -> Result<(), LoadtestError> {
+        let first = Counts::creation(Counted::User(author), vec![(attr::POSTS, 1)]);
+        let outcome = self.handle.services().store.transact(first.into()).await;
+        match outcome.map_err(LoadtestError::Seed)?.is_applied() {
+            true => Ok(()),
+            false => Err(LoadtestError::Seed(StoreError::Conflict)),
+        }
+    }
+
+    async fn publish(&self, author: UserId) -> Result<PostId, LoadtestError> {
+        let post = self.api.publish(&self.token(author), TEXT).await?.answer;
         self.handle.drain().await;
-        Ok(())
+        Ok(post)
+    }
+
+    /// What was used while `doing`.
+    async fn measure(&self, doing: impl Future<Output = Result<(), LoadtestError>>) -> Result<Work, LoadtestError> {
+        let (before, bytes_before) = (self.meter.usage(), self.api.requests().answer_bytes);
+        doing.await?;
+        let usage = self.meter.usage() - &before;
+        Ok(Work { answer_bytes: self.api.requests().answer_bytes - bytes_before, usage, ..Work::default() })
+    }
+
+    /// What was used by all of `users` but the first, who acts before: first counts and a first notification are dearer
+    /// than the next.
+    async fn measure_each<F>(&self, users: &[UserId], act: impl Fn(UserId) -> F) -> Result<Work, LoadtestError>
+    where
+        F: Future<Output = Result<(), LoadtestError>>,
+    {
+        let each = async |users: &[UserId]| {
+            for user in users {
+                act(*user).await?;
+                self.handle.drain().await;
+            }
+            Ok(())
+        };
+        let (first, others) = users.split_at(1);
+        each(first).await?;
+        self.measure(each(others)).await
     }
 
     fn token(&self, user: UserId) -> String {
@@ -124,30 +237,74 @@ mod tests {
         // The author's entry by the transaction, twice as dear; the followers' in batches.
         assert_eq!(usage.tables[&Table::Feed], Units { writes: 2 + 60, read_halves: 0 });
         // Post, story and outbox entry in the transaction, and the removal of the last. Read are the author's profile,
-        // eventually; the outbox entry; and 60 edges of 152 bytes: 9,120, three times 4 KB.
-        assert_eq!(usage.tables[&Table::Social], Units { writes: 3 * 2 + 1, read_halves: 1 + 2 + 3 * 2 });
+        // consistently; the outbox entry; and 60 edges of 105 bytes: 6,300, twice 4 KB.
+        let fan_out = Units { writes: 3 * 2 + 1, read_halves: 2 + 2 + 2 * 2 };
+        // The change: looked for in the ledger, and whether there are counts; its entry and the count.
+        let count = Units { writes: 2 * 2, read_halves: 2 * 2 };
+        assert_eq!(usage.tables[&Table::Social], sum([fan_out, count]));
         assert_eq!(usage.tables.len(), 2);
         let batches = usage.batches_of(QueueName::JobQ);
-        assert_eq!(usage.batches_of(QueueName::PostQ), 1);
+        assert_eq!((usage.batches_of(QueueName::PostQ), usage.change_batches), (1, 1));
         assert!((1..=3).contains(&batches), "three jobs, in {batches} batches");
         // Sent, received and deleted; the three jobs sent at once.
         assert_eq!(usage.sqs_requests, 3 + 1 + 2 * batches);
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_feed_page_takes_two_read_units_an_entry_and_one_more() {
+    async fn a_feed_page_takes_three_and_a_half_read_units_an_entry_and_one_more() {
         let work = reads(3, 1, 2).await.unwrap();
-        // A query; then for each of three: post and profile, eventually, and the edge.
-        let each = 2 + 3 * (1 + 1 + 2);
+        // A query; then for each of three: post, counts and profile, eventually, the like and the edge.
+        let each = 2 + 3 * (1 + 1 + 1 + 2 + 2);
         assert_eq!(work.usage.units(), Units { writes: 0, read_halves: 2 * each });
-        assert_eq!((work.reads, work.usage.sqs_requests), (2, 0));
+        assert_eq!((work.reads, work.usage.sqs_requests, work.usage.change_batches), (2, 0, 0));
         assert!(work.answer_bytes > 2 * 3 * TEXT.len() as u64);
+    }
+
+    /// What stream-handler takes for one act of someone else, when nobody else acts: a new notification, its place, the
+    /// inbox, the ledger's entry and the count, all in transactions; and all that it reads before, consistently: the
+    /// ledger, the post twice, the inbox, the act, whether it was notified of, whether there are counts.
+    const NOTIFIED_AND_COUNTED: Units = Units { writes: 5 * 2, read_halves: 7 * 2 };
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_like_that_comes_alone_takes_exactly_the_units_that_arithmetic_says() {
+        let work = likes(3).await.unwrap();
+        // The post, strongly, and its author; both sides.
+        let request = Units { writes: 2 * 2, read_halves: 2 + 1 };
+        assert_eq!(work.usage.units(), three_times(sum([request, NOTIFIED_AND_COUNTED])));
+        assert_eq!((work.reactions, work.usage.change_batches, work.usage.sqs_requests), (3, 3, 0));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_comment_that_comes_alone_takes_exactly_the_units_that_arithmetic_says() {
+        let work = comments(3).await.unwrap();
+        // The post and the own profile, strongly, and the post's author; both items.
+        let request = Units { writes: 2 * 2, read_halves: 2 + 2 + 1 };
+        assert_eq!(work.usage.units(), three_times(sum([request, NOTIFIED_AND_COUNTED])));
+        assert_eq!((work.reactions, work.usage.change_batches), (3, 3));
+        assert!(work.answer_bytes > 3 * COMMENT.len() as u64);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_follow_brings_in_every_post_for_a_write_and_a_read_unit_each() {
+        let [few, more] = [follows(1, 3).await.unwrap(), follows(11, 3).await.unwrap()].map(|work| work.usage.units());
+        assert_eq!(more.writes - few.writes, 3 * 10);
+        assert_eq!(more.read_halves - few.read_halves, 3 * 10 * 2);
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn what_a_post_leaves_behind_is_stored() {
         let [few, more] = [post(0, 1).await.unwrap(), post(10, 1).await.unwrap()].map(|work| work.usage.stored_bytes);
-        // An entry: 76 bytes of key, author_id and its 36, and what DynamoDB adds to each item.
-        assert_eq!(more - few, 10 * (76 + 9 + 36 + 100));
+        // An entry: 76 bytes of key, and what DynamoDB adds to each item.
+        assert_eq!(more - few, 10 * (76 + 100));
+    }
+
+    fn sum<const N: usize>(all: [Units; N]) -> Units {
+        let mut sum = Units::default();
+        all.into_iter().for_each(|units| sum += units);
+        sum
+    }
+
+    fn three_times(units: Units) -> Units {
+        sum([units; 3])
     }
 }

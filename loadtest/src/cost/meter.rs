@@ -1,10 +1,19 @@
 //! Counts at the ports what DynamoDB and SQS would bill.
 
-use std::{collections::BTreeMap, ops::Sub, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    ops::Sub,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use shared::{
+    changes::{Change, ChangeLog},
     queue::{OutgoingMessage, Queue, QueueDepth, QueueError, QueueName, Receipt, ReceivedMessage},
     store::{
         BatchGot, BatchWrite, Consistency, Item, Key, Outcome, Projection, Query, QueryPage, Store, StoreError, Table,
@@ -16,6 +25,11 @@ use super::{
     prices,
     units::{self, Units, attribute_bytes, item_bytes},
 };
+
+/// What the partition keys of the ledger's entries begin with.
+const LEDGER: &str = "LEDGER#";
+/// Changes that are passed over in one step.
+const PASSED_OVER_AT_ONCE: usize = 10_000;
 
 /// What was used.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -29,6 +43,8 @@ pub struct Usage {
     pub sqs_requests: u64,
     /// Batches received, by queue: each is one invocation of the function behind it.
     pub batches: BTreeMap<QueueName, u64>,
+    /// Batches of changes that were read: each is one invocation of stream-handler. Reading itself is free for Lambda.
+    pub change_batches: u64,
 }
 
 impl Usage {
@@ -58,6 +74,7 @@ impl Sub<&Self> for Usage {
         for (queue, before) in &earlier.batches {
             *self.batches.entry(*queue).or_default() -= before;
         }
+        self.change_batches -= earlier.change_batches;
         self.stored_bytes -= earlier.stored_bytes;
         self.sqs_requests -= earlier.sqs_requests;
         self
@@ -78,8 +95,12 @@ impl Meter {
         *self.0.lock().tables.entry(table).or_default() += units;
     }
 
-    /// An item's size changed from one to the other; `None`: there was or is none.
-    fn store(&self, before: Option<u64>, after: Option<u64>) {
+    /// An item's size changed from one to the other; `None`: there was or is none. The ledger's entries are gone two days
+    /// later and do not count as kept.
+    fn store(&self, key: &Key, before: Option<u64>, after: Option<u64>) {
+        if key.partition.starts_with(LEDGER) {
+            return;
+        }
         let billed =
             |bytes: Option<u64>| bytes.map_or(0, |it| (it + prices::DYNAMODB_STORED_ITEM_OVERHEAD).cast_signed());
         self.0.lock().stored_bytes += billed(after) - billed(before);
@@ -180,7 +201,7 @@ impl Store for MeteredStore {
         for (write, (before, after)) in writes.iter().zip(sizes) {
             if !unprocessed.iter().any(|left| left.key() == write.key()) {
                 self.meter.charge(table, units::write(before.unwrap_or(0), after.unwrap_or(0)));
-                self.meter.store(before, after);
+                self.meter.store(write.key(), before, after);
             }
         }
         Ok(unprocessed)
@@ -188,11 +209,12 @@ impl Store for MeteredStore {
 
     async fn write(&self, table: Table, write: Write) -> Result<Outcome, StoreError> {
         let (before, after) = self.sizes(table, &write).await?;
+        let key = write.key().clone();
         let outcome = self.inner.write(table, write).await?;
         // Refused writes are billed too.
         self.meter.charge(table, units::write(before.unwrap_or(0), after.unwrap_or(0)));
         if outcome.is_applied() {
-            self.meter.store(before, after);
+            self.meter.store(&key, before, after);
         }
         Ok(outcome)
     }
@@ -200,13 +222,13 @@ impl Store for MeteredStore {
     async fn transact(&self, writes: Vec<(Table, Write)>) -> Result<Outcome, StoreError> {
         let mut sizes = Vec::with_capacity(writes.len());
         for (table, write) in &writes {
-            sizes.push((*table, self.sizes(*table, write).await?));
+            sizes.push((*table, write.key().clone(), self.sizes(*table, write).await?));
         }
         let outcome = self.inner.transact(writes).await?;
-        for (table, (before, after)) in sizes {
+        for (table, key, (before, after)) in sizes {
             self.meter.charge(table, units::write(before.unwrap_or(0), after.unwrap_or(0)).in_transaction());
             if outcome.is_applied() {
-                self.meter.store(before, after);
+                self.meter.store(&key, before, after);
             }
         }
         Ok(outcome)
@@ -274,5 +296,47 @@ impl Queue for MeteredQueue {
     async fn depth(&self, queue: QueueName) -> Result<QueueDepth, QueueError> {
         self.meter.sqs(0);
         self.inner.depth(queue).await
+    }
+}
+
+/// A log of changes that counts the batches read. While its switch is off it passes over what comes: nobody applies
+/// what is seeded.
+#[derive(Debug)]
+pub struct MeteredChanges {
+    inner: Arc<dyn ChangeLog>,
+    meter: Arc<Meter>,
+    is_on: Arc<AtomicBool>,
+}
+
+impl MeteredChanges {
+    /// Counts what `inner` hands out while `is_on`.
+    pub fn new(inner: Arc<dyn ChangeLog>, meter: Arc<Meter>, is_on: Arc<AtomicBool>) -> Self {
+        Self { inner, meter, is_on }
+    }
+}
+
+#[async_trait]
+impl ChangeLog for MeteredChanges {
+    async fn read(&self, max: usize, wait: Duration) -> Result<Vec<Change>, StoreError> {
+        loop {
+            let at_once = if self.is_on.load(Ordering::SeqCst) { max } else { PASSED_OVER_AT_ONCE };
+            let mut changes = self.inner.read(at_once, wait).await?;
+            let Some(last) = changes.last() else { return Ok(changes) };
+            // Asked again: it may have been switched on while this waited.
+            if self.is_on.load(Ordering::SeqCst) {
+                changes.truncate(max);
+                self.meter.0.lock().change_batches += 1;
+                return Ok(changes);
+            }
+            self.inner.pass(last).await?;
+        }
+    }
+
+    async fn pass(&self, last: &Change) -> Result<(), StoreError> {
+        self.inner.pass(last).await
+    }
+
+    async fn is_empty(&self) -> Result<bool, StoreError> {
+        self.inner.is_empty().await
     }
 }

@@ -1,4 +1,4 @@
-//! `loadtest cost`: what a post and a feed read cost on AWS.
+//! `loadtest cost`: what a post, a feed read, a like, a comment and a follow cost on AWS, with what follows from them.
 //!
 //! Runs the whole service in one process with a meter around its ports, and prices what was counted. The functions'
 //! times cannot be counted here and are assumed; every assumption stands with the prices.
@@ -13,7 +13,7 @@ pub mod prices;
 pub mod report;
 pub mod units;
 
-use self::report::CostReport;
+use self::report::{CostReport, Requests};
 use crate::error::LoadtestError;
 
 /// Posts that are averaged where there are few followers: one job more or less then shows.
@@ -24,14 +24,25 @@ const MANY: u64 = 100_000;
 const AUTHORS: u32 = 25;
 /// Feed reads that are averaged.
 const READS: u64 = 100;
+/// Likes, comments and follows that are averaged, each: none differs from another.
+const ACTS: u64 = 10;
+/// Posts of whom a follow is of: as many as a follow brings in at the most.
+pub const FOLLOWED_POSTS: u64 = 100;
+/// Write units of one addition to counts, in a transaction.
+pub const COUNT_UNITS: u64 = 2;
 
-/// Counts a post to each of these numbers of followers and feed reads, and prices them.
+/// Counts a post to each of these numbers of followers, and each other kind of request, and prices them.
 pub async fn run(followers: &[u64]) -> Result<CostReport, LoadtestError> {
     let mut posts = Vec::new();
     for followers in followers {
         let repeats = if *followers < MANY { POSTS } else { 1 };
         posts.push(measure::post(*followers, repeats).await?);
     }
-    let reads = measure::reads(AUTHORS, 1, READS).await?;
-    Ok(CostReport::new(&posts, &reads))
+    let requests = Requests {
+        reads: measure::reads(AUTHORS, 1, READS).await?,
+        likes: measure::likes(ACTS).await?,
+        comments: measure::comments(ACTS).await?,
+        follows: measure::follows(FOLLOWED_POSTS, ACTS).await?,
+    };
+    Ok(CostReport::new(&posts, &requests))
 }

@@ -58,6 +58,8 @@ pub const FOLLOW_FETCHER_MB: u32 = 512;
 pub const JOB_HANDLER_MB: u32 = 256;
 /// status-api.
 pub const STATUS_API_MB: u32 = 1024;
+/// stream-handler.
+pub const STREAM_HANDLER_MB: u32 = 256;
 
 // --- Assumptions: what only a run on AWS can measure. Chosen to be above what is expected.
 
@@ -65,6 +67,13 @@ pub const STATUS_API_MB: u32 = 1024;
 pub const POST_HANDLER_MS: f64 = 60.0;
 /// How long status-api runs for a page of a feed, in ms: one query, then three batch gets side by side.
 pub const STATUS_API_MS: f64 = 40.0;
+/// How long status-api runs for a like or a comment, in ms: two reads and one transaction of some 10 ms each.
+pub const STATUS_API_ACT_MS: f64 = 40.0;
+/// How long status-api runs for a follow, in ms: a transaction, the story and its posts, the entries side by side, and
+/// another transaction.
+pub const STATUS_API_FOLLOW_MS: f64 = 100.0;
+/// How long stream-handler runs for a batch of changes, in ms: up to eight rounds of reads, two of transactions.
+pub const STREAM_HANDLER_MS: f64 = 100.0;
 /// How long follow-fetcher runs for a message besides its pages, in ms.
 pub const FOLLOW_FETCHER_MS: f64 = 50.0;
 /// And for each 1,000 followers: a seventh of a query's megabyte, and four batches of ten jobs.
@@ -99,6 +108,7 @@ mod tests {
             ("FollowFetcher", FOLLOW_FETCHER_MB),
             ("JobHandler", JOB_HANDLER_MB),
             ("StatusApi", STATUS_API_MB),
+            ("StreamHandler", STREAM_HANDLER_MB),
         ] {
             assert_eq!(memory_of(function), Some(megabytes), "{function}");
         }

@@ -18,7 +18,26 @@ pub struct CostReport {
     /// One post, by its author's followers.
     pub posts: Vec<PostCost>,
     /// A million reads of a feed's first page.
-    pub million_reads: ReadCost,
+    pub million_reads: RequestCost,
+    /// A million likes, each by itself.
+    pub million_likes: RequestCost,
+    /// A million comments, each by itself.
+    pub million_comments: RequestCost,
+    /// A million follows, each by itself.
+    pub million_follows: RequestCost,
+}
+
+/// What was counted of each kind of request but posts.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Requests {
+    /// Feed reads.
+    pub reads: Work,
+    /// Likes.
+    pub likes: Work,
+    /// Comments.
+    pub comments: Work,
+    /// Follows.
+    pub follows: Work,
 }
 
 /// What one post costs.
@@ -36,9 +55,9 @@ pub struct PostCost {
     pub kept_a_month_usd: f64,
 }
 
-/// What reads cost.
+/// What requests of one kind cost.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct ReadCost {
+pub struct RequestCost {
     /// What was counted for one.
     pub counted: Counted,
     /// What a million cost, in US dollars.
@@ -47,7 +66,7 @@ pub struct ReadCost {
     pub usd: f64,
 }
 
-/// Units and requests of one post or read; averages, hence with fractions.
+/// Units and requests of one request; averages, hence with fractions.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Counted {
     /// DynamoDB's write request units on Feed.
@@ -69,7 +88,7 @@ pub struct Counted {
 impl Counted {
     #[expect(clippy::cast_precision_loss, reason = "numbers of requests")]
     fn of_one(work: &Work) -> Self {
-        let times = (work.posts + work.reads).max(1) as f64;
+        let times = work.requests().max(1) as f64;
         let feed = work.usage.tables.get(&Table::Feed).copied().unwrap_or_default();
         let all = work.usage.units();
         Self {
@@ -85,9 +104,9 @@ impl Counted {
 }
 
 impl CostReport {
-    /// Prices what was counted for posts, and for reads.
+    /// Prices what was counted for posts, and for each other kind of request.
     #[expect(clippy::cast_precision_loss, reason = "numbers of requests")]
-    pub fn new(posts: &[Work], reads: &Work) -> Self {
+    pub fn new(posts: &[Work], requests: &Requests) -> Self {
         let post = |work: &Work| {
             let one = 1.0 / work.posts.max(1) as f64;
             let bill = Bill::of(work).times(one);
@@ -99,36 +118,51 @@ impl CostReport {
                 kept_a_month_usd: bill::kept_a_month(&work.usage) * one,
             }
         };
-        let bill = Bill::of(reads).times(1e6 / reads.reads.max(1) as f64);
+        let million = |work: &Work| {
+            let bill = Bill::of(work).times(1e6 / work.requests().max(1) as f64);
+            RequestCost { counted: Counted::of_one(work), bill, usd: bill.total() }
+        };
         Self {
             prices: prices::VALIDITY,
             posts: posts.iter().map(post).collect(),
-            million_reads: ReadCost { counted: Counted::of_one(reads), bill, usd: bill.total() },
+            million_reads: million(&requests.reads),
+            million_likes: million(&requests.likes),
+            million_comments: million(&requests.comments),
+            million_follows: million(&requests.follows),
         }
     }
 
     /// For the README.
     pub fn markdown(&self) -> String {
         let mut lines: Vec<String> = self.cells().iter().map(|row| format!("| {} |", row.join(" | "))).collect();
-        lines.insert(1, format!("| --- |{}", " ---: |".repeat(self.posts.len() + 1)));
+        lines.insert(1, format!("| --- |{}", " ---: |".repeat(self.posts.len() + self.millions().len())));
         format!("{}\n\n{}\n", lines.join("\n"), self.notes().join(" "))
+    }
+
+    /// Each kind of request that is priced by the million.
+    const fn millions(&self) -> [(&'static str, &RequestCost); 4] {
+        [
+            ("a million feed reads", &self.million_reads),
+            ("a million likes", &self.million_likes),
+            ("a million comments", &self.million_comments),
+            ("a million follows", &self.million_follows),
+        ]
     }
 
     /// The table's cells, the header first.
     fn cells(&self) -> Vec<Vec<String>> {
-        let reads = &self.million_reads;
-        let row = |name: &str, of_post: &dyn Fn(&PostCost) -> String, of_reads: String| {
+        let millions = self.millions();
+        let row = |name: &str, of_post: &dyn Fn(&PostCost) -> String, of_million: &dyn Fn(&RequestCost) -> String| {
             let posts = self.posts.iter().map(of_post);
-            std::iter::once(name.to_owned()).chain(posts).chain([of_reads]).collect()
+            let millions = millions.iter().map(|(_, cost)| of_million(cost));
+            std::iter::once(name.to_owned()).chain(posts).chain(millions).collect()
         };
         let counted = |name: &str, of: fn(&Counted) -> f64| {
-            row(name, &|post| number(of(&post.counted)), number(of(&reads.counted) * 1e6))
+            row(name, &|post| number(of(&post.counted)), &|cost| number(of(&cost.counted) * 1e6))
         };
-        let mut rows: Vec<Vec<String>> = vec![row(
-            "",
-            &|post| format!("a post, {} followers", thousands(post.followers)),
-            "a million feed reads".to_owned(),
-        )];
+        let posts = self.posts.iter().map(|post| format!("a post, {} followers", thousands(post.followers)));
+        let names = millions.iter().map(|(name, _)| (*name).to_owned());
+        let mut rows: Vec<Vec<String>> = vec![std::iter::once(String::new()).chain(posts).chain(names).collect()];
         rows.extend([
             counted("write units on Feed", |counted| counted.feed_writes),
             counted("write units on Social", |counted| counted.other_writes),
@@ -137,26 +171,39 @@ impl CostReport {
             counted("function invocations", |counted| counted.invocations),
             counted("GB-seconds (assumed times)", |counted| counted.gb_seconds),
         ]);
-        rows.extend(reads.bill.lines().iter().enumerate().map(|(place, (name, of_reads))| {
-            row(name, &|post| dollars(post.bill.lines()[place].1), dollars(*of_reads))
+        rows.extend(self.million_reads.bill.lines().iter().enumerate().map(|(place, (name, _))| {
+            row(name, &|post| dollars(post.bill.lines()[place].1), &|cost| dollars(cost.bill.lines()[place].1))
         }));
-        rows.push(row("**sum**", &|post| format!("**{}**", dollars(post.usd)), format!("**{}**", dollars(reads.usd))));
-        rows.push(row("kept, a month", &|post| dollars(post.kept_a_month_usd), "-".to_owned()));
+        rows.push(row("**sum**", &|post| format!("**{}**", dollars(post.usd)), &|cost| {
+            format!("**{}**", dollars(cost.usd))
+        }));
+        rows.push(row("kept, a month", &|post| dollars(post.kept_a_month_usd), &|_| "-".to_owned()));
         rows
     }
 
-    fn notes(&self) -> [String; 4] {
+    fn notes(&self) -> [String; 5] {
         [
             format!("Prices: {} (`loadtest/src/cost/prices.rs`).", self.prices),
             "Units, requests and bytes are counted in a run of one process; a read is a first page of 20 posts by 20 \
              authors."
                 .to_owned(),
             format!(
-                "Assumed, for want of a measurement on AWS: {} ms a post in post-handler, {} ms a read in status-api, \
-                 {} ms and {} ms per 1,000 followers in follow-fetcher, {} ms a batch of up to ten jobs in job-handler; \
+                "With what follows from them in counts and notifications. Each like, comment and follow comes by itself, \
+                 which is the dearest: of those of one post that come within a second, up to 98 share one invocation \
+                 of stream-handler and the {} write units for the count. A follow brings in {} posts. stream-handler \
+                 reads its stream for nothing.",
+                super::COUNT_UNITS,
+                super::FOLLOWED_POSTS
+            ),
+            format!(
+                "Assumed, for want of a measurement on AWS: {} ms a post in post-handler, {} ms a read, {} ms a like \
+                 or comment and {} ms a follow in status-api, {} ms a batch of changes in stream-handler, {} ms and {} ms per 1,000 followers in follow-fetcher, {} ms a batch of up to ten jobs in job-handler; \
                  {} bytes of logs an invocation, {:.0}% of the requests traced.",
                 prices::POST_HANDLER_MS,
                 prices::STATUS_API_MS,
+                prices::STATUS_API_ACT_MS,
+                prices::STATUS_API_FOLLOW_MS,
+                prices::STREAM_HANDLER_MS,
                 prices::FOLLOW_FETCHER_MS,
                 prices::FOLLOW_FETCHER_MS_PER_1000_FOLLOWERS,
                 prices::JOB_HANDLER_MS,
@@ -226,12 +273,12 @@ mod tests {
     }
 
     #[test]
-    fn markdown_has_a_column_for_each_post_and_one_for_reads() {
+    fn markdown_has_a_column_for_each_post_and_each_kind_of_request() {
         let work = Work { posts: 1, followers: 100, ..Work::default() };
-        let reads = Work { reads: 10, ..Work::default() };
-        let markdown = CostReport::new(&[work.clone(), Work { followers: 10_000, ..work }], &reads).markdown();
+        let requests = Requests { reads: Work { reads: 10, ..Work::default() }, ..Requests::default() };
+        let markdown = CostReport::new(&[work.clone(), Work { followers: 10_000, ..work }], &requests).markdown();
         let table: Vec<&str> = markdown.lines().take_while(|line| line.starts_with('|')).collect();
         assert!(table[0].contains("a post, 10,000 followers"), "{markdown}");
-        assert!(table.iter().all(|line| line.matches('|').count() == 5), "{markdown}");
+        assert!(table.iter().all(|line| line.matches('|').count() == 8), "{markdown}");
     }
 }

@@ -101,7 +101,7 @@ pub fn sqs_requests(bytes: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use shared::domain::{IdGenerator, PostId, Timestamp, UserId};
+    use shared::domain::{IdGenerator, Timestamp, UserId};
     use shared::{dao::Follows, keys};
 
     use super::*;

@@ -18,7 +18,7 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use shared::domain::PostId;
+use shared::domain::{PostId, UserId};
 
 use crate::client::{ClientError, FeedPage, PostRef};
 
@@ -157,6 +157,28 @@ impl ApiClient {
         .await?;
         self.counts.reads.fetch_add(1, Ordering::Relaxed);
         Ok(Timed { answer: FeedPage::decode(&answered.answer)?, latency: answered.latency })
+    }
+
+    /// `PUT /v1/posts/{id}/like`, once.
+    pub async fn like(&self, token: &str, post: PostId) -> Result<(), ClientError> {
+        let request = self.request(Method::PUT, &format!("/v1/posts/{post}/like"), token).body(Full::default())?;
+        self.answer("PUT /v1/posts/{id}/like", request, StatusCode::NO_CONTENT).await.map(drop)
+    }
+
+    /// `POST /v1/posts/{id}/comments`, once.
+    pub async fn comment(&self, token: &str, post: PostId, text: &str) -> Result<(), ClientError> {
+        let body = serde_json::to_vec(&serde_json::json!({ "text": text }))?;
+        let request = self
+            .request(Method::POST, &format!("/v1/posts/{post}/comments"), token)
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Full::from(body))?;
+        self.answer("POST /v1/posts/{id}/comments", request, StatusCode::CREATED).await.map(drop)
+    }
+
+    /// `PUT /v1/users/{user}/follow`, once.
+    pub async fn follow(&self, token: &str, followee: UserId) -> Result<(), ClientError> {
+        let request = self.request(Method::PUT, &format!("/v1/users/{followee}/follow"), token).body(Full::default())?;
+        self.answer("PUT /v1/users/{user}/follow", request, StatusCode::NO_CONTENT).await.map(drop)
     }
 
     /// Requests so far.
