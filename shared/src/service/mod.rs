@@ -11,6 +11,7 @@
 //! - [`delivery`]: from JobQ into feeds.
 //! - [`changes`]: from the change stream to counts and notifications; with [`inbox`].
 //! - [`notifications`]: a user's notifications.
+//! - [`live`]: telling those who are connected.
 //! - [`sweep`]: what a lost message or a crash left unfinished.
 
 pub mod accounts;
@@ -24,6 +25,7 @@ pub mod feeds;
 pub mod graph;
 pub mod inbox;
 pub mod likes;
+pub mod live;
 pub mod notifications;
 pub mod pages;
 pub mod passwords;
