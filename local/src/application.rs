@@ -16,6 +16,7 @@ use shared::{
     changes::ChangeLog,
     embedded::Engine,
     http::HttpOptions,
+    live::Hub,
     service::{
         changes::ChangeService,
         delivery::DeliveryService,
@@ -81,7 +82,8 @@ impl Application {
         let log = if seams.changes { backend.changes() } else { None };
         let log = log.map(|log| Arc::new(log) as Arc<dyn ChangeLog>);
         let changes = log.as_ref().map(|log| wrapped(log, seams.wrap_changes.as_ref()));
-        let pipeline = Pipeline { store, queue, changes: log, progress: seen };
+        let streams = backend.is_alone().then(|| Hub::new(seams.clock.clone(), seams.live));
+        let pipeline = Pipeline { store, queue, changes: log, progress: seen, streams };
         let store = wrapped(&pipeline.store, seams.wrap_store.as_ref());
         let queue = wrapped(&pipeline.queue, seams.wrap_queue.as_ref());
         let services = Services::new(store, queue, &seams, tokens, pipeline);
@@ -146,6 +148,7 @@ impl Application {
         }
         self.announce();
         let stop = CancellationToken::new();
+        let streams = self.services.live.as_ref().map(|live| live.hub().clone());
         let (backend, mut parts) = self.start(&stop);
         let outcome = tokio::select! {
             () = shutdown => Ok(()),
@@ -153,6 +156,8 @@ impl Application {
         };
         info!("Stopping: no new work is taken");
         stop.cancel();
+        // Or the server would wait for them as for any answer under way.
+        streams.inspect(Hub::close);
         parts.finish().await;
         backend.close().await;
         info!("Stopped");
@@ -179,6 +184,9 @@ impl Application {
             let queue = Arc::clone(&services.queue);
             let sources = Sources { queue, progress: self.progress, last_receive: self.backend.last_receive() };
             parts.work(workers, &self.config, clock, &sources);
+        }
+        if let Some(live) = &services.live {
+            parts.watch_streams(live, clock);
         }
         if let Some(sweeper) = self.sweeper {
             parts.sweep(sweeper, clock);
@@ -221,8 +229,8 @@ fn wrapped<P: ?Sized>(port: &Arc<P>, wrap: Option<&Wrap<P>>) -> Arc<P> {
 fn workers(services: &Services, changes: Option<Arc<dyn ChangeLog>>, seams: &Seams, fan_out: FanOutOptions) -> Workers {
     let (store, queue, clock) = (&services.store, &services.queue, &services.clock);
     let fan_out = FanOutService::new(Arc::clone(store), Arc::clone(queue), clock.clone(), fan_out);
-    let delivery = DeliveryService::new(Arc::clone(store), clock.clone());
-    let applies = ChangeService::new(Arc::clone(store), Arc::clone(&services.ids));
+    let delivery = DeliveryService::new(Arc::clone(store), clock.clone()).announced_by(services.live.clone());
+    let applies = ChangeService::new(Arc::clone(store), Arc::clone(&services.ids)).announced_by(services.live.clone());
     Workers {
         stream: StreamHandler::new(Arc::new(applies), Arc::clone(queue), seams.retry_pauses),
         changes,
@@ -240,6 +248,7 @@ fn router(services: &Services, cors_origins: &[HeaderValue]) -> axum::Router {
         notifications: services.notifications.clone(),
         likes: services.likes.clone(),
         comments: services.comments.clone(),
+        live: services.live.as_ref().map(|live| live.hub().clone()),
         store: Arc::clone(&services.store),
         clock: services.clock.clone(),
     };

@@ -15,6 +15,7 @@ use shared::{
     embedded::{EmbeddedChanges, EmbeddedStore},
     limits,
     queue::{Queue, QueueName},
+    service::live::LiveService,
 };
 use stream_handler::StreamHandler;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
@@ -151,6 +152,15 @@ impl Parts {
         self.spawn("the sweeper", sweeps);
     }
 
+    /// Ends streams of live events whose tokens have expired or whose users are no more.
+    pub(crate) fn watch_streams(&mut self, live: &LiveService, clock: &Clock) {
+        let live = live.clone();
+        let looks = every(limits::STREAM_CHECK_INTERVAL, clock.clone(), self.stop.clone(), move || {
+            end_outdated_streams(live.clone())
+        });
+        self.spawn("the watch over streams", looks);
+    }
+
     /// Removes what has expired.
     pub(crate) fn expire(&mut self, store: EmbeddedStore, clock: &Clock) {
         let now = clock.clone();
@@ -163,6 +173,12 @@ impl Parts {
 async fn sweep(sweeper: OutboxSweeper, now: Timestamp) {
     if let Err(error) = sweeper.handle(now).await {
         warn!(%error, "The outbox was not swept; it is swept again in a minute");
+    }
+}
+
+async fn end_outdated_streams(live: LiveService) {
+    if let Err(error) = live.end_outdated().await {
+        warn!(%error, "Whose streams must end is not known; it is looked again in a moment");
     }
 }
 

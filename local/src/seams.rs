@@ -6,6 +6,7 @@ use shared::{
     batch::RetryPauses,
     changes::ChangeLog,
     domain::Clock,
+    live::HubOptions,
     queue::Queue,
     service::{fan_out::FanOutOptions, passwords::HashingOptions},
     store::Store,
@@ -43,6 +44,8 @@ pub struct Seams {
     pub hashing: HashingOptions,
     /// How soon a failed message is tried again.
     pub retry_pauses: RetryPauses,
+    /// How streams of live events are kept.
+    pub live: HubOptions,
     /// How a fan-out is cut. On SQS the backlog is not looked at.
     pub fan_out: FanOutOptions,
 }
@@ -61,6 +64,7 @@ impl Default for Seams {
             sweep: true,
             hashing: HashingOptions::default(),
             retry_pauses: RetryPauses::default(),
+            live: HubOptions::default(),
             fan_out: FanOutOptions {
                 follower_page: Some(FOLLOWER_PAGE),
                 max_backlog: Some(MAX_BACKLOG),

@@ -6,6 +6,7 @@ use shared::{
     changes::ChangeLog,
     dao::Outbox,
     domain::{Clock, IdGenerator},
+    live::Hub,
     queue::{Queue, QueueName},
     service::{
         ServiceError,
@@ -14,6 +15,7 @@ use shared::{
         feeds::FeedService,
         graph::GraphService,
         likes::LikeService,
+        live::LiveService,
         notifications::NotificationService,
         posts::{PostService, PublishService},
         tokens::AccessTokens,
@@ -54,6 +56,8 @@ pub struct Services {
     pub comments: CommentService,
     /// Publishing.
     pub publishing: PublishService,
+    /// The streams of live events, where they are served.
+    pub live: Option<LiveService>,
     pipeline: Pipeline,
 }
 
@@ -65,6 +69,8 @@ pub(crate) struct Pipeline {
     /// The log of changes, when there is one.
     pub(crate) changes: Option<Arc<dyn ChangeLog>>,
     pub(crate) progress: watch::Receiver<u64>,
+    /// The streams of live events, where they are served.
+    pub(crate) streams: Option<Hub>,
 }
 
 impl Services {
@@ -76,6 +82,7 @@ impl Services {
         pipeline: Pipeline,
     ) -> Self {
         let ids = Arc::new(IdGenerator::new());
+        let live = pipeline.streams.clone().map(|hub| LiveService::new(Arc::clone(&store), hub));
         let graph = GraphService::new(Arc::clone(&store), Arc::clone(&ids));
         Self {
             accounts: AccountService::new(Arc::clone(&store), graph.clone(), tokens, &seams.hashing),
@@ -85,7 +92,9 @@ impl Services {
             notifications: NotificationService::new(Arc::clone(&store)),
             likes: LikeService::new(Arc::clone(&store)),
             comments: CommentService::new(Arc::clone(&store), Arc::clone(&ids)),
-            publishing: PublishService::new(Arc::clone(&store), Arc::clone(&queue), Arc::clone(&ids)),
+            publishing: PublishService::new(Arc::clone(&store), Arc::clone(&queue), Arc::clone(&ids))
+                .announced_by(live.clone()),
+            live,
             store,
             queue,
             clock: seams.clock.clone(),

@@ -13,6 +13,7 @@
 //! - [`keys`]: the only place where a table's keys are built.
 //! - [`dao`]: one per kind of data, named by access pattern.
 //! - [`messages`]: what travels on the queues, tagged and versioned.
+//! - [`live`]: who is connected to this process, and what waits to be told.
 //! - [`service`]: the rules.
 //! - [`batch`]: the driver that every queue handler shares.
 //! - `http` (feature): extractors, problem documents and middleware of the two HTTP crates.
@@ -32,6 +33,7 @@ pub mod embedded;
 pub mod http;
 pub mod keys;
 pub mod limits;
+pub mod live;
 pub mod messages;
 pub mod queue;
 pub mod service;

@@ -76,6 +76,19 @@ pub const SWEEP_ERASURE_BUDGET: Duration = Duration::from_secs(20);
 /// For how long stream-handler erases, while the changes behind wait.
 pub const STREAM_ERASURE_BUDGET: Duration = Duration::from_secs(3);
 
+// --- Live events.
+
+/// After this long without an event a stream sends a comment: proxies often cut what is silent for a minute.
+pub const EVENT_HEARTBEAT: Duration = Duration::from_secs(15);
+/// Events that wait for one stream at the most, about 80 bytes each. One more, and its client is told to read the first
+/// page: three of the default size, so that reading is the cheaper way to catch up.
+pub const MAX_WAITING_EVENTS: usize = 64;
+/// Streams of one user at once: a few devices and tabs. With one more the oldest ends.
+pub const MAX_STREAMS_PER_USER: usize = 8;
+/// How often it is looked whether streams must end, for their tokens or for their users: with the time that a look takes
+/// well inside the 5 s after which nobody uses a deleted account.
+pub const STREAM_CHECK_INTERVAL: Duration = Duration::from_secs(2);
+
 // --- The change stream.
 
 /// Changes read at once: the batch of the stream's mapping to stream-handler.

@@ -115,6 +115,11 @@ pub mod names {
     pub const CHANGES_WAITING: &str = "tweeter_changes_waiting";
     /// Gauge, seconds: age of the oldest change that waits in the log, or in a batch that a Lambda was handed.
     pub const CHANGES_OLDEST_SECONDS: &str = "tweeter_changes_oldest_age_seconds";
+    /// Gauge: streams of live events that are open.
+    pub const EVENT_STREAMS: &str = "tweeter_event_streams";
+    /// Counter, by `event` (`feed`, `notification`, or `reload` where a client was told to read the first page): live
+    /// events sent.
+    pub const EVENTS_SENT: &str = "tweeter_events_sent_total";
     /// Counter: fan-outs that the sweeper put back on PostQ.
     pub const SWEPT: &str = "tweeter_outbox_swept_total";
     /// Counter, by `table`: writes that a batch left unprocessed.

@@ -6,6 +6,7 @@
 //! - [`users`]: profiles; [`password`]. [`follows`]: the graph.
 //! - [`posts`]: one post, stories. [`feed`]: the caller's feed.
 //! - [`notifications`]: what others did that concerns the caller.
+//! - [`events`]: what happens, as it happens.
 //! - [`likes`], [`comments`]: what people make of a post.
 //! - [`health`]: whether the stores answer.
 //! - [`description`]: the OpenAPI document of all of it.
@@ -17,6 +18,7 @@ pub mod comments;
 #[cfg(feature = "lambda")]
 pub mod config;
 pub mod description;
+pub mod events;
 pub mod feed;
 pub mod follows;
 pub mod health;
@@ -74,6 +76,7 @@ fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(feed::feed))
         .routes(routes!(notifications::notifications))
         .routes(routes!(notifications::mark_read))
+        .routes(routes!(events::events))
         .routes(routes!(likes::like, likes::unlike))
         .routes(routes!(likes::likes))
         .routes(routes!(comments::create_comment, comments::comments))

@@ -47,6 +47,7 @@ async fn serve() -> Result<(), Error> {
         notifications: NotificationService::new(Arc::clone(&store)),
         likes: LikeService::new(Arc::clone(&store)),
         comments: CommentService::new(Arc::clone(&store), ids),
+        live: None,
         store,
         clock,
     };

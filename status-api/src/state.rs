@@ -7,6 +7,7 @@ use bytes::Bytes;
 use shared::{
     domain::Clock,
     http::Authentication,
+    live::Hub,
     service::{
         accounts::AccountService, comments::CommentService, feeds::FeedService, graph::GraphService,
         likes::LikeService, notifications::NotificationService, posts::PostService,
@@ -33,6 +34,8 @@ pub struct Api {
     pub likes: LikeService,
     /// Comments.
     pub comments: CommentService,
+    /// The streams of live events; `None` where none are served.
+    pub live: Option<Hub>,
     /// Waited for before an answer to a write leaves, and probed for health.
     pub store: Arc<dyn Store>,
     /// The time.

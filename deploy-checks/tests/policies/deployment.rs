@@ -277,6 +277,7 @@ fn status_api(Ports { store, .. }: Ports, clock: &Clock) -> Router {
         notifications: NotificationService::new(Arc::clone(&store)),
         likes: LikeService::new(Arc::clone(&store)),
         comments: CommentService::new(Arc::clone(&store), ids),
+        live: None,
         store,
         clock: clock.clone(),
     };

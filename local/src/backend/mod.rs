@@ -71,6 +71,16 @@ impl Backend {
         }
     }
 
+    /// Whether all that happens, happens in this process, so that its streams miss nothing. On AWS others work on the
+    /// same stores, and the change stream is not read here.
+    pub(crate) const fn is_alone(&self) -> bool {
+        match self {
+            Self::Embedded(_) => true,
+            #[cfg(feature = "aws")]
+            Self::Aws(_) => false,
+        }
+    }
+
     /// What access tokens are signed and checked with.
     #[cfg_attr(not(feature = "aws"), expect(clippy::unused_async, reason = "the other build may fetch a secret"))]
     pub(crate) async fn access_tokens(&self, clock: &Clock) -> Result<AccessTokens, StartError> {

@@ -162,6 +162,21 @@ impl Follows {
             .collect::<Result<_, MalformedItem>>()?)
     }
 
+    /// What those of `followers` are shown of `followee` who follow them now, by follower. Read consistently: whoever
+    /// unfollowed is shown nothing more.
+    pub async fn edges_to(
+        &self,
+        followee: UserId,
+        followers: &[UserId],
+    ) -> Result<HashMap<UserId, Window>, StoreError> {
+        let keys: HashMap<Key, UserId> =
+            followers.iter().map(|follower| (keys::following_edge(*follower, followee), *follower)).collect();
+        let all: Vec<Key> = keys.keys().cloned().collect();
+        let items = batch_get_all(self.store.as_ref(), Table::Social, &all, Consistency::Strong).await?;
+        let found = items.iter().filter_map(|item| Some((*keys.get(&item.key)?, item)));
+        Ok(found.map(|(follower, item)| Ok((follower, window_from(item)?))).collect::<Result<_, MalformedItem>>()?)
+    }
+
     /// Who follows `user`, by rising id. Read consistently: a user sees their own follow at once.
     pub async fn page_of_followers(
         &self,

@@ -5,7 +5,7 @@ use http::{header::AUTHORIZATION, request::Parts};
 
 use super::{observe::RequestContext, problem::Problem};
 use crate::{
-    domain::{Clock, UserId},
+    domain::{Clock, Timestamp, UserId},
     service::tokens::AccessTokens,
 };
 
@@ -38,6 +38,33 @@ where
             context.set_user(user);
         }
         Ok(Self(user))
+    }
+}
+
+/// The caller, and until when the access token is good: for an answer that goes on for long. Comes first, like
+/// [`Caller`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CallerUntil {
+    /// Whose token it is.
+    pub user: UserId,
+    /// When its time is over.
+    pub expires_at: Timestamp,
+}
+
+impl<S> FromRequestParts<S> for CallerUntil
+where
+    Authentication: FromRef<S>,
+    S: Send + Sync,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Caller(user) = Caller::from_request_parts(parts, state).await?;
+        let tokens = Authentication::from_ref(state).tokens;
+        let expires_at = bearer(parts).and_then(|token| tokens.expiry_of(token));
+        // Always there: the token has just been read.
+        let expires_at = expires_at.ok_or(Problem::Internal { cause: None })?;
+        Ok(Self { user, expires_at })
     }
 }
 

@@ -23,7 +23,7 @@ pub mod problem;
 pub mod shapes;
 
 pub use body::{ApiJson, FieldErrors};
-pub use caller::{Authentication, Caller};
+pub use caller::{Authentication, Caller, CallerUntil};
 pub use conventions::{HttpOptions, InvalidOrigin, with_conventions};
 pub use page::PageQuery;
 pub use path::{PathComment, PathPost, PathUser};

@@ -84,6 +84,8 @@ pub enum Problem {
     NotJson,
     /// Fields hold what they must not.
     Invalid(Vec<FieldError>),
+    /// This home of the service does not serve the route.
+    NotHere(&'static str),
     /// Not now.
     Unavailable {
         /// When to try again.
@@ -143,6 +145,7 @@ impl Problem {
             Self::Invalid(_) => {
                 (S::UNPROCESSABLE_ENTITY, "invalid", "The request is not valid", "Correct these fields.")
             }
+            Self::NotHere(detail) => (S::NOT_IMPLEMENTED, "not-here", "Not served here", detail),
             Self::Unavailable { .. } => {
                 (S::SERVICE_UNAVAILABLE, "unavailable", "Unavailable for the moment", "Try again after a moment.")
             }
@@ -245,6 +248,7 @@ mod tests {
             Problem::TooLarge,
             Problem::NotJson,
             Problem::Invalid(errors()),
+            Problem::NotHere("Live events are served in the one-process mode alone."),
             Problem::Unavailable { retry_after: Duration::from_millis(1_001), cause: None },
             Problem::Internal { cause: None },
         ];

@@ -28,7 +28,7 @@ use self::{
     effect::{Effect, effect_of},
     notifying::Notifying,
 };
-use super::ServiceError;
+use super::{ServiceError, live::LiveService};
 use crate::{
     changes::Change,
     dao::Ledger,
@@ -71,6 +71,12 @@ impl ChangeService {
             counting: Counting::new(store.clone()),
             notifying: Notifying::new(store, ids),
         }
+    }
+
+    /// The same, telling recipients who are connected of their notifications.
+    #[must_use]
+    pub fn announced_by(self, live: Option<LiveService>) -> Self {
+        Self { notifying: self.notifying.announced_by(live), ..self }
     }
 
     /// Applies changes. Says what became of each, in their order. Changes of one item must come in the order in which

@@ -2,11 +2,12 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use super::rounds::Rounds;
+use super::{live::LiveService, rounds::Rounds};
 use crate::{
     dao::{Notifications, Notified},
     domain::{Inbox, InboxEntry, Notification, NotificationId, Timestamp, UserId},
     limits,
+    live::Topic,
     store::{Outcome, Store, StoreError, Table, Write, with_retries},
 };
 
@@ -40,6 +41,14 @@ impl EntryChange {
         Some(self.after.or(self.before)?.notification.notification_id)
     }
 
+    /// The notification that is to be seen after this and was not before.
+    fn appearing(&self, now: Timestamp) -> Option<&Notification> {
+        let is_seen = |entry: &&InboxEntry| entry.is_visible() && !entry.is_expired(now);
+        let was_seen = self.before.as_ref().is_some_and(|entry| is_seen(&entry));
+        let after = self.after.as_ref().filter(is_seen).filter(|_| !was_seen);
+        after.map(|entry| &entry.notification)
+    }
+
     fn writes(&self) -> Vec<(Table, Write)> {
         match (self.before, self.after) {
             (Some(_), Some(after)) => vec![Notifications::put(&after)],
@@ -55,12 +64,19 @@ impl EntryChange {
 pub struct InboxWriter {
     store: Arc<dyn Store>,
     notifications: Notifications,
+    live: Option<LiveService>,
 }
 
 impl InboxWriter {
     /// Inboxes in `store`.
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { notifications: Notifications::new(store.clone()), store }
+        Self { notifications: Notifications::new(store.clone()), store, live: None }
+    }
+
+    /// The same, telling recipients who are connected.
+    #[must_use]
+    pub fn announced_by(self, live: Option<LiveService>) -> Self {
+        Self { live, ..self }
     }
 
     /// Changes entries of an inbox that was read *before* what the changes follow from. False when someone else wrote it
@@ -80,7 +96,14 @@ impl InboxWriter {
             }
             let mut writes = Notifications::keeping(&inbox);
             writes.extend(chunk.iter().flat_map(EntryChange::writes));
-            match with_retries(|| self.store.transact(writes.clone())).await {
+            let mut tries = 0;
+            let outcome = with_retries(|| {
+                tries += 1;
+                self.store.transact(writes.clone())
+            })
+            .await;
+            self.announce(chunk, &outcome, tries, now).await;
+            match outcome {
                 Ok(Outcome::Applied) => inbox.version += 1,
                 // Also when an earlier try was applied and its answer lost: then there is nothing left to do, which
                 // the next round finds out.
@@ -89,6 +112,32 @@ impl InboxWriter {
             }
         }
         Ok(true)
+    }
+
+    /// Tells the recipient of what is to be seen now. Where an answer was lost it may be there too, and later rounds find
+    /// nothing to do: then the recipient is told to read.
+    async fn announce(
+        &self,
+        changes: &[EntryChange],
+        outcome: &Result<Outcome, StoreError>,
+        tries: u32,
+        now: Timestamp,
+    ) {
+        let Some(live) = &self.live else { return };
+        let mut appearing = changes.iter().filter_map(|change| change.appearing(now));
+        match outcome {
+            Ok(Outcome::Applied) => {
+                for notification in appearing {
+                    live.notification(notification).await;
+                }
+            }
+            Ok(Outcome::Refused(_)) if tries == 1 => {}
+            Ok(Outcome::Refused(_)) | Err(_) => {
+                if let Some(notification) = appearing.next() {
+                    live.unsure(notification.recipient_id, Topic::Notifications);
+                }
+            }
+        }
     }
 
     /// Erases these notifications of one recipient and what points to them, unread or not; what is gone already is

@@ -12,6 +12,7 @@
 //! - [`changes`]: from the change stream to counts and notifications; with [`inbox`].
 //! - [`notifications`]: a user's notifications.
 //! - [`erasure`]: what is erased for good.
+//! - [`live`]: telling those who are connected.
 //! - [`sweep`]: what a lost message or a crash left unfinished.
 
 pub mod accounts;
@@ -26,6 +27,7 @@ pub mod feeds;
 pub mod graph;
 pub mod inbox;
 pub mod likes;
+pub mod live;
 pub mod notifications;
 pub mod pages;
 pub mod passwords;

@@ -7,6 +7,7 @@ use tracing::warn;
 
 use super::{
     ServiceError,
+    live::LiveService,
     pages::{self, Candidate},
     views::PostViews,
 };
@@ -14,6 +15,7 @@ use crate::{
     dao::{Counts, Erasures, Feeds, IdempotencyRecord, IdempotencyRecords, Likes, Outbox, Posts, StoredPost, Users},
     domain::{IdGenerator, Page, PageLimit, Post, PostCounts, PostId, PostText, PostView, Profile, Timestamp, UserId},
     limits,
+    live::Topic,
     messages::{FanOutMessage, FanOutTag, V1},
     queue::{OutgoingMessage, Queue, QueueError, QueueName},
     store::{Outcome, Store, StoreError, Table, Write, with_retries},
@@ -47,6 +49,7 @@ pub struct PublishService {
     records: IdempotencyRecords,
     counts: Counts,
     likes: Likes,
+    live: Option<LiveService>,
 }
 
 impl PublishService {
@@ -60,7 +63,14 @@ impl PublishService {
             store,
             queue,
             ids,
+            live: None,
         }
+    }
+
+    /// The same, telling authors who are connected of their own posts.
+    #[must_use]
+    pub fn announced_by(self, live: Option<LiveService>) -> Self {
+        Self { live, ..self }
     }
 
     /// Publishes a post: to its author's story and feed at once, to the followers' feeds by way of PostQ.
@@ -76,7 +86,12 @@ impl PublishService {
     ) -> Result<PostView, ServiceError> {
         let profile = self.users.get_own(author).await?.ok_or(ServiceError::Unauthenticated)?;
         let post = Post { post_id: self.ids.next_post_id(now), author_id: author, text };
-        if self.record(&post, key, now).await?.is_applied() {
+        let recorded = self.record(&post, key, now).await;
+        if let (Err(_), Some(live)) = (&recorded, &self.live) {
+            // It may be there all the same.
+            live.unsure(author, Topic::Feed);
+        }
+        if recorded?.is_applied() {
             self.announce(&post).await;
             return Ok(fresh(post, profile));
         }
@@ -130,8 +145,11 @@ impl PublishService {
         }
     }
 
-    /// Puts the post on PostQ. Failing that, the post is still accepted: its outbox entry has the sweeper send it.
+    /// Tells the author's own streams, and puts the post on PostQ. Failing that, the post is still accepted: its outbox entry has the sweeper send it.
     async fn announce(&self, post: &Post) {
+        if let Some(live) = &self.live {
+            live.own_post(post.author_id, post.post_id);
+        }
         let message = FanOutMessage {
             tag: FanOutTag::FanOut,
             v: V1,

@@ -115,6 +115,7 @@ impl TestApi {
             notifications: NotificationService::new(Arc::clone(&store)),
             likes: LikeService::new(Arc::clone(&store)),
             comments: CommentService::new(Arc::clone(&store), ids),
+            live: None,
             store,
             clock: clock.clone(),
         };

@@ -13,6 +13,7 @@ use crate::{
     domain::{Act, IdGenerator, Inbox, InboxEntry, Notification, PostId, Timestamp, UserId},
     service::{
         inbox::{EntryChange, InboxWriter},
+        live::LiveService,
         rounds::Rounds,
     },
     store::{Store, StoreError},
@@ -61,6 +62,11 @@ impl Notifying {
             writer: InboxWriter::new(store),
             ids,
         }
+    }
+
+    /// The same, telling recipients who are connected.
+    pub fn announced_by(self, live: Option<LiveService>) -> Self {
+        Self { writer: self.writer.announced_by(live), ..self }
     }
 
     /// Makes the notifications that these changes are about what they must be now.

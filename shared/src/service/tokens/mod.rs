@@ -117,6 +117,12 @@ impl AccessTokens {
         self.read(bearer, &key, now).ok_or(ServiceError::Unauthenticated)
     }
 
+    /// When a token's time is over: what it says itself, so only of a token that [`Self::authenticate`] has passed.
+    pub fn expiry_of(&self, authenticated: &str) -> Option<Timestamp> {
+        let claims = insecure_decode_claims::<Claims>(authenticated).ok()?;
+        Some(Timestamp::from_millis(claims.exp.saturating_add(LEEWAY_SECS).saturating_mul(1_000)))
+    }
+
     /// The key of a token that is signed with one unknown here. What the token itself says decides only whether it is
     /// worth a fetch.
     async fn fetch_key(&self, kid: &str, bearer: &str, now: Timestamp) -> Result<DecodingKey, ServiceError> {
@@ -191,6 +197,7 @@ mod tests {
         let token = tokens().issue(user, NOW);
         let last = NOW.plus(limits::ACCESS_TOKEN_TTL.saturating_sub(Duration::from_millis(1)));
         assert_eq!(tokens().authenticate(&token, last).await.unwrap(), user);
+        assert_eq!(tokens().expiry_of(&token), Some(NOW.plus(limits::ACCESS_TOKEN_TTL)));
         assert!(tokens().authenticate(&token, NOW.plus(limits::ACCESS_TOKEN_TTL)).await.is_err());
     }
 
