@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use http::Method;
 use local::{
     change_reader::ChangeReader,
-    dead_letters::{self, Selection},
+    dead_letters::{DeadLetters, Selection},
 };
 use parking_lot::Mutex;
 use shared::{
@@ -334,7 +334,8 @@ async fn a_change_that_is_redriven_is_applied() {
     let body = ChangeMessage::of(change, String::new()).encode();
     let letter = OutgoingMessage { body, group: "POST#p".to_owned(), delay: Duration::ZERO };
     queue.send(ChangeDlq, vec![letter]).await.unwrap();
-    let moved = dead_letters::redrive(queue, ChangeDlq, &Selection::All, Clock::System.now()).await.unwrap();
+    let letters = DeadLetters { queue, name: ChangeDlq, patience: Duration::ZERO };
+    let moved = letters.redrive(&Selection::All, Clock::System.now()).await.unwrap();
     assert_eq!(moved, 1);
     app.drain().await;
     for name in [ChangeQ, ChangeDlq] {

@@ -1,7 +1,6 @@
 //! What someone did is seen by them at once, although the store answers from the past where it may, and is there once,
 //! although answers are lost.
 
-#[expect(dead_code, reason = "this test has no queue")]
 mod support;
 
 use std::sync::Arc;

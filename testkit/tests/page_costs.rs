@@ -1,7 +1,6 @@
 //! What a page costs: the same few calls of each kind whatever it holds and however much the reader likes, on the port
 //! and on the wire.
 
-#[expect(dead_code, reason = "this test has no queue")]
 mod support;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -84,8 +83,8 @@ async fn build(store: &dyn Store) -> Town {
     let others: Vec<UserId> = (0..ENTRIES).map(|_| UserId::random()).chain([town.reader]).collect();
     for person in others {
         social.push(profile(person));
-        social.extend(Follows::both_sides(town.reader, person, NOW, PostId::first_of(Timestamp::default())));
-        social.extend(Follows::both_sides(person, town.author, NOW, PostId::first_of(Timestamp::default())));
+        social.extend(Follows::both_sides(town.reader, person, NOW));
+        social.extend(Follows::both_sides(person, town.author, NOW));
         social.extend(Likes::both_sides(person, town.post, NOW));
         let text = CommentText::parse("hello").unwrap();
         let comment = Comment { comment_id: ids.next_comment_id(NOW), post_id: town.post, author_id: person, text };
