@@ -20,12 +20,17 @@ use shared::{
     service::{
         changes::ChangeService,
         delivery::DeliveryService,
+        erasure::ErasureService,
         fan_out::{FanOutOptions, FanOutService},
         sweep::SweepService,
     },
 };
-use stream_handler::StreamHandler;
-use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+use stream_handler::{Eraser, StreamHandler};
+use tokio::{
+    net::TcpListener,
+    sync::{Notify, watch},
+    task::JoinHandle,
+};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::info;
 
@@ -51,6 +56,7 @@ pub struct Application {
     workers: Option<Workers>,
     sweeper: Option<OutboxSweeper>,
     progress: watch::Sender<u64>,
+    wake_eraser: Arc<Notify>,
     api: TcpListener,
     address: SocketAddr,
     router: axum::Router,
@@ -87,9 +93,12 @@ impl Application {
         let store = wrapped(&pipeline.store, seams.wrap_store.as_ref());
         let queue = wrapped(&pipeline.queue, seams.wrap_queue.as_ref());
         let services = Services::new(store, queue, &seams, tokens, pipeline);
+        let wake_eraser = Arc::new(Notify::new());
         Ok(Self {
             router: router(&services, &config.cors_origins),
-            workers: seams.workers.then(|| workers(&services, changes, &seams, backend.fan_out(seams.fan_out))),
+            workers: seams
+                .workers
+                .then(|| workers(&services, changes, &seams, backend.fan_out(seams.fan_out), &wake_eraser)),
             sweeper: seams.sweep.then(|| {
                 OutboxSweeper::new(SweepService::new(Arc::clone(&services.store), Arc::clone(&services.queue)))
             }),
@@ -97,6 +106,7 @@ impl Application {
             backend,
             services,
             progress,
+            wake_eraser,
             api,
             address,
             metrics,
@@ -182,14 +192,16 @@ impl Application {
         }
         if let Some(workers) = self.workers {
             let queue = Arc::clone(&services.queue);
-            let sources = Sources { queue, progress: self.progress, last_receive: self.backend.last_receive() };
+            let last_receive = self.backend.last_receive();
+            let wake_eraser = Arc::clone(&self.wake_eraser);
+            let sources = Sources { queue, progress: self.progress, last_receive, wake_eraser };
             parts.work(workers, &self.config, clock, &sources);
         }
         if let Some(live) = &services.live {
             parts.watch_streams(live, clock);
         }
         if let Some(sweeper) = self.sweeper {
-            parts.sweep(sweeper, clock);
+            parts.sweep(sweeper, &self.wake_eraser, clock);
             self.backend.expire(&mut parts, clock);
         }
         (self.backend, parts)
@@ -226,13 +238,21 @@ fn wrapped<P: ?Sized>(port: &Arc<P>, wrap: Option<&Wrap<P>>) -> Arc<P> {
     wrap.map_or_else(|| Arc::clone(port), |wrap| wrap(Arc::clone(port)))
 }
 
-fn workers(services: &Services, changes: Option<Arc<dyn ChangeLog>>, seams: &Seams, fan_out: FanOutOptions) -> Workers {
+fn workers(
+    services: &Services,
+    changes: Option<Arc<dyn ChangeLog>>,
+    seams: &Seams,
+    fan_out: FanOutOptions,
+    wake_eraser: &Arc<Notify>,
+) -> Workers {
     let (store, queue, clock) = (&services.store, &services.queue, &services.clock);
     let fan_out = FanOutService::new(Arc::clone(store), Arc::clone(queue), clock.clone(), fan_out);
     let delivery = DeliveryService::new(Arc::clone(store), clock.clone()).announced_by(services.live.clone());
     let applies = ChangeService::new(Arc::clone(store), Arc::clone(&services.ids)).announced_by(services.live.clone());
     Workers {
-        stream: StreamHandler::new(Arc::new(applies), Arc::clone(queue), seams.retry_pauses),
+        stream: StreamHandler::new(Arc::new(applies), Arc::clone(queue), seams.retry_pauses)
+            .with_eraser(Eraser::Woken(Arc::clone(wake_eraser))),
+        eraser: ErasureService::new(Arc::clone(store)),
         changes,
         fetcher: FollowFetcher::new(fan_out, Arc::clone(queue), seams.retry_pauses),
         jobs: JobHandler::new(delivery, Arc::clone(queue), seams.retry_pauses),

@@ -16,7 +16,7 @@
 //! - [`services`]: what the process works with, for seeding and looking at.
 //! - [`event_source`]: what a Lambda mapping does, from a queue to a handler.
 //! - [`change_reader`]: what the mapping of a change stream does.
-//! - [`schedule`]: what comes round. `reclaim`: what a start takes over.
+//! - [`schedule`]: what comes round. `reclaim`: what a start takes over. `eraser`: erases for good what is due.
 //! - [`http_server`], [`metrics`]: what is served; [`descriptors`] bounds by how many connections.
 //! - [`data_dir`], [`secret`]: what is kept.
 //! - [`commands`]: what operators type, as [`operator`] questions over a [`socket`]; [`dead_letters`] and
@@ -35,6 +35,7 @@ pub mod config;
 pub mod data_dir;
 pub mod dead_letters;
 pub mod descriptors;
+mod eraser;
 pub mod error;
 pub mod event_source;
 pub mod http_server;

@@ -15,16 +15,20 @@ use shared::{
     embedded::{EmbeddedChanges, EmbeddedStore},
     limits,
     queue::{Queue, QueueName},
-    service::live::LiveService,
+    service::{erasure::ErasureService, live::LiveService},
 };
 use stream_handler::StreamHandler;
-use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+use tokio::{
+    net::TcpListener,
+    sync::{Notify, watch},
+    task::JoinSet,
+};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::{
-    change_reader::ChangeReader, config::Config, error::RunError, event_source::EventSource, http_server, metrics,
-    schedule::every,
+    change_reader::ChangeReader, config::Config, eraser::erase_when_woken, error::RunError, event_source::EventSource,
+    http_server, metrics, schedule::every,
 };
 
 /// How often items are removed whose time is over.
@@ -40,6 +44,7 @@ pub(crate) struct Workers {
     pub(crate) fetcher: FollowFetcher,
     pub(crate) jobs: JobHandler,
     pub(crate) stream: StreamHandler,
+    pub(crate) eraser: ErasureService,
     /// The log of changes, when there is one.
     pub(crate) changes: Option<Arc<dyn ChangeLog>>,
 }
@@ -52,6 +57,8 @@ pub(crate) struct Sources {
     pub(crate) progress: watch::Sender<u64>,
     /// How long a stop waits for messages that are on their way.
     pub(crate) last_receive: Duration,
+    /// Woken when something is to be erased.
+    pub(crate) wake_eraser: Arc<Notify>,
 }
 
 /// The parts, as they run.
@@ -107,7 +114,7 @@ impl Parts {
 
     /// Takes messages from PostQ, JobQ and ChangeQ, and changes from their log.
     pub(crate) fn work(&mut self, workers: Workers, config: &Config, clock: &Clock, sources: &Sources) {
-        let Workers { fetcher, jobs, stream, changes } = workers;
+        let Workers { fetcher, jobs, stream, eraser, changes } = workers;
         let source = |name, mapping| {
             EventSource::new(Arc::clone(&sources.queue), name, mapping, sources.progress.clone())
                 .with_last_receive(sources.last_receive)
@@ -131,6 +138,8 @@ impl Parts {
             let reader = ChangeReader::new(log, stream.clone(), clock.clone(), sources.progress.clone());
             self.spawn("the change reader", reader.run(self.stop.clone()));
         }
+        let erases = erase_when_woken(eraser, Arc::clone(&sources.wake_eraser), clock.clone(), self.stop.clone());
+        self.spawn("the eraser", erases);
         let clock = clock.clone();
         let redriven_changes = source(QueueName::ChangeQ, config.redriven_changes).run(
             move |event| {
@@ -144,11 +153,16 @@ impl Parts {
         self.spawn("the event source of JobQ", deliveries);
     }
 
-    /// Sweeps the outbox.
-    pub(crate) fn sweep(&mut self, sweeper: OutboxSweeper, clock: &Clock) {
-        let now = clock.clone();
-        let sweeps =
-            every(limits::SWEEP_INTERVAL, clock.clone(), self.stop.clone(), move || sweep(sweeper.clone(), now.now()));
+    /// Sweeps the outbox, and wakes the eraser for what the sweep had no time to erase.
+    pub(crate) fn sweep(&mut self, sweeper: OutboxSweeper, wake_eraser: &Arc<Notify>, clock: &Clock) {
+        let (now, wake_eraser) = (clock.clone(), Arc::clone(wake_eraser));
+        let sweeps = every(limits::SWEEP_INTERVAL, clock.clone(), self.stop.clone(), move || {
+            let (sweeper, now, wake_eraser) = (sweeper.clone(), now.now(), Arc::clone(&wake_eraser));
+            async move {
+                sweep(sweeper, now).await;
+                wake_eraser.notify_one();
+            }
+        });
         self.spawn("the sweeper", sweeps);
     }
 

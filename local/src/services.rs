@@ -12,6 +12,7 @@ use shared::{
         ServiceError,
         accounts::AccountService,
         comments::CommentService,
+        erasure::ErasureService,
         feeds::FeedService,
         graph::GraphService,
         likes::LikeService,
@@ -110,7 +111,7 @@ impl Services {
 
     /// Waits until every post published before this call has reached every follower, and everything done before it is
     /// counted and notified of: no fan-out is unfinished, PostQ, JobQ and ChangeQ hold nothing, nor anything in flight,
-    /// and every change is passed. Without workers, or with a clock that stands still before
+    /// every change is passed, and nothing is to be erased by now. Without workers, or with a clock that stands still before
     /// a delayed message, that is never.
     pub async fn drain(&self) {
         let mut progress = self.pipeline.progress.clone();
@@ -130,7 +131,12 @@ impl Services {
         let outbox = Outbox::new(Arc::clone(&self.pipeline.store));
         self.are_empty().await.unwrap_or(false)
             && outbox.is_empty().await.unwrap_or(false)
+            && self.erasures().is_idle(self.clock.now()).await.unwrap_or(false)
             && self.are_empty().await.unwrap_or(false)
+    }
+
+    fn erasures(&self) -> ErasureService {
+        ErasureService::new(Arc::clone(&self.pipeline.store))
     }
 
     async fn are_empty(&self) -> Result<bool, ServiceError> {

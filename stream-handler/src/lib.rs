@@ -17,14 +17,18 @@ use shared::{
     batch::{BatchDriver, RetryPauses},
     changes::Change,
     domain::Timestamp,
+    keys::{self, streamed::Streamed},
+    limits,
     messages::ChangeMessage,
     queue::{OutgoingMessage, Queue, QueueName, send_all},
     service::{
         ServiceError,
         changes::{Applied, ChangeService},
+        erasure::ErasureService,
     },
     telemetry::{chain, names, outcomes},
 };
+use tokio::{sync::Notify, time::Instant};
 use tracing::{error, warn};
 
 /// Characters that SQS takes in a message's group.
@@ -42,6 +46,42 @@ impl Apply for ChangeService {
     async fn apply(&self, changes: &[Change], now: Timestamp) -> Vec<Applied> {
         Self::apply(self, changes, now).await
     }
+}
+
+/// Who erases what became due.
+#[derive(Debug, Clone, Default)]
+pub enum Eraser {
+    /// The sweeper, when it comes round.
+    #[default]
+    Sweeper,
+    /// The handler, when the batch is done with, for [`limits::STREAM_ERASURE_BUDGET`] at the most; what is left then
+    /// the sweeper.
+    Handler(ErasureService),
+    /// Someone who is woken, and goes on while the handler does.
+    Woken(Arc<Notify>),
+}
+
+impl Eraser {
+    async fn erase_due(&self, now: Timestamp) {
+        match self {
+            Self::Sweeper => {}
+            Self::Woken(eraser) => eraser.notify_one(),
+            Self::Handler(erasures) => {
+                let deadline = Instant::now() + limits::STREAM_ERASURE_BUDGET;
+                if let Err(error) = erasures.run_due(now, deadline).await {
+                    warn!(error = chain(&error), "What is due was not erased; the sweeper tries again");
+                }
+            }
+        }
+    }
+}
+
+/// Whether the change makes something to be erased now.
+fn is_due_erasure(change: &Change, now: Timestamp) -> bool {
+    let is_new = change.before.is_none() && change.after.is_some();
+    is_new
+        && Streamed::parse(&change.key) == Ok(Streamed::Erasure)
+        && keys::erasure_from_sort(&change.key.sort).is_ok_and(|(due, _)| due <= now)
 }
 
 /// What became of a batch.
@@ -67,6 +107,7 @@ pub struct StreamHandler {
     changes: Arc<dyn Apply>,
     queue: Arc<dyn Queue>,
     driver: BatchDriver,
+    eraser: Eraser,
 }
 
 impl StreamHandler {
@@ -75,11 +116,27 @@ impl StreamHandler {
     pub fn new(changes: Arc<dyn Apply>, queue: Arc<dyn Queue>, pauses: RetryPauses) -> Self {
         // One record at a time: changes of one item would only get into each other's way.
         let driver = BatchDriver::new(Arc::clone(&queue), QueueName::ChangeQ, pauses, 1);
-        Self { changes, queue, driver }
+        Self { changes, queue, driver, eraser: Eraser::default() }
     }
 
-    /// Applies a batch. What can never be applied is on ChangeDLQ when it counts as done.
+    /// The same, which sees to it that what became due is erased at once.
+    #[must_use]
+    pub fn with_eraser(self, eraser: Eraser) -> Self {
+        Self { eraser, ..self }
+    }
+
+    /// Applies a batch, then has erased what became due with it. What can never be applied is on ChangeDLQ when it
+    /// counts as done.
     pub async fn handle(&self, changes: Vec<Change>, now: Timestamp) -> HandledBatch {
+        let erases = changes.iter().any(|change| is_due_erasure(change, now));
+        let handled = self.apply_all(changes, now).await;
+        if erases {
+            self.eraser.erase_due(now).await;
+        }
+        handled
+    }
+
+    async fn apply_all(&self, changes: Vec<Change>, now: Timestamp) -> HandledBatch {
         if changes.is_empty() {
             return HandledBatch::DONE;
         }

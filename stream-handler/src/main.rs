@@ -8,9 +8,9 @@ use shared::{
     aws::{DynamoStore, SqsOptions, SqsQueue, config as aws, emf::FunctionMetrics, function},
     batch::RetryPauses,
     domain::{Clock, IdGenerator},
-    service::changes::ChangeService,
+    service::{changes::ChangeService, erasure::ErasureService},
 };
-use stream_handler::{StreamHandler, config::Config, event::Event};
+use stream_handler::{Eraser, StreamHandler, config::Config, event::Event};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -26,8 +26,9 @@ async fn serve() -> Result<(), Error> {
         Arc::new(SqsQueue::new(&aws::sqs_client(&sdk), config.queues, SqsOptions::default()).beginning_traces());
     function::warm_up(&store, Some(&queue)).await;
 
-    let changes = ChangeService::new(store, Arc::new(IdGenerator::new()));
-    let handler = &StreamHandler::new(Arc::new(changes), queue, RetryPauses::default());
+    let changes = ChangeService::new(store.clone(), Arc::new(IdGenerator::new()));
+    let eraser = Eraser::Handler(ErasureService::new(store));
+    let handler = &StreamHandler::new(Arc::new(changes), queue, RetryPauses::default()).with_eraser(eraser);
     let handle = |event: LambdaEvent<Value>| async move {
         let now = Clock::System.now();
         Ok::<Value, Error>(match Event::of(event.payload)? {

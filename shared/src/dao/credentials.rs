@@ -71,17 +71,6 @@ impl Credentials {
         Ok(item.map(|item| item.parsed(attr::USER_ID)).transpose()?)
     }
 
-    /// The write that erases a user's credentials.
-    pub fn erasure(user: UserId) -> (Table, Write) {
-        (Table::Auth, Write::delete(keys::credentials(user)))
-    }
-
-    /// The write that frees an e-mail address; refused when someone else holds it, or nobody.
-    pub fn email_release(user: UserId, email: &Email) -> (Table, Write) {
-        let condition = Condition::Where(vec![Test::Equals(attr::USER_ID, user.to_string().into())]);
-        (Table::Auth, Write::Delete { key: keys::email_claim(&email.canonical()), condition })
-    }
-
     /// The writes that make an account's credentials: the claim of the address first, refused when it is taken, then
     /// the credentials.
     pub fn creation(user: UserId, credentials: &StoredCredentials) -> [(Table, Write); 2] {

@@ -6,8 +6,8 @@ use crate::{
     domain::{Bio, DisplayName, Handle, Profile, Timestamp, User, UserId},
     keys,
     store::{
-        Changes, Condition, Consistency, EXPIRES_AT, Item, MalformedItem, Outcome, Store, StoreError, Table, Test,
-        Write, with_retries,
+        Changes, Condition, Consistency, Item, MalformedItem, Outcome, Store, StoreError, Table, Test, Write,
+        with_retries,
     },
 };
 
@@ -98,25 +98,11 @@ impl Users {
         Ok(item.map(|item| item.parsed(attr::USER_ID)).transpose()?)
     }
 
-    /// What is stored of a user, also when the account is deleted: the handle, and whether it is deleted. `None` when the
-    /// profile is erased. Read consistently.
-    pub async fn remains(&self, user: UserId) -> Result<Option<(Handle, bool)>, StoreError> {
+    /// Whether the account is deleted; `None` when the profile is not stored any more. Read consistently.
+    pub async fn is_deleted(&self, user: UserId) -> Result<Option<bool>, StoreError> {
         let key = keys::profile(user);
         let item = with_retries(|| self.store.get(Table::Social, &key, Consistency::Strong)).await?;
-        let read = |item: Item| -> Result<_, MalformedItem> {
-            let handle = Handle::from_stored(item.text(attr::HANDLE)?.to_owned());
-            Ok((handle, item.attributes.contains_key(attr::DELETED_AT)))
-        };
-        Ok(item.map(read).transpose()?)
-    }
-
-    /// The write that keeps a handle reserved for nobody until a time; refused when it is not this user's.
-    pub fn handle_reservation(user: UserId, handle: &Handle, until: Timestamp) -> (Table, Write) {
-        let expires_at = until.as_secs().cast_signed();
-        let set = [(EXPIRES_AT.into(), expires_at.into())].into();
-        let changes = Changes { set, remove: vec![attr::USER_ID], ..Changes::default() };
-        let condition = Condition::Where(vec![Test::Equals(attr::USER_ID, user.to_string().into())]);
-        (Table::Social, Write::Update { key: keys::handle_claim(handle), changes, condition })
+        Ok(item.map(|item| item.attributes.contains_key(attr::DELETED_AT)))
     }
 
     /// The write that erases a profile: the last of an account.

@@ -134,7 +134,7 @@ impl ErasureService {
         let Some(taken) = self.erasures.take(erasure, until).await? else { return Ok(false) };
         let erased = match taken.of {
             Erasable::Post(post) => self.posts.erase_deleted(post, now, budget).await,
-            Erasable::User(user) => self.users.erase(user, &taken, now, budget).await,
+            Erasable::User(user) => self.users.erase(user, now, budget).await,
         };
         if let Err(stopped) = erased {
             // Refused, the lease is someone else's by now; failed, it ends by itself.

@@ -1,10 +1,12 @@
-//! What a lost message or a crash left unfinished: fan-outs in the outbox, backfills of follows.
+//! What a lost message or a crash left unfinished: fan-outs in the outbox, backfills of follows; and what is to be erased
+//! by now.
 
 use std::{collections::HashSet, sync::Arc};
 
+use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::{ServiceError, backfill::BackfillService, posts::send_fan_out};
+use super::{ServiceError, backfill::BackfillService, erasure::ErasureService, posts::send_fan_out};
 use crate::{
     dao::{Outbox, OutboxEntry},
     domain::{PostId, Timestamp},
@@ -18,11 +20,12 @@ use crate::{
 /// Later than every lease.
 const END_OF_TIME: Timestamp = Timestamp::from_millis(u64::MAX);
 
-/// Puts stalled fan-outs back on PostQ, and finishes what was left of follows.
+/// Puts stalled fan-outs back on PostQ, finishes what was left of follows, and erases what is due.
 #[derive(Debug, Clone)]
 pub struct SweepService {
     outbox: Outbox,
     backfill: BackfillService,
+    erasure: ErasureService,
     queue: Arc<dyn Queue>,
 }
 
@@ -33,25 +36,34 @@ pub struct Swept {
     pub fan_outs: u64,
     /// Backfills that were finished.
     pub backfills: u64,
+    /// Posts that were erased, and passes over deleted accounts that ended.
+    pub erasures: u64,
 }
 
 impl SweepService {
     /// Sweeps `store`, announcing fan-outs on `queue`.
     pub fn new(store: Arc<dyn Store>, queue: Arc<dyn Queue>) -> Self {
-        Self { outbox: Outbox::new(store.clone()), backfill: BackfillService::new(store), queue }
+        Self {
+            outbox: Outbox::new(store.clone()),
+            backfill: BackfillService::new(store.clone()),
+            erasure: ErasureService::new(store),
+            queue,
+        }
     }
 
-    /// Takes every expired lease once.
+    /// Takes every expired lease once, then erases what is due for [`limits::SWEEP_ERASURE_BUDGET`] at the most.
     ///
     /// What fails is logged and does not hold up the others; its lease stays or expires again.
     ///
     /// # Errors
-    /// When a shard of the outbox or of the backfills cannot be read; the other shards were swept all the same.
+    /// When a shard of the outbox, of the backfills or of the erasures cannot be read; the other shards were swept all
+    /// the same.
     pub async fn sweep(&self, now: Timestamp) -> Result<Swept, ServiceError> {
         // Fan-outs first: they only send a message, and others wait for them.
         let fan_outs = self.put_back_where(now, now, |_| true).await;
         let backfills = self.backfill.finish_expired(now).await;
-        Ok(Swept { fan_outs: fan_outs?, backfills: backfills? })
+        let erased = self.erasure.run_due(now, Instant::now() + limits::SWEEP_ERASURE_BUDGET).await;
+        Ok(Swept { fan_outs: fan_outs?, backfills: backfills?, erasures: erased?.ended })
     }
 
     /// Takes everything unfinished, also where the lease still runs: for a process that starts and knows that nobody
@@ -64,7 +76,8 @@ impl SweepService {
     pub async fn reclaim(&self, now: Timestamp, announced: &HashSet<PostId>) -> Result<Swept, ServiceError> {
         let fan_outs = self.put_back_where(END_OF_TIME, now, |entry| !announced.contains(&entry.post_id)).await;
         let backfills = self.backfill.finish_expired(END_OF_TIME).await;
-        Ok(Swept { fan_outs: fan_outs?, backfills: backfills? })
+        // Erasing would hold up the start, and nobody waits for it.
+        Ok(Swept { fan_outs: fan_outs?, backfills: backfills?, erasures: 0 })
     }
 
     async fn put_back_where(

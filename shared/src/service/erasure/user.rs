@@ -1,7 +1,8 @@
-//! Erasing an account: whatever carries the user's id, but the claim of the handle, which then names nobody.
+//! Erasing an account: whatever carries the user's id. The deletion itself took the credentials and made the handle's
+//! claim name nobody.
 //!
 //! In this order, each step for a reason:
-//! 1. what lets someone in: credentials, sessions;
+//! 1. sessions;
 //! 2. what they did to others: nothing that reads what stands now finds it any more;
 //! 3. what others were told of that: only now does nobody tell them again;
 //! 4. how far they read, then what they were told: without the first nobody tells them anything any more;
@@ -18,11 +19,10 @@ use futures::{StreamExt, TryStreamExt, stream};
 use super::{Budget, ENTRIES_PER_PAGE, Stopped, erase_all, post::PostEraser, refuse};
 use crate::{
     dao::{
-        Comments, Counted, Counts, Credentials, Erasure, Feeds, Follows, IdempotencyRecords, Likes, Notifications,
-        Posts, SessionId, Sessions, Users,
+        Comments, Counted, Counts, Feeds, Follows, IdempotencyRecords, Likes, Notifications, Posts, SessionId,
+        Sessions, Users,
     },
     domain::{Erasable, NotificationId, Timestamp, UserId},
-    limits,
     service::inbox::InboxWriter,
     store::{Outcome, Store, StoreError, Table, Write, with_retries},
 };
@@ -35,7 +35,6 @@ const IN_FLIGHT: usize = 8;
 pub(super) struct UserEraser {
     store: Arc<dyn Store>,
     users: Users,
-    credentials: Credentials,
     sessions: Sessions,
     likes: Likes,
     comments: Comments,
@@ -71,7 +70,6 @@ impl UserEraser {
     pub fn new(store: Arc<dyn Store>, post_eraser: PostEraser) -> Self {
         Self {
             users: Users::new(store.clone()),
-            credentials: Credentials::new(store.clone()),
             sessions: Sessions::new(store.clone()),
             likes: Likes::new(store.clone()),
             comments: Comments::new(store.clone()),
@@ -87,16 +85,12 @@ impl UserEraser {
     }
 
     /// Erases all there is of a user now.
-    pub async fn erase(&self, user: UserId, erasure: &Erasure, now: Timestamp, budget: Budget) -> Result<(), Stopped> {
-        if let Some((handle, is_deleted)) = self.users.remains(user).await? {
-            if !is_deleted {
-                refuse(Erasable::User(user));
-                return Ok(());
-            }
-            let until = erasure.began_at.plus(limits::HANDLE_RESERVED);
-            self.write(Users::handle_reservation(user, &handle, until)).await?;
+    pub async fn erase(&self, user: UserId, now: Timestamp, budget: Budget) -> Result<(), Stopped> {
+        if self.users.is_deleted(user).await? == Some(false) {
+            refuse(Erasable::User(user));
+            return Ok(());
         }
-        self.erase_access(user, budget).await?;
+        self.erase_sessions(user, budget).await?;
         self.erase_acts(user, budget).await?;
         self.erase_what_others_were_told(user, now, budget).await?;
         self.erase_inbox(user, budget).await?;
@@ -105,12 +99,7 @@ impl UserEraser {
         self.erase_all(vec![vec![Counts::erasure(Counted::User(user))], vec![Users::erasure(user)]]).await
     }
 
-    async fn erase_access(&self, user: UserId, budget: Budget) -> Result<(), Stopped> {
-        if let Some(stored) = self.credentials.get(user).await? {
-            // The claim first: only the credentials lead to it.
-            self.write(Credentials::email_release(user, &stored.email)).await?;
-            self.write(Credentials::erasure(user)).await?;
-        }
+    async fn erase_sessions(&self, user: UserId, budget: Budget) -> Result<(), Stopped> {
         each_page!(budget, |after| self.sessions.page_of_user(user, after, ENTRIES_PER_PAGE), |sessions| {
             let erasure = |family| vec![Sessions::erasure(&SessionId { user, family })];
             self.erase_all(sessions.into_iter().map(|session| erasure(session.family)).collect())
