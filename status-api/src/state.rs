@@ -9,7 +9,7 @@ use shared::{
     http::Authentication,
     service::{
         accounts::AccountService, comments::CommentService, feeds::FeedService, graph::GraphService,
-        likes::LikeService, notifications::NotificationService, posts::PostService,
+        likes::LikeService, notifications::NotificationService, posts::PostService, rates::RateLimiter,
     },
     store::Store,
 };
@@ -33,6 +33,8 @@ pub struct Api {
     pub likes: LikeService,
     /// Comments.
     pub comments: CommentService,
+    /// How often one may do what.
+    pub rates: RateLimiter,
     /// Waited for before an answer to a write leaves, and probed for health.
     pub store: Arc<dyn Store>,
     /// The time.

@@ -213,6 +213,7 @@ fn post_handler(Ports { store, queue }: Ports, clock: &Clock) -> Router {
     let api = PublishApi {
         publishing: PublishService::new(Arc::clone(&store), queue, Arc::new(IdGenerator::new())),
         authentication: Authentication { tokens: AccessTokens::new(&keys()), clock: clock.clone() },
+        rates: RateLimiter::new(Arc::clone(&store)),
     };
     post_handler::router(api, store, &HttpOptions::default())
 }
@@ -228,6 +229,7 @@ fn status_api(Ports { store, .. }: Ports, clock: &Clock) -> Router {
         notifications: NotificationService::new(Arc::clone(&store)),
         likes: LikeService::new(Arc::clone(&store)),
         comments: CommentService::new(Arc::clone(&store), ids),
+        rates: RateLimiter::new(Arc::clone(&store)),
         store,
         clock: clock.clone(),
     };

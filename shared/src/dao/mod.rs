@@ -18,6 +18,7 @@ mod likes;
 mod notifications;
 mod outbox;
 mod posts;
+mod rates;
 mod sessions;
 mod users;
 
@@ -34,6 +35,7 @@ pub use likes::{Like, Likes};
 pub use notifications::{Notifications, Notified};
 pub use outbox::{Outbox, OutboxEntry};
 pub use posts::{Posts, StoredPost};
+pub use rates::{RateWindow, Rates, StoredRate};
 pub use sessions::{SessionId, Sessions, StoredToken};
 pub use users::Users;
 

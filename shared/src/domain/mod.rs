@@ -5,12 +5,14 @@
 //! - [`text`]: handles, e-mail addresses, names, posts and passwords; a value of these types has been checked.
 //! - [`user`], [`post`], [`comment`], [`notification`], [`counts`]: what is read and shown. [`inbox`]: notifications as
 //!   they are kept, and how many are unread.
+//! - [`network`]: where a request comes from.
 //! - [`page`]: page sizes and pages.
 
 pub mod comment;
 pub mod counts;
 pub mod ids;
 pub mod inbox;
+pub mod network;
 pub mod notification;
 pub mod page;
 pub mod post;
@@ -22,6 +24,7 @@ pub use comment::{Comment, CommentView};
 pub use counts::{PostCounts, UserCounts};
 pub use ids::{CommentId, IdGenerator, InvalidId, NotificationId, PostId, UserId};
 pub use inbox::{Inbox, InboxEntry};
+pub use network::ClientNetwork;
 pub use notification::{Act, ActKind, Notification, NotificationView};
 pub use page::{Page, PageLimit};
 pub use post::{Post, PostView};

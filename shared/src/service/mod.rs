@@ -11,6 +11,7 @@
 //! - [`delivery`]: from JobQ into feeds.
 //! - [`changes`]: from the change stream to counts and notifications; with [`inbox`].
 //! - [`notifications`]: a user's notifications.
+//! - [`rates`]: how often one may do what.
 //! - [`sweep`]: what a lost message or a crash left unfinished.
 
 pub mod accounts;
@@ -28,6 +29,7 @@ pub mod notifications;
 pub mod pages;
 pub mod passwords;
 pub mod posts;
+pub mod rates;
 mod rounds;
 pub mod sessions;
 pub mod sweep;
