@@ -356,6 +356,7 @@ fn noting<'a>(asked: &'a RefCell<BTreeSet<&'static str>>) -> impl Fn(&'static st
         asked.borrow_mut().insert(variable);
         Some(match variable {
             "TWEETER_CORS_ORIGIN" => String::new(),
+            "TWEETER_RATE_LIMITS" => "on".to_owned(),
             _ => "1".to_owned(),
         })
     }

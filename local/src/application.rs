@@ -8,7 +8,6 @@ use std::{
 };
 
 use follow_fetcher::FollowFetcher;
-use http::HeaderValue;
 use job_handler::JobHandler;
 use metrics_exporter_prometheus::PrometheusHandle;
 use outbox_sweeper::OutboxSweeper;
@@ -95,7 +94,7 @@ impl Application {
         let services = Services::new(store, queue, &seams, tokens, pipeline);
         let wake_eraser = Arc::new(Notify::new());
         Ok(Self {
-            router: router(&services, &config.cors_origins),
+            router: router(&services, &config),
             workers: seams
                 .workers
                 .then(|| workers(&services, changes, &seams, backend.fan_out(seams.fan_out), &wake_eraser)),
@@ -259,7 +258,7 @@ fn workers(
     }
 }
 
-fn router(services: &Services, cors_origins: &[HeaderValue]) -> axum::Router {
+fn router(services: &Services, config: &Config) -> axum::Router {
     let api = status_api::Api {
         accounts: services.accounts.clone(),
         graph: services.graph.clone(),
@@ -269,10 +268,15 @@ fn router(services: &Services, cors_origins: &[HeaderValue]) -> axum::Router {
         likes: services.likes.clone(),
         comments: services.comments.clone(),
         live: services.live.as_ref().map(|live| live.hub().clone()),
+        rates: config.rate_limits.limiter(Arc::clone(&services.store)),
         store: Arc::clone(&services.store),
         clock: services.clock.clone(),
     };
-    let options = HttpOptions { cors_origins: cors_origins.to_vec(), ..HttpOptions::default() };
+    let options = HttpOptions {
+        cors_origins: config.cors_origins.clone(),
+        trusted_proxy: config.trusted_proxy.clone(),
+        ..HttpOptions::default()
+    };
     status_api::router(api, Some(services.publishing.clone()), &options)
 }
 

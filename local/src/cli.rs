@@ -1,10 +1,10 @@
 //! The command line of `tweeter`, and the environment variables beside it.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::BoolishValueParser};
-use http::HeaderValue;
-use shared::{domain::PostId, queue::QueueName, telemetry::LogFormat};
+use http::{HeaderName, HeaderValue};
+use shared::{domain::PostId, http::TrustedProxy, queue::QueueName, service::rates::RateLimits, telemetry::LogFormat};
 
 use crate::{
     config::{Config, DataDir},
@@ -68,6 +68,16 @@ pub struct ServeArgs {
     /// Web origins whose pages may call the API (repeat it, or separate them by commas)
     #[arg(long, env = "TWEETER_CORS_ORIGIN", value_name = "ORIGIN", value_delimiter = ',', value_parser = web_origin)]
     cors_origin: Vec<HeaderValue>,
+    /// Whether it is limited how often one may post, like, follow, comment, register and fail to log in
+    #[arg(long, env = "TWEETER_RATE_LIMITS", value_enum, default_value = "on")]
+    rate_limits: RateLimitsArg,
+    /// Header in which proxies in front name the client, such as `x-forwarded-for`; without it the connection tells.
+    /// Only behind proxies that all requests pass: anybody can send a header
+    #[arg(long, env = "TWEETER_TRUSTED_PROXY_HEADER", value_name = "NAME", value_parser = list_header)]
+    trusted_proxy_header: Option<HeaderName>,
+    /// How many proxies add to that header
+    #[arg(long, env = "TWEETER_TRUSTED_PROXY_HOPS", value_name = "N", default_value = "1")]
+    trusted_proxy_hops: NonZeroUsize,
     /// Note after each sync how far the journal is synced (an instrument for tests)
     #[arg(long, hide = true)]
     record_syncs: bool,
@@ -90,6 +100,10 @@ impl ServeArgs {
             stores: self.stores.stores()?,
             data_dir: if self.ephemeral { DataDir::Ephemeral } else { DataDir::Path(self.data.data_dir) },
             cors_origins: self.cors_origin,
+            rate_limits: self.rate_limits.into(),
+            trusted_proxy: self
+                .trusted_proxy_header
+                .map(|header| TrustedProxy { header, hops: self.trusted_proxy_hops }),
             record_syncs: self.record_syncs,
             ..Config::default()
         })
@@ -224,6 +238,32 @@ enum LogFormatArg {
     Json,
 }
 
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum RateLimitsArg {
+    On,
+    Off,
+}
+
+impl From<RateLimitsArg> for RateLimits {
+    fn from(arg: RateLimitsArg) -> Self {
+        match arg {
+            RateLimitsArg::On => Self::On,
+            RateLimitsArg::Off => Self::Off,
+        }
+    }
+}
+
+/// A header that is a list of addresses.
+fn list_header(text: &str) -> Result<HeaderName, String> {
+    match HeaderName::try_from(text) {
+        Ok(name) if name == http::header::FORWARDED => {
+            Err("`forwarded` is no list of addresses; have the proxy set x-forwarded-for".to_owned())
+        }
+        Ok(name) => Ok(name),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 /// An address or nothing; of its own, or clap would take an `Option` for an option that may be left out.
 #[derive(Debug, Clone, Copy)]
 struct MetricsListen(Option<SocketAddr>);
@@ -291,6 +331,17 @@ mod tests {
         assert_eq!(config(&repeated).cors_origins, origins);
     }
 
+    #[test]
+    fn rates_are_limited_and_no_header_believed_unless_it_is_said() {
+        let default = config(&[]);
+        assert_eq!((default.rate_limits, default.trusted_proxy), (RateLimits::On, None));
+        let said =
+            config(&["--rate-limits", "off", "--trusted-proxy-header", "X-Forwarded-For", "--trusted-proxy-hops", "2"]);
+        let proxy =
+            TrustedProxy { header: HeaderName::from_static("x-forwarded-for"), hops: NonZeroUsize::new(2).unwrap() };
+        assert_eq!((said.rate_limits, said.trusted_proxy), (RateLimits::Off, Some(proxy)));
+    }
+
     #[rstest]
     #[case(&["--listen", "nowhere"])]
     #[case(&["--metrics-listen", "on"])]
@@ -298,6 +349,10 @@ mod tests {
     #[case(&["--cors-origin", "*"])]
     #[case(&["--cors-origin", "https://A.example"])]
     #[case(&["--log-format", "xml"])]
+    #[case(&["--rate-limits", "maybe"])]
+    #[case(&["--trusted-proxy-header", "forwarded"])]
+    #[case(&["--trusted-proxy-header", "a b"])]
+    #[case(&["--trusted-proxy-header", "x-forwarded-for", "--trusted-proxy-hops", "0"])]
     #[case(&["dlq", "list", "FeedQ"])]
     #[case(&["dlq", "list", "JobQ", "--limit", "0"])]
     #[case(&["restore-post", "7"])]

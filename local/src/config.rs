@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use http::HeaderValue;
-use shared::{limits, queue::QueueSettings};
+use shared::{http::TrustedProxy, limits, queue::QueueSettings, service::rates::RateLimits};
 
 use crate::event_source::Mapping;
 
@@ -49,6 +49,10 @@ pub struct Config {
     pub data_dir: DataDir,
     /// Web origins that may call the API from a browser.
     pub cors_origins: Vec<HeaderValue>,
+    /// Proxies that are believed about where a request comes from.
+    pub trusted_proxy: Option<TrustedProxy>,
+    /// Whether rates are limited.
+    pub rate_limits: RateLimits,
     /// How PostQ is mapped to follow-fetcher.
     pub fan_out: Mapping,
     /// How JobQ is mapped to job-handler.
@@ -63,9 +67,11 @@ pub struct Config {
 }
 
 impl Config {
-    /// The set-up without options, on a free port of the loopback interface, without metrics: for tests and load tests.
+    /// The set-up without options, on a free port of the loopback interface, without metrics and rate limits: for tests
+    /// and load tests.
     pub fn on_free_port(data_dir: DataDir) -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 0)), data_dir, ..Self::default() }
+        let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self { listen, data_dir, rate_limits: RateLimits::Off, ..Self::default() }
     }
 }
 
@@ -79,6 +85,8 @@ impl Default for Config {
             stores: Stores::Embedded,
             data_dir: DataDir::Path(PathBuf::from("data")),
             cors_origins: Vec::new(),
+            trusted_proxy: None,
+            rate_limits: RateLimits::On,
             fan_out: Mapping { batch_size: 1, max_concurrency: 4, timeout },
             delivery: Mapping { batch_size: limits::MAX_QUEUE_BATCH, max_concurrency: 4, timeout },
             redriven_changes: Mapping { batch_size: limits::MAX_QUEUE_BATCH, max_concurrency: 1, timeout },

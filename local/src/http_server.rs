@@ -1,7 +1,7 @@
 //! Serving a router over TCP, with the bounds that `axum::serve` does not have: on the time to send a request's head and
 //! on its size, on connections, and on how long a stop may take. The time of a request is bounded by the router.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
@@ -10,6 +10,7 @@ use hyper_util::{
     server::graceful::{GracefulShutdown, Watcher},
 };
 use rustix::io::Errno;
+use shared::http::PeerAddress;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -40,9 +41,9 @@ pub async fn serve(listener: TcpListener, router: Router, max_connections: usize
         loop {
             // Fails only when the semaphore is closed, which nobody does.
             let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
-            let stream = accept(&listener).await;
+            let (stream, peer) = accept(&listener).await;
             while connections.try_join_next().is_some() {}
-            connections.spawn(serve_connection(stream, slot, router.clone(), graceful.watcher()));
+            connections.spawn(serve_connection(stream, peer, slot, router.clone(), graceful.watcher()));
         }
     };
     stop.run_until_cancelled(accept_all).await;
@@ -52,11 +53,11 @@ pub async fn serve(listener: TcpListener, router: Router, max_connections: usize
     }
 }
 
-/// The next connection, however many fail before it.
-async fn accept(listener: &TcpListener) -> TcpStream {
+/// The next connection and who made it, however many fail before it.
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return without_delay(stream),
+            Ok((stream, peer)) => return (without_delay(stream), peer),
             Err(error) if is_exhaustion(&error) => {
                 warn!(%error, "No connection can be accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -81,8 +82,18 @@ fn is_exhaustion(error: &io::Error) -> bool {
     code.is_some_and(|code| [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM].contains(&code))
 }
 
-async fn serve_connection(stream: TcpStream, slot: OwnedSemaphorePermit, router: Router, graceful: Watcher) {
-    let service = service_fn(move |request: hyper::Request<Incoming>| router.clone().oneshot(request.map(Body::new)));
+async fn serve_connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    slot: OwnedSemaphorePermit,
+    router: Router,
+    graceful: Watcher,
+) {
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(PeerAddress(peer.ip()));
+        router.clone().oneshot(request)
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)

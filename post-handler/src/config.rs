@@ -7,6 +7,7 @@ use shared::{
     },
     http::HttpOptions,
     queue::QueueName,
+    service::rates::RateLimits,
     store::Table,
 };
 
@@ -17,6 +18,8 @@ pub struct Config {
     pub signing_secret: String,
     /// How HTTP is served.
     pub http: HttpOptions,
+    /// Whether rates are limited.
+    pub rate_limits: RateLimits,
     /// The tables that it works on.
     pub tables: TableNames,
     /// The queues that it works on.
@@ -29,6 +32,7 @@ impl Config {
         Ok(Self {
             signing_secret: signing_secret_arn_from(&find)?,
             http: HttpOptions::from_lookup(&find)?,
+            rate_limits: RateLimits::from_lookup(&find)?,
             tables: table_names_from(&[Table::Social, Table::Feed], &find)?,
             queues: queue_urls_from(&[QueueName::PostQ], &find)?,
         })

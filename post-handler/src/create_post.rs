@@ -10,13 +10,17 @@ use axum::{
 use http::{StatusCode, header::LOCATION, request::Parts};
 use serde::Deserialize;
 use shared::{
-    domain::{Invalid, PostText},
+    domain::{Invalid, PostText, PostView, Timestamp, UserId},
     http::{
         ApiJson, Caller, FieldErrors, Problem,
-        openapi::{BodyProblems, CommonProblems, TokenProblems},
+        openapi::{BodyProblems, CommonProblems, RateProblems, TokenProblems},
         shapes::PostShape,
     },
-    service::posts::IdempotencyKey,
+    service::{
+        ServiceError,
+        posts::{IdempotencyKey, Published},
+        rates::Limit,
+    },
 };
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -78,6 +82,7 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyHeader {
 ///
 /// It is in the author's story and feed at once and reaches every follower's feed soon after. With an
 /// `Idempotency-Key` the same request may be sent again for 24 hours and publishes once.
+/// 60 posts an hour; what is sent again counts once, and is answered also when no more may be made.
 #[utoipa::path(
     post,
     path = "/v1/posts",
@@ -91,7 +96,7 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyHeader {
     responses(
         (status = 201, description = "The post", body = PostShape,
             headers(("Location" = String, description = "The path of the post"))),
-        TokenProblems, BodyProblems, CommonProblems,
+        TokenProblems, BodyProblems, RateProblems, CommonProblems,
     ),
 )]
 pub async fn create_post(
@@ -102,9 +107,37 @@ pub async fn create_post(
 ) -> Result<Response, Problem> {
     let (text, key) = request.validate(key)?;
     let now = api.authentication.clock.now();
-    let post = PostShape::from(api.publishing.publish(caller, text, key.as_ref(), now).await?);
+    let post = PostShape::from(publish(&api, caller, text, key.as_ref(), now).await?);
     let location = format!("/v1/posts/{}", post.post_id);
     Ok((StatusCode::CREATED, [(LOCATION, location)], Json(post)).into_response())
+}
+
+/// Publishes within the limit. A use is taken before the work and given back when nothing new was published. Who has
+/// none left still gets what they published before under the same key.
+///
+/// A duplicate that overlaps with its original may be refused, when that takes the last use: there is no post yet to
+/// answer with. When it comes again it is answered.
+async fn publish(
+    api: &PublishApi,
+    author: UserId,
+    text: PostText,
+    key: Option<&IdempotencyKey>,
+    now: Timestamp,
+) -> Result<PostView, ServiceError> {
+    let taken = match (api.rates.admit(Limit::Posts, author, now).await, key) {
+        (Ok(taken), _) => taken,
+        (Err(refused), None) => return Err(refused),
+        (Err(refused), Some(key)) => {
+            return api.publishing.published_before(author, text, key, now).await?.ok_or(refused);
+        }
+    };
+    match api.publishing.publish_once(author, text, key, now).await? {
+        Published::New(post) => Ok(post),
+        Published::Before(post) => {
+            taken.give_back().await;
+            Ok(post)
+        }
+    }
 }
 
 #[cfg(test)]

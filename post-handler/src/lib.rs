@@ -16,7 +16,7 @@ use std::sync::Arc;
 use axum::{Router, extract::FromRef};
 use shared::{
     http::{Authentication, HttpOptions, with_conventions},
-    service::posts::PublishService,
+    service::{posts::PublishService, rates::RateLimiter},
     store::Store,
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -28,6 +28,8 @@ pub struct PublishApi {
     pub publishing: PublishService,
     /// Knows the caller, and the time.
     pub authentication: Authentication,
+    /// How often one may publish.
+    pub rates: RateLimiter,
 }
 
 impl FromRef<PublishApi> for Authentication {

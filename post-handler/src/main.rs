@@ -33,6 +33,7 @@ async fn serve() -> Result<(), Error> {
     let api = PublishApi {
         publishing: PublishService::new(Arc::clone(&store), queue, Arc::new(IdGenerator::new())),
         authentication: Authentication { tokens: tokens?, clock },
+        rates: config.rate_limits.limiter(Arc::clone(&store)),
     };
     lambda_http::run(metrics.flushed_after(router(api, store, &config.http))).await
 }

@@ -89,6 +89,34 @@ pub const MAX_STREAMS_PER_USER: usize = 8;
 /// well inside the 5 s after which nobody uses a deleted account.
 pub const STREAM_CHECK_INTERVAL: Duration = Duration::from_secs(2);
 
+// --- How often (API: Rate limits).
+
+/// So many in so much time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// Uses in one window.
+    pub uses: u32,
+    /// The length of a window. Windows follow each other from the epoch on, the same for everybody.
+    pub window: Duration,
+}
+
+/// Posts of one user.
+pub const POST_RATE: Rate = Rate { uses: 60, window: Duration::from_hours(1) };
+/// Likes of one user. Taking one back is not limited, nor is unfollowing.
+pub const LIKE_RATE: Rate = Rate { uses: 600, window: Duration::from_hours(1) };
+/// Follows of one user.
+pub const FOLLOW_RATE: Rate = Rate { uses: 600, window: Duration::from_hours(1) };
+/// Comments of one user.
+pub const COMMENT_RATE: Rate = Rate { uses: 120, window: Duration::from_hours(1) };
+/// Tries to register, from one network.
+pub const REGISTER_RATE: Rate = Rate { uses: 5, window: Duration::from_mins(1) };
+/// Failed logins to one account, from one network.
+pub const FAILED_LOGIN_RATE: Rate = Rate { uses: 10, window: Duration::from_mins(1) };
+/// Subjects of whom one process keeps in memory how much they use: 10 MB or so. Of whom it does not, it asks the store.
+pub const MAX_RATE_TALLIES: u64 = 50_000;
+/// The longest that a request waits for a rate limit's store calls. Then the process decides by what it knows.
+pub const RATE_PATIENCE: Duration = Duration::from_millis(500);
+
 // --- The change stream.
 
 /// Changes read at once: the batch of the stream's mapping to stream-handler.

@@ -90,6 +90,8 @@ pub mod names {
     pub const HTTP_SECONDS: &str = "tweeter_http_request_duration_seconds";
     /// Counter: passwords hashed, for a new account or to verify one.
     pub const PASSWORDS_HASHED: &str = "tweeter_passwords_hashed_total";
+    /// Counter, by `limit`: requests refused because a rate limit was used up.
+    pub const RATE_LIMITED: &str = "tweeter_rate_limited_total";
     /// Gauge, by `queue`: messages that can be received.
     pub const QUEUE_VISIBLE: &str = "tweeter_queue_messages_visible";
     /// Gauge, by `queue`: messages received and not yet deleted.

@@ -10,10 +10,11 @@ use shared::{
         cursor::Comments,
         openapi::{
             BodyProblems, CommonProblems, OwnerProblems, PageParams, PageProblems, PathProblems, PostParam,
-            TokenProblems,
+            RateProblems, TokenProblems,
         },
         shapes::{PageShape, UserShape},
     },
+    service::rates::Limit,
 };
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -69,7 +70,7 @@ impl From<CommentView> for CommentShape {
 
 /// Comment on a post
 ///
-/// Each request makes another comment.
+/// Each request makes another comment. 120 an hour.
 #[utoipa::path(
     post,
     path = "/v1/posts/{id}/comments",
@@ -79,7 +80,7 @@ impl From<CommentView> for CommentShape {
     request_body = CreateCommentRequest,
     responses(
         (status = 201, description = "The comment", body = CommentShape),
-        TokenProblems, BodyProblems, PathProblems, CommonProblems,
+        TokenProblems, BodyProblems, PathProblems, RateProblems, CommonProblems,
     ),
 )]
 pub async fn create_comment(
@@ -89,7 +90,9 @@ pub async fn create_comment(
     ApiJson(request): ApiJson<CreateCommentRequest>,
 ) -> Result<(StatusCode, Json<CommentShape>), Problem> {
     let text = request.validate()?;
-    let comment = api.comments.create(caller, post.get()?, text, api.clock.now()).await?;
+    let now = api.clock.now();
+    api.rates.admit(Limit::Comments, caller, now).await?;
+    let comment = api.comments.create(caller, post.get()?, text, now).await?;
     Ok((StatusCode::CREATED, Json(comment.into())))
 }
 

@@ -6,6 +6,7 @@ use shared::{
         config::{ConfigError, signing_secret_arn_from, table_names_from},
     },
     http::HttpOptions,
+    service::rates::RateLimits,
     store::Table,
 };
 
@@ -16,6 +17,8 @@ pub struct Config {
     pub signing_secret: String,
     /// How HTTP is served.
     pub http: HttpOptions,
+    /// Whether rates are limited.
+    pub rate_limits: RateLimits,
     /// The tables that it works on.
     pub tables: TableNames,
 }
@@ -26,6 +29,7 @@ impl Config {
         Ok(Self {
             signing_secret: signing_secret_arn_from(&find)?,
             http: HttpOptions::from_lookup(&find)?,
+            rate_limits: RateLimits::from_lookup(&find)?,
             tables: table_names_from(&Table::ALL, &find)?,
         })
     }

@@ -7,11 +7,11 @@ use shared::{
     http::{
         Caller, PageQuery, PathUser, Problem,
         cursor::{Followers, Following},
-        openapi::{CommonProblems, PageParams, PageProblems, PathProblems, TokenProblems, UserParam},
+        openapi::{CommonProblems, PageParams, PageProblems, PathProblems, RateProblems, TokenProblems, UserParam},
         problem::ProblemBody,
         shapes::{PageShape, UserShape},
     },
-    service::graph::Follow,
+    service::{graph::Follow, rates::Limit},
 };
 use utoipa::ToSchema;
 
@@ -36,7 +36,7 @@ impl From<Follow> for FollowShape {
 
 /// Follow a user
 ///
-/// Again is the same.
+/// Again is the same. 600 times an hour.
 #[utoipa::path(
     put,
     path = "/v1/users/{user}/follow",
@@ -47,7 +47,7 @@ impl From<Follow> for FollowShape {
         (status = 204, description = "The caller follows the user"),
         (status = 422, description = "Nobody follows themselves",
             body = ProblemBody, content_type = "application/problem+json"),
-        TokenProblems, PathProblems, CommonProblems,
+        TokenProblems, PathProblems, RateProblems, CommonProblems,
     ),
 )]
 pub async fn follow(
@@ -55,8 +55,10 @@ pub async fn follow(
     State(api): State<ApiState>,
     user: PathUser,
 ) -> Result<StatusCode, Problem> {
+    let now = api.clock.now();
+    api.rates.admit(Limit::Follows, caller, now).await?;
     let followee = api.accounts.resolve(caller, &user.get()?).await?;
-    api.graph.follow(caller, followee, api.clock.now()).await?;
+    api.graph.follow(caller, followee, now).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -11,7 +11,7 @@
 //! - [`health`]: whether the stores answer.
 //! - [`description`]: the OpenAPI document of all of it.
 //! - [`state`]: what the endpoints work with.
-//! - `config`: what the Lambda function is told.
+//! - `config`: what the Lambda function is told; `gateway`: what API Gateway says of a request.
 
 pub mod auth;
 pub mod comments;
@@ -21,6 +21,8 @@ pub mod description;
 pub mod events;
 pub mod feed;
 pub mod follows;
+#[cfg(feature = "lambda")]
+pub mod gateway;
 pub mod health;
 pub mod likes;
 pub mod notifications;
@@ -53,7 +55,7 @@ pub fn router(api: Api, publishing: Option<PublishService>, options: &HttpOption
     let store = Arc::clone(&api.store);
     let published = match publishing {
         Some(publishing) => {
-            let state = PublishApi { publishing, authentication: api.authentication() };
+            let state = PublishApi { publishing, authentication: api.authentication(), rates: api.rates.clone() };
             Router::from(post_handler::routes().with_state(state))
         }
         None => Router::new().route("/v1/posts", MethodRouter::new().fallback(published_elsewhere)),

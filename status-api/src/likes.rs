@@ -7,10 +7,10 @@ use shared::{
     http::{
         Caller, PageQuery, PathPost, Problem,
         cursor::Likers,
-        openapi::{CommonProblems, PageParams, PageProblems, PathProblems, PostParam, TokenProblems},
+        openapi::{CommonProblems, PageParams, PageProblems, PathProblems, PostParam, RateProblems, TokenProblems},
         shapes::{PageShape, UserShape},
     },
-    service::likes::Liker,
+    service::{likes::Liker, rates::Limit},
 };
 use utoipa::ToSchema;
 
@@ -35,7 +35,7 @@ impl From<Liker> for LikeShape {
 
 /// Like a post
 ///
-/// Again is the same.
+/// Again is the same. 600 times an hour.
 #[utoipa::path(
     put,
     path = "/v1/posts/{id}/like",
@@ -44,11 +44,13 @@ impl From<Liker> for LikeShape {
     params(PostParam),
     responses(
         (status = 204, description = "The caller likes the post"),
-        TokenProblems, PathProblems, CommonProblems,
+        TokenProblems, PathProblems, RateProblems, CommonProblems,
     ),
 )]
 pub async fn like(Caller(caller): Caller, State(api): State<ApiState>, post: PathPost) -> Result<StatusCode, Problem> {
-    api.likes.like(caller, post.get()?, api.clock.now()).await?;
+    let now = api.clock.now();
+    api.rates.admit(Limit::Likes, caller, now).await?;
+    api.likes.like(caller, post.get()?, now).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

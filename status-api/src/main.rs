@@ -2,6 +2,7 @@
 
 use std::{process::ExitCode, sync::Arc};
 
+use axum::middleware::map_request;
 use lambda_http::Error;
 use shared::{
     aws::{DynamoStore, config as aws, emf::FunctionMetrics, function},
@@ -13,7 +14,7 @@ use shared::{
     },
     store::Store,
 };
-use status_api::{Api, config::Config, router};
+use status_api::{Api, config::Config, gateway, router};
 
 /// Each password hash takes 19 MiB for a moment. The system's allocator keeps them in the arenas of the threads that
 /// hashed: 94 MB after ten logins, where this one stays below 50.
@@ -48,8 +49,10 @@ async fn serve() -> Result<(), Error> {
         likes: LikeService::new(Arc::clone(&store)),
         comments: CommentService::new(Arc::clone(&store), ids),
         live: None,
+        rates: config.rate_limits.limiter(Arc::clone(&store)),
         store,
         clock,
     };
-    lambda_http::run(metrics.flushed_after(router(api, None, &config.http))).await
+    let router = router(api, None, &config.http).layer(map_request(gateway::with_peer));
+    lambda_http::run(metrics.flushed_after(router)).await
 }

@@ -10,7 +10,7 @@ use shared::{
     live::Hub,
     service::{
         accounts::AccountService, comments::CommentService, feeds::FeedService, graph::GraphService,
-        likes::LikeService, notifications::NotificationService, posts::PostService,
+        likes::LikeService, notifications::NotificationService, posts::PostService, rates::RateLimiter,
     },
     store::Store,
 };
@@ -36,6 +36,8 @@ pub struct Api {
     pub comments: CommentService,
     /// The streams of live events; `None` where none are served.
     pub live: Option<Hub>,
+    /// How often one may do what.
+    pub rates: RateLimiter,
     /// Waited for before an answer to a write leaves, and probed for health.
     pub store: Arc<dyn Store>,
     /// The time.

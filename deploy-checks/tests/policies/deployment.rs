@@ -39,6 +39,7 @@ use shared::{
         notifications::NotificationService,
         passwords::HashingOptions,
         posts::{PostService, PublishService},
+        rates::RateLimiter,
         sweep::{SweepService, Swept},
         tokens::{AccessTokens, TokenKeys},
     },
@@ -262,6 +263,7 @@ fn post_handler(Ports { store, queue }: Ports, clock: &Clock) -> Router {
     let api = PublishApi {
         publishing: PublishService::new(Arc::clone(&store), queue, Arc::new(IdGenerator::new())),
         authentication: Authentication { tokens: AccessTokens::new(&keys()), clock: clock.clone() },
+        rates: RateLimiter::new(Arc::clone(&store)),
     };
     post_handler::router(api, store, &HttpOptions::default())
 }
@@ -278,6 +280,7 @@ fn status_api(Ports { store, .. }: Ports, clock: &Clock) -> Router {
         likes: LikeService::new(Arc::clone(&store)),
         comments: CommentService::new(Arc::clone(&store), ids),
         live: None,
+        rates: RateLimiter::new(Arc::clone(&store)),
         store,
         clock: clock.clone(),
     };

@@ -10,7 +10,17 @@ use std::{
 use serde_json::Value;
 
 /// What every server is started with, but for its directory.
-const SERVE: [&str; 7] = ["--listen", "127.0.0.1:0", "--metrics-listen", "off", "--log-format", "json", "--data-dir"];
+const SERVE: [&str; 9] = [
+    "--listen",
+    "127.0.0.1:0",
+    "--metrics-listen",
+    "off",
+    "--rate-limits",
+    "off",
+    "--log-format",
+    "json",
+    "--data-dir",
+];
 
 /// The binary, untouched by the environment of the test.
 pub fn tweeter(args: &[&str]) -> Command {

@@ -9,7 +9,12 @@ use std::time::Duration;
 use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 
 use super::{QueueUrls, SIGNING_SECRET_ARN, SigningSecret, TableNames};
-use crate::{limits, queue::QueueName, service::fan_out::InvalidFollowersPerJob, store::Table};
+use crate::{
+    limits,
+    queue::QueueName,
+    service::{fan_out::InvalidFollowersPerJob, rates::InvalidRateLimits},
+    store::Table,
+};
 
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -34,6 +39,9 @@ pub enum ConfigError {
     /// Jobs cannot be cut like that.
     #[error(transparent)]
     Jobs(#[from] InvalidFollowersPerJob),
+    /// Rates are limited neither on nor off.
+    #[error(transparent)]
+    RateLimits(#[from] InvalidRateLimits),
     /// A web page's origin is none.
     #[cfg(feature = "http")]
     #[error(transparent)]

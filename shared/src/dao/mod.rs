@@ -19,6 +19,7 @@ mod likes;
 mod notifications;
 mod outbox;
 mod posts;
+mod rates;
 mod sessions;
 mod users;
 
@@ -36,6 +37,7 @@ pub use likes::{Like, Likes};
 pub use notifications::{Notifications, Notified};
 pub use outbox::{Outbox, OutboxEntry};
 pub use posts::{Posts, StoredPost};
+pub use rates::{RateWindow, Rates, StoredRate};
 pub use sessions::{SessionId, Sessions, StoredSession, StoredToken};
 pub use users::Users;
 

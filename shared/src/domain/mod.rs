@@ -6,6 +6,7 @@
 //! - [`user`], [`post`], [`comment`], [`notification`], [`counts`]: what is read and shown. [`inbox`]: notifications as
 //!   they are kept, and how many are unread.
 //! - [`erasure`]: what is erased for good.
+//! - [`network`]: where a request comes from.
 //! - [`page`]: page sizes and pages.
 
 pub mod comment;
@@ -13,6 +14,7 @@ pub mod counts;
 pub mod erasure;
 pub mod ids;
 pub mod inbox;
+pub mod network;
 pub mod notification;
 pub mod page;
 pub mod post;
@@ -25,6 +27,7 @@ pub use counts::{PostCounts, UserCounts};
 pub use erasure::Erasable;
 pub use ids::{CommentId, IdGenerator, InvalidId, NotificationId, PostId, UserId};
 pub use inbox::{Inbox, InboxEntry};
+pub use network::ClientNetwork;
 pub use notification::{Act, ActKind, Notification, NotificationView};
 pub use page::{Page, PageLimit};
 pub use post::{Post, PostView};

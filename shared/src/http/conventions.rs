@@ -11,7 +11,7 @@ use axum::{
 use http::{HeaderValue, header::ALLOW};
 
 use super::{
-    cors, durable, observe,
+    TrustedProxy, address, cors, durable, observe,
     problem::{Cause, Problem},
 };
 use crate::store::Store;
@@ -28,11 +28,13 @@ pub struct HttpOptions {
     pub cors_origins: Vec<HeaderValue>,
     /// How long a request may take, from its head to its answer's, with the reading of its body. 30 s by default.
     pub request_timeout: Duration,
+    /// Proxies that are believed about where a request comes from. None by default.
+    pub trusted_proxy: Option<TrustedProxy>,
 }
 
 impl Default for HttpOptions {
     fn default() -> Self {
-        Self { cors_origins: Vec::new(), request_timeout: REQUEST_TIMEOUT }
+        Self { cors_origins: Vec::new(), request_timeout: REQUEST_TIMEOUT, trusted_proxy: None }
     }
 }
 
@@ -72,7 +74,8 @@ fn origin(text: &str) -> Result<HeaderValue, InvalidOrigin> {
 /// 3. what takes longer than [`HttpOptions::request_timeout`] becomes a 503 problem;
 /// 4. a panic becomes a 500 problem;
 /// 5. a path with an empty segment is an unknown route;
-/// 6. an answer that a write succeeded waits until the write is durable.
+/// 6. it is found out where the request comes from;
+/// 7. an answer that a write succeeded waits until the write is durable.
 ///
 /// Unknown routes and methods are answered by problem documents.
 pub fn with_conventions(routes: Router, store: Arc<dyn Store>, options: &HttpOptions) -> Router {
@@ -80,6 +83,7 @@ pub fn with_conventions(routes: Router, store: Arc<dyn Store>, options: &HttpOpt
         .fallback(async || Problem::NoSuchRoute)
         .method_not_allowed_fallback(async || Problem::MethodNotAllowed)
         .layer(middleware::from_fn_with_state(store, durable::durable_answers))
+        .layer(middleware::from_fn_with_state(options.trusted_proxy.clone(), address::client))
         .layer(middleware::from_fn(whole_paths))
         .layer(middleware::from_fn(observe::panics))
         .layer(middleware::from_fn_with_state(options.request_timeout, in_time))

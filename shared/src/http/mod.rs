@@ -2,6 +2,7 @@
 //!
 //! - [`problem`]: the closed list of problem documents, and the one mapping from service errors to them.
 //! - [`caller`]: who sends a request.
+//! - [`address`]: where a request comes from.
 //! - [`body`]: JSON bodies, and the fields of a request that are not good.
 //! - [`path`]: users, posts and comments named in a path.
 //! - [`page`]: `?limit=` and `?cursor=`; [`cursor`] is the text of the latter.
@@ -9,6 +10,7 @@
 //! - [`conventions`]: what holds of every answer: request id, log line, metrics, CORS, durability.
 //! - [`openapi`]: what the description of every route shares.
 
+pub mod address;
 pub mod body;
 pub mod caller;
 pub mod conventions;
@@ -22,6 +24,7 @@ pub mod path;
 pub mod problem;
 pub mod shapes;
 
+pub use address::{Client, PeerAddress, TrustedProxy};
 pub use body::{ApiJson, FieldErrors};
 pub use caller::{Authentication, Caller, CallerUntil};
 pub use conventions::{HttpOptions, InvalidOrigin, with_conventions};

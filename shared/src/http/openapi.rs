@@ -24,6 +24,14 @@ pub enum CommonProblems {
     Unavailable(ProblemBody),
 }
 
+/// What a route may answer that one may not call too often.
+#[derive(Debug, IntoResponses)]
+pub enum RateProblems {
+    /// Too many of these requests; see `Retry-After`.
+    #[response(status = 429, content_type = "application/problem+json", headers(("Retry-After" = u32, description = "Seconds to wait")))]
+    RateLimited(ProblemBody),
+}
+
 /// What a route may answer that needs a token.
 #[derive(Debug, IntoResponses)]
 pub enum TokenProblems {

@@ -86,6 +86,11 @@ pub enum Problem {
     Invalid(Vec<FieldError>),
     /// This home of the service does not serve the route.
     NotHere(&'static str),
+    /// Whoever asks has asked too often.
+    RateLimited {
+        /// When to ask again.
+        retry_after: Duration,
+    },
     /// Not now.
     Unavailable {
         /// When to try again.
@@ -146,6 +151,9 @@ impl Problem {
                 (S::UNPROCESSABLE_ENTITY, "invalid", "The request is not valid", "Correct these fields.")
             }
             Self::NotHere(detail) => (S::NOT_IMPLEMENTED, "not-here", "Not served here", detail),
+            Self::RateLimited { .. } => {
+                (S::TOO_MANY_REQUESTS, "rate-limited", "Too many requests", "Try again when Retry-After is over.")
+            }
             Self::Unavailable { .. } => {
                 (S::SERVICE_UNAVAILABLE, "unavailable", "Unavailable for the moment", "Try again after a moment.")
             }
@@ -167,6 +175,7 @@ impl From<ServiceError> for Problem {
             ServiceError::Taken { fields } => {
                 Self::Taken(fields.into_iter().map(|field| FieldError::new(field, "is already taken")).collect())
             }
+            ServiceError::RateLimited { retry_after } => Self::RateLimited { retry_after },
             ServiceError::Busy { retry_after } => Self::Unavailable { retry_after, cause: None },
             ServiceError::Undecided { retry_after } => Self::Unavailable { retry_after, cause: Some(Arc::new(error)) },
             failed if failed.is_transient() => {
@@ -189,6 +198,7 @@ impl IntoResponse for Problem {
         let (kind, detail) = (self.kind(), detail.to_owned());
         let (errors, retry_after, cause) = match self {
             Self::Taken(errors) | Self::Invalid(errors) => (errors, None, None),
+            Self::RateLimited { retry_after } => (Vec::new(), Some(retry_after), None),
             Self::Unavailable { retry_after, cause } => (Vec::new(), Some(retry_after), cause),
             Self::Internal { cause } => (Vec::new(), None, cause),
             _ => (Vec::new(), None, None),
@@ -249,6 +259,7 @@ mod tests {
             Problem::NotJson,
             Problem::Invalid(errors()),
             Problem::NotHere("Live events are served in the one-process mode alone."),
+            Problem::RateLimited { retry_after: Duration::from_millis(59_001) },
             Problem::Unavailable { retry_after: Duration::from_millis(1_001), cause: None },
             Problem::Internal { cause: None },
         ];

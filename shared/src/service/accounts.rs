@@ -10,14 +10,15 @@ use super::{
     ServiceError,
     graph::GraphService,
     passwords::{HashingOptions, Passwords},
+    rates::{Limit, RateLimiter, Subject},
     sessions::{RefreshToken, SessionService},
     tokens::AccessTokens,
 };
 use crate::{
     dao::{Counts, Credentials, PasswordHash, StoredCredentials, Users, credentials::FIRST_EPOCH},
     domain::{
-        Bio, DisplayName, Email, Handle, Password, Profile, ProfileView, Timestamp, User, UserCounts, UserId, UserRef,
-        user::Relation,
+        Bio, ClientNetwork, DisplayName, Email, Handle, Password, Profile, ProfileView, Timestamp, User, UserCounts,
+        UserId, UserRef, user::Relation,
     },
     store::{Outcome, Store, StoreError, Table, Write, with_retries},
 };
@@ -42,6 +43,15 @@ pub enum LoginName {
     Email(Email),
     /// The account with this handle.
     Handle(Handle),
+}
+
+/// Where a login comes from, and what keeps it from guessing passwords.
+#[derive(Debug, Clone, Copy)]
+pub struct LoginOrigin<'a> {
+    /// The client's network.
+    pub network: ClientNetwork,
+    /// Counts the failed ones.
+    pub rates: &'a RateLimiter,
 }
 
 /// What a user changes of their profile; what is `None` stays.
@@ -120,13 +130,36 @@ impl AccountService {
     }
 
     /// Begins a session. [`ServiceError::Unauthenticated`] for an unknown name and for a wrong password alike, after
-    /// the same reads and the same hash.
-    pub async fn login(&self, name: &LoginName, password: Password, now: Timestamp) -> Result<LoggedIn, ServiceError> {
+    /// the same reads and the same hash. [`ServiceError::RateLimited`] before any hash, when too many failed.
+    ///
+    /// Each login counts as a failed one until it is known not to be: so many guesses at once are no way around the
+    /// limit, and of more right ones at once than may fail some are refused.
+    pub async fn login(
+        &self,
+        name: &LoginName,
+        password: Password,
+        origin: LoginOrigin<'_>,
+        now: Timestamp,
+    ) -> Result<LoggedIn, ServiceError> {
         let known = match name {
             LoginName::Email(email) => self.credentials.id_of_email(email).await?,
             LoginName::Handle(handle) => self.users.id_of_handle(handle).await?,
         };
-        let user = known.unwrap_or_else(UserId::random);
+        // By account, whichever of its names is tried; an unknown one has its limit like any other.
+        let subject = match (known, name) {
+            (Some(user), _) => Subject::login(origin.network, user),
+            (None, LoginName::Email(email)) => Subject::login(origin.network, email),
+            (None, LoginName::Handle(handle)) => Subject::login(origin.network, handle),
+        };
+        let attempt = origin.rates.admit(Limit::FailedLogins, subject, now).await?;
+        let outcome = self.log_in(known.unwrap_or_else(UserId::random), password, now).await;
+        if !matches!(outcome, Err(ServiceError::Unauthenticated)) {
+            attempt.give_back().await;
+        }
+        outcome
+    }
+
+    async fn log_in(&self, user: UserId, password: Password, now: Timestamp) -> Result<LoggedIn, ServiceError> {
         let credentials = self.credentials.get(user).await?;
         let hash = credentials.as_ref().map(|credentials| credentials.password_hash.clone());
         let right = self.passwords.verify(password, hash).await?;

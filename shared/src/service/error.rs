@@ -39,6 +39,12 @@ pub enum ServiceError {
         /// When to try again.
         retry_after: Duration,
     },
+    /// Whoever asks has asked too often.
+    #[error("a rate limit is used up")]
+    RateLimited {
+        /// When the limit's window is over.
+        retry_after: Duration,
+    },
     /// A token's key is unknown here, and may be one that came a moment ago.
     #[error("whether the token is good cannot be told yet")]
     Undecided {

@@ -13,6 +13,7 @@
 //! - [`notifications`]: a user's notifications.
 //! - [`erasure`]: what is erased for good.
 //! - [`live`]: telling those who are connected.
+//! - [`rates`]: how often one may do what.
 //! - [`sweep`]: what a lost message or a crash left unfinished.
 
 pub mod accounts;
@@ -32,6 +33,7 @@ pub mod notifications;
 pub mod pages;
 pub mod passwords;
 pub mod posts;
+pub mod rates;
 mod rounds;
 pub mod sessions;
 pub mod sweep;

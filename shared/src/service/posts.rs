@@ -39,6 +39,24 @@ impl IdempotencyKey {
     }
 }
 
+/// A post that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Published {
+    /// It was made now.
+    New(PostView),
+    /// It was made before, under the same `Idempotency-Key`.
+    Before(PostView),
+}
+
+impl Published {
+    /// The post.
+    pub fn into_view(self) -> PostView {
+        match self {
+            Self::New(view) | Self::Before(view) => view,
+        }
+    }
+}
+
 /// Publishes posts: the write side, behind post-handler.
 #[derive(Debug, Clone)]
 pub struct PublishService {
@@ -84,6 +102,17 @@ impl PublishService {
         key: Option<&IdempotencyKey>,
         now: Timestamp,
     ) -> Result<PostView, ServiceError> {
+        self.publish_once(author, text, key, now).await.map(Published::into_view)
+    }
+
+    /// The same, and tells whether the post was made now.
+    pub async fn publish_once(
+        &self,
+        author: UserId,
+        text: PostText,
+        key: Option<&IdempotencyKey>,
+        now: Timestamp,
+    ) -> Result<Published, ServiceError> {
         let profile = self.users.get_own(author).await?.ok_or(ServiceError::Unauthenticated)?;
         let post = Post { post_id: self.ids.next_post_id(now), author_id: author, text };
         let recorded = self.record(&post, key, now).await;
@@ -93,18 +122,36 @@ impl PublishService {
         }
         if recorded?.is_applied() {
             self.announce(&post).await;
-            return Ok(fresh(post, profile));
+            return Ok(Published::New(fresh(post, profile)));
         }
         let Some(key) = key else {
-            return Ok(fresh(post, profile));
+            return Ok(Published::New(fresh(post, profile)));
         };
         let post_id = self.replayed(&post, key).await?;
         if post_id == post.post_id {
             // The claim is of our own first try, whose answer was lost.
             self.announce(&post).await;
-            return Ok(fresh(post, profile));
+            return Ok(Published::New(fresh(post, profile)));
         }
-        self.known(Post { post_id, ..post }, profile).await
+        self.known(Post { post_id, ..post }, profile).await.map(Published::Before)
+    }
+
+    /// The post that the same request made before, if there is one: for who may make no more. A key that was used with
+    /// another text is invalid, as it is when publishing.
+    pub async fn published_before(
+        &self,
+        author: UserId,
+        text: PostText,
+        key: &IdempotencyKey,
+        now: Timestamp,
+    ) -> Result<Option<PostView>, ServiceError> {
+        let Some(record) = self.records.get(author, key.as_str()).await? else { return Ok(None) };
+        if now.since(record.post_id.created_at()) >= limits::IDEMPOTENCY_TTL {
+            return Ok(None);
+        }
+        let post_id = made_by(&record, &text)?;
+        let profile = self.users.get_own(author).await?.ok_or(ServiceError::Unauthenticated)?;
+        self.known(Post { post_id, author_id: author, text }, profile).await.map(Some)
     }
 
     /// A post that was made before, as its author sees it now.
@@ -134,15 +181,9 @@ impl PublishService {
     /// The post that a taken key stands for.
     async fn replayed(&self, post: &Post, key: &IdempotencyKey) -> Result<PostId, ServiceError> {
         let record = self.records.get(post.author_id, key.as_str()).await?;
-        match record {
-            Some(record) if record.digest == digest_of(&post.text) => Ok(record.post_id),
-            Some(_) => Err(ServiceError::Invalid {
-                field: "Idempotency-Key",
-                message: "was used with another body in the last 24 hours",
-            }),
-            // It expired between our two looks: the next try finds it free.
-            None => Err(ServiceError::Busy { retry_after: Duration::from_secs(1) }),
-        }
+        // None: it expired between our two looks, and the next try finds it free.
+        let record = record.ok_or(ServiceError::Busy { retry_after: Duration::from_secs(1) })?;
+        made_by(&record, &post.text)
     }
 
     /// Tells the author's own streams, and puts the post on PostQ. Failing that, the post is still accepted: its outbox entry has the sweeper send it.
@@ -170,6 +211,17 @@ pub(super) async fn send_fan_out(queue: &dyn Queue, message: &FanOutMessage) -> 
         OutgoingMessage { body: message.encode(), group: message.author_id.to_string(), delay: Duration::ZERO };
     let unsent = queue.send(QueueName::PostQ, vec![outgoing]).await?;
     if unsent.is_empty() { Ok(()) } else { Err(QueueError::Throttled) }
+}
+
+/// The post of a record, if it was made by this text.
+fn made_by(record: &IdempotencyRecord, text: &PostText) -> Result<PostId, ServiceError> {
+    if record.digest != digest_of(text) {
+        return Err(ServiceError::Invalid {
+            field: "Idempotency-Key",
+            message: "was used with another body in the last 24 hours",
+        });
+    }
+    Ok(record.post_id)
 }
 
 /// What tells one body from another: the digest of what was asked for.

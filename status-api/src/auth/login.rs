@@ -5,11 +5,11 @@ use serde::Deserialize;
 use shared::{
     domain::{Email, Handle, Password},
     http::{
-        ApiJson, FieldErrors, Problem,
+        ApiJson, Client, FieldErrors, Problem,
         body::present,
-        openapi::{BodyProblems, CommonProblems, TokenProblems},
+        openapi::{BodyProblems, CommonProblems, RateProblems, TokenProblems},
     },
-    service::accounts::LoginName,
+    service::accounts::{LoginName, LoginOrigin},
 };
 use utoipa::ToSchema;
 
@@ -85,7 +85,8 @@ impl LoginRequest {
 
 /// Log in
 ///
-/// Begins a session. A 401 does not say which part was wrong.
+/// Begins a session. A 401 does not say which part was wrong. Who has failed 10 times to log in to an account from one
+/// network waits for the next minute, with the right password too.
 #[utoipa::path(
     post,
     path = "/v1/auth/login",
@@ -93,14 +94,16 @@ impl LoginRequest {
     request_body = LoginForms,
     responses(
         (status = 200, description = "The account and new tokens", body = SessionResponse),
-        TokenProblems, BodyProblems, CommonProblems,
+        TokenProblems, BodyProblems, RateProblems, CommonProblems,
     ),
 )]
 pub async fn login(
     State(api): State<ApiState>,
+    Client(network): Client,
     ApiJson(request): ApiJson<LoginRequest>,
 ) -> Result<Json<SessionResponse>, Problem> {
     let (name, password) = request.validate()?;
-    let logged_in = api.accounts.login(&name, password, api.clock.now()).await?;
+    let origin = LoginOrigin { network, rates: &api.rates };
+    let logged_in = api.accounts.login(&name, password, origin, api.clock.now()).await?;
     Ok(Json(logged_in.into()))
 }

@@ -6,12 +6,12 @@ use serde::Deserialize;
 use shared::{
     domain::{DisplayName, Email, Handle, Password},
     http::{
-        ApiJson, FieldErrors, Problem,
+        ApiJson, Client, FieldErrors, Problem,
         body::present,
-        openapi::{BodyProblems, CommonProblems},
+        openapi::{BodyProblems, CommonProblems, RateProblems},
         problem::ProblemBody,
     },
-    service::accounts::Registration,
+    service::{accounts::Registration, rates::Limit},
 };
 use utoipa::ToSchema;
 
@@ -54,7 +54,7 @@ impl RegisterRequest {
 
 /// Register
 ///
-/// Makes an account and begins a session.
+/// Makes an account and begins a session. Five tries a minute from one network, good or not.
 #[utoipa::path(
     post,
     path = "/v1/auth/register",
@@ -64,13 +64,17 @@ impl RegisterRequest {
         (status = 201, description = "The account and its first tokens", body = SessionResponse),
         (status = 409, description = "The handle, the e-mail address or both are taken; `errors` names them",
             body = ProblemBody, content_type = "application/problem+json"),
-        BodyProblems, CommonProblems,
+        BodyProblems, RateProblems, CommonProblems,
     ),
 )]
 pub async fn register(
     State(api): State<ApiState>,
+    Client(network): Client,
     ApiJson(request): ApiJson<RegisterRequest>,
 ) -> Result<(StatusCode, Json<SessionResponse>), Problem> {
-    let logged_in = api.accounts.register(request.validate()?, api.clock.now()).await?;
+    let now = api.clock.now();
+    // Before it is judged: what is wrong tells a guesser something too.
+    api.rates.admit(Limit::Registrations, network, now).await?;
+    let logged_in = api.accounts.register(request.validate()?, now).await?;
     Ok((StatusCode::CREATED, Json(logged_in.into())))
 }

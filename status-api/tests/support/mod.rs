@@ -27,6 +27,7 @@ use shared::{
         notifications::NotificationService,
         passwords::HashingOptions,
         posts::{PostService, PublishService},
+        rates::RateLimiter,
         tokens::TokenKeys,
     },
     store::{BatchGot, BatchWrite, Consistency, Item, Key, Outcome, Query, QueryPage, Store, StoreError, Table, Write},
@@ -98,7 +99,17 @@ impl TestApi {
         Self::start_with(&HashingOptions::cheap(), &HttpOptions::default(), true)
     }
 
+    /// Without rate limits.
     pub fn start_with(hashing: &HashingOptions, options: &HttpOptions, publishes: bool) -> Self {
+        Self::start_limited(hashing, options, publishes, |_| RateLimiter::off())
+    }
+
+    pub fn start_limited(
+        hashing: &HashingOptions,
+        options: &HttpOptions,
+        publishes: bool,
+        rates: impl FnOnce(Arc<dyn Store>) -> RateLimiter,
+    ) -> Self {
         let clock = Clock::manual(START);
         let running = engine::Running::start(&clock);
         let bare = running.store();
@@ -116,6 +127,7 @@ impl TestApi {
             likes: LikeService::new(Arc::clone(&store)),
             comments: CommentService::new(Arc::clone(&store), ids),
             live: None,
+            rates: rates(Arc::clone(&store)),
             store,
             clock: clock.clone(),
         };
