@@ -32,6 +32,7 @@ use shared::{
         changes::ChangeService,
         comments::CommentService,
         delivery::DeliveryService,
+        erasure::ErasureService,
         fan_out::{FanOutOptions, FanOutService},
         feeds::FeedService,
         graph::GraphService,
@@ -45,7 +46,7 @@ use shared::{
     },
     store::{Outcome, Store, Table},
 };
-use stream_handler::StreamHandler;
+use stream_handler::{Eraser, StreamHandler};
 use testkit::{
     faults::{FaultSwitch, FaultyStore, StoreFaults},
     pipeline::{START, event_of},
@@ -140,8 +141,9 @@ impl Deployment {
         let Ports { store, queue: of_sweeper } = wiring.ports("outbox-sweeper");
         let sweeper = OutboxSweeper::new(SweepService::new(store, of_sweeper));
         let Ports { store, queue: of_changes } = wiring.ports("stream-handler");
-        let changes = Arc::new(ChangeService::new(store, Arc::new(IdGenerator::new())));
-        let stream_handler = StreamHandler::new(changes, of_changes, RetryPauses::default());
+        let changes = Arc::new(ChangeService::new(Arc::clone(&store), Arc::new(IdGenerator::new())));
+        let eraser = Eraser::Handler(ErasureService::new(store));
+        let stream_handler = StreamHandler::new(changes, of_changes, RetryPauses::default()).with_eraser(eraser);
 
         let gateway = wiring.gateway(&[("post-handler", post_handler), ("status-api", status_api)]);
         let Wiring { recorders, throttling, .. } = wiring;
