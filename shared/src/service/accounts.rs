@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::{
     ServiceError,
     graph::GraphService,
+    liveness::Liveness,
     passwords::{HashingOptions, Passwords},
     sessions::{RefreshToken, SessionService},
     tokens::AccessTokens,
@@ -81,6 +82,7 @@ pub struct AccountService {
     sessions: SessionService,
     passwords: Passwords,
     tokens: AccessTokens,
+    liveness: Liveness,
     graph: GraphService,
 }
 
@@ -104,6 +106,7 @@ impl AccountService {
             sessions: SessionService::new(Arc::clone(&store)),
             passwords: Passwords::new(hashing),
             tokens: tokens.into(),
+            liveness: Liveness::new(Arc::clone(&store)),
             graph,
             store,
         }
@@ -151,6 +154,11 @@ impl AccountService {
     /// What reads access tokens.
     pub const fn access_tokens(&self) -> &AccessTokens {
         &self.tokens
+    }
+
+    /// What knows whether the user of a token still has an account.
+    pub const fn liveness(&self) -> &Liveness {
+        &self.liveness
     }
 
     /// The id of a user that exists.
