@@ -68,7 +68,7 @@ pub fn router(api: Api, publishing: Option<PublishService>, options: &HttpOption
 fn routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::default()
         .merge(auth::routes())
-        .routes(routes!(users::profile, users::edit_profile))
+        .routes(routes!(users::profile, users::edit_profile, users::delete_account))
         .routes(routes!(password::change_password))
         .routes(routes!(follows::follow, follows::unfollow))
         .routes(routes!(follows::followers))

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::{
     ServiceError,
     graph::GraphService,
+    liveness::Liveness,
     passwords::{HashingOptions, Passwords},
     rates::{Limit, RateLimiter, Subject},
     sessions::{RefreshToken, SessionService},
@@ -91,6 +92,7 @@ pub struct AccountService {
     sessions: SessionService,
     passwords: Passwords,
     tokens: AccessTokens,
+    liveness: Liveness,
     graph: GraphService,
 }
 
@@ -114,6 +116,7 @@ impl AccountService {
             sessions: SessionService::new(Arc::clone(&store)),
             passwords: Passwords::new(hashing),
             tokens: tokens.into(),
+            liveness: Liveness::new(Arc::clone(&store)),
             graph,
             store,
         }
@@ -184,6 +187,11 @@ impl AccountService {
     /// What reads access tokens.
     pub const fn access_tokens(&self) -> &AccessTokens {
         &self.tokens
+    }
+
+    /// What knows whether the user of a token still has an account.
+    pub const fn liveness(&self) -> &Liveness {
+        &self.liveness
     }
 
     /// The id of a user that exists.
