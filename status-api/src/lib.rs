@@ -3,7 +3,7 @@
 //! `client -> [status-api] -> Auth, Social, Feed`
 //!
 //! - [`auth`]: registering, logging in, refreshing, logging out.
-//! - [`users`]: profiles. [`follows`]: the graph.
+//! - [`users`]: profiles. [`export`]: all that is stored about the caller. [`follows`]: the graph.
 //! - [`posts`]: one post, stories. [`feed`]: the caller's feed.
 //! - [`notifications`]: what others did that concerns the caller.
 //! - [`likes`], [`comments`]: what people make of a post.
@@ -17,6 +17,7 @@ pub mod comments;
 #[cfg(feature = "lambda")]
 pub mod config;
 pub mod description;
+pub mod export;
 pub mod feed;
 pub mod follows;
 pub mod health;
@@ -64,6 +65,7 @@ fn routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::default()
         .merge(auth::routes())
         .routes(routes!(users::profile, users::edit_profile))
+        .routes(routes!(export::export))
         .routes(routes!(follows::follow, follows::unfollow))
         .routes(routes!(follows::followers))
         .routes(routes!(follows::following))

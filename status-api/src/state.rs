@@ -8,8 +8,8 @@ use shared::{
     domain::Clock,
     http::Authentication,
     service::{
-        accounts::AccountService, comments::CommentService, feeds::FeedService, graph::GraphService,
-        likes::LikeService, notifications::NotificationService, posts::PostService,
+        accounts::AccountService, comments::CommentService, export::ExportService, feeds::FeedService,
+        graph::GraphService, likes::LikeService, notifications::NotificationService, posts::PostService,
     },
     store::Store,
 };
@@ -55,6 +55,7 @@ struct Inner {
     api: Api,
     authentication: Authentication,
     health: Health,
+    export: ExportService,
     document: Bytes,
 }
 
@@ -63,6 +64,7 @@ impl ApiState {
         Self(Arc::new(Inner {
             authentication: api.authentication(),
             health: Health::new(Arc::clone(&api.store)),
+            export: ExportService::new(Arc::clone(&api.store), api.accounts.clone()),
             document: description::document(),
             api,
         }))
@@ -70,6 +72,10 @@ impl ApiState {
 
     pub(crate) fn health(&self) -> &Health {
         &self.0.health
+    }
+
+    pub(crate) fn export(&self) -> &ExportService {
+        &self.0.export
     }
 
     pub(crate) fn document(&self) -> Bytes {

@@ -12,6 +12,7 @@
 //! - [`changes`]: from the change stream to counts and notifications; with [`inbox`].
 //! - [`notifications`]: a user's notifications.
 //! - [`erasure`]: what is erased for good.
+//! - [`export`]: all that is stored about a user.
 //! - [`sweep`]: what a lost message or a crash left unfinished.
 
 pub mod accounts;
@@ -21,6 +22,7 @@ pub mod comments;
 pub mod delivery;
 pub mod erasure;
 mod error;
+pub mod export;
 pub mod fan_out;
 pub mod feeds;
 pub mod graph;
