@@ -8,7 +8,7 @@ use shared::{
     aws::{DynamoStore, SqsOptions, SqsQueue, config as aws, emf::FunctionMetrics, function},
     domain::{Clock, IdGenerator},
     http::Authentication,
-    service::{posts::PublishService, tokens::AccessTokens},
+    service::{liveness::Liveness, posts::PublishService, tokens::AccessTokens},
     store::Store,
 };
 
@@ -32,7 +32,7 @@ async fn serve() -> Result<(), Error> {
     let store: Arc<dyn Store> = store;
     let api = PublishApi {
         publishing: PublishService::new(Arc::clone(&store), queue, Arc::new(IdGenerator::new())),
-        authentication: Authentication { tokens: tokens?, clock },
+        authentication: Authentication { tokens: tokens?, liveness: Liveness::new(Arc::clone(&store)), clock },
     };
     lambda_http::run(metrics.flushed_after(router(api, store, &config.http))).await
 }

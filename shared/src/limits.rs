@@ -37,6 +37,12 @@ pub const REFRESH_TOKEN_TTL: Duration = Duration::from_hours(7 * 24);
 /// For how long a spent refresh token still yields a pair (a lost answer, two tabs).
 pub const REFRESH_GRACE: Duration = Duration::from_secs(10);
 
+/// For how long a process believes that a user who had an account still has it. The tokens of a deleted account must be
+/// dead within 5 seconds; this leaves one for the request that asks.
+pub const LIVENESS_TTL: Duration = Duration::from_secs(4);
+/// Users of whom a process remembers that: some 100 bytes each, so 10 MB at the most.
+pub const LIVENESS_ENTRIES: u64 = 100_000;
+
 // --- Signing keys, where they are fetched.
 
 /// How far the clocks of two processes are trusted to be apart. AWS keeps its clocks within a millisecond of each

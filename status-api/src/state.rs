@@ -42,7 +42,11 @@ pub struct Api {
 impl Api {
     /// What reads the tokens of requests.
     pub fn authentication(&self) -> Authentication {
-        Authentication { tokens: self.accounts.access_tokens().clone(), clock: self.clock.clone() }
+        Authentication {
+            tokens: self.accounts.access_tokens().clone(),
+            liveness: self.accounts.liveness().clone(),
+            clock: self.clock.clone(),
+        }
     }
 }
 

@@ -1,9 +1,10 @@
-//! `GET` and `PATCH /v1/users/{user}`
+//! `GET`, `PATCH` and `DELETE /v1/users/{user}`
 
 use axum::{Json, extract::State};
+use http::StatusCode;
 use serde::Deserialize;
 use shared::{
-    domain::{Bio, DisplayName},
+    domain::{Bio, DisplayName, Password},
     http::{
         ApiJson, Caller, FieldErrors, PathUser, Problem,
         body::present,
@@ -106,4 +107,49 @@ pub async fn edit_profile(
     let edit = request.validate()?;
     let profile = api.accounts.edit_profile(caller, &user.get()?, &edit).await?;
     Ok(Json(profile.into()))
+}
+
+/// The password, once more.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeleteAccountRequest {
+    /// The account's password.
+    #[schema(min_length = 8, max_length = 128, example = "correct horse battery staple")]
+    password: String,
+}
+
+impl DeleteAccountRequest {
+    fn validate(&self) -> Result<Password, Problem> {
+        let mut errors = FieldErrors::new();
+        let password = errors.take("password", Password::parse(&self.password));
+        errors.finish(password)
+    }
+}
+
+/// Delete the caller's account
+///
+/// `{user}` is `me`. Its tokens end, and everything it made is gone for everybody and is erased in the background, for
+/// good. The handle stays reserved for 90 days. A 403 with type `/problems/wrong-password` says that this is not the
+/// password.
+#[utoipa::path(
+    delete,
+    path = "/v1/users/{user}",
+    tag = "accounts",
+    security(("bearer" = [])),
+    params(UserParam),
+    request_body = DeleteAccountRequest,
+    responses(
+        (status = 202, description = "The account is deleted"),
+        TokenProblems, BodyProblems, OwnerProblems, PathProblems, CommonProblems,
+    ),
+)]
+pub async fn delete_account(
+    Caller(caller): Caller,
+    State(api): State<ApiState>,
+    user: PathUser,
+    ApiJson(request): ApiJson<DeleteAccountRequest>,
+) -> Result<StatusCode, Problem> {
+    let password = request.validate()?;
+    api.accounts.delete(caller, &user.get()?, password, api.clock.now()).await?;
+    Ok(StatusCode::ACCEPTED)
 }

@@ -10,18 +10,19 @@ use std::{
 use rand::{RngExt as _, rngs::StdRng};
 use shared::{
     changes::Change,
-    dao::{Follows, Notifications, Users, counts::attr},
+    dao::{Comments, Follows, Notifications, Users, counts::attr},
     domain::{
-        Act, ActKind, Bio, CommentId, DisplayName, Handle, IdGenerator, NotificationId, PageLimit, PostId, Profile,
-        Timestamp, User, UserId,
+        Act, ActKind, Bio, Comment, CommentId, CommentText, DisplayName, Handle, IdGenerator, NotificationId,
+        PageLimit, PostId, Profile, Timestamp, User, UserId,
     },
     keys,
     service::{
         changes::{Applied, ChangeService},
         inbox::InboxWriter,
         notifications::NotificationService,
+        posts::PostService,
     },
-    store::{Changes, Condition, Consistency, Item, Outcome, Store, Table, Write},
+    store::{Consistency, Item, Outcome, Store, Table, Write},
 };
 
 use crate::changing::ChangingStore;
@@ -66,6 +67,11 @@ pub struct Town {
     comments: BTreeMap<CommentId, (PostId, UserId, bool)>,
     /// By recipient and act, the notification that was seen first.
     seen: HashMap<(UserId, Act), NotificationId>,
+}
+
+fn comment_of(post_id: PostId, comment_id: CommentId, author_id: UserId) -> Comment {
+    let text = CommentText::parse("well said").expect("a comment may say so");
+    Comment { comment_id, post_id, author_id, text }
 }
 
 fn at<T: Copy>(of: impl ExactSizeIterator<Item = T>, number: usize) -> Option<T> {
@@ -140,15 +146,16 @@ impl Town {
                 let Some(post) = post_of(number).filter(|post| self.posts[post].1) else { return };
                 let (who, comment) = (self.person(who), self.ids.next_comment_id(self.now));
                 self.comments.insert(comment, (post, who, true));
-                let item = Item::new(keys::comment(post, comment)).with("author_id", who.to_string()).with("text", "x");
-                self.write(vec![(Table::Social, Write::create(item))]).await;
+                let made = self.comment_dao().create(&comment_of(post, comment, who)).await;
+                made.expect("the town's store does not fail");
             }
             Deed::DeleteComment(number) => {
                 let Some(comment) = at(self.comments.keys().copied(), number) else { return };
                 let (post, author, was_live) = self.comments[&comment];
                 if was_live {
                     self.comments.insert(comment, (post, author, false));
-                    self.mark(keys::comment(post, comment), false).await;
+                    let deleted = self.comment_dao().delete(&comment_of(post, comment, author), self.now).await;
+                    assert!(deleted.expect("the town's store does not fail").is_applied());
                 }
             }
         }
@@ -156,20 +163,18 @@ impl Town {
 
     async fn set_live(&mut self, post: PostId, is_live: bool) {
         let (author, was_live) = self.posts[&post];
-        if was_live != is_live {
-            self.posts.insert(post, (author, is_live));
-            self.mark(keys::post(post), is_live).await;
+        if was_live == is_live {
+            return;
         }
+        self.posts.insert(post, (author, is_live));
+        let posts = PostService::new(Arc::clone(&self.store) as Arc<dyn Store>);
+        let done =
+            if is_live { posts.restore(post, self.now).await } else { posts.delete(author, post, self.now).await };
+        done.expect("the town's store does not fail");
     }
 
-    async fn mark(&self, key: shared::store::Key, is_live: bool) {
-        let mut changes = Changes::default();
-        if is_live {
-            changes.remove.push("deleted_at");
-        } else {
-            changes.set.insert("deleted_at".into(), self.now.as_millis().cast_signed().into());
-        }
-        self.write(vec![(Table::Social, Write::Update { key, changes, condition: Condition::Present })]).await;
+    fn comment_dao(&self) -> Comments {
+        Comments::new(Arc::clone(&self.store) as Arc<dyn Store>)
     }
 
     async fn set_follow(&mut self, who: UserId, whom: UserId, follows: bool) {

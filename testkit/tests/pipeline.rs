@@ -64,6 +64,34 @@ async fn after_an_unfollow_the_posts_are_gone_also_while_the_fan_out_runs() {
 }
 
 #[tokio::test]
+async fn a_post_deleted_while_its_fan_out_runs_shows_nowhere_and_restored_everywhere() {
+    let home = Embedded::open();
+    // Held where nobody has seen the post yet, where its jobs are cut, and where some of them are delivered.
+    for turns in [&[][..], &[QueueName::PostQ], &[QueueName::PostQ, QueueName::JobQ]] {
+        let pipeline = home.pipeline(25);
+        let (author, followers) = pipeline.author_with_followers(300).await;
+        let kept = pipeline.post(author, "kept").await;
+        pipeline.drain().await;
+        let post = pipeline.post(author, "regretted").await;
+        for name in turns {
+            assert_eq!(pipeline.turn(*name).await.min(1), 1);
+        }
+        pipeline.posts.delete(author, post, pipeline.clock.now()).await.unwrap();
+        for reader in [author, followers[0], followers[299]] {
+            assert_eq!(pipeline.feed(reader).await, [kept], "at once");
+        }
+        pipeline.drain().await;
+        for reader in followers.iter().chain([&author]) {
+            assert_eq!(pipeline.feed(*reader).await, [kept], "when all is delivered");
+        }
+        pipeline.posts.restore(post, pipeline.clock.now()).await.unwrap();
+        for reader in followers.iter().chain([&author]) {
+            assert_eq!(pipeline.feed(*reader).await, [post, kept], "restored");
+        }
+    }
+}
+
+#[tokio::test]
 async fn posts_of_two_authors_in_the_same_millisecond_are_two_entries() {
     let home = Embedded::open();
     let pipeline = home.pipeline(1_000);

@@ -32,6 +32,7 @@ use shared::{
         feeds::FeedService,
         graph::GraphService,
         likes::LikeService,
+        liveness::Liveness,
         notifications::NotificationService,
         passwords::HashingOptions,
         posts::{PostService, PublishService},
@@ -212,7 +213,11 @@ fn keys() -> TokenKeys {
 fn post_handler(Ports { store, queue }: Ports, clock: &Clock) -> Router {
     let api = PublishApi {
         publishing: PublishService::new(Arc::clone(&store), queue, Arc::new(IdGenerator::new())),
-        authentication: Authentication { tokens: AccessTokens::new(&keys()), clock: clock.clone() },
+        authentication: Authentication {
+            tokens: AccessTokens::new(&keys()),
+            liveness: Liveness::new(Arc::clone(&store)),
+            clock: clock.clone(),
+        },
     };
     post_handler::router(api, store, &HttpOptions::default())
 }

@@ -159,11 +159,8 @@ mod tests {
 
     #[test]
     fn about_25_edges_are_read_with_one_unit() {
-        let [_, edge] = Follows::both_sides(
-            UserId::random(),
-            UserId::random(),
-            Timestamp::from_millis(1_763_700_000_001),
-        );
+        let [_, edge] =
+            Follows::both_sides(UserId::random(), UserId::random(), Timestamp::from_millis(1_763_700_000_001));
         assert_eq!(item_bytes(&edge), 105);
         let entry = keys::feed_entry(UserId::random(), IdGenerator::new().next_post_id(Timestamp::from_millis(1)));
         assert_eq!(key_bytes(&entry), 76);

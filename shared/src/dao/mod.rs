@@ -9,7 +9,7 @@ mod acts;
 mod backfills;
 mod comments;
 pub mod counts;
-mod credentials;
+pub mod credentials;
 mod erasures;
 mod feeds;
 mod follows;

@@ -6,19 +6,21 @@ use http::{header::AUTHORIZATION, request::Parts};
 use super::{observe::RequestContext, problem::Problem};
 use crate::{
     domain::{Clock, UserId},
-    service::tokens::AccessTokens,
+    service::{ServiceError, liveness::Liveness, tokens::AccessTokens},
 };
 
-/// What reads the tokens of requests.
+/// What knows who sends a request, and whether they still have an account.
 #[derive(Debug, Clone)]
 pub struct Authentication {
     /// The reader of access tokens.
     pub tokens: AccessTokens,
+    /// Says whether the token's user still has an account.
+    pub liveness: Liveness,
     /// By which a token has expired.
     pub clock: Clock,
 }
 
-/// The user whose access token the request carries. As an argument of a handler it comes first: 401 goes before every
+/// The user whose access token the request carries, and who has an account. As an argument of a handler it comes first: 401 goes before every
 /// other complaint about a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Caller(pub UserId);
@@ -31,9 +33,13 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let Authentication { tokens, clock } = Authentication::from_ref(state);
+        let Authentication { tokens, liveness, clock } = Authentication::from_ref(state);
         let bearer = bearer(parts).ok_or(Problem::Unauthenticated("Send Authorization: Bearer <access token>."))?;
-        let user = tokens.authenticate(bearer, clock.now()).await?;
+        let now = clock.now();
+        let user = tokens.authenticate(bearer, now).await?;
+        if !liveness.is_live(user, now).await? {
+            return Err(ServiceError::Unauthenticated.into());
+        }
         if let Some(context) = parts.extensions.get::<RequestContext>() {
             context.set_user(user);
         }

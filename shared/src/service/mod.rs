@@ -1,6 +1,7 @@
 //! The rules. A service never sees an SDK, HTTP, the environment or the wall clock: time comes as an argument.
 //!
 //! - [`accounts`]: registering, logging in, profiles; with [`passwords`], [`sessions`] and [`tokens`].
+//! - [`liveness`]: whether the user of a token still has an account.
 //! - [`graph`]: who follows whom; with [`backfill`], which brings a followee's newest posts into a feed.
 //! - [`posts`]: publishing, one post, a story.
 //! - [`feeds`]: a reader's feed.
@@ -28,6 +29,7 @@ pub mod feeds;
 pub mod graph;
 pub mod inbox;
 pub mod likes;
+pub mod liveness;
 pub mod notifications;
 pub mod pages;
 pub mod passwords;

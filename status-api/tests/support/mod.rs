@@ -6,7 +6,7 @@ mod engine;
 pub mod metrics;
 
 use std::sync::{
-    Arc,
+    Arc, Mutex,
     atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
@@ -32,6 +32,7 @@ use shared::{
     store::{BatchGot, BatchWrite, Consistency, Item, Key, Outcome, Query, QueryPage, Store, StoreError, Table, Write},
 };
 use status_api::Api;
+use tokio::sync::Notify;
 use tower::ServiceExt;
 
 pub const SECRET: [u8; 32] = [7; 32];
@@ -197,6 +198,27 @@ struct Seen {
     reads_hang: AtomicBool,
     /// How many of the next transactions are applied but answered by an error.
     lost_answers: AtomicU64,
+    /// The same of single writes.
+    lost_answers_of_writes: AtomicU64,
+    /// What the next transaction waits for.
+    held: Mutex<Option<Held>>,
+}
+
+/// A transaction that has come and waits.
+#[derive(Debug, Clone, Default)]
+pub struct Held {
+    come: Arc<Notify>,
+    released: Arc<Notify>,
+}
+
+impl Held {
+    pub async fn has_come(&self) {
+        self.come.notified().await;
+    }
+
+    pub fn release(&self) {
+        self.released.notify_one();
+    }
 }
 
 impl Watched {
@@ -243,6 +265,17 @@ impl Watched {
         self.seen.lost_answers.store(number, Ordering::SeqCst);
     }
 
+    pub fn lose_answers_of_writes(&self, number: u64) {
+        self.seen.lost_answers_of_writes.store(number, Ordering::SeqCst);
+    }
+
+    /// The next transaction waits to be released.
+    pub fn hold_next_transaction(&self) -> Held {
+        let held = Held::default();
+        *self.seen.held.lock().unwrap() = Some(held.clone());
+        held
+    }
+
     async fn read(&self) -> Result<(), StoreError> {
         self.seen.reads.fetch_add(1, Ordering::SeqCst);
         if self.seen.reads_hang.load(Ordering::SeqCst) {
@@ -257,6 +290,11 @@ impl Watched {
     fn failed() -> StoreError {
         StoreError::Unavailable("table prod-auth-7".into())
     }
+}
+
+/// Takes one from a number; false when there is none.
+fn take_one(of: &AtomicU64) -> bool {
+    of.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
 }
 
 #[async_trait]
@@ -281,14 +319,19 @@ impl Store for Watched {
     }
 
     async fn write(&self, table: Table, write: Write) -> Result<Outcome, StoreError> {
-        self.inner.write(table, write).await
+        let outcome = self.inner.write(table, write).await?;
+        if take_one(&self.seen.lost_answers_of_writes) { Err(Self::failed()) } else { Ok(outcome) }
     }
 
     async fn transact(&self, writes: Vec<(Table, Write)>) -> Result<Outcome, StoreError> {
         self.seen.transactions.fetch_add(1, Ordering::SeqCst);
+        let held = self.seen.held.lock().unwrap().take();
+        if let Some(held) = held {
+            held.come.notify_one();
+            held.released.notified().await;
+        }
         let outcome = self.inner.transact(writes).await?;
-        let lost = self.seen.lost_answers.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
-        if lost.is_ok() { Err(Self::failed()) } else { Ok(outcome) }
+        if take_one(&self.seen.lost_answers) { Err(Self::failed()) } else { Ok(outcome) }
     }
 
     async fn durable(&self) -> Result<(), StoreError> {

@@ -1,0 +1,83 @@
+//! What a user does by showing the password once more: setting another one, deleting the account.
+
+use super::AccountService;
+use crate::{
+    dao::{Credentials, Erasures, StoredCredentials, Users},
+    domain::{Password, Timestamp, UserId, UserRef},
+    service::ServiceError,
+    store::{StoreError, Table, Write, with_retries},
+};
+
+impl AccountService {
+    /// Sets another password and ends every session of the account, the caller's too. [`ServiceError::WrongPassword`]
+    /// when `current` is not the password. Of another user it is forbidden, of one who is not there not found.
+    ///
+    /// Of two changes at once one wins, and the other's `current` is wrong.
+    pub async fn change_password(
+        &self,
+        caller: UserId,
+        user: &UserRef,
+        current: Password,
+        new: Password,
+    ) -> Result<(), ServiceError> {
+        self.require_own(caller, user).await?;
+        let known = self.shown_credentials(caller, current).await?;
+        let new = self.passwords.hash(new).await?;
+        if self.credentials.replace_password(caller, &known, &new).await?.is_applied() {
+            return Ok(());
+        }
+        match self.credentials.get(caller).await? {
+            // By a try of ours whose answer was lost: no other setting of a password has this hash.
+            Some(now) if now.password_hash == new => Ok(()),
+            Some(_) => Err(ServiceError::WrongPassword),
+            None => Err(ServiceError::Unauthenticated),
+        }
+    }
+
+    /// Deletes the account. [`ServiceError::WrongPassword`] when this is not the password. Of another user it is
+    /// forbidden, of one who is not there not found.
+    ///
+    /// One transaction marks the profile, by which all that the user made is shown no more, takes the credentials
+    /// away, and with them every session, and leaves a row behind that has everything erased. Nothing else need be
+    /// done, so there is nothing that a crash could leave half done.
+    pub async fn delete(
+        &self,
+        caller: UserId,
+        user: &UserRef,
+        password: Password,
+        now: Timestamp,
+    ) -> Result<(), ServiceError> {
+        self.require_own(caller, user).await?;
+        let known = self.shown_credentials(caller, password).await?;
+        let profile = self.users.get_own(caller).await?.ok_or(ServiceError::Unauthenticated)?;
+        let writes: Vec<(Table, Write)> = Users::deletion(&profile.user, now)
+            .into_iter()
+            .chain(Credentials::deletion(caller, &known))
+            .chain([Erasures::schedule_user(caller, now)])
+            .collect();
+        if !with_retries(|| self.store.transact(writes.clone())).await?.is_applied() {
+            self.require_deleted(caller, &known).await?;
+        }
+        self.liveness.has_ended(caller, now);
+        Ok(())
+    }
+
+    /// Whether a deletion that was refused was done all the same: by another call, or by a try whose answer was lost.
+    async fn require_deleted(&self, user: UserId, known: &StoredCredentials) -> Result<(), ServiceError> {
+        let credentials = self.credentials.get(user).await?;
+        if credentials.is_some_and(|now| now.password_hash != known.password_hash) {
+            return Err(ServiceError::WrongPassword);
+        }
+        match self.users.get_own(user).await? {
+            None => Ok(()),
+            Some(_) => Err(StoreError::Conflict.into()),
+        }
+    }
+
+    /// The credentials of who shows the password to them.
+    async fn shown_credentials(&self, user: UserId, password: Password) -> Result<StoredCredentials, ServiceError> {
+        let credentials = self.credentials.get(user).await?.ok_or(ServiceError::Unauthenticated)?;
+        let is_right = self.passwords.verify(password, Some(credentials.password_hash.clone())).await?;
+        if is_right { Ok(credentials) } else { Err(ServiceError::WrongPassword) }
+    }
+}
