@@ -371,7 +371,7 @@ async fn a_deleted_post_is_erased_when_it_can_be_restored_no_more() {
     let left = town.home.kinds_with(&post.to_string()).await;
     let feeds = [town.alice, town.carol].map(|user| user.to_string());
     assert!(left.iter().all(|kind| feeds.contains(kind) || kind == "IDEMPOTENCY" || kind == "OUTBOX"), "{left:?}");
-    town.home.posts.restore(post).await.unwrap_err();
+    town.home.posts.restore(post, town.home.now).await.unwrap_err();
 }
 
 #[tokio::test]
