@@ -3,7 +3,7 @@
 //! `client -> [status-api] -> Auth, Social, Feed`
 //!
 //! - [`auth`]: registering, logging in, refreshing, logging out.
-//! - [`users`]: profiles; [`password`]. [`follows`]: the graph.
+//! - [`users`]: profiles; [`password`]; [`export`]: all that is stored about the caller. [`follows`]: the graph.
 //! - [`posts`]: one post, stories. [`feed`]: the caller's feed.
 //! - [`notifications`]: what others did that concerns the caller.
 //! - [`events`]: what happens, as it happens.
@@ -19,6 +19,7 @@ pub mod comments;
 pub mod config;
 pub mod description;
 pub mod events;
+pub mod export;
 pub mod feed;
 pub mod follows;
 #[cfg(feature = "lambda")]
@@ -70,6 +71,7 @@ fn routes() -> OpenApiRouter<ApiState> {
         .merge(auth::routes())
         .routes(routes!(users::profile, users::edit_profile, users::delete_account))
         .routes(routes!(password::change_password))
+        .routes(routes!(export::export))
         .routes(routes!(follows::follow, follows::unfollow))
         .routes(routes!(follows::followers))
         .routes(routes!(follows::following))

@@ -9,8 +9,9 @@ use shared::{
     http::Authentication,
     live::Hub,
     service::{
-        accounts::AccountService, comments::CommentService, feeds::FeedService, graph::GraphService,
-        likes::LikeService, notifications::NotificationService, posts::PostService, rates::RateLimiter,
+        accounts::AccountService, comments::CommentService, export::ExportService, feeds::FeedService,
+        graph::GraphService, likes::LikeService, notifications::NotificationService, posts::PostService,
+        rates::RateLimiter,
     },
     store::Store,
 };
@@ -64,6 +65,7 @@ struct Inner {
     api: Api,
     authentication: Authentication,
     health: Health,
+    export: ExportService,
     document: Bytes,
 }
 
@@ -72,6 +74,7 @@ impl ApiState {
         Self(Arc::new(Inner {
             authentication: api.authentication(),
             health: Health::new(Arc::clone(&api.store)),
+            export: ExportService::new(Arc::clone(&api.store), api.accounts.clone()),
             document: description::document(),
             api,
         }))
@@ -79,6 +82,10 @@ impl ApiState {
 
     pub(crate) fn health(&self) -> &Health {
         &self.0.health
+    }
+
+    pub(crate) fn export(&self) -> &ExportService {
+        &self.0.export
     }
 
     pub(crate) fn document(&self) -> Bytes {

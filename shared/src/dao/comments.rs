@@ -28,6 +28,11 @@ pub struct StoredComment {
 }
 
 impl StoredComment {
+    /// Whether it was deleted so long ago that it is only not removed yet.
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        self.deleted_at.is_some_and(|at| at.plus(limits::DELETED_TTL) <= now)
+    }
+
     /// The comment, unless it is deleted.
     pub fn live(self) -> Option<Comment> {
         self.deleted_at.is_none().then_some(self.comment)
@@ -57,7 +62,7 @@ impl Comments {
         let key = keys::comment(post, comment);
         let item = with_retries(|| self.store.get(Table::Social, &key, Consistency::Strong)).await?;
         let stored = item.map(|item| comment_from(post, &item)).transpose()?;
-        Ok(stored.filter(|stored| stored.deleted_at.is_none_or(|at| now < at.plus(limits::DELETED_TTL))))
+        Ok(stored.filter(|stored| !stored.is_expired(now)))
     }
 
     /// The comments on a post, newest first, deleted ones too. Read consistently: users see their own at once.

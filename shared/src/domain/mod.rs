@@ -7,11 +7,13 @@
 //!   they are kept, and how many are unread.
 //! - [`erasure`]: what is erased for good.
 //! - [`network`]: where a request comes from.
+//! - [`export`]: all that is stored about a user.
 //! - [`page`]: page sizes and pages.
 
 pub mod comment;
 pub mod counts;
 pub mod erasure;
+pub mod export;
 pub mod ids;
 pub mod inbox;
 pub mod network;
@@ -25,6 +27,7 @@ pub mod user;
 pub use comment::{Comment, CommentView};
 pub use counts::{PostCounts, UserCounts};
 pub use erasure::Erasable;
+pub use export::{ExportItem, ExportKind, ExportPosition, Other};
 pub use ids::{CommentId, IdGenerator, InvalidId, NotificationId, PostId, UserId};
 pub use inbox::{Inbox, InboxEntry};
 pub use network::ClientNetwork;

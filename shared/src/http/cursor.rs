@@ -3,7 +3,7 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use uuid::Uuid;
 
-use crate::domain::{CommentId, NotificationId, PostId, UserId};
+use crate::domain::{CommentId, ExportKind, ExportPosition, NotificationId, PostId, UserId};
 
 /// A kind of list. A cursor of one kind does not decode for another.
 pub trait Listing: Send + Sync + 'static {
@@ -13,29 +13,45 @@ pub trait Listing: Send + Sync + 'static {
     type Position: Position;
 }
 
-/// A position that a cursor can hold: an id.
-pub trait Position: Copy + Send {
-    /// The id.
-    fn into_uuid(self) -> Uuid;
-    /// The position of an id.
-    fn from_uuid(id: Uuid) -> Self;
+/// A position that a cursor can hold. Each has one form as bytes.
+pub trait Position: Sized + Send {
+    /// As bytes.
+    fn to_bytes(&self) -> Vec<u8>;
+    /// From what [`Self::to_bytes`] made; `None` for other bytes.
+    fn from_bytes(bytes: &[u8]) -> Option<Self>;
 }
 
 macro_rules! id_position {
     ($($id:ident),*) => {$(
         impl Position for $id {
-            fn into_uuid(self) -> Uuid {
-                *self.as_uuid()
+            fn to_bytes(&self) -> Vec<u8> {
+                self.as_uuid().as_bytes().to_vec()
             }
 
-            fn from_uuid(id: Uuid) -> Self {
-                Self::from_uuid(id)
+            fn from_bytes(bytes: &[u8]) -> Option<Self> {
+                Uuid::from_slice(bytes).ok().map(Self::from_uuid)
             }
         }
     )*};
 }
 
 id_position!(UserId, PostId, CommentId, NotificationId);
+
+impl Position for ExportPosition {
+    fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = vec![self.kind.number()];
+        bytes.extend(self.last.iter().flat_map(|last| last.bytes()));
+        bytes
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (kind, last) = bytes.split_first()?;
+        let kind = ExportKind::from_number(*kind)?;
+        let last = std::str::from_utf8(last).ok()?;
+        let last = (!last.is_empty()).then(|| last.to_owned());
+        last.as_deref().is_none_or(|last| kind.has_position(last)).then_some(Self { kind, last })
+    }
+}
 
 macro_rules! listings {
     ($($(#[$doc:meta])* $listing:ident = $tag:literal, $position:ty;)*) => {$(
@@ -65,26 +81,22 @@ listings! {
     Comments = 6, CommentId;
     /// A user's notifications.
     Notifications = 7, NotificationId;
+    /// What is stored about a user.
+    Export = 8, ExportPosition;
 }
 
-/// Tag and id.
-const CURSOR_BYTES: usize = 17;
-
 /// The text of a position.
-pub fn encode<L: Listing>(position: L::Position) -> String {
-    let mut bytes = [L::TAG; CURSOR_BYTES];
-    bytes[1..].copy_from_slice(position.into_uuid().as_bytes());
+pub fn encode<L: Listing>(position: &L::Position) -> String {
+    let mut bytes = vec![L::TAG];
+    bytes.extend(position.to_bytes());
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
 /// The position of a text, if it is a cursor of this kind of list.
 pub fn decode<L: Listing>(text: &str) -> Option<L::Position> {
     let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
-    let (tag, id) = bytes.split_first()?;
-    if *tag != L::TAG {
-        return None;
-    }
-    Uuid::from_slice(id).ok().map(L::Position::from_uuid)
+    let (tag, position) = bytes.split_first()?;
+    if *tag == L::TAG { L::Position::from_bytes(position) } else { None }
 }
 
 #[cfg(test)]
@@ -97,7 +109,7 @@ mod tests {
         #[test]
         fn a_cursor_reads_back_in_its_own_kind_of_list_alone(id: u128) {
             let user = UserId::from_uuid(Uuid::from_u128(id));
-            let cursor = encode::<Followers>(user);
+            let cursor = encode::<Followers>(&user);
             prop_assert_eq!(decode::<Followers>(&cursor), Some(user));
             prop_assert_eq!(decode::<Following>(&cursor), None);
             prop_assert_eq!(decode::<Story>(&cursor), None);
@@ -109,7 +121,19 @@ mod tests {
         #[test]
         fn any_text_decodes_or_not_and_each_position_has_one_text(text in "\\PC*|[A-Za-z0-9_=-]{0,40}|A[A-Za-z0-9_-]{22}") {
             if let Some(position) = decode::<Feed>(&text) {
-                prop_assert_eq!(encode::<Feed>(position), text);
+                prop_assert_eq!(encode::<Feed>(&position), text);
+            }
+        }
+
+        #[test]
+        fn an_export_goes_on_in_its_kind(number in any::<u8>(), id: u128, text in "\\PC{0,40}|[0-9a-f-]{36}") {
+            let id = Uuid::from_u128(id).to_string();
+            for last in [None, Some(id), Some(text)] {
+                let Some(kind) = ExportKind::from_number(number) else { continue };
+                let is_one = last.as_deref().is_none_or(|last| kind.has_position(last));
+                let position = ExportPosition { kind, last: last.filter(|last| !last.is_empty()) };
+                let read = decode::<Export>(&encode::<Export>(&position));
+                prop_assert_eq!(read, is_one.then_some(position));
             }
         }
     }

@@ -91,8 +91,8 @@ mod tests {
     #[test]
     fn a_cursor_belongs_to_its_list() {
         let post = PostId::from_uuid(uuid::Uuid::from_u128(5));
-        assert_eq!(query(&format!("?cursor={}", cursor::encode::<Feed>(post))).unwrap().after, Some(post));
-        assert_eq!(query(&format!("?cursor={}", cursor::encode::<Story>(post))), Err(400));
+        assert_eq!(query(&format!("?cursor={}", cursor::encode::<Feed>(&post))).unwrap().after, Some(post));
+        assert_eq!(query(&format!("?cursor={}", cursor::encode::<Story>(&post))), Err(400));
         assert_eq!(query("?cursor="), Err(400));
         assert_eq!(query("?cursor=x&limit=0"), Err(400), "what cannot be read comes before what is out of range");
     }

@@ -149,6 +149,6 @@ impl<T> PageShape<T> {
     /// A page of the list `L`.
     pub fn of<L: Listing, I: Into<T>>(page: Page<I, L::Position>) -> Self {
         let page = page.map(Into::into);
-        Self { items: page.items, next_cursor: page.next.map(cursor::encode::<L>) }
+        Self { items: page.items, next_cursor: page.next.as_ref().map(cursor::encode::<L>) }
     }
 }

@@ -15,6 +15,7 @@
 //! - [`erasure`]: what is erased for good.
 //! - [`live`]: telling those who are connected.
 //! - [`rates`]: how often one may do what.
+//! - [`export`]: all that is stored about a user.
 //! - [`sweep`]: what a lost message or a crash left unfinished.
 
 pub mod accounts;
@@ -24,6 +25,7 @@ pub mod comments;
 pub mod delivery;
 pub mod erasure;
 mod error;
+pub mod export;
 pub mod fan_out;
 pub mod feeds;
 pub mod graph;
