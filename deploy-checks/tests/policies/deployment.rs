@@ -35,6 +35,7 @@ use shared::{
         notifications::NotificationService,
         passwords::HashingOptions,
         posts::{PostService, PublishService},
+        rates::RateLimiter,
         sweep::{SweepService, Swept},
         tokens::{AccessTokens, TokenKeys},
     },
