@@ -17,6 +17,8 @@ DEPLOY_SECONDS = 180
 ARCHITECTURE = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
 # Those of samconfig.toml for dev; naming one on the command line sets all others aside.
 PARAMETERS = {
+    # All users register from one address.
+    "RateLimits": "off",
     "Stage": "dev",
     "FollowFetcherConcurrency": 2,
     "JobHandlerConcurrency": 5,
