@@ -67,6 +67,15 @@ pub struct Load {
     pub social: bool,
 }
 
+impl Load {
+    /// Requests a second, likes and comments included.
+    #[expect(clippy::cast_precision_loss, reason = "numbers of requests")]
+    pub fn requests_per_second(&self) -> f64 {
+        let percent = if self.social { 100 + LIKES_PERCENT + COMMENTS_PERCENT } else { 100 };
+        f64::from(self.rate) * percent as f64 / 100.0
+    }
+}
+
 /// `rate` requests a second at even distances, the first of each second by the famous author. Likes and comments come on
 /// top, at even distances too, and leave the others as they are. A new arrival never waits for an answer.
 pub fn plan(load: Load, rng: &mut impl Rng) -> Vec<Arrival> {

@@ -85,6 +85,13 @@ impl LoadtestError {
         if matches!(self, Self::Aws(_)) {
             return true;
         }
-        matches!(self, Self::Json { .. } | Self::Start(_) | Self::NotBuilt(_) | Self::NoChanges | Self::Stack(StackError::WithoutAws))
+        matches!(
+            self,
+            Self::Json { .. }
+                | Self::Start(_)
+                | Self::NotBuilt(_)
+                | Self::NoChanges
+                | Self::Stack(StackError::WithoutAws)
+        )
     }
 }

@@ -53,8 +53,10 @@ impl Verdict {
     /// Compares a post's lists to what was answered, and its counts to its lists. A request that failed may have been
     /// applied: what is in a list beyond what was answered is neither lost nor doubled, but it must be counted.
     pub fn of_post(counts: PostCounts, likers: &[UserId], comments: &[CommentId], accepted: &Accepted) -> Self {
-        let [likes, comments] =
-            [Self::of_list(likers, &accepted.likers, counts.likes), Self::of_list(comments, &accepted.comments, counts.comments)];
+        let [likes, comments] = [
+            Self::of_list(likers, &accepted.likers, counts.likes),
+            Self::of_list(comments, &accepted.comments, counts.comments),
+        ];
         likes.and(comments)
     }
 
