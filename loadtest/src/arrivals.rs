@@ -13,7 +13,35 @@ pub enum Action {
     Publish(usize),
     /// Publishes a post of the famous author's.
     PublishFamous,
+    /// The user likes the one post that many like.
+    LikeHot(usize),
+    /// The user likes one of the newest posts.
+    Like(usize, Pick),
+    /// The user comments on one of the newest posts.
+    Comment(usize, Pick),
 }
+
+/// Which of the newest posts, a number drawn before anyone knows how many there will be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pick(pub u32);
+
+impl Pick {
+    /// The one of `posts`, of those that are the newest; they stand at the end.
+    pub fn of<T: Copy>(self, posts: &[T], newest: usize) -> Option<T> {
+        let newest = &posts[posts.len().saturating_sub(newest)..];
+        let place = (self.0 as usize).checked_rem(newest.len())?;
+        newest.get(place).copied()
+    }
+}
+
+/// Likes for a hundred of the other requests. With nine reads in ten requests that is one like for each nine pages, that
+/// is for each 180 posts that someone sees: rather more than people do. And as many as there are posts, so that the counts
+/// and notifications of both are a load.
+pub const LIKES_PERCENT: u64 = 10;
+/// Comments for a hundred of the other requests: who comments on a post writes, and five like for one who does.
+pub const COMMENTS_PERCENT: u64 = 2;
+/// Of so many likes one is for the one post that many like.
+pub const HOT_LIKE_EVERY: u64 = 5;
 
 /// One request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,11 +63,56 @@ pub struct Load {
     pub read_share: f64,
     /// How many users there are.
     pub users: usize,
+    /// Whether likes and comments come on top.
+    pub social: bool,
 }
 
-/// `rate` requests a second at even distances, the first of each second by the famous author. A new arrival never
-/// waits for an answer.
+impl Load {
+    /// Requests a second, likes and comments included.
+    #[expect(clippy::cast_precision_loss, reason = "numbers of requests")]
+    pub fn requests_per_second(&self) -> f64 {
+        let percent = if self.social { 100 + LIKES_PERCENT + COMMENTS_PERCENT } else { 100 };
+        f64::from(self.rate) * percent as f64 / 100.0
+    }
+}
+
+/// `rate` requests a second at even distances, the first of each second by the famous author. Likes and comments come on
+/// top, at even distances too, and leave the others as they are. A new arrival never waits for an answer.
 pub fn plan(load: Load, rng: &mut impl Rng) -> Vec<Arrival> {
+    let mut arrivals = reads_and_posts(load, rng);
+    if load.social {
+        arrivals.extend(reactions(load, LIKES_PERCENT, |place| {
+            if place % HOT_LIKE_EVERY == 0 {
+                // Everybody once before anybody a second time.
+                let liker = usize::try_from(place / HOT_LIKE_EVERY).unwrap_or(usize::MAX);
+                return Action::LikeHot(liker % load.users);
+            }
+            Action::Like(rng.random_range(0..load.users), Pick(rng.random()))
+        }));
+        arrivals.extend(reactions(load, COMMENTS_PERCENT, |_| {
+            Action::Comment(rng.random_range(0..load.users), Pick(rng.random()))
+        }));
+        arrivals.sort_by_key(|arrival| arrival.at);
+    }
+    arrivals
+}
+
+/// So many for a hundred other requests, at least one, each in the middle of its share of the time.
+fn reactions(load: Load, percent: u64, mut action: impl FnMut(u64) -> Action) -> Vec<Arrival> {
+    let others = u64::from(load.rate) * u64::from(load.seconds);
+    let count = (others * percent / 100).max(1);
+    #[expect(clippy::cast_precision_loss, reason = "numbers of requests are far below 2^52")]
+    let seconds_each = f64::from(load.seconds) / count as f64;
+    (0..count)
+        .map(|place| Arrival {
+            #[expect(clippy::cast_precision_loss, reason = "places are far below 2^52")]
+            at: Duration::from_secs_f64((place as f64 + 0.5) * seconds_each),
+            action: action(place),
+        })
+        .collect()
+}
+
+fn reads_and_posts(load: Load, rng: &mut impl Rng) -> Vec<Arrival> {
     let count = u64::from(load.rate) * u64::from(load.seconds);
     let nanos_between = 1_000_000_000.0 / f64::from(load.rate);
     (0..count)
@@ -62,7 +135,7 @@ mod tests {
 
     use super::*;
 
-    const LOAD: Load = Load { rate: 500, seconds: 4, read_share: 0.9, users: 100 };
+    const LOAD: Load = Load { rate: 500, seconds: 4, read_share: 0.9, users: 100, social: false };
 
     fn planned(load: Load) -> Vec<Arrival> {
         plan(load, &mut StdRng::seed_from_u64(3))
@@ -80,6 +153,39 @@ mod tests {
         let famous: Vec<Duration> =
             planned(LOAD).iter().filter(|arrival| arrival.action == Action::PublishFamous).map(|it| it.at).collect();
         assert_eq!(famous, [0, 1, 2, 3].map(Duration::from_secs));
+    }
+
+    #[test]
+    fn likes_and_comments_come_on_top_and_leave_the_others_as_they_are() {
+        let with = planned(Load { social: true, ..LOAD });
+        let is_reaction = |action| matches!(action, Action::LikeHot(_) | Action::Like(..) | Action::Comment(..));
+        let others: Vec<Arrival> = with.iter().filter(|arrival| !is_reaction(arrival.action)).copied().collect();
+        assert_eq!(others, planned(LOAD));
+        assert!(with.is_sorted_by_key(|arrival| arrival.at));
+        let of = |which: fn(&Action) -> bool| with.iter().filter(|arrival| which(&arrival.action)).count();
+        assert_eq!(of(|action| matches!(action, Action::LikeHot(_) | Action::Like(..))), 200);
+        assert_eq!(of(|action| matches!(action, Action::Comment(..))), 40);
+    }
+
+    #[test]
+    fn a_fifth_of_the_likes_are_for_one_post_each_by_someone_else() {
+        let mut likers: Vec<usize> = planned(Load { social: true, ..LOAD })
+            .iter()
+            .filter_map(|arrival| if let Action::LikeHot(user) = arrival.action { Some(user) } else { None })
+            .collect();
+        assert_eq!(likers.len(), 40);
+        likers.sort_unstable();
+        likers.dedup();
+        assert_eq!(likers.len(), 40);
+    }
+
+    #[test]
+    fn a_pick_is_one_of_the_newest() {
+        let posts = [1, 2, 3, 4, 5];
+        let picked: Vec<_> = (0..5).filter_map(|number| Pick(number).of(&posts, 2)).collect();
+        assert_eq!(picked, [4, 5, 4, 5, 4]);
+        assert_eq!(Pick(7).of(&posts, 100), Some(3));
+        assert_eq!(Pick(7).of::<u8>(&[], 100), None);
     }
 
     #[test]

@@ -9,8 +9,8 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use serde::Deserialize;
-use shared::domain::PostId;
+use serde::{Deserialize, de::DeserializeOwned};
+use shared::domain::{CommentId, PostId};
 
 /// How long an answer may take before it counts as none.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -65,6 +65,13 @@ pub struct PostRef {
     pub post_id: PostId,
 }
 
+/// A comment, as far as it is looked at.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub struct CommentRef {
+    /// Its id.
+    pub comment_id: CommentId,
+}
+
 /// A client of one service. Clones share the connections.
 #[derive(Debug, Clone)]
 pub struct HttpClient {
@@ -101,6 +108,34 @@ impl HttpClient {
         }
         let request = self.request(Method::GET, &path, token).body(Full::default())?;
         self.answer("GET /v1/feed", request, StatusCode::OK).await
+    }
+
+    /// `PUT /v1/posts/{id}/like`.
+    pub async fn like(&self, token: &str, post: PostId) -> Result<(), ClientError> {
+        let request = self.request(Method::PUT, &format!("/v1/posts/{post}/like"), token).body(Full::default())?;
+        self.answer("PUT /v1/posts/{id}/like", request, StatusCode::NO_CONTENT).await.map(drop)
+    }
+
+    /// `POST /v1/posts/{id}/comments`; the comment's id from the 201.
+    pub async fn comment(&self, token: &str, post: PostId, text: &str) -> Result<CommentId, ClientError> {
+        let body = serde_json::to_vec(&serde_json::json!({ "text": text }))?;
+        let request = self
+            .request(Method::POST, &format!("/v1/posts/{post}/comments"), token)
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Full::from(body))?;
+        let answer = self.answer("POST /v1/posts/{id}/comments", request, StatusCode::CREATED).await?;
+        Ok(serde_json::from_slice::<CommentRef>(&answer)?.comment_id)
+    }
+
+    /// A `GET` of `path` that answers 200 with a `T`. `route` names it in errors.
+    pub async fn get<T: DeserializeOwned>(
+        &self,
+        route: &'static str,
+        path: &str,
+        token: &str,
+    ) -> Result<T, ClientError> {
+        let request = self.request(Method::GET, path, token).body(Full::default())?;
+        Ok(serde_json::from_slice(&self.answer(route, request, StatusCode::OK).await?)?)
     }
 
     fn request(&self, method: Method, path: &str, token: &str) -> http::request::Builder {

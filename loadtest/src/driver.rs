@@ -11,14 +11,15 @@ use std::{
 };
 
 use indicatif::ProgressBar;
-use shared::domain::PostId;
+use parking_lot::RwLock;
+use shared::domain::{CommentId, PostId};
 use tokio::{
     runtime::{self, Runtime},
     sync::{Semaphore, mpsc},
 };
 
 use crate::{
-    arrivals::{Action, Arrival},
+    arrivals::{Action, Arrival, Pick},
     client::{ClientError, HttpClient},
     report::Latencies,
 };
@@ -27,6 +28,8 @@ use crate::{
 const MAX_UNDER_WAY: usize = 10_000;
 /// Items of a page.
 const PAGE: u32 = 20;
+/// People react to what they see: to one of so many posts that were published last.
+const NEWEST: usize = 200;
 
 /// Access tokens of those who act.
 #[derive(Debug)]
@@ -35,6 +38,15 @@ pub struct Tokens {
     pub users: Vec<String>,
     /// The famous author's.
     pub famous: String,
+}
+
+/// What there is to react to.
+#[derive(Debug)]
+pub struct Reactable {
+    /// The one post that many like.
+    pub hot: PostId,
+    /// All posts, in the order in which they were answered; not empty where there are likes or comments.
+    pub posts: RwLock<Vec<PostId>>,
 }
 
 /// Who wrote a post.
@@ -64,8 +76,16 @@ pub struct Answers {
     pub reads: Latencies,
     /// Posts, from the intended start.
     pub posts: Latencies,
+    /// Likes, from the intended start.
+    pub likes: Latencies,
+    /// Comments, from the intended start.
+    pub comments: Latencies,
     /// Posts that were answered 201.
     pub published: Vec<Published>,
+    /// Likes that were answered 204: which post, and the place of the user who likes it. The same may be there twice.
+    pub liked: Vec<(PostId, usize)>,
+    /// Comments that were answered 201, and their posts.
+    pub commented: Vec<(PostId, CommentId)>,
     /// Requests that failed.
     pub errors: u64,
     /// What the first of these failed with.
@@ -74,18 +94,26 @@ pub struct Answers {
     pub elapsed: Duration,
 }
 
-/// One request's end. `outcome`: the post that was made, if it was to make one; `Err(None)`: never sent.
+/// What a request did.
+enum Done {
+    Read,
+    Published(PostId, Author),
+    Liked(PostId, usize),
+    Commented(PostId, CommentId),
+}
+
+/// One request's end. `Err(None)`: never sent.
 struct Answer {
-    action: Action,
     intended: Instant,
     ended: Instant,
-    outcome: Result<Option<PostId>, Option<ClientError>>,
+    outcome: Result<Done, Option<ClientError>>,
 }
 
 /// Sends every request of the schedule and waits for all answers. Blocks.
 pub fn drive(
     client: &HttpClient,
     tokens: &Arc<Tokens>,
+    reactable: &Arc<Reactable>,
     schedule: Vec<Arrival>,
     progress: &ProgressBar,
 ) -> io::Result<Answers> {
@@ -96,7 +124,8 @@ pub fn drive(
     for arrival in schedule {
         let intended = start + arrival.at;
         thread::sleep(intended.saturating_duration_since(Instant::now()));
-        let request = Request { client: client.clone(), tokens: Arc::clone(tokens), action: arrival.action, intended };
+        let (tokens, reactable) = (Arc::clone(tokens), Arc::clone(reactable));
+        let request = Request { client: client.clone(), tokens, reactable, action: arrival.action, intended };
         dispatch(&runtime, &under_way, request, answers.clone());
         progress.inc(1);
     }
@@ -115,7 +144,7 @@ fn dispatch(runtime: &Runtime, under_way: &Arc<Semaphore>, request: Request, ans
         return;
     };
     runtime.spawn(async move {
-        let outcome = request.send().await.map_err(Some);
+        let outcome = request.send().await;
         let _ = answers.send(request.answer(outcome));
         drop(permit);
     });
@@ -124,31 +153,66 @@ fn dispatch(runtime: &Runtime, under_way: &Arc<Semaphore>, request: Request, ans
 struct Request {
     client: HttpClient,
     tokens: Arc<Tokens>,
+    reactable: Arc<Reactable>,
     action: Action,
     intended: Instant,
 }
 
+/// About as long as what people write on an ordinary day.
+const POST_TEXT: &str = "A post of a mixed run, about as long as what people write on an ordinary day.";
+const COMMENT_TEXT: &str = "A comment of a mixed run, about as long as most are.";
+
 impl Request {
-    async fn send(&self) -> Result<Option<PostId>, ClientError> {
-        let text = "A post of a mixed run, about as long as what people write on an ordinary day.";
+    async fn send(&self) -> Result<Done, Option<ClientError>> {
+        let (client, users) = (&self.client, &self.tokens.users);
         match self.action {
-            Action::Read(user) => self.client.feed(&self.tokens.users[user], PAGE, None).await.map(|_page| None),
-            Action::Publish(user) => self.client.publish(&self.tokens.users[user], text).await.map(Some),
-            Action::PublishFamous => self.client.publish(&self.tokens.famous, text).await.map(Some),
+            Action::Read(user) => client.feed(&users[user], PAGE, None).await.map(|_page| Done::Read),
+            Action::Publish(user) => self.publish(&users[user], Author::User(user)).await,
+            Action::PublishFamous => self.publish(&self.tokens.famous, Author::Famous).await,
+            Action::LikeHot(user) => self.like(user, self.reactable.hot).await,
+            Action::Like(user, pick) => self.like(user, self.picked(pick).ok_or(None)?).await,
+            Action::Comment(user, pick) => {
+                let post = self.picked(pick).ok_or(None)?;
+                client.comment(&users[user], post, COMMENT_TEXT).await.map(|comment| Done::Commented(post, comment))
+            }
         }
+        .map_err(Some)
     }
 
-    fn answer(&self, outcome: Result<Option<PostId>, Option<ClientError>>) -> Answer {
-        Answer { action: self.action, intended: self.intended, ended: Instant::now(), outcome }
+    async fn publish(&self, token: &str, author: Author) -> Result<Done, ClientError> {
+        let post = self.client.publish(token, POST_TEXT).await?;
+        self.reactable.posts.write().push(post);
+        Ok(Done::Published(post, author))
+    }
+
+    async fn like(&self, user: usize, post: PostId) -> Result<Done, ClientError> {
+        self.client.like(&self.tokens.users[user], post).await.map(|()| Done::Liked(post, user))
+    }
+
+    fn picked(&self, pick: Pick) -> Option<PostId> {
+        pick.of(&self.reactable.posts.read(), NEWEST)
+    }
+
+    fn answer(&self, outcome: Result<Done, Option<ClientError>>) -> Answer {
+        Answer { intended: self.intended, ended: Instant::now(), outcome }
     }
 }
 
 impl Answers {
+    /// Requests answered as they should be.
+    pub fn answered(&self) -> u64 {
+        [&self.reads, &self.posts, &self.likes, &self.comments].iter().map(|latencies| latencies.count()).sum()
+    }
+
     fn none() -> Self {
         Self {
             reads: Latencies::new(),
             posts: Latencies::new(),
+            likes: Latencies::new(),
+            comments: Latencies::new(),
             published: Vec::new(),
+            liked: Vec::new(),
+            commented: Vec::new(),
             errors: 0,
             first_error: None,
             elapsed: Duration::ZERO,
@@ -159,14 +223,18 @@ impl Answers {
         self.elapsed = self.elapsed.max(answer.ended - start);
         let latency = answer.ended.saturating_duration_since(answer.intended);
         match answer.outcome {
-            Ok(None) => self.reads.record(latency),
-            Ok(Some(post)) => {
+            Ok(Done::Read) => self.reads.record(latency),
+            Ok(Done::Published(post, author)) => {
                 self.posts.record(latency);
-                let author = match answer.action {
-                    Action::Publish(user) | Action::Read(user) => Author::User(user),
-                    Action::PublishFamous => Author::Famous,
-                };
                 self.published.push(Published { post, author, intended: answer.intended });
+            }
+            Ok(Done::Liked(post, user)) => {
+                self.likes.record(latency);
+                self.liked.push((post, user));
+            }
+            Ok(Done::Commented(post, comment)) => {
+                self.comments.record(latency);
+                self.commented.push((post, comment));
             }
             Err(error) => {
                 self.errors += 1;

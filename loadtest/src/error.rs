@@ -39,6 +39,9 @@ pub enum LoadtestError {
     /// This build cannot do it.
     #[error(transparent)]
     NotBuilt(#[from] local::store_args::NotBuilt),
+    /// Counts are made by stream-handler, which one process does not run on AWS's stores.
+    #[error("likes and comments are counted in one process on the embedded database only: leave out --store aws")]
+    NoChanges,
     /// AWS cannot be used.
     #[cfg(feature = "aws")]
     #[error(transparent)]
@@ -82,6 +85,13 @@ impl LoadtestError {
         if matches!(self, Self::Aws(_)) {
             return true;
         }
-        matches!(self, Self::Json { .. } | Self::Start(_) | Self::NotBuilt(_) | Self::Stack(StackError::WithoutAws))
+        matches!(
+            self,
+            Self::Json { .. }
+                | Self::Start(_)
+                | Self::NotBuilt(_)
+                | Self::NoChanges
+                | Self::Stack(StackError::WithoutAws)
+        )
     }
 }

@@ -1,4 +1,5 @@
-//! `loadtest fanout`: one author, many followers, post after post.
+//! `loadtest fanout`: one author, many followers, post after post. Nothing but the fan-out: what else follows from posts
+//! and follows, counts and notifications, is left out.
 
 use std::{
     borrow::Cow,
@@ -19,7 +20,7 @@ use crate::{
     progress,
     report::{FanoutReport, Latencies, P50P99, rounded},
     seed::{ROWS_PER_EDGE, ROWS_PER_USER, Seeder},
-    service::Service,
+    service::{Changes, Service},
     verify::{Verdict, check_feeds},
 };
 
@@ -40,7 +41,7 @@ pub async fn run(options: &FanoutOptions) -> Result<FanoutReport, LoadtestError>
     let followers = Arc::new(new_followers(options.followers));
     let ground = Ground::prepare(&options.places.stores).await?;
     let floor_before = ground.floor(&followers, options.posts).await?;
-    let service = Service::start(&options.places, &ground).await?;
+    let service = Service::start(&options.places, &ground, Changes::LeftOut).await?;
     let (author, seed_time) = (UserId::random(), Instant::now());
     seed(&service, author, &followers).await?;
     let seed_seconds = seed_time.elapsed().as_secs_f64();

@@ -28,6 +28,15 @@ impl Ground {
         }
     }
 
+    /// Refuses stores on which one process does not apply changes.
+    pub const fn applies_changes(&self) -> Result<(), LoadtestError> {
+        match self {
+            Self::Embedded => Ok(()),
+            #[cfg(feature = "aws")]
+            Self::Aws(_) => Err(LoadtestError::NoChanges),
+        }
+    }
+
     /// What the service is to run on.
     pub fn stores(&self) -> Stores {
         match self {

@@ -6,15 +6,15 @@
 //!
 //! In reading order:
 //! - [`options`]: the command line.
-//! - [`fanout`] and [`mixed`]: the scenarios, each from its start to its report.
+//! - [`fanout`], [`mixed`] and [`hotpost`]: the scenarios, each from its start to its report.
 //! - [`service`]: the service under test; [`ground`]: the stores that it is on.
 //! - [`observe`]: what is seen at its ports.
 //! - [`seed`]: users and edges in bulk; [`graph`]: whom the users of a mixed run follow.
 //! - [`arrivals`]: the schedule of a mixed run; [`driver`]: who keeps it; [`client`]: the HTTP client.
 //! - [`floor`] and `floor_aws`: what the store alone can do; [`memory`]: what the process takes.
-//! - [`verify`]: whether the feeds hold what they are to hold.
+//! - [`verify`]: whether the feeds hold what they are to hold; [`reactions`]: likes, comments and counts.
 //! - [`report`]: the figures, as a table and as JSON; [`progress`]: what is shown meanwhile.
-//! - [`stack`]: the fan-out against a deployed stack; [`cost`]: what posts and reads cost on AWS.
+//! - [`stack`]: the fan-out against a deployed stack; [`cost`]: what requests cost on AWS.
 //! - [`error`]: why a run did not come to an end.
 
 pub mod arrivals;
@@ -28,11 +28,13 @@ pub mod floor;
 mod floor_aws;
 pub mod graph;
 pub mod ground;
+pub mod hotpost;
 pub mod memory;
 pub mod mixed;
 pub mod observe;
 pub mod options;
 pub mod progress;
+pub mod reactions;
 pub mod report;
 pub mod seed;
 pub mod service;

@@ -6,7 +6,7 @@ use clap::Parser as _;
 use loadtest::{
     cost,
     error::LoadtestError,
-    fanout, mixed,
+    fanout, hotpost, mixed,
     options::{Cli, Scenario},
     stack,
 };
@@ -75,7 +75,22 @@ async fn run(scenario: Scenario) -> Result<bool, LoadtestError> {
             let report = mixed::run(&options).await?;
             print!("{report}");
             json.write(&report)?;
-            Ok(told(report.is_complete()))
+            let is_exact = report.social.is_none_or(|social| social.is_exact());
+            if !is_exact {
+                eprintln!("error: likes or comments are missing or doubled, or counts are wrong");
+            }
+            Ok(told(report.is_complete()) && is_exact)
+        }
+        Scenario::Hotpost(options) => {
+            let json = JsonFile::create(options.places.json.as_deref())?;
+            let report = hotpost::run(&options).await?;
+            print!("{report}");
+            json.write(&report)?;
+            let faults = report.faults();
+            for fault in &faults {
+                eprintln!("error: {fault}");
+            }
+            Ok(faults.is_empty())
         }
     }
 }

@@ -1,14 +1,20 @@
-//! `loadtest mixed`: many users read and post at a fixed rate.
+//! `loadtest mixed`: many users read and post at a fixed rate, and with `--social` like and comment.
 
-use std::{borrow::Cow, collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    borrow::Cow,
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
+use parking_lot::RwLock;
 use rand::{SeedableRng as _, rngs::StdRng};
 use shared::domain::{PostId, UserId};
 use tracing::warn;
 
 use crate::{
     arrivals::{self, Load},
-    driver::{self, Answers, Author, Tokens},
+    driver::{self, Answers, Author, Reactable, Tokens},
     error::LoadtestError,
     graph::Graph,
     ground::Ground,
@@ -16,9 +22,10 @@ use crate::{
     observe::Observer,
     options::MixedOptions,
     progress,
-    report::{Latencies, MixedReport, P50P99, P50P99P999, rounded},
+    reactions::{Accepted, Checker, Has},
+    report::{Latencies, MixedReport, P50P99, P50P99P999, SocialReport, rounded},
     seed::{ROWS_PER_EDGE, ROWS_PER_USER, Seeder},
-    service::Service,
+    service::{Changes, Service},
     verify::{Verdict, check_feeds},
 };
 
@@ -28,41 +35,173 @@ const SEED: u64 = 0x7477_6565_7465_7221;
 /// How long the fan-outs may take after the last answer before the run goes on to count what is missing.
 const PATIENCE: Duration = Duration::from_mins(2);
 
+/// Posts that there are when the first likes and comments come.
+const POSTS_BEFORE: usize = 20;
+
 /// Runs the scenario to its end.
 ///
 /// # Errors
-/// When something fails that is not a request, a missing or a doubled entry; these are in the report.
+/// When something fails that is not a request, a missing or a doubled entry, like or count; these are in the report.
 pub async fn run(options: &MixedOptions) -> Result<MixedReport, LoadtestError> {
-    let mut rng = StdRng::seed_from_u64(SEED);
-    let graph = Graph::draw(options.users as usize, &mut rng);
-    let service = Service::start(&options.places, &Ground::prepare(&options.places.stores).await?).await?;
+    let graph = Graph::draw(options.users as usize, &mut StdRng::seed_from_u64(SEED));
+    let ground = Ground::prepare(&options.places.stores).await?;
+    if options.social {
+        ground.applies_changes()?;
+    }
+    let service = Service::start(&options.places, &ground, Changes::Applied).await?;
     seed(&service, &graph).await?;
+    let run = Run { reactable: Arc::new(prepare(&service, &graph, options.social).await?), service, graph };
 
     let memory = PeakMemory::from_now();
-    let schedule = arrivals::plan(load_of(options), &mut rng);
-    let answers = send_all(&service, &graph, schedule).await?;
-    // Without end when an entry is missing for good; the check below counts it.
-    let _drained = tokio::time::timeout(PATIENCE, service.drain()).await;
-    let deliveries = deliveries(&answers, service.observer());
+    let without = match options.compare {
+        true => Some(run.send(Load { social: false, ..load_of(options) }).await?),
+        false => None,
+    };
+    let answers = run.send(load_of(options)).await?;
+    let counted = run.drained().await;
+    let deliveries = deliveries(&answers, run.service.observer());
     let peak_rss_mb = memory.megabytes();
 
-    let verdict = check(&service, &graph, &answers).await?;
-    service.stop().await?;
+    let published = published_by(&run.graph, without.iter().chain([&answers]));
+    let verdict = check(&run.service, &run.graph, &published).await?;
+    let social = match options.social {
+        true => Some(run.social(&answers, without.as_ref(), counted, &published).await?),
+        false => None,
+    };
+    run.service.stop().await?;
+    let load = load_of(options);
     Ok(MixedReport {
-        rate_asked: f64::from(options.rate),
+        rate_asked: rounded(load.requests_per_second()),
         rate_achieved: rounded(rate_achieved(&answers, options.seconds)),
-        errors: answers.errors,
+        errors: answers.errors + without.map_or(0, |answers| answers.errors),
         read_ms: P50P99P999::from(&answers.reads),
         post_ms: P50P99P999::from(&answers.posts),
         delivery_ms: P50P99::from(&deliveries),
         lost: verdict.missing,
         duplicates: verdict.duplicates,
         peak_rss_mb: peak_rss_mb.map(rounded),
+        social,
     })
 }
 
 fn load_of(options: &MixedOptions) -> Load {
-    Load { rate: options.rate, seconds: options.seconds, read_share: options.read_share, users: options.users as usize }
+    Load {
+        rate: options.rate,
+        seconds: options.seconds,
+        read_share: options.read_share,
+        users: options.users as usize,
+        social: options.social,
+    }
+}
+
+/// A service with its users, and what they react to.
+struct Run {
+    service: Service,
+    graph: Graph,
+    reactable: Arc<Reactable>,
+}
+
+impl Run {
+    async fn send(&self, load: Load) -> Result<Answers, LoadtestError> {
+        // What came before must not be in this one's latencies.
+        self.drained().await;
+        let schedule = arrivals::plan(load, &mut StdRng::seed_from_u64(SEED));
+        send_all(&self.service, &self.graph, &self.reactable, schedule).await
+    }
+
+    /// How long it takes until nothing is under way. Without end when something is lost for good; the check counts it.
+    async fn drained(&self) -> Duration {
+        let started = Instant::now();
+        let _drained = tokio::time::timeout(PATIENCE, self.service.drain()).await;
+        started.elapsed()
+    }
+
+    /// What became of likes, comments and counts.
+    async fn social(
+        &self,
+        answers: &Answers,
+        without: Option<&Answers>,
+        counted: Duration,
+        published: &HashMap<UserId, Vec<PostId>>,
+    ) -> Result<SocialReport, LoadtestError> {
+        let perhaps_posts = answers.errors + without.map_or(0, |answers| answers.errors);
+        let (accepted, mut has) = (self.accepted(answers), self.has(published, perhaps_posts));
+        // Nobody looks at themselves: who was seeded has no e-mail address, which one's own profile shows.
+        let famous: HashMap<UserId, Has> = has.remove_entry(&self.graph.famous).into_iter().collect();
+        let checker = |user| Checker::new(self.service.client(), self.service.token(user));
+        let (by_famous, by_user) = (checker(self.graph.famous), checker(self.graph.users[0]));
+        let progress = progress::bar("checking counts", (accepted.len() + has.len()) as u64);
+        let verdict = by_famous.posts(&accepted, &progress).await?;
+        let verdict = verdict.and(by_famous.users(&has, &progress).await?);
+        let verdict = verdict.and(by_user.users(&famous, &progress).await?);
+        let read_p99 = |answers: &Answers| answers.reads.quantile_ms(0.99);
+        Ok(SocialReport {
+            likes: answers.likes.count(),
+            hot_likes: answers.liked.iter().filter(|(post, _)| *post == self.reactable.hot).count() as u64,
+            comments: answers.comments.count(),
+            like_ms: P50P99P999::from(&answers.likes),
+            comment_ms: P50P99P999::from(&answers.comments),
+            lost: verdict.lost,
+            duplicates: verdict.duplicates,
+            counts_checked: verdict.counts_checked,
+            counts_off: verdict.counts_off,
+            counted_after_ms: rounded(counted.as_secs_f64() * 1e3),
+            read_ms_without: without.map(|without| P50P99P999::from(&without.reads)),
+            read_p99_ratio: without.map(|without| rounded(read_p99(answers) / read_p99(without))),
+        })
+    }
+
+    /// What was answered, by post: every post there is, also those that nobody reacted to.
+    fn accepted(&self, answers: &Answers) -> HashMap<PostId, Accepted> {
+        let posts = self.reactable.posts.read();
+        let all = posts.iter().chain([&self.reactable.hot]);
+        let mut accepted: HashMap<PostId, Accepted> = all.map(|post| (*post, Accepted::default())).collect();
+        for (post, user) in &answers.liked {
+            accepted.entry(*post).or_default().likers.insert(self.graph.users[*user]);
+        }
+        for (post, comment) in &answers.commented {
+            accepted.entry(*post).or_default().comments.insert(*comment);
+        }
+        accepted
+    }
+
+    /// What each user must have: the followers who were seeded, the posts that were answered.
+    fn has(&self, published: &HashMap<UserId, Vec<PostId>>, perhaps_posts: u64) -> HashMap<UserId, Has> {
+        let all = self.graph.users.iter().chain([&self.graph.famous]);
+        let mut has: HashMap<UserId, Has> = all.map(|user| (*user, Has { perhaps_posts, ..Has::default() })).collect();
+        for (follower, followee) in self.graph.edges() {
+            has.entry(follower).or_default().following += 1;
+            has.entry(followee).or_default().followers += 1;
+        }
+        let before = posts_before(&self.graph);
+        let authors = published.iter().map(|(author, posts)| (*author, posts.len() as u64));
+        for (author, posts) in authors.chain(before.map(|author| (author, 1))) {
+            has.entry(author).or_default().posts += posts;
+        }
+        has
+    }
+}
+
+/// Who publishes before the run: the author of the post that many like, and others.
+fn posts_before(graph: &Graph) -> impl Iterator<Item = UserId> {
+    std::iter::once(graph.famous).chain(graph.users.iter().take(POSTS_BEFORE).copied())
+}
+
+/// Waits until what was seeded is counted, and has posts published to react to, if anybody will.
+async fn prepare(service: &Service, graph: &Graph, social: bool) -> Result<Reactable, LoadtestError> {
+    {
+        let _spinner = progress::spinner("counting what was seeded");
+        service.drain().await;
+    }
+    let mut posts = Vec::new();
+    for author in posts_before(graph).filter(|_| social) {
+        posts.push(service.client().publish(&service.token(author), "A post from before the run.").await?);
+    }
+    // Nobody reacts where nothing was published.
+    let hot =
+        posts.first().copied().unwrap_or_else(|| service.services().ids.next_post_id(service.services().clock.now()));
+    posts.retain(|post| *post != hot);
+    Ok(Reactable { hot, posts: RwLock::new(posts) })
 }
 
 async fn seed(service: &Service, graph: &Graph) -> Result<(), LoadtestError> {
@@ -78,12 +217,14 @@ async fn seed(service: &Service, graph: &Graph) -> Result<(), LoadtestError> {
 async fn send_all(
     service: &Service,
     graph: &Graph,
+    reactable: &Arc<Reactable>,
     schedule: Vec<arrivals::Arrival>,
 ) -> Result<Answers, LoadtestError> {
     let users = graph.users.iter().map(|user| service.token(*user)).collect();
     let tokens = Arc::new(Tokens { users, famous: service.token(graph.famous) });
     let (client, progress) = (service.client(), progress::bar("requests", schedule.len() as u64));
-    let driving = tokio::task::spawn_blocking(move || driver::drive(&client, &tokens, schedule, &progress));
+    let reactable = Arc::clone(reactable);
+    let driving = tokio::task::spawn_blocking(move || driver::drive(&client, &tokens, &reactable, schedule, &progress));
     let answers = driving.await?.map_err(LoadtestError::Client)?;
     if let Some(error) = &answers.first_error {
         warn!(errors = answers.errors, %error, "{} requests failed; the first: {error}", answers.errors);
@@ -93,9 +234,8 @@ async fn send_all(
 
 #[expect(clippy::cast_precision_loss, reason = "numbers of requests")]
 fn rate_achieved(answers: &Answers, seconds: u32) -> f64 {
-    let answered = answers.reads.count() + answers.posts.count();
     let time = answers.elapsed.max(Duration::from_secs(u64::from(seconds)));
-    answered as f64 / time.as_secs_f64()
+    answers.answered() as f64 / time.as_secs_f64()
 }
 
 /// From each post's intended start to its last follower's entry. Posts of authors without followers have none.
@@ -109,8 +249,11 @@ fn deliveries(answers: &Answers, observer: &Observer) -> Latencies {
     latencies
 }
 
-async fn check(service: &Service, graph: &Graph, answers: &Answers) -> Result<Verdict, LoadtestError> {
-    let posts = posts_by_author(graph, answers);
+async fn check(
+    service: &Service,
+    graph: &Graph,
+    posts: &HashMap<UserId, Vec<PostId>>,
+) -> Result<Verdict, LoadtestError> {
     let followees = graph.followees_by_user();
     let expected = graph.users.iter().map(|user| {
         let followees = followees.get(user).into_iter().flatten();
@@ -122,9 +265,10 @@ async fn check(service: &Service, graph: &Graph, answers: &Answers) -> Result<Ve
     check_feeds(store, expected, &progress).await.map_err(LoadtestError::Read)
 }
 
-fn posts_by_author(graph: &Graph, answers: &Answers) -> HashMap<UserId, Vec<PostId>> {
+/// Every post that was answered, by its author.
+fn published_by<'a>(graph: &Graph, answers: impl Iterator<Item = &'a Answers>) -> HashMap<UserId, Vec<PostId>> {
     let mut posts: HashMap<UserId, Vec<PostId>> = HashMap::new();
-    for published in &answers.published {
+    for published in answers.flat_map(|answers| &answers.published) {
         let author = match published.author {
             Author::User(place) => graph.users[place],
             Author::Famous => graph.famous,

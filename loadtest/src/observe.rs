@@ -1,4 +1,5 @@
-//! Watches the ports under the service: which feed entries are committed and when, and what goes over JobQ.
+//! Watches the ports under the service: which feed entries are committed and when, what goes over JobQ, and how often
+//! counts are written.
 //!
 //! A batch of 25 entries costs one map look-up under a read lock and two atomic additions, so that watching does not
 //! slow down what is watched.
@@ -40,6 +41,7 @@ pub struct Observer {
     sent: AtomicU64,
     received: AtomicU64,
     deleted: AtomicU64,
+    count_writes: AtomicU64,
 }
 
 /// How far one post has come.
@@ -56,7 +58,14 @@ impl Observer {
     pub fn new() -> Self {
         let zero = AtomicU64::default;
         let deliveries = RwLock::default();
-        Self { origin: Instant::now(), deliveries, sent: zero(), received: zero(), deleted: zero() }
+        Self {
+            origin: Instant::now(),
+            deliveries,
+            sent: zero(),
+            received: zero(),
+            deleted: zero(),
+            count_writes: zero(),
+        }
     }
 
     /// Returns when `entries` feed entries of followers are committed for `post`. One caller a post.
@@ -82,6 +91,12 @@ impl Observer {
     pub fn jobs(&self) -> JobCounts {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         JobCounts { sent: read(&self.sent), received: read(&self.received), deleted: read(&self.deleted) }
+    }
+
+    /// Writes to the counts of any post or user that the store was asked for, those that it refused too: they cost the
+    /// same.
+    pub fn count_writes(&self) -> u64 {
+        self.count_writes.load(Ordering::Relaxed)
     }
 
     fn delivery(&self, post: PostId) -> Arc<Delivery> {
@@ -122,6 +137,11 @@ fn entries_by_post(writes: &[BatchWrite]) -> Vec<(PostId, u64)> {
     puts.chunk_by(|a, b| a.sort == b.sort)
         .filter_map(|run| Some((run.first()?.sort.parse().ok()?, run.len() as u64)))
         .collect()
+}
+
+/// Counts are written in transactions alone, with the ledger's entries.
+fn writes_counts(write: &Write) -> bool {
+    !matches!(write, Write::Check { .. }) && write.key().partition.starts_with("COUNTS#")
 }
 
 /// A store that tells an [`Observer`] which feed entries were committed, after they were.
@@ -170,6 +190,8 @@ impl Store for ObservedStore {
     }
 
     async fn transact(&self, writes: Vec<(Table, Write)>) -> Result<Outcome, StoreError> {
+        let of_counts = writes.iter().filter(|(_, write)| writes_counts(write)).count();
+        self.observer.count_writes.fetch_add(of_counts as u64, Ordering::Relaxed);
         self.inner.transact(writes).await
     }
 

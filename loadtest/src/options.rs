@@ -23,10 +23,17 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Scenario {
     /// One author with many followers posts; every feed is checked. Exits 1 when an entry is missing or doubled.
+    ///
+    /// In one process this is the fan-out alone: no changes are logged, so there are no counts and no notifications.
     Fanout(FanoutOptions),
     /// Many users read and post at a fixed rate; every feed is checked. Exits 1 when an entry is missing or doubled.
+    ///
+    /// With --social they also like and comment, and every like, comment and count is checked too.
     Mixed(MixedOptions),
-    /// What a post and a feed read cost on AWS, from request and capacity units counted in one process.
+    /// Many users like one post, as fast as they are answered. Exits 1 when a like or the count is wrong at the end, or
+    /// when the count was written more than once for 20 likes.
+    Hotpost(HotpostOptions),
+    /// What a post, a feed read, a like, a comment and a follow cost on AWS, from request and capacity units counted in one process.
     Cost(CostOptions),
 }
 
@@ -112,6 +119,28 @@ pub struct MixedOptions {
     /// Share of the requests that read a feed, 0 to 1; the others post.
     #[arg(long, default_value_t = 0.9, value_parser = share)]
     pub read_share: f64,
+    /// Likes and comments come on top: 10 likes, every fifth of them of one and the same post, and 2 comments for 100
+    /// other requests. In one process only.
+    #[arg(long)]
+    pub social: bool,
+    /// Sends the same reads and posts twice, first without likes and comments, then with them, and tells by how much reads
+    /// are slower.
+    #[arg(long, requires = "social")]
+    pub compare: bool,
+    /// Where data and results go.
+    #[command(flatten)]
+    pub places: Places,
+}
+
+/// Options of `loadtest hotpost`.
+#[derive(Debug, Clone, Args)]
+pub struct HotpostOptions {
+    /// Users, each of whom likes the post once: at most as many as are answered in the 15 minutes that access tokens live.
+    #[arg(long, default_value_t = 10_000, value_parser = value_parser!(u32).range(1..=1_000_000))]
+    pub likers: u32,
+    /// Likes under way at once.
+    #[arg(long, default_value_t = 64, value_parser = value_parser!(u32).range(1..=10_000))]
+    pub concurrency: u32,
     /// Where data and results go.
     #[command(flatten)]
     pub places: Places,
@@ -203,6 +232,10 @@ mod tests {
             "mixed --read-share 1 --seconds 840",
             "cost",
             "cost --followers 1,2",
+            "mixed --social",
+            "mixed --social --compare",
+            "hotpost",
+            "hotpost --likers 1 --concurrency 1",
             "fanout --url http://127.0.0.1:1/api --stack a --no-targets",
         ] {
             assert_eq!(exit_code(good), 0, "{good}");
@@ -216,6 +249,9 @@ mod tests {
             "mixed --read-share 1.1",
             "mixed --read-share nan",
             "mixed --users 1",
+            "mixed --compare",
+            "hotpost --likers 0",
+            "hotpost --concurrency 0",
             "other",
             "cost --followers 0",
             "fanout --url http://127.0.0.1:1",

@@ -165,6 +165,68 @@ pub struct MixedReport {
     pub duplicates: u64,
     /// As in [`FanoutReport::peak_rss_mb`], to the end of the last fan-out.
     pub peak_rss_mb: Option<f64>,
+    /// With `--social`: what became of likes, comments and counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub social: Option<SocialReport>,
+}
+
+/// What `loadtest mixed --social` found on top.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct SocialReport {
+    /// Likes answered, likes of what one likes already included.
+    pub likes: u64,
+    /// Those of the one post that many like.
+    pub hot_likes: u64,
+    /// Comments answered.
+    pub comments: u64,
+    /// `PUT /v1/posts/{id}/like`, from the intended start to the end of the answer.
+    pub like_ms: P50P99P999,
+    /// `POST /v1/posts/{id}/comments`, likewise.
+    pub comment_ms: P50P99P999,
+    /// Likes and comments that were answered and are not in their post's list.
+    pub lost: u64,
+    /// Likes and comments that are in it more than once.
+    pub duplicates: u64,
+    /// Counts that were compared with what they count: likes and comments of posts, followers, followees and posts of users.
+    pub counts_checked: u64,
+    /// How many of these were off.
+    pub counts_off: u64,
+    /// From the last answer until nothing was left to count.
+    pub counted_after_ms: f64,
+    /// With `--compare`: `GET /v1/feed` in the run without likes and comments before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub read_ms_without: Option<P50P99P999>,
+    /// With `--compare`: the 99th percentile with them over that without.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub read_p99_ratio: Option<f64>,
+}
+
+impl SocialReport {
+    /// Whether every like and comment that was answered is there once, and every count is that of what there is.
+    pub const fn is_exact(&self) -> bool {
+        self.lost == 0 && self.duplicates == 0 && self.counts_off == 0
+    }
+
+    fn rows(&self) -> Vec<Row> {
+        let mut rows: Vec<Row> = vec![
+            ("likes", self.likes.to_string(), "answered"),
+            ("of one post", self.hot_likes.to_string(), "of these"),
+            ("like", three(self.like_ms), "p50 / p99 / p99.9, from the intended start"),
+            ("comments", self.comments.to_string(), "answered"),
+            ("comment", three(self.comment_ms), "p50 / p99 / p99.9, from the intended start"),
+            ("lost", self.lost.to_string(), "likes and comments"),
+            ("duplicates", self.duplicates.to_string(), "likes and comments"),
+            ("counts off", format!("{} of {}", self.counts_off, self.counts_checked), "through HTTP"),
+            ("counted after", format!("{:.0} ms", self.counted_after_ms), "from the last answer on"),
+        ];
+        if let Some(without) = self.read_ms_without {
+            rows.push(("read without", three(without), "in the run before, without likes and comments"));
+        }
+        if let Some(ratio) = self.read_p99_ratio {
+            rows.push(("read p99 ratio", format!("{ratio:.2}"), "with likes and comments over without"));
+        }
+        rows
+    }
 }
 
 impl FanoutReport {
@@ -227,7 +289,6 @@ impl fmt::Display for FanoutReport {
 
 impl fmt::Display for MixedReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let three = |of: P50P99P999| format!("{:.1} / {:.1} / {:.1} ms", of.p50, of.p99, of.p999);
         let delivery = self.delivery_ms;
         write_table(
             f,
@@ -245,8 +306,16 @@ impl fmt::Display for MixedReport {
                 ("duplicates", self.duplicates.to_string(), ""),
                 ("peak memory", memory(self.peak_rss_mb), "resident, after seeding, client included"),
             ],
-        )
+        )?;
+        self.social.iter().try_for_each(|social| {
+            writeln!(f)?;
+            write_table(f, &social.rows())
+        })
     }
+}
+
+fn three(of: P50P99P999) -> String {
+    format!("{:.1} / {:.1} / {:.1} ms", of.p50, of.p99, of.p999)
 }
 
 fn memory(megabytes: Option<f64>) -> String {
@@ -305,7 +374,49 @@ mod tests {
             lost: 0,
             duplicates: 0,
             peak_rss_mb: None,
+            social: None,
         }
+    }
+
+    fn social_report() -> SocialReport {
+        let three = P50P99P999 { p50: 1.0, p99: 2.0, p999: 3.5 };
+        SocialReport {
+            likes: 50,
+            hot_likes: 10,
+            comments: 10,
+            like_ms: three,
+            comment_ms: three,
+            lost: 0,
+            duplicates: 0,
+            counts_checked: 400,
+            counts_off: 0,
+            counted_after_ms: 12.5,
+            read_ms_without: None,
+            read_p99_ratio: None,
+        }
+    }
+
+    #[test]
+    fn the_json_of_a_mixed_run_with_likes_has_their_figures_too() {
+        let json = members(MixedReport { social: Some(social_report()), ..mixed_report() });
+        let social = r#""social":{"likes":50,"hot_likes":10,"comments":10,"like_ms":{"p50":1.0,"p99":2.0,"p999":3.5},"comment_ms":{"p50":1.0,"p99":2.0,"p999":3.5},"lost":0,"duplicates":0,"counts_checked":400,"counts_off":0,"counted_after_ms":12.5}}"#;
+        assert!(json.ends_with(social), "{json}");
+    }
+
+    #[test]
+    fn a_lost_or_doubled_like_and_a_count_that_is_off_are_not_exact() {
+        assert!(social_report().is_exact());
+        assert!(!SocialReport { lost: 1, ..social_report() }.is_exact());
+        assert!(!SocialReport { duplicates: 1, ..social_report() }.is_exact());
+        assert!(!SocialReport { counts_off: 1, ..social_report() }.is_exact());
+    }
+
+    #[test]
+    fn a_comparison_is_told() {
+        let three = P50P99P999 { p50: 1.0, p99: 1.6, p999: 3.5 };
+        let social = SocialReport { read_ms_without: Some(three), read_p99_ratio: Some(1.25), ..social_report() };
+        let table = MixedReport { social: Some(social), ..mixed_report() }.to_string();
+        assert!(table.contains("1.25  with likes and comments over without"), "{table}");
     }
 
     #[test]

@@ -13,6 +13,15 @@ use crate::{
     options::Places,
 };
 
+/// Whether what follows from changes is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Changes {
+    /// Counts and notifications are made, as in every real service.
+    Applied,
+    /// No change is logged: there is nothing but the fan-out.
+    LeftOut,
+}
+
 /// A running service.
 #[derive(Debug)]
 pub struct Service {
@@ -22,13 +31,13 @@ pub struct Service {
 
 impl Service {
     /// Starts it on a free port, metrics included, as an operator would run it.
-    pub async fn start(places: &Places, ground: &Ground) -> Result<Self, LoadtestError> {
+    pub async fn start(places: &Places, ground: &Ground, changes: Changes) -> Result<Self, LoadtestError> {
         let data_dir = places.data_dir.clone().map_or(DataDir::Ephemeral, DataDir::Path);
         let free_port = SocketAddr::from(([127, 0, 0, 1], 0));
         let config =
             Config { metrics_listen: Some(free_port), stores: ground.stores(), ..Config::on_free_port(data_dir) };
         let observer = Arc::new(Observer::new());
-        let handle = Application::build(config, watched_by(&observer)).await?.spawn();
+        let handle = Application::build(config, seams(&observer, changes)).await?.spawn();
         Ok(Self { handle, observer })
     }
 
@@ -64,11 +73,13 @@ impl Service {
     }
 }
 
-fn watched_by(observer: &Arc<Observer>) -> Seams {
+/// Ports that are watched. What keeps users from asking too much is to be off here: a load test is nothing else.
+fn seams(observer: &Arc<Observer>, changes: Changes) -> Seams {
     let (of_store, of_queue) = (Arc::clone(observer), Arc::clone(observer));
     Seams {
         wrap_store: Some(Box::new(move |store| Arc::new(ObservedStore::new(store, Arc::clone(&of_store))))),
         wrap_queue: Some(Box::new(move |queue| Arc::new(ObservedQueue::new(queue, Arc::clone(&of_queue))))),
+        changes: changes == Changes::Applied,
         ..Seams::default()
     }
 }

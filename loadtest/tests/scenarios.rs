@@ -1,8 +1,8 @@
-//! Both scenarios, small, from start to report.
+//! The scenarios, small, from start to report.
 
 use loadtest::{
-    fanout, mixed,
-    options::{FanoutOptions, MixedOptions, Places, StackOptions},
+    fanout, hotpost, mixed,
+    options::{FanoutOptions, HotpostOptions, MixedOptions, Places, StackOptions},
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -18,9 +18,35 @@ async fn a_fanout_of_two_posts_to_60_followers_is_six_jobs_and_120_entries() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mixed_run_loses_and_doubles_nothing() {
-    let options = MixedOptions { users: 40, rate: 60, seconds: 1, read_share: 0.5, places: Places::default() };
-    let report = mixed::run(&options).await.unwrap();
+    let report = mixed::run(&mixed_options()).await.unwrap();
     assert_eq!((report.errors, report.lost, report.duplicates), (0, 0, 0));
     assert!(report.is_complete());
     assert!(report.rate_achieved > 0.0 && report.delivery_ms.p99 > 0.0);
+}
+
+fn mixed_options() -> MixedOptions {
+    let (social, compare) = (false, false);
+    MixedOptions { users: 40, rate: 60, seconds: 1, read_share: 0.5, social, compare, places: Places::default() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mixed_run_with_likes_and_comments_counts_each_of_them_once() {
+    let options = MixedOptions { rate: 300, social: true, compare: true, ..mixed_options() };
+    let report = mixed::run(&options).await.unwrap();
+    assert_eq!((report.errors, report.lost, report.duplicates), (0, 0, 0));
+    let social = report.social.unwrap();
+    assert_eq!((social.likes, social.hot_likes, social.comments), (30, 6, 6));
+    assert_eq!((social.lost, social.duplicates, social.counts_off), (0, 0, 0));
+    // Two of each post, three of each of the 40 users and the famous author.
+    assert!(social.counts_checked >= 2 * 21 + 3 * 41, "{report}");
+    assert!(social.read_p99_ratio.unwrap() > 0.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_like_of_a_hot_post_is_accepted_listed_counted_and_notified_of_once() {
+    let report =
+        hotpost::run(&HotpostOptions { likers: 150, concurrency: 16, places: Places::default() }).await.unwrap();
+    assert_eq!((report.accepted, report.likes_count, report.notified), (150, 150, 150), "{report}");
+    assert_eq!((report.lost, report.duplicates), (0, 0), "{report}");
+    assert!(report.exact_after_ms.is_some() && report.count_writes > 0, "{report}");
 }

@@ -32,7 +32,8 @@ pub struct Place {
     pub queue: Arc<dyn Queue>,
 }
 
-/// Removes everything. Returns a line for each thing that could not be removed.
+/// Removes everything but the ledger's entries, one for each post, which expire within two days: nobody finds them but by
+/// the ids of changes. Returns a line for each thing that could not be removed.
 ///
 /// `posts` are those that are known; others are found in the author's story. `settled` says that every feed has shown
 /// every post: else jobs under way are waited for, since they would write entries behind the cleaner's back.
@@ -49,6 +50,7 @@ pub async fn clean(
     // Without outbox entry, author and edges no new post is made and no fan-out goes on.
     remove(writer, SEEDED, People::outbox_removals(&known), known.len() as u64, &mut left).await;
     remove(writer, SEEDED, people.removals(), people.row_count(), &mut left).await;
+    remove(writer, SEEDED, std::iter::once(people.counts_removal()), 1, &mut left).await;
     if !settled && let Err(reason) = jobs_done(place.queue.as_ref()).await {
         left.push(format!("perhaps feed entries, of jobs that are still under way: {reason}"));
     }

@@ -12,6 +12,9 @@ use std::time::Duration;
 /// How long before the run the follows began, by this machine's clock: far more than clocks are apart.
 const FOLLOWED_BEFORE: Duration = Duration::from_hours(1);
 
+/// Marks what is streamed as not there: as a deleted post is.
+const NOT_THERE: &str = "deleted_at";
+
 /// An author and followers whom nobody else knows: their ids are random and their handles are not claimed.
 #[derive(Debug, Clone)]
 pub struct People {
@@ -56,6 +59,12 @@ impl People {
         posts.iter().map(|post| BatchWrite::Delete(keys::outbox_entry(*post)))
     }
 
+    /// Removes how many posts the author has. For when the author's profile is gone: nobody makes counts of who is gone,
+    /// however late a change is.
+    pub fn counts_removal(&self) -> BatchWrite {
+        BatchWrite::Delete(keys::user_counts(self.author))
+    }
+
     /// Removes posts and their places in the author's story.
     pub fn post_removals<'a>(&'a self, posts: &'a [PostId]) -> impl Iterator<Item = BatchWrite> + Send + 'a {
         let author = self.author;
@@ -77,9 +86,13 @@ impl People {
         Users::profile_item(&Profile { user, bio: Bio::default(), created_at: self.now })
     }
 
+    /// A fan-out reads the keys of followers' edges alone; stream-handler takes an edge with this mark for one that is not
+    /// there, neither when it comes nor when it goes. So seeding leaves no counts, no notifications, and nothing behind
+    /// the cleaner's back.
     fn edge(&self, follower: UserId) -> [Item; 2] {
         let followed_at = self.now.minus(FOLLOWED_BEFORE);
-        Follows::both_sides(follower, self.author, followed_at)
+        let [following, follower] = Follows::both_sides(follower, self.author, followed_at);
+        [following, follower.with(NOT_THERE, self.now.as_millis().cast_signed())]
     }
 }
 

@@ -1,0 +1,284 @@
+//! `loadtest hotpost`: many users like one post, as fast as they are answered.
+
+use std::{
+    collections::HashSet,
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures::StreamExt as _;
+use serde::Serialize;
+use shared::domain::{PostId, UserId};
+use tokio::runtime;
+use tracing::warn;
+
+use crate::{
+    client::{ClientError, HttpClient},
+    error::LoadtestError,
+    ground::Ground,
+    options::HotpostOptions,
+    progress,
+    reactions::{Accepted, Checker, Verdict},
+    report::{Latencies, P50P99Max, Row, rounded, write_table},
+    seed::{ROWS_PER_USER, Seeder},
+    service::{Changes, Service},
+};
+
+/// So many likes may be counted by one write, and must be, once there are so many.
+const LIKES_PER_COUNT_WRITE: u64 = 20;
+/// How long the count may take after the last answer.
+const PATIENCE: Duration = Duration::from_mins(2);
+/// How often the count is looked at while it grows.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
+/// What `loadtest hotpost` found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct HotpostReport {
+    /// Users who were to like the post, each once.
+    pub likers: u64,
+    /// Likes that were answered 204.
+    pub accepted: u64,
+    /// From the first request to the last answer.
+    pub seconds: f64,
+    /// Accepted likes over that.
+    pub likes_per_second: f64,
+    /// `PUT /v1/posts/{id}/like`, from sending the request to its answer.
+    pub like_ms: P50P99Max,
+    /// The post's `likes_count` at the end.
+    pub likes_count: u64,
+    /// Accepted likes that the list of likers does not have.
+    pub lost: u64,
+    /// Likes that it has more than once.
+    pub duplicates: u64,
+    /// Notifications that the author has not read: one a like.
+    pub notified: u64,
+    /// From the last answer until `likes_count` was that of the accepted likes; `None` (null) when it never was.
+    pub exact_after_ms: Option<f64>,
+    /// Writes to the post's counts that the store was asked for, refused ones included.
+    pub count_writes: u64,
+    /// Likes a write.
+    pub likes_per_count_write: f64,
+}
+
+impl HotpostReport {
+    /// What is wrong, in words. That it took long is not.
+    pub fn faults(&self) -> Vec<String> {
+        let Self { likers, accepted, likes_count, lost, duplicates, notified, count_writes, .. } = self;
+        let most_writes = accepted.div_ceil(LIKES_PER_COUNT_WRITE);
+        let faults = [
+            (accepted != likers, format!("{accepted} of {likers} likes were accepted")),
+            (likes_count != accepted, format!("the count is {likes_count} where {accepted} likes were accepted")),
+            (*lost > 0, format!("{lost} accepted likes are not in the list")),
+            (*duplicates > 0, format!("{duplicates} likes are doubled")),
+            (notified != accepted, format!("{notified} notifications of {accepted} likes")),
+            (*count_writes > most_writes, format!("{count_writes} writes of the count; at most {most_writes} may be")),
+        ];
+        faults.into_iter().filter(|(is_wrong, _)| *is_wrong).map(|(_, fault)| fault).collect()
+    }
+}
+
+impl fmt::Display for HotpostReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let like = self.like_ms;
+        let exact_after = self.exact_after_ms.map_or_else(|| "never".to_owned(), |ms| format!("{ms:.0} ms"));
+        let rows: [Row; 10] = [
+            ("likes", format!("{} of {}", self.accepted, self.likers), "accepted"),
+            ("time", format!("{:.2} s", self.seconds), "first request to last answer"),
+            ("likes a second", format!("{:.0}", self.likes_per_second), ""),
+            ("like", format!("{:.1} / {:.1} / {:.1} ms", like.p50, like.p99, like.max), "p50 / p99 / max"),
+            ("count", self.likes_count.to_string(), "likes_count at the end"),
+            ("exact after", exact_after, "from the last answer on"),
+            ("lost", self.lost.to_string(), "accepted, and not in the list of likers"),
+            ("duplicates", self.duplicates.to_string(), ""),
+            ("notifications", self.notified.to_string(), "unread by the author"),
+            (
+                "count writes",
+                format!("{}, {:.1} likes each", self.count_writes, self.likes_per_count_write),
+                "target: 20 likes each",
+            ),
+        ];
+        write_table(f, &rows)
+    }
+}
+
+/// Runs the scenario to its end.
+///
+/// # Errors
+/// When something fails that is not a like; what became of those is in the report.
+pub async fn run(options: &HotpostOptions) -> Result<HotpostReport, LoadtestError> {
+    let ground = Ground::prepare(&options.places.stores).await?;
+    ground.applies_changes()?;
+    let service = Service::start(&options.places, &ground, Changes::Applied).await?;
+    let author = UserId::random();
+    let likers: Vec<UserId> = (0..options.likers).map(|_| UserId::random()).collect();
+    seed(&service, author, &likers).await?;
+    let post = service.client().publish(&service.token(author), "The post that everybody likes.").await?;
+    service.drain().await;
+
+    let writes_before = service.observer().count_writes();
+    let liked = like_all(&service, post, &likers, options.concurrency as usize).await?;
+    let checker = Checker::new(service.client(), service.token(author));
+    let exact_after = until_exact(&checker, post, liked.by.len() as u64).await?;
+    // What never is counted is told above and below.
+    let _drained = tokio::time::timeout(PATIENCE, service.drain()).await;
+    let count_writes = service.observer().count_writes() - writes_before;
+    let (verdict, likes_count, notified) = look(&checker, post, &liked).await?;
+    service.stop().await?;
+    Ok(report(options, &liked, &Found { verdict, likes_count, notified, exact_after, count_writes }))
+}
+
+async fn seed(service: &Service, author: UserId, likers: &[UserId]) -> Result<(), LoadtestError> {
+    let services = service.services();
+    let progress = progress::bar("seeding", (likers.len() as u64 + 1) * ROWS_PER_USER);
+    let seeder = Seeder::new(Arc::clone(&services.store), services.clock.now(), progress);
+    seeder.users(std::iter::once(author).chain(likers.iter().copied())).await.map_err(LoadtestError::Seed)
+}
+
+/// What became of the likes.
+struct Liked {
+    by: HashSet<UserId>,
+    latencies: Latencies,
+    elapsed: Duration,
+    first_error: Option<ClientError>,
+}
+
+/// Sends every like, several at once, from a thread of its own.
+async fn like_all(
+    service: &Service,
+    post: PostId,
+    likers: &[UserId],
+    concurrency: usize,
+) -> Result<Liked, LoadtestError> {
+    let likers: Vec<(UserId, String)> = likers.iter().map(|liker| (*liker, service.token(*liker))).collect();
+    let (client, progress) = (service.client(), progress::bar("likes", likers.len() as u64));
+    let sending = move || -> std::io::Result<Liked> {
+        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+        Ok(runtime.block_on(send_all(&client, post, likers, concurrency, &progress)))
+    };
+    let liked = tokio::task::spawn_blocking(sending).await?.map_err(LoadtestError::Client)?;
+    if let Some(error) = &liked.first_error {
+        warn!(%error, "A like was not accepted: {error}");
+    }
+    Ok(liked)
+}
+
+async fn send_all(
+    client: &HttpClient,
+    post: PostId,
+    likers: Vec<(UserId, String)>,
+    concurrency: usize,
+    progress: &indicatif::ProgressBar,
+) -> Liked {
+    let start = Instant::now();
+    let mut liked =
+        Liked { by: HashSet::new(), latencies: Latencies::new(), elapsed: Duration::ZERO, first_error: None };
+    let mut answers = futures::stream::iter(likers)
+        .map(|(liker, token)| async move {
+            let sent = Instant::now();
+            (liker, client.like(&token, post).await, sent.elapsed())
+        })
+        .buffer_unordered(concurrency);
+    while let Some((liker, outcome, latency)) = answers.next().await {
+        liked.latencies.record(latency);
+        match outcome {
+            Ok(()) => drop(liked.by.insert(liker)),
+            Err(error) => drop(liked.first_error.get_or_insert(error)),
+        }
+        progress.inc(1);
+    }
+    liked.elapsed = start.elapsed();
+    liked
+}
+
+/// How long it takes until the count is that of the likes; `None` when it never is.
+async fn until_exact(checker: &Checker, post: PostId, likes: u64) -> Result<Option<Duration>, LoadtestError> {
+    let _spinner = progress::spinner("waiting for the count");
+    let started = Instant::now();
+    while checker.counts(post).await?.likes != likes {
+        if started.elapsed() > PATIENCE {
+            return Ok(None);
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+    Ok(Some(started.elapsed()))
+}
+
+/// What the post and its author show in the end.
+async fn look(checker: &Checker, post: PostId, liked: &Liked) -> Result<(Verdict, u64, u64), LoadtestError> {
+    let accepted = Accepted { likers: liked.by.clone(), comments: HashSet::new() };
+    let verdict = checker.post(post, &accepted).await?;
+    Ok((verdict, checker.counts(post).await?.likes, checker.unread().await?))
+}
+
+/// What was found after the likes.
+struct Found {
+    verdict: Verdict,
+    likes_count: u64,
+    notified: u64,
+    exact_after: Option<Duration>,
+    count_writes: u64,
+}
+
+#[expect(clippy::cast_precision_loss, reason = "numbers of likes")]
+fn report(options: &HotpostOptions, liked: &Liked, found: &Found) -> HotpostReport {
+    let accepted = liked.by.len() as u64;
+    HotpostReport {
+        likers: options.likers.into(),
+        accepted,
+        seconds: rounded(liked.elapsed.as_secs_f64()),
+        likes_per_second: rounded(accepted as f64 / liked.elapsed.as_secs_f64()),
+        like_ms: P50P99Max::from(&liked.latencies),
+        likes_count: found.likes_count,
+        lost: found.verdict.lost,
+        duplicates: found.verdict.duplicates,
+        notified: found.notified,
+        exact_after_ms: found.exact_after.map(|after| rounded(after.as_secs_f64() * 1e3)),
+        count_writes: found.count_writes,
+        likes_per_count_write: rounded(accepted as f64 / found.count_writes.max(1) as f64),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fine() -> HotpostReport {
+        HotpostReport {
+            likers: 1_000,
+            accepted: 1_000,
+            seconds: 0.5,
+            likes_per_second: 2_000.0,
+            like_ms: P50P99Max { p50: 1.0, p99: 2.0, max: 3.0 },
+            likes_count: 1_000,
+            lost: 0,
+            duplicates: 0,
+            notified: 1_000,
+            exact_after_ms: Some(20.0),
+            count_writes: 50,
+            likes_per_count_write: 20.0,
+        }
+    }
+
+    #[test]
+    fn each_thing_that_is_wrong_is_told_and_slowness_is_none() {
+        assert!(fine().faults().is_empty());
+        assert!(HotpostReport { seconds: 1e6, exact_after_ms: Some(1e9), ..fine() }.faults().is_empty());
+        let wrong = [
+            HotpostReport { likers: 1_001, ..fine() },
+            HotpostReport { likes_count: 999, ..fine() },
+            HotpostReport { lost: 1, ..fine() },
+            HotpostReport { duplicates: 1, ..fine() },
+            HotpostReport { notified: 999, ..fine() },
+            HotpostReport { count_writes: 51, ..fine() },
+        ];
+        assert!(wrong.iter().all(|report| report.faults().len() == 1), "{wrong:?}");
+    }
+
+    #[test]
+    fn the_last_few_likes_may_have_a_write_of_their_own() {
+        let few = HotpostReport { likers: 21, accepted: 21, likes_count: 21, notified: 21, ..fine() };
+        assert!(HotpostReport { count_writes: 2, ..few.clone() }.faults().is_empty());
+        assert_eq!(HotpostReport { count_writes: 3, ..few }.faults().len(), 1);
+    }
+}
