@@ -160,11 +160,10 @@ pub async fn queues(clients: &AwsClients, options: &AwsOptions, needed: &[QueueN
     Ok(SqsQueue::new(&clients.sqs, urls, SqsOptions { fair_queues: options.fair_queues }))
 }
 
-/// Answers a question about the queues, of which it needs those that the question is about.
+/// Answers a question about the queues, of which it needs those that the question is about, or about posts.
 pub async fn operator(clients: &AwsClients, options: &AwsOptions, question: &Question) -> Result<Operator, AwsError> {
     let queue = queues(clients, options, &question.queues()).await?;
-    // Of a store an operator asks but whether all is durable, and what SQS and DynamoDB have answered is.
-    let store = DynamoStore::new(&clients.dynamodb, TableNames::default());
+    let store = DynamoStore::new(&clients.dynamodb, options.tables.clone());
     Ok(Operator { queue: Arc::new(queue), store: Arc::new(store), patience: PATIENCE, recount: None })
 }
 

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::BoolishValueParser};
 use http::HeaderValue;
-use shared::{queue::QueueName, telemetry::LogFormat};
+use shared::{domain::PostId, queue::QueueName, telemetry::LogFormat};
 
 use crate::{
     config::{Config, DataDir},
@@ -40,6 +40,8 @@ pub enum Command {
     Dlq(DlqArgs),
     /// Compare every count with what it counts
     Recount(RecountArgs),
+    /// Restore a deleted post
+    RestorePost(RestorePostArgs),
     /// Make the tables and queues that are missing
     Setup(SetupArgs),
 }
@@ -133,6 +135,23 @@ pub struct RecountArgs {
     /// Which data, and how to print.
     #[command(flatten)]
     pub output: OutputArgs,
+}
+
+/// Options of `restore-post`.
+#[derive(Debug, Args)]
+pub struct RestorePostArgs {
+    /// The post, deleted less than 30 days ago
+    #[arg(value_name = "ID")]
+    pub post: PostId,
+    /// Which data.
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Which stores.
+    #[command(flatten)]
+    pub stores: AllStoreArgs,
+    /// Print JSON instead of text
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Options of `setup`.
@@ -281,6 +300,7 @@ mod tests {
     #[case(&["--log-format", "xml"])]
     #[case(&["dlq", "list", "FeedQ"])]
     #[case(&["dlq", "list", "JobQ", "--limit", "0"])]
+    #[case(&["restore-post", "7"])]
     #[case(&["fly"])]
     fn what_means_nothing_is_refused(#[case] args: &[&str]) {
         let error = Cli::try_parse_from(std::iter::once(&"tweeter").chain(args)).unwrap_err();

@@ -9,7 +9,7 @@ use shared::{
 };
 
 use crate::{
-    cli::{DlqCommand, LettersArgs, OutputArgs, RecountArgs},
+    cli::{DataArgs, DlqCommand, LettersArgs, OutputArgs, RecountArgs, RestorePostArgs},
     config::{Config, Stores},
     data_dir::{has_database, open_database},
     json::json,
@@ -108,6 +108,14 @@ pub async fn recount(args: RecountArgs) -> Result<(String, bool), CommandError> 
     Ok((text, recounted.is_right()))
 }
 
+/// What `tweeter restore-post` prints.
+pub async fn restore_post(args: RestorePostArgs) -> Result<String, CommandError> {
+    let question = Question::RestorePost { post: args.post.to_string() };
+    let answer = ask_stores(args.stores.stores()?, &args.data, question).await?;
+    let Answer::Restored(restored) = answer else { return Err(unexpected()) };
+    Ok(if args.json { json(&restored) } else { format!("{} is restored\n", restored.post) })
+}
+
 async fn look(args: LettersArgs, limit: usize) -> Result<Vec<DeadLetter>, CommandError> {
     let question = Question::Look { queue: args.queue.name().to_owned(), ids: args.ids, limit };
     match ask(args.output, question).await? {
@@ -121,8 +129,12 @@ fn unexpected() -> CommandError {
 }
 
 async fn ask(args: OutputArgs, question: Question) -> Result<Answer, CommandError> {
-    let answer = match args.stores.stores()? {
-        Stores::Embedded => ask_embedded(&args.data.data_dir, question).await?,
+    ask_stores(args.stores.stores()?, &args.data, question).await
+}
+
+async fn ask_stores(stores: Stores, data: &DataArgs, question: Question) -> Result<Answer, CommandError> {
+    let answer = match stores {
+        Stores::Embedded => ask_embedded(&data.data_dir, question).await?,
         #[cfg(feature = "aws")]
         Stores::Aws(options) => ask_aws(&options, question).await?,
     };

@@ -36,6 +36,7 @@ fn main() -> ExitCode {
                 }
                 Err(error) => print(Err(error)),
             },
+            Command::RestorePost(args) => print(commands::restore_post(args).await),
             Command::Setup(args) => print(setup::setup(args).await),
         }
     })

@@ -7,8 +7,9 @@ use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use shared::{
-    domain::Timestamp,
+    domain::{PostId, Timestamp},
     queue::{Queue, QueueError, QueueName, ReceivedMessage},
+    service::{ServiceError, posts::PostService},
     store::{Store, StoreError},
 };
 
@@ -58,6 +59,11 @@ pub enum Question {
         /// Whether to mend them.
         fix: bool,
     },
+    /// A deleted post back to where it was.
+    RestorePost {
+        /// The post's id.
+        post: String,
+    },
 }
 
 impl Question {
@@ -65,7 +71,7 @@ impl Question {
     pub fn queues(&self) -> Vec<QueueName> {
         match self {
             Self::Queues => QueueName::ALL.to_vec(),
-            Self::Recount { .. } => Vec::new(),
+            Self::Recount { .. } | Self::RestorePost { .. } => Vec::new(),
             Self::Look { queue, .. } => {
                 QueueName::parse(queue).map(dead_letters::dead_letter_queue).into_iter().collect()
             }
@@ -89,6 +95,8 @@ pub enum Answer {
     Redriven(Redriven),
     /// To [`Question::Recount`].
     Recounted(Recounted),
+    /// To [`Question::RestorePost`].
+    Restored(Restored),
     /// It was not done.
     Refused(Refusal),
 }
@@ -134,6 +142,13 @@ pub struct Redriven {
     pub messages: usize,
 }
 
+/// What was restored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restored {
+    /// The post's id.
+    pub post: String,
+}
+
 /// Why it was not done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
@@ -149,18 +164,18 @@ pub struct Refusal {
 pub enum Reason {
     /// The question is wrong.
     BadRequest,
-    /// A message is not there.
+    /// What is named is not there.
     NotFound,
     /// The queue or the store failed.
     Failed,
 }
 
-/// Answers questions about the queues and the counts.
+/// Answers questions about the queues, the counts and the posts.
 #[derive(Debug, Clone)]
 pub struct Operator {
     /// The queues.
     pub queue: Arc<dyn Queue>,
-    /// What says when a redrive is durable.
+    /// Where posts are, and what says when something is durable.
     pub store: Arc<dyn Store>,
     /// How long to wait for dead letters that are perhaps there: nothing where a queue knows at once, a second on SQS,
     /// where a receive that does not wait asks but some of the servers.
@@ -170,13 +185,14 @@ pub struct Operator {
 }
 
 impl Operator {
-    /// Answers one question. A redrive is answered when it is durable.
+    /// Answers one question. What changes something is answered when it is durable.
     pub async fn answer(&self, question: Question, now: Timestamp) -> Answer {
         let answered = match question {
             Question::Queues => self.queues().await,
             Question::Look { queue: name, ids, limit } => self.look(&name, ids, limit).await,
             Question::Redrive { queue: name, ids } => self.redrive(&name, ids, now).await,
             Question::Recount { fix } => self.recount(fix, now).await,
+            Question::RestorePost { post } => self.restore_post(&post, now).await,
         };
         answered.unwrap_or_else(Answer::Refused)
     }
@@ -215,6 +231,21 @@ impl Operator {
             return Err(Refusal { reason: Reason::BadRequest, message });
         };
         Ok(Answer::Recounted(recount.run(fix, now).await?))
+    }
+
+    async fn restore_post(&self, post: &str, now: Timestamp) -> Result<Answer, Refusal> {
+        let nothing = |_| Refusal { reason: Reason::BadRequest, message: format!("{post} is no post's id") };
+        let id: PostId = post.parse().map_err(nothing)?;
+        match PostService::new(Arc::clone(&self.store)).restore(id, now).await {
+            Ok(()) => {}
+            Err(ServiceError::NotFound) => {
+                let message = format!("there is no deleted post {post} that can be restored");
+                return Err(Refusal { reason: Reason::NotFound, message });
+            }
+            Err(error) => return Err(Refusal { reason: Reason::Failed, message: chain(&error) }),
+        }
+        self.store.durable().await?;
+        Ok(Answer::Restored(Restored { post: id.to_string() }))
     }
 
     fn dead_letters(&self, name: &str) -> Result<DeadLetters<'_>, Refusal> {

@@ -4,7 +4,7 @@
 pub mod streamed;
 
 use crate::{
-    domain::{Act, ActKind, CommentId, Handle, NotificationId, PostId, Timestamp, UserId},
+    domain::{Act, ActKind, CommentId, Erasable, Handle, InvalidId, NotificationId, PostId, Timestamp, UserId},
     limits,
     store::Key,
 };
@@ -206,6 +206,23 @@ pub fn user_erasure(user: UserId, due: Timestamp) -> Key {
     key(erasures_partition(shard), format!("{}#USER#{user}", erasure_due(due)))
 }
 
+/// When an erasure is due and of what, read back from its sort key.
+///
+/// # Errors
+/// When no erasure has this sort key.
+pub fn erasure_from_sort(sort: &str) -> Result<(Timestamp, Erasable), InvalidId> {
+    let mut parts = sort.splitn(3, '#');
+    let (Some(due), Some(kind), Some(id)) = (parts.next(), parts.next(), parts.next()) else {
+        return Err(InvalidId);
+    };
+    let due = Timestamp::from_millis(due.parse().map_err(|_| InvalidId)?);
+    match kind {
+        "POST" => Ok((due, Erasable::Post(id.parse()?))),
+        "USER" => Ok((due, Erasable::User(id.parse()?))),
+        _ => Err(InvalidId),
+    }
+}
+
 /// How much of a rate limit a subject has used, in one window.
 pub fn rate(limit: &str, subject: &str, window: u64) -> Key {
     key(format!("RATE#{limit}#{subject}"), format!("{window:012}"))
@@ -278,6 +295,18 @@ mod tests {
             prop_assert_eq!(follower_edge(user, other).sort.parse(), Ok(other));
             prop_assert_eq!(story_entry(user, post).sort.parse(), Ok(post));
             prop_assert_eq!(outbox_entry(post).sort.parse(), Ok(post));
+        }
+
+        #[test]
+        fn an_erasure_reads_back_and_sorts_by_when_it_is_due(id: u128, due in 0..99_999_999_999_999_u64, later in 1..1_000_u64) {
+            let (post, user) = (PostId::from_uuid(Uuid::from_u128(id)), UserId::from_uuid(Uuid::from_u128(id)));
+            let due = Timestamp::from_millis(due.saturating_sub(later));
+            let of_post = post_erasure(post, due).sort;
+            let of_user = user_erasure(user, due).sort;
+            prop_assert_eq!(erasure_from_sort(&of_post), Ok((due, Erasable::Post(post))));
+            prop_assert_eq!(erasure_from_sort(&of_user), Ok((due, Erasable::User(user))));
+            let then = erasure_due(due.plus(std::time::Duration::from_millis(later)));
+            prop_assert!(of_post < then && of_user < then && erasure_due(due) <= of_post);
         }
 
         #[test]

@@ -3,7 +3,7 @@
 //! `client -> [status-api] -> Auth, Social, Feed`
 //!
 //! - [`auth`]: registering, logging in, refreshing, logging out.
-//! - [`users`]: profiles. [`follows`]: the graph.
+//! - [`users`]: profiles; [`password`]. [`follows`]: the graph.
 //! - [`posts`]: one post, stories. [`feed`]: the caller's feed.
 //! - [`notifications`]: what others did that concerns the caller.
 //! - [`likes`], [`comments`]: what people make of a post.
@@ -22,6 +22,7 @@ pub mod follows;
 pub mod health;
 pub mod likes;
 pub mod notifications;
+pub mod password;
 pub mod posts;
 pub mod state;
 pub mod users;
@@ -64,10 +65,11 @@ fn routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::default()
         .merge(auth::routes())
         .routes(routes!(users::profile, users::edit_profile))
+        .routes(routes!(password::change_password))
         .routes(routes!(follows::follow, follows::unfollow))
         .routes(routes!(follows::followers))
         .routes(routes!(follows::following))
-        .routes(routes!(posts::post))
+        .routes(routes!(posts::post, posts::delete_post))
         .routes(routes!(posts::story))
         .routes(routes!(feed::feed))
         .routes(routes!(notifications::notifications))

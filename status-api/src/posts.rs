@@ -1,10 +1,13 @@
-//! `GET /v1/posts/{id}` and `GET /v1/users/{user}/posts`
+//! `GET` and `DELETE /v1/posts/{id}`, `GET /v1/users/{user}/posts`
 
 use axum::{Json, extract::State};
+use http::StatusCode;
 use shared::http::{
     Caller, PageQuery, PathPost, PathUser, Problem,
     cursor::Story,
-    openapi::{CommonProblems, PageParams, PageProblems, PathProblems, TokenProblems, UserParam},
+    openapi::{
+        CommonProblems, OwnerProblems, PageParams, PageProblems, PathProblems, PostParam, TokenProblems, UserParam,
+    },
     shapes::{PageShape, PostShape},
 };
 
@@ -16,7 +19,7 @@ use crate::state::ApiState;
     path = "/v1/posts/{id}",
     tag = "posts",
     security(("bearer" = [])),
-    params(("id" = String, Path, description = "The post's id")),
+    params(PostParam),
     responses(
         (status = 200, description = "The post", body = PostShape),
         TokenProblems, PathProblems, CommonProblems,
@@ -29,6 +32,29 @@ pub async fn post(
 ) -> Result<Json<PostShape>, Problem> {
     let post = api.posts.get(caller, post.get()?).await?;
     Ok(Json(post.into()))
+}
+
+/// Delete a post
+///
+/// For its author. Gone for everybody, and erased after 30 days; until then, again is the same.
+#[utoipa::path(
+    delete,
+    path = "/v1/posts/{id}",
+    tag = "posts",
+    security(("bearer" = [])),
+    params(PostParam),
+    responses(
+        (status = 204, description = "The post is deleted"),
+        TokenProblems, OwnerProblems, PathProblems, CommonProblems,
+    ),
+)]
+pub async fn delete_post(
+    Caller(caller): Caller,
+    State(api): State<ApiState>,
+    post: PathPost,
+) -> Result<StatusCode, Problem> {
+    api.posts.delete(caller, post.get()?, api.clock.now()).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Read a user's story

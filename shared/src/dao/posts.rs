@@ -5,10 +5,10 @@ use std::{collections::HashMap, sync::Arc};
 use super::page_from;
 use crate::{
     domain::{Page, Post, PostId, PostText, Timestamp, UserId},
-    keys,
+    keys, limits,
     store::{
-        Consistency, Item, Key, MalformedItem, Order, Projection, Query, SortRange, Store, StoreError, Table, Write,
-        batch_get_all, with_retries,
+        Changes, Condition, Consistency, Item, Key, MalformedItem, Order, Projection, Query, SortRange, Store,
+        StoreError, Table, Test, Write, batch_get_all, with_retries,
     },
 };
 
@@ -31,6 +31,11 @@ impl StoredPost {
     /// The post, unless it is deleted.
     pub fn live(&self) -> Option<&Post> {
         self.deleted_at.is_none().then_some(&self.post)
+    }
+
+    /// From when on it is erased; `None` for a post that is not deleted.
+    pub fn erased_from(&self) -> Option<Timestamp> {
+        self.deleted_at.map(|deleted_at| deleted_at.plus(limits::DELETED_TTL))
     }
 }
 
@@ -88,6 +93,31 @@ impl Posts {
             .with(attr::TEXT, post.text.as_str());
         let story_entry = Item::new(keys::story_entry(post.author_id, post.post_id));
         [(Table::Social, Write::put(item)), (Table::Social, Write::put(story_entry))]
+    }
+
+    /// The write that marks a post deleted. Refused unless it is stored, live and its author's.
+    pub fn deletion(post: &Post, now: Timestamp) -> (Table, Write) {
+        let deleted_at = now.as_millis().cast_signed().into();
+        let write = Write::Update {
+            key: keys::post(post.post_id),
+            changes: Changes { set: [(attr::DELETED_AT.into(), deleted_at)].into(), ..Changes::default() },
+            condition: Condition::Where(vec![
+                Test::Equals(attr::AUTHOR_ID, post.author_id.to_string().into()),
+                Test::Missing(attr::DELETED_AT),
+            ]),
+        };
+        (Table::Social, write)
+    }
+
+    /// The write that takes that mark off. Refused unless the post is stored and was deleted at that time.
+    pub fn restoration(post: PostId, deleted_at: Timestamp) -> (Table, Write) {
+        let was = Test::Equals(attr::DELETED_AT, deleted_at.as_millis().cast_signed().into());
+        let write = Write::Update {
+            key: keys::post(post),
+            changes: Changes { remove: vec![attr::DELETED_AT], ..Changes::default() },
+            condition: Condition::Where(vec![was]),
+        };
+        (Table::Social, write)
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use super::credentials::FIRST_EPOCH;
 use crate::{
     domain::{Timestamp, UserId},
     keys, limits,
@@ -18,6 +19,7 @@ mod attr {
     pub const USER_ID: &str = "user_id";
     pub const FAMILY: &str = "family";
     pub const SPENT_AT: &str = "spent_at";
+    pub const EPOCH: &str = "epoch";
 }
 
 /// Names a session: whose, and which.
@@ -57,22 +59,27 @@ impl Sessions {
         Ok(item.as_ref().map(token_from).transpose()?)
     }
 
-    /// Whether the session lives.
-    pub async fn is_live(&self, session: &SessionId, now: Timestamp) -> Result<bool, StoreError> {
-        Ok(self.unexpired(&keys::session(session.user, &session.family), now).await?.is_some())
+    /// In which epoch of its user's credentials the session was begun; `None` when it is over.
+    pub async fn epoch(&self, session: &SessionId, now: Timestamp) -> Result<Option<i64>, StoreError> {
+        let item = self.unexpired(&keys::session(session.user, &session.family), now).await?;
+        let epoch = item.map(|item| item.number_if_any(attr::EPOCH)).transpose()?;
+        Ok(epoch.map(|epoch| epoch.unwrap_or(FIRST_EPOCH)))
     }
 
-    /// Begins a session. Ids and digests are random, so doing it twice is doing it once.
-    pub async fn begin(&self, session: &SessionId, digest: &str, now: Timestamp) -> Result<(), StoreError> {
-        let writes = Self::beginning(session, digest, now);
+    /// Begins a session in an epoch of its user's credentials. Ids and digests are random, so doing it twice is doing it
+    /// once.
+    pub async fn begin(&self, session: &SessionId, epoch: i64, digest: &str, now: Timestamp) -> Result<(), StoreError> {
+        let writes = Self::beginning(session, epoch, digest, now);
         // Without conditions nothing is refused.
         let _applied = with_retries(|| self.store.transact(writes.to_vec())).await?;
         Ok(())
     }
 
     /// The writes that begin a session: the family and its first token.
-    pub fn beginning(session: &SessionId, digest: &str, now: Timestamp) -> [(Table, Write); 2] {
-        let family = Item::new(keys::session(session.user, &session.family)).with(EXPIRES_AT, expiry(now));
+    pub fn beginning(session: &SessionId, epoch: i64, digest: &str, now: Timestamp) -> [(Table, Write); 2] {
+        let family = Item::new(keys::session(session.user, &session.family))
+            .with(attr::EPOCH, epoch)
+            .with(EXPIRES_AT, expiry(now));
         [(Table::Auth, Write::put(family)), (Table::Auth, Write::put(token_item(session, digest, now)))]
     }
 

@@ -5,10 +5,12 @@
 //! - [`text`]: handles, e-mail addresses, names, posts and passwords; a value of these types has been checked.
 //! - [`user`], [`post`], [`comment`], [`notification`], [`counts`]: what is read and shown. [`inbox`]: notifications as
 //!   they are kept, and how many are unread.
+//! - [`erasure`]: what is erased for good.
 //! - [`page`]: page sizes and pages.
 
 pub mod comment;
 pub mod counts;
+pub mod erasure;
 pub mod ids;
 pub mod inbox;
 pub mod notification;
@@ -20,6 +22,7 @@ pub mod user;
 
 pub use comment::{Comment, CommentView};
 pub use counts::{PostCounts, UserCounts};
+pub use erasure::Erasable;
 pub use ids::{CommentId, IdGenerator, InvalidId, NotificationId, PostId, UserId};
 pub use inbox::{Inbox, InboxEntry};
 pub use notification::{Act, ActKind, Notification, NotificationView};

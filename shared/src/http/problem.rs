@@ -68,6 +68,8 @@ pub enum Problem {
     Unauthenticated(&'static str),
     /// The thing is not the caller's.
     Forbidden,
+    /// The password is not the account's.
+    WrongPassword,
     /// The thing is absent or not for the caller to see.
     NotFound,
     /// There is no such route.
@@ -123,6 +125,9 @@ impl Problem {
             Self::Unparseable(detail) => (S::BAD_REQUEST, "unparseable", "The request cannot be read", detail),
             Self::Unauthenticated(detail) => (S::UNAUTHORIZED, "unauthenticated", "Not authenticated", detail),
             Self::Forbidden => (S::FORBIDDEN, "forbidden", "Not allowed", "This is not yours."),
+            Self::WrongPassword => {
+                (S::FORBIDDEN, "wrong-password", "Wrong password", "This is not the account's password.")
+            }
             Self::NotFound => (S::NOT_FOUND, "not-found", "Not found", "There is no such thing."),
             Self::NoSuchRoute => (S::NOT_FOUND, "no-such-route", "No such route", "GET /openapi.json lists all."),
             Self::MethodNotAllowed => {
@@ -155,6 +160,7 @@ impl From<ServiceError> for Problem {
             ServiceError::Invalid { field, message } => Self::invalid(field, message),
             ServiceError::NotFound => Self::NotFound,
             ServiceError::Forbidden => Self::Forbidden,
+            ServiceError::WrongPassword => Self::WrongPassword,
             ServiceError::Taken { fields } => {
                 Self::Taken(fields.into_iter().map(|field| FieldError::new(field, "is already taken")).collect())
             }
@@ -231,6 +237,7 @@ mod tests {
             Problem::Unparseable("The body is not well-formed JSON."),
             Problem::Unauthenticated("The credentials are not valid."),
             Problem::Forbidden,
+            Problem::WrongPassword,
             Problem::NotFound,
             Problem::NoSuchRoute,
             Problem::MethodNotAllowed,

@@ -1,4 +1,8 @@
 //! Accounts: registering, logging in, carrying a session on, looking at profiles.
+//!
+//! - `by_password`: what a user does by showing the password once more.
+
+mod by_password;
 
 use std::sync::Arc;
 
@@ -10,7 +14,7 @@ use super::{
     tokens::AccessTokens,
 };
 use crate::{
-    dao::{Counts, Credentials, PasswordHash, StoredCredentials, Users},
+    dao::{Counts, Credentials, PasswordHash, StoredCredentials, Users, credentials::FIRST_EPOCH},
     domain::{
         Bio, DisplayName, Email, Handle, Password, Profile, ProfileView, Timestamp, User, UserCounts, UserId, UserRef,
         user::Relation,
@@ -129,7 +133,7 @@ impl AccountService {
         let (true, Some(credentials)) = (right, credentials) else { return Err(ServiceError::Unauthenticated) };
         let profile = self.users.get(user).await?.ok_or(ServiceError::Unauthenticated)?;
         let counts = self.counts.of_user(user).await?;
-        let refresh_token = self.sessions.begin(user, now).await?;
+        let refresh_token = self.sessions.begin(user, credentials.epoch, now).await?;
         Ok(self.logged_in(profile, counts, credentials.email, refresh_token, now))
     }
 
@@ -180,15 +184,18 @@ impl AccountService {
         user: &UserRef,
         edit: &ProfileEdit,
     ) -> Result<ProfileView, ServiceError> {
-        if self.resolve(caller, user).await? != caller {
-            return Err(ServiceError::Forbidden);
-        }
+        self.require_own(caller, user).await?;
         let ProfileEdit { display_name, bio } = edit;
         let is_nothing = display_name.is_none() && bio.is_none();
         if !is_nothing && !self.users.update(caller, display_name.as_ref(), bio.as_ref()).await?.is_applied() {
             return Err(ServiceError::Unauthenticated);
         }
         self.profile(caller, &UserRef::Me).await
+    }
+
+    /// Fails unless `user` names `caller`: of another user it is forbidden, of one who is not there not found.
+    async fn require_own(&self, caller: UserId, user: &UserRef) -> Result<(), ServiceError> {
+        if self.resolve(caller, user).await? == caller { Ok(()) } else { Err(ServiceError::Forbidden) }
     }
 
     async fn relation(&self, viewer: UserId, user: UserId) -> Result<Relation, ServiceError> {
@@ -214,7 +221,7 @@ impl AccountService {
         now: Timestamp,
     ) -> Result<RefreshToken, ServiceError> {
         let user = profile.user.user_id;
-        let credentials = StoredCredentials { email: email.clone(), password_hash };
+        let credentials = StoredCredentials { email: email.clone(), password_hash, epoch: FIRST_EPOCH };
         let (refresh_token, session) = SessionService::beginning(user, now);
         let writes: Vec<(Table, Write)> = Users::creation(profile)
             .into_iter()
@@ -269,6 +276,7 @@ mod tests {
         let credentials = StoredCredentials {
             email: Email::parse("alice@example.org").unwrap(),
             password_hash: PasswordHash(String::new()),
+            epoch: FIRST_EPOCH,
         };
         let writes: Vec<_> = Users::creation(&profile)
             .into_iter()

@@ -24,6 +24,9 @@ pub enum ServiceError {
     /// The thing is not the caller's.
     #[error("not the caller's")]
     Forbidden,
+    /// The password is not the account's, where the caller is known and must show it once more.
+    #[error("the password is not the account's")]
+    WrongPassword,
     /// Unique values that someone else holds.
     #[error("already taken: {fields:?}")]
     Taken {

@@ -1,4 +1,4 @@
-//! Publishing, one post, a story.
+//! Publishing, one post and its end, a story.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -11,12 +11,12 @@ use super::{
     views::PostViews,
 };
 use crate::{
-    dao::{Counts, Feeds, IdempotencyRecord, IdempotencyRecords, Likes, Outbox, Posts, Users},
+    dao::{Counts, Erasures, Feeds, IdempotencyRecord, IdempotencyRecords, Likes, Outbox, Posts, StoredPost, Users},
     domain::{IdGenerator, Page, PageLimit, Post, PostCounts, PostId, PostText, PostView, Profile, Timestamp, UserId},
     limits,
     messages::{FanOutMessage, FanOutTag, V1},
     queue::{OutgoingMessage, Queue, QueueError, QueueName},
-    store::{Outcome, Store, Table, Write, with_retries},
+    store::{Outcome, Store, StoreError, Table, Write, with_retries},
     telemetry::chain,
 };
 
@@ -164,9 +164,14 @@ fn fresh(post: Post, author: Profile) -> PostView {
     PostView { post, author: author.user, counts: PostCounts::default(), liked_by_me: false }
 }
 
-/// Reads posts and stories, behind status-api.
+/// Reads, deletes and restores posts, and reads stories, behind status-api.
+///
+/// A deleted post is marked and stays where it is, with its likes, its comments and its places in feeds and stories:
+/// whoever reads leaves it out, and to restore it is to take the mark off. So a fan-out that is under way goes on, and
+/// what it still delivers is not shown. What is not restored in [`limits::DELETED_TTL`] is erased.
 #[derive(Debug, Clone)]
 pub struct PostService {
+    store: Arc<dyn Store>,
     posts: Posts,
     views: PostViews,
     users: Users,
@@ -175,13 +180,18 @@ pub struct PostService {
 impl PostService {
     /// Posts in `store`.
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { posts: Posts::new(store.clone()), views: PostViews::new(store.clone()), users: Users::new(store) }
+        Self {
+            posts: Posts::new(store.clone()),
+            views: PostViews::new(store.clone()),
+            users: Users::new(store.clone()),
+            store,
+        }
     }
 
     /// A post that is shown, for who wants to do something to it; else it is not found. Read consistently: its author
     /// sees at once that they deleted it.
     pub async fn live(&self, post: PostId) -> Result<Post, ServiceError> {
-        let stored = self.posts.get_all_strongly(&[post]).await?.remove(&post).ok_or(ServiceError::NotFound)?;
+        let stored = self.stored(post).await?.ok_or(ServiceError::NotFound)?;
         let live = stored.live().ok_or(ServiceError::NotFound)?;
         self.users.get(live.author_id).await?.ok_or(ServiceError::NotFound)?;
         Ok(live.clone())
@@ -192,6 +202,56 @@ impl PostService {
         let found = self.views.find(reader, &[post]).await?;
         let authors = self.users.get_all_for(reader, &found.authors()).await?;
         found.view(post, &authors).ok_or(ServiceError::NotFound)
+    }
+
+    /// Deletes a post of `caller`'s. Again is the same for [`limits::DELETED_TTL`]; then, as a post that never was, it
+    /// is not found. The post of another is forbidden, and not found when it is not shown.
+    pub async fn delete(&self, caller: UserId, post: PostId, now: Timestamp) -> Result<(), ServiceError> {
+        let stored = self.stored(post).await?.ok_or(ServiceError::NotFound)?;
+        if stored.post.author_id != caller {
+            self.live(post).await?;
+            return Err(ServiceError::Forbidden);
+        }
+        if let Some(erased_from) = stored.erased_from() {
+            return if now < erased_from { Ok(()) } else { Err(ServiceError::NotFound) };
+        }
+        let erasure = Erasures::schedule_post(post, now.plus(limits::DELETED_TTL));
+        let writes = vec![Posts::deletion(&stored.post, now), erasure];
+        if with_retries(|| self.store.transact(writes.clone())).await?.is_applied() {
+            return Ok(());
+        }
+        match self.stored(post).await? {
+            // By another call, or by a try of ours whose answer was lost.
+            Some(stored) if stored.deleted_at.is_some() => Ok(()),
+            Some(_) => Err(StoreError::Conflict.into()),
+            None => Err(ServiceError::NotFound),
+        }
+    }
+
+    /// Makes a deleted post what it was. Not found when there is nothing to restore: no such post, one that is not
+    /// deleted or was longer than [`limits::DELETED_TTL`] ago, or one whose author's account is gone.
+    pub async fn restore(&self, post: PostId, now: Timestamp) -> Result<(), ServiceError> {
+        let stored = self.stored(post).await?.ok_or(ServiceError::NotFound)?;
+        let (deleted_at, erased_from) = stored.deleted_at.zip(stored.erased_from()).ok_or(ServiceError::NotFound)?;
+        if erased_from <= now || self.users.get_own(stored.post.author_id).await?.is_none() {
+            return Err(ServiceError::NotFound);
+        }
+        let writes = vec![Posts::restoration(post, deleted_at), Erasures::cancel_post(post, erased_from)];
+        if with_retries(|| self.store.transact(writes.clone())).await?.is_applied() {
+            return Ok(());
+        }
+        match self.stored(post).await? {
+            // By another call, or by a try of ours whose answer was lost.
+            Some(now) if now.deleted_at.is_none() => Ok(()),
+            // Restored and deleted once more meanwhile.
+            Some(now) if now.deleted_at != stored.deleted_at => Err(StoreError::Conflict.into()),
+            // Its erasure has begun, or is done.
+            _ => Err(ServiceError::NotFound),
+        }
+    }
+
+    async fn stored(&self, post: PostId) -> Result<Option<StoredPost>, StoreError> {
+        Ok(self.posts.get_all_strongly(&[post]).await?.remove(&post))
     }
 
     /// An author's posts as `reader` sees them, newest first.

@@ -9,6 +9,12 @@
 //!   more, which changes nothing.
 //! - *ending* is an unconditional delete.
 //!
+//! A new password ends every session at once, and so does the end of the account, by one write to the credentials: a
+//! session carries the epoch of the credentials that it was begun with, and refreshing compares it with theirs. Nothing
+//! need be locked for that. A refresh that is under way while the password changes answers a token of a session that is
+//! over. A login that is under way with the old password begins a session of the old epoch, as the epoch was read
+//! together with the hash that the password was held against.
+//!
 //! When every try fails, the caller is told so (503) and comes back with the same token, within the grace period or
 //! after it. A token whose rotation was applied but never answered is refused after the grace period: the contract
 //! says so, because from here it cannot be told from a stolen one.
@@ -20,10 +26,10 @@ use sha2::{Digest, Sha256};
 
 use super::ServiceError;
 use crate::{
-    dao::{SessionId, Sessions, StoredToken},
+    dao::{Credentials, SessionId, Sessions, StoredToken, credentials::FIRST_EPOCH},
     domain::{Timestamp, UserId},
     limits,
-    store::{Store, Table, Write},
+    store::{Store, StoreError, Table, Write},
 };
 
 /// Random bytes of a refresh token.
@@ -66,33 +72,34 @@ impl fmt::Debug for RefreshToken {
 pub struct SessionService {
     store: Arc<dyn Store>,
     sessions: Sessions,
+    credentials: Credentials,
 }
 
 impl SessionService {
     /// Sessions in `store`.
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { sessions: Sessions::new(Arc::clone(&store)), store }
+        Self { sessions: Sessions::new(Arc::clone(&store)), credentials: Credentials::new(Arc::clone(&store)), store }
     }
 
-    /// Begins a session of `user`.
-    pub async fn begin(&self, user: UserId, now: Timestamp) -> Result<RefreshToken, ServiceError> {
+    /// Begins a session of `user`, who has shown credentials of this epoch.
+    pub async fn begin(&self, user: UserId, epoch: i64, now: Timestamp) -> Result<RefreshToken, ServiceError> {
         let token = RefreshToken::random();
-        self.sessions.begin(&new_session(user), &token.digest(), now).await?;
+        self.sessions.begin(&new_session(user), epoch, &token.digest(), now).await?;
         Ok(token)
     }
 
-    /// A session's first token and the writes that begin it, for a transaction of the caller's.
+    /// The first token of a new account's session and the writes that begin it, for a transaction of the caller's.
     pub fn beginning(user: UserId, now: Timestamp) -> (RefreshToken, [(Table, Write); 2]) {
         let token = RefreshToken::random();
-        let writes = Sessions::beginning(&new_session(user), &token.digest(), now);
+        let writes = Sessions::beginning(&new_session(user), FIRST_EPOCH, &token.digest(), now);
         (token, writes)
     }
 
     /// Takes a token for the next one. [`ServiceError::Unauthenticated`] when it is unknown, expired or of a session
-    /// that is over, and when it was spent longer than [`limits::REFRESH_GRACE`] ago, which ends the session.
+    /// that is over (also because the password is another now), and when it was spent longer than [`limits::REFRESH_GRACE`] ago, which ends the session.
     pub async fn refresh(&self, text: &str, now: Timestamp) -> Result<(UserId, RefreshToken), ServiceError> {
         let (token, stored) = self.find(text, now).await?.ok_or(ServiceError::Unauthenticated)?;
-        if !self.sessions.is_live(&stored.session, now).await? {
+        if !self.is_live(&stored.session, now).await? {
             return Err(ServiceError::Unauthenticated);
         }
         let fresh = RefreshToken::random();
@@ -112,6 +119,12 @@ impl SessionService {
             self.sessions.end(&stored.session).await?;
         }
         Ok(())
+    }
+
+    async fn is_live(&self, session: &SessionId, now: Timestamp) -> Result<bool, StoreError> {
+        let (epoch, credentials) =
+            futures::try_join!(self.sessions.epoch(session, now), self.credentials.get(session.user))?;
+        Ok(epoch.is_some() && epoch == credentials.map(|credentials| credentials.epoch))
     }
 
     async fn find(&self, text: &str, now: Timestamp) -> Result<Option<(RefreshToken, StoredToken)>, ServiceError> {

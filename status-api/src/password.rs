@@ -1,0 +1,63 @@
+//! `PUT /v1/users/{user}/password`
+
+use axum::extract::State;
+use http::StatusCode;
+use serde::Deserialize;
+use shared::{
+    domain::Password,
+    http::{
+        ApiJson, Caller, FieldErrors, PathUser, Problem,
+        openapi::{BodyProblems, CommonProblems, OwnerProblems, PathProblems, TokenProblems, UserParam},
+    },
+};
+use utoipa::ToSchema;
+
+use crate::state::ApiState;
+
+/// The password that is, and the one that is to be.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangePasswordRequest {
+    /// The password so far.
+    #[schema(min_length = 8, max_length = 128, example = "correct horse battery staple")]
+    current: String,
+    /// The password from now on.
+    #[schema(min_length = 8, max_length = 128, example = "wrong horse, dead battery")]
+    new: String,
+}
+
+impl ChangePasswordRequest {
+    fn validate(&self) -> Result<(Password, Password), Problem> {
+        let mut errors = FieldErrors::new();
+        let current = errors.take("current", Password::parse(&self.current));
+        let new = errors.take("new", Password::parse(&self.new));
+        errors.finish(current.zip(new))
+    }
+}
+
+/// Change the caller's password
+///
+/// `{user}` is `me`. Every refresh token of the account is revoked, the caller's own too: log in again. A 403 with type
+/// `/problems/wrong-password` says that `current` is not the password.
+#[utoipa::path(
+    put,
+    path = "/v1/users/{user}/password",
+    tag = "accounts",
+    security(("bearer" = [])),
+    params(UserParam),
+    request_body = ChangePasswordRequest,
+    responses(
+        (status = 204, description = "The password is changed"),
+        TokenProblems, BodyProblems, OwnerProblems, PathProblems, CommonProblems,
+    ),
+)]
+pub async fn change_password(
+    Caller(caller): Caller,
+    State(api): State<ApiState>,
+    user: PathUser,
+    ApiJson(request): ApiJson<ChangePasswordRequest>,
+) -> Result<StatusCode, Problem> {
+    let (current, new) = request.validate()?;
+    api.accounts.change_password(caller, &user.get()?, current, new).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
