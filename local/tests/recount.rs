@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use local::{
     Config,
     data_dir::open_database,
-    recount::{Difference, Recount, Recounted},
+    recount::{Difference, Recount},
 };
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng as _, rngs::StdRng};
@@ -16,76 +16,18 @@ use serde_json::Value;
 use shared::{
     changes::{Change, ChangeLog},
     dao::Notifications,
-    domain::{Clock, IdGenerator},
-    embedded::{EmbeddedChanges, EmbeddedStore, Engine, EngineOptions},
+    domain::Clock,
     keys,
-    service::changes::{Applied, ChangeService},
-    store::{Changes, Condition, Item, Key, Store, StoreError, Table, Write},
+    store::{Item, Store, StoreError, Table, Write},
 };
-use support::process::{Server, tweeter};
-use tempfile::TempDir;
+use support::{
+    home::Home,
+    process::{Server, tweeter},
+};
 use testkit::{
     faults::{FaultyStore, StoreFaults},
-    pipeline::START,
     town::{Deed, Town},
 };
-
-/// A database of its own, with the log that its changes are read from.
-struct Home {
-    engine: Engine,
-    store: EmbeddedStore,
-    log: Arc<EmbeddedChanges>,
-    _directory: TempDir,
-}
-
-impl Drop for Home {
-    fn drop(&mut self) {
-        self.engine.close();
-    }
-}
-
-impl Home {
-    fn open() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let options = EngineOptions { clock: Clock::manual(START), ..EngineOptions::at(directory.path()) };
-        let engine = Engine::open(options).unwrap();
-        let log = Arc::new(EmbeddedChanges::new(engine.clone()));
-        Self { store: EmbeddedStore::new(engine.clone()), engine, log, _directory: directory }
-    }
-
-    async fn town(&self) -> Town {
-        Town::of(5, Arc::new(self.store.clone()), START).await
-    }
-
-    /// Applies up to `max` changes of the log on `store`, and passes those that are done.
-    async fn apply(&self, store: Arc<dyn Store>, max: usize, town: &Town) {
-        let changes = self.log.read(max, Duration::ZERO).await.unwrap();
-        let service = ChangeService::new(store, Arc::new(IdGenerator::new()));
-        let outcomes = service.apply(&changes, town.now).await;
-        let done = outcomes.iter().take_while(|outcome| matches!(outcome, Applied::Done)).count();
-        if let Some(last) = changes[..done].last() {
-            self.log.pass(last).await.unwrap();
-        }
-    }
-
-    async fn apply_all(&self, town: &Town) {
-        while !self.log.is_empty().await.unwrap() {
-            self.apply(Arc::new(self.store.clone()), 100, town).await;
-        }
-    }
-
-    async fn recount(&self, fix: bool, town: &Town) -> Recounted {
-        Recount::new(self.store.clone(), self.log.clone()).run(fix, town.now).await.unwrap()
-    }
-
-    /// Changes one attribute of an item, as no change of ours would.
-    async fn plant(&self, key: Key, name: &'static str, value: i64) {
-        let mut changes = Changes::default();
-        changes.set.insert(name.into(), value.into());
-        let write = Write::Update { key, changes, condition: Condition::Always };
-        assert!(self.store.write(Table::Social, write).await.unwrap().is_applied());
-    }
-}
 
 fn deed(rng: &mut StdRng) -> Deed {
     let mut number = || rng.random_range(0..1_000_usize);

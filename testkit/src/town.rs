@@ -5,6 +5,7 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap, hash_map::DefaultHasher},
     hash::{Hash as _, Hasher as _},
     sync::Arc,
+    time::Duration,
 };
 
 use rand::{RngExt as _, rngs::StdRng};
@@ -308,10 +309,17 @@ pub struct Stream {
     shards: Vec<Shard>,
 }
 
+/// For how long a record of a stream lives: nothing older is delivered once more.
+const RECORD_LIFE: Duration = Duration::from_hours(24);
+
 #[derive(Debug, Default)]
 struct Shard {
     changes: Vec<Change>,
     passed: usize,
+    /// How many there were at what time.
+    history: Vec<(Timestamp, usize)>,
+    /// Before this place none lives any more.
+    first_living: usize,
 }
 
 /// Some changes that are handed over together.
@@ -340,11 +348,22 @@ impl Stream {
         }
     }
 
+    /// It is later now. What was passed and has lived its time is not delivered again; what was not passed is, however
+    /// late.
+    pub fn time_passes(&mut self, now: Timestamp) {
+        for shard in &mut self.shards {
+            shard.history.push((now, shard.changes.len()));
+            let dead = shard.history.partition_point(|(made, _)| made.plus(RECORD_LIFE) <= now);
+            let dead = dead.checked_sub(1).map_or(0, |place| shard.history[place].1);
+            shard.first_living = dead.min(shard.passed);
+        }
+    }
+
     /// Some changes of some shard: as a rule the next ones, now and then ones that were passed long ago.
     pub fn batch(&self, rng: &mut StdRng) -> Batch {
         let shard = rng.random_range(0..self.shards.len());
-        let Shard { changes, passed } = &self.shards[shard];
-        let from = if rng.random_bool(0.25) { rng.random_range(0..=*passed) } else { *passed };
+        let Shard { changes, passed, first_living, .. } = &self.shards[shard];
+        let from = if rng.random_bool(0.25) { rng.random_range(*first_living..=*passed) } else { *passed };
         let to = (from + rng.random_range(1..=40)).min(changes.len());
         Batch { shard, from, changes: changes[from..to].to_vec() }
     }

@@ -155,6 +155,16 @@ impl ChangeRows {
         Ok(changes)
     }
 
+    /// Whether some change has waited at `now` for so long that what was noted of it as applied may expire soon.
+    ///
+    /// Half the time that the ledger keeps, so that a clock set back by less does no harm.
+    pub fn is_overdue(&self, shared: &Shared, now: Timestamp) -> Result<bool, Failure> {
+        if self.waiting() == 0 {
+            return Ok(false);
+        }
+        Ok(self.oldest(shared)?.is_some_and(|oldest| now >= oldest.plus(limits::LEDGER_TTL / 2)))
+    }
+
     fn oldest(&self, shared: &Shared) -> Result<Option<Timestamp>, Failure> {
         let passed = self.passed.load(Ordering::SeqCst);
         let Some(row) = shared.snapshot().range(&self.keyspace, after(passed)).next() else { return Ok(None) };

@@ -5,13 +5,13 @@
 //! out to the edge. So nothing falls between, however the clocks stand. Each step may be done twice, by two at once or
 //! long after: entries are the same rows again, and only one ends the backfill of a follow.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use tracing::{info, warn};
 
 use super::ServiceError;
 use crate::{
-    dao::{Backfills, Feeds, Follows, PendingBackfill, Posts, Window},
+    dao::{Backfills, Feeds, Follows, PendingBackfill, Posts, StoredPost, Window},
     domain::{PostId, Timestamp, UserId},
     limits,
     store::{Store, StoreError},
@@ -74,36 +74,28 @@ impl BackfillService {
     }
 
     /// Puts into the feed what the story holds from the marker on, which may have been fanned out before the edge was
-    /// there, and the newest [`limits::BACKFILLED_POSTS`] living posts below it. Returns the oldest when the story goes
-    /// on behind it.
+    /// there, and the newest [`limits::BACKFILLED_POSTS`] living posts below it, with the deleted ones among them, which
+    /// may be restored. Returns the oldest when the story goes on behind it.
     async fn deliver(
         &self,
         follower: UserId,
         followee: UserId,
         marker: PostId,
     ) -> Result<Option<PostId>, ServiceError> {
-        let (mut wanting, mut after) = (limits::BACKFILLED_POSTS, None);
+        let (mut wanting, mut after) = (Wanting::default(), None);
         loop {
-            let page = self.posts.page_of_author(followee, after, page_size(wanting)).await?;
+            let page = self.posts.page_of_author(followee, after, page_size(wanting.living)).await?;
             let (since, before) = page.items.split_at(page.items.partition_point(|post| *post >= marker));
-            let chosen = self.living(before, wanting).await?;
-            wanting -= chosen.len();
-            let oldest = chosen.last().copied();
+            let chosen = wanting.choose(before, &self.posts.get_all_strongly(before).await?);
             self.feeds.put_for_reader(follower, &[since, &chosen].concat()).await?;
+            if wanting.living == 0 && (page.next.is_some() || chosen.last() != before.last()) {
+                return Ok(chosen.last().copied());
+            }
             match page.next {
                 None => return Ok(None),
-                Some(_) if wanting == 0 => return Ok(oldest),
                 next => after = next,
             }
         }
-    }
-
-    /// The first `count` of these posts that are not deleted. Read consistently, or a post deleted a moment ago would
-    /// take the place of a living one.
-    async fn living(&self, posts: &[PostId], count: usize) -> Result<Vec<PostId>, StoreError> {
-        let stored = self.posts.get_all_strongly(posts).await?;
-        let is_living = |post: &PostId| stored.get(post).is_some_and(|stored| stored.live().is_some());
-        Ok(posts.iter().copied().filter(is_living).take(count).collect())
     }
 
     /// Finishes every backfill whose lease has ended by `now`. Returns how many were unfinished.
@@ -145,6 +137,39 @@ impl BackfillService {
         // Refused: followed again between the two looks.
         let _either_way = self.backfills.forget(follower, followee).await?;
         Ok(false)
+    }
+}
+
+/// How many posts are still to be brought in.
+#[derive(Debug)]
+struct Wanting {
+    living: usize,
+    /// Bounded too: someone may have deleted any number.
+    deleted: usize,
+}
+
+impl Default for Wanting {
+    fn default() -> Self {
+        Self { living: limits::BACKFILLED_POSTS, deleted: limits::BACKFILLED_POSTS }
+    }
+}
+
+impl Wanting {
+    /// The first of these posts, up to the last living one that is wanted, or all. `stored` is read consistently, or a
+    /// post deleted a moment ago would take the place of a living one.
+    fn choose(&mut self, posts: &[PostId], stored: &HashMap<PostId, StoredPost>) -> Vec<PostId> {
+        let mut chosen = Vec::new();
+        for (post, stored) in posts.iter().filter_map(|post| Some((*post, stored.get(post)?))) {
+            let wanting = if stored.live().is_some() { &mut self.living } else { &mut self.deleted };
+            if *wanting > 0 {
+                *wanting -= 1;
+                chosen.push(post);
+            }
+            if self.living == 0 {
+                break;
+            }
+        }
+        chosen
     }
 }
 

@@ -37,6 +37,13 @@ pub async fn delete(pipeline: &Pipeline, post: PostId) {
     assert!(pipeline.store.write(Table::Social, write).await.unwrap().is_applied());
 }
 
+/// Restores a deleted post.
+pub async fn restore(pipeline: &Pipeline, post: PostId) {
+    let changes = Changes { remove: vec!["deleted_at"], ..Changes::default() };
+    let write = Write::Update { key: keys::post(post), changes, condition: Condition::Present };
+    assert!(pipeline.store.write(Table::Social, write).await.unwrap().is_applied());
+}
+
 /// Removes a post for good, but for the entries in feeds.
 pub async fn erase(pipeline: &Pipeline, author: UserId, post: PostId) {
     let writes = [keys::post(post), keys::story_entry(author, post)].map(|key| (Table::Social, Write::delete(key)));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use shared::{
     domain::Clock,
-    embedded::{EmbeddedQueue, EmbeddedStore, Engine, EngineOptions, QueueSettingsOf},
+    embedded::{EmbeddedChanges, EmbeddedQueue, EmbeddedStore, Engine, EngineOptions, QueueSettingsOf},
     queue::{Queue, QueueSettings},
     store::{BatchGot, BatchWrite, Consistency, Item, Key, Outcome, Query, QueryPage, Store, StoreError, Table, Write},
 };
@@ -17,6 +17,8 @@ pub struct Embedded {
     pub store: Arc<dyn Store>,
     pub queue: Arc<dyn Queue>,
     pub clock: Clock,
+    pub changes: EmbeddedChanges,
+    pub expiring: EmbeddedStore,
     _directory: tempfile::TempDir,
 }
 
@@ -28,7 +30,15 @@ impl Embedded {
         let engine = Engine::open(options).expect("a fresh database opens");
         let queue = EmbeddedQueue::open(engine.clone(), QueueSettingsOf::all(QueueSettings::default()))
             .expect("a fresh queue opens");
-        Self { store: Arc::new(EmbeddedStore::new(engine)), queue: Arc::new(queue), clock, _directory: directory }
+        let (changes, expiring) = (EmbeddedChanges::new(engine.clone()), EmbeddedStore::new(engine));
+        Self {
+            store: Arc::new(expiring.clone()),
+            queue: Arc::new(queue),
+            clock,
+            changes,
+            expiring,
+            _directory: directory,
+        }
     }
 
     #[allow(dead_code, reason = "not every test file has a pipeline")]

@@ -54,7 +54,13 @@ fn expiry_of(attributes: &Attributes) -> Option<u64> {
 }
 
 /// Removes items whose expiry is at or before `now`: those of the first rows that are due.
+///
+/// Nothing while a change has waited for a day: the process was off, or nothing could be applied. The change may have
+/// been applied and not been passed before that, and only its ledger entry says so, which is over after two days.
 pub fn sweep_some(shared: &Shared, now: Timestamp) -> Result<Swept, Failure> {
+    if shared.changes.is_overdue(shared, now)? {
+        return Ok(Swept { removed: 0, is_last: true });
+    }
     let end = now.as_secs().saturating_add(1).to_be_bytes().to_vec();
     let due = shared.snapshot().range(&shared.expiry, (Bound::Unbounded, Bound::Excluded(end)));
     let rows: Vec<Row> = due.take(ROWS_PER_SWEEP).map(|row| Row::read(row.key()?)).collect::<Result<_, _>>()?;
