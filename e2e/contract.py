@@ -1,0 +1,180 @@
+"""Holds a running `tweeter` to its own description: schemathesis sends what the description allows and what it does not,
+and every answer must be one that it names.
+
+Left to cases written out here: a refresh that succeeds (a token works once), `GET /v1/events` (an answer without end) and
+`DELETE /v1/users/{user}` (it would end the account that asks).
+"""
+
+import argparse
+import collections
+import contextlib
+import http.client
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+from api import Api
+from terminal import Failed, end_group, run, say, step
+
+# The description's own examples, so that those succeed: see the examples of register and login.
+EXAMPLE = {"handle": "alice", "email": "alice@example.org", "password": "correct horse battery staple"}
+EXAMPLES_AN_OPERATION = 20
+# As long as it may take; a run on two cores takes half a minute.
+RUN_SECONDS = 200
+
+# What the description cannot say: a cursor is one of its list, a key belongs to one body, nobody follows themselves.
+CONFIGURATION = """
+[dictionaries.people]
+values = ["me", "@alice"]
+
+[[operations]]
+include-path-regex = "/users/"
+[operations.parameters]
+"path.user" = { dictionary = "people", probability = 0.5 }
+
+[[operations]]
+include-method = "GET"
+[operations.checks.positive_data_acceptance]
+expected-statuses = ["2xx", 400, 403, 404]
+
+[[operations]]
+include-name = ["POST /v1/posts", "PUT /v1/users/{user}/follow"]
+[operations.checks.positive_data_acceptance]
+expected-statuses = ["2xx", 404, 422]
+"""
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("tweeter", type=pathlib.Path, help="the program to hold to its description")
+    arguments.add_argument("--seed", type=int, default=1, help="another seed tries other requests")
+    arguments = arguments.parse_args()
+    try:
+        with tempfile.TemporaryDirectory() as directory, serving(arguments.tweeter, pathlib.Path(directory)) as api:
+            check(api, pathlib.Path(directory), arguments.seed)
+    except Failed as failure:
+        sys.exit(f"contract: {failure}")
+
+
+def check(api, directory, seed):
+    answered = collections.Counter()
+    api.call("POST", "/v1/auth/register", body=EXAMPLE, status=201)
+    caller = api.call("POST", "/v1/auth/register", body=named("caller"), status=201)
+    operations = described(api)
+    with step(f"{len(operations)} operations, whatever the description allows and what it does not"):
+        answered += fuzz(api, directory, caller["access_token"], seed)
+    with step("what is left to cases written out"):
+        # The connection from before has been idle for too long.
+        api = Api(api.url)
+        answered += refresh(api, caller)
+        answered += listen(api, caller["access_token"], operations)
+        answered += leave(api, operations)
+    say(", ".join(f"{operation} {answered[operation]}" for operation in sorted(operations)))
+    hollow = sorted(operation for operation in operations if not answered[operation])
+    if hollow:
+        raise Failed(f"never answered with a 2xx, so next to nothing is checked: {', '.join(hollow)}")
+    say(f"each was answered with a 2xx, the least {min(answered[operation] for operation in operations)} times")
+
+
+@contextlib.contextmanager
+def serving(program, directory):
+    """A service of its own, on a free port and without the settings of whoever runs this."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TWEETER_")}
+    environment["TWEETER_RATE_LIMITS"] = "off"
+    command = [program, "--listen", "127.0.0.1:0", "--metrics-listen", "off", "--ephemeral", "--log-format", "json"]
+    log = directory / "log"
+    with log.open("w") as sink:
+        process = subprocess.Popen(command, env=environment, stderr=sink, start_new_session=True)
+    try:
+        yield Api(f"http://{address(process, log)}")
+        if process.poll() is not None:
+            raise Failed(f"the service ended with {process.returncode}:\n{log.read_text()[-4000:]}")
+    finally:
+        end_group(process)
+
+
+def address(process, log):
+    """Where it listens, once it says so."""
+    with log.open() as lines:
+        while process.poll() is None:
+            with contextlib.suppress(ValueError, KeyError):
+                return json.loads(lines.readline())["fields"]["http.address"]
+    raise Failed(f"the service did not start:\n{log.read_text()}")
+
+
+def named(handle):
+    return {"handle": handle, "email": f"{handle}@example.org", "password": EXAMPLE["password"]}
+
+
+def described(api):
+    """Every operation, as `GET /v1/feed`."""
+    paths = api.call("GET", "/openapi.json", status=200)["paths"]
+    return {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods if method != "parameters"}
+
+
+def fuzz(api, directory, token, seed):
+    """How often each operation was answered with a 2xx."""
+    configuration, events = directory / "schemathesis.toml", directory / "events.ndjson"
+    configuration.write_text(CONFIGURATION)
+    command = [pathlib.Path(sys.executable).with_name("schemathesis"), "--config-file", configuration]
+    command += ["run", f"{api.url}/openapi.json", "--header", f"Authorization: Bearer {token}", "--checks", "all"]
+    command += ["--exclude-name", "GET /v1/events", "--exclude-name", "DELETE /v1/users/{user}"]
+    command += ["--phases", "examples,coverage,fuzzing,stateful", "--max-examples", EXAMPLES_AN_OPERATION]
+    command += ["--seed", seed, "--continue-on-failure", "--warnings", "off"]
+    command += ["--report", "ndjson", "--report-ndjson-path", events]
+    run(command, env=os.environ, timeout=RUN_SECONDS, cwd=directory)
+    answered = collections.Counter()
+    requests = 0
+    for line in events.read_text().splitlines():
+        recorder = json.loads(line).get("ScenarioFinished", {}).get("recorder", {})
+        for case, interaction in recorder.get("interactions", {}).items():
+            requests += 1
+            if case in recorder["cases"] and (interaction.get("response") or {}).get("status_code", 0) // 100 == 2:
+                asked = recorder["cases"][case]["value"]
+                answered[f"{asked['method']} {asked['path']}"] += 1
+    say(f"{requests} requests")
+    return answered
+
+
+def refresh(api, session):
+    body = {"refresh_token": session["refresh_token"]}
+    tokens = api.call("POST", "/v1/auth/refresh", body=body, status=200)
+    api.call("GET", "/v1/users/me", token=tokens["access_token"], status=200)
+    return {"POST /v1/auth/refresh": 1}
+
+
+def listen(api, token, operations):
+    if "GET /v1/events" not in operations:
+        return {}
+    connection = http.client.HTTPConnection(api.url.removeprefix("http://"), timeout=30)
+    with contextlib.closing(connection):
+        connection.request("GET", "/v1/events", headers={"authorization": f"Bearer {token}"})
+        answer = connection.getresponse()
+        kind, first = answer.headers.get_content_type(), answer.readline()
+    if (answer.status, kind, first) != (200, "text/event-stream", b"event: hello\n"):
+        raise Failed(f"GET /v1/events answered {answer.status}, {kind}, {first}")
+    api.call("GET", "/v1/events", status=401)
+    return {"GET /v1/events": 1}
+
+
+def leave(api, operations):
+    if "DELETE /v1/users/{user}" not in operations:
+        return {}
+    someone, body = named("leaver"), {"password": EXAMPLE["password"]}
+    token = api.call("POST", "/v1/auth/register", body=someone, status=201)["access_token"]
+    api.call("DELETE", "/v1/users/me", body=body, status=401)
+    api.call("DELETE", "/v1/users/@alice", token=token, body=body, status=403)
+    api.call("DELETE", "/v1/users/@nobody_at_all", token=token, body=body, status=404)
+    api.call("DELETE", "/v1/users/me", token=token, body={"password": "another password"}, status=403)
+    for invalid in ({}, {"password": "short"}, {"password": 1}, {**body, "more": 1}):
+        api.call("DELETE", "/v1/users/me", token=token, body=invalid, status=422)
+    api.call("DELETE", "/v1/users/me", token=token, body=body, status=202)
+    api.call("GET", "/v1/users/me", token=token, status=401)
+    return {"DELETE /v1/users/{user}": 1}
+
+
+if __name__ == "__main__":
+    main()
