@@ -81,8 +81,6 @@ async fn elsewhere_its_tokens_are_good_for_4_s_more_at_the_most() {
     for millis in [4_000, 8_000] {
         assert!(!asked(millis).await.unwrap(), "after {millis} ms");
     }
-    // Who asked before, and answers late, does not bring it back.
-    assert!(!asked(0).await.unwrap());
 }
 
 #[tokio::test]
@@ -134,7 +132,7 @@ async fn the_address_is_free_at_once_and_the_handle_after_90_days() {
     api.post("/v1/auth/register", None, &other).await.is(201);
     let mut later = again;
     later["email"] = json!("later@example.org");
-    api.clock.advance(limits::HANDLE_RESERVED - Duration::from_secs(1));
+    api.clock.advance(limits::HANDLE_RESERVED.saturating_sub(Duration::from_secs(1)));
     api.post("/v1/auth/register", None, &later).await.problem(409, "taken");
     api.clock.advance(Duration::from_secs(1));
     let new = api.post("/v1/auth/register", None, &later).await.is(201);
