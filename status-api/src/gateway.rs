@@ -5,7 +5,7 @@ use lambda_http::{RequestExt, request::RequestContext};
 use shared::http::PeerAddress;
 
 /// Notes who is at the other end of the gateway's connection: the gateway saw it itself, whatever headers say.
-pub async fn with_peer(mut request: Request) -> Request {
+pub fn with_peer(mut request: Request) -> Request {
     let address = match request.request_context_ref() {
         Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.as_deref(),
         _ => None,
@@ -14,4 +14,27 @@ pub async fn with_peer(mut request: Request) -> Request {
         request.extensions_mut().insert(PeerAddress(address));
     }
     request
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequestContext;
+
+    use super::*;
+
+    fn peer(source_ip: Option<&str>) -> Option<PeerAddress> {
+        let mut context = ApiGatewayV2httpRequestContext::default();
+        context.http.source_ip = source_ip.map(str::to_owned);
+        let request = Request::new(Body::empty()).with_request_context(RequestContext::ApiGatewayV2(context));
+        with_peer(request).extensions().get().copied()
+    }
+
+    #[test]
+    fn the_peer_is_whom_the_gateway_saw() {
+        assert_eq!(peer(Some("192.0.2.1")), Some(PeerAddress("192.0.2.1".parse().unwrap())));
+        assert_eq!(peer(Some("2001:db8::1")), Some(PeerAddress("2001:db8::1".parse().unwrap())));
+        assert_eq!(peer(Some("nobody")), None);
+        assert_eq!(peer(None), None);
+    }
 }

@@ -53,6 +53,6 @@ async fn serve() -> Result<(), Error> {
         store,
         clock,
     };
-    let router = router(api, None, &config.http).layer(map_request(gateway::with_peer));
+    let router = router(api, None, &config.http).layer(map_request(async |request| gateway::with_peer(request)));
     lambda_http::run(metrics.flushed_after(router)).await
 }
