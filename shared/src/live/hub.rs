@@ -122,7 +122,7 @@ impl Hub {
     /// Ends the streams whose tokens have expired.
     pub fn end_expired(&self) {
         let now = self.0.clock.now();
-        self.0.end_where(Ending::TokenExpired, |_, open| open.expires_at <= now);
+        self.0.end_where(Ending::TokenExpired, |open| open.expires_at <= now);
     }
 
     /// Ends every stream of a user who is no more.
@@ -135,7 +135,7 @@ impl Hub {
     /// Ends every stream; those opened from now on end at once.
     pub fn close(&self) {
         self.0.is_closed.store(true, Ordering::SeqCst);
-        self.0.end_where(Ending::Stopping, |_, _| true);
+        self.0.end_where(Ending::Stopping, |_| true);
     }
 }
 
@@ -146,10 +146,10 @@ impl Inner {
         &self.shards[usize::from(byte) % SHARDS]
     }
 
-    fn end_where(&self, ending: Ending, is_over: impl Fn(UserId, &Open) -> bool) {
+    fn end_where(&self, ending: Ending, is_over: impl Fn(&Open) -> bool) {
         for shard in &self.shards {
-            for (user, streams) in shard.read().iter() {
-                streams.iter().filter(|open| is_over(*user, open)).for_each(|open| open.mailbox.end(ending));
+            for open in shard.read().values().flatten().filter(|open| is_over(open)) {
+                open.mailbox.end(ending);
             }
         }
     }

@@ -149,7 +149,9 @@ mod tests {
     fn events_come_in_their_order() {
         let mailbox = Mailbox::new(CAPACITY);
         let events = [feed(1), notification(2), feed(3)];
-        events.into_iter().for_each(|event| mailbox.put(event));
+        for event in events {
+            mailbox.put(event);
+        }
         assert_eq!(all(&mailbox), events);
         assert_eq!(all(&mailbox), []);
     }

@@ -48,11 +48,15 @@ impl LiveService {
         }
         match self.shown_to(post_id, author_id, &connected).await {
             Ok(shown) => {
-                shown.into_iter().for_each(|reader| self.hub.tell(reader, LiveEvent::Feed { post_id, author_id }));
+                for reader in shown {
+                    self.hub.tell(reader, LiveEvent::Feed { post_id, author_id });
+                }
             }
             Err(error) => {
                 warn!(post.id = %post_id, %error, "Who may be told of the post is not known; they are told to read");
-                connected.into_iter().for_each(|reader| self.unsure(reader, Topic::Feed));
+                for reader in connected {
+                    self.unsure(reader, Topic::Feed);
+                }
             }
         }
     }
