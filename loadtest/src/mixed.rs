@@ -53,10 +53,8 @@ pub async fn run(options: &MixedOptions) -> Result<MixedReport, LoadtestError> {
     let run = Run { reactable: Arc::new(prepare(&service, &graph, options.social).await?), service, graph };
 
     let memory = PeakMemory::from_now();
-    let without = match options.compare {
-        true => Some(run.send(Load { social: false, ..load_of(options) }).await?),
-        false => None,
-    };
+    let without =
+        if options.compare { Some(run.send(Load { social: false, ..load_of(options) }).await?) } else { None };
     let answers = run.send(load_of(options)).await?;
     let counted = run.drained().await;
     let deliveries = deliveries(&answers, run.service.observer());
@@ -64,10 +62,8 @@ pub async fn run(options: &MixedOptions) -> Result<MixedReport, LoadtestError> {
 
     let published = published_by(&run.graph, without.iter().chain([&answers]));
     let verdict = check(&run.service, &run.graph, &published).await?;
-    let social = match options.social {
-        true => Some(run.social(&answers, without.as_ref(), counted, &published).await?),
-        false => None,
-    };
+    let social =
+        if options.social { Some(run.social(&answers, without.as_ref(), counted, &published).await?) } else { None };
     run.service.stop().await?;
     let load = load_of(options);
     Ok(MixedReport {

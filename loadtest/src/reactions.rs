@@ -72,8 +72,8 @@ impl Verdict {
 
     /// Compares a profile's counts.
     const fn of_profile(profile: &ProfileCounts, has: &Has) -> Self {
-        let posts_off = profile.posts_count < has.posts || has.posts + has.perhaps_posts < profile.posts_count;
-        let off = [profile.followers_count != has.followers, profile.following_count != has.following, posts_off];
+        let posts_off = profile.posts < has.posts || has.posts + has.perhaps_posts < profile.posts;
+        let off = [profile.followers != has.followers, profile.following != has.following, posts_off];
         let counts_off = off[0] as u64 + off[1] as u64 + off[2] as u64;
         Self { lost: 0, duplicates: 0, counts_checked: 3, counts_off }
     }
@@ -100,9 +100,12 @@ struct ShownPost {
 /// The counts of a profile, as it is shown.
 #[derive(Debug, Clone, Copy, Deserialize)]
 struct ProfileCounts {
-    followers_count: u64,
-    following_count: u64,
-    posts_count: u64,
+    #[serde(rename = "followers_count")]
+    followers: u64,
+    #[serde(rename = "following_count")]
+    following: u64,
+    #[serde(rename = "posts_count")]
+    posts: u64,
 }
 
 /// One of those who like a post.
@@ -242,8 +245,8 @@ mod tests {
     #[test]
     fn each_count_of_a_profile_is_compared_and_a_failed_post_may_be_counted() {
         let has = Has { followers: 1, following: 2, posts: 3, perhaps_posts: 1 };
-        let off = |followers_count, following_count, posts_count| {
-            Verdict::of_profile(&ProfileCounts { followers_count, following_count, posts_count }, &has).counts_off
+        let off = |followers, following, posts| {
+            Verdict::of_profile(&ProfileCounts { followers, following, posts }, &has).counts_off
         };
         assert_eq!([off(1, 2, 3), off(1, 2, 4), off(1, 2, 5), off(1, 2, 2), off(0, 0, 0)], [0, 0, 1, 1, 3]);
     }

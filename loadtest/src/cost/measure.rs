@@ -178,9 +178,10 @@ impl Metered {
     async fn count_a_post_of(&self, author: UserId) -> Result<(), LoadtestError> {
         let first = Counts::creation(Counted::User(author), vec![(attr::POSTS, 1)]);
         let outcome = self.handle.services().store.transact(first.into()).await;
-        match outcome.map_err(LoadtestError::Seed)?.is_applied() {
-            true => Ok(()),
-            false => Err(LoadtestError::Seed(StoreError::Conflict)),
+        if outcome.map_err(LoadtestError::Seed)?.is_applied() {
+            Ok(())
+        } else {
+            Err(LoadtestError::Seed(StoreError::Conflict))
         }
     }
 

@@ -67,7 +67,9 @@ impl Embedded {
     }
 
     pub(super) async fn close(self) {
-        let Self { engine, data_dir, .. } = self;
+        let Self { engine, data_dir, store, queue } = self;
+        // Or they would keep the database open until after a temporary directory has gone.
+        drop((store, queue));
         if tokio::task::spawn_blocking(move || engine.close()).await.is_err() {
             error!("Closing the database panicked");
         }
