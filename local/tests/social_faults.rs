@@ -15,12 +15,20 @@ use std::{
 };
 
 use futures::future::{join, join_all};
+use http::Method;
+use local::{
+    dead_letters::{DeadLetters, Selection},
+    recount::Recount,
+};
 use proptest::{prelude::ProptestConfig, proptest};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use shared::{
     changes::ChangeLog as _,
-    domain::{CommentId, CommentText, IdGenerator, PostId, Timestamp, UserId},
-    embedded::EmbeddedStore,
+    domain::{Clock, CommentId, CommentText, IdGenerator, PostId, Timestamp, UserId},
+    embedded::{EmbeddedChanges, EmbeddedStore},
+    keys,
+    messages::ChangeMessage,
+    queue::QueueName,
     service::{
         ServiceError,
         backfill::BackfillService,
@@ -30,11 +38,11 @@ use shared::{
         likes::LikeService,
         posts::PostService,
     },
-    store::{Item, Store, Table},
+    store::{Item, Store, Table, Write},
 };
-use support::{home::Home, village::assert_both_sides};
+use support::{TestApp, home::Home, village::assert_both_sides};
 use testkit::{
-    faults::{FaultyStore, LateStore, StaleStore, StoreFaults},
+    faults::{ConflictingStore, FaultyStore, LateStore, StaleStore, StoreFaults},
     pipeline::START,
     town::{Deed, Town},
 };
@@ -144,7 +152,8 @@ async fn storm(seed: u64) {
     }
     let stale: Arc<dyn Store> = Arc::new(StaleStore::new(Arc::new(home.store.clone()), 30));
     let faulty = Arc::new(FaultyStore::new(stale, FAULTS, seed));
-    let late = Arc::new(LateStore::new(faulty.clone(), 0.1, seed));
+    let conflicting = Arc::new(ConflictingStore::new(faulty.clone(), 0.1, seed));
+    let late = Arc::new(LateStore::new(conflicting.clone(), 0.1, seed));
     let store: Arc<dyn Store> = late.clone();
     let posts: Vec<(PostId, UserId)> = town.posts.iter().map(|(post, (author, _))| (*post, *author)).collect();
     let actors = town.people.iter().map(|me| {
@@ -160,6 +169,7 @@ async fn storm(seed: u64) {
     join(all, handles(&home, &store, StdRng::seed_from_u64(seed + 1), &is_over)).await;
     late.switch().turn_off();
     faulty.switch().turn_off();
+    conflicting.switch().turn_off();
     late.arrive_all().await;
     assert!(faulty.counts().has_every_kind(), "seed {seed} is no storm: {:?}", faulty.counts());
     assert_settled(&home, &town, &format!("seed {seed}")).await;
@@ -263,4 +273,40 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
         runtime.block_on(comes_again_after(days, passed));
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_like_that_cannot_be_counted_waits_with_its_images_and_is_counted_when_it_is_redriven() {
+    let app = TestApp::start().await;
+    let [alice, bob] = [app.register("alice").await, app.register("bob").await];
+    let post = app.post(&alice, "hello").await;
+    app.drain().await;
+    let store = EmbeddedStore::new(app.handle.engine().unwrap().clone());
+    let counts = keys::post_counts(post.parse().unwrap());
+    let broken = Item::new(counts.clone()).with("likes", "many");
+    assert!(store.write(Table::Social, Write::put(broken)).await.unwrap().is_applied());
+    let (like, token) = (format!("/v1/posts/{post}/like"), Some(bob.access_token.as_str()));
+    app.request(Method::PUT, &like, token, None).await.expect(204);
+    app.drain().await;
+
+    let queue = app.services().queue.as_ref();
+    let letters = DeadLetters { queue, name: QueueName::ChangeDlq, patience: Duration::ZERO };
+    let found = letters.look(&Selection::All, 10).await.unwrap();
+    let [letter] = &found[..] else { panic!("{found:?}") };
+    let message = ChangeMessage::decode(&letter.body).unwrap();
+    let change = message.into_change();
+    assert_eq!((change.key.sort.as_str(), change.before), (bob.user_id.as_str(), None));
+    assert!(change.after.unwrap().contains_key("liked_at"));
+
+    assert!(store.write(Table::Social, Write::delete(counts)).await.unwrap().is_applied());
+    for moved in [1, 0] {
+        assert_eq!(letters.redrive(&Selection::All, Clock::System.now()).await.unwrap(), moved);
+        app.drain().await;
+    }
+    let shown = app.get_post(&alice, &post).await.expect(200).body;
+    assert_eq!(shown["likes_count"], 1);
+    let page = app.request(Method::GET, "/v1/notifications", Some(&alice.access_token), None).await.expect(200);
+    assert_eq!((page.items().len(), &page.body["unread_count"]), (1, &1.into()));
+    let log = Arc::new(EmbeddedChanges::new(app.handle.engine().unwrap().clone()));
+    assert!(Recount::new(store, log).run(false, Clock::System.now()).await.unwrap().is_right());
 }

@@ -3,10 +3,12 @@
 //! - [`FaultyStore`], [`FaultyQueue`]: throttle, fail before or after the work is done, leave parts of batches undone,
 //!   deliver twice; by the dice of a seed, so that the same calls in the same order meet the same faults.
 //! - [`LateStore`]: makes some transactions only after they were answered as failed.
+//! - [`ConflictingStore`]: turns some transactions away as if another one held their items.
 //! - [`StaleStore`]: answers every read not asked consistent from the past.
 //! - [`GuardedStore`]: asks before it writes a batch: for faults that befall certain writes.
 //! - [`CountingStore`], [`CountingQueue`]: how many calls and entries.
 
+mod conflicting;
 mod counting;
 mod dice;
 mod guarded;
@@ -15,6 +17,7 @@ mod queue;
 mod stale;
 mod store;
 
+pub use conflicting::ConflictingStore;
 pub use counting::{CountingQueue, CountingStore, QueueCounts, ReadsByKind, StoreCounts};
 pub use dice::{FaultCounts, FaultSwitch};
 pub use guarded::GuardedStore;
