@@ -21,9 +21,6 @@ pub struct Config {
 impl Config {
     /// The configuration, each variable found by `find`. An error names the variable.
     pub fn from_lookup(find: impl Fn(&'static str) -> Option<String>) -> Result<Self, ConfigError> {
-        Ok(Self {
-            tables: table_names_from(&[Table::Social, Table::Feed], &find)?,
-            queues: queue_urls_from(&[QueueName::PostQ], &find)?,
-        })
+        Ok(Self { tables: table_names_from(&Table::ALL, &find)?, queues: queue_urls_from(&[QueueName::PostQ], &find)? })
     }
 }

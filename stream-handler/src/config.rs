@@ -22,7 +22,7 @@ impl Config {
     /// The configuration, each variable found by `find`. An error names the variable.
     pub fn from_lookup(find: impl Fn(&'static str) -> Option<String>) -> Result<Self, ConfigError> {
         Ok(Self {
-            tables: table_names_from(&[Table::Social], &find)?,
+            tables: table_names_from(&Table::ALL, &find)?,
             queues: queue_urls_from(&[QueueName::ChangeQ, QueueName::ChangeDlq], &find)?,
         })
     }

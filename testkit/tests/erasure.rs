@@ -262,7 +262,7 @@ async fn a_deleted_account_leaves_nothing_but_the_reserved_handle() {
     // The stream delivers everything once more, and what was on its way arrives.
     let late = town.home.delivered.clone();
     town.home.apply(&late).await;
-    town.home.store.transact(late_writes(&town)).await.unwrap();
+    assert_eq!(town.home.store.transact(late_writes(&town)).await.unwrap(), Outcome::Applied);
     town.home.apply_changes().await;
     assert!(town.home.kinds_with(&id).await.len() > 2);
     for after in limits::ERASURE_PASSES {

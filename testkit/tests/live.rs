@@ -1,6 +1,5 @@
 //! Live events where the store fails: whoever may have missed something is told to read.
 
-#[expect(dead_code, reason = "this test has no queue")]
 mod support;
 
 use std::sync::Arc;

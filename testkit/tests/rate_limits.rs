@@ -1,6 +1,5 @@
 //! Rate limits over one store: how far processes may go together, and what is done without the store.
 
-#[expect(dead_code, reason = "this test has no queue")]
 mod support;
 
 use std::{sync::Arc, time::Duration};

@@ -349,6 +349,12 @@ impl Ask<'_> {
         self
     }
 
+    /// The page that begins behind this cursor.
+    pub fn at(mut self, cursor: &str) -> Self {
+        self.path = format!("{}?cursor={cursor}", self.path);
+        self
+    }
+
     /// In the name of this access token's user.
     pub fn by(self, access_token: &str) -> Self {
         self.with("authorization", &format!("Bearer {access_token}"))

@@ -1,5 +1,6 @@
 //! What the functions are asked to do: every route, and every path through the queues.
 
+mod deletion;
 mod social;
 
 use std::time::{Duration, Instant};
@@ -51,6 +52,7 @@ pub async fn all(api: &Deployment) {
     reading(api, &alice, &bob).await;
     social::all(api, &alice, &bob).await;
     unfollowing(api, &bob).await;
+    deletion::all(api).await;
     social::expiry(api).await;
 }
 

@@ -17,7 +17,6 @@ pub(super) async fn all(api: &Deployment, alice: &Person, bob: &Person) {
     comments(api, alice, bob, &post).await;
     notifications(api, alice, bob, &post).await;
     backfills(api, alice).await;
-    deletion(api, alice, bob, &post).await;
     api.ask("GET /v1/events").by(&bob.access).gets(501).await;
 }
 
@@ -89,18 +88,6 @@ async fn backfills(api: &Deployment, alice: &Person) {
     api.follow_and_crash(&erin.id, &alice.id).await;
     api.clock.advance(limits::BACKFILL_LEASE + Duration::from_secs(1));
     assert_eq!(api.sweep().await.backfills, 1);
-}
-
-/// A post goes, with its notifications; and once more.
-async fn deletion(api: &Deployment, alice: &Person, bob: &Person, post: &str) {
-    api.ask("DELETE /v1/posts/{id}").of(post).by(&bob.access).gets(403).await;
-    for _ in 0..2 {
-        api.ask("DELETE /v1/posts/{id}").of(post).by(&alice.access).gets(204).await;
-    }
-    api.handle_changes().await;
-    let gina = Person::register(api, "gina").await;
-    let new = json!({"current": PASSWORD, "new": format!("{PASSWORD}!")});
-    api.ask("PUT /v1/users/{user}/password").of("me").by(&gina.access).sends(new).gets(204).await;
 }
 
 /// What is 90 days old is counted no more.
