@@ -24,7 +24,7 @@ use shared::{
         posts::{IdempotencyKey, PostService, PublishService},
         tokens::TokenKeys,
     },
-    store::{BatchWrite, Item, Outcome, Store, Table, batch_write_all},
+    store::{BatchWrite, Item, Store, Table, batch_write_all},
 };
 use testkit::{
     changing::ChangingStore,
@@ -262,7 +262,7 @@ async fn a_deleted_account_leaves_nothing_but_the_reserved_handle() {
     // The stream delivers everything once more, and what was on its way arrives.
     let late = town.home.delivered.clone();
     town.home.apply(&late).await;
-    assert_eq!(town.home.store.transact(late_writes(&town)).await.unwrap(), Outcome::Applied);
+    assert!(town.home.store.transact(late_writes(&town)).await.unwrap().is_applied());
     town.home.apply_changes().await;
     assert!(town.home.kinds_with(&id).await.len() > 2);
     for after in limits::ERASURE_PASSES {
@@ -334,11 +334,11 @@ async fn what_there_is_no_time_for_is_erased_by_the_next() {
     let service = ErasureService::new(home.store.clone());
     let erased = service.run_due(home.now, Instant::now()).await.unwrap();
     assert_eq!((erased.ended, erased.is_cut_short), (0, true));
-    let mut runs = 0;
-    while service.run_due(home.now, Instant::now() + Duration::from_micros(200)).await.unwrap().is_cut_short {
-        runs += 1;
+    // However little time that is here, a run that has a little more gets further.
+    let mut budget = Duration::from_millis(1);
+    while service.run_due(home.now, Instant::now() + budget).await.unwrap().is_cut_short {
+        budget *= 2;
     }
-    assert!(runs > 0);
     assert!(home.is_idle().await);
     assert_eq!(home.kinds_with(&alice.to_string()).await, kinds(["ERASURES", "REFRESH"]));
 }
