@@ -33,7 +33,15 @@ pub struct RegisterRequest {
     password: String,
     /// The name shown; the handle unless chosen. Not only white space.
     #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = String, required = false, min_length = 1, max_length = 50, pattern = r"\S", example = "Alice")]
+    // A character that is not Unicode's `White_Space`: `\S` leaves out U+FEFF and lets in U+0085.
+    #[schema(
+        value_type = String,
+        required = false,
+        min_length = 1,
+        max_length = 50,
+        pattern = r"[^\t-\r \u0085\u00A0\u1680\u2000-\u200A\u2028\u2029\u202F\u205F\u3000]",
+        example = "Alice"
+    )]
     display_name: Option<String>,
 }
 
