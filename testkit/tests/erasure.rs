@@ -24,7 +24,7 @@ use shared::{
         posts::{IdempotencyKey, PostService, PublishService},
         tokens::TokenKeys,
     },
-    store::{BatchWrite, Item, Store, Table, batch_write_all},
+    store::{BatchWrite, Item, Outcome, Store, Table, batch_write_all},
 };
 use testkit::{
     changing::ChangingStore,
