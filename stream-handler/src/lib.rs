@@ -56,7 +56,7 @@ pub enum Eraser {
     Sweeper,
     /// The handler, when the batch is done with, for [`limits::STREAM_ERASURE_BUDGET`] at the most; what is left then
     /// the sweeper.
-    Handler(ErasureService),
+    Handler(Box<ErasureService>),
     /// Someone who is woken, and goes on while the handler does.
     Woken(Arc<Notify>),
 }

@@ -27,7 +27,7 @@ async fn serve() -> Result<(), Error> {
     function::warm_up(&store, Some(&queue)).await;
 
     let changes = ChangeService::new(store.clone(), Arc::new(IdGenerator::new()));
-    let eraser = Eraser::Handler(ErasureService::new(store));
+    let eraser = Eraser::Handler(Box::new(ErasureService::new(store)));
     let handler = &StreamHandler::new(Arc::new(changes), queue, RetryPauses::default()).with_eraser(eraser);
     let handle = |event: LambdaEvent<Value>| async move {
         let now = Clock::System.now();
