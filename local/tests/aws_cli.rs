@@ -6,6 +6,7 @@ use std::{net::TcpListener, process::Command};
 
 use axum::{Router, http::header::CONTENT_TYPE};
 use serde_json::Value;
+use shared::{queue::QueueName, store::Table};
 use support::{
     ApiClient,
     process::{Server, tweeter},
@@ -40,6 +41,8 @@ fn json(command: &mut Command) -> Value {
     serde_json::from_str(&stdout(command)).unwrap()
 }
 
+const TABLES_AND_QUEUES: usize = Table::ALL.len() + QueueName::ALL.len();
+
 fn made(set_up: &Value) -> Vec<bool> {
     let states = ["tables", "queues"].into_iter().flat_map(|kind| set_up[kind].as_array().unwrap());
     states.map(|state| state["made"].as_bool().unwrap()).collect()
@@ -49,8 +52,8 @@ fn made(set_up: &Value) -> Vec<bool> {
 fn setup_makes_what_is_missing_and_says_what_was_there() {
     let endpoints = Endpoints::start(0, 0).unwrap();
     let setup = ["setup", "--store", "aws", "--json"];
-    assert_eq!(made(&json(&mut on(&endpoints, &setup))), [true; 7]);
-    assert_eq!(made(&json(&mut on(&endpoints, &setup))), [false; 7]);
+    assert_eq!(made(&json(&mut on(&endpoints, &setup))), [true; TABLES_AND_QUEUES]);
+    assert_eq!(made(&json(&mut on(&endpoints, &setup))), [false; TABLES_AND_QUEUES]);
     let text = stdout(&mut on(&endpoints, &["setup", "--store", "aws", "--feed-table", "my-feeds"]));
     assert!(text.contains("tweeter-JobQ     was there") && text.contains("my-feeds         made"), "{text}");
 }
@@ -67,7 +70,7 @@ fn a_service_runs_on_what_setup_made_and_a_signal_ends_it() {
     let aws = ["--store", "aws", "--prefix", "town-"];
     let server = Server::start_with_environment(&dir.path().join("data"), &aws, endpoints.environment());
     let states = json(&mut on(&endpoints, &[&["queues", "--json"], &aws[..]].concat()));
-    assert_eq!(states.as_array().unwrap().len(), 4, "{states}");
+    assert_eq!(states.as_array().unwrap().len(), QueueName::ALL.len(), "{states}");
     let (code, log) = server.stop("TERM");
     assert_eq!(code, Some(0), "{log}");
     assert!(log.contains("Stopped"), "{log}");

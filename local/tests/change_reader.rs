@@ -21,8 +21,9 @@ use parking_lot::Mutex;
 use shared::{
     batch::RetryPauses,
     changes::{Change, ChangeLog},
-    domain::{Clock, Timestamp},
+    domain::{Clock, PostId, Timestamp},
     embedded::{Backlog, EmbeddedChanges, EmbeddedQueue, EmbeddedStore, Engine, EngineOptions, QueueSettingsOf},
+    keys,
     messages::ChangeMessage,
     queue::{
         OutgoingMessage, Queue as _,
@@ -329,7 +330,7 @@ async fn without_changes_none_is_logged() {
 async fn a_change_that_is_redriven_is_applied() {
     let app = TestApp::start().await;
     let queue = app.services().queue.as_ref();
-    let key = Key { partition: "POST#p".to_owned(), sort: "POST".to_owned() };
+    let key = keys::post(PostId::first_of(Clock::System.now()));
     let change = Change { id: "c".to_owned(), key, before: None, after: None };
     let body = ChangeMessage::of(change, String::new()).encode();
     let letter = OutgoingMessage { body, group: "POST#p".to_owned(), delay: Duration::ZERO };
