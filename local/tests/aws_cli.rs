@@ -55,7 +55,7 @@ fn setup_makes_what_is_missing_and_says_what_was_there() {
     assert_eq!(made(&json(&mut on(&endpoints, &setup))), [true; TABLES_AND_QUEUES]);
     assert_eq!(made(&json(&mut on(&endpoints, &setup))), [false; TABLES_AND_QUEUES]);
     let text = stdout(&mut on(&endpoints, &["setup", "--store", "aws", "--feed-table", "my-feeds"]));
-    assert!(text.contains("tweeter-JobQ     was there") && text.contains("my-feeds         made"), "{text}");
+    assert!(text.contains("tweeter-JobQ       was there") && text.contains("my-feeds           made"), "{text}");
 }
 
 #[test]
