@@ -143,7 +143,7 @@ impl Deployment {
         let sweeper = OutboxSweeper::new(SweepService::new(store, of_sweeper));
         let Ports { store, queue: of_changes } = wiring.ports("stream-handler");
         let changes = Arc::new(ChangeService::new(Arc::clone(&store), Arc::new(IdGenerator::new())));
-        let eraser = Eraser::Handler(ErasureService::new(store));
+        let eraser = Eraser::Handler(Box::new(ErasureService::new(store)));
         let stream_handler = StreamHandler::new(changes, of_changes, RetryPauses::default()).with_eraser(eraser);
 
         let gateway = wiring.gateway(&[("post-handler", post_handler), ("status-api", status_api)]);

@@ -301,7 +301,9 @@ mod tests {
 
     fn sum<const N: usize>(all: [Units; N]) -> Units {
         let mut sum = Units::default();
-        all.into_iter().for_each(|units| sum += units);
+        for units in all {
+            sum += units;
+        }
         sum
     }
 
