@@ -72,7 +72,7 @@ async fn run(scenario: Scenario) -> Result<bool, LoadtestError> {
         }
         Scenario::Mixed(options) => {
             let json = JsonFile::create(options.places.json.as_deref())?;
-            let report = Box::pin(mixed::run(&options)).await?;
+            let report = mixed::run(&options).await?;
             print!("{report}");
             json.write(&report)?;
             let is_exact = report.social.is_none_or(|social| social.is_exact());

@@ -43,6 +43,11 @@ const POSTS_BEFORE: usize = 20;
 /// # Errors
 /// When something fails that is not a request, a missing or a doubled entry, like or count; these are in the report.
 pub async fn run(options: &MixedOptions) -> Result<MixedReport, LoadtestError> {
+    // It holds two loads and their answers; on the stack of whoever waits for it that is much.
+    Box::pin(measure(options)).await
+}
+
+async fn measure(options: &MixedOptions) -> Result<MixedReport, LoadtestError> {
     let graph = Graph::draw(options.users as usize, &mut StdRng::seed_from_u64(SEED));
     let ground = Ground::prepare(&options.places.stores).await?;
     if options.social {

@@ -194,7 +194,9 @@ impl<'a> Lives<'a> {
 
     fn bring_all(&mut self) {
         let pairs: Vec<_> = self.model.follows.keys().copied().collect();
-        pairs.into_iter().for_each(|pair| self.model.bring(pair));
+        for pair in pairs {
+            self.model.bring(pair);
+        }
     }
 
     fn kill(&mut self, author: usize, number: usize) -> Option<PostId> {
