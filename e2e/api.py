@@ -12,6 +12,7 @@ from terminal import Failed
 ANSWER_SECONDS = 60
 # The emulator runs each request's function in a process of its own; more at once only wait for each other.
 AT_ONCE = 8
+PASSWORD = "correct horse battery"
 
 
 class Api:
@@ -48,7 +49,7 @@ class Api:
             raise Failed(f"{method} {path} was not answered: {error!r}") from error
 
     def register(self, handle):
-        body = {"handle": handle, "email": f"{handle}@example.org", "password": "correct horse battery"}
+        body = {"handle": handle, "email": f"{handle}@example.org", "password": PASSWORD}
         session = self.call("POST", "/v1/auth/register", body=body, status=201)
         return User(self, session["user"]["user_id"], session["access_token"])
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import botocore.exceptions
 
 import gaps
-from api import Api, for_all
+from api import PASSWORD, Api, for_all
 from emulator import Emulator
 from stack import FUNCTIONS, NAME, QUEUES, Stack
 from terminal import Failed, expect, run, say, step, wait_until
@@ -103,6 +103,8 @@ def prove(emulator, stack, options):
         scene.post_and_check()
     with step("a post shows its likes and comments, and its author is notified"):
         scene.react()
+    with step("a deleted post is gone and can be restored; a deleted account is gone for good"):
+        scene.delete_and_restore()
     with step("a message that cannot be read ends in each queue's dead letters"):
         scene.poison_every_queue()
     with step("without its permission job-handler writes nothing and loses nothing; redriven, the post arrives"):
@@ -251,6 +253,29 @@ class Scene:
         expect(newcomer.feed() == sorted([*self.arrived, self.unannounced], reverse=True), "a follow does not show at once")
         newcomer.call("DELETE", f"/v1/users/{self.author.id}/follow", status=204)
         expect(newcomer.feed() == [], "an unfollow does not hide at once")
+
+    def delete_and_restore(self):
+        """A post goes from every feed and comes back; an account goes with its likes, for good."""
+        post, leaver = self.arrived[-1], self.api.register("leaver")
+        likes = self.author.call("GET", f"/v1/posts/{post}", status=200)["likes_count"]
+        leaver.call("PUT", f"/v1/posts/{post}/like", status=204)
+
+        def likes_are(number):
+            shown = self.author.call("GET", f"/v1/posts/{post}", status=200)["likes_count"]
+            return shown == number
+
+        wait_until("the like is counted", lambda: likes_are(likes + 1), timeout=CHANGES_SECONDS)
+        leaver.call("DELETE", "/v1/users/me", body={"password": PASSWORD}, status=202)
+        self.author.call("GET", f"/v1/users/{leaver.id}", status=404)
+        wait_until("the like of a deleted account is gone", lambda: likes_are(likes), timeout=CHANGES_SECONDS)
+        self.api.call("POST", "/v1/auth/login", body={"handle": "leaver", "password": PASSWORD}, status=401)
+
+        self.author.call("DELETE", f"/v1/posts/{post}", status=204)
+        self.author.call("GET", f"/v1/posts/{post}", status=404)
+        expect(post not in self.followers[0].feed(), "a deleted post is in a feed")
+        self.tweeter("restore-post", post)
+        self.check_feeds()
+        wait_until("a restored post has its likes", lambda: likes_are(likes), timeout=CHANGES_SECONDS)
 
     def poison_every_queue(self):
         for queue in ("PostQ", "JobQ", "ChangeQ"):
