@@ -7,14 +7,15 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use futures::{StreamExt, TryStreamExt, stream};
 use shared::{
-    dao::{Comments, Follows, Likes, Posts, Users},
+    dao::{Comments, Follows, Likes, Notifications, Posts, Users},
     domain::{
-        Bio, Comment, CommentText, DisplayName, Handle, IdGenerator, PageLimit, Post, PostId, PostText, Profile,
-        Timestamp, User, UserId,
+        Act, ActKind, Bio, Comment, CommentText, DisplayName, Handle, IdGenerator, InboxEntry, Notification,
+        NotificationId, PageLimit, Post, PostId, PostText, Profile, Timestamp, User, UserId,
     },
     keys, limits,
     service::{
-        comments::CommentService, feeds::FeedService, graph::GraphService, likes::LikeService, posts::PostService,
+        comments::CommentService, feeds::FeedService, graph::GraphService, likes::LikeService,
+        notifications::NotificationService, posts::PostService,
     },
     store::{BatchWrite, Item, Store, Table, Write, batch_write_all},
 };
@@ -51,13 +52,21 @@ fn profile(user_id: UserId) -> Item {
 fn post_items(post_id: PostId, author_id: UserId) -> impl Iterator<Item = Item> {
     let post = Post { post_id, author_id, text: PostText::parse("hello").unwrap() };
     let counts = Item::new(keys::post_counts(post_id)).with("likes", 1).with("comments", 1);
-    Posts::creation(&post)
-        .into_iter()
-        .map(|(_, write)| match write {
-            Write::Put { item, .. } => item,
-            other => panic!("{other:?}"),
-        })
-        .chain([counts])
+    Posts::creation(&post).into_iter().map(item_of).chain([counts])
+}
+
+fn item_of((_, write): (Table, Write)) -> Item {
+    match write {
+        Write::Put { item, .. } => item,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// That someone likes the post, as its author is told.
+fn notification(town: &Town, notification_id: NotificationId, actor_id: UserId) -> Item {
+    let act = Act { actor_id, kind: ActKind::Like(town.post) };
+    let notification = Notification { notification_id, recipient_id: town.author, act };
+    item_of(Notifications::put(&InboxEntry { notification, undone: false, post_gone: false }))
 }
 
 async fn put_all(store: &dyn Store, table: Table, items: Vec<Item>) {
@@ -86,6 +95,7 @@ async fn build(store: &dyn Store) -> Town {
         social.extend(Follows::both_sides(town.reader, person, NOW));
         social.extend(Follows::both_sides(person, town.author, NOW));
         social.extend(Likes::both_sides(person, town.post, NOW));
+        social.push(notification(&town, ids.next_notification_id(NOW), person));
         let text = CommentText::parse("hello").unwrap();
         let comment = Comment { comment_id: ids.next_comment_id(NOW), post_id: town.post, author_id: person, text };
         social.extend(Comments::both_sides(&comment));
@@ -154,6 +164,10 @@ impl Counted {
             List::Likes => LikeService::new(store).likers(reader, post, None, limit).await.unwrap().items.len(),
             List::Followers => GraphService::new(store, ids).followers(author, None, limit).await.unwrap().items.len(),
             List::Following => GraphService::new(store, ids).following(reader, None, limit).await.unwrap().items.len(),
+            List::Notifications => {
+                let service = NotificationService::new(store);
+                service.page(author, None, limit, NOW).await.unwrap().page.items.len()
+            }
         }
     }
 }
@@ -179,6 +193,7 @@ enum List {
     Likes,
     Followers,
     Following,
+    Notifications,
 }
 
 /// What a page reads of each kind while its entries, and the one behind them, fit into one batch get.
@@ -219,6 +234,13 @@ fn expected(list: List) -> Vec<(&'static str, u64)> {
         }
         List::Followers => vec![("query FOLLOWERS", 1), ("batch_get USER", 1)],
         List::Following => vec![("query FOLLOWING", 1), ("batch_get USER", 1)],
+        List::Notifications => vec![
+            ("get UNREAD", 1),
+            ("query NOTIFICATIONS", 1),
+            ("batch_get LIKERS", 1),
+            ("batch_get POST", 1),
+            ("batch_get USER", 1),
+        ],
     }
 }
 
@@ -238,7 +260,8 @@ fn check(list: List, limit: u32, reads: &ReadsByKind) {
     }
 }
 
-const LISTS: [List; 6] = [List::Feed, List::Story, List::Comments, List::Likes, List::Followers, List::Following];
+const LISTS: [List; 7] =
+    [List::Feed, List::Story, List::Comments, List::Likes, List::Followers, List::Following, List::Notifications];
 
 async fn pages_cost_the_same_calls(on: Counted) {
     for list in LISTS {
