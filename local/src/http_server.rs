@@ -137,7 +137,7 @@ mod tests {
         bound_unread(&stream, Duration::from_millis(100));
         let error = loop {
             stream.writable().await.unwrap();
-            match stream.try_write(&[0; 65_536]) {
+            match stream.try_write(&[0; 16_384]) {
                 Err(error) if error.kind() != io::ErrorKind::WouldBlock => break error,
                 _ => {}
             }
