@@ -1,5 +1,6 @@
 //! Serving a router over TCP, with the bounds that `axum::serve` does not have: on the time to send a request's head and
-//! on its size, on connections, and on how long a stop may take. The time of a request is bounded by the router.
+//! on its size, on how long an answer may wait for its client, on connections, and on how long a stop may take. The time
+//! of a request is bounded by the router.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -25,6 +26,10 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// Bytes of a request's head; a longer one is answered by a 431. Also how much is read ahead for a connection: 320 MB
 /// for 10,000 that all send as much as they can.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
+/// A connection is closed whose client has taken nothing of what waits for it for this long, or has vanished. Else one
+/// that never reads would keep a connection for good, also of a stream of events whose token has expired.
+#[cfg(target_os = "linux")]
+const UNREAD_TIMEOUT: Duration = Duration::from_mins(1);
 /// Requests under way may take this long after a stop.
 const GRACE: Duration = Duration::from_secs(10);
 /// Pause after an accept that failed for want of descriptors or memory: it would fail again at once.
@@ -57,7 +62,11 @@ pub async fn serve(listener: TcpListener, router: Router, max_connections: usize
 async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
-            Ok((stream, peer)) => return (without_delay(stream), peer),
+            Ok((stream, peer)) => {
+                #[cfg(target_os = "linux")]
+                bound_unread(&stream, UNREAD_TIMEOUT);
+                return (without_delay(stream), peer);
+            }
             Err(error) if is_exhaustion(&error) => {
                 warn!(%error, "No connection can be accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -74,6 +83,15 @@ fn without_delay(stream: TcpStream) -> TcpStream {
         debug!(%error, "A connection keeps its delay");
     }
     stream
+}
+
+/// Has the kernel close the connection when the client takes nothing of what waits for it for so long: `TCP_USER_TIMEOUT`
+/// (RFC 5482), which Linux also holds against a client that says all the time that it has no room.
+#[cfg(target_os = "linux")]
+fn bound_unread(stream: &TcpStream, timeout: Duration) {
+    if let Err(error) = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(timeout)) {
+        debug!(%error, "A connection waits for its client as long as it likes");
+    }
 }
 
 /// Whether the process or the machine has run out of something, rather than a connection broken.
@@ -108,6 +126,25 @@ async fn serve_connection(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_client_that_reads_nothing_of_what_waits_for_it_is_let_go() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, _) = accept(&listener).await;
+        assert_eq!(socket2::SockRef::from(&stream).tcp_user_timeout().unwrap(), Some(UNREAD_TIMEOUT));
+        bound_unread(&stream, Duration::from_millis(100));
+        let error = loop {
+            stream.writable().await.unwrap();
+            match stream.try_write(&[0; 16_384]) {
+                Err(error) if error.kind() != io::ErrorKind::WouldBlock => break error,
+                _ => {}
+            }
+        };
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        drop(client);
+    }
 
     #[test]
     fn only_what_has_run_out_is_waited_for() {

@@ -87,7 +87,8 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyHeader {
 /// Publish a post
 ///
 /// It is in the author's story and feed at once and reaches every follower's feed soon after. With an
-/// `Idempotency-Key` the same request may be sent again for 24 hours and publishes once.
+/// `Idempotency-Key` the same request may be sent again for 24 hours and publishes once; it is answered with the same
+/// post also when that has been deleted since.
 /// 60 posts an hour; what is sent again counts once, and is answered also when no more may be made.
 #[utoipa::path(
     post,

@@ -6,9 +6,10 @@ use serde::Deserialize;
 use shared::{
     domain::Password,
     http::{
-        ApiJson, Caller, FieldErrors, PathUser, Problem,
-        openapi::{BodyProblems, CommonProblems, OwnerProblems, PathProblems, TokenProblems, UserParam},
+        ApiJson, Caller, Client, FieldErrors, PathUser, Problem,
+        openapi::{BodyProblems, CommonProblems, OwnerProblems, PathProblems, RateProblems, TokenProblems, UserParam},
     },
+    service::accounts::LoginOrigin,
 };
 use utoipa::ToSchema;
 
@@ -38,7 +39,7 @@ impl ChangePasswordRequest {
 /// Change the caller's password
 ///
 /// `{user}` is `me`. Every refresh token of the account is revoked, the caller's own too: log in again. A 403 with type
-/// `/problems/wrong-password` says that `current` is not the password.
+/// `/problems/wrong-password` says that `current` is not the password, and counts as a failed login.
 #[utoipa::path(
     put,
     path = "/v1/users/{user}/password",
@@ -48,16 +49,18 @@ impl ChangePasswordRequest {
     request_body = ChangePasswordRequest,
     responses(
         (status = 204, description = "The password is changed"),
-        TokenProblems, BodyProblems, OwnerProblems, PathProblems, CommonProblems,
+        TokenProblems, BodyProblems, OwnerProblems, PathProblems, RateProblems, CommonProblems,
     ),
 )]
 pub async fn change_password(
     Caller(caller): Caller,
     State(api): State<ApiState>,
+    Client(network): Client,
     user: PathUser,
     ApiJson(request): ApiJson<ChangePasswordRequest>,
 ) -> Result<StatusCode, Problem> {
     let (current, new) = request.validate()?;
-    api.accounts.change_password(caller, &user.get()?, current, new).await?;
+    let origin = LoginOrigin { network, rates: &api.rates };
+    api.accounts.change_password(caller, &user.get()?, current, new, origin, api.clock.now()).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -6,12 +6,12 @@ use serde::Deserialize;
 use shared::{
     domain::{Bio, DisplayName, Password},
     http::{
-        ApiJson, Caller, FieldErrors, PathUser, Problem,
+        ApiJson, Caller, Client, FieldErrors, PathUser, Problem,
         body::present,
-        openapi::{BodyProblems, CommonProblems, OwnerProblems, PathProblems, TokenProblems, UserParam},
+        openapi::{BodyProblems, CommonProblems, OwnerProblems, PathProblems, RateProblems, TokenProblems, UserParam},
         shapes::ProfileShape,
     },
-    service::accounts::ProfileEdit,
+    service::accounts::{LoginOrigin, ProfileEdit},
 };
 use utoipa::{
     ToSchema,
@@ -138,7 +138,7 @@ impl DeleteAccountRequest {
 ///
 /// `{user}` is `me`. Its tokens end, and everything it made is gone for everybody and is erased in the background, for
 /// good. The handle stays reserved for 90 days. A 403 with type `/problems/wrong-password` says that this is not the
-/// password.
+/// password, and counts as a failed login.
 #[utoipa::path(
     delete,
     path = "/v1/users/{user}",
@@ -148,16 +148,18 @@ impl DeleteAccountRequest {
     request_body = DeleteAccountRequest,
     responses(
         (status = 202, description = "The account is deleted"),
-        TokenProblems, BodyProblems, OwnerProblems, PathProblems, CommonProblems,
+        TokenProblems, BodyProblems, OwnerProblems, PathProblems, RateProblems, CommonProblems,
     ),
 )]
 pub async fn delete_account(
     Caller(caller): Caller,
     State(api): State<ApiState>,
+    Client(network): Client,
     user: PathUser,
     ApiJson(request): ApiJson<DeleteAccountRequest>,
 ) -> Result<StatusCode, Problem> {
     let password = request.validate()?;
-    api.accounts.delete(caller, &user.get()?, password, api.clock.now()).await?;
+    let origin = LoginOrigin { network, rates: &api.rates };
+    api.accounts.delete(caller, &user.get()?, password, origin, api.clock.now()).await?;
     Ok(StatusCode::ACCEPTED)
 }

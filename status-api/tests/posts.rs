@@ -82,6 +82,36 @@ async fn the_same_key_publishes_once() {
 }
 
 #[tokio::test]
+async fn a_key_answers_its_post_also_when_that_is_deleted_and_makes_no_other() {
+    let api = TestApi::start();
+    let token = api.token_of("alice").await;
+    let hello = json!({"text": "hello"});
+    let first = publish_with_key(&api, &token, "k", &hello).await.is(201);
+    let post = first.header("location").unwrap().to_owned();
+    api.bare(Method::DELETE, &post, Some(&token)).await.is(204);
+    // Whoever sends it again asks whether it was made, and it was. An error would have them make another.
+    assert_eq!(publish_with_key(&api, &token, "k", &hello).await.is(201).text, first.text);
+    api.get(&post, &token).await.problem(404, "not-found");
+    assert_eq!(api.get("/v1/users/me/posts", &token).await.json()["items"], json!([]));
+}
+
+#[tokio::test]
+async fn a_post_whose_answer_was_lost_is_made_once_and_answered() {
+    let api = TestApi::start();
+    let token = api.token_of("alice").await;
+    for (number, key) in [None, Some("k")].into_iter().enumerate() {
+        let hello = json!({"text": "hello"});
+        api.watched.lose_answers(1);
+        match key {
+            None => publish(&api, &token, &hello).await.is(201),
+            Some(key) => publish_with_key(&api, &token, key, &hello).await.is(201),
+        };
+        let story = api.get("/v1/users/me/posts", &token).await.json();
+        assert_eq!(story["items"].as_array().unwrap().len(), number + 1, "{key:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_key_out_of_form_is_named_beside_the_other_fields() {
     let api = TestApi::start();
     let token = api.token_of("alice").await;

@@ -36,7 +36,11 @@ impl<'a> From<'a> {
     }
 
     async fn post(self, api: &TestApi, path: &str, body: &Value) -> Answer {
-        let mut request = request(Method::POST, path, None)
+        self.send(api, Method::POST, path, None, body).await
+    }
+
+    async fn send(self, api: &TestApi, method: Method, path: &str, token: Option<&str>, body: &Value) -> Answer {
+        let mut request = request(method, path, token)
             .header(CONTENT_TYPE, "application/json")
             .extension(PeerAddress(self.peer.parse::<IpAddr>().unwrap()));
         if let Some(list) = self.forwarded {
@@ -252,6 +256,55 @@ async fn after_ten_failed_logins_not_even_the_right_password_is_hashed() {
     From::peer("192.0.2.2").logs_in(&api, by_handle(), PASSWORD).await.is(200);
     api.clock.advance(Duration::from_secs(seconds_to_wait(&refused)));
     here.logs_in(&api, by_handle(), PASSWORD).await.is(200);
+}
+
+#[tokio::test]
+async fn a_token_is_no_way_to_guess_the_password_faster_than_by_logging_in() {
+    let (api, metrics) = (limited(), Metrics::of_this_thread());
+    let alice = person(&api, "alice").await;
+    let here = From::peer("192.0.2.1");
+    let change = async |from: From<'static>, current: &str| {
+        let body = json!({"current": current, "new": PASSWORD});
+        from.send(&api, Method::PUT, "/v1/users/me/password", Some(&alice), &body).await
+    };
+    let delete = async |from: From<'static>, password: &str| {
+        from.send(&api, Method::DELETE, "/v1/users/me", Some(&alice), &json!({ "password": password })).await
+    };
+    for _ in 0..15 {
+        change(here, PASSWORD).await.is(204);
+    }
+    // Whose it is comes first, and is no guess.
+    let body = json!({"current": PASSWORD, "new": PASSWORD});
+    for _ in 0..15 {
+        here.send(&api, Method::PUT, "/v1/users/@nobody/password", Some(&alice), &body).await.is(404);
+    }
+    for at in 0..10 {
+        match at % 3 {
+            0 => change(here, "a wrong password").await.problem(403, "wrong-password"),
+            1 => delete(here, "a wrong password").await.problem(403, "wrong-password"),
+            _ => here.logs_in(&api, json!({"handle": "alice"}), "a wrong password").await.is(401),
+        };
+    }
+    let hashed = metrics.passwords_hashed();
+    let refused = change(here, PASSWORD).await.problem(429, "rate-limited");
+    delete(here, PASSWORD).await.problem(429, "rate-limited");
+    here.logs_in(&api, json!({"handle": "alice"}), PASSWORD).await.problem(429, "rate-limited");
+    assert_eq!(metrics.passwords_hashed(), hashed, "hashing is no lever");
+    // From elsewhere, and later.
+    change(From::peer("192.0.2.2"), PASSWORD).await.is(204);
+    api.clock.advance(Duration::from_secs(seconds_to_wait(&refused)));
+    delete(here, PASSWORD).await.is(202);
+}
+
+#[tokio::test]
+async fn an_address_that_is_nobodys_is_one_however_it_is_written() {
+    let api = limited();
+    let here = From::peer("192.0.2.1");
+    for at in 0..10 {
+        let email = if at % 2 == 0 { "nobody@example.org" } else { "NoBody@Example.org" };
+        here.logs_in(&api, json!({ "email": email }), PASSWORD).await.is(401);
+    }
+    here.logs_in(&api, json!({"email": "NOBODY@example.org"}), PASSWORD).await.problem(429, "rate-limited");
 }
 
 #[tokio::test]

@@ -6,14 +6,14 @@ use shared::{
     changes::Change,
     dao::{Comments, Erasures, Likes, Posts},
     domain::{
-        Clock, CommentText, Email, Handle, IdGenerator, PageLimit, Password, PostId, PostText, Timestamp, UserId,
-        UserRef,
+        ClientNetwork, Clock, CommentText, Email, Handle, IdGenerator, PageLimit, Password, PostId, PostText,
+        Timestamp, UserId, UserRef,
     },
     embedded::{EmbeddedQueue, EmbeddedStore, Engine, EngineOptions, QueueSettingsOf},
     limits,
     queue::{Queue, QueueSettings},
     service::{
-        accounts::{AccountService, Registration},
+        accounts::{AccountService, LoginOrigin, Registration},
         changes::{Applied, ChangeService},
         comments::CommentService,
         erasure::ErasureService,
@@ -22,6 +22,7 @@ use shared::{
         notifications::NotificationService,
         passwords::HashingOptions,
         posts::{IdempotencyKey, PostService, PublishService},
+        rates::RateLimiter,
         tokens::TokenKeys,
     },
     store::{BatchWrite, Item, Outcome, Store, Table, batch_write_all},
@@ -116,7 +117,8 @@ impl Home {
 
     async fn delete_account(&self, user: UserId) {
         let password = Password::parse(PASSWORD).unwrap();
-        self.accounts.delete(user, &UserRef::Me, password, self.now).await.unwrap();
+        let origin = LoginOrigin { network: ClientNetwork::UNKNOWN, rates: &RateLimiter::off() };
+        self.accounts.delete(user, &UserRef::Me, password, origin, self.now).await.unwrap();
     }
 
     /// Counts and notifies of what happened since.

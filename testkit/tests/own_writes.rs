@@ -11,20 +11,21 @@ use shared::{
         UserRef,
     },
     service::{
+        ServiceError,
         accounts::{AccountService, ProfileEdit, Registration},
         comments::CommentService,
         feeds::FeedService,
         graph::GraphService,
         likes::LikeService,
         passwords::HashingOptions,
-        posts::{PostService, PublishService},
+        posts::{IdempotencyKey, PostService, PublishService, Published},
         tokens::TokenKeys,
     },
     store::Store,
 };
 use support::Embedded;
 use testkit::{
-    faults::{FaultyStore, StaleStore, StoreFaults},
+    faults::{FaultyStore, LateStore, StaleStore, StoreFaults},
     pipeline::START,
 };
 
@@ -152,4 +153,32 @@ async fn a_like_is_there_on_both_sides_or_on_none_whatever_fails_and_a_comment_o
     }
     let left = certain.comments.of_post(bob, post, None, PageLimit::default()).await.unwrap().items;
     assert!(left.iter().all(|comment| !made.contains(comment)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deleted_post_stays_deleted_when_an_earlier_try_to_make_it_arrives_late() {
+    let embedded = Embedded::open();
+    let certain = Services::on(&embedded.store, &embedded);
+    let alice = certain.register("alice").await;
+    let late = Arc::new(LateStore::new(embedded.store.clone(), 0.4, 3));
+    let store: Arc<dyn Store> = late.clone();
+    let uncertain = Services::on(&store, &embedded);
+    let mut made = Vec::new();
+    for number in 0..20 {
+        let (text, key) = (PostText::parse("hello").unwrap(), IdempotencyKey::parse(&number.to_string()).unwrap());
+        let key = Some(&key).filter(|_| number % 2 == 0);
+        // What fails for good is not deleted, and may come late like any other.
+        let Ok(published) = uncertain.publishing.publish_once(alice, text, key, START).await else { continue };
+        assert!(matches!(published, Published::New(_)), "nobody else made it");
+        let post = published.into_view().post.post_id;
+        certain.posts.delete(alice, post, START).await.unwrap();
+        made.push(post);
+    }
+    assert!(made.len() > 10, "most are made: calls are repeated");
+    late.switch().turn_off();
+    late.arrive_all().await;
+    for post in made {
+        let found = certain.posts.get(alice, post).await;
+        assert!(matches!(found, Err(ServiceError::NotFound)), "{found:?}");
+    }
 }

@@ -91,13 +91,15 @@ impl Posts {
         [keys::post(post), keys::story_entry(author, post)].map(|key| (Table::Social, Write::delete(key))).into()
     }
 
-    /// The writes that make a post and its place in the author's story. Unconditional, so that they may be repeated.
+    /// The writes that make a post and its place in the author's story: the post first, refused when it is there. Ids are
+    /// new, so one that is there is this one, by an earlier try. It is left alone, as it may be deleted by now: a try that
+    /// arrives late must not make it live again.
     pub fn creation(post: &Post) -> [(Table, Write); 2] {
         let item = Item::new(keys::post(post.post_id))
             .with(attr::AUTHOR_ID, post.author_id.to_string())
             .with(attr::TEXT, post.text.as_str());
         let story_entry = Item::new(keys::story_entry(post.author_id, post.post_id));
-        [(Table::Social, Write::put(item)), (Table::Social, Write::put(story_entry))]
+        [(Table::Social, Write::create(item)), (Table::Social, Write::put(story_entry))]
     }
 
     /// The write that marks a post deleted. Refused unless it is stored, live and its author's.

@@ -46,12 +46,12 @@ pub enum LoginName {
     Handle(Handle),
 }
 
-/// Where a login comes from, and what keeps it from guessing passwords.
+/// Where someone who shows a password comes from, and what keeps them from guessing.
 #[derive(Debug, Clone, Copy)]
 pub struct LoginOrigin<'a> {
     /// The client's network.
     pub network: ClientNetwork,
-    /// Counts the failed ones.
+    /// Counts the wrong ones.
     pub rates: &'a RateLimiter,
 }
 
@@ -148,10 +148,11 @@ impl AccountService {
             LoginName::Email(email) => self.credentials.id_of_email(email).await?,
             LoginName::Handle(handle) => self.users.id_of_handle(handle).await?,
         };
-        // By account, whichever of its names is tried; an unknown one has its limit like any other.
+        // By account, whichever of its names is tried; an unknown one has its limit like any other, however it is
+        // written: else its limit would tell that it is nobody's.
         let subject = match (known, name) {
             (Some(user), _) => Subject::login(origin.network, user),
-            (None, LoginName::Email(email)) => Subject::login(origin.network, email),
+            (None, LoginName::Email(email)) => Subject::login(origin.network, email.canonical()),
             (None, LoginName::Handle(handle)) => Subject::login(origin.network, handle),
         };
         let attempt = origin.rates.admit(Limit::FailedLogins, subject, now).await?;

@@ -57,6 +57,9 @@ impl Published {
     }
 }
 
+/// Where in the transaction that records a post the post itself stands.
+const POST_ITSELF: usize = 0;
+
 /// Publishes posts: the write side, behind post-handler.
 #[derive(Debug, Clone)]
 pub struct PublishService {
@@ -120,19 +123,11 @@ impl PublishService {
             // It may be there all the same.
             live.unsure(author, Topic::Feed);
         }
-        if recorded?.is_applied() {
+        let (true, Some(key)) = (is_taken(&recorded?), key) else {
             self.announce(&post).await;
-            return Ok(Published::New(fresh(post, profile)));
-        }
-        let Some(key) = key else {
             return Ok(Published::New(fresh(post, profile)));
         };
         let post_id = self.replayed(&post, key).await?;
-        if post_id == post.post_id {
-            // The claim is of our own first try, whose answer was lost.
-            self.announce(&post).await;
-            return Ok(Published::New(fresh(post, profile)));
-        }
         self.known(Post { post_id, ..post }, profile).await.map(Published::Before)
     }
 
@@ -165,8 +160,8 @@ impl PublishService {
 
     /// Post, story entry, own feed entry, outbox entry and the claim of the key: all or none.
     ///
-    /// Repeating it after a lost answer is safe: the first four are the same rows again, and a claim that our own lost
-    /// try made reads back as this very post.
+    /// Repeating it after a lost answer is safe: the post's id is new, so it is refused by the post itself when the lost
+    /// try was applied.
     async fn record(&self, post: &Post, key: Option<&IdempotencyKey>, now: Timestamp) -> Result<Outcome, ServiceError> {
         let mut writes: Vec<(Table, Write)> = Posts::creation(post).into();
         writes.push(Feeds::own_entry(post.author_id, post.post_id));
@@ -203,6 +198,12 @@ impl PublishService {
             warn!(post.id = %post.post_id, error = %chain(&error), "Post {} is not on PostQ; the sweeper will put it there", post.post_id);
         }
     }
+}
+
+/// Whether the key stands for another post. Where our own post is there, so is all that was recorded with it, by a try
+/// whose answer was lost.
+fn is_taken(recorded: &Outcome) -> bool {
+    matches!(recorded, Outcome::Refused(places) if !places.contains(&POST_ITSELF))
 }
 
 /// Puts a fan-out on PostQ, in its author's group.

@@ -1,16 +1,20 @@
 //! What a user does by showing the password once more: setting another one, deleting the account.
 
-use super::AccountService;
+use super::{AccountService, LoginOrigin};
 use crate::{
     dao::{Credentials, Erasures, StoredCredentials, Users},
     domain::{Password, Timestamp, UserId, UserRef},
-    service::ServiceError,
+    service::{
+        ServiceError,
+        rates::{Limit, Subject},
+    },
     store::{StoreError, Table, Write, with_retries},
 };
 
 impl AccountService {
     /// Sets another password and ends every session of the account, the caller's too. [`ServiceError::WrongPassword`]
-    /// when `current` is not the password. Of another user it is forbidden, of one who is not there not found.
+    /// when `current` is not the password, [`ServiceError::RateLimited`] before any hash when too many were wrong. Of
+    /// another user it is forbidden, of one who is not there not found.
     ///
     /// Of two changes at once one wins, and the other's `current` is wrong.
     pub async fn change_password(
@@ -19,9 +23,11 @@ impl AccountService {
         user: &UserRef,
         current: Password,
         new: Password,
+        origin: LoginOrigin<'_>,
+        now: Timestamp,
     ) -> Result<(), ServiceError> {
         self.require_own(caller, user).await?;
-        let known = self.shown_credentials(caller, current).await?;
+        let known = self.shown_credentials(caller, current, origin, now).await?;
         let new = self.passwords.hash(new).await?;
         if self.credentials.replace_password(caller, &known, &new).await?.is_applied() {
             return Ok(());
@@ -34,8 +40,9 @@ impl AccountService {
         }
     }
 
-    /// Deletes the account. [`ServiceError::WrongPassword`] when this is not the password. Of another user it is
-    /// forbidden, of one who is not there not found.
+    /// Deletes the account. [`ServiceError::WrongPassword`] when this is not the password,
+    /// [`ServiceError::RateLimited`] before any hash when too many were wrong. Of another user it is forbidden, of one
+    /// who is not there not found.
     ///
     /// One transaction marks the profile, by which all that the user made is shown no more, takes the credentials
     /// away, and with them every session, and leaves a row behind that has everything erased. Nothing else need be
@@ -45,10 +52,11 @@ impl AccountService {
         caller: UserId,
         user: &UserRef,
         password: Password,
+        origin: LoginOrigin<'_>,
         now: Timestamp,
     ) -> Result<(), ServiceError> {
         self.require_own(caller, user).await?;
-        let known = self.shown_credentials(caller, password).await?;
+        let known = self.shown_credentials(caller, password, origin, now).await?;
         let profile = self.users.get_own(caller).await?.ok_or(ServiceError::Unauthenticated)?;
         let writes: Vec<(Table, Write)> = Users::deletion(&profile.user, now)
             .into_iter()
@@ -75,7 +83,25 @@ impl AccountService {
     }
 
     /// The credentials of who shows the password to them.
-    async fn shown_credentials(&self, user: UserId, password: Password) -> Result<StoredCredentials, ServiceError> {
+    ///
+    /// A wrong one counts as a failed login to the account: a token that someone else got hold of is no way to guess the
+    /// password faster. As there, each counts until it is known to be right.
+    async fn shown_credentials(
+        &self,
+        user: UserId,
+        password: Password,
+        origin: LoginOrigin<'_>,
+        now: Timestamp,
+    ) -> Result<StoredCredentials, ServiceError> {
+        let attempt = origin.rates.admit(Limit::FailedLogins, Subject::login(origin.network, user), now).await?;
+        let shown = self.credentials_of(user, password).await;
+        if !matches!(shown, Err(ServiceError::WrongPassword)) {
+            attempt.give_back().await;
+        }
+        shown
+    }
+
+    async fn credentials_of(&self, user: UserId, password: Password) -> Result<StoredCredentials, ServiceError> {
         let credentials = self.credentials.get(user).await?.ok_or(ServiceError::Unauthenticated)?;
         let is_right = self.passwords.verify(password, Some(credentials.password_hash.clone())).await?;
         if is_right { Ok(credentials) } else { Err(ServiceError::WrongPassword) }

@@ -35,6 +35,11 @@ impl Tally {
         if self.estimate() >= limit {
             return Step::Refuse;
         }
+        if window < self.window {
+            // A use from just before the window began, or a clock that was set back. It counts in its own window, and
+            // takes nothing along that counts in this one.
+            return Step::Ask(1);
+        }
         if self.untold < self.free {
             self.untold += 1;
             return Step::Admit;
@@ -136,6 +141,19 @@ mod tests {
         assert_eq!(tally.one_more(7, 5), Step::Refuse);
         assert_eq!(tally.one_more(6, 5), Step::Refuse, "a clock that is set back opens no window");
         assert_eq!(tally.one_more(8, 5), Step::Ask(1));
+    }
+
+    #[test]
+    fn a_use_of_the_window_before_does_not_take_this_ones_along() {
+        let mut tally = Tally::default();
+        assert_eq!(tally.one_more(8, 6), Step::Ask(1));
+        tally.settle(8, 1, Some(StoredRate { used: 1, asked: 1 }), 6);
+        for _ in 0..2 {
+            assert_eq!(tally.one_more(8, 6), Step::Admit);
+        }
+        assert_eq!(tally.one_more(7, 6), Step::Ask(1));
+        tally.settle(7, 1, Some(StoredRate { used: 5, asked: 1 }), 6);
+        assert_eq!(tally.one_more(8, 6), Step::Ask(3), "what the store was not told of is told in its window");
     }
 
     proptest! {
