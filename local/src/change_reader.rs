@@ -9,7 +9,7 @@ use shared::{
     limits,
 };
 use stream_handler::{HandledBatch, StreamHandler};
-use tokio::{sync::watch, task::JoinSet};
+use tokio::{sync::watch, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
@@ -26,6 +26,7 @@ pub struct ChangeReader {
     handler: StreamHandler,
     clock: Clock,
     timeout: Duration,
+    window: Duration,
     progress: watch::Sender<u64>,
 }
 
@@ -43,7 +44,7 @@ enum Turn {
 impl ChangeReader {
     /// The loop from `log` to `handler`; `progress` is raised after each batch, when what is done is passed.
     pub fn new(log: Arc<dyn ChangeLog>, handler: StreamHandler, clock: Clock, progress: watch::Sender<u64>) -> Self {
-        Self { log, handler, clock, timeout: TIMEOUT, progress }
+        Self { log, handler, clock, timeout: TIMEOUT, window: limits::CHANGES_WINDOW, progress }
     }
 
     /// The same with another time for a batch.
@@ -52,10 +53,17 @@ impl ChangeReader {
         Self { timeout, ..self }
     }
 
+    /// The same with another window than [`limits::CHANGES_WINDOW`].
+    #[must_use]
+    pub fn with_window(self, window: Duration) -> Self {
+        Self { window, ..self }
+    }
+
     /// Works until `stop`: then reads nothing more, and gives the batch under way ten seconds to end.
     pub async fn run(self, stop: CancellationToken) {
         let mut failures = 0;
         while let Some(changes) = stop.run_until_cancelled(self.read_some()).await {
+            let (began, is_full) = (Instant::now(), changes.len() >= limits::MAX_CHANGES);
             let cut_short = async {
                 stop.cancelled().await;
                 tokio::time::sleep(GRACE).await;
@@ -72,6 +80,8 @@ impl ChangeReader {
             };
             if failures > 0 {
                 stop.run_until_cancelled(tokio::time::sleep(pause_after(failures - 1))).await;
+            } else if !is_full {
+                stop.run_until_cancelled(tokio::time::sleep_until(began + self.window)).await;
             }
         }
     }

@@ -6,7 +6,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -43,6 +43,7 @@ struct Script {
     /// How often a change fails, by its item's sort key, and how.
     failures: Mutex<HashMap<String, (u32, Failure)>>,
     applied: Mutex<Vec<String>>,
+    batches: AtomicUsize,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -69,6 +70,7 @@ impl Script {
 #[async_trait]
 impl Apply for Script {
     async fn apply(&self, changes: &[Change], _: Timestamp) -> Vec<Applied> {
+        self.batches.fetch_add(1, Ordering::SeqCst);
         let mut outcomes = Vec::new();
         for change in changes {
             outcomes.push(match self.next_failure(&change.key.sort) {
@@ -201,6 +203,29 @@ async fn changes_are_applied_in_order_and_passed_also_those_that_come_later() {
     assert_eq!(fixture.applied(), ["a", "b", "c"]);
     fixture.stop.cancel();
     in_time(running).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_lone_change_is_applied_at_once_and_those_that_follow_within_the_window_together() {
+    let fixture = Fixture::new(Script::default());
+    // Longer than three writes take on any machine.
+    let reader = fixture.reader(fixture.log.clone()).with_window(Duration::from_secs(2));
+    let running = fixture.start(reader);
+    fixture.put(&["a"]).await;
+    in_time(async {
+        while fixture.applied().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    for sort in ["b", "c", "d"] {
+        fixture.put(&[sort]).await;
+    }
+    fixture.drained().await;
+    assert_eq!(fixture.applied(), ["a", "b", "c", "d"]);
+    assert_eq!(fixture.script.batches.load(Ordering::SeqCst), 2);
+    fixture.stop.cancel();
+    running.await.unwrap();
 }
 
 #[tokio::test]

@@ -127,6 +127,10 @@ pub const RATE_PATIENCE: Duration = Duration::from_millis(500);
 
 /// Changes read at once: the batch of the stream's mapping to stream-handler.
 pub const MAX_CHANGES: usize = 100;
+/// In one process, batches that are not full begin at least this far apart, so that changes of one moment share
+/// transactions: a lone change is handled at once, those that follow wait this long at the most. In the cloud the stream's
+/// mapping has a window of a second.
+pub const CHANGES_WINDOW: Duration = Duration::from_millis(20);
 /// Bytes of changes read at once: what Lambda hands to a function at the most.
 pub const MAX_CHANGES_BYTES: usize = 6 * 1024 * 1024;
 /// For how long an applied change is remembered, so that it is not counted again. Twice as long as a record lives in
