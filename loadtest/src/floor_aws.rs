@@ -43,7 +43,7 @@ pub async fn entries_per_second(on: &Prepared, readers: &[UserId], posts: u64) -
     setup::create_tables(&on.clients.dynamodb, &TableNames::default().with(Table::Feed, &table)).await?;
     let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS);
     let client = Client::from_conf(on.clients.dynamodb.config().to_builder().retry_config(retries).build());
-    let floor = Floor { client, table, ids: IdGenerator::new(), author: UserId::random() };
+    let floor = Floor { client, table, ids: IdGenerator::new() };
     let (mut best, mut shortest) = (CONCURRENCIES[0], Duration::MAX);
     for concurrency in CONCURRENCIES {
         let spent = floor.write_a_post(readers, concurrency).await?;
@@ -64,14 +64,13 @@ struct Floor {
     client: Client,
     table: String,
     ids: IdGenerator,
-    author: UserId,
 }
 
 impl Floor {
     /// The time that one post's entries take.
     async fn write_a_post(&self, readers: &[UserId], concurrency: usize) -> Result<Duration, FloorError> {
         let post = self.ids.next_post_id(Clock::System.now());
-        let batches = readers.chunks(limits::MAX_BATCH_WRITE).map(|readers| self.batch(post, readers));
+        let batches = readers.chunks(limits::MAX_BATCH_WRITE).map(|readers| batch(post, readers));
         let batches = Arc::new(Mutex::new(batches.collect::<Result<Vec<_>, _>>()?));
         let mut writers = JoinSet::new();
         let started = Instant::now();
@@ -83,19 +82,19 @@ impl Floor {
         }
         Ok(started.elapsed())
     }
+}
 
-    fn batch(&self, post: PostId, readers: &[UserId]) -> Result<Batch, FloorError> {
-        readers.iter().map(|reader| self.put(post, *reader)).collect()
-    }
+fn batch(post: PostId, readers: &[UserId]) -> Result<Batch, FloorError> {
+    readers.iter().map(|reader| put(post, *reader)).collect()
+}
 
-    /// An entry as the service writes it.
-    fn put(&self, post: PostId, reader: UserId) -> Result<WriteRequest, FloorError> {
-        let key = keys::feed_entry(reader, post);
-        let item = [("PK", key.partition), ("SK", key.sort), ("author_id", self.author.to_string())];
-        let item = item.map(|(name, text)| (name.to_owned(), AttributeValue::S(text)));
-        let put = PutRequest::builder().set_item(Some(HashMap::from(item))).build();
-        Ok(WriteRequest::builder().put_request(put.map_err(|error| StoreError::Rejected(error.into()))?).build())
-    }
+/// An entry as the service writes it.
+fn put(post: PostId, reader: UserId) -> Result<WriteRequest, FloorError> {
+    let key = keys::feed_entry(reader, post);
+    let item = [("PK", key.partition), ("SK", key.sort)];
+    let item = item.map(|(name, text)| (name.to_owned(), AttributeValue::S(text)));
+    let put = PutRequest::builder().set_item(Some(HashMap::from(item))).build();
+    Ok(WriteRequest::builder().put_request(put.map_err(|error| StoreError::Rejected(error.into()))?).build())
 }
 
 /// Takes batches and writes them until none is left.
