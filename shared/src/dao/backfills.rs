@@ -11,10 +11,7 @@ use super::Follows;
 use crate::{
     domain::{Timestamp, UserId},
     keys,
-    store::{
-        Consistency, Item, MalformedItem, Order, Outcome, Projection, Query, SortRange, Store, StoreError, Table,
-        Write, with_retries,
-    },
+    store::{Item, MalformedItem, Outcome, Query, Store, StoreError, Table, Write, with_retries},
 };
 
 const LEASE_UNTIL: &str = "lease_until";
@@ -60,16 +57,7 @@ impl Backfills {
         let mut expired = Vec::new();
         let mut start_after = None;
         loop {
-            let query = Query {
-                table: Table::Social,
-                partition: keys::backfills_partition(shard),
-                range: SortRange::All,
-                order: Order::Ascending,
-                start_after,
-                limit: None,
-                consistency: Consistency::Strong,
-                projection: Projection::All,
-            };
+            let query = Query { start_after, ..Query::all_of(Table::Social, keys::backfills_partition(shard)) };
             let page = with_retries(|| self.store.query(&query)).await?;
             for item in &page.items {
                 match backfill_from(item) {

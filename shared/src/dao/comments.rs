@@ -6,8 +6,8 @@ use crate::{
     domain::{Comment, CommentId, CommentText, Page, PostId, Timestamp, UserId},
     keys, limits,
     store::{
-        Changes, Condition, Consistency, EXPIRES_AT, Item, Key, MalformedItem, Order, Outcome, Projection, Query,
-        SortRange, Store, StoreError, Table, Test, Write, batch_get_all, with_retries,
+        Changes, Condition, Consistency, EXPIRES_AT, Item, Key, MalformedItem, Order, Outcome, Query, SortRange, Store,
+        StoreError, Table, Test, Write, batch_get_all, with_retries,
     },
 };
 
@@ -73,14 +73,11 @@ impl Comments {
         limit: u32,
     ) -> Result<Page<StoredComment, CommentId>, StoreError> {
         let query = Query {
-            table: Table::Social,
-            partition: keys::post_partition(post),
             range: SortRange::Prefix(keys::COMMENT_PREFIX.to_owned()),
             order: Order::Descending,
             start_after: after.map(|comment| keys::comment(post, comment).sort),
             limit: Some(limit),
-            consistency: Consistency::Strong,
-            projection: Projection::All,
+            ..Query::all_of(Table::Social, keys::post_partition(post))
         };
         let page = with_retries(|| self.store.query(&query)).await?;
         Ok(Page {
@@ -117,14 +114,10 @@ impl Comments {
         limit: u32,
     ) -> Result<Page<(CommentId, PostId), CommentId>, StoreError> {
         let query = Query {
-            table: Table::Social,
-            partition: keys::comments_partition(author),
-            range: SortRange::All,
             order: Order::Descending,
             start_after: after.map(|comment| comment.to_string()),
             limit: Some(limit),
-            consistency: Consistency::Strong,
-            projection: Projection::All,
+            ..Query::all_of(Table::Social, keys::comments_partition(author))
         };
         let page = with_retries(|| self.store.query(&query)).await?;
         super::page_from(page, |item| Ok((item.parsed_sort()?, item.parsed(attr::POST_ID)?)))

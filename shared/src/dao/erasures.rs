@@ -11,8 +11,8 @@ use crate::{
     domain::{Erasable, PostId, Timestamp, UserId},
     keys, limits,
     store::{
-        Changes, Condition, Consistency, Item, Key, MalformedItem, Order, Outcome, Projection, Query, SortRange, Store,
-        StoreError, Table, Test, Write, with_retries,
+        Changes, Condition, Item, Key, MalformedItem, Outcome, Query, SortRange, Store, StoreError, Table, Test, Write,
+        with_retries,
     },
 };
 
@@ -92,14 +92,10 @@ impl Erasures {
         // Sort keys begin with the time: those of a later millisecond are greater than this.
         let end = keys::erasure_due(now.plus(Duration::from_millis(1)));
         let query = Query {
-            table: Table::Social,
-            partition: keys::erasures_partition(shard),
             range: SortRange::Between(keys::erasure_due(Timestamp::default()), end),
-            order: Order::Ascending,
             start_after: after,
             limit: Some(ROWS_PER_QUERY),
-            consistency: Consistency::Strong,
-            projection: Projection::All,
+            ..Query::all_of(Table::Social, keys::erasures_partition(shard))
         };
         let page = with_retries(|| self.store.query(&query)).await?;
         let readable = |item: &Item| match erasure_from(item) {

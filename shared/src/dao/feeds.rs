@@ -12,8 +12,7 @@ use crate::{
     domain::{Page, PostId, UserId},
     keys,
     store::{
-        BatchWrite, Consistency, Item, Order, Projection, Query, SortRange, Store, StoreError, Table, Write,
-        batch_write_all, with_retries,
+        BatchWrite, Item, Order, Projection, Query, Store, StoreError, Table, Write, batch_write_all, with_retries,
     },
 };
 
@@ -37,14 +36,11 @@ impl Feeds {
         limit: u32,
     ) -> Result<Page<PostId, PostId>, StoreError> {
         let query = Query {
-            table: Table::Feed,
-            partition: keys::feed_partition(reader),
-            range: SortRange::All,
             order: Order::Descending,
             start_after: after.map(|post| post.to_string()),
             limit: Some(limit),
-            consistency: Consistency::Strong,
             projection: Projection::Keys,
+            ..Query::all_of(Table::Feed, keys::feed_partition(reader))
         };
         page_from(with_retries(|| self.store.query(&query)).await?, Item::parsed_sort)
     }

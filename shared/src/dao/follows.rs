@@ -7,8 +7,8 @@ use crate::{
     domain::{Page, PostId, Timestamp, UserId},
     keys,
     store::{
-        Changes, Condition, Consistency, Item, Key, MalformedItem, Order, Outcome, Projection, Query, SortRange, Store,
-        StoreError, Table, Test, Write, batch_get_all, with_retries,
+        Changes, Condition, Consistency, Item, Key, MalformedItem, Outcome, Projection, Query, Store, StoreError,
+        Table, Test, Write, batch_get_all, with_retries,
     },
 };
 
@@ -214,14 +214,10 @@ impl Follows {
 
 fn people(partition: String, after: Option<UserId>, limit: Option<u32>, projection: Projection) -> Query {
     Query {
-        table: Table::Social,
-        partition,
-        range: SortRange::All,
-        order: Order::Ascending,
         start_after: after.map(|user| user.to_string()),
         limit,
-        consistency: Consistency::Strong,
         projection,
+        ..Query::all_of(Table::Social, partition)
     }
 }
 

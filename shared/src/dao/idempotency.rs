@@ -6,8 +6,8 @@ use crate::{
     domain::{Page, PostId, Timestamp, UserId},
     keys, limits,
     store::{
-        Condition, Consistency, EXPIRES_AT, Item, MalformedItem, Order, Projection, Query, SortRange, Store,
-        StoreError, Table, Test, Write, with_retries,
+        Condition, Consistency, EXPIRES_AT, Item, MalformedItem, Query, Store, StoreError, Table, Test, Write,
+        with_retries,
     },
 };
 
@@ -66,14 +66,9 @@ impl IdempotencyRecords {
         limit: u32,
     ) -> Result<Page<UsedKey, String>, StoreError> {
         let query = Query {
-            table: Table::Social,
-            partition: keys::idempotency_partition(user),
-            range: SortRange::All,
-            order: Order::Ascending,
             start_after: after,
             limit: Some(limit),
-            consistency: Consistency::Strong,
-            projection: Projection::All,
+            ..Query::all_of(Table::Social, keys::idempotency_partition(user))
         };
         let page = with_retries(|| self.store.query(&query)).await?;
         let items = page.items.iter().map(used_key_from).collect::<Result<_, MalformedItem>>()?;

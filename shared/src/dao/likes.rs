@@ -9,8 +9,8 @@ use crate::{
     domain::{Page, PostId, Timestamp, UserId},
     keys, limits,
     store::{
-        Consistency, Item, Key, MalformedItem, Order, Outcome, Projection, Query, SortRange, Store, StoreError, Table,
-        Write, batch_get_all, with_retries,
+        Consistency, Item, Key, MalformedItem, Order, Outcome, Query, Store, StoreError, Table, Write, batch_get_all,
+        with_retries,
     },
 };
 
@@ -76,14 +76,10 @@ impl Likes {
         limit: u32,
     ) -> Result<Page<(PostId, Timestamp), PostId>, StoreError> {
         let query = Query {
-            table: Table::Social,
-            partition: keys::likes_partition(user),
-            range: SortRange::All,
             order: Order::Descending,
             start_after: after.map(|post| post.to_string()),
             limit: Some(limit),
-            consistency: Consistency::Strong,
-            projection: Projection::All,
+            ..Query::all_of(Table::Social, keys::likes_partition(user))
         };
         let liked_at = |item: &Item| Ok(Timestamp::from_millis(item.number(attr::LIKED_AT)?.cast_unsigned()));
         let page = with_retries(|| self.store.query(&query)).await?;
@@ -126,14 +122,9 @@ impl Likes {
         limit: u32,
     ) -> Result<Page<Like, UserId>, StoreError> {
         let query = Query {
-            table: Table::Social,
-            partition: keys::likers_partition(post, shard),
-            range: SortRange::All,
-            order: Order::Ascending,
             start_after: after.map(|user| user.to_string()),
             limit: Some(limit),
-            consistency: Consistency::Strong,
-            projection: Projection::All,
+            ..Query::all_of(Table::Social, keys::likers_partition(post, shard))
         };
         page_from(with_retries(|| self.store.query(&query)).await?, like_from)
     }

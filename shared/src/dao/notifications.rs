@@ -7,8 +7,8 @@ use crate::{
     domain::{Act, ActKind, Inbox, InboxEntry, Notification, NotificationId, Page, PostId, UserId},
     keys, limits,
     store::{
-        Condition, Consistency, EXPIRES_AT, Item, Key, MalformedItem, Order, Outcome, Projection, Query, SortRange,
-        Store, StoreError, Table, Test, Write, batch_get_all, with_retries,
+        Condition, Consistency, EXPIRES_AT, Item, Key, MalformedItem, Order, Outcome, Query, SortRange, Store,
+        StoreError, Table, Test, Write, batch_get_all, with_retries,
     },
 };
 
@@ -219,14 +219,9 @@ impl Notifications {
         limit: u32,
     ) -> Result<Page<(String, Notified), String>, StoreError> {
         let query = Query {
-            table: Table::Social,
-            partition: keys::notified_partition(actor),
-            range: SortRange::All,
-            order: Order::Ascending,
             start_after: after,
             limit: Some(limit),
-            consistency: Consistency::Strong,
-            projection: Projection::All,
+            ..Query::all_of(Table::Social, keys::notified_partition(actor))
         };
         let page = with_retries(|| self.store.query(&query)).await?;
         let read = |item: &Item| Ok((item.key.sort.clone(), notified_from(item)?));
@@ -253,16 +248,7 @@ impl Notifications {
 }
 
 fn entries_of(user: UserId, range: SortRange, order: Order) -> Query {
-    Query {
-        table: Table::Social,
-        partition: keys::notifications_partition(user),
-        range,
-        order,
-        start_after: None,
-        limit: None,
-        consistency: Consistency::Strong,
-        projection: Projection::All,
-    }
+    Query { range, order, ..Query::all_of(Table::Social, keys::notifications_partition(user)) }
 }
 
 /// The first whole second in which the notification is shown no more: removed earlier, it would still be counted.

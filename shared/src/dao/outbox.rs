@@ -9,8 +9,8 @@ use crate::{
     domain::{PostId, Timestamp, UserId},
     keys, limits,
     store::{
-        Changes, Condition, Consistency, Item, MalformedItem, Order, Outcome, Projection, Query, SortRange, Store,
-        StoreError, Table, Test, Value, Write, with_retries,
+        Changes, Condition, Consistency, Item, MalformedItem, Outcome, Query, Store, StoreError, Table, Test, Value,
+        Write, with_retries,
     },
 };
 
@@ -129,16 +129,7 @@ impl Outbox {
         let mut expired = Vec::new();
         let mut start_after = None;
         loop {
-            let query = Query {
-                table: Table::Social,
-                partition: keys::outbox_partition(shard),
-                range: SortRange::All,
-                order: Order::Ascending,
-                start_after,
-                limit: None,
-                consistency: Consistency::Strong,
-                projection: Projection::All,
-            };
+            let query = Query { start_after, ..Query::all_of(Table::Social, keys::outbox_partition(shard)) };
             let page = with_retries(|| self.store.query(&query)).await?;
             for item in &page.items {
                 match entry_from(item) {

@@ -7,8 +7,8 @@ use crate::{
     domain::{Page, Post, PostId, PostText, Timestamp, UserId},
     keys, limits,
     store::{
-        Changes, Condition, Consistency, Item, Key, MalformedItem, Order, Projection, Query, SortRange, Store,
-        StoreError, Table, Test, Write, batch_get_all, with_retries,
+        Changes, Condition, Consistency, Item, Key, MalformedItem, Order, Projection, Query, Store, StoreError, Table,
+        Test, Write, batch_get_all, with_retries,
     },
 };
 
@@ -74,14 +74,11 @@ impl Posts {
         limit: u32,
     ) -> Result<Page<PostId, PostId>, StoreError> {
         let query = Query {
-            table: Table::Social,
-            partition: keys::story_partition(author),
-            range: SortRange::All,
             order: Order::Descending,
             start_after: after.map(|post| post.to_string()),
             limit: Some(limit),
-            consistency: Consistency::Strong,
             projection: Projection::Keys,
+            ..Query::all_of(Table::Social, keys::story_partition(author))
         };
         page_from(with_retries(|| self.store.query(&query)).await?, Item::parsed_sort)
     }

@@ -10,8 +10,8 @@ use crate::{
     domain::{Page, Timestamp, UserId},
     keys, limits,
     store::{
-        Changes, Condition, Consistency, EXPIRES_AT, Item, Key, MalformedItem, Order, Outcome, Projection, Query,
-        SortRange, Store, StoreError, Table, Test, Write, with_retries,
+        Changes, Condition, Consistency, EXPIRES_AT, Item, Key, MalformedItem, Outcome, Query, Store, StoreError,
+        Table, Test, Write, with_retries,
     },
 };
 
@@ -132,14 +132,9 @@ impl Sessions {
         limit: u32,
     ) -> Result<Page<StoredSession, String>, StoreError> {
         let query = Query {
-            table: Table::Auth,
-            partition: keys::sessions_partition(user),
-            range: SortRange::All,
-            order: Order::Ascending,
             start_after: after,
             limit: Some(limit),
-            consistency: Consistency::Strong,
-            projection: Projection::All,
+            ..Query::all_of(Table::Auth, keys::sessions_partition(user))
         };
         let page = with_retries(|| self.store.query(&query)).await?;
         let read = |item: &Item| {

@@ -239,6 +239,22 @@ pub struct Query {
     pub projection: Projection,
 }
 
+impl Query {
+    /// All items of a partition from the first on, whole and as they are now: what a query says unless it says otherwise.
+    pub const fn all_of(table: Table, partition: String) -> Self {
+        Self {
+            table,
+            partition,
+            range: SortRange::All,
+            order: Order::Ascending,
+            start_after: None,
+            limit: None,
+            consistency: Consistency::Strong,
+            projection: Projection::All,
+        }
+    }
+}
+
 /// What of each item a query answers. Costs the same either way; less travels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Projection {
