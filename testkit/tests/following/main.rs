@@ -2,29 +2,23 @@
 //! made since the follow and the newest 100 from before it, at once, whatever happens at the same time.
 
 mod at_once;
+mod deaths;
 mod model;
+mod outdated;
 #[path = "../support/mod.rs"]
 mod support;
 mod town;
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use async_trait::async_trait;
-use futures::future::BoxFuture;
 use shared::{
-    dao::{Backfills, Feeds, Follows, Window},
+    dao::{Feeds, Follows, Window},
     domain::{IdGenerator, PostId, UserId},
     limits,
-    queue::QueueName,
     service::{graph::GraphService, sweep::Swept},
-    store::{BatchGot, BatchWrite, Consistency, Item, Key, Outcome, Query, QueryPage, Store, StoreError, Table, Write},
 };
 use support::Embedded;
 use testkit::{
-    crash::{Death, Life, MortalStore},
     engines,
     faults::{CountingStore, FaultyStore, StaleStore, StoreCounts, StoreFaults},
     pipeline::Pipeline,
@@ -236,115 +230,6 @@ async fn a_follow_costs_two_transactions_a_query_a_batch_get_and_four_batch_writ
     assert_eq!((of_nothing.batch_get, of_nothing.batch_write, of_nothing.transact), (0, 0, 2));
 }
 
-/// How a follow that a death cut short comes to its end.
-#[derive(Debug, Clone, Copy)]
-enum MadeGoodBy {
-    FollowingAgain,
-    TheSweeper,
-    ARestart,
-}
-
-async fn make_good(pipeline: &Pipeline, follower: UserId, followee: UserId, by: MadeGoodBy) {
-    match by {
-        MadeGoodBy::FollowingAgain => follow(pipeline, follower, followee).await,
-        MadeGoodBy::TheSweeper => {
-            assert_eq!(pipeline.sweep().await, Swept::default(), "the lease still runs");
-            pipeline.clock.advance(limits::BACKFILL_LEASE);
-            pipeline.sweep().await;
-            assert_eq!(pipeline.sweep().await, Swept::default(), "nothing is left");
-        }
-        MadeGoodBy::ARestart => drop(pipeline.reclaim(&[].into()).await),
-    }
-}
-
-/// One follow that dies at a call, with reads and a post before it is made good. Whether it lived.
-async fn dying_follow(home: &Embedded, calls: i64, death: Death, by: MadeGoodBy) -> bool {
-    let healthy = home.pipeline(20);
-    let [alice, bob] = [healthy.user("alice").await, healthy.user("bob").await];
-    let mut posts = story(&healthy, alice, 120).await;
-    let life = Life::of(calls, death);
-    let store = Arc::new(MortalStore { inner: home.store.clone(), life: life.clone() });
-    let mortal = Pipeline::on(store, home.queue.clone(), home.clock.clone(), 20);
-    // Two generators: only another millisecond orders what they make.
-    home.clock.advance(Duration::from_millis(1));
-    let survived = life.live(follow(&mortal, bob, alice)).await.is_some();
-    home.clock.advance(Duration::from_millis(1));
-
-    let context = format!("{calls} calls, {death:?}, {by:?}");
-    let is_made = healthy.graph.follows(bob, alice).await.unwrap();
-    let allowed = if is_made { newest(&posts, BROUGHT) } else { vec![] };
-    // Reading takes out what is outdated, and must not take out what is being brought in.
-    let seen = feed(&healthy, bob).await;
-    assert!(seen.iter().all(|post| allowed.contains(post)), "{context}: {seen:?}");
-    assert!(!survived || seen == allowed, "{context}");
-    let since = healthy.post(alice, "since").await;
-    healthy.drain().await;
-    posts.push(since);
-    make_good(&healthy, bob, alice, by).await;
-    let due = match (is_made, by) {
-        (true, _) => [vec![since], allowed].concat(),
-        // The follow is made now, after the post.
-        (false, MadeGoodBy::FollowingAgain) => newest(&posts, BROUGHT),
-        (false, _) => vec![],
-    };
-    assert_eq!(feed(&healthy, bob).await, due, "{context}");
-    let backfills = Backfills::new(home.store.clone());
-    for shard in 0..limits::TASK_SHARDS {
-        let rows = backfills.expired(shard, home.clock.now().plus(limits::BACKFILL_LEASE)).await.unwrap();
-        assert_eq!(rows, [], "{context}");
-    }
-    survived
-}
-
-#[tokio::test]
-async fn a_death_at_any_call_of_a_follow_is_made_good() {
-    let home = Embedded::open();
-    for by in [MadeGoodBy::FollowingAgain, MadeGoodBy::TheSweeper, MadeGoodBy::ARestart] {
-        for death in [Death::Before, Death::After] {
-            let mut calls = 0;
-            while !dying_follow(&home, calls, death, by).await {
-                calls += 1;
-            }
-            assert!(calls >= 9, "a follow made {calls} calls: too few to be all of it");
-        }
-    }
-}
-
-#[tokio::test]
-async fn an_unfollow_leaves_nothing_for_the_sweeper_to_do() {
-    let home = Embedded::open();
-    let healthy = home.pipeline(20);
-    let [alice, bob] = [healthy.user("alice").await, healthy.user("bob").await];
-    story(&healthy, alice, 3).await;
-    let life = Life::of(4, Death::Before);
-    let store = Arc::new(MortalStore { inner: home.store.clone(), life: life.clone() });
-    let mortal = Pipeline::on(store, home.queue.clone(), home.clock.clone(), 20);
-    assert!(life.live(follow(&mortal, bob, alice)).await.is_none());
-    assert!(healthy.graph.follows(bob, alice).await.unwrap());
-    healthy.graph.unfollow(bob, alice).await.unwrap();
-    home.clock.advance(limits::BACKFILL_LEASE);
-    assert_eq!(healthy.sweep().await, Swept::default());
-    assert_eq!(feed(&healthy, bob).await, []);
-}
-
-#[tokio::test]
-async fn a_row_that_leads_nowhere_goes_with_the_next_sweep() {
-    let home = Embedded::open();
-    let pipeline = home.pipeline(20);
-    let [alice, bob, carol] = [pipeline.user("alice").await, pipeline.user("bob").await, pipeline.user("carol").await];
-    follow(&pipeline, bob, alice).await;
-    let backfills = Backfills::new(home.store.clone());
-    for follower in [bob, carol] {
-        let item = Item::new(shared::keys::backfill(follower, alice)).with("lease_until", 0);
-        assert!(home.store.write(Table::Social, Write::put(item)).await.unwrap().is_applied());
-    }
-    assert_eq!(pipeline.sweep().await, Swept::default());
-    for shard in 0..limits::TASK_SHARDS {
-        assert_eq!(backfills.expired(shard, home.clock.now()).await.unwrap(), []);
-    }
-    assert!(pipeline.graph.follows(bob, alice).await.unwrap());
-}
-
 #[tokio::test]
 async fn a_backfill_of_an_earlier_follow_does_not_end_that_of_a_later_one() {
     let home = Embedded::open();
@@ -422,110 +307,4 @@ async fn follows_through_a_storm_of_faults_end_in_the_right_feed() {
     home.clock.advance(limits::BACKFILL_LEASE);
     assert_eq!(calm.sweep().await, Swept::default());
     assert!(store.counts().has_every_kind(), "{:?}", store.counts());
-}
-
-/// Something done once, when a transaction that takes entries out of a feed is about to reach the store.
-struct BeforeRemoval {
-    inner: Arc<dyn Store>,
-    meanwhile: Mutex<Option<BoxFuture<'static, ()>>>,
-}
-
-impl std::fmt::Debug for BeforeRemoval {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("BeforeRemoval").finish_non_exhaustive()
-    }
-}
-
-#[async_trait]
-impl Store for BeforeRemoval {
-    async fn transact(&self, writes: Vec<(Table, Write)>) -> Result<Outcome, StoreError> {
-        let removes =
-            writes.iter().any(|(table, write)| *table == Table::Feed && matches!(write, Write::Delete { .. }));
-        let meanwhile = if removes { self.meanwhile.lock().unwrap().take() } else { None };
-        if let Some(meanwhile) = meanwhile {
-            meanwhile.await;
-        }
-        self.inner.transact(writes).await
-    }
-
-    async fn get(&self, table: Table, key: &Key, consistency: Consistency) -> Result<Option<Item>, StoreError> {
-        self.inner.get(table, key, consistency).await
-    }
-
-    async fn batch_get(&self, table: Table, keys: &[Key], consistency: Consistency) -> Result<BatchGot, StoreError> {
-        self.inner.batch_get(table, keys, consistency).await
-    }
-
-    async fn query(&self, query: &Query) -> Result<QueryPage, StoreError> {
-        self.inner.query(query).await
-    }
-
-    async fn batch_write(&self, table: Table, writes: &[BatchWrite]) -> Result<Vec<BatchWrite>, StoreError> {
-        self.inner.batch_write(table, writes).await
-    }
-
-    async fn write(&self, table: Table, write: Write) -> Result<Outcome, StoreError> {
-        self.inner.write(table, write).await
-    }
-
-    async fn durable(&self) -> Result<(), StoreError> {
-        self.inner.durable().await
-    }
-
-    async fn probe(&self) -> Result<(), StoreError> {
-        self.inner.probe().await
-    }
-}
-
-#[tokio::test]
-async fn a_read_from_before_a_refollow_does_not_take_out_what_the_refollow_brought() {
-    let home = Embedded::open();
-    let pipeline = home.pipeline(20);
-    let [alice, bob] = [pipeline.user("alice").await, pipeline.user("bob").await];
-    let posts = story(&pipeline, alice, 30).await;
-    // Once with no edge when the feed is read, once with one that an unfollow and a refollow replace.
-    for ends_before in [true, false] {
-        follow(&pipeline, bob, alice).await;
-        if ends_before {
-            pipeline.graph.unfollow(bob, alice).await.unwrap();
-        } else {
-            // As after a follow of which only the newest posts are shown.
-            let follows = Follows::new(home.store.clone());
-            let (marker, now) = (posts[29], home.clock.now());
-            follows.remove(bob, alice).await.unwrap();
-            assert!(follows.create(bob, alice, now, marker, now).await.unwrap().is_applied());
-            assert!(follows.finish_backfill(bob, alice, marker, Some(posts[20])).await.unwrap().is_applied());
-        }
-        let meanwhile = {
-            let pipeline = pipeline.clone();
-            Box::pin(async move {
-                pipeline.graph.unfollow(bob, alice).await.unwrap();
-                follow(&pipeline, bob, alice).await;
-            })
-        };
-        let slow = Arc::new(BeforeRemoval { inner: home.store.clone(), meanwhile: Mutex::new(Some(meanwhile)) });
-        let reading = Pipeline::on(slow.clone(), home.queue.clone(), home.clock.clone(), 20);
-        feed(&reading, bob).await;
-        assert!(slow.meanwhile.lock().unwrap().is_none(), "the read took nothing out");
-        assert_eq!(feed(&pipeline, bob).await, newest(&posts, BROUGHT), "{ends_before}");
-        pipeline.graph.unfollow(bob, alice).await.unwrap();
-    }
-}
-
-#[tokio::test]
-async fn outdated_entries_leave_the_store_when_the_feed_is_read() {
-    let home = Embedded::open();
-    let counting = Arc::new(CountingStore::new(home.store.clone()));
-    let pipeline = Pipeline::on(counting.clone(), home.queue.clone(), home.clock.clone(), 20);
-    let [alice, bob] = [pipeline.user("alice").await, pipeline.user("bob").await];
-    story(&pipeline, alice, 100).await;
-    follow(&pipeline, bob, alice).await;
-    pipeline.graph.unfollow(bob, alice).await.unwrap();
-    assert_eq!(feed(&pipeline, bob).await, []);
-    assert_eq!(feed(&pipeline, bob).await, []);
-    counting.take_counts();
-    assert_eq!(feed(&pipeline, bob).await, []);
-    let counts = counting.take_counts();
-    assert_eq!((counts.query, counts.batch_get, counts.transact), (1, 0, 0), "the feed is empty");
-    assert_eq!(pipeline.messages_in(QueueName::JobQ).await, 0);
 }
