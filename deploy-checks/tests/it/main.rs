@@ -1,0 +1,7 @@
+//! The integration tests of this crate, in one binary.
+
+mod docs;
+mod events;
+mod metrics;
+mod policies;
+mod template;

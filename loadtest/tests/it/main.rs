@@ -1,0 +1,6 @@
+//! The integration tests of this crate, in one binary.
+
+mod on_aws;
+mod scenarios;
+mod stack;
+mod stack_aws;

@@ -1,0 +1,374 @@
+//! The table: each route, how it is tried, and what each role gets.
+
+use serde_json::{Value, json};
+
+use super::scene::Scene;
+use crate::support::PASSWORD;
+
+/// Who tries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// Without a token.
+    Nobody,
+    /// Someone who has nothing to do with it.
+    Other,
+    /// Whose it is.
+    Owner,
+    /// The author of a comment and a like on the owner's post, who follows the owner.
+    Guest,
+}
+
+/// What an attempt may change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing.
+    Nothing,
+    /// What is the caller's own, and of others nothing.
+    Own,
+    /// What is the owner's, whoever the caller is.
+    Owners,
+}
+
+/// What one role gets.
+#[derive(Debug, Clone, Copy)]
+pub struct Case {
+    /// Who tries.
+    pub role: Role,
+    /// The answer's status.
+    pub status: u16,
+    /// What is changed.
+    pub effect: Effect,
+}
+
+/// A request.
+pub struct Attempt {
+    /// Where to.
+    pub path: String,
+    /// The body, if it has any.
+    pub body: Option<Value>,
+}
+
+/// A way to try a route.
+pub struct Row {
+    /// The route as the description names it.
+    pub route: &'static str,
+    /// What is tried; a route may have several rows.
+    pub about: &'static str,
+    /// The request.
+    pub attempt: fn(&Scene) -> Attempt,
+    /// What each role gets.
+    pub cases: Vec<Case>,
+    /// The answer must not tell others that the owner exists.
+    pub private: bool,
+    /// The answer has no end.
+    pub endless: bool,
+}
+
+impl Row {
+    const fn private(mut self) -> Self {
+        self.private = true;
+        self
+    }
+
+    const fn endless(mut self) -> Self {
+        self.endless = true;
+        self
+    }
+}
+
+use Effect::{Nothing, Own, Owners};
+
+const NOBODY: Case = Case { role: Role::Nobody, status: 401, effect: Nothing };
+
+const fn other(status: u16, effect: Effect) -> Case {
+    Case { role: Role::Other, status, effect }
+}
+
+const fn owner(status: u16, effect: Effect) -> Case {
+    Case { role: Role::Owner, status, effect }
+}
+
+const fn guest(status: u16, effect: Effect) -> Case {
+    Case { role: Role::Guest, status, effect }
+}
+
+/// A route without need of a token, where one makes no difference.
+fn whoever(status: u16) -> Vec<Case> {
+    [Role::Nobody, Role::Other, Role::Owner].map(|role| Case { role, status, effect: Nothing }).to_vec()
+}
+
+fn row(
+    route: &'static str,
+    about: &'static str,
+    attempt: fn(&Scene) -> Attempt,
+    cases: impl IntoIterator<Item = Case>,
+) -> Row {
+    Row { route, about, attempt, cases: cases.into_iter().collect(), private: false, endless: false }
+}
+
+fn bare(path: impl Into<String>) -> Attempt {
+    Attempt { path: path.into(), body: None }
+}
+
+fn with(path: impl Into<String>, body: Value) -> Attempt {
+    Attempt { path: path.into(), body: Some(body) }
+}
+
+/// A path of the owner's account.
+fn account(scene: &Scene, rest: &str) -> String {
+    format!("/v1/users/{}{rest}", scene.owner.user_id)
+}
+
+/// A path of the owner's post.
+fn post(scene: &Scene, rest: &str) -> String {
+    format!("/v1/posts/{}{rest}", scene.post)
+}
+
+/// The whole table.
+pub fn rows() -> Vec<Row> {
+    [sessions(), accounts(), graph(), posts(), reactions(), notifications(), owners_alone(), operations()]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+fn sessions() -> Vec<Row> {
+    vec![
+        row(
+            "POST /v1/auth/register",
+            "a new account",
+            |scene| {
+                let handle = format!("d_{}", scene.tag);
+                with(
+                    "/v1/auth/register",
+                    json!({ "handle": handle, "email": format!("{handle}@example.org"), "password": PASSWORD }),
+                )
+            },
+            whoever(201),
+        ),
+        row(
+            "POST /v1/auth/register",
+            "the owner's handle and address",
+            |scene| {
+                with(
+                    "/v1/auth/register",
+                    json!({ "handle": scene.owner.handle, "email": scene.owner_email(), "password": "another password" }),
+                )
+            },
+            whoever(409),
+        ),
+        row(
+            "POST /v1/auth/login",
+            "with the owner's password",
+            |scene| with("/v1/auth/login", json!({ "handle": scene.owner.handle, "password": PASSWORD })),
+            whoever(200),
+        ),
+        row(
+            "POST /v1/auth/login",
+            "with another password",
+            |scene| with("/v1/auth/login", json!({ "handle": scene.owner.handle, "password": "another password" })),
+            whoever(401),
+        ),
+        row(
+            "POST /v1/auth/refresh",
+            "with the owner's refresh token",
+            |scene| with("/v1/auth/refresh", json!({ "refresh_token": scene.second_session })),
+            whoever(200),
+        ),
+        row(
+            "POST /v1/auth/refresh",
+            "with the owner's access token",
+            |scene| with("/v1/auth/refresh", json!({ "refresh_token": scene.owner.access_token })),
+            whoever(401),
+        ),
+        row(
+            "POST /v1/auth/logout",
+            "from the owner's session",
+            |scene| with("/v1/auth/logout", json!({ "refresh_token": scene.first_session() })),
+            [NOBODY, other(204, Nothing), owner(204, Own)],
+        ),
+    ]
+}
+
+fn accounts() -> Vec<Row> {
+    vec![
+        row(
+            "GET /v1/users/{user}",
+            "the owner",
+            |scene| bare(account(scene, "")),
+            [NOBODY, other(200, Nothing), owner(200, Nothing)],
+        ),
+        row(
+            "GET /v1/users/{user}",
+            "oneself",
+            |_| bare("/v1/users/me"),
+            [NOBODY, other(200, Nothing), owner(200, Nothing)],
+        )
+        .private(),
+        row(
+            "PATCH /v1/users/{user}",
+            "the owner",
+            |scene| with(account(scene, ""), json!({ "bio": "changed" })),
+            [NOBODY, other(403, Nothing), owner(200, Own)],
+        ),
+        row(
+            "PATCH /v1/users/{user}",
+            "oneself",
+            |_| with("/v1/users/me", json!({ "bio": "changed" })),
+            [NOBODY, other(200, Own), owner(200, Own)],
+        )
+        .private(),
+    ]
+}
+
+fn graph() -> Vec<Row> {
+    let readers = || [NOBODY, other(200, Nothing), owner(200, Nothing)];
+    vec![
+        row(
+            "PUT /v1/users/{user}/follow",
+            "the owner",
+            |scene| bare(account(scene, "/follow")),
+            [NOBODY, other(204, Owners), owner(422, Nothing), guest(204, Nothing)],
+        ),
+        row(
+            "DELETE /v1/users/{user}/follow",
+            "the owner",
+            |scene| bare(account(scene, "/follow")),
+            [NOBODY, other(204, Nothing), owner(204, Nothing), guest(204, Owners)],
+        ),
+        row("GET /v1/users/{user}/followers", "the owner's", |scene| bare(account(scene, "/followers")), readers()),
+        row("GET /v1/users/{user}/following", "the owner's", |scene| bare(account(scene, "/following")), readers()),
+    ]
+}
+
+fn posts() -> Vec<Row> {
+    let readers = || [NOBODY, other(200, Nothing), owner(200, Nothing)];
+    vec![
+        row(
+            "POST /v1/posts",
+            "one's own",
+            |_| with("/v1/posts", json!({ "text": "new" })),
+            [NOBODY, other(201, Own), owner(201, Own)],
+        )
+        .private(),
+        row("GET /v1/posts/{id}", "the owner's", |scene| bare(post(scene, "")), readers()),
+        row("GET /v1/users/{user}/posts", "the owner's", |scene| bare(account(scene, "/posts")), readers()),
+        row("GET /v1/feed", "one's own", |_| bare("/v1/feed"), readers()).private(),
+    ]
+}
+
+fn reactions() -> Vec<Row> {
+    let readers = || [NOBODY, other(200, Nothing), owner(200, Nothing)];
+    vec![
+        row(
+            "PUT /v1/posts/{id}/like",
+            "the owner's",
+            |scene| bare(post(scene, "/like")),
+            [NOBODY, other(204, Owners), owner(204, Owners), guest(204, Nothing)],
+        ),
+        row(
+            "DELETE /v1/posts/{id}/like",
+            "the owner's, which the guest likes",
+            |scene| bare(post(scene, "/like")),
+            [NOBODY, other(204, Nothing), owner(204, Nothing), guest(204, Owners)],
+        ),
+        row("GET /v1/posts/{id}/likes", "the owner's", |scene| bare(post(scene, "/likes")), readers()),
+        row(
+            "POST /v1/posts/{id}/comments",
+            "on the owner's",
+            |scene| with(post(scene, "/comments"), json!({ "text": "new" })),
+            [NOBODY, other(201, Owners), owner(201, Owners)],
+        ),
+        row("GET /v1/posts/{id}/comments", "on the owner's", |scene| bare(post(scene, "/comments")), readers()),
+        row(
+            "DELETE /v1/posts/{id}/comments/{comment_id}",
+            "the guest's, on the owner's post",
+            |scene| bare(post(scene, &format!("/comments/{}", scene.comment))),
+            [NOBODY, other(403, Nothing), owner(204, Owners), guest(204, Owners)],
+        ),
+    ]
+}
+
+/// What is so much the owner's that nobody else may even try.
+fn owners_alone() -> Vec<Row> {
+    let readers = || [NOBODY, other(200, Nothing), owner(200, Nothing)];
+    vec![
+        row(
+            "DELETE /v1/posts/{id}",
+            "the owner's",
+            |scene| bare(post(scene, "")),
+            [NOBODY, other(403, Nothing), owner(204, Own), guest(403, Nothing)],
+        ),
+        // Everybody's password is the same here, so that only whose account it is stands in the way.
+        row(
+            "PUT /v1/users/{user}/password",
+            "the owner's",
+            |scene| with(account(scene, "/password"), json!({ "current": PASSWORD, "new": "another password" })),
+            [NOBODY, other(403, Nothing), owner(204, Own)],
+        ),
+        row(
+            "PUT /v1/users/{user}/password",
+            "one's own",
+            |_| with("/v1/users/me/password", json!({ "current": PASSWORD, "new": "another password" })),
+            [NOBODY, other(204, Own), owner(204, Own)],
+        ),
+        row(
+            "PUT /v1/users/{user}/password",
+            "one's own, unknown",
+            |_| with("/v1/users/me/password", json!({ "current": "another password", "new": "a third password" })),
+            [NOBODY, other(403, Nothing), owner(403, Nothing)],
+        ),
+        row(
+            "DELETE /v1/users/{user}",
+            "the owner",
+            |scene| with(account(scene, ""), json!({ "password": PASSWORD })),
+            [NOBODY, other(403, Nothing), owner(202, Own)],
+        ),
+        row(
+            "DELETE /v1/users/{user}",
+            "oneself",
+            |_| with("/v1/users/me", json!({ "password": PASSWORD })),
+            [NOBODY, other(202, Own), owner(202, Own)],
+        ),
+        row(
+            "DELETE /v1/users/{user}",
+            "oneself, without the password",
+            |_| with("/v1/users/me", json!({ "password": "another password" })),
+            [NOBODY, other(403, Nothing), owner(403, Nothing)],
+        ),
+        row(
+            "GET /v1/users/{user}/export",
+            "the owner's",
+            |scene| bare(account(scene, "/export")),
+            [NOBODY, other(403, Nothing), owner(200, Nothing)],
+        )
+        .private(),
+        row("GET /v1/users/{user}/export", "one's own", |_| bare("/v1/users/me/export"), readers()).private(),
+        row("GET /v1/events", "one's own", |_| bare("/v1/events"), readers()).endless(),
+    ]
+}
+
+fn notifications() -> Vec<Row> {
+    vec![
+        row(
+            "GET /v1/notifications",
+            "one's own",
+            |_| bare("/v1/notifications"),
+            [NOBODY, other(200, Nothing), owner(200, Nothing)],
+        )
+        .private(),
+        row(
+            "PUT /v1/notifications/read",
+            "up to the owner's newest",
+            |scene| with("/v1/notifications/read", json!({ "up_to": scene.notification })),
+            [NOBODY, other(204, Nothing), owner(204, Own)],
+        ),
+    ]
+}
+
+fn operations() -> Vec<Row> {
+    vec![
+        row("GET /healthz", "", |_| bare("/healthz"), whoever(200)),
+        row("GET /openapi.json", "", |_| bare("/openapi.json"), whoever(200)),
+    ]
+}

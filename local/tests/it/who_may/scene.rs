@@ -1,0 +1,159 @@
+//! People, and what they have, made anew for every attempt.
+
+use futures::future::join_all;
+use http::Method;
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
+    net::TcpStream,
+};
+
+use super::rows::{Role, Row};
+use crate::support::{ApiClient, PASSWORD, Person, TestApp, in_time};
+
+/// What everybody reads of themselves; a view is made of these.
+const OWN_LISTS: [&str; 6] = [
+    "/v1/users/me",
+    "/v1/users/me/posts?limit=100",
+    "/v1/users/me/followers?limit=100",
+    "/v1/users/me/following?limit=100",
+    "/v1/feed?limit=100",
+    "/v1/notifications?limit=100",
+];
+
+/// An owner with a post, which a guest likes and has commented on, and another who has to do with neither. The guest follows
+/// the owner, and nobody else follows anybody.
+pub struct Scene {
+    /// Differs between scenes; fits into a handle.
+    pub tag: String,
+    /// Whose things are tried.
+    pub owner: Person,
+    /// A stranger.
+    pub other: Person,
+    /// Who has written the comment and the like.
+    pub guest: Person,
+    /// The owner's post.
+    pub post: String,
+    /// The guest's comment on it.
+    pub comment: String,
+    /// The owner's newest notification.
+    pub notification: String,
+    /// The refresh token of a second session of the owner.
+    pub second_session: String,
+    /// The refresh tokens of the owner's first session, the other's and the guest's: each view spends them, to see whether
+    /// the session goes on.
+    sessions: [Mutex<String>; 3],
+}
+
+/// An answer.
+#[derive(Debug)]
+pub struct Reply {
+    /// Its status.
+    pub status: u16,
+    /// Its body as text; empty where it has no end.
+    pub body: String,
+}
+
+impl Scene {
+    /// Sets the scene; `tag` differs from every other's.
+    pub async fn set(app: &TestApp, tag: &str) -> Self {
+        let handles = ["a", "b", "c"].map(|name| format!("{name}_{tag}"));
+        let people = join_all(handles.iter().map(|handle| app.register(handle))).await;
+        let [owner, other, guest] = people.try_into().expect("as many as handles");
+        let post = app.post(&owner, "the owner's").await;
+        app.follow(&guest, &owner).await;
+        put(app, &guest, &format!("/v1/posts/{post}/like")).await;
+        let comment = format!("/v1/posts/{post}/comments");
+        let body = Some(json!({ "text": "the guest's" }));
+        let comment = app.request(Method::POST, &comment, Some(&guest.access_token), body).await.expect(201);
+        let comment = comment.body["comment_id"].as_str().unwrap().to_owned();
+        app.drain().await;
+        let told = app.request(Method::GET, "/v1/notifications", Some(&owner.access_token), None).await.expect(200);
+        let notification = told.items()[0]["notification_id"].as_str().unwrap().to_owned();
+        let second = app.login(json!({ "handle": owner.handle, "password": PASSWORD })).await.expect(200);
+        let second_session = second.body["refresh_token"].as_str().unwrap().to_owned();
+        let sessions = [&owner, &other, &guest].map(|person| Mutex::new(person.refresh_token.clone()));
+        Self { tag: tag.to_owned(), owner, other, guest, post, comment, notification, second_session, sessions }
+    }
+
+    /// The address that only the owner knows.
+    pub fn owner_email(&self) -> String {
+        format!("{}@example.org", self.owner.handle)
+    }
+
+    /// The refresh token of the owner's first session, as it is now.
+    pub fn first_session(&self) -> String {
+        self.sessions[0].lock().clone()
+    }
+
+    fn person(&self, role: Role) -> Option<(&Person, &Mutex<String>)> {
+        match role {
+            Role::Nobody => None,
+            Role::Owner => Some((&self.owner, &self.sessions[0])),
+            Role::Other => Some((&self.other, &self.sessions[1])),
+            Role::Guest => Some((&self.guest, &self.sessions[2])),
+        }
+    }
+
+    /// Does what the row says as `role`.
+    pub async fn attempt(&self, app: &TestApp, row: &Row, role: Role) -> Reply {
+        let (method, _) = row.route.split_once(' ').expect("a route is a method and a path");
+        let attempt = (row.attempt)(self);
+        let token = self.person(role).map(|(person, _)| person.access_token.as_str());
+        if row.endless {
+            return Reply { status: in_time(status_of(app, method, &attempt.path, token)).await, body: String::new() };
+        }
+        let answer = app.request(method.parse().unwrap(), &attempt.path, token, attempt.body).await;
+        Reply { status: answer.status.as_u16(), body: answer.body.to_string() }
+    }
+
+    /// All that is the owner's, as the owner sees it.
+    pub async fn owners_view(&self, app: &TestApp) -> Value {
+        let mut view = self.callers_view(app, Role::Owner).await;
+        for list in ["", "/likes", "/comments"] {
+            let path = format!("/v1/posts/{}{list}", self.post);
+            view[path.as_str()] = seen(app, &path, &self.owner).await;
+        }
+        view
+    }
+
+    /// All that is the caller's, as the caller sees it.
+    pub async fn callers_view(&self, app: &TestApp, role: Role) -> Value {
+        let mut view = json!({});
+        let Some((person, session)) = self.person(role) else { return view };
+        for path in OWN_LISTS {
+            view[path] = seen(app, path, person).await;
+        }
+        let token = session.lock().clone();
+        let refreshed = app.refresh(&token).await;
+        if let Some(next) = refreshed.body["refresh_token"].as_str() {
+            next.clone_into(&mut session.lock());
+        }
+        view["the session"] = json!(refreshed.status.as_u16());
+        let login = app.login(json!({ "handle": person.handle, "password": PASSWORD })).await;
+        view["the password"] = json!(login.status.as_u16());
+        view
+    }
+}
+
+async fn seen(app: &ApiClient, path: &str, person: &Person) -> Value {
+    let answer = app.request(Method::GET, path, Some(&person.access_token), None).await;
+    json!([answer.status.as_u16(), answer.body])
+}
+
+async fn put(app: &ApiClient, person: &Person, path: &str) {
+    app.request(Method::PUT, path, Some(&person.access_token), None).await.expect(204);
+}
+
+/// The status of an answer whose body has no end.
+async fn status_of(app: &TestApp, method: &str, path: &str, token: Option<&str>) -> u16 {
+    let authorization = token.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default();
+    let mut connection = BufReader::new(TcpStream::connect(app.handle.address()).await.unwrap());
+    let request = format!("{method} {path} HTTP/1.1\r\nhost: test\r\n{authorization}\r\n");
+    connection.write_all(request.as_bytes()).await.unwrap();
+    let mut line = String::new();
+    connection.read_line(&mut line).await.unwrap();
+    line.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_else(|| panic!("no status: {line}"))
+}

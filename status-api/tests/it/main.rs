@@ -1,0 +1,15 @@
+//! The integration tests of this crate, in one binary.
+
+mod account_deletion;
+mod accounts;
+mod conventions;
+mod deletion;
+mod events;
+mod export;
+mod notifications;
+mod passwords;
+mod posts;
+mod rate_limits;
+mod reactions;
+mod support;
+mod timeout;

@@ -1,0 +1,263 @@
+//! Notifications through the API: what is shown, what is unread, what may be asked. How they follow from changes under
+//! every fault is tested with the change stream.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::support::{Answer, TestApi, request};
+use axum::body::Body;
+use http::{Method, header::CONTENT_TYPE};
+use serde_json::{Value, json};
+use shared::{
+    changes::Change,
+    domain::{CommentId, IdGenerator, PostId, UserId},
+    keys,
+    service::changes::{Applied, ChangeService},
+    store::{Consistency, Item, Key, Store, Table, Write},
+};
+
+/// The API, and changes made by hand.
+struct Town {
+    api: TestApi,
+    ids: Arc<IdGenerator>,
+    changes: ChangeService,
+}
+
+impl Town {
+    fn start() -> Self {
+        let (api, ids) = (TestApi::start(), Arc::new(IdGenerator::new()));
+        let changes = ChangeService::new(Arc::new(api.watched.clone()), Arc::clone(&ids));
+        Self { api, ids, changes }
+    }
+
+    /// Registers someone; returns their id and their token.
+    async fn user(&self, handle: &str) -> (UserId, String) {
+        let answer = self.api.register(handle).await.is(201);
+        (answer.json()["user"]["user_id"].as_str().unwrap().parse().unwrap(), answer.text_of("access_token"))
+    }
+
+    async fn post(&self, token: &str) -> PostId {
+        self.api
+            .post("/v1/posts", Some(token), &json!({"text": "hello"}))
+            .await
+            .is(201)
+            .text_of("post_id")
+            .parse()
+            .unwrap()
+    }
+
+    /// Makes an item come or go, and tells the stream's handler.
+    async fn set(&self, key: Key, item: Option<Item>) {
+        let store = &self.api.watched;
+        let before = store.get(Table::Social, &key, Consistency::Strong).await.unwrap().map(|item| item.attributes);
+        let after = item.as_ref().map(|item| item.attributes.clone());
+        let write = item.map_or_else(|| Write::delete(key.clone()), Write::put);
+        assert!(store.write(Table::Social, write).await.unwrap().is_applied());
+        let id = self.ids.next_post_id(self.api.clock.now()).to_string();
+        self.tell(Change { id, key, before, after }).await;
+    }
+
+    async fn tell(&self, change: Change) {
+        for outcome in self.changes.apply(&[change], self.api.clock.now()).await {
+            assert!(matches!(outcome, Applied::Done), "{outcome:?}");
+        }
+    }
+
+    /// Follows through the API; the stream's handler is told.
+    async fn follow(&self, token: &str, follower: UserId, followee: UserId) {
+        self.api.bare(Method::PUT, &format!("/v1/users/{followee}/follow"), Some(token)).await.is(204);
+        let key = keys::follower_edge(followee, follower);
+        let after = self.api.watched.get(Table::Social, &key, Consistency::Strong).await.unwrap();
+        self.tell(Change { id: key.sort.clone(), key, before: None, after: after.map(|item| item.attributes) }).await;
+    }
+
+    async fn like(&self, user: UserId, post: PostId) {
+        let key = keys::liker(post, user);
+        self.set(key.clone(), Some(Item::new(key).with("liked_at", 1))).await;
+    }
+
+    async fn comment(&self, user: UserId, post: PostId) -> CommentId {
+        let comment = self.ids.next_comment_id(self.api.clock.now());
+        let key = keys::comment(post, comment);
+        self.set(key.clone(), Some(Item::new(key).with("author_id", user.to_string()).with("text", "hi"))).await;
+        comment
+    }
+
+    async fn notifications(&self, token: &str) -> Value {
+        self.api.get("/v1/notifications", token).await.is(200).json()
+    }
+
+    async fn read(&self, token: &str, body: &str) -> Answer {
+        let request = request(Method::PUT, "/v1/notifications/read", Some(token));
+        let request = request.header(CONTENT_TYPE, "application/json");
+        self.api.send(request.body(Body::from(body.to_owned())).unwrap()).await
+    }
+}
+
+/// A body with the ids that differ from run to run replaced.
+fn settled(mut body: Value) -> Value {
+    for item in body["items"].as_array_mut().unwrap() {
+        for id in ["notification_id", "post_id", "comment_id"] {
+            if item[id].is_string() {
+                item[id] = json!("[id]");
+            }
+        }
+        item["actor"]["user_id"] = json!("[id]");
+        item.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+    }
+    body
+}
+
+/// The kinds of a page, newest first, and what is unread.
+fn seen(body: &Value) -> (Vec<&str>, u64) {
+    let kinds = body["items"].as_array().unwrap().iter().map(|item| item["kind"].as_str().unwrap()).collect();
+    (kinds, body["unread_count"].as_u64().unwrap())
+}
+
+#[tokio::test]
+async fn what_others_do_is_told_newest_first_and_ones_own_acts_are_not() {
+    let town = Town::start();
+    let ((alice, token), (bob, bobs)) = (town.user("alice").await, town.user("bob").await);
+    let post = town.post(&token).await;
+    town.follow(&bobs, bob, alice).await;
+    town.like(bob, post).await;
+    town.comment(bob, post).await;
+    town.like(alice, post).await;
+    town.comment(alice, post).await;
+    insta::assert_json_snapshot!("page_of_notifications", settled(town.notifications(&token).await));
+    assert_eq!(town.notifications(&bobs).await, json!({"items": [], "next_cursor": null, "unread_count": 0}));
+    let profile = town.api.get("/v1/users/@alice", &bobs).await.is(200).json();
+    assert_eq!(profile["followers_count"], 1);
+    assert_eq!(town.api.get(&format!("/v1/posts/{post}"), &bobs).await.is(200).json()["likes_count"], 2);
+}
+
+#[tokio::test]
+async fn what_is_read_stays_read() {
+    let town = Town::start();
+    let ((_, token), (bob, _)) = (town.user("alice").await, town.user("bob").await);
+    let post = town.post(&token).await;
+    town.like(bob, post).await;
+    town.comment(bob, post).await;
+    let page = town.notifications(&token).await;
+    let id = |place: usize| page["items"][place]["notification_id"].as_str().unwrap();
+    for (up_to, unread) in [(id(1), 1), (id(0), 0), (id(1), 0), (id(0), 0)] {
+        let syncs = town.api.watched.syncs();
+        town.read(&token, &json!({"up_to": up_to}).to_string()).await.is(204);
+        assert_eq!(town.api.watched.syncs(), syncs + 1, "an answer to a write waits for the disk");
+        assert_eq!(town.notifications(&token).await["unread_count"], unread);
+    }
+    let read: Vec<bool> =
+        town.notifications(&token).await["items"].as_array().unwrap().iter().map(|item| item["read"] == true).collect();
+    assert_eq!(read, [true, true]);
+    town.like(town.user("carol").await.0, post).await;
+    let page = town.notifications(&token).await;
+    assert_eq!((&page["items"][0]["read"], &page["unread_count"]), (&json!(false), &json!(1)));
+}
+
+#[tokio::test]
+async fn a_lost_answer_to_reading_is_no_error() {
+    let town = Town::start();
+    let ((_, token), (bob, _)) = (town.user("alice").await, town.user("bob").await);
+    town.like(bob, town.post(&token).await).await;
+    let page = town.notifications(&token).await;
+    town.api.watched.lose_answers(1);
+    let up_to = page["items"][0]["notification_id"].clone();
+    town.read(&token, &json!({"up_to": up_to}).to_string()).await.is(204);
+    assert_eq!(town.notifications(&token).await["unread_count"], 0);
+}
+
+#[tokio::test]
+async fn what_is_deleted_is_gone_at_once_and_counted_no_more_when_the_stream_tells() {
+    let town = Town::start();
+    let ((alice, token), (bob, _)) = (town.user("alice").await, town.user("bob").await);
+    let post = town.post(&token).await;
+    town.like(bob, post).await;
+    let comment = town.comment(bob, post).await;
+    let store = &town.api.watched;
+    let dead = |key: Key| async move {
+        let item = store.get(Table::Social, &key, Consistency::Strong).await.unwrap().unwrap();
+        item.with("deleted_at", 5)
+    };
+    // Without a word to the stream's handler.
+    let gone = dead(keys::comment(post, comment)).await;
+    assert!(store.write(Table::Social, Write::put(gone)).await.unwrap().is_applied());
+    assert_eq!(seen(&town.notifications(&token).await), (vec!["like"], 2));
+    // And with one.
+    let live = store.get(Table::Social, &keys::post(post), Consistency::Strong).await.unwrap();
+    town.set(keys::post(post), Some(dead(keys::post(post)).await)).await;
+    assert_eq!(seen(&town.notifications(&token).await), (vec![], 0));
+    assert_eq!(town.api.get("/v1/users/me", &token).await.json()["posts_count"], 0);
+    town.set(keys::post(post), live).await;
+    assert_eq!(seen(&town.notifications(&token).await).0, ["like"]);
+    let _ = alice;
+}
+
+#[tokio::test]
+async fn pages_go_on_past_what_is_undone_and_end() {
+    let town = Town::start();
+    let ((alice, token), mut likers) = (town.user("alice").await, Vec::new());
+    let post = town.post(&token).await;
+    for number in 0..9 {
+        likers.push(town.user(&format!("liker_{number}")).await.0);
+        town.like(likers[number], post).await;
+    }
+    for liker in &likers[2..6] {
+        town.set(keys::liker(post, *liker), None).await;
+    }
+    let (mut seen, mut path) = (Vec::new(), "/v1/notifications?limit=2".to_owned());
+    loop {
+        let page = town.api.get(&path, &token).await.is(200).json();
+        assert_eq!(page["unread_count"], 5, "all of them, whatever the page holds");
+        let items = page["items"].as_array().unwrap();
+        seen.extend(items.iter().map(|item| item["actor"]["user_id"].as_str().unwrap().to_owned()));
+        let Some(cursor) = page["next_cursor"].as_str() else { break };
+        assert_eq!(items.len(), 2);
+        path = format!("/v1/notifications?limit=2&cursor={cursor}");
+    }
+    let expected: Vec<String> = [8, 7, 6, 1, 0].map(|number: usize| likers[number].to_string()).into();
+    assert_eq!(seen, expected);
+    let feed = town.api.get(&format!("/v1/feed?cursor={}", path.rsplit('=').next().unwrap()), &token).await;
+    feed.problem(400, "unparseable");
+    let _ = alice;
+}
+
+#[tokio::test]
+async fn after_ninety_days_it_is_gone() {
+    let town = Town::start();
+    let ((_, token), (bob, _)) = (town.user("alice").await, town.user("bob").await);
+    let post = town.post(&token).await;
+    town.like(bob, post).await;
+    // A login later: the access token lives for minutes.
+    let token_then = async |days: u64| {
+        town.api.clock.advance(Duration::from_hours(24 * days));
+        let login = json!({"handle": "alice", "password": crate::support::PASSWORD});
+        town.api.post("/v1/auth/login", None, &login).await.is(200).text_of("access_token")
+    };
+    let token = token_then(89).await;
+    assert_eq!(seen(&town.notifications(&token).await), (vec!["like"], 1));
+    let token = token_then(1).await;
+    assert_eq!(seen(&town.notifications(&token).await), (vec![], 0));
+}
+
+#[tokio::test]
+async fn what_makes_no_sense_is_refused() {
+    let town = Town::start();
+    let (_, token) = town.user("alice").await;
+    town.api.bare(Method::GET, "/v1/notifications", None).await.problem(401, "unauthenticated");
+    town.api.bare(Method::PUT, "/v1/notifications/read", None).await.problem(401, "unauthenticated");
+    town.api.bare(Method::PUT, "/v1/notifications", Some(&token)).await.problem(405, "method-not-allowed");
+    town.api.get("/v1/notifications?limit=0", &token).await.problem(422, "invalid");
+    town.api.get("/v1/notifications?cursor=x", &token).await.problem(400, "unparseable");
+    town.read(&token, "{").await.problem(400, "unparseable");
+    let id = "018f6a6e-0000-7000-8000-000000000000";
+    for (body, field) in [
+        ("{}".to_owned(), "up_to"),
+        (json!({"up_to": 5}).to_string(), "up_to"),
+        (json!({"up_to": null}).to_string(), "up_to"),
+        (json!({"up_to": "newest"}).to_string(), "up_to"),
+        (json!({"up_to": id, "all": true}).to_string(), "all"),
+    ] {
+        let answer = town.read(&token, &body).await.problem(422, "invalid");
+        assert_eq!(answer.fields(), [field], "{body}");
+    }
+    town.read(&token, &json!({"up_to": id}).to_string()).await.is(204);
+}

@@ -1,0 +1,439 @@
+//! Counts and notifications follow from the change stream exactly, however it is delivered: on the real embedded engine,
+//! against a simple model.
+//!
+//! `TWEETER_FAULT_SEEDS` sets the number of storms (default 6).
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use crate::support::Embedded;
+use futures::future::join_all;
+use proptest::prelude::*;
+use rand::{RngExt, SeedableRng as _, rngs::StdRng};
+use shared::{
+    changes::{Change, ChangeLog as _},
+    dao::Notifications,
+    domain::{IdGenerator, NotificationId, PageLimit, PostId, Timestamp, UserId},
+    keys, limits,
+    service::{
+        changes::{Applied, ChangeService},
+        notifications::NotificationService,
+    },
+    store::{Attributes, Consistency, Item, Store, Table, Write},
+};
+use testkit::{
+    crash::{Death, Life, MortalStore},
+    faults::{CountingStore, FaultyStore, LateStore, StaleStore, StoreFaults},
+    pipeline::START,
+    town::{Deed, Stream, Town},
+};
+
+const PEOPLE: usize = 6;
+
+fn service(store: Arc<dyn Store>) -> ChangeService {
+    ChangeService::new(store, Arc::new(IdGenerator::new()))
+}
+
+fn random_deed(rng: &mut StdRng) -> Deed {
+    let mut number = || rng.random_range(0..1_000_usize);
+    let (a, b, kind) = (number(), number(), number() % 20);
+    match kind {
+        0..2 => Deed::Post(a),
+        2..4 => Deed::Delete(a),
+        4..6 => Deed::Restore(a),
+        6..9 => Deed::Follow(a, b),
+        9..11 => Deed::Unfollow(a, b),
+        11..15 => Deed::Like(a, b),
+        15..17 => Deed::Unlike(a, b),
+        17..19 => Deed::Comment(a, b),
+        _ => Deed::DeleteComment(a),
+    }
+}
+
+/// Marks as read up to some notification, as often as it takes.
+async fn read_somewhere(town: &Town, store: &Arc<dyn Store>, rng: &mut StdRng) {
+    let user = town.people[rng.random_range(0..PEOPLE)];
+    let entries =
+        Notifications::new(Arc::clone(&town.store) as Arc<dyn Store>).page_of_recipient(user, None, 1_000).await;
+    let ids: Vec<NotificationId> =
+        entries.unwrap().items.iter().map(|entry| entry.notification.notification_id).collect();
+    if ids.is_empty() {
+        return;
+    }
+    let (up_to, service) = (ids[rng.random_range(0..ids.len())], NotificationService::new(Arc::clone(store)));
+    while let Err(error) = service.mark_read(user, up_to, town.now).await {
+        assert!(error.is_transient(), "{error:?}");
+    }
+}
+
+/// Removes what is over, as the home does. Its own log is passed before: the changes are delivered by other means here.
+async fn expire(home: &Embedded, now: Timestamp) {
+    loop {
+        let changes = home.changes.read(1_000, Duration::ZERO).await.unwrap();
+        let Some(last) = changes.last() else { break };
+        home.changes.pass(last).await.unwrap();
+    }
+    home.expiring.sweep_expired(now).await.unwrap();
+}
+
+/// Deeds and deliveries at once, by seed; up to `pace` passes between two steps. Returns how many calls failed.
+async fn storm(seed: u64, pace: Duration) -> u64 {
+    let home = Embedded::open();
+    let mut rng = StdRng::seed_from_u64(seed);
+    let mut town = Town::of(PEOPLE, home.store.clone(), START).await;
+    let stale: Arc<dyn Store> = Arc::new(StaleStore::new(home.store.clone(), 30));
+    let faults = StoreFaults { throttled: 0.08, unavailable_before: 0.05, unavailable_after: 0.08, unprocessed: 0.1 };
+    let faulty = Arc::new(FaultyStore::new(stale, faults, seed));
+    let late = Arc::new(LateStore::new(faulty.clone(), 0.15, seed));
+    let store: Arc<dyn Store> = late.clone();
+    let (mut stream, mut drained) = (Stream::of(3), START);
+    for step in 0..60 {
+        for _ in 0..rng.random_range(0..12) {
+            town.does(random_deed(&mut rng)).await;
+        }
+        stream.extend(town.store.take_changes());
+        town.now = town.now.plus(pace.mul_f64(rng.random()));
+        stream.time_passes(town.now);
+        expire(&home, town.now).await;
+        if town.now > drained.plus(Duration::from_hours(18)) {
+            // A record that is not passed in a day would be lost.
+            late.switch().turn_off();
+            faulty.switch().turn_off();
+            stream.drain(&service(Arc::clone(&store)), town.now).await;
+            drained = town.now;
+            late.switch().turn_on();
+            faulty.switch().turn_on();
+        }
+        let batches: Vec<_> = (0..rng.random_range(1..=3)).map(|_| stream.batch(&mut rng)).collect();
+        // Each as by a process of its own.
+        let handlers: Vec<_> = batches.iter().map(|_| service(Arc::clone(&store))).collect();
+        let applied =
+            join_all(handlers.iter().zip(&batches).map(|(it, batch)| it.apply(&batch.changes, town.now))).await;
+        for (batch, outcomes) in batches.iter().zip(applied) {
+            // Now and then the outcome is lost.
+            if rng.random_bool(0.8) {
+                stream.pass(batch, &outcomes);
+            }
+        }
+        if rng.random_bool(0.3) {
+            read_somewhere(&town, &store, &mut rng).await;
+        }
+        if step % 20 == 19 {
+            late.switch().turn_off();
+            faulty.switch().turn_off();
+            stream.drain(&service(Arc::clone(&store)), town.now).await;
+            town.assert_settled(&home.store, &format!("seed {seed}, step {step}")).await;
+            assert_eq!(late.arrive_all().await, 0, "seed {seed}: what is late is refused");
+            if let Some(post) = town.posts.keys().next().copied() {
+                town.does(Deed::Delete(0)).await;
+                stream.extend(town.store.take_changes());
+                stream.drain(&service(Arc::clone(&store)), town.now).await;
+                town.erase(post).await;
+            }
+            late.switch().turn_on();
+            faulty.switch().turn_on();
+        }
+    }
+    faulty.counts().throttled + faulty.counts().unavailable
+}
+
+#[tokio::test(start_paused = true)]
+async fn counts_and_notifications_are_exact_through_a_storm_of_faults() {
+    let seeds = std::env::var("TWEETER_FAULT_SEEDS").map_or(6, |seeds| seeds.parse().expect("a number"));
+    for seed in 1..=seeds {
+        assert!(storm(seed, Duration::from_secs(2)).await > 100, "seed {seed} is no storm");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn they_are_exact_where_changes_come_hours_late_and_what_was_applied_is_forgotten_meanwhile() {
+    let seeds = std::env::var("TWEETER_FAULT_SEEDS").map_or(3, |seeds| seeds.parse().expect("a number"));
+    for seed in 1..=seeds {
+        // Sixty steps: nearly a week, so that the ledger forgets and nothing is over that is notified.
+        assert!(storm(seed, Duration::from_hours(5)).await > 100, "seed {seed} is no storm");
+    }
+}
+
+fn deed() -> impl Strategy<Value = Deed> {
+    any::<u64>().prop_map(|seed| random_deed(&mut StdRng::seed_from_u64(seed)))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_deeds_split_anyhow_and_delivered_twice_are_counted_once(
+        deeds in prop::collection::vec(deed(), 1..60),
+        seed: u64,
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let home = Embedded::open();
+            let mut town = Town::of(PEOPLE, home.store.clone(), START).await;
+            let (mut stream, mut rng) = (Stream::of(2), StdRng::seed_from_u64(seed));
+            for deed in [Deed::Post(0), Deed::Post(1)].into_iter().chain(deeds) {
+                town.does(deed).await;
+            }
+            stream.extend(town.store.take_changes());
+            for _ in 0..6 {
+                let batch = stream.batch(&mut rng);
+                let outcomes = service(home.store.clone()).apply(&batch.changes, town.now).await;
+                stream.pass(&batch, &outcomes);
+            }
+            stream.drain(&service(home.store.clone()), town.now).await;
+            town.assert_settled(&home.store, "in the end").await;
+        });
+    }
+}
+
+/// What a day in the town looks like, with everything undone and redone.
+async fn day(home: &Embedded) -> (Town, Vec<Change>) {
+    let mut town = Town::of(3, home.store.clone(), START).await;
+    for deed in [
+        Deed::Post(0),
+        Deed::Post(1),
+        Deed::Follow(1, 0),
+        Deed::Follow(2, 0),
+        Deed::Like(1, 0),
+        Deed::Like(2, 0),
+        Deed::Like(0, 1),
+        Deed::Comment(1, 0),
+        Deed::Comment(2, 0),
+        Deed::Unlike(1, 0),
+        Deed::Unfollow(2, 0),
+        Deed::DeleteComment(1),
+        Deed::Delete(1),
+    ] {
+        town.does(deed).await;
+    }
+    let changes = town.store.take_changes();
+    (town, changes)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_dies_at_any_call_leaves_nothing_to_be_counted_twice_or_not_at_all() {
+    let mut deaths = 0;
+    for death in [Death::Before, Death::After] {
+        for calls in 0.. {
+            let home = Embedded::open();
+            let (mut town, changes) = day(&home).await;
+            let life = Life::of(calls, death);
+            let mortal = Arc::new(MortalStore { inner: home.store.clone(), life: Arc::clone(&life) });
+            let survived = life.live(service(mortal).apply(&changes, town.now)).await.is_some();
+            // The next one gets other batches, the first of them twice.
+            for batch in [&changes[..5], &changes[..5], &changes[5..]] {
+                for outcome in service(home.store.clone()).apply(batch, town.now).await {
+                    assert!(matches!(outcome, Applied::Done), "{outcome:?}");
+                }
+            }
+            town.assert_settled(&home.store, &format!("{death:?} call {calls}")).await;
+            if survived {
+                break;
+            }
+            deaths += 1;
+        }
+    }
+    assert!(deaths > 20, "{deaths}");
+}
+
+/// Someone likes and takes it back, or the other way round, and the handler of the first of the two is late.
+#[tokio::test(start_paused = true)]
+async fn who_worked_from_an_older_state_and_is_late_changes_nothing() {
+    for liked_before in [false, true] {
+        let home = Embedded::open();
+        let mut town = Town::of(2, home.store.clone(), START).await;
+        town.does(Deed::Post(0)).await;
+        if liked_before {
+            town.does(Deed::Like(1, 0)).await;
+        }
+        let mut stream = Stream::of(1);
+        stream.extend(town.store.take_changes());
+        stream.drain(&service(home.store.clone()), START).await;
+        let (first, second) = (Deed::Like(1, 0), Deed::Unlike(1, 0));
+        let (first, second) = if liked_before { (second, first) } else { (first, second) };
+        town.does(first).await;
+        let mut changes = town.store.take_changes();
+        let late = Arc::new(LateStore::new(home.store.clone(), 1.0, 1));
+        let outcomes = service(late.clone()).apply(&changes, START).await;
+        assert!(matches!(outcomes[..], [Applied::Retry(_)]), "{outcomes:?}");
+        town.does(second).await;
+        changes.extend(town.store.take_changes());
+        // Both at once: what stands is as if nothing had been.
+        service(home.store.clone()).apply(&changes, START).await;
+        assert_eq!(late.arrive_all().await, 0, "liked before: {liked_before}");
+        town.assert_settled(&home.store, "after what was late").await;
+    }
+}
+
+#[tokio::test]
+async fn undone_notifications_are_hidden_and_redone_ones_are_as_they_were() {
+    let home = Embedded::open();
+    let mut town = Town::of(3, home.store.clone(), START).await;
+    let mut stream = Stream::of(1);
+    let likes = [Deed::Post(0), Deed::Like(1, 0), Deed::Comment(2, 0), Deed::Follow(1, 0), Deed::Like(0, 0)];
+    let undone = [Deed::Unlike(1, 0), Deed::Unfollow(1, 0), Deed::Delete(0)];
+    let redone = [Deed::Restore(0), Deed::Like(1, 0), Deed::Follow(1, 0)];
+    for (deeds, unread) in [(likes.to_vec(), 3), (undone.to_vec(), 0), (redone.to_vec(), 3)] {
+        for deed in deeds {
+            town.does(deed).await;
+        }
+        stream.extend(town.store.take_changes());
+        stream.drain(&service(home.store.clone()), town.now).await;
+        // That they are as they were is remembered and checked there.
+        town.assert_settled(&home.store, "meanwhile").await;
+        let notifications = NotificationService::new(home.store.clone());
+        assert_eq!(notifications.unread_count(town.people[0], town.now).await.unwrap(), unread);
+        town.now = town.now.plus(Duration::from_mins(1));
+    }
+}
+
+#[tokio::test]
+async fn what_is_over_after_ninety_days_is_neither_shown_nor_counted() {
+    let home = Embedded::open();
+    let mut town = Town::of(4, home.store.clone(), START).await;
+    let (mut stream, day) = (Stream::of(1), Duration::from_hours(24));
+    let notifications = NotificationService::new(home.store.clone());
+    town.does(Deed::Post(0)).await;
+    for who in 1..4 {
+        town.does(Deed::Like(who, 0)).await;
+        stream.extend(town.store.take_changes());
+        stream.drain(&service(home.store.clone()), town.now).await;
+        town.now = town.now.plus(day);
+    }
+    let recipient = town.people[0];
+    let page = async |now| notifications.page(recipient, None, PageLimit::default(), now).await.unwrap();
+    // The second is undone, so that the counts meet a hidden one among those that are over.
+    town.does(Deed::Unlike(2, 0)).await;
+    stream.extend(town.store.take_changes());
+    stream.drain(&service(home.store.clone()), town.now).await;
+    for (days, left) in [(89, 2), (90, 1), (91, 1), (92, 0)] {
+        let found = page(START.plus(day * days)).await;
+        assert_eq!((found.page.items.len(), found.unread), (left, left as u64), "after {days} days");
+        assert_eq!(notifications.unread_count(recipient, START.plus(day * days)).await.unwrap(), left as u64);
+    }
+}
+
+#[tokio::test]
+async fn a_watermark_never_moves_back_nor_past_what_there_is() {
+    let home = Embedded::open();
+    let mut town = Town::of(4, home.store.clone(), START).await;
+    let mut stream = Stream::of(1);
+    let notifications = NotificationService::new(home.store.clone());
+    for who in 1..4 {
+        town.does(Deed::Follow(who, 0)).await;
+    }
+    stream.extend(town.store.take_changes());
+    stream.drain(&service(home.store.clone()), town.now).await;
+    let recipient = town.people[0];
+    let page = notifications.page(recipient, None, PageLimit::default(), START).await.unwrap();
+    let ids: Vec<NotificationId> = page.page.items.iter().map(|view| view.notification.notification_id).collect();
+    let (newest, oldest) = (ids[0], ids[2]);
+    let last_of_all = NotificationId::from_uuid(uuid::Uuid::max());
+    let before_all = NotificationId::from_uuid(uuid::Uuid::nil());
+    for (up_to, unread) in [(before_all, 3), (oldest, 2), (before_all, 2), (newest, 0), (oldest, 0), (last_of_all, 0)] {
+        notifications.mark_read(recipient, up_to, START).await.unwrap();
+        assert_eq!(notifications.unread_count(recipient, START).await.unwrap(), unread, "{up_to}");
+    }
+    town.does(Deed::Post(0)).await;
+    town.does(Deed::Like(1, 0)).await;
+    stream.extend(town.store.take_changes());
+    // By a handler whose clock is behind.
+    let behind = START.minus(Duration::from_secs(2));
+    stream.drain(&service(home.store.clone()), behind).await;
+    assert_eq!(notifications.unread_count(recipient, START).await.unwrap(), 1, "what comes later is not read yet");
+}
+
+/// A post with this many likes that are not counted yet.
+async fn liked_post(home: &Embedded, likes: usize) -> (PostId, Vec<Change>) {
+    let mut town = Town::of(1, home.store.clone(), START).await;
+    town.does(Deed::Post(0)).await;
+    service(home.store.clone()).apply(&town.store.take_changes(), START).await;
+    let post = *town.posts.keys().next().unwrap();
+    for _ in 0..likes {
+        let like = Item::new(keys::liker(post, UserId::random())).with("liked_at", 1);
+        assert!(town.store.write(Table::Social, Write::put(like)).await.unwrap().is_applied());
+    }
+    (post, town.store.take_changes())
+}
+
+#[tokio::test]
+async fn a_thousand_likes_of_a_post_are_counted_in_eleven_transactions() {
+    let home = Embedded::open();
+    let (post, changes) = liked_post(&home, 1_000).await;
+    let counting = Arc::new(CountingStore::new(home.store.clone()));
+    service(counting.clone()).apply(&changes, START).await;
+    let counts = counting.counts();
+    // 98 or 99 likes each; and 49 notifications each, with the inbox.
+    assert_eq!(counts.transact, 11 + 21, "{counts:?}");
+    assert!(counts.query + counts.get == 0 && counts.batch_get < 100, "{counts:?}");
+    let item = home.store.get(Table::Social, &keys::post_counts(post), Consistency::Strong).await.unwrap().unwrap();
+    assert_eq!(item.number("likes"), Ok(1_000));
+    counting.take_counts();
+    service(counting.clone()).apply(&changes, START).await;
+    let counts = counting.counts();
+    assert_eq!((counts.transact, counts.write), (0, 0), "what is applied is not written again: {counts:?}");
+}
+
+#[tokio::test]
+async fn what_is_erased_gets_no_counts_from_what_comes_late() {
+    let home = Embedded::open();
+    let (post, mut changes) = liked_post(&home, 3).await;
+    let store = &home.store;
+    for key in [keys::post(post), keys::post_counts(post)] {
+        assert!(store.write(Table::Social, Write::delete(key)).await.unwrap().is_applied());
+    }
+    let (nobody, deleted) = (UserId::random(), UserId::random());
+    let profile = Item::new(keys::profile(deleted)).with("deleted_at", 5);
+    assert!(store.write(Table::Social, Write::put(profile)).await.unwrap().is_applied());
+    let key = keys::follower_edge(nobody, deleted);
+    changes.push(Change { id: "late".to_owned(), key, before: None, after: Some(Attributes::new()) });
+    for outcome in service(store.clone()).apply(&changes, START).await {
+        assert!(matches!(outcome, Applied::Done), "{outcome:?}");
+    }
+    for key in [keys::post_counts(post), keys::user_counts(nobody), keys::user_counts(deleted), keys::unread(nobody)] {
+        assert_eq!(store.get(Table::Social, &key, Consistency::Strong).await.unwrap(), None, "{key:?}");
+    }
+}
+
+#[tokio::test]
+async fn one_change_that_can_never_be_applied_holds_up_no_other() {
+    let home = Embedded::open();
+    let (post, mut changes) = liked_post(&home, 30).await;
+    let (other, others) = liked_post(&home, 5).await;
+    changes.splice(10..10, others);
+    // The counts of the other post are no number; and one change has no meaning.
+    let broken = Item::new(keys::post_counts(other)).with("likes", "many");
+    assert!(home.store.write(Table::Social, Write::put(broken)).await.unwrap().is_applied());
+    "nobody".clone_into(&mut changes[20].key.sort);
+    let outcomes = service(home.store.clone()).apply(&changes, START).await;
+    for (place, outcome) in outcomes.iter().enumerate() {
+        let is_at_fault = (10..15).contains(&place) || place == 20;
+        assert_eq!(matches!(outcome, Applied::Poison(_)), is_at_fault, "{place}: {outcome:?}");
+        assert!(is_at_fault || matches!(outcome, Applied::Done), "{place}: {outcome:?}");
+    }
+    let item = home.store.get(Table::Social, &keys::post_counts(post), Consistency::Strong).await.unwrap().unwrap();
+    assert_eq!(item.number("likes"), Ok(29));
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_store_is_away_every_change_is_to_come_again() {
+    let home = Embedded::open();
+    let (_, mut changes) = liked_post(&home, 5).await;
+    "nobody".clone_into(&mut changes[3].key.sort);
+    let away = StoreFaults { unavailable_before: 1.0, ..StoreFaults::default() };
+    let outcomes = service(Arc::new(FaultyStore::new(home.store.clone(), away, 1))).apply(&changes, START).await;
+    let kinds: BTreeMap<usize, bool> =
+        outcomes.iter().enumerate().map(|(place, outcome)| (place, matches!(outcome, Applied::Retry(_)))).collect();
+    assert_eq!(kinds, (0..5).map(|place| (place, place != 3)).collect());
+    assert!(matches!(outcomes[3], Applied::Poison(_)));
+}
+
+#[tokio::test]
+async fn the_ledger_forgets_after_two_days() {
+    let home = Embedded::open();
+    let (_, changes) = liked_post(&home, 1).await;
+    service(home.store.clone()).apply(&changes, START).await;
+    let key = keys::applied_change(&changes[0].id);
+    let entry = home.store.get(Table::Social, &key, Consistency::Strong).await.unwrap().unwrap();
+    let expires_at = START.plus(limits::LEDGER_TTL).as_secs().cast_signed();
+    assert_eq!(entry.number(shared::store::EXPIRES_AT), Ok(expires_at));
+}

@@ -1,0 +1,140 @@
+//! Everything at once, in an order that chance makes.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
+use shared::{
+    domain::UserId,
+    queue::QueueName,
+    store::{BatchGot, BatchWrite, Consistency, Item, Key, Outcome, Query, QueryPage, Store, StoreError, Table, Write},
+};
+use testkit::pipeline::Pipeline;
+
+use super::{
+    follow,
+    town::{feed, story},
+};
+use crate::support::Embedded;
+
+/// A store before whose every call others may go first.
+#[derive(Debug)]
+struct Jostled {
+    inner: Arc<dyn Store>,
+    rng: Mutex<StdRng>,
+}
+
+impl Jostled {
+    async fn wait(&self) {
+        let others = self.rng.lock().random_range(0..8);
+        for _ in 0..others {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+#[async_trait]
+impl Store for Jostled {
+    async fn get(&self, table: Table, key: &Key, consistency: Consistency) -> Result<Option<Item>, StoreError> {
+        self.wait().await;
+        self.inner.get(table, key, consistency).await
+    }
+
+    async fn batch_get(&self, table: Table, keys: &[Key], consistency: Consistency) -> Result<BatchGot, StoreError> {
+        self.wait().await;
+        self.inner.batch_get(table, keys, consistency).await
+    }
+
+    async fn query(&self, query: &Query) -> Result<QueryPage, StoreError> {
+        self.wait().await;
+        self.inner.query(query).await
+    }
+
+    async fn batch_write(&self, table: Table, writes: &[BatchWrite]) -> Result<Vec<BatchWrite>, StoreError> {
+        self.wait().await;
+        self.inner.batch_write(table, writes).await
+    }
+
+    async fn write(&self, table: Table, write: Write) -> Result<Outcome, StoreError> {
+        self.wait().await;
+        self.inner.write(table, write).await
+    }
+
+    async fn transact(&self, writes: Vec<(Table, Write)>) -> Result<Outcome, StoreError> {
+        self.wait().await;
+        self.inner.transact(writes).await
+    }
+
+    async fn durable(&self) -> Result<(), StoreError> {
+        self.inner.durable().await
+    }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.inner.probe().await
+    }
+}
+
+/// Follows and unfollows, as one client of a user does.
+async fn change_mind(pipeline: &Pipeline, follower: UserId, followee: UserId, wishes: &[bool]) {
+    for follows in wishes {
+        if *follows {
+            follow(pipeline, follower, followee).await;
+        } else {
+            pipeline.graph.unfollow(follower, followee).await.unwrap();
+        }
+    }
+}
+
+/// Alice posts, Bob changes his mind in two windows and reads in two others, and the queues are worked off meanwhile.
+async fn jostle(home: &Embedded, seed: u64) {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let mut wishes = || (0..3).map(|_| rng.random_bool(0.6)).collect::<Vec<bool>>();
+    let windows = [wishes(), wishes()];
+    let store = Arc::new(Jostled { inner: home.store.clone(), rng: Mutex::new(StdRng::seed_from_u64(seed)) });
+    let pipeline = &Pipeline::on(store, home.queue.clone(), home.clock.clone(), 20);
+    let [alice, bob] = [pipeline.user("alice").await, pipeline.user("bob").await];
+    let mut posts = story(pipeline, alice, 10).await;
+    let has_decided = AtomicBool::new(false);
+    let deciding = async {
+        let [one, other] = windows.each_ref().map(|wishes| change_mind(pipeline, bob, alice, wishes));
+        futures::join!(one, other);
+        has_decided.store(true, Ordering::Relaxed);
+    };
+    let reading = || async {
+        while !has_decided.load(Ordering::Relaxed) {
+            feed(pipeline, bob).await;
+        }
+    };
+    let posting = async {
+        for _ in 0..5 {
+            posts.push(pipeline.post(alice, "in the crowd").await);
+        }
+    };
+    let working = async {
+        while !has_decided.load(Ordering::Relaxed) {
+            pipeline.turn(QueueName::PostQ).await;
+            pipeline.turn(QueueName::JobQ).await;
+            tokio::task::yield_now().await;
+        }
+    };
+    futures::join!(posting, deciding, reading(), reading(), working);
+    posts.reverse();
+    let is_followed = pipeline.graph.follows(bob, alice).await.unwrap();
+    pipeline.drain().await;
+    let due = if is_followed { posts.clone() } else { vec![] };
+    assert_eq!(feed(pipeline, bob).await, due, "seed {seed}");
+    follow(pipeline, bob, alice).await;
+    assert_eq!(feed(pipeline, bob).await, posts, "seed {seed}");
+}
+
+#[tokio::test]
+async fn following_posting_and_reading_at_once_end_in_the_right_feed() {
+    let home = Embedded::open();
+    for seed in 0..150 {
+        jostle(&home, seed).await;
+    }
+}

@@ -1,0 +1,130 @@
+//! A follow that is cut short at any call, and who makes it good.
+
+use std::{sync::Arc, time::Duration};
+
+use shared::{
+    dao::Backfills,
+    domain::UserId,
+    keys, limits,
+    service::sweep::Swept,
+    store::{Item, Table, Write},
+};
+use testkit::{
+    crash::{Death, Life, MortalStore},
+    pipeline::Pipeline,
+};
+
+use super::{
+    BROUGHT, follow, newest,
+    town::{feed, story},
+};
+use crate::support::Embedded;
+
+/// How a follow that a death cut short comes to its end.
+#[derive(Debug, Clone, Copy)]
+enum MadeGoodBy {
+    FollowingAgain,
+    TheSweeper,
+    ARestart,
+}
+
+async fn make_good(pipeline: &Pipeline, follower: UserId, followee: UserId, by: MadeGoodBy) {
+    match by {
+        MadeGoodBy::FollowingAgain => follow(pipeline, follower, followee).await,
+        MadeGoodBy::TheSweeper => {
+            assert_eq!(pipeline.sweep().await, Swept::default(), "the lease still runs");
+            pipeline.clock.advance(limits::BACKFILL_LEASE);
+            pipeline.sweep().await;
+            assert_eq!(pipeline.sweep().await, Swept::default(), "nothing is left");
+        }
+        MadeGoodBy::ARestart => drop(pipeline.reclaim(&[].into()).await),
+    }
+}
+
+/// One follow that dies at a call, with reads and a post before it is made good. Whether it lived.
+async fn dying_follow(home: &Embedded, calls: i64, death: Death, by: MadeGoodBy) -> bool {
+    let healthy = home.pipeline(20);
+    let [alice, bob] = [healthy.user("alice").await, healthy.user("bob").await];
+    let mut posts = story(&healthy, alice, 120).await;
+    let life = Life::of(calls, death);
+    let store = Arc::new(MortalStore { inner: home.store.clone(), life: life.clone() });
+    let mortal = Pipeline::on(store, home.queue.clone(), home.clock.clone(), 20);
+    // Two generators: only another millisecond orders what they make.
+    home.clock.advance(Duration::from_millis(1));
+    let survived = life.live(follow(&mortal, bob, alice)).await.is_some();
+    home.clock.advance(Duration::from_millis(1));
+
+    let context = format!("{calls} calls, {death:?}, {by:?}");
+    let is_made = healthy.graph.follows(bob, alice).await.unwrap();
+    let allowed = if is_made { newest(&posts, BROUGHT) } else { vec![] };
+    // Reading takes out what is outdated, and must not take out what is being brought in.
+    let seen = feed(&healthy, bob).await;
+    assert!(seen.iter().all(|post| allowed.contains(post)), "{context}: {seen:?}");
+    assert!(!survived || seen == allowed, "{context}");
+    let since = healthy.post(alice, "since").await;
+    healthy.drain().await;
+    posts.push(since);
+    make_good(&healthy, bob, alice, by).await;
+    let due = match (is_made, by) {
+        (true, _) => [vec![since], allowed].concat(),
+        // The follow is made now, after the post.
+        (false, MadeGoodBy::FollowingAgain) => newest(&posts, BROUGHT),
+        (false, _) => vec![],
+    };
+    assert_eq!(feed(&healthy, bob).await, due, "{context}");
+    let backfills = Backfills::new(home.store.clone());
+    for shard in 0..limits::TASK_SHARDS {
+        let rows = backfills.expired(shard, home.clock.now().plus(limits::BACKFILL_LEASE)).await.unwrap();
+        assert_eq!(rows, [], "{context}");
+    }
+    survived
+}
+
+#[tokio::test]
+async fn a_death_at_any_call_of_a_follow_is_made_good() {
+    let home = Embedded::open();
+    for by in [MadeGoodBy::FollowingAgain, MadeGoodBy::TheSweeper, MadeGoodBy::ARestart] {
+        for death in [Death::Before, Death::After] {
+            let mut calls = 0;
+            while !dying_follow(&home, calls, death, by).await {
+                calls += 1;
+            }
+            assert!(calls >= 9, "a follow made {calls} calls: too few to be all of it");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_unfollow_leaves_nothing_for_the_sweeper_to_do() {
+    let home = Embedded::open();
+    let healthy = home.pipeline(20);
+    let [alice, bob] = [healthy.user("alice").await, healthy.user("bob").await];
+    story(&healthy, alice, 3).await;
+    let life = Life::of(4, Death::Before);
+    let store = Arc::new(MortalStore { inner: home.store.clone(), life: life.clone() });
+    let mortal = Pipeline::on(store, home.queue.clone(), home.clock.clone(), 20);
+    assert!(life.live(follow(&mortal, bob, alice)).await.is_none());
+    assert!(healthy.graph.follows(bob, alice).await.unwrap());
+    healthy.graph.unfollow(bob, alice).await.unwrap();
+    home.clock.advance(limits::BACKFILL_LEASE);
+    assert_eq!(healthy.sweep().await, Swept::default());
+    assert_eq!(feed(&healthy, bob).await, []);
+}
+
+#[tokio::test]
+async fn a_row_that_leads_nowhere_goes_with_the_next_sweep() {
+    let home = Embedded::open();
+    let pipeline = home.pipeline(20);
+    let [alice, bob, carol] = [pipeline.user("alice").await, pipeline.user("bob").await, pipeline.user("carol").await];
+    follow(&pipeline, bob, alice).await;
+    let backfills = Backfills::new(home.store.clone());
+    for follower in [bob, carol] {
+        let item = Item::new(keys::backfill(follower, alice)).with("lease_until", 0);
+        assert!(home.store.write(Table::Social, Write::put(item)).await.unwrap().is_applied());
+    }
+    assert_eq!(pipeline.sweep().await, Swept::default());
+    for shard in 0..limits::TASK_SHARDS {
+        assert_eq!(backfills.expired(shard, home.clock.now()).await.unwrap(), []);
+    }
+    assert!(pipeline.graph.follows(bob, alice).await.unwrap());
+}

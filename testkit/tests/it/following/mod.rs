@@ -1,0 +1,308 @@
+//! What following promises, on the real embedded engine: the feed shows of each author followed now every living post
+//! made since the follow and the newest 100 from before it, at once, whatever happens at the same time.
+
+mod at_once;
+mod deaths;
+mod model;
+mod outdated;
+mod town;
+
+use std::{sync::Arc, time::Duration};
+
+use crate::support::Embedded;
+use shared::{
+    dao::{Feeds, Follows, Window},
+    domain::{IdGenerator, PostId, UserId},
+    limits,
+    service::{graph::GraphService, sweep::Swept},
+};
+use testkit::{
+    engines,
+    faults::{CountingStore, FaultyStore, StaleStore, StoreCounts, StoreFaults},
+    pipeline::Pipeline,
+};
+use town::{delete, erase, feed, restore, story};
+
+/// As many as a follow brings.
+const BROUGHT: usize = limits::BACKFILLED_POSTS;
+
+async fn follow(pipeline: &Pipeline, follower: UserId, followee: UserId) {
+    pipeline.graph.follow(follower, followee, pipeline.clock.now()).await.unwrap();
+}
+
+/// The newest of these, newest first.
+fn newest(posts: &[PostId], count: usize) -> Vec<PostId> {
+    posts.iter().rev().take(count).copied().collect()
+}
+
+#[tokio::test]
+async fn a_follow_brings_the_newest_100_posts_at_once_and_none_before_them() {
+    let home = Embedded::open();
+    let pipeline = home.pipeline(20);
+    for count in [0, 1, 99, 100, 101, 130] {
+        let [alice, bob] = [pipeline.user("alice").await, pipeline.user("bob").await];
+        let posts = story(&pipeline, alice, count).await;
+        follow(&pipeline, bob, alice).await;
+        assert_eq!(feed(&pipeline, bob).await, newest(&posts, BROUGHT), "of {count}");
+        let since = pipeline.post(alice, "since").await;
+        pipeline.drain().await;
+        let mut due = newest(&posts, BROUGHT);
+        due.insert(0, since);
+        assert_eq!(feed(&pipeline, bob).await, due, "of {count}");
+        follow(&pipeline, bob, alice).await;
+        assert_eq!(feed(&pipeline, bob).await, due, "of {count}, followed again");
+    }
+}
+
+#[tokio::test]
+async fn deleted_and_erased_posts_do_not_take_the_place_of_living_ones() {
+    let home = Embedded::open();
+    let pipeline = home.pipeline(20);
+    let [alice, bob] = [pipeline.user("alice").await, pipeline.user("bob").await];
+    let posts = story(&pipeline, alice, 400).await;
+    let (living, dead): (Vec<_>, Vec<_>) = posts.iter().enumerate().partition(|(number, _)| number % 3 == 0);
+    for (number, post) in dead {
+        if number % 2 == 0 { delete(&pipeline, *post).await } else { erase(&pipeline, alice, *post).await }
+    }
+    follow(&pipeline, bob, alice).await;
+    let living: Vec<PostId> = living.into_iter().map(|(_, post)| *post).collect();
+    assert_eq!(feed(&pipeline, bob).await, newest(&living, BROUGHT));
+}
+
+#[tokio::test]
+async fn a_post_that_is_deleted_while_someone_follows_is_in_their_feed_once_it_is_restored() {
+    let home = Embedded::open();
+    let pipeline = home.pipeline(20);
+    for (count, deleted) in [(1, 0), (30, 0), (30, 29), (130, 50), (130, 129)] {
+        let [alice, bob] = [pipeline.user("alice").await, pipeline.user("bob").await];
+        let mut posts = story(&pipeline, alice, count).await;
+        let deleted = posts.remove(deleted);
+        delete(&pipeline, deleted).await;
+        follow(&pipeline, bob, alice).await;
+        let mut due = newest(&posts, BROUGHT);
+        assert_eq!(feed(&pipeline, bob).await, due, "of {count}");
+        restore(&pipeline, deleted).await;
+        due.push(deleted);
+        due.sort_by(|a, b| b.cmp(a));
+        assert_eq!(feed(&pipeline, bob).await, due, "of {count}, restored");
+    }
+}
+
+#[tokio::test]
+async fn who_follows_anew_is_not_shown_older_posts_that_were_in_the_feed_before() {
+    let home = Embedded::open();
+    let pipeline = home.pipeline(20);
+    for (count, dead) in [(105, 0), (115, 10), (125, 20), (130, 10)] {
+        let [alice, bob] = [pipeline.user("alice").await, pipeline.user("bob").await];
+        let posts = story(&pipeline, alice, count).await;
+        let (living, deleted) = posts.split_at(count - dead);
+        for post in deleted {
+            delete(&pipeline, *post).await;
+        }
+        // As they were fanned out during an earlier follow.
+        Feeds::new(home.store.clone()).put_for_reader(bob, &posts).await.unwrap();
+        follow(&pipeline, bob, alice).await;
+        assert_eq!(feed(&pipeline, bob).await, newest(living, BROUGHT), "of {count}, {dead} deleted");
+    }
+}
+
+async fn brings_back_what_an_unfollow_took(pipeline: &Pipeline) {
+    let [alice, bob] = [pipeline.user("alice").await, pipeline.user("bob").await];
+    let mut posts = story(pipeline, alice, 150).await;
+    for is_read_between in [false, true] {
+        follow(pipeline, bob, alice).await;
+        posts.push(pipeline.post(alice, "since").await);
+        pipeline.drain().await;
+        pipeline.graph.unfollow(bob, alice).await.unwrap();
+        if is_read_between {
+            assert_eq!(feed(pipeline, bob).await, [], "gone at once");
+        }
+        posts.push(pipeline.post(alice, "missed").await);
+        pipeline.drain().await;
+        follow(pipeline, bob, alice).await;
+        assert_eq!(feed(pipeline, bob).await, newest(&posts, BROUGHT));
+        pipeline.graph.unfollow(bob, alice).await.unwrap();
+    }
+    assert_eq!(pipeline.sweep().await, Swept::default());
+}
+
+#[tokio::test]
+async fn a_refollow_brings_back_what_an_unfollow_took() {
+    brings_back_what_an_unfollow_took(&Embedded::open().pipeline(20)).await;
+}
+
+#[tokio::test]
+async fn a_refollow_brings_back_what_an_unfollow_took_on_dynamodb() {
+    let home = Embedded::open();
+    let store = Arc::new(engines::dynamo().await.store());
+    brings_back_what_an_unfollow_took(&Pipeline::on(store, home.queue.clone(), home.clock.clone(), 20)).await;
+}
+
+#[tokio::test]
+async fn a_post_of_the_same_millisecond_is_there_whichever_side_of_the_follow_it_falls_on() {
+    let home = Embedded::open();
+    let pipeline = home.pipeline(20);
+    let [alice, bob] = [pipeline.user("alice").await, pipeline.user("bob").await];
+    let before = pipeline.post(alice, "before").await;
+    follow(&pipeline, bob, alice).await;
+    let after = pipeline.post(alice, "after").await;
+    assert_eq!(feed(&pipeline, bob).await, [before], "fan-out has not run");
+    pipeline.drain().await;
+    assert_eq!(feed(&pipeline, bob).await, [after, before]);
+}
+
+#[tokio::test]
+async fn clocks_that_are_apart_leave_no_gap_and_double_nothing() {
+    const APART: Duration = Duration::from_secs(2);
+    let home = Embedded::open();
+    let pipeline = home.pipeline(20);
+    for follows_ahead in [true, false] {
+        for count in [5, 150] {
+            let [alice, bob] = [pipeline.user("alice").await, pipeline.user("bob").await];
+            let mut posts = story(&pipeline, alice, count).await;
+            // Another process, with ids and a clock of its own.
+            let graph = GraphService::new(home.store.clone(), Arc::new(IdGenerator::new()));
+            let now = home.clock.now();
+            graph.follow(bob, alice, if follows_ahead { now.plus(APART) } else { now.minus(APART) }).await.unwrap();
+            posts.push(pipeline.post(alice, "since the follow").await);
+            pipeline.drain().await;
+            // Whoever's clock is right: a post made since is there, and so are a hundred from before it.
+            assert_eq!(feed(&pipeline, bob).await, newest(&posts, BROUGHT + 1));
+        }
+    }
+}
+
+#[tokio::test]
+async fn posts_that_were_fanned_out_before_the_edge_was_there_are_brought_whatever_their_number() {
+    let home = Embedded::open();
+    let pipeline = home.pipeline(20);
+    let [alice, bob] = [pipeline.user("alice").await, pipeline.user("bob").await];
+    let before = story(&pipeline, alice, 130).await;
+    // The marker is made, and much happens before the transaction reaches the store.
+    let marker = home.clock.now().minus(Duration::from_secs(10));
+    let mut since = Vec::new();
+    for _ in 0..120 {
+        since.push(pipeline.post(alice, "meanwhile").await);
+    }
+    pipeline.drain().await;
+    let graph = GraphService::new(home.store.clone(), Arc::new(IdGenerator::new()));
+    graph.follow(bob, alice, marker).await.unwrap();
+    let due = [newest(&since, 120), newest(&before, BROUGHT)].concat();
+    assert_eq!(feed(&pipeline, bob).await, due);
+}
+
+/// What a store was asked, but for reads of feeds.
+async fn calls_of_a_follow(home: &Embedded, posts: usize, deleted: usize) -> StoreCounts {
+    let counting = Arc::new(CountingStore::new(home.store.clone()));
+    let pipeline = Pipeline::on(counting.clone(), home.queue.clone(), home.clock.clone(), 20);
+    let [alice, bob] = [pipeline.user("alice").await, pipeline.user("bob").await];
+    for post in story(&pipeline, alice, posts).await.iter().rev().take(deleted) {
+        delete(&pipeline, *post).await;
+    }
+    counting.take_counts();
+    follow(&pipeline, bob, alice).await;
+    counting.take_counts()
+}
+
+#[tokio::test]
+async fn a_follow_costs_two_transactions_a_query_a_batch_get_and_four_batch_writes() {
+    let home = Embedded::open();
+    let expected = StoreCounts {
+        get: 1,
+        query: 1,
+        batch_get: 1,
+        batch_get_keys: 100,
+        batch_write: 4,
+        batch_entries_written: 100,
+        transact: 2,
+        transact_entries: 5,
+        strong_reads: 2,
+        ..StoreCounts::default()
+    };
+    for count in [100, 150, 1_000] {
+        assert_eq!(calls_of_a_follow(&home, count, 0).await, expected, "of {count}");
+    }
+    let past_deleted = calls_of_a_follow(&home, 150, 10).await;
+    assert_eq!((past_deleted.query, past_deleted.batch_get, past_deleted.batch_write), (2, 2, 5));
+    let of_nothing = calls_of_a_follow(&home, 0, 0).await;
+    assert_eq!((of_nothing.batch_get, of_nothing.batch_write, of_nothing.transact), (0, 0, 2));
+}
+
+#[tokio::test]
+async fn a_backfill_of_an_earlier_follow_does_not_end_that_of_a_later_one() {
+    let home = Embedded::open();
+    let pipeline = home.pipeline(20);
+    let [alice, bob] = [pipeline.user("alice").await, pipeline.user("bob").await];
+    let (follows, ids, now) = (Follows::new(home.store.clone()), IdGenerator::new(), home.clock.now());
+    let [first, second] = [ids.next_post_id(now), ids.next_post_id(now)];
+    for marker in [first, second] {
+        follows.remove(bob, alice).await.unwrap();
+        assert!(follows.create(bob, alice, now, marker, now).await.unwrap().is_applied());
+    }
+    assert!(!follows.finish_backfill(bob, alice, first, None).await.unwrap().is_applied());
+    let edges = follows.edges_from(bob, &[alice]).await.unwrap();
+    assert_eq!(edges[&alice], Window::Backfilling(second));
+    assert!(follows.finish_backfill(bob, alice, second, None).await.unwrap().is_applied());
+    assert!(!follows.finish_backfill(bob, alice, second, None).await.unwrap().is_applied(), "once");
+}
+
+#[tokio::test]
+async fn a_store_that_answers_from_the_past_changes_nothing_of_a_follow() {
+    let home = Embedded::open();
+    let stale = Arc::new(StaleStore::new(home.store.clone(), 1_000));
+    let pipeline = Pipeline::on(stale.clone(), home.queue.clone(), home.clock.clone(), 20);
+    let [alice, bob] = [pipeline.user("alice").await, pipeline.user("bob").await];
+    let posts = story(&pipeline, alice, 130).await;
+    stale.catch_up();
+    for post in posts.iter().rev().take(10) {
+        delete(&pipeline, *post).await;
+    }
+    let mut living = posts[..120].to_vec();
+    // The deleted ones are brought too, and are seen in the past until the copies have caught up.
+    let deleted = &posts[120..];
+    let living_in = async || {
+        let feed = feed(&pipeline, bob).await.into_iter();
+        feed.filter(|post| !deleted.contains(post)).collect::<Vec<_>>()
+    };
+    follow(&pipeline, bob, alice).await;
+    assert_eq!(living_in().await, newest(&living, BROUGHT), "deleted ones take no place of living ones");
+    living.push(pipeline.post(alice, "since").await);
+    pipeline.drain().await;
+    pipeline.graph.unfollow(bob, alice).await.unwrap();
+    assert_eq!(feed(&pipeline, bob).await, []);
+    follow(&pipeline, bob, alice).await;
+    assert_eq!(living_in().await, newest(&living, BROUGHT));
+    living.push(pipeline.post(alice, "since").await);
+    pipeline.drain().await;
+    assert_eq!(living_in().await, newest(&living, BROUGHT + 1));
+    stale.catch_up();
+    assert_eq!(feed(&pipeline, bob).await, newest(&living, BROUGHT + 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn follows_through_a_storm_of_faults_end_in_the_right_feed() {
+    const FAULTS: StoreFaults =
+        StoreFaults { throttled: 0.2, unavailable_before: 0.1, unavailable_after: 0.1, unprocessed: 0.2 };
+    let home = Embedded::open();
+    let store = Arc::new(FaultyStore::new(home.store.clone(), FAULTS, 1));
+    let [stormy, calm] = [Pipeline::on(store.clone(), home.queue.clone(), home.clock.clone(), 20), home.pipeline(20)];
+    for _ in 0..10 {
+        let [alice, bob] = [calm.user("alice").await, calm.user("bob").await];
+        let posts = story(&calm, alice, 120).await;
+        for _ in 0..3 {
+            // Two windows at once, each as often as it takes.
+            let insist = || async {
+                while let Err(error) = stormy.graph.follow(bob, alice, home.clock.now()).await {
+                    assert!(error.is_transient(), "{error:?}");
+                }
+            };
+            futures::join!(insist(), insist());
+            assert_eq!(feed(&calm, bob).await, newest(&posts, BROUGHT));
+            while stormy.graph.unfollow(bob, alice).await.is_err() {}
+            assert_eq!(feed(&calm, bob).await, []);
+        }
+    }
+    home.clock.advance(limits::BACKFILL_LEASE);
+    assert_eq!(calm.sweep().await, Swept::default());
+    assert!(store.counts().has_every_kind(), "{:?}", store.counts());
+}

@@ -1,0 +1,291 @@
+//! Random lives against the rule in its simplest form.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
+
+use proptest::prelude::*;
+use shared::{
+    dao::{Follows, Window},
+    domain::{PostId, UserId},
+    limits,
+    queue::{QueueName, ReceivedMessage},
+};
+use testkit::{
+    crash::{Death, Life, MortalStore},
+    pipeline::Pipeline,
+};
+
+use super::town::{delete, erase, feed, story};
+use crate::support::Embedded;
+
+const USERS: usize = 3;
+
+/// One step of a random life. A number of a post counts from the newest.
+#[derive(Debug, Clone)]
+enum Step {
+    Follow(usize, usize),
+    /// A follow with reads of the feed beside it, which take out what is outdated.
+    FollowWhileReading(usize, usize),
+    DyingFollow(usize, usize, i64, bool),
+    Unfollow(usize, usize),
+    UnfollowWhileReading(usize, usize),
+    Post(usize),
+    Delete(usize, usize),
+    Erase(usize, usize),
+    Turn(bool),
+    /// Keeps a batch of jobs; it is done again, late, at the next step of this kind.
+    KeepJobs,
+    Read(usize),
+    Sweep,
+    Restart,
+    Drain,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let user = 0..USERS;
+    let pair = (user.clone(), user.clone()).prop_filter("nobody follows themselves", |(a, b)| a != b);
+    let step = prop_oneof![
+        3 => pair.clone().prop_map(|(a, b)| Step::Follow(a, b)),
+        3 => pair.clone().prop_map(|(a, b)| Step::FollowWhileReading(a, b)),
+        4 => (pair.clone(), 0_i64..12, any::<bool>()).prop_map(|((a, b), calls, is_done)| Step::DyingFollow(a, b, calls, is_done)),
+        3 => pair.clone().prop_map(|(a, b)| Step::Unfollow(a, b)),
+        2 => pair.prop_map(|(a, b)| Step::UnfollowWhileReading(a, b)),
+        5 => user.clone().prop_map(Step::Post),
+        2 => (user.clone(), 0_usize..110).prop_map(|(author, number)| Step::Delete(author, number)),
+        1 => (user.clone(), 0_usize..110).prop_map(|(author, number)| Step::Erase(author, number)),
+        4 => any::<bool>().prop_map(Step::Turn),
+        2 => Just(Step::KeepJobs),
+        3 => user.prop_map(Step::Read),
+        1 => Just(Step::Sweep),
+        1 => Just(Step::Restart),
+        1 => Just(Step::Drain),
+    ];
+    prop::collection::vec(step, 1..40)
+}
+
+/// What a follow shows.
+#[derive(Debug)]
+struct Followed {
+    /// How many of all posts there were.
+    since: usize,
+    /// The newest living ones from before, once they are brought in.
+    before: Option<BTreeSet<PostId>>,
+}
+
+/// Who posted what, and who follows whom since when.
+#[derive(Debug, Default)]
+struct Model {
+    posts: Vec<(usize, PostId)>,
+    dead: BTreeSet<PostId>,
+    follows: HashMap<(usize, usize), Followed>,
+}
+
+impl Model {
+    fn living_of(&self, author: usize, numbers: std::ops::Range<usize>) -> impl Iterator<Item = PostId> + '_ {
+        let of_author = self.posts[numbers].iter().filter(move |(by, _)| *by == author).map(|(_, post)| *post);
+        of_author.rev().filter(|post| !self.dead.contains(post))
+    }
+
+    /// What is brought in now for the follow, if it waits for that.
+    fn bring(&mut self, pair: (usize, usize)) {
+        let Some(Followed { since, before: None }) = self.follows.get(&pair) else { return };
+        let brought = self.living_of(pair.1, 0..*since).take(limits::BACKFILLED_POSTS).collect();
+        self.follows.get_mut(&pair).expect("it was there").before = Some(brought);
+    }
+
+    fn follow(&mut self, pair: (usize, usize)) {
+        let since = self.posts.len();
+        self.follows.entry(pair).or_insert(Followed { since, before: None });
+        self.bring(pair);
+    }
+
+    /// What a feed may show, newest first, and what of it must be there before any queue is drained.
+    fn feed(&self, reader: usize) -> (Vec<PostId>, BTreeSet<PostId>) {
+        let mut at_once: BTreeSet<PostId> = self.living_of(reader, 0..self.posts.len()).collect();
+        let mut all = at_once.clone();
+        for ((_, author), followed) in self.follows.iter().filter(|((follower, _), _)| *follower == reader) {
+            all.extend(self.living_of(*author, followed.since..self.posts.len()));
+            let brought = followed.before.iter().flatten().filter(|post| !self.dead.contains(post));
+            at_once.extend(brought.clone());
+            all.extend(brought);
+        }
+        (all.into_iter().rev().collect(), at_once)
+    }
+}
+
+struct Lives<'a> {
+    home: &'a Embedded,
+    pipeline: Pipeline,
+    users: Vec<UserId>,
+    model: Model,
+    kept: Vec<ReceivedMessage>,
+}
+
+impl<'a> Lives<'a> {
+    async fn begin(home: &'a Embedded, stories: &[usize]) -> Self {
+        let pipeline = home.pipeline(2);
+        let (mut users, mut model) = (Vec::new(), Model::default());
+        for (number, count) in stories.iter().enumerate() {
+            let user = pipeline.user("user").await;
+            model.posts.extend(story(&pipeline, user, *count).await.into_iter().map(|post| (number, post)));
+            users.push(user);
+        }
+        Self { home, pipeline, users, model, kept: Vec::new() }
+    }
+
+    async fn follow(&self, (a, b): (usize, usize)) {
+        self.pipeline.graph.follow(self.users[a], self.users[b], self.pipeline.clock.now()).await.unwrap();
+    }
+
+    async fn unfollow(&self, (a, b): (usize, usize)) {
+        self.pipeline.graph.unfollow(self.users[a], self.users[b]).await.unwrap();
+    }
+
+    async fn read_twice(&self, reader: usize) {
+        for _ in 0..2 {
+            feed(&self.pipeline, self.users[reader]).await;
+        }
+    }
+
+    /// A follow in a process that dies at one of its calls. Only the store knows how far it came.
+    async fn dying_follow(&mut self, (a, b): (usize, usize), calls: i64, death: Death) {
+        let life = Life::of(calls, death);
+        let store = Arc::new(MortalStore { inner: self.home.store.clone(), life: life.clone() });
+        let mortal = Pipeline::on(store, self.home.queue.clone(), self.home.clock.clone(), 2);
+        // Two generators: only another millisecond orders what they make.
+        self.pipeline.clock.advance(Duration::from_millis(1));
+        let (follower, followee) = (self.users[a], self.users[b]);
+        life.live(mortal.graph.follow(follower, followee, self.pipeline.clock.now())).await;
+        self.pipeline.clock.advance(Duration::from_millis(1));
+        let edges = Follows::new(self.home.store.clone()).edges_from(follower, &[followee]).await.unwrap();
+        match edges.get(&followee) {
+            None => {}
+            Some(Window::Backfilling(_)) => {
+                let since = self.model.posts.len();
+                self.model.follows.entry((a, b)).or_insert(Followed { since, before: None });
+            }
+            Some(_) => self.model.follow((a, b)),
+        }
+    }
+
+    /// That nothing is shown that must not be, and what must be at once is.
+    async fn check(&self, reader: usize) {
+        let (all, at_once) = self.model.feed(reader);
+        let seen = feed(&self.pipeline, self.users[reader]).await;
+        assert!(seen.is_sorted_by(|newer, older| newer > older), "newest first, none twice");
+        assert!(seen.iter().all(|post| all.contains(post)), "{seen:?} is more than {all:?}");
+        assert!(at_once.iter().all(|post| seen.contains(post)), "{seen:?} is less than {at_once:?}");
+    }
+
+    async fn drain(&mut self) {
+        self.pipeline.clock.advance(limits::BACKFILL_LEASE);
+        self.pipeline.sweep().await;
+        self.bring_all();
+        self.pipeline.drain().await;
+        for reader in 0..USERS {
+            assert_eq!(feed(&self.pipeline, self.users[reader]).await, self.model.feed(reader).0);
+        }
+    }
+
+    fn bring_all(&mut self) {
+        let pairs: Vec<_> = self.model.follows.keys().copied().collect();
+        for pair in pairs {
+            self.model.bring(pair);
+        }
+    }
+
+    fn kill(&mut self, author: usize, number: usize) -> Option<PostId> {
+        let post = self.model.living_of(author, 0..self.model.posts.len()).nth(number)?;
+        self.model.dead.insert(post);
+        Some(post)
+    }
+
+    async fn step(&mut self, step: Step) {
+        match step {
+            Step::Follow(a, b) => {
+                self.follow((a, b)).await;
+                self.model.follow((a, b));
+                self.check(a).await;
+            }
+            Step::FollowWhileReading(a, b) => {
+                futures::join!(self.follow((a, b)), self.read_twice(a), self.read_twice(a));
+                self.model.follow((a, b));
+                self.check(a).await;
+            }
+            Step::DyingFollow(a, b, calls, is_done) => {
+                self.dying_follow((a, b), calls, if is_done { Death::After } else { Death::Before }).await;
+                self.check(a).await;
+            }
+            Step::Unfollow(a, b) => {
+                self.unfollow((a, b)).await;
+                self.model.follows.remove(&(a, b));
+            }
+            Step::UnfollowWhileReading(a, b) => {
+                futures::join!(self.unfollow((a, b)), self.read_twice(a));
+                self.model.follows.remove(&(a, b));
+                self.check(a).await;
+            }
+            Step::Post(author) => {
+                let post = self.pipeline.post(self.users[author], "new").await;
+                self.model.posts.push((author, post));
+            }
+            Step::Delete(author, number) => {
+                if let Some(post) = self.kill(author, number) {
+                    delete(&self.pipeline, post).await;
+                }
+            }
+            Step::Erase(author, number) => {
+                if let Some(post) = self.kill(author, number) {
+                    erase(&self.pipeline, self.users[author], post).await;
+                }
+            }
+            Step::Turn(fan_out) => {
+                self.pipeline.turn(if fan_out { QueueName::PostQ } else { QueueName::JobQ }).await;
+            }
+            Step::KeepJobs => {
+                let late = std::mem::replace(&mut self.kept, self.pipeline.receive(QueueName::JobQ).await);
+                if !late.is_empty() {
+                    self.pipeline.handle(QueueName::JobQ, late).await;
+                }
+            }
+            Step::Read(reader) => self.check(reader).await,
+            Step::Sweep => {
+                self.pipeline.clock.advance(limits::BACKFILL_LEASE);
+                self.pipeline.sweep().await;
+                self.bring_all();
+            }
+            Step::Restart => {
+                self.pipeline.reclaim(&[].into()).await;
+                self.bring_all();
+            }
+            Step::Drain => self.drain().await,
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn feeds_agree_with_a_simple_model(
+        stories in prop::collection::vec(prop_oneof![0_usize..4, 95_usize..110], USERS),
+        steps in steps(),
+    ) {
+        static HOME: LazyLock<Embedded> = LazyLock::new(Embedded::open);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut life = Lives::begin(&HOME, &stories).await;
+            for step in steps {
+                life.step(step).await;
+            }
+            life.drain().await;
+            // What was kept for the whole life comes once more, and changes nothing.
+            life.step(Step::KeepJobs).await;
+            life.step(Step::KeepJobs).await;
+            life.drain().await;
+        });
+    }
+}

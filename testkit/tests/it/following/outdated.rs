@@ -1,0 +1,124 @@
+//! Entries that a feed shows no more leave the store, unless a refollow brings them back meanwhile.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use futures::future::BoxFuture;
+use shared::{
+    dao::Follows,
+    queue::QueueName,
+    store::{BatchGot, BatchWrite, Consistency, Item, Key, Outcome, Query, QueryPage, Store, StoreError, Table, Write},
+};
+use testkit::{faults::CountingStore, pipeline::Pipeline};
+
+use super::{
+    BROUGHT, follow, newest,
+    town::{feed, story},
+};
+use crate::support::Embedded;
+
+/// Something done once, when a transaction that takes entries out of a feed is about to reach the store.
+struct BeforeRemoval {
+    inner: Arc<dyn Store>,
+    meanwhile: Mutex<Option<BoxFuture<'static, ()>>>,
+}
+
+impl std::fmt::Debug for BeforeRemoval {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BeforeRemoval").finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Store for BeforeRemoval {
+    async fn transact(&self, writes: Vec<(Table, Write)>) -> Result<Outcome, StoreError> {
+        let removes =
+            writes.iter().any(|(table, write)| *table == Table::Feed && matches!(write, Write::Delete { .. }));
+        let meanwhile = if removes { self.meanwhile.lock().unwrap().take() } else { None };
+        if let Some(meanwhile) = meanwhile {
+            meanwhile.await;
+        }
+        self.inner.transact(writes).await
+    }
+
+    async fn get(&self, table: Table, key: &Key, consistency: Consistency) -> Result<Option<Item>, StoreError> {
+        self.inner.get(table, key, consistency).await
+    }
+
+    async fn batch_get(&self, table: Table, keys: &[Key], consistency: Consistency) -> Result<BatchGot, StoreError> {
+        self.inner.batch_get(table, keys, consistency).await
+    }
+
+    async fn query(&self, query: &Query) -> Result<QueryPage, StoreError> {
+        self.inner.query(query).await
+    }
+
+    async fn batch_write(&self, table: Table, writes: &[BatchWrite]) -> Result<Vec<BatchWrite>, StoreError> {
+        self.inner.batch_write(table, writes).await
+    }
+
+    async fn write(&self, table: Table, write: Write) -> Result<Outcome, StoreError> {
+        self.inner.write(table, write).await
+    }
+
+    async fn durable(&self) -> Result<(), StoreError> {
+        self.inner.durable().await
+    }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.inner.probe().await
+    }
+}
+
+#[tokio::test]
+async fn a_read_from_before_a_refollow_does_not_take_out_what_the_refollow_brought() {
+    let home = Embedded::open();
+    let pipeline = home.pipeline(20);
+    let [alice, bob] = [pipeline.user("alice").await, pipeline.user("bob").await];
+    let posts = story(&pipeline, alice, 30).await;
+    // Once with no edge when the feed is read, once with one that an unfollow and a refollow replace.
+    for ends_before in [true, false] {
+        follow(&pipeline, bob, alice).await;
+        if ends_before {
+            pipeline.graph.unfollow(bob, alice).await.unwrap();
+        } else {
+            // As after a follow of which only the newest posts are shown.
+            let follows = Follows::new(home.store.clone());
+            let (marker, now) = (posts[29], home.clock.now());
+            follows.remove(bob, alice).await.unwrap();
+            assert!(follows.create(bob, alice, now, marker, now).await.unwrap().is_applied());
+            assert!(follows.finish_backfill(bob, alice, marker, Some(posts[20])).await.unwrap().is_applied());
+        }
+        let meanwhile = {
+            let pipeline = pipeline.clone();
+            Box::pin(async move {
+                pipeline.graph.unfollow(bob, alice).await.unwrap();
+                follow(&pipeline, bob, alice).await;
+            })
+        };
+        let slow = Arc::new(BeforeRemoval { inner: home.store.clone(), meanwhile: Mutex::new(Some(meanwhile)) });
+        let reading = Pipeline::on(slow.clone(), home.queue.clone(), home.clock.clone(), 20);
+        feed(&reading, bob).await;
+        assert!(slow.meanwhile.lock().unwrap().is_none(), "the read took nothing out");
+        assert_eq!(feed(&pipeline, bob).await, newest(&posts, BROUGHT), "{ends_before}");
+        pipeline.graph.unfollow(bob, alice).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn outdated_entries_leave_the_store_when_the_feed_is_read() {
+    let home = Embedded::open();
+    let counting = Arc::new(CountingStore::new(home.store.clone()));
+    let pipeline = Pipeline::on(counting.clone(), home.queue.clone(), home.clock.clone(), 20);
+    let [alice, bob] = [pipeline.user("alice").await, pipeline.user("bob").await];
+    story(&pipeline, alice, 100).await;
+    follow(&pipeline, bob, alice).await;
+    pipeline.graph.unfollow(bob, alice).await.unwrap();
+    assert_eq!(feed(&pipeline, bob).await, []);
+    assert_eq!(feed(&pipeline, bob).await, []);
+    counting.take_counts();
+    assert_eq!(feed(&pipeline, bob).await, []);
+    let counts = counting.take_counts();
+    assert_eq!((counts.query, counts.batch_get, counts.transact), (1, 0, 0), "the feed is empty");
+    assert_eq!(pipeline.messages_in(QueueName::JobQ).await, 0);
+}

@@ -1,0 +1,115 @@
+//! Live events where the store fails: whoever may have missed something is told to read.
+
+use std::sync::Arc;
+
+use crate::support::Embedded;
+use futures::FutureExt as _;
+use shared::{
+    changes::Change,
+    dao::{Follows, Users},
+    domain::{Act, ActKind, Bio, DisplayName, Handle, IdGenerator, Notification, Profile, User, UserId},
+    keys,
+    live::{Hub, HubOptions, LiveEvent, Subscription, Topic, hub::Next},
+    service::{
+        changes::{Applied, ChangeService},
+        live::LiveService,
+    },
+    store::{Store, Table, Write},
+};
+use testkit::{
+    faults::{FaultyStore, StoreFaults},
+    pipeline::START,
+};
+
+fn hub(embedded: &Embedded) -> Hub {
+    Hub::new(embedded.clock.clone(), HubOptions::default())
+}
+
+fn listen(hub: &Hub, user: UserId) -> Subscription {
+    hub.open(user, START.plus(shared::limits::ACCESS_TOKEN_TTL))
+}
+
+fn heard(stream: &Subscription) -> Vec<LiveEvent> {
+    let next = || match stream.next().now_or_never()? {
+        Next::Event(event) => Some(event),
+        Next::End(ending) => panic!("ended: {ending:?}"),
+    };
+    std::iter::from_fn(next).collect()
+}
+
+async fn user(store: &dyn Store, handle: &str) -> UserId {
+    let handle = Handle::parse(handle).unwrap();
+    let user = User { user_id: UserId::random(), display_name: DisplayName::from(&handle), handle };
+    let profile = Profile { user, bio: Bio::default(), created_at: START };
+    let put = Write::put(Users::profile_item(&profile));
+    assert!(store.write(Table::Social, put).await.unwrap().is_applied());
+    profile.user.user_id
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_the_store_does_not_say_who_may_hear_the_connected_are_told_to_read() {
+    let embedded = Embedded::open();
+    let hub = hub(&embedded);
+    let faults = StoreFaults { throttled: 1.0, ..StoreFaults::default() };
+    let live = LiveService::new(Arc::new(FaultyStore::new(embedded.store.clone(), faults, 1)), hub.clone());
+    let [author, reader, other] = [(); 3].map(|()| UserId::random());
+    let (of_reader, of_other) = (listen(&hub, reader), listen(&hub, other));
+    let ids = IdGenerator::new();
+
+    live.feed_entries(ids.next_post_id(START), author, &[reader, UserId::random()]).await;
+    let notification_id = ids.next_notification_id(START);
+    let act = Act { actor_id: author, kind: ActKind::Follow(reader) };
+    live.notification(&Notification { notification_id, recipient_id: reader, act }).await;
+
+    assert_eq!(heard(&of_reader), Topic::ALL.map(LiveEvent::Reload));
+    assert_eq!(heard(&of_other), []);
+}
+
+/// That each of `followers` follows `followee`: done, and as the changes that tell of it.
+async fn follows(store: &dyn Store, followers: &[UserId], followee: UserId) -> Vec<Change> {
+    let mut changes = Vec::new();
+    for follower in followers {
+        for item in Follows::both_sides(*follower, followee, START) {
+            assert!(store.write(Table::Social, Write::put(item.clone())).await.unwrap().is_applied());
+            if item.key == keys::follower_edge(followee, *follower) {
+                let id = follower.to_string();
+                changes.push(Change { id, key: item.key, before: None, after: Some(item.attributes) });
+            }
+        }
+    }
+    changes
+}
+
+#[tokio::test]
+async fn every_notification_is_heard_of_or_covered_by_a_word_to_read_although_answers_are_lost() {
+    const FOLLOWERS: usize = 30;
+    let mut words = 0;
+    for seed in 0..3 {
+        let embedded = Embedded::open();
+        let store = embedded.store.as_ref();
+        let followee = user(store, "followee").await;
+        let mut followers = Vec::new();
+        for number in 0..FOLLOWERS {
+            followers.push(user(store, &format!("follower_{number}")).await);
+        }
+        let changes = follows(store, &followers, followee).await;
+
+        let hub = hub(&embedded);
+        let stream = listen(&hub, followee);
+        let faults = StoreFaults { unavailable_after: 0.3, ..StoreFaults::default() };
+        let faulty: Arc<dyn Store> = Arc::new(FaultyStore::new(embedded.store.clone(), faults, seed));
+        let live = LiveService::new(embedded.store.clone(), hub);
+        let service = ChangeService::new(faulty, Arc::new(IdGenerator::new())).announced_by(Some(live));
+        let mut told = 0;
+        for batch in changes.chunks(10) {
+            while !service.apply(batch, START).await.iter().all(|applied| matches!(applied, Applied::Done)) {}
+            let events = heard(&stream);
+            let is_covered = events.contains(&LiveEvent::Reload(Topic::Notifications));
+            told += events.len();
+            words += usize::from(is_covered);
+            assert!(is_covered || events.len() == batch.len(), "seed {seed}: {events:?}");
+        }
+        assert!(told > 0);
+    }
+    assert!(words > 0, "no answer was lost that mattered");
+}

@@ -1,0 +1,280 @@
+//! What a page costs: the same few calls of each kind whatever it holds and however much the reader likes, on the port
+//! and on the wire.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use crate::support::Embedded;
+use futures::{StreamExt, TryStreamExt, stream};
+use shared::{
+    dao::{Comments, Follows, Likes, Notifications, Posts, Users},
+    domain::{
+        Act, ActKind, Bio, Comment, CommentText, DisplayName, Handle, IdGenerator, InboxEntry, Notification,
+        NotificationId, PageLimit, Post, PostId, PostText, Profile, Timestamp, User, UserId,
+    },
+    keys, limits,
+    service::{
+        comments::CommentService, feeds::FeedService, graph::GraphService, likes::LikeService,
+        notifications::NotificationService, posts::PostService,
+    },
+    store::{BatchWrite, Item, Store, Table, Write, batch_write_all},
+};
+use testkit::{
+    engines,
+    faults::{CountingStore, ReadsByKind},
+};
+
+const NOW: Timestamp = Timestamp::from_millis(1_763_700_000_000);
+/// Entries in each list: more than the longest page and its look ahead.
+const ENTRIES: usize = 130;
+/// What the reader likes.
+const LIKES: usize = 50_000;
+/// Batches that are put at once.
+const AT_ONCE: usize = 8;
+
+/// Whose pages are read, and of what.
+struct Town {
+    reader: UserId,
+    /// Followed by many, with a long story.
+    author: UserId,
+    /// Of the author, liked and commented on by many.
+    post: PostId,
+}
+
+fn profile(user_id: UserId) -> Item {
+    let handle = Handle::parse(&user_id.as_uuid().simple().to_string()[..20]).unwrap();
+    let display_name = DisplayName::from(&handle);
+    let user = User { user_id, handle, display_name };
+    Users::profile_item(&Profile { user, bio: Bio::default(), created_at: NOW })
+}
+
+fn post_items(post_id: PostId, author_id: UserId) -> impl Iterator<Item = Item> {
+    let post = Post { post_id, author_id, text: PostText::parse("hello").unwrap() };
+    let counts = Item::new(keys::post_counts(post_id)).with("likes", 1).with("comments", 1);
+    Posts::creation(&post).into_iter().map(item_of).chain([counts])
+}
+
+fn item_of((_, write): (Table, Write)) -> Item {
+    match write {
+        Write::Put { item, .. } => item,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// That someone likes the post, as its author is told.
+fn notification(town: &Town, notification_id: NotificationId, actor_id: UserId) -> Item {
+    let act = Act { actor_id, kind: ActKind::Like(town.post) };
+    let notification = Notification { notification_id, recipient_id: town.author, act };
+    item_of(Notifications::put(&InboxEntry { notification, undone: false, post_gone: false }))
+}
+
+async fn put_all(store: &dyn Store, table: Table, items: Vec<Item>) {
+    let batches = items.chunks(limits::MAX_BATCH_WRITE).map(<[_]>::to_vec).collect::<Vec<_>>();
+    stream::iter(batches)
+        .map(|batch| batch_write_all(store, table, batch.into_iter().map(BatchWrite::Put).collect()))
+        .buffer_unordered(AT_ONCE)
+        .try_for_each(async |left| {
+            assert!(left.is_empty());
+            Ok(())
+        })
+        .await
+        .unwrap();
+}
+
+/// A town where each entry of every list is by someone else, and the newest one of every list is the reader's own.
+async fn build(store: &dyn Store) -> Town {
+    let ids = IdGenerator::new();
+    let town = Town { reader: UserId::random(), author: UserId::random(), post: ids.next_post_id(NOW) };
+    let mut social = vec![profile(town.author)];
+    social.extend(post_items(town.post, town.author));
+    let mut feed = Vec::new();
+    let others: Vec<UserId> = (0..ENTRIES).map(|_| UserId::random()).chain([town.reader]).collect();
+    for person in others {
+        social.push(profile(person));
+        social.extend(Follows::both_sides(town.reader, person, NOW));
+        social.extend(Follows::both_sides(person, town.author, NOW));
+        social.extend(Likes::both_sides(person, town.post, NOW));
+        social.push(notification(&town, ids.next_notification_id(NOW), person));
+        let text = CommentText::parse("hello").unwrap();
+        let comment = Comment { comment_id: ids.next_comment_id(NOW), post_id: town.post, author_id: person, text };
+        social.extend(Comments::both_sides(&comment));
+        let delivered = ids.next_post_id(NOW);
+        social.extend(post_items(delivered, person));
+        feed.push(Item::new(keys::feed_entry(town.reader, delivered)));
+        social.extend(post_items(ids.next_post_id(NOW), town.author));
+    }
+    social.extend((0..LIKES).map(|_| {
+        let [by_reader, _of_post] = Likes::both_sides(town.reader, ids.next_post_id(NOW), NOW);
+        by_reader
+    }));
+    put_all(store, Table::Social, social).await;
+    put_all(store, Table::Feed, feed).await;
+    town
+}
+
+/// A store that counts, with what goes over the wire if there is one.
+struct Counted {
+    store: Arc<CountingStore>,
+    wire: Option<engines::DynamoEngine>,
+    town: Town,
+    _embedded: Option<Embedded>,
+}
+
+impl Counted {
+    async fn on_the_embedded_store() -> Self {
+        let embedded = Embedded::open();
+        let store = embedded.store.clone();
+        Self { _embedded: Some(embedded), ..Self::around(store, None).await }
+    }
+
+    async fn on_dynamodb() -> Self {
+        let engine = engines::dynamo().await;
+        Self::around(Arc::new(engine.store()), Some(engine)).await
+    }
+
+    async fn around(store: Arc<dyn Store>, wire: Option<engines::DynamoEngine>) -> Self {
+        let town = build(store.as_ref()).await;
+        Self { store: Arc::new(CountingStore::new(store)), wire, town, _embedded: None }
+    }
+
+    /// Reads the first page of a list, and says how often what was read. On the wire it is as often.
+    async fn reads(&self, list: List, limit: u32) -> ReadsByKind {
+        self.store.take_reads();
+        let _seeding = self.wire.as_ref().map(engines::DynamoEngine::take_calls);
+        let shown = self.read(list, PageLimit::new(limit).unwrap()).await;
+        assert_eq!(shown, limit as usize, "{list:?}");
+        let reads = self.store.take_reads();
+        if let Some(wire) = &self.wire {
+            assert_eq!(by_operation(&reads), wire.take_calls(), "{list:?}: each call of the port is one of the SDK");
+        }
+        reads
+    }
+
+    async fn read(&self, list: List, limit: PageLimit) -> usize {
+        let store: Arc<dyn Store> = self.store.clone();
+        let (Town { reader, author, post }, ids) = (&self.town, Arc::new(IdGenerator::new()));
+        let (reader, author, post) = (*reader, *author, *post);
+        match list {
+            List::Feed => FeedService::new(store).page(reader, None, limit).await.unwrap().items.len(),
+            List::Story => PostService::new(store).story(reader, author, None, limit).await.unwrap().items.len(),
+            List::Comments => {
+                CommentService::new(store, ids).of_post(reader, post, None, limit).await.unwrap().items.len()
+            }
+            List::Likes => LikeService::new(store).likers(reader, post, None, limit).await.unwrap().items.len(),
+            List::Followers => GraphService::new(store, ids).followers(author, None, limit).await.unwrap().items.len(),
+            List::Following => GraphService::new(store, ids).following(reader, None, limit).await.unwrap().items.len(),
+            List::Notifications => {
+                let service = NotificationService::new(store);
+                service.page(author, None, limit, NOW).await.unwrap().page.items.len()
+            }
+        }
+    }
+}
+
+fn by_operation(reads: &ReadsByKind) -> BTreeMap<String, u64> {
+    let mut calls = BTreeMap::new();
+    for (kind, number) in reads {
+        let operation = match kind.split(' ').next().unwrap() {
+            "get" => "GetItem",
+            "batch_get" => "BatchGetItem",
+            _ => "Query",
+        };
+        *calls.entry(operation.to_owned()).or_default() += number;
+    }
+    calls
+}
+
+#[derive(Debug, Clone, Copy)]
+enum List {
+    Feed,
+    Story,
+    Comments,
+    Likes,
+    Followers,
+    Following,
+    Notifications,
+}
+
+/// What a page reads of each kind while its entries, and the one behind them, fit into one batch get.
+fn expected(list: List) -> Vec<(&'static str, u64)> {
+    match list {
+        List::Feed => vec![
+            ("query feed", 1),
+            // Once more for the reader's own: what they delete is gone for them at once.
+            ("batch_get POST", 2),
+            ("batch_get COUNTS", 1),
+            ("batch_get LIKES", 1),
+            ("batch_get USER", 1),
+            ("get USER", 1),
+            ("batch_get FOLLOWING", 1),
+        ],
+        List::Story => vec![
+            ("get USER", 1),
+            ("query STORY", 1),
+            ("batch_get POST", 1),
+            ("batch_get COUNTS", 1),
+            ("batch_get LIKES", 1),
+        ],
+        List::Comments => vec![
+            ("batch_get POST", 1),
+            ("query POST", 1),
+            ("batch_get USER", 1),
+            // The author of the post, and the reader.
+            ("get USER", 2),
+        ],
+        List::Likes => {
+            vec![
+                ("batch_get POST", 1),
+                ("query LIKERS", limits::LIKER_SHARDS.into()),
+                ("batch_get USER", 1),
+                // The author of the post, and the reader.
+                ("get USER", 2),
+            ]
+        }
+        List::Followers => vec![("query FOLLOWERS", 1), ("batch_get USER", 1)],
+        List::Following => vec![("query FOLLOWING", 1), ("batch_get USER", 1)],
+        List::Notifications => vec![
+            ("get UNREAD", 1),
+            ("query NOTIFICATIONS", 1),
+            ("batch_get LIKERS", 1),
+            ("batch_get POST", 1),
+            ("batch_get USER", 1),
+        ],
+    }
+}
+
+/// Checks that a page reads what it may. At the longest page the entries and the one behind them are one more than a
+/// batch get takes: there it is at most one more batch get of each kind.
+#[track_caller]
+fn check(list: List, limit: u32, reads: &ReadsByKind) {
+    let expected: ReadsByKind = expected(list).into_iter().map(|(kind, number)| (kind.to_owned(), number)).collect();
+    let full_batch = limit as usize == limits::MAX_BATCH_GET;
+    for (kind, number) in reads {
+        let at_most = expected.get(kind).copied().unwrap_or(0) + u64::from(full_batch && kind.starts_with("batch_get"));
+        assert!(*number <= at_most, "{list:?} of {limit}: {number} x {kind}, not {at_most}");
+    }
+    // How many shards it takes to fill a page of likers depends on their ids.
+    if !full_batch && !matches!(list, List::Likes) {
+        assert_eq!(*reads, expected, "{list:?} of {limit}");
+    }
+}
+
+const LISTS: [List; 7] =
+    [List::Feed, List::Story, List::Comments, List::Likes, List::Followers, List::Following, List::Notifications];
+
+async fn pages_cost_the_same_calls(on: Counted) {
+    for list in LISTS {
+        for limit in [1, 20, 99, 100] {
+            check(list, limit, &on.reads(list, limit).await);
+        }
+    }
+}
+
+#[tokio::test]
+async fn pages_cost_the_same_calls_of_the_port_for_a_reader_with_50_000_likes() {
+    pages_cost_the_same_calls(Counted::on_the_embedded_store().await).await;
+}
+
+#[tokio::test]
+async fn pages_cost_the_same_calls_of_the_sdk_for_a_reader_with_50_000_likes() {
+    pages_cost_the_same_calls(Counted::on_dynamodb().await).await;
+}

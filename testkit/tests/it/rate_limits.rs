@@ -1,0 +1,140 @@
+//! Rate limits over one store: how far processes may go together, and what is done without the store.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::support::Embedded;
+use futures::future::join_all;
+use proptest::prelude::*;
+use shared::{
+    domain::{Timestamp, UserId},
+    service::{
+        ServiceError,
+        rates::{Limit, RateLimiter},
+    },
+    store::Store,
+};
+use testkit::{
+    faults::{FaultyStore, StoreFaults},
+    pipeline::START,
+};
+
+/// Whether a use is let through.
+async fn passes(limiter: &RateLimiter, limit: Limit, user: UserId, now: Timestamp) -> bool {
+    match limiter.admit(limit, user, now).await {
+        Ok(_) => true,
+        Err(ServiceError::RateLimited { .. }) => false,
+        Err(other) => panic!("{other:?}"),
+    }
+}
+
+/// How many of `tries` are let through, one after the other.
+async fn passing(limiter: &RateLimiter, limit: Limit, user: UserId, tries: usize) -> usize {
+    let mut passed = 0;
+    for _ in 0..tries {
+        passed += usize::from(passes(limiter, limit, user, START).await);
+    }
+    passed
+}
+
+fn limiters(store: &Arc<dyn Store>, number: usize) -> Vec<RateLimiter> {
+    (0..number).map(|_| RateLimiter::new(Arc::clone(store))).collect()
+}
+
+#[tokio::test]
+async fn one_process_lets_exactly_the_limit_through() {
+    let embedded = Embedded::open();
+    for limit in [Limit::Posts, Limit::Likes, Limit::Registrations] {
+        let limiter = RateLimiter::new(embedded.store.clone());
+        let uses = limit.rate().uses as usize;
+        assert_eq!(passing(&limiter, limit, UserId::random(), uses + 50).await, uses);
+    }
+}
+
+#[tokio::test]
+async fn many_at_once_in_one_process_get_exactly_the_limit() {
+    let embedded = Embedded::open();
+    let (limiter, user) = (RateLimiter::new(embedded.store.clone()), UserId::random());
+    let tries = join_all((0..200).map(|_| passes(&limiter, Limit::Posts, user, START))).await;
+    assert_eq!(tries.into_iter().filter(|passed| *passed).count(), 60);
+}
+
+#[tokio::test]
+async fn a_process_that_starts_in_the_middle_of_a_window_finds_it_used() {
+    let embedded = Embedded::open();
+    let user = UserId::random();
+    let before = RateLimiter::new(embedded.store.clone());
+    assert_eq!(passing(&before, Limit::Posts, user, 60).await, 60);
+    let after = RateLimiter::new(embedded.store.clone());
+    assert_eq!(passing(&after, Limit::Posts, user, 5).await, 0);
+}
+
+#[tokio::test]
+async fn hundreds_of_processes_together_let_less_than_twice_the_limit_through() {
+    let embedded = Embedded::open();
+    for limit in [Limit::Posts, Limit::Registrations, Limit::FailedLogins] {
+        let user = UserId::random();
+        let mut passed = 0;
+        for limiter in limiters(&embedded.store, 300) {
+            passed += passing(&limiter, limit, user, 2 * limit.rate().uses as usize).await;
+        }
+        let uses = limit.rate().uses as usize;
+        assert!((uses..2 * uses).contains(&passed), "{}: {passed} of {uses}", limit.name());
+    }
+}
+
+#[tokio::test]
+async fn what_is_given_back_can_be_used_again() {
+    let embedded = Embedded::open();
+    let user = UserId::random();
+    let (one, other) = (RateLimiter::new(embedded.store.clone()), RateLimiter::new(embedded.store.clone()));
+    for _ in 0..100 {
+        one.admit(Limit::FailedLogins, user, START).await.unwrap().give_back().await;
+    }
+    assert_eq!(passing(&other, Limit::FailedLogins, user, 20).await, 10);
+}
+
+#[tokio::test]
+async fn without_the_store_each_process_decides_by_what_it_knows() {
+    let embedded = Embedded::open();
+    let user = UserId::random();
+    let dead = StoreFaults { unavailable_before: 1.0, ..StoreFaults::default() };
+    let faulty = Arc::new(FaultyStore::new(embedded.store.clone(), dead, 1));
+    let limiter = RateLimiter::new(faulty);
+    assert_eq!(passing(&limiter, Limit::Posts, user, 100).await, 60);
+}
+
+#[tokio::test]
+async fn the_next_window_is_empty_and_the_wait_ends_with_this_one() {
+    let embedded = Embedded::open();
+    let (limiter, user) = (RateLimiter::new(embedded.store.clone()), UserId::random());
+    assert_eq!(passing(&limiter, Limit::Posts, user, 60).await, 60);
+    let Err(ServiceError::RateLimited { retry_after }) = limiter.admit(Limit::Posts, user, START).await else {
+        panic!("the limit is used up");
+    };
+    assert!(!passes(&limiter, Limit::Posts, user, START.plus(retry_after).minus(Duration::from_millis(1))).await);
+    assert!(passes(&limiter, Limit::Posts, user, START.plus(retry_after)).await);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// However uses are spread over processes: they keep below twice the limit, and nobody is refused before it is used.
+    #[test]
+    fn processes_in_any_order_keep_below_twice_the_limit(order in prop::collection::vec(0_usize..12, 200)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let embedded = Embedded::open();
+            let (limiters, user) = (limiters(&embedded.store, 12), UserId::random());
+            let (mut passed, mut refused_at) = (0, None);
+            for process in order {
+                if passes(&limiters[process], Limit::Posts, user, START).await {
+                    passed += 1;
+                } else {
+                    refused_at = refused_at.or(Some(passed));
+                }
+            }
+            assert!(passed < 120, "{passed}");
+            assert!(refused_at.is_none_or(|passed| passed >= 60), "refused after {refused_at:?}");
+        });
+    }
+}

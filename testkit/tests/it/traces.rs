@@ -1,0 +1,40 @@
+//! Which trace a message sent in Lambda is part of.
+
+use std::{env, process::Command, time::Duration};
+
+use serde_json::json;
+use shared::queue::{OutgoingMessage, Queue, QueueName};
+use testkit::canned::{Canned, CannedService};
+
+/// Where Lambda's runtime keeps the trace of an invocation, and the SDK finds it.
+const TRACE: &str = "_X_AMZN_TRACE_ID";
+const ROOT: &str = "Root=1-5759e988-bd862e3fe1be46a994272793;Lineage=a87bd80c:1";
+
+#[test]
+fn a_copy_begins_a_trace_of_its_own_and_what_else_is_sent_carries_the_invocations_on() {
+    // The environment is one for all tests, so this one runs once more in a process of its own.
+    if env::var_os(TRACE).is_none() {
+        let name = "traces::a_copy_begins_a_trace_of_its_own_and_what_else_is_sent_carries_the_invocations_on";
+        let again = Command::new(env::current_exe().unwrap())
+            .args(["--exact", name])
+            .env("AWS_LAMBDA_FUNCTION_NAME", "job-handler")
+            .env(TRACE, ROOT)
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&again.stdout);
+        assert!(again.status.success() && told.contains("1 passed"), "{told}");
+        return;
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        assert_eq!(sent_by(|service| Box::new(service.queue())).await, [Some(ROOT.to_owned())]);
+        assert_eq!(sent_by(|service| Box::new(service.queue().beginning_traces())).await, [None]);
+    });
+}
+
+async fn sent_by(queue: impl Fn(&CannedService) -> Box<dyn Queue>) -> Vec<Option<String>> {
+    let service = CannedService::new([Canned::ok(json!({ "Successful": [], "Failed": [] }))]);
+    let copy = OutgoingMessage { body: "a".to_owned(), group: "alice".to_owned(), delay: Duration::ZERO };
+    assert_eq!(queue(&service).send(QueueName::JobQ, vec![copy]).await.unwrap(), []);
+    service.traces()
+}
