@@ -182,7 +182,8 @@ impl Application {
         parts.spawn("the API", http_server::serve(self.api, self.router, max_connections, stop.clone()));
         if let Some(socket) = self.socket {
             let recount = self.backend.recount();
-            let operator = Operator { queue: Arc::clone(&queue), store, patience: Duration::ZERO, recount };
+            let (queue, changes) = (Arc::clone(&queue), services.change_log());
+            let operator = Operator { queue, changes, store, patience: Duration::ZERO, recount };
             parts.spawn("the operator's socket", socket.serve(operator, clock.clone(), stop.clone()));
         }
         if let Some(metrics) = self.metrics {
@@ -268,6 +269,7 @@ fn router(services: &Services, config: &Config) -> axum::Router {
         likes: services.likes.clone(),
         comments: services.comments.clone(),
         live: services.live.as_ref().map(|live| live.hub().clone()),
+        changes: services.change_log(),
         rates: config.rate_limits.limiter(Arc::clone(&services.store)),
         store: Arc::clone(&services.store),
         clock: services.clock.clone(),

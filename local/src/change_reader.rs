@@ -1,23 +1,20 @@
 //! What Lambda's mapping of a change stream does in the cloud: reads changes in their order, calls the handler with them,
 //! and goes on behind what it is done with.
 
-use std::{sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
+use futures::FutureExt as _;
 use shared::{
     changes::{Change, ChangeLog},
     domain::Clock,
     limits,
 };
 use stream_handler::{HandledBatch, StreamHandler};
-use tokio::{sync::watch, task::JoinSet, time::Instant};
+use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
 use crate::event_source::{GRACE, pause_after};
-
-/// After this long the handling of a batch is ended, and all of it comes again: as long as the function has in the
-/// cloud. A handler that waits for a store gives up sooner.
-const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The loop from the log of changes to their handler. There is one: changes are handled in their order.
 #[derive(Debug)]
@@ -25,7 +22,6 @@ pub struct ChangeReader {
     log: Arc<dyn ChangeLog>,
     handler: StreamHandler,
     clock: Clock,
-    timeout: Duration,
     window: Duration,
     progress: watch::Sender<u64>,
 }
@@ -35,22 +31,16 @@ pub struct ChangeReader {
 enum Turn {
     /// All of it is passed.
     Done,
-    /// A part of it is passed; the rest comes again.
+    /// A part of it is passed; the rest will be retried.
     InPart,
-    /// All of it comes again.
+    /// All of it will be retried.
     Failed,
 }
 
 impl ChangeReader {
     /// The loop from `log` to `handler`; `progress` is raised after each batch, when what is done is passed.
     pub fn new(log: Arc<dyn ChangeLog>, handler: StreamHandler, clock: Clock, progress: watch::Sender<u64>) -> Self {
-        Self { log, handler, clock, timeout: TIMEOUT, window: limits::CHANGES_WINDOW, progress }
-    }
-
-    /// The same with another time for a batch.
-    #[must_use]
-    pub fn with_timeout(self, timeout: Duration) -> Self {
-        Self { timeout, ..self }
+        Self { log, handler, clock, window: limits::CHANGES_WINDOW, progress }
     }
 
     /// The same with another window than [`limits::CHANGES_WINDOW`].
@@ -119,19 +109,15 @@ impl ChangeReader {
         }
     }
 
-    /// Calls the handler in a task of its own, so that a panic ends no more than the batch. The task is aborted when
-    /// this future is dropped. `None` when the batch failed as a whole.
+    /// Calls the handler, which ends in bounded time and isolates a change that hangs or panics: see
+    /// [`StreamHandler::handle`]. `None` when the handler itself panicked.
     async fn handle(&self, changes: Vec<Change>) -> Option<HandledBatch> {
         let (first, batch) = (changes.first().map(|change| change.id.clone()).unwrap_or_default(), changes.len());
-        let mut task = JoinSet::new();
-        let (handler, now) = (self.handler.clone(), self.clock.now());
-        task.spawn(async move { handler.handle(changes, now).await });
-        let what = match tokio::time::timeout(self.timeout, task.join_next()).await {
-            Ok(Some(Ok(handled))) => return Some(handled),
-            Ok(_) => "panicked".to_owned(),
-            Err(_) => format!("was ended: it took longer than {} s", self.timeout.as_secs_f64()),
-        };
-        error!(change.id = first, batch, "The handler of changes {what}; its batch comes again");
-        None
+        // The log is read again, so a panic leaves no state of ours behind.
+        let handled = AssertUnwindSafe(self.handler.handle(changes, self.clock.now())).catch_unwind().await;
+        if handled.is_err() {
+            error!(change.id = first, batch, "The handler of changes panicked; its batch will be retried");
+        }
+        handled.ok()
     }
 }

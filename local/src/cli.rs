@@ -34,7 +34,7 @@ impl Cli {
 pub enum Command {
     /// Serve the API and run the workers (the default)
     Serve(ServeArgs),
-    /// Show how full each queue is
+    /// Show how full each queue is, and how many changes wait
     Queues(QueuesArgs),
     /// Look at dead letters and put them back
     Dlq(DlqArgs),

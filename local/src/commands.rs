@@ -171,9 +171,14 @@ async fn answer_offline(data_dir: &Path, question: Question) -> Result<Answer, C
     let opened = tokio::task::spawn_blocking(move || open_database(&dir, &Config::default(), Clock::System)).await;
     let (engine, store, queue) =
         opened.map_err(|_panic| CommandError::Failed("the database failed while it was opened".to_owned()))??;
-    let recount = Recount::new(store.clone(), Arc::new(EmbeddedChanges::new(engine.clone())));
-    let operator =
-        Operator { queue: Arc::new(queue), store: Arc::new(store), patience: Duration::ZERO, recount: Some(recount) };
+    let changes = Arc::new(EmbeddedChanges::new(engine.clone()));
+    let operator = Operator {
+        queue: Arc::new(queue),
+        recount: Some(Recount::new(store.clone(), changes.clone())),
+        changes: Some(changes),
+        store: Arc::new(store),
+        patience: Duration::ZERO,
+    };
     let answer = operator.answer(question, Clock::System.now()).await;
     drop(operator);
     let closed = tokio::task::spawn_blocking(move || engine.close()).await;

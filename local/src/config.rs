@@ -89,7 +89,8 @@ impl Default for Config {
             rate_limits: RateLimits::On,
             fan_out: Mapping { batch_size: 1, max_concurrency: 4, timeout },
             delivery: Mapping { batch_size: limits::MAX_QUEUE_BATCH, max_concurrency: 4, timeout },
-            redriven_changes: Mapping { batch_size: limits::MAX_QUEUE_BATCH, max_concurrency: 1, timeout },
+            // One a batch: a change that runs out of time takes no other's receives with it.
+            redriven_changes: Mapping { batch_size: 1, max_concurrency: 1, timeout },
             queues: QueueSettings::default(),
             record_syncs: false,
         }

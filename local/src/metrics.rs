@@ -7,6 +7,7 @@ use axum::{Router, extract::State, http::header, response::IntoResponse, routing
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram, gauge};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use shared::{
+    changes::ChangeLog as _,
     domain::Clock,
     embedded::EmbeddedChanges,
     queue::{Queue, QueueDepth, QueueName},
@@ -116,9 +117,8 @@ async fn refresh(queue: &dyn Queue, name: QueueName) -> Result<(), shared::queue
 
 async fn refresh_changes(changes: &EmbeddedChanges, clock: &Clock) -> Result<(), StoreError> {
     let backlog = changes.backlog().await?;
-    let age = backlog.oldest.map(|oldest| clock.now().since(oldest)).unwrap_or_default();
     gauge!(names::CHANGES_WAITING).set(count(backlog.changes));
-    gauge!(names::CHANGES_OLDEST_SECONDS).set(age.as_secs_f64());
+    gauge!(names::CHANGES_OLDEST_SECONDS).set(backlog.age(clock.now()).as_secs_f64());
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use shared::{
+    changes::{Backlog, ChangeLog},
     domain::{PostId, Timestamp},
     queue::{Queue, QueueError, QueueName, ReceivedMessage},
     service::{ServiceError, posts::PostService},
@@ -36,7 +37,7 @@ pub struct Request {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
 pub enum Question {
-    /// How full each queue is.
+    /// How full each queue is, and how many changes wait.
     Queues,
     /// Dead letters: all of them or the named ones.
     Look {
@@ -87,7 +88,7 @@ impl Question {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
-    /// To [`Question::Queues`].
+    /// To [`Question::Queues`]: a state for each queue, then, where this process reads changes, one for [`CHANGES`].
     Queues(Vec<QueueState>),
     /// To [`Question::Look`].
     Letters(Vec<DeadLetter>),
@@ -101,10 +102,13 @@ pub enum Answer {
     Refused(Refusal),
 }
 
-/// How full one queue is.
+/// The name under which the log of changes stands among the queues.
+pub const CHANGES: &str = "Changes";
+
+/// How full one queue, or the log of changes, is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueueState {
-    /// The queue's name.
+    /// The queue's name, or [`CHANGES`].
     pub queue: String,
     /// Messages that can be received.
     pub visible: u64,
@@ -175,6 +179,8 @@ pub enum Reason {
 pub struct Operator {
     /// The queues.
     pub queue: Arc<dyn Queue>,
+    /// The log of changes, in the embedded store; on AWS the stream is Lambda's to read.
+    pub changes: Option<Arc<dyn ChangeLog>>,
     /// Where posts are, and what says when something is durable.
     pub store: Arc<dyn Store>,
     /// How long to wait for dead letters that are perhaps there: nothing where a queue knows at once, a second on SQS,
@@ -188,7 +194,7 @@ impl Operator {
     /// Answers one question. What changes something is answered when it is durable.
     pub async fn answer(&self, question: Question, now: Timestamp) -> Answer {
         let answered = match question {
-            Question::Queues => self.queues().await,
+            Question::Queues => self.queues(now).await,
             Question::Look { queue: name, ids, limit } => self.look(&name, ids, limit).await,
             Question::Redrive { queue: name, ids } => self.redrive(&name, ids, now).await,
             Question::Recount { fix } => self.recount(fix, now).await,
@@ -197,7 +203,7 @@ impl Operator {
         answered.unwrap_or_else(Answer::Refused)
     }
 
-    async fn queues(&self) -> Result<Answer, Refusal> {
+    async fn queues(&self, now: Timestamp) -> Result<Answer, Refusal> {
         let mut states = Vec::new();
         for name in QueueName::ALL {
             let depth = self.queue.depth(name).await?;
@@ -206,8 +212,11 @@ impl Operator {
                 visible: depth.visible,
                 in_flight: depth.in_flight,
                 delayed: depth.delayed,
-                oldest_ms: depth.oldest_age.map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
+                oldest_ms: depth.oldest_age.map(millis),
             });
+        }
+        if let Some(changes) = &self.changes {
+            states.push(changes_state(changes.backlog().await?, now));
         }
         Ok(Answer::Queues(states))
     }
@@ -251,6 +260,20 @@ impl Operator {
     fn dead_letters(&self, name: &str) -> Result<DeadLetters<'_>, Refusal> {
         Ok(DeadLetters { queue: self.queue.as_ref(), name: parse_queue(name)?, patience: self.patience })
     }
+}
+
+fn changes_state(backlog: Backlog, now: Timestamp) -> QueueState {
+    QueueState {
+        queue: CHANGES.to_owned(),
+        visible: backlog.changes,
+        in_flight: 0,
+        delayed: 0,
+        oldest_ms: backlog.oldest.map(|_| millis(backlog.age(now))),
+    }
+}
+
+fn millis(age: Duration) -> u64 {
+    u64::try_from(age.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn parse_queue(name: &str) -> Result<QueueName, Refusal> {

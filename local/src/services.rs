@@ -109,6 +109,11 @@ impl Services {
         (Arc::clone(&self.pipeline.store), Arc::clone(&self.pipeline.queue))
     }
 
+    /// The log of changes under its wrapper, where there is one.
+    pub(crate) fn change_log(&self) -> Option<Arc<dyn ChangeLog>> {
+        self.pipeline.changes.clone()
+    }
+
     /// Waits until every post published before this call has reached every follower, and everything done before it is
     /// counted and notified of: no fan-out is unfinished, PostQ, JobQ and ChangeQ hold nothing, nor anything in flight,
     /// every change is passed, and nothing is to be erased by now. Without workers, or with a clock that stands still before

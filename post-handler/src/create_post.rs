@@ -138,12 +138,18 @@ async fn publish(
             return api.publishing.published_before(author, text, key, now).await?.ok_or(refused);
         }
     };
-    match api.publishing.publish_once(author, text, key, now).await? {
-        Published::New(post) => Ok(post),
-        Published::Before(post) => {
+    match api.publishing.publish_once(author, text, key, now).await {
+        Ok(Published::New(post)) => Ok(post),
+        Ok(Published::Before(post)) => {
             taken.give_back().await;
             Ok(post)
         }
+        // The key is another body's: as with any request that is not valid, no use is taken.
+        Err(invalid @ ServiceError::Invalid { .. }) => {
+            taken.give_back().await;
+            Err(invalid)
+        }
+        Err(error) => Err(error),
     }
 }
 

@@ -8,7 +8,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::store::{Attributes, Key, StoreError, Table};
+use crate::{
+    domain::Timestamp,
+    store::{Attributes, Key, StoreError, Table},
+};
 
 /// One write to one item.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +36,22 @@ pub fn is_streamed(table: Table, partition: impl AsRef<[u8]>) -> bool {
     table == Table::Social && STREAMED_PREFIXES.iter().any(|prefix| partition.starts_with(prefix.as_bytes()))
 }
 
+/// How much of a log is not passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Backlog {
+    /// The number of changes.
+    pub changes: u64,
+    /// When the oldest of them was made; `None` when there is none.
+    pub oldest: Option<Timestamp>,
+}
+
+impl Backlog {
+    /// The age of the oldest change; zero when there is none, and while the clock is behind it.
+    pub fn age(&self, now: Timestamp) -> Duration {
+        self.oldest.map(|oldest| now.since(oldest)).unwrap_or_default()
+    }
+}
+
 /// The port to the change stream, for one reader.
 #[async_trait]
 pub trait ChangeLog: Send + Sync + std::fmt::Debug + 'static {
@@ -45,4 +64,7 @@ pub trait ChangeLog: Send + Sync + std::fmt::Debug + 'static {
 
     /// Whether every change so far is passed.
     async fn is_empty(&self) -> Result<bool, StoreError>;
+
+    /// How much is not passed yet, at the cost of reading one change.
+    async fn backlog(&self) -> Result<Backlog, StoreError>;
 }

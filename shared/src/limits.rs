@@ -106,14 +106,33 @@ pub struct Rate {
     pub window: Duration,
 }
 
+impl Rate {
+    /// Ten times as often: the limit of undoing what this limits. A client that undoes all that it ever did in a window
+    /// is no abuse; a loop of writes without end is.
+    const fn of_undoing(self) -> Self {
+        Self { uses: 10 * self.uses, window: self.window }
+    }
+}
+
 /// Posts of one user.
 pub const POST_RATE: Rate = Rate { uses: 60, window: Duration::from_hours(1) };
-/// Likes of one user. Taking one back is not limited, nor is unfollowing.
+/// Posts that one user deletes.
+pub const POST_DELETION_RATE: Rate = POST_RATE.of_undoing();
+/// Likes of one user.
 pub const LIKE_RATE: Rate = Rate { uses: 600, window: Duration::from_hours(1) };
+/// Likes that one user takes back.
+pub const UNLIKE_RATE: Rate = LIKE_RATE.of_undoing();
 /// Follows of one user.
 pub const FOLLOW_RATE: Rate = Rate { uses: 600, window: Duration::from_hours(1) };
+/// Follows that one user ends.
+pub const UNFOLLOW_RATE: Rate = FOLLOW_RATE.of_undoing();
 /// Comments of one user.
 pub const COMMENT_RATE: Rate = Rate { uses: 120, window: Duration::from_hours(1) };
+/// Comments that one user deletes.
+pub const COMMENT_DELETION_RATE: Rate = COMMENT_RATE.of_undoing();
+/// Edits of one user's profile. There is no doing that they undo; as a text of one's own they are measured by posts: ten
+/// times as often, an edit each six seconds.
+pub const PROFILE_EDIT_RATE: Rate = POST_RATE.of_undoing();
 /// Tries to register, from one network.
 pub const REGISTER_RATE: Rate = Rate { uses: 5, window: Duration::from_mins(1) };
 /// Failed logins to one account, from one network.
@@ -131,6 +150,18 @@ pub const MAX_CHANGES: usize = 100;
 /// transactions: a lone change is handled at once, those that follow wait this long at the most. In the cloud the stream's
 /// mapping has a window of a second.
 pub const CHANGES_WINDOW: Duration = Duration::from_millis(20);
+/// How long several changes may take together before they are halved. Longer than a store that throttles takes to say
+/// so ([`RETRY_BUDGET`] and [`CALL_TIMEOUT`]): that is no reason to halve.
+pub const CHANGES_TIMEOUT: Duration = Duration::from_secs(8);
+/// How long one change may take before it goes to ChangeDLQ. Three store calls in a row that each use up their retries
+/// take less; one of them that fails for a passing reason ends the try without a dead letter.
+pub const CHANGE_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long stream-handler works on one batch: three halvings and one change alone ([`CHANGES_TIMEOUT`],
+/// [`CHANGE_TIMEOUT`]). Its function's timeout leaves room for the last dead letter after that.
+pub const CHANGES_BATCH_BUDGET: Duration = Duration::from_secs(45);
+/// Beyond this age of the oldest change that waits, `GET /healthz` says `degraded`. Counts may lag 5 s by the contract;
+/// a minute is past any single retry, and before anybody notices much.
+pub const MAX_CHANGES_AGE: Duration = Duration::from_mins(1);
 /// Bytes of changes read at once: what Lambda hands to a function at the most.
 pub const MAX_CHANGES_BYTES: usize = 6 * 1024 * 1024;
 /// For how long an applied change is remembered, so that it is not counted again. Twice as long as a record lives in

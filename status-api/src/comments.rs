@@ -128,7 +128,8 @@ pub async fn comments(
 
 /// Delete a comment
 ///
-/// For who wrote it and for the author of the post. Again is the same for 30 days.
+/// For who wrote it and for the author of the post. Again is the same for 30 days. 1,200 times an
+/// hour.
 #[utoipa::path(
     delete,
     path = "/v1/posts/{id}/comments/{comment_id}",
@@ -137,7 +138,7 @@ pub async fn comments(
     params(PostParam, ("comment_id" = String, Path, description = "The comment's id")),
     responses(
         (status = 204, description = "The comment is deleted"),
-        TokenProblems, OwnerProblems, PathProblems, CommonProblems,
+        TokenProblems, OwnerProblems, PathProblems, RateProblems, CommonProblems,
     ),
 )]
 pub async fn delete_comment(
@@ -145,7 +146,9 @@ pub async fn delete_comment(
     State(api): State<ApiState>,
     comment: PathComment,
 ) -> Result<StatusCode, Problem> {
+    let now = api.clock.now();
+    api.rates.admit(Limit::CommentDeletions, caller, now).await?;
     let (post, comment) = comment.get()?;
-    api.comments.delete(caller, post, comment, api.clock.now()).await?;
+    api.comments.delete(caller, post, comment, now).await?;
     Ok(StatusCode::NO_CONTENT)
 }

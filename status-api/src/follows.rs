@@ -11,7 +11,10 @@ use shared::{
         problem::ProblemBody,
         shapes::{PageShape, UserShape},
     },
-    service::{graph::Follow, rates::Limit},
+    service::{
+        graph::{Follow, GraphService},
+        rates::Limit,
+    },
 };
 use utoipa::ToSchema;
 
@@ -56,15 +59,22 @@ pub async fn follow(
     user: PathUser,
 ) -> Result<StatusCode, Problem> {
     let now = api.clock.now();
+    let found = match user.get() {
+        Ok(user) => api.accounts.resolve(caller, &user).await.map_err(Problem::from),
+        Err(absent) => Err(absent),
+    };
+    // The contract's order: following oneself is a 422 and comes before the 429, an absent user is a 404 after it.
+    if let Ok(followee) = &found {
+        GraphService::require_other(caller, *followee)?;
+    }
     api.rates.admit(Limit::Follows, caller, now).await?;
-    let followee = api.accounts.resolve(caller, &user.get()?).await?;
-    api.graph.follow(caller, followee, now).await?;
+    api.graph.follow(caller, found?, now).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Unfollow a user
 ///
-/// That the caller did not follow the user is the same.
+/// That the caller did not follow the user is the same. 6,000 times an hour.
 #[utoipa::path(
     delete,
     path = "/v1/users/{user}/follow",
@@ -73,7 +83,7 @@ pub async fn follow(
     params(UserParam),
     responses(
         (status = 204, description = "The caller does not follow the user"),
-        TokenProblems, PathProblems, CommonProblems,
+        TokenProblems, PathProblems, RateProblems, CommonProblems,
     ),
 )]
 pub async fn unfollow(
@@ -81,6 +91,7 @@ pub async fn unfollow(
     State(api): State<ApiState>,
     user: PathUser,
 ) -> Result<StatusCode, Problem> {
+    api.rates.admit(Limit::Unfollows, caller, api.clock.now()).await?;
     let followee = api.accounts.resolve(caller, &user.get()?).await?;
     api.graph.unfollow(caller, followee).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -5,8 +5,12 @@ use std::{sync::Arc, time::Duration};
 use axum::{Json, extract::State};
 use serde::Serialize;
 use shared::{
+    changes::ChangeLog,
+    domain::Clock,
     http::{Problem, openapi::CommonProblems},
-    store::Store,
+    limits,
+    store::{Store, StoreError},
+    telemetry::chain,
 };
 use tokio::{
     sync::Mutex,
@@ -27,51 +31,93 @@ const RETRY_AFTER: Duration = PROBE_INTERVAL;
 #[derive(Debug)]
 pub struct Health {
     store: Arc<dyn Store>,
-    /// When the last probe ended and whether it went well. Held during a probe, so that others wait for its answer.
-    last: Mutex<Option<(Instant, bool)>>,
+    changes: Option<Arc<dyn ChangeLog>>,
+    clock: Clock,
+    /// When the last probe ended and what it found. Held during a probe, so that others wait for its answer.
+    last: Mutex<Option<(Instant, Verdict)>>,
+}
+
+/// What a probe found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Good,
+    Degraded(HealthReason),
+    Bad,
 }
 
 impl Health {
-    pub(crate) fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, last: Mutex::new(None) }
+    pub(crate) fn new(store: Arc<dyn Store>, changes: Option<Arc<dyn ChangeLog>>, clock: Clock) -> Self {
+        Self { store, changes, clock, last: Mutex::new(None) }
     }
 
-    async fn is_good(&self) -> bool {
+    async fn verdict(&self) -> Verdict {
         let mut last = self.last.lock().await;
         match *last {
-            Some((at, good)) if at.elapsed() < PROBE_INTERVAL => good,
+            Some((at, verdict)) if at.elapsed() < PROBE_INTERVAL => verdict,
             _ => {
-                let good = self.probe().await;
-                *last = Some((Instant::now(), good));
-                good
+                let verdict = self.probe().await;
+                *last = Some((Instant::now(), verdict));
+                verdict
             }
         }
     }
 
-    async fn probe(&self) -> bool {
-        match timeout(PROBE_TIMEOUT, self.store.probe()).await {
-            Ok(Ok(())) => true,
+    async fn probe(&self) -> Verdict {
+        match timeout(PROBE_TIMEOUT, self.look()).await {
+            Ok(Ok(verdict)) => verdict,
             Ok(Err(error)) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "The stores failed a probe");
-                false
+                tracing::warn!(error = chain(&error), "The stores failed a probe; health checks answer 503");
+                Verdict::Bad
             }
             Err(_) => {
-                tracing::warn!("The stores did not answer a probe in time");
-                false
+                tracing::warn!("The stores did not answer a probe in time; health checks answer 503");
+                Verdict::Bad
             }
         }
+    }
+
+    async fn look(&self) -> Result<Verdict, StoreError> {
+        self.store.probe().await?;
+        let Some(changes) = &self.changes else { return Ok(Verdict::Good) };
+        let age = changes.backlog().await?.age(self.clock.now());
+        Ok(if age > limits::MAX_CHANGES_AGE { Verdict::Degraded(HealthReason::ChangesLate) } else { Verdict::Good })
     }
 }
 
-/// All is well.
+/// Whether all is well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum HealthStatus {
+    /// It is.
+    Ok,
+    /// Requests are served; something behind them is late.
+    Degraded,
+}
+
+/// Why the status is `degraded`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum HealthReason {
+    /// The oldest change has waited for more than a minute: counts and notifications are late.
+    ChangesLate,
+}
+
+/// The service works.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct HealthResponse {
-    /// `ok`.
-    #[schema(pattern = "^ok$", example = "ok")]
-    status: &'static str,
+    /// Whether all is well.
+    status: HealthStatus,
+    /// With `degraded`: why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    reasons: Vec<HealthReason>,
 }
 
 /// Ask whether the service works
+///
+/// Every table is read; where the process itself makes writes durable (the one-process mode) a small write is made and
+/// waited for. At most every 2 s, however many ask. `degraded` is a 200 too: requests are served, and a restart would
+/// not help.
 #[utoipa::path(
     get,
     path = "/healthz",
@@ -82,9 +128,9 @@ pub struct HealthResponse {
     ),
 )]
 pub async fn health(State(api): State<ApiState>) -> Result<Json<HealthResponse>, Problem> {
-    if api.health().is_good().await {
-        Ok(Json(HealthResponse { status: "ok" }))
-    } else {
-        Err(Problem::Unavailable { retry_after: RETRY_AFTER, cause: None })
+    match api.health().verdict().await {
+        Verdict::Good => Ok(Json(HealthResponse { status: HealthStatus::Ok, reasons: Vec::new() })),
+        Verdict::Degraded(reason) => Ok(Json(HealthResponse { status: HealthStatus::Degraded, reasons: vec![reason] })),
+        Verdict::Bad => Err(Problem::Unavailable { retry_after: RETRY_AFTER, cause: None }),
     }
 }

@@ -56,7 +56,7 @@ pub async fn like(Caller(caller): Caller, State(api): State<ApiState>, post: Pat
 
 /// Take a like back
 ///
-/// That the caller did not like the post is the same.
+/// That the caller did not like the post is the same. 6,000 times an hour.
 #[utoipa::path(
     delete,
     path = "/v1/posts/{id}/like",
@@ -65,7 +65,7 @@ pub async fn like(Caller(caller): Caller, State(api): State<ApiState>, post: Pat
     params(PostParam),
     responses(
         (status = 204, description = "The caller does not like the post"),
-        TokenProblems, PathProblems, CommonProblems,
+        TokenProblems, PathProblems, RateProblems, CommonProblems,
     ),
 )]
 pub async fn unlike(
@@ -73,6 +73,7 @@ pub async fn unlike(
     State(api): State<ApiState>,
     post: PathPost,
 ) -> Result<StatusCode, Problem> {
+    api.rates.admit(Limit::Unlikes, caller, api.clock.now()).await?;
     api.likes.unlike(caller, post.get()?).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -49,6 +49,7 @@ async fn serve() -> Result<(), Error> {
         likes: LikeService::new(Arc::clone(&store)),
         comments: CommentService::new(Arc::clone(&store), ids),
         live: None,
+        changes: None,
         rates: config.rate_limits.limiter(Arc::clone(&store)),
         store,
         clock,

@@ -2,13 +2,17 @@
 
 use axum::{Json, extract::State};
 use http::StatusCode;
-use shared::http::{
-    Caller, PageQuery, PathPost, PathUser, Problem,
-    cursor::Story,
-    openapi::{
-        CommonProblems, OwnerProblems, PageParams, PageProblems, PathProblems, PostParam, TokenProblems, UserParam,
+use shared::{
+    http::{
+        Caller, PageQuery, PathPost, PathUser, Problem,
+        cursor::Story,
+        openapi::{
+            CommonProblems, OwnerProblems, PageParams, PageProblems, PathProblems, PostParam, RateProblems,
+            TokenProblems, UserParam,
+        },
+        shapes::{PageShape, PostShape},
     },
-    shapes::{PageShape, PostShape},
+    service::rates::Limit,
 };
 
 use crate::state::ApiState;
@@ -36,7 +40,8 @@ pub async fn post(
 
 /// Delete a post
 ///
-/// For its author. Gone for everybody, and erased after 30 days; until then, again is the same.
+/// For its author. Gone for everybody, and erased after 30 days; until then, again is the same. 600 times an
+/// hour.
 #[utoipa::path(
     delete,
     path = "/v1/posts/{id}",
@@ -45,7 +50,7 @@ pub async fn post(
     params(PostParam),
     responses(
         (status = 204, description = "The post is deleted"),
-        TokenProblems, OwnerProblems, PathProblems, CommonProblems,
+        TokenProblems, OwnerProblems, PathProblems, RateProblems, CommonProblems,
     ),
 )]
 pub async fn delete_post(
@@ -53,7 +58,9 @@ pub async fn delete_post(
     State(api): State<ApiState>,
     post: PathPost,
 ) -> Result<StatusCode, Problem> {
-    api.posts.delete(caller, post.get()?, api.clock.now()).await?;
+    let now = api.clock.now();
+    api.rates.admit(Limit::PostDeletions, caller, now).await?;
+    api.posts.delete(caller, post.get()?, now).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

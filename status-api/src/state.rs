@@ -5,6 +5,7 @@ use std::{ops::Deref, sync::Arc};
 use axum::extract::FromRef;
 use bytes::Bytes;
 use shared::{
+    changes::ChangeLog,
     domain::Clock,
     http::Authentication,
     live::Hub,
@@ -37,6 +38,9 @@ pub struct Api {
     pub comments: CommentService,
     /// The streams of live events; `None` where none are served.
     pub live: Option<Hub>,
+    /// The log of changes, where this process reads it: its backlog is part of health. `None` on AWS, where an alarm
+    /// watches the stream's age.
+    pub changes: Option<Arc<dyn ChangeLog>>,
     /// How often one may do what.
     pub rates: RateLimiter,
     /// Waited for before an answer to a write leaves, and probed for health.
@@ -73,7 +77,7 @@ impl ApiState {
     pub(crate) fn new(api: Api) -> Self {
         Self(Arc::new(Inner {
             authentication: api.authentication(),
-            health: Health::new(Arc::clone(&api.store)),
+            health: Health::new(Arc::clone(&api.store), api.changes.clone(), api.clock.clone()),
             export: ExportService::new(Arc::clone(&api.store), api.accounts.clone()),
             document: description::document(),
             api,

@@ -11,7 +11,10 @@ use shared::{
         openapi::{BodyProblems, CommonProblems, OwnerProblems, PathProblems, RateProblems, TokenProblems, UserParam},
         shapes::ProfileShape,
     },
-    service::accounts::{LoginOrigin, ProfileEdit},
+    service::{
+        accounts::{LoginOrigin, ProfileEdit},
+        rates::Limit,
+    },
 };
 use utoipa::{
     ToSchema,
@@ -93,7 +96,7 @@ pub async fn profile(
 
 /// Edit the caller's profile
 ///
-/// `{user}` is `me`: nobody edits another's.
+/// `{user}` is `me`: nobody edits another's. 600 times an hour.
 #[utoipa::path(
     patch,
     path = "/v1/users/{user}",
@@ -103,7 +106,7 @@ pub async fn profile(
     request_body = EditProfileRequest,
     responses(
         (status = 200, description = "The profile as it is now", body = ProfileShape),
-        TokenProblems, BodyProblems, OwnerProblems, PathProblems, CommonProblems,
+        TokenProblems, BodyProblems, OwnerProblems, PathProblems, RateProblems, CommonProblems,
     ),
 )]
 pub async fn edit_profile(
@@ -113,6 +116,7 @@ pub async fn edit_profile(
     ApiJson(request): ApiJson<EditProfileRequest>,
 ) -> Result<Json<ProfileShape>, Problem> {
     let edit = request.validate()?;
+    api.rates.admit(Limit::ProfileEdits, caller, api.clock.now()).await?;
     let profile = api.accounts.edit_profile(caller, &user.get()?, &edit).await?;
     Ok(Json(profile.into()))
 }

@@ -9,6 +9,7 @@ use shared::{
     store::{Attributes, Key, Table},
     telemetry::names,
 };
+use tokio::time::Instant;
 use tracing::error;
 
 use crate::StreamHandler;
@@ -123,28 +124,31 @@ impl StreamHandler {
     /// Applies a batch of the stream. A record that cannot be read is on ChangeDLQ, as it is, when it counts as done.
     pub async fn handle_stream(&self, event: StreamEvent, now: Timestamp) -> StreamResponse {
         note_age(&event, now);
+        let deadline = self.deadline();
         let mut run = Run::default();
-        for record in event.records {
+        for (place, record) in event.records.into_iter().enumerate() {
             let sequence_number = sequence_number(&record);
             match Record::deserialize(&record) {
                 Ok(read) => run.add(sequence_number, read.into()),
                 Err(error) => {
-                    if let Some(from) = self.handle_run(&mut run, now).await {
+                    if let Some(from) = self.handle_run(&mut run, now, deadline).await {
                         return StreamResponse::retry_from(from);
                     }
-                    if !self.put_record_aside(&record, &error).await {
+                    // As with other dead letters: the first record of a batch is put aside however late it is.
+                    let is_late = place > 0 && Instant::now() >= deadline;
+                    if is_late || !self.put_record_aside(&record, &error).await {
                         return StreamResponse::retry_from(sequence_number);
                     }
                 }
             }
         }
-        self.handle_run(&mut run, now).await.map(StreamResponse::retry_from).unwrap_or_default()
+        self.handle_run(&mut run, now, deadline).await.map(StreamResponse::retry_from).unwrap_or_default()
     }
 
     /// Handles and empties a run. Where to go on from, unless it is done with.
-    async fn handle_run(&self, run: &mut Run, now: Timestamp) -> Option<String> {
+    async fn handle_run(&self, run: &mut Run, now: Timestamp, deadline: Instant) -> Option<String> {
         let Run { sequence_numbers, changes } = std::mem::take(run);
-        let handled = self.handle(changes, now).await;
+        let handled = self.handle_until(changes, now, deadline).await;
         handled.retry_from.and_then(|place| sequence_numbers.into_iter().nth(place))
     }
 

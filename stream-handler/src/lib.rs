@@ -2,17 +2,18 @@
 //!
 //! - [`StreamHandler`]: one batch of changes, in order; what comes again, what goes to ChangeDLQ. In one process a loop
 //!   over the change log calls it.
+//! - `parts`: how many changes are applied at once, and for how long: a part that fails as a whole is halved.
 //! - [`event`]: what Lambda hands over: records of the stream, and messages of ChangeQ.
 
 #[cfg(feature = "lambda")]
 pub mod config;
 pub mod event;
+mod parts;
 
-use std::{fmt, panic::AssertUnwindSafe, slice, sync::Arc, time::Duration};
+use std::{fmt, ops::ControlFlow, slice, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
-use futures::FutureExt as _;
 use shared::{
     batch::{BatchDriver, RetryPauses},
     changes::Change,
@@ -30,6 +31,9 @@ use shared::{
 };
 use tokio::{sync::Notify, time::Instant};
 use tracing::{error, warn};
+
+pub use parts::Patience;
+use parts::{Part, PartSize};
 
 /// Characters that SQS takes in a message's group.
 const MAX_GROUP_CHARS: usize = 128;
@@ -54,20 +58,22 @@ pub enum Eraser {
     /// The sweeper, when it comes round.
     #[default]
     Sweeper,
-    /// The handler, when the batch is done with, for [`limits::STREAM_ERASURE_BUDGET`] at the most; what is left then
-    /// the sweeper.
+    /// The handler, when the batch is done with, for [`limits::STREAM_ERASURE_BUDGET`] at the most and not past the
+    /// batch's own time; what is left then the sweeper.
     Handler(Box<ErasureService>),
     /// Someone who is woken, and goes on while the handler does.
     Woken(Arc<Notify>),
 }
 
 impl Eraser {
-    async fn erase_due(&self, now: Timestamp) {
+    async fn erase_due(&self, now: Timestamp, deadline: Instant) {
         match self {
             Self::Sweeper => {}
             Self::Woken(eraser) => eraser.notify_one(),
+            // No time is left: the sweeper erases.
+            Self::Handler(_) if Instant::now() >= deadline => {}
             Self::Handler(erasures) => {
-                let deadline = Instant::now() + limits::STREAM_ERASURE_BUDGET;
+                let deadline = deadline.min(Instant::now() + limits::STREAM_ERASURE_BUDGET);
                 if let Err(error) = erasures.run_due(now, deadline).await {
                     warn!(error = chain(&error), "What is due was not erased; the sweeper tries again");
                 }
@@ -108,6 +114,8 @@ pub struct StreamHandler {
     queue: Arc<dyn Queue>,
     driver: BatchDriver,
     eraser: Eraser,
+    patience: Patience,
+    part_size: PartSize,
 }
 
 impl StreamHandler {
@@ -116,7 +124,14 @@ impl StreamHandler {
     pub fn new(changes: Arc<dyn Apply>, queue: Arc<dyn Queue>, pauses: RetryPauses) -> Self {
         // One record at a time: changes of one item would only get into each other's way.
         let driver = BatchDriver::new(Arc::clone(&queue), QueueName::ChangeQ, pauses, 1);
-        Self { changes, queue, driver, eraser: Eraser::default() }
+        let (eraser, patience, part_size) = (Eraser::default(), Patience::default(), PartSize::default());
+        Self { changes, queue, driver, eraser, patience, part_size }
+    }
+
+    /// The same with other limits on how long changes may take.
+    #[must_use]
+    pub fn with_patience(self, patience: Patience) -> Self {
+        Self { patience, ..self }
     }
 
     /// The same, which sees to it that what became due is erased at once.
@@ -126,41 +141,90 @@ impl StreamHandler {
     }
 
     /// Applies a batch, then has erased what became due with it. What can never be applied is on ChangeDLQ when it
-    /// counts as done.
+    /// counts as done, and so is a change that panics or takes longer than [`Patience::single`] by itself.
+    ///
+    /// Returns within [`Patience::batch`] and the time that one dead letter takes to send. At least the first change is
+    /// dealt with unless it fails for a passing reason, so a batch that is retried from `retry_from` on comes to its end.
     pub async fn handle(&self, changes: Vec<Change>, now: Timestamp) -> HandledBatch {
+        self.handle_until(changes, now, self.deadline()).await
+    }
+
+    fn deadline(&self) -> Instant {
+        Instant::now() + self.patience.batch
+    }
+
+    async fn handle_until(&self, changes: Vec<Change>, now: Timestamp, deadline: Instant) -> HandledBatch {
         let erases = changes.iter().any(|change| is_due_erasure(change, now));
-        let handled = self.apply_all(changes, now).await;
+        let handled = self.apply_all(changes.into(), now, deadline).await;
         if erases {
-            self.eraser.erase_due(now).await;
+            self.eraser.erase_due(now, deadline).await;
         }
         handled
     }
 
-    async fn apply_all(&self, changes: Vec<Change>, now: Timestamp) -> HandledBatch {
-        if changes.is_empty() {
-            return HandledBatch::DONE;
+    async fn apply_all(&self, changes: Arc<[Change]>, now: Timestamp, deadline: Instant) -> HandledBatch {
+        let mut done = 0;
+        while done < changes.len() {
+            let Some(part) = self.part_size.next_part(&changes, done, self.patience, deadline) else {
+                warn!(changes = changes.len() - done, "No time is left for the rest of a batch; it will be retried");
+                return HandledBatch::retry_from(done);
+            };
+            match self.apply_part(&part, now, deadline).await {
+                ControlFlow::Continue(settled) => done += settled,
+                ControlFlow::Break(settled) => return HandledBatch::retry_from(done + settled),
+            }
         }
-        let outcomes = self.outcomes(&changes, now).await;
-        let (known, all) = (outcomes.len(), changes.len());
-        for (place, (change, outcome)) in changes.into_iter().zip(outcomes).enumerate() {
+        HandledBatch::DONE
+    }
+
+    /// Applies a part and settles what became of it. Answers how many of its changes are done with, and whether the
+    /// batch ends behind them.
+    async fn apply_part(&self, part: &Part, now: Timestamp, deadline: Instant) -> ControlFlow<usize, usize> {
+        let changes = part.changes();
+        let (outcomes, passed) = match part.apply(&self.changes, now).await {
+            Ok(applied) => (applied.into_iter().map(Outcome::from).collect(), true),
+            Err(error) if changes.len() == 1 => (vec![Outcome::Poison(error.to_string())], false),
+            Err(error) => {
+                let (first, several) = (&changes[0].id, changes.len());
+                warn!(change.id = first, changes = several, %error, "Could not apply {several} changes: {error}; will try half of them");
+                self.part_size.halve(several);
+                return ControlFlow::Continue(0);
+            }
+        };
+        let settled = self.settle(changes, outcomes, deadline).await;
+        if settled < changes.len() {
+            return ControlFlow::Break(settled);
+        }
+        if passed {
+            self.part_size.grow(settled);
+        }
+        ControlFlow::Continue(settled)
+    }
+
+    /// Puts on ChangeDLQ what can never be applied, up to the first change that is to be retried: its place. Changes of
+    /// which the answer says nothing are retried too.
+    async fn settle(&self, changes: &[Change], outcomes: Vec<Outcome>, deadline: Instant) -> usize {
+        let known = outcomes.len();
+        for (place, (change, outcome)) in changes.iter().zip(outcomes).enumerate() {
             let is_done = match outcome {
                 Outcome::Done => {
                     count(outcomes::DONE);
                     true
                 }
                 Outcome::Retry(error) => {
-                    warn!(change.id, %error, "Change {} was not applied; it comes again", change.id);
+                    warn!(change.id, %error, "Could not apply change {}; it will be retried", change.id);
                     false
                 }
-                Outcome::Poison(error) => self.put_aside(change, error).await,
+                // Each letter takes its time: one is sent in any case, so that the batch advances.
+                Outcome::Poison(_) if place > 0 && Instant::now() >= deadline => false,
+                Outcome::Poison(error) => self.put_aside(change.clone(), error).await,
             };
             if !is_done {
                 count(outcomes::RETRIED);
-                return HandledBatch::retry_from(place);
+                return place;
             }
         }
-        // What nothing was said of is not done.
-        if known < all { HandledBatch::retry_from(known) } else { HandledBatch::DONE }
+        known.min(changes.len())
     }
 
     /// Applies changes that an operator sent back from ChangeDLQ; what failed is in the answer.
@@ -174,38 +238,6 @@ impl StreamHandler {
             Some(Applied::Retry(error) | Applied::Poison(error)) => Err(error),
             None => Err(ServiceError::Busy { retry_after: Duration::ZERO }),
         }
-    }
-
-    /// What became of each change. May end with one that is to come again.
-    async fn outcomes(&self, changes: &[Change], now: Timestamp) -> Vec<Outcome> {
-        match self.attempt(changes, now).await {
-            Ok(applied) => applied.into_iter().map(Outcome::from).collect(),
-            Err(Panicked) => self.one_by_one(changes, now).await,
-        }
-    }
-
-    /// Finds out whose fault a panic was. What was applied before it is not applied again.
-    async fn one_by_one(&self, changes: &[Change], now: Timestamp) -> Vec<Outcome> {
-        let mut outcomes = Vec::with_capacity(changes.len());
-        for change in changes {
-            let outcome = match self.attempt(slice::from_ref(change), now).await {
-                Ok(mut applied) => applied.pop().map(Outcome::from),
-                Err(Panicked) => Some(Outcome::Poison("applying it panicked".to_owned())),
-            };
-            let Some(outcome) = outcome else { break };
-            let comes_again = matches!(outcome, Outcome::Retry(_));
-            outcomes.push(outcome);
-            if comes_again {
-                break;
-            }
-        }
-        outcomes
-    }
-
-    async fn attempt(&self, changes: &[Change], now: Timestamp) -> Result<Vec<Applied>, Panicked> {
-        // Nothing of a batch outlives it, so a panic leaves no state of ours behind.
-        let applied = AssertUnwindSafe(async { self.changes.apply(changes, now).await }).catch_unwind().await;
-        applied.map_err(|_panic| Panicked)
     }
 
     /// Puts a change that can never be applied on ChangeDLQ. Whether it is there.
@@ -225,8 +257,6 @@ impl StreamHandler {
         true
     }
 }
-
-struct Panicked;
 
 /// What became of one change, errors in words.
 enum Outcome {

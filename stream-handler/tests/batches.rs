@@ -15,6 +15,7 @@ use shared::{
     changes::Change,
     domain::Timestamp,
     embedded::{EmbeddedQueue, Engine, EngineOptions, QueueSettingsOf},
+    limits,
     messages::ChangeMessage,
     queue::{
         OutgoingMessage, Queue, QueueDepth, QueueError,
@@ -28,6 +29,7 @@ use stream_handler::{
     Apply, HandledBatch, StreamHandler,
     event::{Event, StreamEvent},
 };
+use tokio::time::Instant;
 
 const NOW: Timestamp = Timestamp::from_millis(1_763_700_000_000);
 const DONE: HandledBatch = HandledBatch { retry_from: None };
@@ -38,6 +40,8 @@ enum Fate {
     Throttled,
     Malformed,
     Panic,
+    /// Applying it never ends.
+    Hang,
     /// The answer says nothing of it, nor of any behind it.
     Forgotten,
 }
@@ -65,6 +69,7 @@ impl Apply for Script {
                     Applied::Poison(StoreError::Malformed(MalformedItem { attribute: "author_id" }).into())
                 }
                 Some(Fate::Panic) => panic!("as the test wants"),
+                Some(Fate::Hang) => std::future::pending().await,
                 Some(Fate::Forgotten) => return outcomes,
             });
         }
@@ -138,6 +143,19 @@ impl Fixture {
         self.handler.handle(ids.iter().map(|id| change(id)).collect(), NOW).await
     }
 
+    /// Handles a batch as its reader does: from where it is to be retried, until it is done with. Each call must
+    /// advance. Returns the number of calls.
+    async fn handle_to_the_end(&self, ids: &[&str], handler: impl Fn() -> StreamHandler) -> usize {
+        let (mut left, mut calls) = (ids, 0);
+        while !left.is_empty() {
+            let changes = left.iter().map(|id| change(id)).collect();
+            let settled = handler().handle(changes, NOW).await.retry_from.unwrap_or(left.len());
+            assert!(settled > 0, "{left:?} did not advance");
+            (left, calls) = (&left[settled..], calls + 1);
+        }
+        calls
+    }
+
     fn applied(&self) -> Vec<String> {
         self.script.applied.lock().clone()
     }
@@ -199,6 +217,49 @@ async fn a_change_that_panics_is_a_dead_letter_and_the_others_of_its_batch_are_a
     assert_eq!(applied, HashSet::from(["a".to_owned(), "d".to_owned()]));
     let ids: Vec<Json> = fixture.letters().await.into_iter().map(|letter| letter["id"].clone()).collect();
     assert_eq!(ids, ["b", "c"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_hangs_alone_is_a_dead_letter() {
+    let fixture = Fixture::new(&[("c", Fate::Hang)]);
+    fixture.handle_to_the_end(&["a", "b", "c", "d", "e"], || fixture.handler.clone()).await;
+    let applied: HashSet<String> = fixture.applied().into_iter().collect();
+    assert_eq!(applied, HashSet::from(["a", "b", "d", "e"].map(str::to_owned)));
+    let letters = fixture.queue.receive(ChangeDlq, 10, Duration::ZERO, None).await.expect("received");
+    assert_eq!(letters.len(), 1);
+    assert_eq!(ChangeMessage::decode(&letters[0].body).expect("a change").into_change(), change("c"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_ends_within_its_budget() {
+    let ids: Vec<String> = (0..limits::MAX_CHANGES).map(|number| number.to_string()).collect();
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let fates: Vec<_> = ids.iter().map(|id| (*id, Fate::Hang)).collect();
+    let fixture = Fixture::new(&fates);
+    let began = Instant::now();
+    let handled = fixture.handle(&ids).await;
+    assert!(handled.retry_from.is_some_and(|place| place > 0), "{handled:?}");
+    assert!(began.elapsed() <= limits::CHANGES_BATCH_BUDGET, "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn handlers_that_forget_get_past_hanging_changes() {
+    let ids = ["a", "b", "c", "d", "e", "f"];
+    let fixture = Fixture::new(&[("b", Fate::Hang), ("c", Fate::Hang), ("f", Fate::Hang)]);
+    let forgetful = || StreamHandler::new(fixture.script.clone(), fixture.queue.clone(), RetryPauses::default());
+    let calls = fixture.handle_to_the_end(&ids, forgetful).await;
+    assert!(calls <= ids.len(), "{calls}");
+    assert_eq!(fixture.letters().await.len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hanging_change_is_not_dropped_while_the_queue_refuses() {
+    let fixture = Fixture::new(&[("a", Fate::Hang)]);
+    fixture.queue.refuses.lock().insert(ChangeDlq);
+    assert_eq!(fixture.handle(&["a", "b"]).await, HandledBatch { retry_from: Some(0) });
+    fixture.queue.refuses.lock().clear();
+    fixture.handle_to_the_end(&["a", "b"], || fixture.handler.clone()).await;
+    assert_eq!((fixture.applied().len(), fixture.letters().await.len()), (1, 1));
 }
 
 #[tokio::test]
@@ -334,6 +395,15 @@ async fn lambda_goes_on_from_the_sequence_number_of_the_first_that_failed() {
     let records = ["a", "b", "c", "d"].iter().zip(100..).map(|(id, sequence)| record(id, sequence));
     let answer = handled(&fixture, &records.collect::<Vec<_>>()).await;
     assert_eq!(answer, json!({"batchItemFailures": [{"itemIdentifier": "102"}]}));
+}
+
+#[tokio::test(start_paused = true)]
+async fn lambda_goes_on_behind_a_record_that_hangs() {
+    let fixture = Fixture::new(&[("a", Fate::Hang)]);
+    let records = ["a", "b", "c", "d"].iter().zip(100..).map(|(id, sequence)| record(id, sequence));
+    let answer = handled(&fixture, &records.collect::<Vec<_>>()).await;
+    assert_eq!(answer, json!({"batchItemFailures": [{"itemIdentifier": "101"}]}));
+    assert_eq!(fixture.letters().await[0]["id"], "a");
 }
 
 #[tokio::test]

@@ -146,14 +146,7 @@ fn batches_are_as_large_as_the_handlers_expect() {
         .iter()
         .map(|(_, mapping, queue)| (*queue, mapping["BatchSize"].as_u64().unwrap()))
         .collect();
-    assert_eq!(
-        sizes,
-        BTreeMap::from([
-            ("PostQ", 1),
-            ("JobQ", limits::MAX_QUEUE_BATCH as u64),
-            ("ChangeQ", limits::MAX_QUEUE_BATCH as u64)
-        ])
-    );
+    assert_eq!(sizes, BTreeMap::from([("PostQ", 1), ("JobQ", limits::MAX_QUEUE_BATCH as u64), ("ChangeQ", 1)]));
 }
 
 #[test]
@@ -164,6 +157,14 @@ fn a_handler_has_the_time_to_say_why_it_failed() {
         assert!(timeout > (limits::RETRY_BUDGET + limits::CALL_TIMEOUT).as_secs(), "{}: {timeout} s", function.name);
     }
     assert_eq!(function(&template, "job-handler").properties()["Timeout"], 10);
+}
+
+#[test]
+fn a_slow_change_is_put_aside_before_the_function_times_out() {
+    let template = template();
+    let timeout = function(&template, "stream-handler").properties()["Timeout"].as_u64().unwrap();
+    let last_letter = limits::RETRY_BUDGET + limits::CALL_TIMEOUT;
+    assert!(timeout > (limits::CHANGES_BATCH_BUDGET + last_letter).as_secs(), "{timeout} s");
 }
 
 #[test]

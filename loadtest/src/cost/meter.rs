@@ -13,7 +13,7 @@ use std::{
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use shared::{
-    changes::{Change, ChangeLog},
+    changes::{Backlog, Change, ChangeLog},
     queue::{OutgoingMessage, Queue, QueueDepth, QueueError, QueueName, Receipt, ReceivedMessage},
     store::{
         BatchGot, BatchWrite, Consistency, Item, Key, Outcome, Projection, Query, QueryPage, Store, StoreError, Table,
@@ -338,5 +338,9 @@ impl ChangeLog for MeteredChanges {
 
     async fn is_empty(&self) -> Result<bool, StoreError> {
         self.inner.is_empty().await
+    }
+
+    async fn backlog(&self) -> Result<Backlog, StoreError> {
+        self.inner.backlog().await
     }
 }

@@ -1,7 +1,7 @@
 //! The loop from the log of changes to their handler.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
@@ -19,9 +19,9 @@ use local::{
 use parking_lot::Mutex;
 use shared::{
     batch::RetryPauses,
-    changes::{Change, ChangeLog},
+    changes::{Backlog, Change, ChangeLog},
     domain::{Clock, PostId, Timestamp},
-    embedded::{Backlog, EmbeddedChanges, EmbeddedQueue, EmbeddedStore, Engine, EngineOptions, QueueSettingsOf},
+    embedded::{EmbeddedChanges, EmbeddedQueue, EmbeddedStore, Engine, EngineOptions, QueueSettingsOf},
     keys,
     messages::ChangeMessage,
     queue::{
@@ -31,7 +31,7 @@ use shared::{
     service::changes::Applied,
     store::{BatchWrite, Item, Key, Store as _, StoreError, Table},
 };
-use stream_handler::{Apply, StreamHandler};
+use stream_handler::{Apply, Patience, StreamHandler};
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -118,6 +118,10 @@ impl ChangeLog for Faulty {
     async fn is_empty(&self) -> Result<bool, StoreError> {
         self.log.is_empty().await
     }
+
+    async fn backlog(&self) -> Result<Backlog, StoreError> {
+        self.log.backlog().await
+    }
 }
 
 struct Fixture {
@@ -165,8 +169,12 @@ impl Fixture {
     }
 
     fn reader(&self, log: impl ChangeLog) -> ChangeReader {
+        self.reader_with(log, Patience::default())
+    }
+
+    fn reader_with(&self, log: impl ChangeLog, patience: Patience) -> ChangeReader {
         let queue = Arc::new(self.queue.clone());
-        let handler = StreamHandler::new(self.script.clone(), queue, RetryPauses::default());
+        let handler = StreamHandler::new(self.script.clone(), queue, RetryPauses::default()).with_patience(patience);
         ChangeReader::new(Arc::new(log), handler, Clock::System, self.progress.clone())
     }
 
@@ -183,6 +191,12 @@ impl Fixture {
             }
         })
         .await;
+    }
+
+    /// The sort keys of the changes on ChangeDLQ.
+    async fn dead_letters(&self) -> Vec<String> {
+        let letters = self.queue.receive(ChangeDlq, 10, Duration::ZERO, None).await.unwrap();
+        letters.iter().map(|letter| ChangeMessage::decode(&letter.body).unwrap().into_change().key.sort).collect()
     }
 
     fn applied(&self) -> Vec<String> {
@@ -242,20 +256,50 @@ async fn what_can_never_be_applied_is_in_the_dead_letters_when_it_is_passed() {
     let _running = fixture.start(fixture.reader(fixture.log.clone()));
     fixture.drained().await;
     assert_eq!(fixture.applied(), ["a", "c"]);
-    let letters = fixture.queue.receive(ChangeDlq, 10, Duration::ZERO, None).await.unwrap();
-    let sorts: Vec<_> =
-        letters.iter().map(|letter| ChangeMessage::decode(&letter.body).unwrap().into_change().key.sort).collect();
-    assert_eq!(sorts, ["b"]);
+    assert_eq!(fixture.dead_letters().await, ["b"]);
+}
+
+/// Short enough for a test, and longer than a change takes that does not hang.
+const SHORT: Patience =
+    Patience { several: Duration::from_millis(50), single: Duration::from_millis(500), batch: Duration::from_secs(60) };
+
+#[tokio::test]
+async fn a_part_that_hangs_once_is_tried_again() {
+    let fixture = Fixture::new(Script::default().fails("b", 1, Failure::Hangs));
+    fixture.put(&["a", "b"]).await;
+    let _running = fixture.start(fixture.reader_with(fixture.log.clone(), SHORT));
+    fixture.drained().await;
+    assert_eq!(fixture.applied(), ["a", "a", "b"]);
+    assert_eq!(fixture.dead_letters().await, [""; 0]);
 }
 
 #[tokio::test]
-async fn a_handler_that_hangs_is_ended_and_its_batch_comes_again() {
-    let fixture = Fixture::new(Script::default().fails("b", 1, Failure::Hangs));
-    fixture.put(&["a", "b"]).await;
-    let reader = fixture.reader(fixture.log.clone()).with_timeout(Duration::from_millis(10));
-    let _running = fixture.start(reader);
+async fn a_change_that_always_hangs_becomes_a_dead_letter() {
+    let fixture = Fixture::new(Script::default().fails("b", u32::MAX, Failure::Hangs));
+    fixture.put(&["a", "b", "c", "d"]).await;
+    let _running = fixture.start(fixture.reader_with(fixture.log.clone(), SHORT));
     fixture.drained().await;
-    assert_eq!(fixture.applied(), ["a", "a", "b"]);
+    assert_eq!(fixture.dead_letters().await, ["b"]);
+    let applied: HashSet<String> = fixture.applied().into_iter().collect();
+    assert_eq!(applied, HashSet::from(["a", "c", "d"].map(str::to_owned)));
+}
+
+#[tokio::test]
+async fn readers_that_restart_get_past_hanging_changes() {
+    let script = Script::default().fails("b", u32::MAX, Failure::Hangs).fails("d", u32::MAX, Failure::Hangs);
+    let fixture = Fixture::new(script);
+    fixture.put(&["a", "b", "c", "d", "e"]).await;
+    // Each reader has time for little more than one change that hangs, and remembers nothing of the one before.
+    let patience = Patience { batch: SHORT.single + SHORT.several, ..SHORT };
+    while !fixture.log.is_empty().await.unwrap() {
+        let mut progress = fixture.progress.subscribe();
+        let stop = CancellationToken::new();
+        let running = tokio::spawn(fixture.reader_with(fixture.log.clone(), patience).run(stop.clone()));
+        in_time(progress.changed()).await.unwrap();
+        stop.cancel();
+        in_time(running).await.unwrap();
+    }
+    assert_eq!(fixture.dead_letters().await, ["b", "d"]);
 }
 
 #[tokio::test]

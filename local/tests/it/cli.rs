@@ -17,6 +17,7 @@ use shared::{
     domain::{Clock, IdGenerator, UserId},
     messages::{FeedJob, FeedJobTag, V1},
     queue::{OutgoingMessage, Queue, QueueName},
+    store::{BatchWrite, Item, Key, Store as _, Table},
 };
 
 fn run(args: &[&str]) -> Output {
@@ -168,10 +169,28 @@ fn queues_are_shown_of_a_running_and_of_a_stopped_process(#[values(true, false)]
     }
     let output = run(&["queues", "--data-dir", data]);
     let names: Vec<_> = stdout(&output).lines().map(|line| line.split(' ').next().unwrap()).collect();
-    assert_eq!(names, ["QUEUE", "PostQ", "JobQ", "ChangeQ", "PostDLQ", "JobDLQ", "ChangeDLQ"]);
+    assert_eq!(names, ["QUEUE", "PostQ", "JobQ", "ChangeQ", "PostDLQ", "JobDLQ", "ChangeDLQ", "Changes"]);
     let idle = json!({ "queue": "PostQ", "visible": 0, "in_flight": 0, "delayed": 0, "oldest_ms": null });
     assert_eq!(queues(data)[0], idle);
     drop(server);
+}
+
+#[test]
+fn changes_that_wait_are_shown_with_their_age() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().to_str().unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let minute_ago = Clock::manual(Clock::System.now().minus(Duration::from_mins(1)));
+        let (engine, store, queues) = open_database(dir.path(), &Config::default(), minute_ago).unwrap();
+        let change = Item::new(Key { partition: "POST#p".to_owned(), sort: "POST".to_owned() });
+        store.batch_write(Table::Social, &[BatchWrite::Put(change)]).await.unwrap();
+        engine.close();
+        drop((engine, store, queues));
+    });
+    let changes = queues(data).as_array().unwrap().last().unwrap().clone();
+    assert_eq!((&changes["queue"], &changes["visible"]), (&json!("Changes"), &json!(1)));
+    assert!(changes["oldest_ms"].as_u64().unwrap() >= 60_000, "{changes}");
 }
 
 #[rstest]

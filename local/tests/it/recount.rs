@@ -16,7 +16,7 @@ use proptest::prelude::*;
 use rand::{RngExt, SeedableRng as _, rngs::StdRng};
 use serde_json::Value;
 use shared::{
-    changes::{Change, ChangeLog},
+    changes::{Backlog, Change, ChangeLog},
     dao::Notifications,
     domain::Clock,
     keys,
@@ -149,6 +149,10 @@ impl ChangeLog for Says {
 
     async fn is_empty(&self) -> Result<bool, StoreError> {
         Ok(self.0)
+    }
+
+    async fn backlog(&self) -> Result<Backlog, StoreError> {
+        Ok(Backlog::default())
     }
 }
 

@@ -3,6 +3,7 @@
 //! ```text
 //! changes  1 · sequence (8)  ->  version · when (8) · length · key · before · after
 //! changes  0                 ->  version · the store's id (16) · the sequence passed (8)
+//! changes  2                 ->  nothing: the row that a probe of the write path writes
 //! ```
 //!
 //! Numbers are big-endian, `when` is in milliseconds. An image is a varint of its length plus one and the item's value
@@ -40,7 +41,7 @@ use super::{
     lanes::Lane,
 };
 use crate::{
-    changes::{Change, ChangeLog, is_streamed},
+    changes::{Backlog, Change, ChangeLog, is_streamed},
     domain::{Clock, Timestamp},
     limits,
     store::{StoreError, Table},
@@ -51,6 +52,8 @@ const VERSION: u8 = 1;
 const MARK: [u8; 1] = [0];
 /// What the keys of changes begin with.
 const CHANGE: u8 = 1;
+/// The row of probes, behind those of changes.
+const PROBE: [u8; 1] = [2];
 
 /// A change of a streamed item on its way into a batch. Images are values as they lie in the table.
 pub(super) struct Noted {
@@ -191,6 +194,13 @@ impl ChangeRows {
         Ok(())
     }
 
+    /// Commits the probe's row, which nobody reads.
+    pub fn probe(&self, shared: &Shared) -> Result<(), Failure> {
+        let mut batch = shared.batch();
+        batch.insert(&self.keyspace, PROBE, []);
+        shared.commit(batch)
+    }
+
     fn id_of(&self, sequence: u64) -> String {
         format!("{}.{sequence}", self.store_id.simple())
     }
@@ -271,15 +281,6 @@ fn decode(row: &[u8], id: String) -> Result<Change, Corrupt> {
     Ok(Change { id, key, before: image()?, after: image()? })
 }
 
-/// How much of the log is not passed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Backlog {
-    /// So many changes.
-    pub changes: u64,
-    /// When the oldest of them was made.
-    pub oldest: Option<Timestamp>,
-}
-
 /// The port to changes on one fjall database, for one reader at a time. No row is kept in memory.
 #[derive(Clone)]
 pub struct EmbeddedChanges {
@@ -290,19 +291,6 @@ impl EmbeddedChanges {
     /// The log of what is written through the engine.
     pub fn new(engine: Engine) -> Self {
         Self { engine }
-    }
-
-    /// How much is not passed yet, by one read of one row. Not part of the port; for metrics.
-    ///
-    /// # Errors
-    /// `Unavailable` when the engine fails, `Malformed` when the row cannot be read.
-    pub async fn backlog(&self) -> Result<Backlog, StoreError> {
-        let changes = self.rows().waiting();
-        if changes == 0 {
-            return Ok(Backlog::default());
-        }
-        let oldest = self.engine.run(Lane::Read, |shared| shared.changes.oldest(shared)).await?;
-        Ok(Backlog { changes, oldest })
     }
 
     fn rows(&self) -> &ChangeRows {
@@ -337,6 +325,15 @@ impl ChangeLog for EmbeddedChanges {
 
     async fn is_empty(&self) -> Result<bool, StoreError> {
         Ok(self.rows().waiting() == 0)
+    }
+
+    async fn backlog(&self) -> Result<Backlog, StoreError> {
+        let changes = self.rows().waiting();
+        if changes == 0 {
+            return Ok(Backlog::default());
+        }
+        let oldest = self.engine.run(Lane::Read, |shared| shared.changes.oldest(shared)).await?;
+        Ok(Backlog { changes, oldest })
     }
 }
 

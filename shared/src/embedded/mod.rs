@@ -34,7 +34,7 @@ pub mod store;
 mod stripes;
 mod syncer;
 
-pub use changes::{Backlog, EmbeddedChanges};
+pub use changes::EmbeddedChanges;
 pub use engine::{Engine, EngineOptions, OpenError, SyncHooks};
 pub use journal::cut_to_last_sync;
 pub use queue::{EmbeddedQueue, QueueSettingsOf, StoredMessage};

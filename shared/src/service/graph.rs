@@ -50,9 +50,7 @@ impl GraphService {
     /// # Errors
     /// Also when the follow is made but its backfill is not finished: again finishes it, and so does the sweeper.
     pub async fn follow(&self, follower: UserId, followee: UserId, now: Timestamp) -> Result<(), ServiceError> {
-        if follower == followee {
-            return Err(ServiceError::Invalid { field: "user", message: "must be someone other than yourself" });
-        }
+        Self::require_other(follower, followee)?;
         self.must_exist(followee).await?;
         let (marker, lease_until) = (self.ids.next_post_id(now), now.plus(limits::BACKFILL_LEASE));
         if self.follows.create(follower, followee, now, marker, lease_until).await?.is_applied() {
@@ -61,6 +59,14 @@ impl GraphService {
         // The follow is there already: an earlier call's, another's at the same time, or that of a try of our own whose
         // answer was lost. Whoever began its backfill may not have finished it.
         let _unfinished = self.backfill.resume(follower, followee).await?;
+        Ok(())
+    }
+
+    /// Fails as invalid when both are the same user: nobody follows themselves.
+    pub fn require_other(follower: UserId, followee: UserId) -> Result<(), ServiceError> {
+        if follower == followee {
+            return Err(ServiceError::Invalid { field: "user", message: "must be someone other than yourself" });
+        }
         Ok(())
     }
 

@@ -336,6 +336,8 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// write is durable when it is answered.
     async fn durable(&self) -> Result<(), StoreError>;
 
-    /// Whether every table answers, by one cheap read each.
+    /// Whether every table answers, by one cheap read each, and whether this process can write: where writes go through
+    /// a path of the process's own (the embedded store's lanes and syncer), by one small write that is durable when this
+    /// returns. On DynamoDB there is no such path, and no write is made.
     async fn probe(&self) -> Result<(), StoreError>;
 }

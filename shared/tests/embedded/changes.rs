@@ -3,9 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use shared::{
-    changes::{Change, ChangeLog},
+    changes::{Backlog, Change, ChangeLog},
     domain::{Clock, Timestamp},
-    embedded::{Backlog, EmbeddedChanges, EmbeddedStore, Engine, EngineOptions},
+    embedded::{EmbeddedChanges, EmbeddedStore, Engine, EngineOptions},
     limits,
     store::{Attributes, BatchWrite, EXPIRES_AT, Item, Store, StoreError, Table, Write},
 };

@@ -6,6 +6,7 @@ mod conventions;
 mod deletion;
 mod events;
 mod export;
+mod health;
 mod notifications;
 mod passwords;
 mod posts;

@@ -5,10 +5,15 @@ use std::{net::IpAddr, num::NonZeroUsize, time::Duration};
 use crate::support::{Answer, PASSWORD, TestApi, metrics::Metrics, registration, request};
 use axum::body::Body;
 use http::{HeaderName, Method, header::CONTENT_TYPE};
+use rstest::rstest;
 use serde_json::{Value, json};
 use shared::{
+    domain::UserId,
     http::{HttpOptions, PeerAddress, TrustedProxy},
-    service::{passwords::HashingOptions, rates::RateLimiter},
+    service::{
+        passwords::HashingOptions,
+        rates::{Limit, RateLimiter},
+    },
     telemetry::names,
 };
 
@@ -119,6 +124,17 @@ async fn what_is_not_valid_does_not_count_as_a_post() {
 }
 
 #[tokio::test]
+async fn a_key_of_another_body_counts_as_no_post() {
+    let api = limited();
+    let alice = person(&api, "alice").await;
+    publish_with_key(&api, &alice, "k", "Once").await.is(201);
+    for _ in 0..100 {
+        publish_with_key(&api, &alice, "k", "Another").await.problem(422, "invalid");
+    }
+    publish(&api, &alice, "Valid").await.is(201);
+}
+
+#[tokio::test]
 async fn a_post_sent_again_counts_once_and_is_answered_when_no_more_may_be_made() {
     let api = limited();
     let alice = person(&api, "alice").await;
@@ -152,11 +168,92 @@ async fn likes_follows_and_comments_have_limits_of_their_own() {
     api.bare(Method::PUT, &like, Some(&bob)).await.problem(429, "rate-limited");
     api.bare(Method::PUT, "/v1/users/@alice/follow", Some(&bob)).await.problem(429, "rate-limited");
     api.post(&comments, Some(&bob), &comment).await.problem(429, "rate-limited");
-    // Taking back is never refused, nor is another user.
+    // Taking back has limits of its own, and so has another user.
     api.bare(Method::DELETE, &like, Some(&bob)).await.is(204);
     api.bare(Method::DELETE, "/v1/users/@alice/follow", Some(&bob)).await.is(204);
     api.bare(Method::PUT, &like, Some(&alice)).await.is(204);
     api.post(&comments, Some(&alice), &comment).await.is(201);
+}
+
+/// An API, and the limiter that it asks: to use limits up without as many requests.
+fn limited_with_limiter() -> (TestApi, RateLimiter) {
+    let mut limiter = None;
+    let keep = |store| limiter.insert(RateLimiter::new(store)).clone();
+    let api = TestApi::start_limited(&HashingOptions::cheap(), &HttpOptions::default(), true, keep);
+    (api, limiter.expect("the API has one"))
+}
+
+/// Uses up what `user` has of a limit.
+async fn use_up(api: &TestApi, limiter: &RateLimiter, limit: Limit, user: UserId) {
+    for _ in 0..limit.rate().uses {
+        limiter.admit(limit, user, api.clock.now()).await.unwrap();
+    }
+}
+
+async fn id_of(api: &TestApi, token: &str) -> UserId {
+    api.get("/v1/users/me", token).await.is(200).text_of("user_id").parse().unwrap()
+}
+
+#[test]
+fn undoing_is_limited_to_ten_times_doing() {
+    for (doing, undoing) in [
+        (Limit::Posts, Limit::PostDeletions),
+        (Limit::Likes, Limit::Unlikes),
+        (Limit::Follows, Limit::Unfollows),
+        (Limit::Comments, Limit::CommentDeletions),
+        (Limit::Posts, Limit::ProfileEdits),
+    ] {
+        let (doing, undoing) = (doing.rate(), undoing.rate());
+        assert_eq!((undoing.uses, undoing.window), (10 * doing.uses, doing.window));
+    }
+}
+
+#[rstest]
+#[case(Limit::PostDeletions, "/v1/posts/{post}")]
+#[case(Limit::PostDeletions, "/v1/posts/no-post")]
+#[case(Limit::Unlikes, "/v1/posts/{post}/like")]
+#[case(Limit::Unlikes, "/v1/posts/no-post/like")]
+#[case(Limit::Unfollows, "/v1/users/@alice/follow")]
+#[case(Limit::Unfollows, "/v1/users/@nobody/follow")]
+#[case(Limit::CommentDeletions, "/v1/posts/{post}/comments/{post}")]
+#[tokio::test]
+async fn undoing_too_often_is_refused(#[case] limit: Limit, #[case] path: &str) {
+    let (api, limiter) = limited_with_limiter();
+    let (alice, bob) = (person(&api, "alice").await, person(&api, "bob").await);
+    let post = publish(&api, &alice, "Hello").await.is(201).text_of("post_id");
+    let path = path.replace("{post}", &post);
+    let undo = async |token: &str| api.bare(Method::DELETE, &path, Some(token)).await;
+    assert_ne!(undo(&bob).await.status, 429, "the first is one of many");
+    let user = id_of(&api, &bob).await;
+    while limiter.admit(limit, user, api.clock.now()).await.is_ok() {}
+    let refused = undo(&bob).await.problem(429, "rate-limited");
+    assert!(seconds_to_wait(&refused) > 0);
+    assert_ne!(undo(&alice).await.status, 429, "another user has a limit of their own");
+}
+
+#[tokio::test]
+async fn editing_too_often_is_refused_after_422_before_403() {
+    let (api, limiter) = limited_with_limiter();
+    let (alice, bob) = (person(&api, "alice").await, person(&api, "bob").await);
+    use_up(&api, &limiter, Limit::ProfileEdits, id_of(&api, &bob).await).await;
+    let edit = json!({"bio": "Anew"});
+    for path in ["/v1/users/me", "/v1/users/@alice", "/v1/users/@nobody"] {
+        let refused = api.patch(path, Some(&bob), &edit).await.problem(429, "rate-limited");
+        assert!(seconds_to_wait(&refused) > 0);
+        api.patch(path, Some(&bob), &json!({"bio": 5})).await.problem(422, "invalid");
+    }
+    api.patch("/v1/users/me", Some(&alice), &edit).await.is(200);
+}
+
+#[tokio::test]
+async fn following_oneself_is_invalid_however_often() {
+    let (api, limiter) = limited_with_limiter();
+    let alice = person(&api, "alice").await;
+    use_up(&api, &limiter, Limit::Follows, id_of(&api, &alice).await).await;
+    for me in ["me", "@alice"] {
+        api.bare(Method::PUT, &format!("/v1/users/{me}/follow"), Some(&alice)).await.problem(422, "invalid");
+    }
+    api.bare(Method::PUT, "/v1/users/@nobody/follow", Some(&alice)).await.problem(429, "rate-limited");
 }
 
 #[tokio::test]

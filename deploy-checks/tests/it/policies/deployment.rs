@@ -287,6 +287,7 @@ fn status_api(Ports { store, .. }: Ports, clock: &Clock) -> Router {
         likes: LikeService::new(Arc::clone(&store)),
         comments: CommentService::new(Arc::clone(&store), ids),
         live: None,
+        changes: None,
         rates: RateLimiter::new(Arc::clone(&store)),
         store,
         clock: clock.clone(),

@@ -92,6 +92,8 @@ impl Store for EmbeddedStore {
     }
 
     async fn probe(&self) -> Result<(), StoreError> {
-        Ok(self.engine.run(Lane::Read, read::probe).await?)
+        self.engine.run(Lane::Read, read::probe).await?;
+        self.engine.run(Lane::Write, |shared| shared.changes.probe(shared)).await?;
+        Ok(self.engine.durable().await?)
     }
 }

@@ -44,12 +44,22 @@ use crate::{
 pub enum Limit {
     /// Posts of a user.
     Posts,
+    /// Posts that a user deletes.
+    PostDeletions,
     /// Likes of a user.
     Likes,
+    /// Likes that a user takes back.
+    Unlikes,
     /// Follows of a user.
     Follows,
+    /// Follows that a user ends.
+    Unfollows,
     /// Comments of a user.
     Comments,
+    /// Comments that a user deletes.
+    CommentDeletions,
+    /// Edits of a user's profile.
+    ProfileEdits,
     /// Tries to register from a network.
     Registrations,
     /// Failed logins to an account from a network.
@@ -61,9 +71,14 @@ impl Limit {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Posts => "posts",
+            Self::PostDeletions => "post_deletions",
             Self::Likes => "likes",
+            Self::Unlikes => "unlikes",
             Self::Follows => "follows",
+            Self::Unfollows => "unfollows",
             Self::Comments => "comments",
+            Self::CommentDeletions => "comment_deletions",
+            Self::ProfileEdits => "profile_edits",
             Self::Registrations => "registrations",
             Self::FailedLogins => "failed_logins",
         }
@@ -73,9 +88,14 @@ impl Limit {
     pub const fn rate(self) -> Rate {
         match self {
             Self::Posts => limits::POST_RATE,
+            Self::PostDeletions => limits::POST_DELETION_RATE,
             Self::Likes => limits::LIKE_RATE,
+            Self::Unlikes => limits::UNLIKE_RATE,
             Self::Follows => limits::FOLLOW_RATE,
+            Self::Unfollows => limits::UNFOLLOW_RATE,
             Self::Comments => limits::COMMENT_RATE,
+            Self::CommentDeletions => limits::COMMENT_DELETION_RATE,
+            Self::ProfileEdits => limits::PROFILE_EDIT_RATE,
             Self::Registrations => limits::REGISTER_RATE,
             Self::FailedLogins => limits::FAILED_LOGIN_RATE,
         }

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use shared::{
+    changes::ChangeLog,
     domain::Clock,
-    embedded::{EmbeddedQueue, EmbeddedStore, Engine, EngineOptions, QueueSettingsOf},
+    embedded::{EmbeddedChanges, EmbeddedQueue, EmbeddedStore, Engine, EngineOptions, QueueSettingsOf, SyncHooks},
     queue::Queue,
     store::Store,
 };
@@ -17,14 +18,19 @@ pub struct Running {
 }
 
 impl Running {
-    pub fn start(clock: &Clock) -> Self {
+    pub fn start(clock: &Clock, sync_hooks: SyncHooks) -> Self {
         let directory = TempDir::new().unwrap();
-        let options = EngineOptions { clock: clock.clone(), ..EngineOptions::at(directory.path()) };
+        let options = EngineOptions { clock: clock.clone(), sync_hooks, ..EngineOptions::at(directory.path()) };
         Self { engine: Engine::open(options).unwrap(), _directory: directory }
     }
 
     pub fn store(&self) -> Arc<dyn Store> {
         Arc::new(EmbeddedStore::new(self.engine.clone()))
+    }
+
+    /// The log of changes, which nobody reads here.
+    pub fn changes(&self) -> Arc<dyn ChangeLog> {
+        Arc::new(EmbeddedChanges::new(self.engine.clone()))
     }
 
     pub fn queue(&self) -> Arc<dyn Queue> {

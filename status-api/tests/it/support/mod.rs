@@ -17,6 +17,7 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use shared::{
     domain::{Clock, IdGenerator, Timestamp},
+    embedded::SyncHooks,
     http::HttpOptions,
     service::{
         accounts::AccountService,
@@ -112,7 +113,28 @@ impl TestApi {
         rates: impl FnOnce(Arc<dyn Store>) -> RateLimiter,
     ) -> Self {
         let clock = Clock::manual(START);
-        let running = engine::Running::start(&clock);
+        let running = engine::Running::start(&clock, SyncHooks::default());
+        Self::start_on(running, clock, hashing, options, publishes, rates)
+    }
+
+    /// On an engine whose syncs call these hooks, and whose probes are the real ones.
+    pub fn start_syncing(hooks: SyncHooks) -> Self {
+        let clock = Clock::manual(START);
+        let running = engine::Running::start(&clock, hooks);
+        let options = HttpOptions::default();
+        let api = Self::start_on(running, clock, &HashingOptions::cheap(), &options, true, |_| RateLimiter::off());
+        api.watched.pass_probes_on();
+        api
+    }
+
+    fn start_on(
+        running: engine::Running,
+        clock: Clock,
+        hashing: &HashingOptions,
+        options: &HttpOptions,
+        publishes: bool,
+        rates: impl FnOnce(Arc<dyn Store>) -> RateLimiter,
+    ) -> Self {
         let bare = running.store();
         let watched = Watched::around(Arc::clone(&bare));
         let store: Arc<dyn Store> = Arc::new(watched.clone());
@@ -128,6 +150,7 @@ impl TestApi {
             likes: LikeService::new(Arc::clone(&store)),
             comments: CommentService::new(Arc::clone(&store), ids),
             live: None,
+            changes: Some(running.changes()),
             rates: rates(Arc::clone(&store)),
             store,
             clock: clock.clone(),
@@ -207,6 +230,7 @@ struct Seen {
     transactions: AtomicU64,
     durable_fails: AtomicBool,
     probe_fails: AtomicBool,
+    probes_pass_on: AtomicBool,
     reads_fail: AtomicBool,
     reads_hang: AtomicBool,
     /// How many of the next transactions are applied but answered by an error.
@@ -262,6 +286,11 @@ impl Watched {
 
     pub fn fail_probe(&self) {
         self.seen.probe_fails.store(true, Ordering::SeqCst);
+    }
+
+    /// Probes reach the store itself: not under a paused clock.
+    pub fn pass_probes_on(&self) {
+        self.seen.probes_pass_on.store(true, Ordering::SeqCst);
     }
 
     /// Reads fail for good, with a cause that nobody outside must see.
@@ -357,6 +386,9 @@ impl Store for Watched {
 
     async fn probe(&self) -> Result<(), StoreError> {
         self.seen.probes.fetch_add(1, Ordering::SeqCst);
+        if self.seen.probes_pass_on.load(Ordering::SeqCst) {
+            return self.inner.probe().await;
+        }
         // Not passed on: waiting for a thread would let a paused clock run into the time limit of the probe.
         if self.seen.probe_fails.load(Ordering::SeqCst) { Err(Self::failed()) } else { Ok(()) }
     }
