@@ -58,7 +58,8 @@ impl Services {
             password: Password::parse("correct horse battery").unwrap(),
             display_name: None,
         };
-        self.accounts.register(registration, START).await.unwrap().user.profile.user.user_id
+        let origin = LoginOrigin { network: ClientNetwork::UNKNOWN, rates: &RateLimiter::off(), user_agent: None };
+        self.accounts.register(registration, origin, START).await.unwrap().user.profile.user.user_id
     }
 
     async fn post(&self, author: UserId) -> PostId {
