@@ -29,7 +29,7 @@ async fn complaints_come_in_the_order_of_the_contract() {
     let token = api.token_of("alice").await;
     let big = "x".repeat(limits::MAX_BODY_BYTES + 1);
     let (good, bad) = (Some(token.as_str()), Some("bad"));
-    let table: [Row; 34] = [
+    let table: [Row; 37] = [
         (Method::DELETE, "/v1/nothing", bad, "text/plain", &big, 404),
         (Method::POST, "/v1/posts/", bad, "text/plain", &big, 404),
         (Method::POST, "/v1/feed", bad, "text/plain", &big, 405),
