@@ -2,10 +2,10 @@
 //! used has been stolen, or its successor has: the family ends.
 //!
 //! # Successors
-//! Within the grace period a spent token yields further pairs, for lost answers and for tabs that refresh at once. At most
-//! [`limits::MAX_SUCCESSORS`] tokens are stored in the place of one; whoever comes after shares the last of them. That
-//! one is kept with the spent token, sealed by it: whoever holds the spent token is given the last successor, and what is
-//! stored alone opens nothing. Where the last one is spent itself, the answer is a successor of it.
+//! Within the grace period a spent token yields further pairs, for lost answers and for tabs that refresh at once. At
+//! most [`limits::MAX_SUCCESSORS`] tokens are stored in the place of one; further refreshes share the last of them. It is
+//! kept with the spent token, sealed by it: a holder of the spent token is given the last successor, and the stored rows
+//! alone reveal nothing. Where the last successor is spent itself, the answer is one of its own successors.
 //!
 //! Why an answer is right although a transaction that reported an error may have been applied, and is sent again by
 //! the DAO:
@@ -80,8 +80,8 @@ impl RefreshToken {
         hex::encode(Sha256::digest(self.0))
     }
 
-    /// A successor as it is kept with this token: no one can read it without this token. Of one token only one successor
-    /// may ever be sealed.
+    /// A successor as it is kept with this token, readable with this token alone. At most one successor may ever be
+    /// sealed by one token: the pad is a one-time pad.
     fn seal(&self, successor: &Self) -> String {
         hex::encode(self.padded(successor.0))
     }
@@ -144,7 +144,7 @@ impl SessionService {
         self.sessions.begin(user, &session, &token.digest(), now).await?;
         let of = SessionRef { user, session: session.session };
         if let Err(error) = self.end_surplus(of, epoch, now).await {
-            warn!(user.id = %user, error = %chain(&error), "Could not end the account's oldest sessions: {error}; the next login will");
+            warn!(user.id = %user, error = %chain(&error), "Could not end the oldest sessions; the next login will");
         }
         Ok(Continued { of, token })
     }
@@ -158,9 +158,8 @@ impl SessionService {
     }
 
     /// Takes a token for the next one. [`ServiceError::Unauthenticated`] when it is unknown, expired or of a session
-    /// that is over (also because the password is another now), and when it was spent longer than
-    /// [`limits::REFRESH_GRACE`] ago, which ends the session. [`ServiceError::RateLimited`] when the session was refreshed
-    /// too often, which spends nothing.
+    /// that has ended (also by a new password), and when it was spent longer than [`limits::REFRESH_GRACE`] ago, which
+    /// ends the session. [`ServiceError::RateLimited`] after too many refreshes of the session; the token stays unspent.
     pub async fn refresh(&self, text: &str, rates: &RateLimiter, now: Timestamp) -> Result<Continued, ServiceError> {
         let (token, stored) = self.find(text, now).await?.ok_or(ServiceError::Unauthenticated)?;
         let of = stored.session;
@@ -208,9 +207,9 @@ impl SessionService {
         Ok(self.sessions.end(SessionRef { user, session }).await?)
     }
 
-    /// Ends what is too much of the account that has just begun a session: what is dead and still stored first, then the
-    /// oldest; at most [`limits::SESSIONS_ENDED_PER_LOGIN`]. Each login looks after it has begun its own, so of several at
-    /// once the last to look sees them all.
+    /// Ends the surplus sessions of an account that has just begun one: dead ones that are still stored first, then the
+    /// oldest; at most [`limits::SESSIONS_ENDED_PER_LOGIN`]. A login looks after it has begun its own session, so the last
+    /// of several concurrent logins sees all of them.
     async fn end_surplus(&self, begun: SessionRef, epoch: i64, now: Timestamp) -> Result<(), StoreError> {
         let most = limits::MAX_SESSIONS + limits::SESSIONS_ENDED_PER_LOGIN;
         let mut found = self.sessions.oldest_of_user(begun.user, most).await?;
@@ -300,8 +299,8 @@ fn last_successor(token: &RefreshToken, spent: Option<&Spent>) -> Option<Refresh
     token.unseal(spent?.sealed.as_deref()?)
 }
 
-/// Whether a session of an account whose credentials are of this epoch lives. One of a later epoch does too: the epoch was
-/// read before it began.
+/// Whether a session lives, given the epoch of its account's credentials. A session of a later epoch lives too: it began
+/// after the epoch was read.
 fn lives(session: &StoredSession, epoch: i64, now: Timestamp) -> bool {
     session.epoch >= epoch && now < session.expires_at
 }

@@ -1,8 +1,8 @@
 //! Which password is hashed next: networks take turns.
 //!
-//! A hash takes a core for tens of milliseconds, and anybody may ask for one. So a bounded number runs at once, a bounded
-//! number of each network waits, and a slot that becomes free goes to the network whose turn it is. Whatever one network
-//! asks for, another's next hash waits for at most one more of it.
+//! A hash takes a core for tens of milliseconds, and any client can ask for one. So a bounded number runs at once, a
+//! bounded number of each network waits, and a free slot goes to the network whose turn it is. A flood from one network
+//! costs another at most one hash of waiting.
 
 use std::{collections::VecDeque, fmt, sync::Arc};
 
@@ -59,8 +59,8 @@ impl HashQueue {
         Arc::new(Self { bounds, state: Mutex::default() })
     }
 
-    /// Waits for a slot. `None` when too many of the network wait, or too many in all and none of another network that has
-    /// more of them waiting; and when, while this one waits, it must give way for the same reason.
+    /// Waits for a slot. `None` when the network's line is full, or the queue is and no other network has a longer line;
+    /// also when this waiter, the newest of the longest line, must give way to another network.
     pub(super) async fn enter(self: &Arc<Self>, network: ClientNetwork) -> Option<Slot> {
         let turn = {
             let mut state = self.state.lock();
@@ -124,8 +124,7 @@ impl State {
         Some(turn)
     }
 
-    /// Refuses the newest of the network that has the most waiting, if those stay at least as many as the newcomer's
-    /// network will have.
+    /// Refuses the newest waiter of the longest line, if that line stays at least as long as the newcomer's will be.
     fn make_room(&mut self, newcomers: usize) -> bool {
         let Some(longest) = self.lines.iter_mut().max_by_key(|line| line.waiters.len()) else { return false };
         if longest.waiters.len() <= newcomers + 1 {
@@ -282,7 +281,7 @@ mod tests {
         let (gone, stays) = (come(&queue, 2), come(&queue, 3));
         drop(running);
         drop(gone);
-        assert_eq!(stays.now_or_never().flatten().map(|_| ()), Some(()));
+        assert!(stays.now_or_never().flatten().is_some());
         assert_eq!(queue.state.lock().running, 0);
         assert!(enters(&queue, 1).is_some(), "no slot is lost");
     }
