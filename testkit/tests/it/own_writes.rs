@@ -6,18 +6,19 @@ use std::sync::Arc;
 use crate::support::Embedded;
 use shared::{
     domain::{
-        Bio, CommentText, DisplayName, Email, Handle, IdGenerator, PageLimit, Password, PostId, PostText, UserId,
-        UserRef,
+        Bio, ClientNetwork, CommentText, DisplayName, Email, Handle, IdGenerator, PageLimit, Password, PostId,
+        PostText, UserId, UserRef,
     },
     service::{
         ServiceError,
-        accounts::{AccountService, ProfileEdit, Registration},
+        accounts::{AccountService, LoginOrigin, ProfileEdit, Registration},
         comments::CommentService,
         feeds::FeedService,
         graph::GraphService,
         likes::LikeService,
         passwords::HashingOptions,
         posts::{IdempotencyKey, PostService, PublishService, Published},
+        rates::RateLimiter,
         tokens::TokenKeys,
     },
     store::Store,
