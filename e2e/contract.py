@@ -2,7 +2,8 @@
 and every answer must be one that it names.
 
 Cases written out here: `GET /v1/events` (an answer without end) and `DELETE /v1/users/{user}` (it would end the account
-that asks), which schemathesis leaves out; a refresh and a change of password that succeed, which it cannot be sure to find.
+that asks), which schemathesis leaves out; a refresh, a change of password and the end of a session that succeed, which it
+cannot be sure to find.
 """
 
 import argparse
@@ -74,7 +75,8 @@ def check(api, directory, seed):
     with step("what is left to cases written out"):
         # The connection from before has been idle for too long.
         api = Api(api.url)
-        answered += refresh(api, caller)
+        answered += refresh(api)
+        answered += end_session(api, operations)
         answered += listen(api, caller["access_token"], operations)
         answered += change_password(api, operations)
         answered += leave(api, operations)
@@ -145,8 +147,14 @@ def fuzz(api, directory, token, seed):
     return answered
 
 
-def refresh(api, session):
-    body = {"refresh_token": session["refresh_token"]}
+def log_in(api, handle):
+    body = {"handle": handle, "password": EXAMPLE["password"]}
+    return api.call("POST", "/v1/auth/login", body=body, status=200)
+
+
+def refresh(api):
+    # A session of its own: the caller's may have been ended by what went before.
+    body = {"refresh_token": log_in(api, "caller")["refresh_token"]}
     tokens = api.call("POST", "/v1/auth/refresh", body=body, status=200)
     api.call("GET", "/v1/users/me", token=tokens["access_token"], status=200)
     return {"POST /v1/auth/refresh": 1}
@@ -164,6 +172,20 @@ def listen(api, token, operations):
         raise Failed(f"GET /v1/events answered {answer.status}, {kind}, {first}")
     api.call("GET", "/v1/events", status=401)
     return {"GET /v1/events": 1}
+
+
+def end_session(api, operations):
+    listing, ending = "GET /v1/users/{user}/sessions", "DELETE /v1/users/{user}/sessions/{session_id}"
+    if not {listing, ending} <= operations:
+        return {}
+    session = log_in(api, "caller")
+    token = session["access_token"]
+    listed = api.call("GET", "/v1/users/me/sessions", token=token, status=200)["items"]
+    current = next(each["session_id"] for each in listed if each["current"])
+    for _ in range(2):
+        api.call("DELETE", f"/v1/users/me/sessions/{current}", token=token, status=204)
+    api.call("POST", "/v1/auth/refresh", body={"refresh_token": session["refresh_token"]}, status=401)
+    return {listing: 1, ending: 2}
 
 
 def change_password(api, operations):

@@ -4,7 +4,9 @@
 pub mod streamed;
 
 use crate::{
-    domain::{Act, ActKind, CommentId, Erasable, Handle, InvalidId, NotificationId, PostId, Timestamp, UserId},
+    domain::{
+        Act, ActKind, CommentId, Erasable, Handle, InvalidId, NotificationId, PostId, SessionId, Timestamp, UserId,
+    },
     limits,
     store::Key,
 };
@@ -262,14 +264,30 @@ pub fn email_claim(canonical: &str) -> Key {
     key(format!("EMAIL#{canonical}"), "CLAIM")
 }
 
-/// The partition of a user's sessions; sort key: the token family's id.
+/// The partition of a user's sessions; sort keys rise with the sessions' beginning.
 pub fn sessions_partition(user: UserId) -> String {
     format!("SESSIONS#{user}")
 }
 
+/// What the sort keys of sessions begin with whose id tells when they began. It sorts behind every random id.
+const TIMED_SESSION_PREFIX: &str = "v7#";
+
 /// A session: the family that a login's refresh tokens form.
-pub fn session(user: UserId, family: &str) -> Key {
-    key(sessions_partition(user), family)
+pub fn session(user: UserId, session: SessionId) -> Key {
+    key(sessions_partition(user), session_sort(session))
+}
+
+/// A session's place among those of its user: by its beginning, behind all that began before ids told it.
+pub fn session_sort(session: SessionId) -> String {
+    match session.created_at() {
+        Some(_) => format!("{TIMED_SESSION_PREFIX}{session}"),
+        None => session.to_string(),
+    }
+}
+
+/// Reads [`session_sort`] back.
+pub fn session_of_sort(sort: &str) -> Result<SessionId, InvalidId> {
+    sort.strip_prefix(TIMED_SESSION_PREFIX).unwrap_or(sort).parse()
 }
 
 /// A refresh token, by the SHA-256 of its bits in hexadecimal.
@@ -285,6 +303,18 @@ mod tests {
     use super::*;
 
     proptest! {
+        #[test]
+        fn sessions_sort_by_beginning_behind_those_of_random_ids(random: u128, early in 0_u64..1 << 48, late in 0_u64..1 << 48) {
+            let random = SessionId::from_uuid(uuid::Builder::from_random_bytes(random.to_be_bytes()).into_uuid());
+            let [early, late] = [early, late].map(|at| SessionId::beginning_at(Timestamp::from_millis(at)));
+            let sorts = [random, early, late].map(session_sort);
+            for (session, sort) in [random, early, late].into_iter().zip(&sorts) {
+                prop_assert_eq!(session_of_sort(sort), Ok(session));
+            }
+            prop_assert!(sorts[0] < sorts[1] && sorts[0] < sorts[2]);
+            prop_assert_eq!(sorts[1].cmp(&sorts[2]), early.cmp(&late));
+        }
+
         #[test]
         fn feed_entries_sort_like_their_posts(a: u128, b: u128) {
             let reader = UserId::random();

@@ -35,7 +35,20 @@ pub const ACCESS_TOKEN_TTL: Duration = Duration::from_mins(15);
 /// Life of a refresh token.
 pub const REFRESH_TOKEN_TTL: Duration = Duration::from_hours(7 * 24);
 /// For how long a spent refresh token still yields a pair (a lost answer, two tabs).
-pub const REFRESH_GRACE: Duration = Duration::from_secs(10);
+pub const REFRESH_GRACE: Duration = Duration::from_secs(60);
+/// Refresh tokens stored as successors of one token. Further refreshes with it, within [`REFRESH_GRACE`], share the last
+/// one. A few lost answers or tabs at once have tokens of their own.
+pub const MAX_SUCCESSORS: u32 = 3;
+/// Steps of one refresh from a token to one that is not spent, each of at most four store calls. Concurrent refreshes of
+/// one token take four at the most; the rest follows successors that are spent already.
+pub const MAX_REFRESH_STEPS: usize = 8;
+/// Live sessions of one account: more than a person has devices. When one more begins, the oldest ends.
+pub const MAX_SESSIONS: usize = 100;
+/// Sessions that one login ends at the most: one in general, more where an account has more than [`MAX_SESSIONS`] from
+/// before there was a limit.
+pub const SESSIONS_ENDED_PER_LOGIN: usize = 10;
+/// Characters kept of the `User-Agent` that a session was begun with: browsers send 80 to 200.
+pub const MAX_USER_AGENT_CHARS: usize = 256;
 
 /// For how long a process believes that a user who had an account still has it. The tokens of a deleted account must be
 /// dead within 5 seconds; this leaves one for the request that asks.
@@ -137,10 +150,23 @@ pub const PROFILE_EDIT_RATE: Rate = POST_RATE.of_undoing();
 pub const REGISTER_RATE: Rate = Rate { uses: 5, window: Duration::from_mins(1) };
 /// Failed logins to one account, from one network.
 pub const FAILED_LOGIN_RATE: Rate = Rate { uses: 10, window: Duration::from_mins(1) };
+/// Failed uses of a password from one network (an IPv4 address, an IPv6 /64), whichever accounts they are for: logins, also
+/// under unknown names, registering, changing the password, deleting the account. Six accounts' worth of
+/// [`FAILED_LOGIN_RATE`], so that one person's mistakes do not lock out a household or office.
+pub const FAILED_PASSWORD_RATE: Rate = Rate { uses: 60, window: Duration::from_mins(1) };
+/// Refreshes of one session. A client needs one in [`ACCESS_TOKEN_TTL`]; this leaves room for reloads and tabs.
+pub const REFRESH_RATE: Rate = Rate { uses: 30, window: Duration::from_mins(1) };
 /// Subjects of whom one process keeps in memory how much they use: 10 MB or so. Of whom it does not, it asks the store.
 pub const MAX_RATE_TALLIES: u64 = 50_000;
 /// The longest that a request waits for a rate limit's store calls. Then the process decides by what it knows.
 pub const RATE_PATIENCE: Duration = Duration::from_millis(500);
+
+// --- Password hashes.
+
+/// Hashes that may wait for each one that runs: at 15 to 30 ms a hash the last one waits about a second.
+pub const HASHES_WAITING_PER_RUNNING: usize = 32;
+/// Hashes of one network that may wait for each one that runs: half of all, so that no network fills the queue alone.
+pub const NETWORK_HASHES_WAITING_PER_RUNNING: usize = HASHES_WAITING_PER_RUNNING / 2;
 
 // --- The change stream.
 

@@ -55,7 +55,14 @@ pub enum ExportShape {
     /// A session.
     Session {
         /// Its id. What its tokens are is not known.
-        session_id: String,
+        session_id: Uuid,
+        /// When it began.
+        created_at: String,
+        /// When it began or was last refreshed.
+        last_used_at: String,
+        /// The program that it was begun with, as it named itself; null where it did not.
+        #[schema(required = true)]
+        user_agent: Option<String>,
         /// When it ends unless it is carried on.
         expires_at: String,
     },
@@ -164,9 +171,13 @@ impl From<ExportItem> for ExportShape {
             ExportItem::Inbox { unread, read_up_to } => {
                 Self::Inbox { unread_count: unread, read_up_to: read_up_to.map(|id| *id.as_uuid()) }
             }
-            ExportItem::Session { session_id, expires_at } => {
-                Self::Session { session_id, expires_at: text(expires_at) }
-            }
+            ExportItem::Session { session_id, created_at, last_used_at, user_agent, expires_at } => Self::Session {
+                session_id: *session_id.as_uuid(),
+                created_at: text(created_at),
+                last_used_at: text(last_used_at),
+                user_agent: user_agent.map(|agent| agent.to_string()),
+                expires_at: text(expires_at),
+            },
             ExportItem::Post { post, deleted_at, counts } => Self::Post {
                 post_id: *post.post_id.as_uuid(),
                 created_at: text(post.created_at()),

@@ -3,7 +3,7 @@
 //! `client -> [status-api] -> Auth, Social, Feed`
 //!
 //! - [`auth`]: registering, logging in, refreshing, logging out.
-//! - [`users`]: profiles; [`password`]; [`export`]: all that is stored about the caller. [`follows`]: the graph.
+//! - [`users`]: profiles; [`password`]; [`sessions`]; [`export`]: all that is stored about the caller. [`follows`]: the graph.
 //! - [`posts`]: one post, stories. [`feed`]: the caller's feed.
 //! - [`notifications`]: what others did that concerns the caller.
 //! - [`events`]: what happens, as it happens.
@@ -29,6 +29,7 @@ pub mod likes;
 pub mod notifications;
 pub mod password;
 pub mod posts;
+pub mod sessions;
 pub mod state;
 pub mod users;
 
@@ -71,6 +72,8 @@ fn routes() -> OpenApiRouter<ApiState> {
         .merge(auth::routes())
         .routes(routes!(users::profile, users::edit_profile, users::delete_account))
         .routes(routes!(password::change_password))
+        .routes(routes!(sessions::sessions))
+        .routes(routes!(sessions::end_session))
         .routes(routes!(export::export))
         .routes(routes!(follows::follow, follows::unfollow))
         .routes(routes!(follows::followers))

@@ -60,7 +60,7 @@ pub async fn change_password(
     ApiJson(request): ApiJson<ChangePasswordRequest>,
 ) -> Result<StatusCode, Problem> {
     let (current, new) = request.validate()?;
-    let origin = LoginOrigin { network, rates: &api.rates };
+    let origin = LoginOrigin { network, rates: &api.rates, user_agent: None };
     api.accounts.change_password(caller, &user.get()?, current, new, origin, api.clock.now()).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -163,7 +163,7 @@ pub async fn delete_account(
     ApiJson(request): ApiJson<DeleteAccountRequest>,
 ) -> Result<StatusCode, Problem> {
     let password = request.validate()?;
-    let origin = LoginOrigin { network, rates: &api.rates };
+    let origin = LoginOrigin { network, rates: &api.rates, user_agent: None };
     api.accounts.delete(caller, &user.get()?, password, origin, api.clock.now()).await?;
     Ok(StatusCode::ACCEPTED)
 }

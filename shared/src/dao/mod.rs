@@ -38,7 +38,7 @@ pub use notifications::{Notifications, Notified};
 pub use outbox::{Outbox, OutboxEntry};
 pub use posts::{Posts, StoredPost};
 pub use rates::{RateWindow, Rates, StoredRate};
-pub use sessions::{SessionId, Sessions, StoredSession, StoredToken};
+pub use sessions::{SessionRef, Sessions, Spent, Stored, StoredSession, StoredToken, Successor};
 pub use users::Users;
 
 use std::{collections::HashMap, hash::Hash};

@@ -2,7 +2,10 @@
 
 use uuid::Uuid;
 
-use super::{Comment, Handle, InboxEntry, NotificationId, Post, PostCounts, PostId, ProfileView, Timestamp, UserId};
+use super::{
+    Comment, Handle, InboxEntry, NotificationId, Post, PostCounts, PostId, ProfileView, SessionId, Timestamp,
+    UserAgent, UserId,
+};
 use crate::limits;
 
 /// The kinds of what is stored, in the order in which an export lists them.
@@ -129,7 +132,13 @@ pub enum ExportItem {
     /// A session.
     Session {
         /// Its id.
-        session_id: String,
+        session_id: SessionId,
+        /// When it began.
+        created_at: Timestamp,
+        /// When it was last carried on.
+        last_used_at: Timestamp,
+        /// The program that it was begun with.
+        user_agent: Option<UserAgent>,
         /// When it ends unless it is carried on.
         expires_at: Timestamp,
     },

@@ -1,4 +1,4 @@
-//! Ids of users, posts, comments and notifications.
+//! Ids of users, posts, comments, notifications and sessions.
 
 use std::{fmt, str::FromStr};
 
@@ -104,6 +104,36 @@ timed_id! {
     NotificationId;
 }
 
+/// A session's id, which names the family of its refresh tokens: a UUIDv7, so that order by id is order by beginning. A
+/// session begun before ids told their time has a random UUID (version 4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SessionId(Uuid);
+
+impl SessionId {
+    /// The id of a session that begins now. Two of one millisecond are in random order.
+    pub fn beginning_at(now: Timestamp) -> Self {
+        Self(v7_from((u128::from(now.as_millis()) << V7_RANDOM_BITS) | random_tail()))
+    }
+
+    /// Takes any UUID as a session's id.
+    pub const fn from_uuid(id: Uuid) -> Self {
+        Self(id)
+    }
+
+    /// The id as a UUID.
+    pub const fn as_uuid(&self) -> &Uuid {
+        &self.0
+    }
+
+    /// The millisecond in which the session began; `None` where the id does not tell.
+    pub fn created_at(&self) -> Option<Timestamp> {
+        (self.0.get_version_num() == 7).then(|| created_at(&self.0))
+    }
+}
+
+id_text!(SessionId);
+
 fn created_at(id: &Uuid) -> Timestamp {
     let mut millis = [0_u8; 8];
     millis[2..].copy_from_slice(&id.as_bytes()[..6]);
@@ -190,6 +220,13 @@ mod tests {
         assert!(PostId::first_of(now) <= id);
         assert!(id < PostId::first_of(Timestamp::from_millis(now.as_millis() + 1)));
         assert_eq!(id.to_string().parse(), Ok(id));
+    }
+
+    #[test]
+    fn a_session_id_tells_its_beginning_unless_random() {
+        let now = Timestamp::from_millis(1_763_700_000_123);
+        assert_eq!(SessionId::beginning_at(now).created_at(), Some(now));
+        assert_eq!(SessionId::from_uuid(Uuid::new_v4()).created_at(), None);
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //! - [`user`], [`post`], [`comment`], [`notification`], [`counts`]: what is read and shown. [`inbox`]: notifications as
 //!   they are kept, and how many are unread.
 //! - [`erasure`]: what is erased for good.
-//! - [`network`]: where a request comes from.
+//! - [`network`]: where a request comes from. [`user_agent`]: with which program a session was begun.
 //! - [`export`]: all that is stored about a user.
 //! - [`page`]: page sizes and pages.
 
@@ -23,12 +23,13 @@ pub mod post;
 pub mod text;
 pub mod time;
 pub mod user;
+pub mod user_agent;
 
 pub use comment::{Comment, CommentView};
 pub use counts::{PostCounts, UserCounts};
 pub use erasure::Erasable;
 pub use export::{ExportItem, ExportKind, ExportPosition, Other};
-pub use ids::{CommentId, IdGenerator, InvalidId, NotificationId, PostId, UserId};
+pub use ids::{CommentId, IdGenerator, InvalidId, NotificationId, PostId, SessionId, UserId};
 pub use inbox::{Inbox, InboxEntry};
 pub use network::ClientNetwork;
 pub use notification::{Act, ActKind, Notification, NotificationView};
@@ -37,3 +38,4 @@ pub use post::{Post, PostView};
 pub use text::{Bio, CommentText, DisplayName, Email, Handle, Invalid, Password, PostText};
 pub use time::{Clock, Timestamp};
 pub use user::{Profile, ProfileView, Relation, User, UserRef};
+pub use user_agent::UserAgent;

@@ -5,7 +5,7 @@ use http::{header::AUTHORIZATION, request::Parts};
 
 use super::{observe::RequestContext, problem::Problem};
 use crate::{
-    domain::{Clock, Timestamp, UserId},
+    domain::{Clock, SessionId, Timestamp, UserId},
     service::{ServiceError, liveness::Liveness, tokens::AccessTokens},
 };
 
@@ -71,6 +71,29 @@ where
         // Always there: the token has just been read.
         let expires_at = expires_at.ok_or(Problem::Internal { cause: None })?;
         Ok(Self { user, expires_at })
+    }
+}
+
+/// The caller, and the session that the access token was issued to. Comes first, like [`Caller`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CallerSession {
+    /// Whose token it is.
+    pub user: UserId,
+    /// The session, if the token names one: those issued by earlier versions do not.
+    pub session: Option<SessionId>,
+}
+
+impl<S> FromRequestParts<S> for CallerSession
+where
+    Authentication: FromRef<S>,
+    S: Send + Sync,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Caller(user) = Caller::from_request_parts(parts, state).await?;
+        let tokens = Authentication::from_ref(state).tokens;
+        Ok(Self { user, session: bearer(parts).and_then(|token| tokens.session_of(token)) })
     }
 }
 

@@ -3,7 +3,7 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use uuid::Uuid;
 
-use crate::domain::{CommentId, ExportKind, ExportPosition, NotificationId, PostId, UserId};
+use crate::domain::{CommentId, ExportKind, ExportPosition, NotificationId, PostId, SessionId, UserId};
 
 /// A kind of list. A cursor of one kind does not decode for another.
 pub trait Listing: Send + Sync + 'static {
@@ -35,7 +35,7 @@ macro_rules! id_position {
     )*};
 }
 
-id_position!(UserId, PostId, CommentId, NotificationId);
+id_position!(UserId, PostId, CommentId, NotificationId, SessionId);
 
 impl Position for ExportPosition {
     fn to_bytes(&self) -> Vec<u8> {
@@ -83,6 +83,8 @@ listings! {
     Notifications = 7, NotificationId;
     /// What is stored about a user.
     Export = 8, ExportPosition;
+    /// A user's sessions.
+    Sessions = 9, SessionId;
 }
 
 /// The text of a position.

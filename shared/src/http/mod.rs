@@ -2,7 +2,7 @@
 //!
 //! - [`problem`]: the closed list of problem documents, and the one mapping from service errors to them.
 //! - [`caller`]: who sends a request.
-//! - [`address`]: where a request comes from.
+//! - [`address`]: where a request comes from; [`agent`]: from which program.
 //! - [`body`]: JSON bodies, and the fields of a request that are not good.
 //! - [`path`]: users, posts and comments named in a path.
 //! - [`page`]: `?limit=` and `?cursor=`; [`cursor`] is the text of the latter.
@@ -11,6 +11,7 @@
 //! - [`openapi`]: what the description of every route shares.
 
 pub mod address;
+pub mod agent;
 pub mod body;
 pub mod caller;
 pub mod conventions;
@@ -25,9 +26,10 @@ pub mod problem;
 pub mod shapes;
 
 pub use address::{Client, PeerAddress, TrustedProxy};
+pub use agent::ClientAgent;
 pub use body::{ApiJson, FieldErrors};
-pub use caller::{Authentication, Caller, CallerUntil};
+pub use caller::{Authentication, Caller, CallerSession, CallerUntil};
 pub use conventions::{HttpOptions, InvalidOrigin, with_conventions};
 pub use page::PageQuery;
-pub use path::{PathComment, PathPost, PathUser};
+pub use path::{PathComment, PathPost, PathSession, PathUser};
 pub use problem::{FieldError, Problem};

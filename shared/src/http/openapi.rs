@@ -105,6 +105,14 @@ pub struct PostParam {
     pub id: String,
 }
 
+/// The `{session_id}` of a path, for the description; [`super::PathSession`] reads it.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct SessionParam {
+    /// The session's id.
+    pub session_id: String,
+}
+
 /// What a route may answer that is not for everybody to use.
 #[derive(Debug, IntoResponses)]
 pub enum OwnerProblems {

@@ -1,4 +1,4 @@
-//! Users, posts and comments named in a path. A text that names nothing is kept as such and becomes a 404 only when the handler
+//! Users, posts, comments and sessions named in a path. A text that names nothing is kept as such and becomes a 404 only when the handler
 //! asks, because that complaint comes after those about the body and the query.
 
 use std::convert::Infallible;
@@ -7,7 +7,7 @@ use axum::extract::{FromRequestParts, Path};
 use http::request::Parts;
 
 use super::problem::Problem;
-use crate::domain::{CommentId, Handle, PostId, UserRef};
+use crate::domain::{CommentId, Handle, PostId, SessionId, UserRef};
 
 /// The `{user}` of a path: an id, `@handle` or `me`.
 #[derive(Debug, Clone)]
@@ -64,6 +64,25 @@ impl<S: Send + Sync> FromRequestParts<S> for PathComment {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
         let (post, comment) = (text(parts, state, "id").await, text(parts, state, "comment_id").await);
         Ok(Self(post.zip(comment).and_then(|(post, comment)| Some((post.parse().ok()?, comment.parse().ok()?)))))
+    }
+}
+
+/// The `{session_id}` of a path.
+#[derive(Debug, Clone)]
+pub struct PathSession(Option<SessionId>);
+
+impl PathSession {
+    /// Which session the path names, or a 404.
+    pub fn get(self) -> Result<SessionId, Problem> {
+        self.0.ok_or(Problem::NotFound)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for PathSession {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        Ok(Self(text(parts, state, "session_id").await.and_then(|text| text.parse().ok())))
     }
 }
 

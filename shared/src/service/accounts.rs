@@ -1,8 +1,10 @@
 //! Accounts: registering, logging in, carrying a session on, looking at profiles.
 //!
 //! - `by_password`: what a user does by showing the password once more.
+//! - `sessions`: a user's sessions.
 
 mod by_password;
+mod sessions;
 
 use std::sync::Arc;
 
@@ -12,14 +14,14 @@ use super::{
     liveness::Liveness,
     passwords::{HashingOptions, Passwords},
     rates::{Limit, RateLimiter, Subject},
-    sessions::{RefreshToken, SessionService},
+    sessions::{Continued, RefreshToken, SessionService},
     tokens::AccessTokens,
 };
 use crate::{
     dao::{Counts, Credentials, PasswordHash, StoredCredentials, Users, credentials::FIRST_EPOCH},
     domain::{
-        Bio, ClientNetwork, DisplayName, Email, Handle, Password, Profile, ProfileView, Timestamp, User, UserCounts,
-        UserId, UserRef, user::Relation,
+        Bio, ClientNetwork, DisplayName, Email, Handle, Password, Profile, ProfileView, Timestamp, User, UserAgent,
+        UserCounts, UserId, UserRef, user::Relation,
     },
     store::{Outcome, Store, StoreError, Table, Write, with_retries},
 };
@@ -46,13 +48,38 @@ pub enum LoginName {
     Handle(Handle),
 }
 
-/// Where someone who shows a password comes from, and what keeps them from guessing.
+/// Where a password comes from, and what keeps a client from guessing.
 #[derive(Debug, Clone, Copy)]
 pub struct LoginOrigin<'a> {
     /// The client's network.
     pub network: ClientNetwork,
     /// Counts the wrong ones.
     pub rates: &'a RateLimiter,
+    /// What the client says of itself, kept with a session that begins.
+    pub user_agent: Option<&'a UserAgent>,
+}
+
+impl LoginOrigin<'_> {
+    /// Does what uses a password, and counts it to the network's limit when it fails.
+    /// [`ServiceError::RateLimited`] before it is done, when too many failed.
+    ///
+    /// Each use counts as a failed one until it is known not to be: so many at once are no way around the limit.
+    async fn counted<T>(
+        &self,
+        now: Timestamp,
+        work: impl Future<Output = Result<T, ServiceError>>,
+    ) -> Result<T, ServiceError> {
+        let attempt = self.rates.admit(Limit::FailedPasswords, self.network, now).await?;
+        let outcome = work.await;
+        let failed = matches!(
+            outcome,
+            Err(ServiceError::Unauthenticated | ServiceError::WrongPassword | ServiceError::Taken { .. })
+        );
+        if !failed {
+            attempt.give_back().await;
+        }
+        outcome
+    }
 }
 
 /// What a user changes of their profile; what is `None` stays.
@@ -123,21 +150,47 @@ impl AccountService {
     }
 
     /// Makes an account and begins a session. [`ServiceError::Taken`] names each of `handle` and `email` that someone
-    /// else has, [`ServiceError::Busy`] says that too many passwords are being hashed.
-    pub async fn register(&self, registration: Registration, now: Timestamp) -> Result<LoggedIn, ServiceError> {
+    /// else has, [`ServiceError::Busy`] says that too many passwords are being hashed, [`ServiceError::RateLimited`] that
+    /// too many from the network failed.
+    pub async fn register(
+        &self,
+        registration: Registration,
+        origin: LoginOrigin<'_>,
+        now: Timestamp,
+    ) -> Result<LoggedIn, ServiceError> {
+        origin.counted(now, self.make_account(registration, origin, now)).await
+    }
+
+    async fn make_account(
+        &self,
+        registration: Registration,
+        origin: LoginOrigin<'_>,
+        now: Timestamp,
+    ) -> Result<LoggedIn, ServiceError> {
         let Registration { handle, email, password, display_name } = registration;
-        let password_hash = self.passwords.hash(password).await?;
+        let password_hash = self.passwords.hash(origin.network, password).await?;
         let profile = new_profile(handle, display_name, now);
-        let refresh_token = self.create(&profile, &email, password_hash, now).await?;
-        Ok(self.logged_in(profile, UserCounts::default(), email, refresh_token, now))
+        let session = self.create(&profile, &email, password_hash, origin.user_agent.cloned(), now).await?;
+        Ok(self.logged_in(profile, UserCounts::default(), email, session, now))
     }
 
     /// Begins a session. [`ServiceError::Unauthenticated`] for an unknown name and for a wrong password alike, after
-    /// the same reads and the same hash. [`ServiceError::RateLimited`] before any hash, when too many failed.
+    /// the same reads and the same hash. [`ServiceError::RateLimited`] before any hash, when too many failed: for the
+    /// account from this network, or from this network at all.
     ///
     /// Each login counts as a failed one until it is known not to be: so many guesses at once are no way around the
-    /// limit, and of more right ones at once than may fail some are refused.
+    /// limits, and of more right ones at once than may fail some are refused.
     pub async fn login(
+        &self,
+        name: &LoginName,
+        password: Password,
+        origin: LoginOrigin<'_>,
+        now: Timestamp,
+    ) -> Result<LoggedIn, ServiceError> {
+        origin.counted(now, self.log_in_as(name, password, origin, now)).await
+    }
+
+    async fn log_in_as(
         &self,
         name: &LoginName,
         password: Password,
@@ -156,33 +209,28 @@ impl AccountService {
             (None, LoginName::Handle(handle)) => Subject::login(origin.network, handle),
         };
         let attempt = origin.rates.admit(Limit::FailedLogins, subject, now).await?;
-        let outcome = self.log_in(known.unwrap_or_else(UserId::random), password, now).await;
+        let outcome = self.log_in(known.unwrap_or_else(UserId::random), password, origin, now).await;
         if !matches!(outcome, Err(ServiceError::Unauthenticated)) {
             attempt.give_back().await;
         }
         outcome
     }
 
-    async fn log_in(&self, user: UserId, password: Password, now: Timestamp) -> Result<LoggedIn, ServiceError> {
+    async fn log_in(
+        &self,
+        user: UserId,
+        password: Password,
+        origin: LoginOrigin<'_>,
+        now: Timestamp,
+    ) -> Result<LoggedIn, ServiceError> {
         let credentials = self.credentials.get(user).await?;
         let hash = credentials.as_ref().map(|credentials| credentials.password_hash.clone());
-        let right = self.passwords.verify(password, hash).await?;
+        let right = self.passwords.verify(origin.network, password, hash).await?;
         let (true, Some(credentials)) = (right, credentials) else { return Err(ServiceError::Unauthenticated) };
         let profile = self.users.get(user).await?.ok_or(ServiceError::Unauthenticated)?;
         let counts = self.counts.of_user(user).await?;
-        let refresh_token = self.sessions.begin(user, credentials.epoch, now).await?;
-        Ok(self.logged_in(profile, counts, credentials.email, refresh_token, now))
-    }
-
-    /// Takes a refresh token for a new pair; see [`SessionService::refresh`].
-    pub async fn refresh(&self, refresh_token: &str, now: Timestamp) -> Result<TokenPair, ServiceError> {
-        let (user, refresh_token) = self.sessions.refresh(refresh_token, now).await?;
-        Ok(TokenPair { access_token: self.tokens.issue(user, now), refresh_token })
-    }
-
-    /// Ends the session of a refresh token, if it is the caller's; else does nothing.
-    pub async fn logout(&self, caller: UserId, refresh_token: &str, now: Timestamp) -> Result<(), ServiceError> {
-        self.sessions.end(caller, refresh_token, now).await
+        let session = self.sessions.begin(user, credentials.epoch, origin.user_agent.cloned(), now).await?;
+        Ok(self.logged_in(profile, counts, credentials.email, session, now))
     }
 
     /// What reads access tokens.
@@ -260,21 +308,20 @@ impl AccountService {
         profile: &Profile,
         email: &Email,
         password_hash: PasswordHash,
+        agent: Option<UserAgent>,
         now: Timestamp,
-    ) -> Result<RefreshToken, ServiceError> {
+    ) -> Result<Continued, ServiceError> {
         let user = profile.user.user_id;
         let credentials = StoredCredentials { email: email.clone(), password_hash, epoch: FIRST_EPOCH };
-        let (refresh_token, session) = SessionService::beginning(user, now);
+        let (session, beginning) = SessionService::beginning(user, agent, now);
         let writes: Vec<(Table, Write)> = Users::creation(profile)
             .into_iter()
             .chain(Credentials::creation(user, &credentials))
-            .chain(session)
+            .chain(beginning)
             .collect();
         match with_retries(|| self.store.transact(writes.clone())).await? {
-            Outcome::Applied => Ok(refresh_token),
-            Outcome::Refused(_) if self.users.id_of_handle(&profile.user.handle).await? == Some(user) => {
-                Ok(refresh_token)
-            }
+            Outcome::Applied => Ok(session),
+            Outcome::Refused(_) if self.users.id_of_handle(&profile.user.handle).await? == Some(user) => Ok(session),
             Outcome::Refused(places) => Err(taken(&places)),
         }
     }
@@ -284,13 +331,12 @@ impl AccountService {
         profile: Profile,
         counts: UserCounts,
         email: Email,
-        refresh_token: RefreshToken,
+        session: Continued,
         now: Timestamp,
     ) -> LoggedIn {
-        let access_token = self.tokens.issue(profile.user.user_id, now);
         LoggedIn {
             user: ProfileView { profile, counts, relation: Relation::Own { email } },
-            tokens: TokenPair { access_token, refresh_token },
+            tokens: self.pair(session, now),
         }
     }
 }

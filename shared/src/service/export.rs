@@ -7,7 +7,10 @@ use std::{
 
 use super::{ServiceError, accounts::AccountService, notifications::NotificationService};
 use crate::{
-    dao::{Comments, Counts, Edge, Feeds, Follows, IdempotencyRecords, Likes, Notifications, Posts, Sessions, Users},
+    dao::{
+        Comments, Counts, Edge, Feeds, Follows, IdempotencyRecords, Likes, Notifications, Posts, Sessions,
+        StoredSession, Users,
+    },
     domain::{
         ExportItem, ExportKind, ExportPosition, Handle, InboxEntry, NotificationId, Other, Page, PageLimit, Timestamp,
         UserId, UserRef,
@@ -92,7 +95,7 @@ impl ExportService {
         match at.kind {
             ExportKind::Profile => Ok(only(self.profile(user).await?)),
             ExportKind::Inbox => Ok(only(self.inbox(user, now).await?)),
-            ExportKind::Session => self.sessions(user, at.last, limit, now).await,
+            ExportKind::Session => self.sessions(user, &at, limit, now).await,
             ExportKind::Post => self.posts(user, &at, limit).await,
             ExportKind::Comment => self.comments(user, &at, limit, now).await,
             ExportKind::Like => self.likes(user, &at, limit).await,
@@ -119,16 +122,18 @@ impl ExportService {
     async fn sessions(
         &self,
         user: UserId,
-        after: Option<String>,
+        at: &ExportPosition,
         limit: u32,
         now: Timestamp,
     ) -> Result<Part, ServiceError> {
-        let mut page = self.sessions.page_of_user(user, after, limit).await?;
+        let mut page = self.sessions.page_of_user(user, place(at), limit).await?;
         page.items.retain(|session| now < session.expires_at);
-        Ok(page.map(|session| {
-            let item = ExportItem::Session { session_id: session.family.clone(), expires_at: session.expires_at };
-            (session.family, item)
-        }))
+        let item = |stored: StoredSession| {
+            let StoredSession { session, epoch: _, created_at, last_used_at, user_agent, expires_at } = stored;
+            let item = ExportItem::Session { session_id: session, created_at, last_used_at, user_agent, expires_at };
+            (session.to_string(), item)
+        };
+        Ok(part(page.items.into_iter().map(item).collect(), page.next))
     }
 
     async fn posts(&self, user: UserId, at: &ExportPosition, limit: u32) -> Result<Part, ServiceError> {

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use shared::{
     domain::{Email, Handle, Password},
     http::{
-        ApiJson, Client, FieldErrors, Problem,
+        ApiJson, Client, ClientAgent, FieldErrors, Problem,
         body::present,
         openapi::{BodyProblems, CommonProblems, RateProblems, TokenProblems},
     },
@@ -85,8 +85,9 @@ impl LoginRequest {
 
 /// Log in
 ///
-/// Begins a session. A 401 does not say which part was wrong. Who has failed 10 times to log in to an account from one
-/// network waits for the next minute, with the right password too.
+/// Begins a session; with more than 100 of the account the oldest ends. A 401 does not say which part was wrong. After 10
+/// failed logins to an account from one network, or 60 failed uses of any password, the network waits for the next minute,
+/// with the right password too.
 #[utoipa::path(
     post,
     path = "/v1/auth/login",
@@ -100,10 +101,11 @@ impl LoginRequest {
 pub async fn login(
     State(api): State<ApiState>,
     Client(network): Client,
+    ClientAgent(agent): ClientAgent,
     ApiJson(request): ApiJson<LoginRequest>,
 ) -> Result<Json<SessionResponse>, Problem> {
     let (name, password) = request.validate()?;
-    let origin = LoginOrigin { network, rates: &api.rates };
+    let origin = LoginOrigin { network, rates: &api.rates, user_agent: agent.as_ref() };
     let logged_in = api.accounts.login(&name, password, origin, api.clock.now()).await?;
     Ok(Json(logged_in.into()))
 }

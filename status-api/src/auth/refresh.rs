@@ -4,7 +4,7 @@ use axum::{Json, extract::State};
 use serde::Deserialize;
 use shared::http::{
     ApiJson, Problem,
-    openapi::{BodyProblems, CommonProblems, TokenProblems},
+    openapi::{BodyProblems, CommonProblems, RateProblems, TokenProblems},
 };
 use utoipa::ToSchema;
 
@@ -21,8 +21,9 @@ pub struct RefreshRequest {
 
 /// Refresh
 ///
-/// Takes a refresh token for a new pair. A token spent within the last 10 seconds still yields a pair; one spent longer
-/// ago ends the session.
+/// Takes a refresh token for a new pair. A token spent within the last 60 seconds still yields a pair: three of its own at
+/// the most, then the refresh token of the last one again; one spent longer ago ends the session. 30 times a minute and
+/// session; a refused request spends nothing.
 #[utoipa::path(
     post,
     path = "/v1/auth/refresh",
@@ -30,13 +31,13 @@ pub struct RefreshRequest {
     request_body = RefreshRequest,
     responses(
         (status = 200, description = "New tokens", body = TokensResponse),
-        TokenProblems, BodyProblems, CommonProblems,
+        TokenProblems, BodyProblems, RateProblems, CommonProblems,
     ),
 )]
 pub async fn refresh(
     State(api): State<ApiState>,
     ApiJson(request): ApiJson<RefreshRequest>,
 ) -> Result<Json<TokensResponse>, Problem> {
-    let tokens = api.accounts.refresh(&request.refresh_token, api.clock.now()).await?;
+    let tokens = api.accounts.refresh(&request.refresh_token, &api.rates, api.clock.now()).await?;
     Ok(Json(tokens.into()))
 }

@@ -6,12 +6,15 @@ use serde::Deserialize;
 use shared::{
     domain::{DisplayName, Email, Handle, Password},
     http::{
-        ApiJson, Client, FieldErrors, Problem,
+        ApiJson, Client, ClientAgent, FieldErrors, Problem,
         body::present,
         openapi::{BodyProblems, CommonProblems, RateProblems},
         problem::ProblemBody,
     },
-    service::{accounts::Registration, rates::Limit},
+    service::{
+        accounts::{LoginOrigin, Registration},
+        rates::Limit,
+    },
 };
 use utoipa::ToSchema;
 
@@ -62,7 +65,8 @@ impl RegisterRequest {
 
 /// Register
 ///
-/// Makes an account and begins a session. Five tries a minute from one network, good or not.
+/// Makes an account and begins a session. Five tries a minute from one network, good or not; one whose handle or address is
+/// taken also counts as a failed use of a password, of which a network has 60 a minute.
 #[utoipa::path(
     post,
     path = "/v1/auth/register",
@@ -78,11 +82,13 @@ impl RegisterRequest {
 pub async fn register(
     State(api): State<ApiState>,
     Client(network): Client,
+    ClientAgent(agent): ClientAgent,
     ApiJson(request): ApiJson<RegisterRequest>,
 ) -> Result<(StatusCode, Json<SessionResponse>), Problem> {
     let now = api.clock.now();
     // Before it is judged: what is wrong tells a guesser something too.
     api.rates.admit(Limit::Registrations, network, now).await?;
-    let logged_in = api.accounts.register(request.validate()?, now).await?;
+    let origin = LoginOrigin { network, rates: &api.rates, user_agent: agent.as_ref() };
+    let logged_in = api.accounts.register(request.validate()?, origin, now).await?;
     Ok((StatusCode::CREATED, Json(logged_in.into())))
 }

@@ -166,11 +166,11 @@ async fn refreshing_yields_a_new_pair_that_works() {
 }
 
 #[tokio::test]
-async fn a_token_spent_10_s_ago_still_yields_a_pair_of_its_family() {
+async fn a_token_spent_60_s_ago_still_yields_a_pair_of_its_family() {
     let api = TestApi::start();
     let first = api.register("alice").await.is(201).text_of("refresh_token");
     let second = api.refresh(&first).await.is(200).text_of("refresh_token");
-    api.clock.advance(Duration::from_secs(10));
+    api.clock.advance(Duration::from_secs(60));
     let again = api.refresh(&first).await.is(200).text_of("refresh_token");
     api.refresh(&second).await.is(200);
     api.refresh(&again).await.is(200);
@@ -183,7 +183,7 @@ async fn a_token_spent_longer_ago_ends_its_family_and_no_other() {
     let login = json!({"handle": "alice", "password": PASSWORD});
     let elsewhere = api.post("/v1/auth/login", None, &login).await.is(200).text_of("refresh_token");
     let second = api.refresh(&first).await.is(200).text_of("refresh_token");
-    api.clock.advance(Duration::from_millis(10_001));
+    api.clock.advance(Duration::from_millis(60_001));
     let syncs = api.watched.syncs();
     api.refresh(&first).await.problem(401, "unauthenticated");
     assert_eq!(api.watched.syncs(), syncs + 1, "the end of the family is durable before the answer");
@@ -197,7 +197,7 @@ async fn concurrent_refreshes_of_one_token_all_yield_pairs_of_one_family() {
     let first = api.register("alice").await.is(201).text_of("refresh_token");
     let answers = futures::future::join_all((0..8).map(|_| api.refresh(&first))).await;
     let next: Vec<_> = answers.into_iter().map(|answer| answer.is(200).text_of("refresh_token")).collect();
-    api.clock.advance(Duration::from_secs(11));
+    api.clock.advance(Duration::from_secs(61));
     api.refresh(&first).await.is(401);
     for token in next {
         api.refresh(&token).await.is(401);

@@ -29,7 +29,7 @@ async fn complaints_come_in_the_order_of_the_contract() {
     let token = api.token_of("alice").await;
     let big = "x".repeat(limits::MAX_BODY_BYTES + 1);
     let (good, bad) = (Some(token.as_str()), Some("bad"));
-    let table: [Row; 34] = [
+    let table: [Row; 37] = [
         (Method::DELETE, "/v1/nothing", bad, "text/plain", &big, 404),
         (Method::POST, "/v1/posts/", bad, "text/plain", &big, 404),
         (Method::POST, "/v1/feed", bad, "text/plain", &big, 405),
@@ -64,6 +64,9 @@ async fn complaints_come_in_the_order_of_the_contract() {
         (Method::GET, "/v1/posts/nothing/likes?cursor=x", good, "", "", 400),
         (Method::GET, "/v1/posts/nothing/comments?limit=0", good, "", "", 422),
         (Method::DELETE, "/v1/posts/nothing/comments/nothing", None, "", "", 401),
+        (Method::GET, "/v1/users/nobody/sessions?cursor=x", good, "", "", 400),
+        (Method::GET, "/v1/users/nobody/sessions", good, "", "", 404),
+        (Method::DELETE, "/v1/users/me/sessions/nothing", good, "", "", 404),
     ];
     for (method, path, token, media_type, body, status) in table {
         let mut builder = request(method.clone(), path, token);
@@ -87,6 +90,8 @@ async fn complaints_come_in_the_order_of_the_contract() {
 #[case("/v1/posts/018f6a6e-0000-7000-8000-000000000000/comments", "POST, GET, HEAD")]
 #[case("/v1/posts/018f6a6e-0000-7000-8000-000000000000/comments/018f6a6e-0000-7000-8000-000000000000", "DELETE")]
 #[case("/v1/users/me/follow", "PUT, DELETE")]
+#[case("/v1/users/me/sessions", "GET, HEAD")]
+#[case("/v1/users/me/sessions/018f6a6e-0000-7000-8000-000000000000", "DELETE")]
 #[case("/healthz", "GET, HEAD")]
 #[tokio::test]
 async fn a_wrong_method_is_told_the_right_ones(#[case] path: &str, #[case] allowed: &str) {

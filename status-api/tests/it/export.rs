@@ -93,6 +93,9 @@ async fn an_export_holds_all_that_is_stored_whatever_the_pages() {
         "idempotency_key",
     ];
     assert_eq!(kinds, expected);
+    let session = all.iter().find(|item| item["kind"] == "session").unwrap();
+    assert_eq!(session["created_at"], session["last_used_at"]);
+    assert!(session["session_id"].is_string() && session["user_agent"].is_null(), "{session}");
     let of = |kind: &str| all.iter().filter(|item| item["kind"] == kind).cloned().collect::<Vec<_>>();
     assert_eq!(of("profile")[0]["email"], "alice@example.org");
     let posts = of("post");

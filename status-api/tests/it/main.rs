@@ -12,5 +12,6 @@ mod passwords;
 mod posts;
 mod rate_limits;
 mod reactions;
+mod sessions;
 mod support;
 mod timeout;

@@ -23,7 +23,10 @@ fn limited() -> TestApi {
 
 fn limited_behind(trusted_proxy: Option<TrustedProxy>) -> TestApi {
     let options = HttpOptions { trusted_proxy, ..HttpOptions::default() };
-    TestApi::start_limited(&HashingOptions::cheap(), &options, true, RateLimiter::new)
+    // Limits are exact while the store answers in time, however busy the machine is.
+    TestApi::start_limited(&HashingOptions::cheap(), &options, true, |store| {
+        RateLimiter::with_patience(store, Duration::from_hours(1))
+    })
 }
 
 /// Where requests come from.
@@ -421,4 +424,110 @@ async fn many_guesses_at_once_are_no_way_around_the_limit() {
     let answers = futures::future::join_all((0..30).map(|_| guess())).await;
     assert_eq!(answers.iter().filter(|answer| answer.status == 401).count(), 10);
     assert_eq!(answers.iter().filter(|answer| answer.status == 429).count(), 20);
+}
+
+/// Fails to log in under so many names that nobody has.
+async fn fail_under_new_names(api: &TestApi, from: From<'_>, number: usize) {
+    for at in 0..number {
+        from.logs_in(api, json!({ "handle": format!("nobody_{at}") }), PASSWORD).await.is(401);
+    }
+}
+
+#[tokio::test]
+async fn the_61st_failure_of_a_network_is_refused_unhashed() {
+    let (api, metrics) = (limited(), Metrics::of_this_thread());
+    person(&api, "alice").await;
+    let here = From::peer("2001:db8:1:2::1");
+    for _ in 0..100 {
+        here.logs_in(&api, json!({"handle": "alice"}), PASSWORD).await.is(200);
+    }
+    fail_under_new_names(&api, here, 60).await;
+    let hashed = metrics.passwords_hashed();
+    let neighbour = From::peer("2001:db8:1:2:ffff::1");
+    neighbour.logs_in(&api, json!({"handle": "somebody_new"}), PASSWORD).await.problem(429, "rate-limited");
+    let refused = here.logs_in(&api, json!({"handle": "alice"}), PASSWORD).await.problem(429, "rate-limited");
+    assert_eq!(metrics.passwords_hashed(), hashed);
+    From::peer("2001:db8:1:3::1").logs_in(&api, json!({"handle": "alice"}), PASSWORD).await.is(200);
+    api.clock.advance(Duration::from_secs(seconds_to_wait(&refused)));
+    here.logs_in(&api, json!({"handle": "alice"}), PASSWORD).await.is(200);
+}
+
+#[tokio::test]
+async fn failures_of_every_kind_count_to_the_network() {
+    let (api, metrics) = (limited(), Metrics::of_this_thread());
+    let alice = person(&api, "alice").await;
+    let here = From::peer("192.0.2.1");
+    let wrong = json!({"current": "a wrong password", "new": PASSWORD});
+    let right = json!({"current": PASSWORD, "new": PASSWORD});
+    fail_under_new_names(&api, here, 57).await;
+    here.registers(&api, "alice").await.problem(409, "taken");
+    here.send(&api, Method::PUT, "/v1/users/me/password", Some(&alice), &wrong).await.is(403);
+    let wrong = json!({"password": "a wrong password"});
+    here.send(&api, Method::DELETE, "/v1/users/me", Some(&alice), &wrong).await.is(403);
+    let hashed = metrics.passwords_hashed();
+    here.registers(&api, "bob").await.problem(429, "rate-limited");
+    here.send(&api, Method::PUT, "/v1/users/me/password", Some(&alice), &right).await.problem(429, "rate-limited");
+    let password = json!({ "password": PASSWORD });
+    here.send(&api, Method::DELETE, "/v1/users/me", Some(&alice), &password).await.problem(429, "rate-limited");
+    assert_eq!(metrics.passwords_hashed(), hashed);
+}
+
+#[tokio::test]
+async fn an_account_that_is_refused_uses_up_nothing_of_its_network() {
+    let api = limited();
+    let here = From::peer("192.0.2.1");
+    let nobody = || json!({"handle": "nobody"});
+    for at in 0..200 {
+        here.logs_in(&api, nobody(), PASSWORD).await.is(if at < 10 { 401 } else { 429 });
+    }
+    fail_under_new_names(&api, here, 50).await;
+    here.logs_in(&api, json!({"handle": "somebody_new"}), PASSWORD).await.problem(429, "rate-limited");
+}
+
+#[tokio::test]
+async fn a_flood_of_one_network_leaves_logins_to_others() {
+    let running = NonZeroUsize::MIN;
+    let hashing = HashingOptions { running, waiting: 4, waiting_per_network: 4, ..HashingOptions::default() };
+    let api = TestApi::start_with(&hashing, &HttpOptions::default(), true);
+    person(&api, "alice").await;
+    let flood: Vec<_> = (0..24).map(|at| json!({ "handle": format!("nobody_{at}") })).collect();
+    let flood =
+        futures::future::join_all(flood.into_iter().map(|name| From::peer("192.0.2.1").logs_in(&api, name, PASSWORD)));
+    let login = From::peer("192.0.2.2").logs_in(&api, json!({"handle": "alice"}), PASSWORD);
+    let (flood, login) = futures::join!(flood, login);
+    login.is(200);
+    assert!(flood.iter().all(|answer| [401, 503].contains(&answer.status.as_u16())));
+}
+
+#[tokio::test]
+async fn the_31st_refresh_of_a_minute_spends_nothing() {
+    let api = limited();
+    let mut token = From::peer("192.0.2.1").registers(&api, "alice").await.is(201).text_of("refresh_token");
+    let login = From::peer("192.0.2.1").logs_in(&api, json!({"handle": "alice"}), PASSWORD).await.is(200);
+    for _ in 0..30 {
+        token = api.refresh(&token).await.is(200).text_of("refresh_token");
+    }
+    let refused = api.refresh(&token).await.problem(429, "rate-limited");
+    api.refresh(&login.text_of("refresh_token")).await.is(200);
+    api.clock.advance(Duration::from_secs(seconds_to_wait(&refused)));
+    api.refresh(&token).await.is(200);
+}
+
+#[tokio::test]
+async fn a_stolen_token_is_found_out_beyond_the_limit_too() {
+    let api = limited();
+    let stolen = From::peer("192.0.2.1").registers(&api, "alice").await.is(201).text_of("refresh_token");
+    let mut token = api.refresh(&stolen).await.is(200).text_of("refresh_token");
+    api.clock.advance(Duration::from_mins(2));
+    while let Some(next) = refreshed(&api, &token).await {
+        token = next;
+    }
+    api.refresh(&stolen).await.problem(401, "unauthenticated");
+    api.refresh(&token).await.problem(401, "unauthenticated");
+}
+
+/// The next token, until the limit is used up.
+async fn refreshed(api: &TestApi, token: &str) -> Option<String> {
+    let answer = api.refresh(token).await;
+    (answer.status == 200).then(|| answer.text_of("refresh_token"))
 }

@@ -5,12 +5,14 @@
 //! - [`LateStore`]: makes some transactions only after they were answered as failed.
 //! - [`ConflictingStore`]: turns some transactions away as if another one held their items.
 //! - [`StaleStore`]: answers every read not asked consistent from the past.
+//! - [`GatedStore`]: makes single writes when it is told to.
 //! - [`GuardedStore`]: asks before it writes a batch: for faults that befall certain writes.
 //! - [`CountingStore`], [`CountingQueue`]: how many calls and entries.
 
 mod conflicting;
 mod counting;
 mod dice;
+mod gated;
 mod guarded;
 mod late;
 mod queue;
@@ -20,6 +22,7 @@ mod store;
 pub use conflicting::ConflictingStore;
 pub use counting::{CountingQueue, CountingStore, QueueCounts, ReadsByKind, StoreCounts};
 pub use dice::{FaultCounts, FaultSwitch};
+pub use gated::GatedStore;
 pub use guarded::GuardedStore;
 pub use late::LateStore;
 pub use queue::{FaultyQueue, QueueFaults};

@@ -97,8 +97,11 @@ impl Home {
             password: Password::parse(PASSWORD).unwrap(),
             display_name: None,
         };
-        let logged_in = self.accounts.register(registration, self.now).await.unwrap();
-        let _rotated = self.accounts.refresh(&logged_in.tokens.refresh_token.reveal(), self.now).await.unwrap();
+        let rates = RateLimiter::off();
+        let origin = LoginOrigin { network: ClientNetwork::UNKNOWN, rates: &rates, user_agent: None };
+        let logged_in = self.accounts.register(registration, origin, self.now).await.unwrap();
+        let token = logged_in.tokens.refresh_token.reveal();
+        let _rotated = self.accounts.refresh(&token, &rates, self.now).await.unwrap();
         logged_in.user.profile.user.user_id
     }
 
@@ -117,7 +120,7 @@ impl Home {
 
     async fn delete_account(&self, user: UserId) {
         let password = Password::parse(PASSWORD).unwrap();
-        let origin = LoginOrigin { network: ClientNetwork::UNKNOWN, rates: &RateLimiter::off() };
+        let origin = LoginOrigin { network: ClientNetwork::UNKNOWN, rates: &RateLimiter::off(), user_agent: None };
         self.accounts.delete(user, &UserRef::Me, password, origin, self.now).await.unwrap();
     }
 

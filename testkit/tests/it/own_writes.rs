@@ -6,18 +6,19 @@ use std::sync::Arc;
 use crate::support::Embedded;
 use shared::{
     domain::{
-        Bio, CommentText, DisplayName, Email, Handle, IdGenerator, PageLimit, Password, PostId, PostText, UserId,
-        UserRef,
+        Bio, ClientNetwork, CommentText, DisplayName, Email, Handle, IdGenerator, PageLimit, Password, PostId,
+        PostText, UserId, UserRef,
     },
     service::{
         ServiceError,
-        accounts::{AccountService, ProfileEdit, Registration},
+        accounts::{AccountService, LoginOrigin, ProfileEdit, Registration},
         comments::CommentService,
         feeds::FeedService,
         graph::GraphService,
         likes::LikeService,
         passwords::HashingOptions,
         posts::{IdempotencyKey, PostService, PublishService, Published},
+        rates::RateLimiter,
         tokens::TokenKeys,
     },
     store::Store,
@@ -58,7 +59,8 @@ impl Services {
             password: Password::parse("correct horse battery").unwrap(),
             display_name: None,
         };
-        self.accounts.register(registration, START).await.unwrap().user.profile.user.user_id
+        let origin = LoginOrigin { network: ClientNetwork::UNKNOWN, rates: &RateLimiter::off(), user_agent: None };
+        self.accounts.register(registration, origin, START).await.unwrap().user.profile.user.user_id
     }
 
     async fn post(&self, author: UserId) -> PostId {

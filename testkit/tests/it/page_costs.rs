@@ -6,15 +6,15 @@ use std::{collections::BTreeMap, sync::Arc};
 use crate::support::Embedded;
 use futures::{StreamExt, TryStreamExt, stream};
 use shared::{
-    dao::{Comments, Follows, Likes, Notifications, Posts, Users},
+    dao::{Comments, Follows, Likes, Notifications, Posts, Sessions, StoredSession, Users},
     domain::{
         Act, ActKind, Bio, Comment, CommentText, DisplayName, Handle, IdGenerator, InboxEntry, Notification,
-        NotificationId, PageLimit, Post, PostId, PostText, Profile, Timestamp, User, UserId,
+        NotificationId, PageLimit, Post, PostId, PostText, Profile, SessionId, Timestamp, User, UserId,
     },
     keys, limits,
     service::{
         comments::CommentService, feeds::FeedService, graph::GraphService, likes::LikeService,
-        notifications::NotificationService, posts::PostService,
+        notifications::NotificationService, posts::PostService, sessions::SessionService,
     },
     store::{BatchWrite, Item, Store, Table, Write, batch_write_all},
 };
@@ -67,6 +67,19 @@ fn notification(town: &Town, notification_id: NotificationId, actor_id: UserId) 
     item_of(Notifications::put(&InboxEntry { notification, undone: false, post_gone: false }))
 }
 
+/// The reader's credentials and sessions.
+fn auth_items(reader: UserId) -> Vec<Item> {
+    let credentials = Item::new(keys::credentials(reader))
+        .with("email", "reader@example.org")
+        .with("password_hash", "none")
+        .with("epoch", 1);
+    let sessions = (0..ENTRIES).flat_map(|at| {
+        let session = StoredSession::beginning(SessionId::beginning_at(NOW), 1, None, NOW);
+        Sessions::beginning(reader, &session, &at.to_string(), NOW).map(item_of)
+    });
+    sessions.chain([credentials]).collect()
+}
+
 async fn put_all(store: &dyn Store, table: Table, items: Vec<Item>) {
     let batches = items.chunks(limits::MAX_BATCH_WRITE).map(<[_]>::to_vec).collect::<Vec<_>>();
     stream::iter(batches)
@@ -108,6 +121,7 @@ async fn build(store: &dyn Store) -> Town {
     }));
     put_all(store, Table::Social, social).await;
     put_all(store, Table::Feed, feed).await;
+    put_all(store, Table::Auth, auth_items(town.reader)).await;
     town
 }
 
@@ -166,6 +180,7 @@ impl Counted {
                 let service = NotificationService::new(store);
                 service.page(author, None, limit, NOW).await.unwrap().page.items.len()
             }
+            List::Sessions => SessionService::new(store).page(reader, None, limit, NOW).await.unwrap().items.len(),
         }
     }
 }
@@ -192,6 +207,7 @@ enum List {
     Followers,
     Following,
     Notifications,
+    Sessions,
 }
 
 /// What a page reads of each kind while its entries, and the one behind them, fit into one batch get.
@@ -239,6 +255,7 @@ fn expected(list: List) -> Vec<(&'static str, u64)> {
             ("batch_get POST", 1),
             ("batch_get USER", 1),
         ],
+        List::Sessions => vec![("get USER", 1), ("query SESSIONS", 1)],
     }
 }
 
@@ -258,8 +275,16 @@ fn check(list: List, limit: u32, reads: &ReadsByKind) {
     }
 }
 
-const LISTS: [List; 7] =
-    [List::Feed, List::Story, List::Comments, List::Likes, List::Followers, List::Following, List::Notifications];
+const LISTS: [List; 8] = [
+    List::Feed,
+    List::Story,
+    List::Comments,
+    List::Likes,
+    List::Followers,
+    List::Following,
+    List::Notifications,
+    List::Sessions,
+];
 
 async fn pages_cost_the_same_calls(on: Counted) {
     for list in LISTS {

@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::support::Embedded;
-use futures::future::join_all;
+use futures::{
+    FutureExt,
+    future::{join_all, select_all},
+};
 use proptest::prelude::*;
 use shared::{
     domain::{Timestamp, UserId},
@@ -14,7 +17,7 @@ use shared::{
     store::Store,
 };
 use testkit::{
-    faults::{FaultyStore, StoreFaults},
+    faults::{FaultyStore, GatedStore, StoreFaults},
     pipeline::START,
 };
 
@@ -59,6 +62,36 @@ async fn many_at_once_in_one_process_get_exactly_the_limit() {
 }
 
 #[tokio::test]
+async fn asks_under_way_at_once_keep_to_the_limit() {
+    let embedded = Embedded::open();
+    let gated = Arc::new(GatedStore::new(embedded.store.clone()));
+    let limiter = RateLimiter::with_patience(gated.clone(), Duration::from_hours(1));
+    let (user, limit) = (UserId::random(), Limit::FailedLogins);
+    let mut tries: Vec<_> = (0..9).map(|_| Box::pin(passes(&limiter, limit, user, START))).collect();
+    assert!(tries.iter_mut().all(|passes| passes.as_mut().now_or_never().is_none()), "none knows of the others yet");
+    gated.let_through(1);
+    let (first, _, mut tries) = select_all(tries).await;
+    assert!(first);
+    tries.extend((0..9).map(|_| Box::pin(passes(&limiter, limit, user, START))));
+    let (passed, tries): (Vec<_>, Vec<_>) =
+        tries.into_iter().rev().map(|mut passes| passes.as_mut().now_or_never().ok_or(passes)).partition(Result::is_ok);
+    let at_once = passed.into_iter().filter(|passed| matches!(passed, Ok(true))).count();
+    gated.let_through(100);
+    let later = join_all(tries.into_iter().filter_map(Result::err)).await;
+    assert_eq!(1 + at_once + later.into_iter().filter(|passed| *passed).count(), 10);
+}
+
+#[tokio::test]
+async fn a_use_that_does_not_wait_counts_those_asked_about() {
+    let embedded = Embedded::open();
+    let gated = Arc::new(GatedStore::new(embedded.store.clone()));
+    let limiter = RateLimiter::with_patience(gated.clone(), Duration::ZERO);
+    let user = UserId::random();
+    let passed = join_all((0..30).map(|_| passes(&limiter, Limit::FailedLogins, user, START))).await;
+    assert_eq!(passed.into_iter().filter(|passed| *passed).count(), 10);
+}
+
+#[tokio::test]
 async fn a_process_that_starts_in_the_middle_of_a_window_finds_it_used() {
     let embedded = Embedded::open();
     let user = UserId::random();
@@ -71,7 +104,7 @@ async fn a_process_that_starts_in_the_middle_of_a_window_finds_it_used() {
 #[tokio::test]
 async fn hundreds_of_processes_together_let_less_than_twice_the_limit_through() {
     let embedded = Embedded::open();
-    for limit in [Limit::Posts, Limit::Registrations, Limit::FailedLogins] {
+    for limit in [Limit::Posts, Limit::Registrations, Limit::FailedLogins, Limit::FailedPasswords, Limit::Refreshes] {
         let user = UserId::random();
         let mut passed = 0;
         for limiter in limiters(&embedded.store, 300) {

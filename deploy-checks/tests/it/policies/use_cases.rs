@@ -74,6 +74,12 @@ async fn accounts(api: &Deployment, alice: &Person) {
     api.ask("POST /v1/auth/logout").by(&alice.access).sends(ends.clone()).gets(204).await;
     api.ask("POST /v1/auth/refresh").sends(ends).gets(401).await;
 
+    let listed = api.ask("GET /v1/users/{user}/sessions").of("me").by(&alice.access).gets(200).await;
+    let others = listed["items"].as_array().unwrap().iter().find(|session| session["current"] == false);
+    let ended = text(&others.expect("alice has logged in once more")["session_id"]);
+    let end = api.ask("DELETE /v1/users/{user}/sessions/{session_id}").of("me").of(&ended);
+    end.by(&alice.access).gets(204).await;
+
     // Spent, spent again within the grace period, and after it, which ends the session.
     let spends = json!({"refresh_token": alice.refresh});
     api.ask("POST /v1/auth/refresh").sends(spends.clone()).gets(200).await;

@@ -337,6 +337,26 @@ fn owners_alone() -> Vec<Row> {
             [NOBODY, other(403, Nothing), owner(403, Nothing)],
         ),
         row(
+            "GET /v1/users/{user}/sessions",
+            "the owner's",
+            |scene| bare(account(scene, "/sessions")),
+            [NOBODY, other(403, Nothing), owner(200, Nothing)],
+        )
+        .private(),
+        row("GET /v1/users/{user}/sessions", "one's own", |_| bare("/v1/users/me/sessions"), readers()).private(),
+        row(
+            "DELETE /v1/users/{user}/sessions/{session_id}",
+            "the owner's",
+            |scene| bare(account(scene, &format!("/sessions/{}", scene.first_session_id))),
+            [NOBODY, other(403, Nothing), owner(204, Own)],
+        ),
+        row(
+            "DELETE /v1/users/{user}/sessions/{session_id}",
+            "the owner's, as one's own",
+            |scene| bare(format!("/v1/users/me/sessions/{}", scene.first_session_id)),
+            [NOBODY, other(204, Nothing), owner(204, Own)],
+        ),
+        row(
             "GET /v1/users/{user}/export",
             "the owner's",
             |scene| bare(account(scene, "/export")),

@@ -42,6 +42,8 @@ pub struct Scene {
     pub notification: String,
     /// The refresh token of a second session of the owner.
     pub second_session: String,
+    /// The id of the owner's first session.
+    pub first_session_id: String,
     /// The refresh tokens of the owner's first session, the other's and the guest's: each view spends them, to see whether
     /// the session goes on.
     sessions: [Mutex<String>; 3],
@@ -75,7 +77,13 @@ impl Scene {
         let second = app.login(json!({ "handle": owner.handle, "password": PASSWORD })).await.expect(200);
         let second_session = second.body["refresh_token"].as_str().unwrap().to_owned();
         let sessions = [&owner, &other, &guest].map(|person| Mutex::new(person.refresh_token.clone()));
-        Self { tag: tag.to_owned(), owner, other, guest, post, comment, notification, second_session, sessions }
+        let listed =
+            app.request(Method::GET, "/v1/users/me/sessions", Some(&owner.access_token), None).await.expect(200);
+        let is_first = |session: &&Value| session["current"] == true;
+        let first = listed.items().iter().find(is_first).expect("the session of the access token is listed");
+        let first_session_id = first["session_id"].as_str().unwrap().to_owned();
+        let tag = tag.to_owned();
+        Self { tag, owner, other, guest, post, comment, notification, second_session, first_session_id, sessions }
     }
 
     /// The address that only the owner knows.

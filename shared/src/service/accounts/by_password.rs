@@ -28,7 +28,7 @@ impl AccountService {
     ) -> Result<(), ServiceError> {
         self.require_own(caller, user).await?;
         let known = self.shown_credentials(caller, current, origin, now).await?;
-        let new = self.passwords.hash(new).await?;
+        let new = self.passwords.hash(origin.network, new).await?;
         if self.credentials.replace_password(caller, &known, &new).await?.is_applied() {
             return Ok(());
         }
@@ -84,8 +84,8 @@ impl AccountService {
 
     /// The credentials of who shows the password to them.
     ///
-    /// A wrong one counts as a failed login to the account: a token that someone else got hold of is no way to guess the
-    /// password faster. As there, each counts until it is known to be right.
+    /// A wrong one counts as a failed login to the account, and to the network's limit: a token that someone else got hold
+    /// of is no way to guess the password faster. As there, each counts until it is known to be right.
     async fn shown_credentials(
         &self,
         user: UserId,
@@ -93,17 +93,33 @@ impl AccountService {
         origin: LoginOrigin<'_>,
         now: Timestamp,
     ) -> Result<StoredCredentials, ServiceError> {
+        origin.counted(now, self.shown_to_account(user, password, origin, now)).await
+    }
+
+    async fn shown_to_account(
+        &self,
+        user: UserId,
+        password: Password,
+        origin: LoginOrigin<'_>,
+        now: Timestamp,
+    ) -> Result<StoredCredentials, ServiceError> {
         let attempt = origin.rates.admit(Limit::FailedLogins, Subject::login(origin.network, user), now).await?;
-        let shown = self.credentials_of(user, password).await;
+        let shown = self.credentials_of(user, password, origin).await;
         if !matches!(shown, Err(ServiceError::WrongPassword)) {
             attempt.give_back().await;
         }
         shown
     }
 
-    async fn credentials_of(&self, user: UserId, password: Password) -> Result<StoredCredentials, ServiceError> {
+    async fn credentials_of(
+        &self,
+        user: UserId,
+        password: Password,
+        origin: LoginOrigin<'_>,
+    ) -> Result<StoredCredentials, ServiceError> {
         let credentials = self.credentials.get(user).await?.ok_or(ServiceError::Unauthenticated)?;
-        let is_right = self.passwords.verify(password, Some(credentials.password_hash.clone())).await?;
+        let hash = Some(credentials.password_hash.clone());
+        let is_right = self.passwords.verify(origin.network, password, hash).await?;
         if is_right { Ok(credentials) } else { Err(ServiceError::WrongPassword) }
     }
 }

@@ -19,7 +19,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use super::{Budget, ENTRIES_PER_PAGE, Stopped, erase_all, post::PostEraser, refuse};
 use crate::{
     dao::{
-        Comments, Counted, Counts, Feeds, Follows, IdempotencyRecords, Likes, Notifications, Posts, SessionId,
+        Comments, Counted, Counts, Feeds, Follows, IdempotencyRecords, Likes, Notifications, Posts, SessionRef,
         Sessions, Users,
     },
     domain::{Erasable, NotificationId, Timestamp, UserId},
@@ -101,8 +101,8 @@ impl UserEraser {
 
     async fn erase_sessions(&self, user: UserId, budget: Budget) -> Result<(), Stopped> {
         each_page!(budget, |after| self.sessions.page_of_user(user, after, ENTRIES_PER_PAGE), |sessions| {
-            let erasure = |family| vec![Sessions::erasure(&SessionId { user, family })];
-            self.erase_all(sessions.into_iter().map(|session| erasure(session.family)).collect())
+            let erasure = |session| vec![Sessions::erasure(SessionRef { user, session })];
+            self.erase_all(sessions.into_iter().map(|stored| erasure(stored.session)).collect())
         });
         Ok(())
     }

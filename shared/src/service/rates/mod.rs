@@ -16,6 +16,11 @@
 //! is not told of is less than the limit × (1/2 + 1/8 + 1/18 + ...) = 0.83 × the limit. (The count *j* is read after it
 //! was written, so two who ask at once may both read the later one: that makes their shares smaller.)
 //!
+//! # Within a process
+//! Of one subject one use at a time asks the store; the others wait for its answer, which may decide them too. Two asks
+//! under way at once would each know nothing of the uses that the other tells of, and could let more through than the
+//! limit.
+//!
 //! # Without the store
 //! A limit is no reason to be down: when the store does not answer within [`limits::RATE_PATIENCE`], the process
 //! decides by its own tally, and logs it. While that lasts each process has the whole limit to give.
@@ -27,13 +32,14 @@ use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 use moka::sync::Cache;
 use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
+use tokio::{sync, time::Instant};
 use tracing::{info, warn};
 
 use self::tally::{Step, Tally};
 use super::ServiceError;
 use crate::{
     dao::{RateWindow, Rates, StoredRate},
-    domain::{ClientNetwork, Timestamp, UserId},
+    domain::{ClientNetwork, SessionId, Timestamp, UserId},
     limits::{self, Rate},
     store::{Outcome, Store, StoreError},
     telemetry::{chain, names},
@@ -64,6 +70,10 @@ pub enum Limit {
     Registrations,
     /// Failed logins to an account from a network.
     FailedLogins,
+    /// Failed uses of a password from a network, whichever account they are for.
+    FailedPasswords,
+    /// Refreshes of a session.
+    Refreshes,
 }
 
 impl Limit {
@@ -81,6 +91,8 @@ impl Limit {
             Self::ProfileEdits => "profile_edits",
             Self::Registrations => "registrations",
             Self::FailedLogins => "failed_logins",
+            Self::FailedPasswords => "failed_passwords",
+            Self::Refreshes => "refreshes",
         }
     }
 
@@ -98,6 +110,8 @@ impl Limit {
             Self::ProfileEdits => limits::PROFILE_EDIT_RATE,
             Self::Registrations => limits::REGISTER_RATE,
             Self::FailedLogins => limits::FAILED_LOGIN_RATE,
+            Self::FailedPasswords => limits::FAILED_PASSWORD_RATE,
+            Self::Refreshes => limits::REFRESH_RATE,
         }
     }
 }
@@ -122,6 +136,12 @@ impl Subject {
 impl From<UserId> for Subject {
     fn from(user: UserId) -> Self {
         Self::of(user)
+    }
+}
+
+impl From<SessionId> for Subject {
+    fn from(session: SessionId) -> Self {
+        Self::of(session)
     }
 }
 
@@ -189,8 +209,18 @@ pub struct RateLimiter(Option<Arc<Inner>>);
 #[derive(Debug)]
 struct Inner {
     rates: Rates,
+    /// The longest that one use waits for the store.
+    patience: Duration,
     /// A tally that is forgotten is asked for from the store: the next use is then a first one.
-    tallies: Cache<(Limit, Subject), Arc<Mutex<Tally>>>,
+    tallies: Cache<(Limit, Subject), Arc<Tallied>>,
+}
+
+/// What the process knows of one subject's uses.
+#[derive(Debug, Default)]
+struct Tallied {
+    tally: Mutex<Tally>,
+    /// Held by the use that asks the store.
+    asking: sync::Mutex<()>,
 }
 
 /// A use that was let through.
@@ -200,19 +230,24 @@ pub struct Use(Option<Counted>);
 #[derive(Debug)]
 struct Counted {
     inner: Arc<Inner>,
-    tally: Arc<Mutex<Tally>>,
+    subject: Arc<Tallied>,
     of: RateWindow,
 }
 
 impl RateLimiter {
     /// Limits, with what is used of them in `store`.
     pub fn new(store: Arc<dyn Store>) -> Self {
+        Self::with_patience(store, limits::RATE_PATIENCE)
+    }
+
+    /// The same, where a use waits for the store as long as this at the most.
+    pub fn with_patience(store: Arc<dyn Store>, patience: Duration) -> Self {
         let tallies = Cache::builder()
             .max_capacity(limits::MAX_RATE_TALLIES)
             // No window is longer, so what was not touched for so long says nothing any more.
             .time_to_idle(Duration::from_hours(1))
             .build();
-        Self(Some(Arc::new(Inner { rates: Rates::new(store), tallies })))
+        Self(Some(Arc::new(Inner { rates: Rates::new(store), patience, tallies })))
     }
 
     /// Lets everything through.
@@ -226,16 +261,10 @@ impl RateLimiter {
         let Some(inner) = &self.0 else { return Ok(Use(None)) };
         let subject = subject.into();
         let window = Window::at(limit.rate(), now);
-        let tally = inner.tallies.get_with((limit, subject), Arc::default);
+        let tallied = inner.tallies.get_with((limit, subject), Arc::default);
         let of = RateWindow { limit: limit.name(), subject: hex::encode(subject.0), window: window.number };
-        let step = tally.lock().one_more(window.number, limit.rate().uses);
-        let admitted = match step {
-            Step::Admit => true,
-            Step::Refuse => false,
-            Step::Ask(uses) => inner.ask(&tally, &of, uses, limit.rate().uses, window.end).await,
-        };
-        if admitted {
-            return Ok(Use(Some(Counted { inner: Arc::clone(inner), tally, of })));
+        if inner.admits(&tallied, &of, limit.rate().uses, window.end).await {
+            return Ok(Use(Some(Counted { inner: Arc::clone(inner), subject: tallied, of })));
         }
         metrics::counter!(names::RATE_LIMITED, "limit" => limit.name()).increment(1);
         Err(ServiceError::RateLimited { retry_after: window.end.since(now) })
@@ -243,23 +272,82 @@ impl RateLimiter {
 }
 
 impl Inner {
-    /// Tells the store of `uses`, and takes from it whether the last of them is let through.
-    async fn ask(&self, tally: &Mutex<Tally>, of: &RateWindow, uses: u32, limit: u32, expires: Timestamp) -> bool {
-        match in_time(self.rates.add(of, uses, limit, expires)).await {
+    /// Whether one more use is let through: by the tally where that suffices, by the store where it does not.
+    async fn admits(&self, subject: &Tallied, of: &RateWindow, limit: u32, expires: Timestamp) -> bool {
+        if let Some(decided) = subject.decides(of.window, limit) {
+            return decided;
+        }
+        let deadline = Instant::now() + self.patience;
+        let Ok(_turn) = tokio::time::timeout_at(deadline, subject.asking.lock()).await else {
+            unanswered(&StoreError::Unavailable(Box::new(NoAnswer)));
+            return subject.tally.lock().decide_alone(of.window, 1, limit);
+        };
+        // The answer that was waited for may have decided this use too.
+        if let Some(decided) = subject.decides(of.window, limit) {
+            return decided;
+        }
+        self.ask(subject, of, limit, expires, deadline).await
+    }
+
+    /// Tells the store of this use and of those that it does not know of yet, and takes from it whether this one is let
+    /// through.
+    async fn ask(&self, subject: &Tallied, of: &RateWindow, limit: u32, expires: Timestamp, deadline: Instant) -> bool {
+        let asking = Asking::begin(&subject.tally, of.window);
+        match by(deadline, self.rates.add(of, asking.uses, limit, expires)).await {
             Ok(Outcome::Applied) => {
-                let stored: Option<StoredRate> = in_time(self.rates.get(of)).await.inspect_err(unanswered).ok();
-                tally.lock().settle(of.window, uses, stored, limit);
+                let stored: Option<StoredRate> = by(deadline, self.rates.get(of)).await.inspect_err(unanswered).ok();
+                asking.end(|tally, uses| tally.settle(of.window, uses, stored, limit));
                 true
             }
             Ok(Outcome::Refused(_)) => {
-                tally.lock().used_up(of.window, limit);
+                asking.end(|tally, _| tally.used_up(of.window, limit));
                 false
             }
             Err(error) => {
                 unanswered(&error);
                 let maybe_written = matches!(error, StoreError::Unavailable(_));
-                tally.lock().decide_alone(of.window, uses, maybe_written, limit)
+                asking.end(|tally, uses| tally.unanswered(of.window, uses, maybe_written, limit))
             }
+        }
+    }
+}
+
+impl Tallied {
+    /// What the tally alone decides of one more use; `None` where the store must be asked.
+    fn decides(&self, window: u64, limit: u32) -> Option<bool> {
+        match self.tally.lock().one_more(window, limit) {
+            Step::Admit => Some(true),
+            Step::Refuse => Some(false),
+            Step::Ask => None,
+        }
+    }
+}
+
+/// Uses that the store is being told of. Given up half-way, as when a client goes away, they count as told: the store
+/// may have them, and telling of them again could count them twice.
+struct Asking<'a> {
+    tally: &'a Mutex<Tally>,
+    window: u64,
+    uses: u32,
+    is_answered: bool,
+}
+
+impl<'a> Asking<'a> {
+    fn begin(tally: &'a Mutex<Tally>, window: u64) -> Self {
+        let uses = tally.lock().begin_asking(window);
+        Self { tally, window, uses, is_answered: false }
+    }
+
+    fn end<T>(mut self, answer: impl FnOnce(&mut Tally, u32) -> T) -> T {
+        self.is_answered = true;
+        answer(&mut self.tally.lock(), self.uses)
+    }
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        if !self.is_answered {
+            self.tally.lock().given_up(self.window, self.uses);
         }
     }
 }
@@ -267,9 +355,9 @@ impl Inner {
 impl Use {
     /// Takes it back: what it was for did not happen. What the store does not hear of stays used until the window ends.
     pub async fn give_back(self) {
-        let Some(Counted { inner, tally, of }) = self.0 else { return };
-        let was_told = tally.lock().give_back(of.window);
-        if was_told && let Err(error) = in_time(inner.rates.give_back(&of)).await {
+        let Some(Counted { inner, subject, of }) = self.0 else { return };
+        let was_told = subject.tally.lock().give_back(of.window);
+        if was_told && let Err(error) = by(Instant::now() + inner.patience, inner.rates.give_back(&of)).await {
             unanswered(&error);
         }
     }
@@ -281,14 +369,12 @@ fn unanswered(error: &StoreError) {
 
 /// The store's call took longer than a limit may cost.
 #[derive(Debug, thiserror::Error)]
-#[error("no answer within {} ms", limits::RATE_PATIENCE.as_millis())]
+#[error("no answer in the time that a rate limit may cost")]
 struct NoAnswer;
 
-/// A store's answer, if it comes soon. Not tried again: adding could count twice, and the request waits.
-async fn in_time<T>(call: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-    tokio::time::timeout(limits::RATE_PATIENCE, call)
-        .await
-        .unwrap_or_else(|_| Err(StoreError::Unavailable(Box::new(NoAnswer))))
+/// A store's answer, if it comes in time. Not tried again: adding could count twice, and the request waits.
+async fn by<T>(deadline: Instant, call: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    tokio::time::timeout_at(deadline, call).await.unwrap_or_else(|_| Err(StoreError::Unavailable(Box::new(NoAnswer))))
 }
 
 /// The window that a moment is in.

@@ -12,6 +12,8 @@ pub(super) struct Tally {
     untold: u32,
     /// How many of those there may be before the store is asked again.
     free: u32,
+    /// Uses that the store is being told of, the one that waits for its answer included. One ask at a time.
+    asking: u32,
 }
 
 /// What is to be done about one more use.
@@ -21,8 +23,8 @@ pub(super) enum Step {
     Admit,
     /// It is refused.
     Refuse,
-    /// The store is to be told of so many uses, this one included, and decides.
-    Ask(u32),
+    /// The store decides; nothing is counted yet.
+    Ask,
 }
 
 impl Tally {
@@ -35,18 +37,25 @@ impl Tally {
         if self.estimate() >= limit {
             return Step::Refuse;
         }
-        if window < self.window {
-            // A use from just before the window began, or a clock that was set back. It counts in its own window, and
-            // takes nothing along that counts in this one.
-            return Step::Ask(1);
-        }
-        if self.untold < self.free {
+        if window == self.window && self.untold < self.free {
             self.untold += 1;
             return Step::Admit;
         }
+        Step::Ask
+    }
+
+    /// Takes the uses that the store is to be told of: one more, and those let through untold. Until an answer is noted
+    /// by [`Self::settle`], [`Self::used_up`], [`Self::unanswered`] or [`Self::given_up`], no other ask may begin.
+    pub(super) fn begin_asking(&mut self, window: u64) -> u32 {
+        if window != self.window {
+            // A use from just before the window began, or a clock that was set back. It counts in its own window, and
+            // takes nothing along that counts in this one.
+            return 1;
+        }
         // They travel with this use, and what is left of the share is given up for the next one.
         self.free = 0;
-        Step::Ask(std::mem::take(&mut self.untold) + 1)
+        self.asking = std::mem::take(&mut self.untold) + 1;
+        self.asking
     }
 
     /// The store has added `uses` and now says `stored`, if it answered that too.
@@ -54,6 +63,7 @@ impl Tally {
         if window != self.window {
             return;
         }
+        self.asking = 0;
         let Some(StoredRate { used, asked }) = stored else {
             self.told = self.told.saturating_add(uses);
             return;
@@ -65,20 +75,42 @@ impl Tally {
     /// The store has refused to add: the window is used up. What was let through here untold stays untold.
     pub(super) fn used_up(&mut self, window: u64, limit: u32) {
         if window == self.window {
+            self.asking = 0;
             self.told = self.told.max(limit);
         }
     }
 
-    /// The store did not answer. Whether `uses` were added is known (`written` says no) or not; then they count here as
-    /// told, since telling of them again could count them twice. Answers whether the use is let through.
-    pub(super) fn decide_alone(&mut self, window: u64, uses: u32, written: bool, limit: u32) -> bool {
+    /// Nobody waits for the store's answer any more; it may have added `uses`.
+    pub(super) fn given_up(&mut self, window: u64, uses: u32) {
+        if window == self.window {
+            self.asking = 0;
+            self.told = self.told.saturating_add(uses);
+        }
+    }
+
+    /// The store did not answer an ask. Whether `uses` were added is known (`written` says no) or not; then they count
+    /// here as told, since telling of them again could count them twice. Answers whether the use is let through.
+    pub(super) fn unanswered(&mut self, window: u64, uses: u32, written: bool, limit: u32) -> bool {
         if window != self.window {
             return true;
         }
+        self.asking = 0;
         let admitted = self.estimate().saturating_add(uses) <= limit;
         let kept = if admitted { uses } else { uses - 1 };
         let count = if written { &mut self.told } else { &mut self.untold };
         *count = count.saturating_add(kept);
+        admitted
+    }
+
+    /// Decides of `uses` that the store could not be asked about: those that it is being told of count as let through.
+    pub(super) fn decide_alone(&mut self, window: u64, uses: u32, limit: u32) -> bool {
+        if window != self.window {
+            return true;
+        }
+        let admitted = self.estimate().saturating_add(self.asking).saturating_add(uses) <= limit;
+        if admitted {
+            self.untold = self.untold.saturating_add(uses);
+        }
         admitted
     }
 
@@ -112,6 +144,15 @@ mod tests {
 
     use super::*;
 
+    /// What becomes of one more use: decided here, or by the store, which is told of so many.
+    fn one_more(tally: &mut Tally, window: u64, limit: u32) -> Result<bool, u32> {
+        match tally.one_more(window, limit) {
+            Step::Admit => Ok(true),
+            Step::Refuse => Ok(false),
+            Step::Ask => Err(tally.begin_asking(window)),
+        }
+    }
+
     #[test]
     fn all_shares_together_are_less_than_the_limit() {
         for limit in [1, 2, 5, 10, 60, 120, 600, 1_000_000] {
@@ -123,37 +164,37 @@ mod tests {
     #[test]
     fn the_first_use_of_a_window_is_told_and_the_rest_of_the_first_half_not() {
         let mut tally = Tally::default();
-        assert_eq!(tally.one_more(7, 60), Step::Ask(1));
+        assert_eq!(one_more(&mut tally, 7, 60), Err(1));
         tally.settle(7, 1, Some(StoredRate { used: 1, asked: 1 }), 60);
         for _ in 0..29 {
-            assert_eq!(tally.one_more(7, 60), Step::Admit);
+            assert_eq!(one_more(&mut tally, 7, 60), Ok(true));
         }
-        assert_eq!(tally.one_more(7, 60), Step::Ask(30));
+        assert_eq!(one_more(&mut tally, 7, 60), Err(30));
         tally.settle(7, 30, Some(StoredRate { used: 31, asked: 2 }), 60);
-        assert_eq!(tally.one_more(7, 60), Step::Ask(1), "beyond half the store is asked each time");
+        assert_eq!(one_more(&mut tally, 7, 60), Err(1), "beyond half the store is asked each time");
     }
 
     #[test]
     fn a_window_that_is_used_up_is_refused_without_asking_until_it_is_over() {
         let mut tally = Tally::default();
-        assert_eq!(tally.one_more(7, 5), Step::Ask(1));
+        assert_eq!(one_more(&mut tally, 7, 5), Err(1));
         tally.used_up(7, 5);
-        assert_eq!(tally.one_more(7, 5), Step::Refuse);
-        assert_eq!(tally.one_more(6, 5), Step::Refuse, "a clock that is set back opens no window");
-        assert_eq!(tally.one_more(8, 5), Step::Ask(1));
+        assert_eq!(one_more(&mut tally, 7, 5), Ok(false));
+        assert_eq!(one_more(&mut tally, 6, 5), Ok(false), "a clock that is set back opens no window");
+        assert_eq!(one_more(&mut tally, 8, 5), Err(1));
     }
 
     #[test]
     fn a_use_of_the_window_before_does_not_take_this_ones_along() {
         let mut tally = Tally::default();
-        assert_eq!(tally.one_more(8, 6), Step::Ask(1));
+        assert_eq!(one_more(&mut tally, 8, 6), Err(1));
         tally.settle(8, 1, Some(StoredRate { used: 1, asked: 1 }), 6);
         for _ in 0..2 {
-            assert_eq!(tally.one_more(8, 6), Step::Admit);
+            assert_eq!(one_more(&mut tally, 8, 6), Ok(true));
         }
-        assert_eq!(tally.one_more(7, 6), Step::Ask(1));
+        assert_eq!(one_more(&mut tally, 7, 6), Err(1));
         tally.settle(7, 1, Some(StoredRate { used: 5, asked: 1 }), 6);
-        assert_eq!(tally.one_more(8, 6), Step::Ask(3), "what the store was not told of is told in its window");
+        assert_eq!(one_more(&mut tally, 8, 6), Err(3), "what the store was not told of is told in its window");
     }
 
     proptest! {
@@ -162,11 +203,10 @@ mod tests {
         fn one_process_keeps_to_the_limit(limit in 1_u32..100, answers in prop::collection::vec(0_u8..4, 300)) {
             let (mut tally, mut admitted, mut stored) = (Tally::default(), 0, StoredRate::default());
             for answer in answers {
-                admitted += match tally.one_more(1, limit) {
-                    Step::Admit => 1,
-                    Step::Refuse => 0,
-                    Step::Ask(uses) => match answer {
-                        0 => u32::from(tally.decide_alone(1, uses, false, limit)),
+                admitted += match one_more(&mut tally, 1, limit) {
+                    Ok(decided) => u32::from(decided),
+                    Err(uses) => match answer {
+                        0 => u32::from(tally.unanswered(1, uses, false, limit)),
                         _ if stored.used + uses > limit => {
                             tally.used_up(1, limit);
                             0
@@ -174,7 +214,7 @@ mod tests {
                         _ => {
                             stored = StoredRate { used: stored.used + uses, asked: stored.asked + 1 };
                             match answer {
-                                1 => u32::from(tally.decide_alone(1, uses, true, limit)),
+                                1 => u32::from(tally.unanswered(1, uses, true, limit)),
                                 2 => { tally.settle(1, uses, None, limit); 1 }
                                 _ => { tally.settle(1, uses, Some(stored), limit); 1 }
                             }
@@ -182,6 +222,24 @@ mod tests {
                     },
                 };
                 prop_assert!(admitted <= limit, "{} of {}", admitted, limit);
+            }
+        }
+
+        /// Uses that do not wait for the one that asks are decided by the tally, which counts what is being asked.
+        #[test]
+        fn impatient_uses_keep_to_the_limit(limit in 1_u32..20, impatient in 0_usize..30, refused: bool) {
+            let mut tally = Tally::default();
+            let Err(uses) = one_more(&mut tally, 1, limit) else { panic!("the first use asks") };
+            let alone = (0..impatient).filter(|_| tally.decide_alone(1, 1, limit)).count();
+            prop_assert!(alone + 1 <= limit as usize, "{} beside the one that asks, of {}", alone, limit);
+            if refused {
+                tally.used_up(1, limit);
+                prop_assert_eq!(one_more(&mut tally, 1, limit), Ok(false));
+            } else {
+                tally.settle(1, uses, Some(StoredRate { used: uses, asked: 1 }), limit);
+                if alone + 1 == limit as usize {
+                    prop_assert_eq!(one_more(&mut tally, 1, limit), Ok(false));
+                }
             }
         }
     }

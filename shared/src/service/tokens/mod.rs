@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use self::rotation::{Dates, KeyRing};
 use super::ServiceError;
 use crate::{
-    domain::{Timestamp, UserId},
+    domain::{SessionId, Timestamp, UserId},
     limits,
 };
 
@@ -63,6 +63,9 @@ struct Claims {
     iat: u64,
     exp: u64,
     jti: uuid::Uuid,
+    /// The session that it was issued to. Missing from tokens issued before they named it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sid: Option<SessionId>,
 }
 
 impl AccessTokens {
@@ -82,11 +85,19 @@ impl AccessTokens {
         Self { ring: Arc::new(ring), validation: Arc::new(validation()) }
     }
 
-    /// A token of `user`, good for [`limits::ACCESS_TOKEN_TTL`].
-    ///
+    /// A token of `user` outside of any session, good for [`limits::ACCESS_TOKEN_TTL`].
+    pub fn issue(&self, user: UserId, now: Timestamp) -> String {
+        self.sign(user, None, now)
+    }
+
+    /// A token of `user` that names the session it is issued to, good for [`limits::ACCESS_TOKEN_TTL`].
+    pub fn issue_to(&self, user: UserId, session: SessionId, now: Timestamp) -> String {
+        self.sign(user, Some(session), now)
+    }
+
     /// # Panics
     /// Never: signing a struct of texts and numbers with an HMAC key does not fail.
-    pub fn issue(&self, user: UserId, now: Timestamp) -> String {
+    fn sign(&self, user: UserId, session: Option<SessionId>, now: Timestamp) -> String {
         self.ring.renew_when_old(now);
         let keys = self.ring.now();
         let header = Header {
@@ -101,6 +112,7 @@ impl AccessTokens {
             iat: now.as_secs(),
             exp: now.plus(limits::ACCESS_TOKEN_TTL).as_secs(),
             jti: uuid::Uuid::new_v4(),
+            sid: session,
         };
         jsonwebtoken::encode(&header, &claims, &keys.signing).expect("texts and numbers sign with an HMAC key")
     }
@@ -121,6 +133,12 @@ impl AccessTokens {
     pub fn expiry_of(&self, authenticated: &str) -> Option<Timestamp> {
         let claims = insecure_decode_claims::<Claims>(authenticated).ok()?;
         Some(Timestamp::from_millis(claims.exp.saturating_add(LEEWAY_SECS).saturating_mul(1_000)))
+    }
+
+    /// The session that a token was issued to, if it names one: what it says itself, so only of a token that
+    /// [`Self::authenticate`] has passed.
+    pub fn session_of(&self, authenticated: &str) -> Option<SessionId> {
+        insecure_decode_claims::<Claims>(authenticated).ok()?.sid
     }
 
     /// The key of a token that is signed with one unknown here. What the token itself says decides only whether it is
@@ -199,6 +217,17 @@ mod tests {
         assert_eq!(tokens().authenticate(&token, last).await.unwrap(), user);
         assert_eq!(tokens().expiry_of(&token), Some(NOW.plus(limits::ACCESS_TOKEN_TTL)));
         assert!(tokens().authenticate(&token, NOW.plus(limits::ACCESS_TOKEN_TTL)).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_token_names_the_session_it_is_issued_to() {
+        let (user, session) = (UserId::random(), SessionId::beginning_at(NOW));
+        let token = tokens().issue_to(user, session, NOW);
+        assert_eq!(tokens().authenticate(&token, NOW).await.unwrap(), user);
+        assert_eq!(tokens().session_of(&token), Some(session));
+        let older = tokens().issue(user, NOW);
+        assert!(part(&older, 1).get("sid").is_none());
+        assert_eq!(tokens().session_of(&older), None);
     }
 
     #[test]

@@ -1,0 +1,107 @@
+//! `GET /v1/users/{user}/sessions` and `DELETE /v1/users/{user}/sessions/{session_id}`
+
+use axum::{Json, extract::State};
+use http::StatusCode;
+use serde::Serialize;
+use shared::{
+    dao::StoredSession,
+    domain::SessionId,
+    http::{
+        Caller, CallerSession, PageQuery, PathSession, PathUser, Problem,
+        cursor::Sessions,
+        openapi::{
+            CommonProblems, OwnerProblems, PageParams, PageProblems, PathProblems, SessionParam, TokenProblems,
+            UserParam,
+        },
+        shapes::PageShape,
+    },
+};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::state::ApiState;
+
+/// One session of a list.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Session)]
+pub struct SessionShape {
+    /// Its id.
+    pub session_id: Uuid,
+    /// When it began, in UTC with milliseconds.
+    #[schema(format = DateTime, example = "2025-11-21T04:40:00.100Z")]
+    pub created_at: String,
+    /// When it began or was last refreshed, in UTC with milliseconds.
+    #[schema(format = DateTime, example = "2025-11-21T04:55:00.100Z")]
+    pub last_used_at: String,
+    /// The program that it was begun with, as it named itself; null where it did not.
+    #[schema(
+        required = true,
+        max_length = 256,
+        example = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0"
+    )]
+    pub user_agent: Option<String>,
+    /// Whether the request's access token was issued to it.
+    pub current: bool,
+}
+
+impl SessionShape {
+    fn new(stored: StoredSession, current: Option<SessionId>) -> Self {
+        Self {
+            session_id: *stored.session.as_uuid(),
+            created_at: stored.created_at.to_string(),
+            last_used_at: stored.last_used_at.to_string(),
+            user_agent: stored.user_agent.map(|agent| agent.to_string()),
+            current: current == Some(stored.session),
+        }
+    }
+}
+
+/// List the caller's sessions
+///
+/// Newest first, at most 100. `{user}` is `me`: nobody sees another's.
+#[utoipa::path(
+    get,
+    path = "/v1/users/{user}/sessions",
+    tag = "accounts",
+    security(("bearer" = [])),
+    params(UserParam, PageParams),
+    responses(
+        (status = 200, description = "A page of sessions", body = PageShape<SessionShape>),
+        TokenProblems, PageProblems, OwnerProblems, PathProblems, CommonProblems,
+    ),
+)]
+pub async fn sessions(
+    CallerSession { user: caller, session: current }: CallerSession,
+    State(api): State<ApiState>,
+    user: PathUser,
+    query: PageQuery<Sessions>,
+) -> Result<Json<PageShape<SessionShape>>, Problem> {
+    let now = api.clock.now();
+    let page = api.accounts.sessions(caller, &user.get()?, query.after, query.limit, now).await?;
+    Ok(Json(PageShape::of::<Sessions, _>(page.map(|session| SessionShape::new(session, current)))))
+}
+
+/// End one of the caller's sessions
+///
+/// Its refresh tokens are revoked; access tokens live out their time. That the caller has no such session is the same.
+/// `{user}` is `me`: nobody ends another's.
+#[utoipa::path(
+    delete,
+    path = "/v1/users/{user}/sessions/{session_id}",
+    tag = "accounts",
+    security(("bearer" = [])),
+    params(UserParam, SessionParam),
+    responses(
+        (status = 204, description = "The session is over"),
+        TokenProblems, OwnerProblems, PathProblems, CommonProblems,
+    ),
+)]
+pub async fn end_session(
+    Caller(caller): Caller,
+    State(api): State<ApiState>,
+    user: PathUser,
+    session: PathSession,
+) -> Result<StatusCode, Problem> {
+    api.accounts.end_session(caller, &user.get()?, session.get()?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
