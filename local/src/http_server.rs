@@ -168,8 +168,13 @@ mod tests {
     fn connect() -> DuplexStream {
         let (client, server) = tokio::io::duplex(64 * 1024);
         let router = Router::new().route("/", routing::get(async || "here"));
-        let watcher = GracefulShutdown::new().watcher();
-        tokio::spawn(serve_connection(server, [127, 0, 0, 1].into(), router, watcher));
+        let graceful = GracefulShutdown::new();
+        let serving = serve_connection(server, [127, 0, 0, 1].into(), router, graceful.watcher());
+        tokio::spawn(async move {
+            serving.await;
+            // Dropped earlier, it would end the connection.
+            drop(graceful);
+        });
         client
     }
 
