@@ -7,6 +7,7 @@
 //! - [`path`]: users, posts and comments named in a path.
 //! - [`page`]: `?limit=` and `?cursor=`; [`cursor`] is the text of the latter.
 //! - [`shapes`]: users, profiles, posts and pages as they are sent.
+//! - [`texts`]: what people write, in the description's words.
 //! - [`conventions`]: what holds of every answer: request id, log line, metrics, CORS, durability.
 //! - [`openapi`]: what the description of every route shares.
 
@@ -24,12 +25,13 @@ pub mod page;
 pub mod path;
 pub mod problem;
 pub mod shapes;
+pub mod texts;
 
 pub use address::{Client, PeerAddress, TrustedProxy};
 pub use agent::ClientAgent;
 pub use body::{ApiJson, FieldErrors};
 pub use caller::{Authentication, Caller, CallerSession, CallerUntil};
-pub use conventions::{HttpOptions, InvalidOrigin, with_conventions};
+pub use conventions::{Deadline, HttpOptions, InvalidOrigin, with_conventions};
 pub use page::PageQuery;
 pub use path::{PathComment, PathPost, PathSession, PathUser};
 pub use problem::{FieldError, Problem};
