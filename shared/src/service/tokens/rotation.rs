@@ -82,8 +82,10 @@ impl KeyRing {
         if keys.settle(token) {
             return Err(ServiceError::Unauthenticated);
         }
-        if token.arrived < *fetch_from {
-            return Err(ServiceError::Undecided { retry_after: fetch_from.since(token.arrived) });
+        let left = fetch_from.since(token.arrived);
+        // More than the interval is left only when the clock was set back since.
+        if !left.is_zero() && left <= limits::KEY_FETCH_INTERVAL {
+            return Err(ServiceError::Undecided { retry_after: left });
         }
         // Before the fetch, so that one that is broken off counts.
         *fetch_from = token.arrived.plus(limits::KEY_FETCH_INTERVAL);
@@ -100,7 +102,9 @@ impl KeyRing {
     pub fn renew_when_old(self: &Arc<Self>, now: Timestamp) {
         let Some(rotation) = &self.rotation else { return };
         let old_from = rotation.old_from.load(Ordering::Relaxed);
-        if now.as_millis() < old_from {
+        let left = Timestamp::from_millis(old_from).since(now);
+        // More than their whole age is left only when the clock was set back since.
+        if !left.is_zero() && left <= limits::MAX_KEYS_AGE {
             return;
         }
         let next = now.plus(limits::KEY_FETCH_INTERVAL).as_millis();
@@ -284,6 +288,17 @@ mod tests {
         assert_eq!(verdict(tokens.authenticate(&made_up(160), after(160)).await), Err(None));
         assert_eq!(vault.fetches(), 3);
         assert_eq!(verdict(tokens.authenticate(&new, after(161)).await), Ok(()));
+    }
+
+    #[tokio::test]
+    async fn a_clock_set_back_keeps_no_new_key_waiting() {
+        let (vault, tokens) = started().await;
+        let ahead = limits::MAX_KEYS_AGE.as_secs() * 2;
+        assert_eq!(verdict(tokens.authenticate(&signed_with(9, after(ahead)), after(ahead)).await), Err(None));
+        vault.put(rotated(2));
+        // Keys that were fetched in the future settle no token of now.
+        let new = signed_with(2, after(100));
+        assert_eq!(verdict(tokens.authenticate(&new, after(100)).await), Ok(()));
     }
 
     #[tokio::test]
