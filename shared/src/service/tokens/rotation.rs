@@ -134,10 +134,11 @@ impl KeyRing {
         }
     }
 
-    /// Of two fetches at once the one that began later counts.
+    /// Of two fetches at once the one that began later counts. By more than a fetch can take the keys at hand are not
+    /// later: the clock was set back.
     fn replace(&self, fetched: Keys) {
         let mut keys = self.keys.write();
-        if fetched.as_of < keys.as_of {
+        if fetched.as_of < keys.as_of && !keys.are_of_the_future(fetched.as_of) {
             return;
         }
         if fetched.signing_id != keys.signing_id {
@@ -150,7 +151,13 @@ impl KeyRing {
 impl Keys {
     /// Whether a key that is not among these is none of ours: they were fetched after the token was made.
     fn settle(&self, token: Dates) -> bool {
-        token.arrived <= self.as_of || token.issued.plus(limits::MAX_CLOCK_SKEW) < self.as_of
+        !self.are_of_the_future(token.arrived)
+            && (token.arrived <= self.as_of || token.issued.plus(limits::MAX_CLOCK_SKEW) < self.as_of)
+    }
+
+    /// Whether the clock was set back since these were fetched: nobody waits for a fetch for so long.
+    fn are_of_the_future(&self, now: Timestamp) -> bool {
+        self.as_of.since(now) > limits::KEY_FETCH_INTERVAL
     }
 }
 
