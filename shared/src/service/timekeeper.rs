@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::safe_time::SafeTime;
 use crate::{
     dao::{ClockMark, ClockMarks},
-    domain::{Clock, IdGenerator},
+    domain::{Clock, IdGenerator, Timestamp},
     limits,
     store::{Store, StoreError},
 };
@@ -40,7 +40,8 @@ impl Timekeeper {
                 let safe = SafeTime::resumed(clock.clone(), mark.seen_at, mark.held_for);
                 (IdGenerator::above(mark.ids_up_to), safe)
             }
-            None => (IdGenerator::above(clock.now()), SafeTime::new(clock.clone())),
+            // A new store, or one of a version that remembered nothing: the clock is trusted.
+            None => (IdGenerator::above(Timestamp::default()), SafeTime::new(clock.clone())),
         };
         let timekeeper = Self { ids: Arc::new(ids), safe, clock, marks: Some(marks) };
         timekeeper.keep().await?;
