@@ -10,8 +10,8 @@ use shared::{
     dao::Feeds,
     domain::{Clock, IdGenerator, PostId, UserId},
     embedded::{codec, engine},
-    keys, limits,
-    store::{Item, Write},
+    limits,
+    store::Item,
 };
 
 /// Why the floor could not be measured.
@@ -63,11 +63,9 @@ fn rows(post: PostId, readers: &[UserId]) -> Vec<Row> {
 /// An entry as the service stores it.
 fn row(post: PostId, reader: UserId) -> Row {
     let (mut key, mut value) = (Vec::new(), Vec::new());
-    let stored = keys::feed_entry(reader, post);
+    let Item { key: stored, attributes } = Feeds::entry(reader, post);
     codec::encode_key(&stored.partition, &stored.sort, &mut key).expect("ids are valid parts of keys");
-    if let (_, Write::Put { item: Item { attributes, .. }, .. }) = Feeds::own_entry(reader, post) {
-        codec::encode_attributes(&attributes, &mut value);
-    }
+    codec::encode_attributes(&attributes, &mut value);
     (key, value)
 }
 
@@ -81,6 +79,8 @@ fn write(database: &Database, feed: &Keyspace, rows: Vec<Row>) -> fjall::Result<
 
 #[cfg(test)]
 mod tests {
+    use shared::store::EXPIRES_AT;
+
     use super::*;
 
     #[test]
@@ -88,8 +88,8 @@ mod tests {
         let (reader, post) = (UserId::random(), IdGenerator::new().next_post_id(Clock::System.now()));
         let (key, value) = row(post, reader);
         let item = codec::decode_item(&key, &value).unwrap();
-        let (_, write) = Feeds::own_entry(reader, post);
-        assert_eq!(write, Write::put(item));
+        assert_eq!(item, Feeds::entry(reader, post));
+        assert!(item.number(EXPIRES_AT).is_ok(), "as the service's");
     }
 
     #[test]

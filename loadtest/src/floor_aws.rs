@@ -14,9 +14,10 @@ use aws_sdk_dynamodb::{
 use parking_lot::Mutex;
 use shared::{
     aws::{TableNames, setup},
+    dao::Feeds,
     domain::{Clock, IdGenerator, PostId, UserId},
-    keys, limits,
-    store::{StoreError, Table},
+    limits,
+    store::{Item, StoreError, Table, Value},
 };
 use tokio::task::JoinSet;
 
@@ -90,11 +91,24 @@ fn batch(post: PostId, readers: &[UserId]) -> Result<Batch, FloorError> {
 
 /// An entry as the service writes it.
 fn put(post: PostId, reader: UserId) -> Result<WriteRequest, FloorError> {
-    let key = keys::feed_entry(reader, post);
-    let item = [("PK", key.partition), ("SK", key.sort)];
-    let item = item.map(|(name, text)| (name.to_owned(), AttributeValue::S(text)));
-    let put = PutRequest::builder().set_item(Some(HashMap::from(item))).build();
+    let put = PutRequest::builder().set_item(Some(attributes_of(Feeds::entry(reader, post)))).build();
     Ok(WriteRequest::builder().put_request(put.map_err(|error| StoreError::Rejected(error.into()))?).build())
+}
+
+/// An item as DynamoDB takes it.
+fn attributes_of(item: Item) -> HashMap<String, AttributeValue> {
+    let key = [("PK", item.key.partition), ("SK", item.key.sort)];
+    let key = key.map(|(name, text)| (name.to_owned(), AttributeValue::S(text)));
+    let others = item.attributes.into_iter().map(|(name, value)| {
+        let value = match value {
+            Value::S(text) => AttributeValue::S(text),
+            Value::N(number) => AttributeValue::N(number.to_string()),
+            Value::Bool(truth) => AttributeValue::Bool(truth),
+            Value::B(bytes) => AttributeValue::B(bytes.to_vec().into()),
+        };
+        (name.into_owned(), value)
+    });
+    key.into_iter().chain(others).collect()
 }
 
 /// Takes batches and writes them until none is left.

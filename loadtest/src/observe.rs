@@ -262,6 +262,7 @@ impl Queue for ObservedQueue {
 #[cfg(test)]
 mod tests {
     use shared::{
+        dao::Feeds,
         domain::{Clock, IdGenerator, UserId},
         keys,
     };
@@ -269,7 +270,7 @@ mod tests {
     use super::*;
 
     fn puts(post: PostId, entries: usize) -> Vec<BatchWrite> {
-        (0..entries).map(|_| BatchWrite::Put(Item::new(keys::feed_entry(UserId::random(), post)))).collect()
+        (0..entries).map(|_| BatchWrite::Put(Feeds::entry(UserId::random(), post))).collect()
     }
 
     fn post_id() -> PostId {

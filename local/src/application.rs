@@ -31,7 +31,7 @@ use tokio::{
     task::JoinHandle,
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::{
     backend::Backend,
@@ -82,6 +82,7 @@ impl Application {
             None => None,
         };
         let socket = backend.operator_socket()?;
+        let time = backend.timekeeper(&seams.clock).await?;
 
         let (progress, seen) = watch::channel(0);
         let (store, queue) = backend.ports();
@@ -92,7 +93,7 @@ impl Application {
         let pipeline = Pipeline { store, queue, changes: log, progress: seen, streams };
         let store = wrapped(&pipeline.store, seams.wrap_store.as_ref());
         let queue = wrapped(&pipeline.queue, seams.wrap_queue.as_ref());
-        let services = Services::new(store, queue, &seams, tokens, pipeline);
+        let services = Services::new(store, queue, &seams, tokens, time, pipeline);
         let wake_eraser = Arc::new(Notify::new());
         Ok(Self {
             router: router(&services, &config),
@@ -100,7 +101,8 @@ impl Application {
                 .workers
                 .then(|| workers(&services, changes, &seams, backend.fan_out(seams.fan_out), &wake_eraser)),
             sweeper: seams.sweep.then(|| {
-                OutboxSweeper::new(SweepService::new(Arc::clone(&services.store), Arc::clone(&services.queue)))
+                let sweep = SweepService::new(Arc::clone(&services.store), Arc::clone(&services.queue));
+                OutboxSweeper::new(sweep.erasing_by(services.time.safe_time().clone()))
             }),
             config,
             backend,
@@ -158,6 +160,7 @@ impl Application {
         }
         self.announce();
         let stop = CancellationToken::new();
+        let time = self.services.time.clone();
         let streams = self.services.live.as_ref().map(|live| live.hub().clone());
         let (backend, mut parts) = self.start(&stop);
         let outcome = tokio::select! {
@@ -169,6 +172,11 @@ impl Application {
         // Or the server would wait for them as for any answer under way.
         streams.inspect(Hub::close);
         parts.finish().await;
+        if let Err(error) = time.end().await {
+            warn!(%error, "Could not note the last id: the store failed; the next start goes on from what is reserved");
+        }
+        // Its store would keep the database open.
+        drop(time);
         backend.close().await;
         info!("Stopped");
         outcome
@@ -198,12 +206,13 @@ impl Application {
             let sources = Sources { queue, progress: self.progress, last_receive, wake_eraser };
             parts.work(workers, &self.config, clock, &sources);
         }
+        parts.keep_time(&services.time, clock);
         if let Some(live) = &services.live {
             parts.watch_streams(live, clock);
         }
         if let Some(sweeper) = self.sweeper {
             parts.sweep(sweeper, &self.wake_eraser, clock);
-            self.backend.expire(&mut parts, clock);
+            self.backend.expire(&mut parts, clock, services.time.safe_time().clone());
         }
         (self.backend, parts)
     }
@@ -254,6 +263,7 @@ fn workers(
         stream: StreamHandler::new(Arc::new(applies), Arc::clone(queue), seams.retry_pauses)
             .with_eraser(Eraser::Woken(Arc::clone(wake_eraser))),
         eraser: ErasureService::new(Arc::clone(store)),
+        safe_time: services.time.safe_time().clone(),
         changes,
         fetcher: FollowFetcher::new(fan_out, Arc::clone(queue), seams.retry_pauses),
         jobs: JobHandler::new(delivery, Arc::clone(queue), seams.retry_pauses),

@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use shared::{domain::Clock, service::erasure::ErasureService, telemetry::chain};
+use shared::{
+    service::{erasure::ErasureService, safe_time::SafeTime},
+    telemetry::chain,
+};
 use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -12,10 +15,10 @@ const BUDGET: Duration = Duration::from_secs(20);
 
 /// Erases at once and whenever it is woken, until all that is due is erased; then waits. Ends after `stop`; what is
 /// under way is ended where it waits, and goes on after the next start.
-pub async fn erase_when_woken(eraser: ErasureService, wake: Arc<Notify>, clock: Clock, stop: CancellationToken) {
+pub async fn erase_when_woken(eraser: ErasureService, wake: Arc<Notify>, time: SafeTime, stop: CancellationToken) {
     let rounds = async {
         loop {
-            while run(&eraser, &clock).await {}
+            while run(&eraser, &time).await {}
             wake.notified().await;
         }
     };
@@ -26,8 +29,8 @@ pub async fn erase_when_woken(eraser: ErasureService, wake: Arc<Notify>, clock: 
 }
 
 /// Whether there is more to do at once.
-async fn run(eraser: &ErasureService, clock: &Clock) -> bool {
-    match eraser.run_due(clock.now(), Instant::now() + BUDGET).await {
+async fn run(eraser: &ErasureService, time: &SafeTime) -> bool {
+    match eraser.run_due(time.now(), Instant::now() + BUDGET).await {
         Ok(erased) => erased.is_cut_short,
         Err(error) => {
             warn!(error = chain(&error), "What is due was not erased; it is tried again in a minute");

@@ -2,7 +2,7 @@
 
 use std::{error::Error, io, net::SocketAddr, path::PathBuf};
 
-use shared::embedded::OpenError;
+use shared::{embedded::OpenError, store::StoreError};
 use tokio::task::JoinError;
 
 use crate::{config::DataDir, secret::SecretError};
@@ -33,6 +33,9 @@ pub enum StartError {
     /// There is no signing key.
     #[error(transparent)]
     Secret(#[from] SecretError),
+    /// What was remembered of the time cannot be read, or not be written.
+    #[error("cannot go on from the time that the database remembers: {0}")]
+    Time(#[source] StoreError),
     /// An address cannot be listened on.
     #[error("cannot listen on {address}: {error}")]
     Listen {

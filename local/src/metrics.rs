@@ -66,6 +66,11 @@ fn describe() {
     describe_counter!(names::CHANGES, Unit::Count, "Changes handled, by outcome");
     describe_gauge!(names::CHANGES_WAITING, Unit::Count, "Changes that wait in the log");
     describe_gauge!(names::CHANGES_OLDEST_SECONDS, Unit::Seconds, "Age of the oldest change that waits in the log");
+    describe_gauge!(
+        names::CLOCK_HELD_BACK_SECONDS,
+        Unit::Seconds,
+        "How far expiry and erasure are kept behind a clock that went forward"
+    );
     describe_gauge!(names::EVENT_STREAMS, Unit::Count, "Streams of live events that are open");
     describe_counter!(names::EVENTS_SENT, Unit::Count, "Live events sent, by event");
     describe_counter!(names::SWEPT, Unit::Count, "Fan-outs that the sweeper put back on PostQ");

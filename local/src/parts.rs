@@ -15,7 +15,7 @@ use shared::{
     embedded::{EmbeddedChanges, EmbeddedStore},
     limits,
     queue::{Queue, QueueName},
-    service::{erasure::ErasureService, live::LiveService},
+    service::{erasure::ErasureService, live::LiveService, safe_time::SafeTime, timekeeper::Timekeeper},
 };
 use stream_handler::StreamHandler;
 use tokio::{
@@ -51,6 +51,8 @@ pub(crate) struct Workers {
     pub(crate) jobs: JobHandler,
     pub(crate) stream: StreamHandler,
     pub(crate) eraser: ErasureService,
+    /// By which time is erased.
+    pub(crate) safe_time: SafeTime,
     /// The log of changes, when there is one.
     pub(crate) changes: Option<Arc<dyn ChangeLog>>,
 }
@@ -121,7 +123,7 @@ impl Parts {
 
     /// Takes messages from PostQ, JobQ and ChangeQ, and changes from their log.
     pub(crate) fn work(&mut self, workers: Workers, config: &Config, clock: &Clock, sources: &Sources) {
-        let Workers { fetcher, jobs, stream, eraser, changes } = workers;
+        let Workers { fetcher, jobs, stream, eraser, safe_time, changes } = workers;
         let source = |name, mapping| {
             EventSource::new(Arc::clone(&sources.queue), name, mapping, sources.progress.clone())
                 .with_last_receive(sources.last_receive)
@@ -145,7 +147,7 @@ impl Parts {
             let reader = ChangeReader::new(log, stream.clone(), clock.clone(), sources.progress.clone());
             self.spawn("the change reader", reader.run(self.stop.clone()));
         }
-        let erases = erase_when_woken(eraser, Arc::clone(&sources.wake_eraser), clock.clone(), self.stop.clone());
+        let erases = erase_when_woken(eraser, Arc::clone(&sources.wake_eraser), safe_time, self.stop.clone());
         self.spawn("the eraser", erases);
         let clock = clock.clone();
         let redriven_changes = source(QueueName::ChangeQ, config.redriven_changes).run(
@@ -183,11 +185,19 @@ impl Parts {
     }
 
     /// Removes what has expired.
-    pub(crate) fn expire(&mut self, store: EmbeddedStore, clock: &Clock) {
-        let now = clock.clone();
-        let expiry =
-            every(EXPIRY_INTERVAL, clock.clone(), self.stop.clone(), move || remove_expired(store.clone(), now.now()));
+    pub(crate) fn expire(&mut self, store: EmbeddedStore, clock: &Clock, safe_time: SafeTime) {
+        let expiry = every(EXPIRY_INTERVAL, clock.clone(), self.stop.clone(), move || {
+            remove_expired(store.clone(), safe_time.now())
+        });
         self.spawn("the expiry", expiry);
+    }
+
+    /// Reserves ids and remembers the time.
+    pub(crate) fn keep_time(&mut self, timekeeper: &Timekeeper, clock: &Clock) {
+        let timekeeper = timekeeper.clone();
+        let marks =
+            every(limits::CLOCK_MARK_INTERVAL, clock.clone(), self.stop.clone(), move || keep_time(timekeeper.clone()));
+        self.spawn("the timekeeper", marks);
     }
 }
 
@@ -200,6 +210,12 @@ async fn sweep(sweeper: OutboxSweeper, now: Timestamp) {
 async fn end_outdated_streams(live: LiveService) {
     if let Err(error) = live.end_outdated().await {
         warn!(%error, "Whose streams must end is not known; it is looked again in a moment");
+    }
+}
+
+async fn keep_time(timekeeper: Timekeeper) {
+    if let Err(error) = timekeeper.keep().await {
+        warn!(%error, "Could not reserve ids: the store failed; posts keep the last reserved time until it works");
     }
 }
 

@@ -9,14 +9,14 @@ use tokio_util::sync::CancellationToken;
 const MANUAL_CLOCK_LOOK: Duration = Duration::from_millis(10);
 
 /// Does `work` at once and then whenever `interval` has passed on `clock` since it began last, until `stop`. Work under
-/// way at the stop is ended where it waits.
+/// way at the stop is ended where it waits. By uptime: a wall clock that is set back or forward changes nothing.
 pub async fn every<F>(interval: Duration, clock: Clock, stop: CancellationToken, work: impl Fn() -> F)
 where
     F: Future<Output = ()>,
 {
     let rounds = async {
         loop {
-            let began = clock.now();
+            let began = clock.uptime();
             work().await;
             pass(&clock, began, interval).await;
         }
@@ -28,9 +28,9 @@ where
 }
 
 /// Waits until `interval` has passed since `began`.
-async fn pass(clock: &Clock, began: shared::domain::Timestamp, interval: Duration) {
+async fn pass(clock: &Clock, began: Duration, interval: Duration) {
     loop {
-        let left = interval.saturating_sub(clock.now().since(began));
+        let left = interval.saturating_sub(clock.uptime().saturating_sub(began));
         if left.is_zero() {
             return;
         }
@@ -75,5 +75,30 @@ mod tests {
         assert_eq!(done.load(Ordering::SeqCst), 2);
         stop.cancel();
         task.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_step_of_the_clock_changes_no_interval() {
+        let start = Timestamp::from_millis(1_763_700_000_000);
+        let (minute, hour) = (Duration::from_mins(1), Duration::from_hours(1));
+        for to in [start.minus(hour), start.plus(hour)] {
+            let (clock, stop) = (Clock::manual(start), CancellationToken::new());
+            let (sender, mut rounds) = mpsc::unbounded_channel();
+            let seen = clock.clone();
+            let task = tokio::spawn(every(minute, clock.clone(), stop.clone(), move || {
+                sender.send(seen.uptime()).unwrap();
+                async {}
+            }));
+            assert_eq!(rounds.recv().await, Some(Duration::ZERO));
+            clock.step_to(to);
+            clock.advance(minute / 2);
+            // Paused time: it passes at once, and the clock is looked at meanwhile.
+            tokio::time::advance(MANUAL_CLOCK_LOOK * 10).await;
+            clock.advance(minute / 2);
+            let next = tokio::time::timeout(hour, rounds.recv()).await;
+            assert_eq!(next, Ok(Some(minute)), "stepped to {to}");
+            stop.cancel();
+            task.await.unwrap();
+        }
     }
 }

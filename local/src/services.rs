@@ -19,6 +19,7 @@ use shared::{
         live::LiveService,
         notifications::NotificationService,
         posts::{PostService, PublishService},
+        timekeeper::Timekeeper,
         tokens::AccessTokens,
     },
     store::Store,
@@ -41,6 +42,8 @@ pub struct Services {
     pub clock: Clock,
     /// Makes post ids.
     pub ids: Arc<IdGenerator>,
+    /// What is kept of the time.
+    pub time: Timekeeper,
     /// Accounts and tokens.
     pub accounts: AccountService,
     /// Who follows whom.
@@ -80,9 +83,10 @@ impl Services {
         queue: Arc<dyn Queue>,
         seams: &Seams,
         tokens: AccessTokens,
+        time: Timekeeper,
         pipeline: Pipeline,
     ) -> Self {
-        let ids = Arc::new(IdGenerator::new());
+        let ids = Arc::clone(time.ids());
         let live = pipeline.streams.clone().map(|hub| LiveService::new(Arc::clone(&store), hub));
         let graph = GraphService::new(Arc::clone(&store), Arc::clone(&ids));
         Self {
@@ -100,6 +104,7 @@ impl Services {
             queue,
             clock: seams.clock.clone(),
             ids,
+            time,
             pipeline,
         }
     }
@@ -136,7 +141,7 @@ impl Services {
         let outbox = Outbox::new(Arc::clone(&self.pipeline.store));
         self.are_empty().await.unwrap_or(false)
             && outbox.is_empty().await.unwrap_or(false)
-            && self.erasures().is_idle(self.clock.now()).await.unwrap_or(false)
+            && self.erasures().is_idle(self.time.safe_time().now()).await.unwrap_or(false)
             && self.are_empty().await.unwrap_or(false)
     }
 

@@ -83,7 +83,7 @@ fn text(done: &SetUp) -> String {
     for TableState { name, made, expiry_set, .. } in &done.tables {
         let state = match (made, expiry_set) {
             (true, _) => "made",
-            (false, true) => "was there; its items expire from now on",
+            (false, true) => "was there; the expiry of its items was set",
             (false, false) => "was there",
         };
         table.row(["table".to_owned(), name.clone(), state.to_owned(), String::new()]);
@@ -110,7 +110,7 @@ mod tests {
             text(&done),
             "       NAME                                             URL\n\
              table  t-feed  made\n\
-             table  t-old   was there; its items expire from now on\n\
+             table  t-old   was there; the expiry of its items was set\n\
              queue  t-JobQ  was there                                http://q\n"
         );
     }

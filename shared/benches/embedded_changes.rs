@@ -7,6 +7,7 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use futures::future::join_all;
 use shared::{
     changes::ChangeLog,
+    dao::Feeds,
     domain::{IdGenerator, PostId, Timestamp, UserId},
     embedded::{EmbeddedChanges, EmbeddedStore, Engine, EngineOptions},
     keys, limits,
@@ -38,7 +39,7 @@ fn post(post: PostId) -> Transaction {
         (Table::Social, Write::create(text)),
         (Table::Social, Write::put(Item::new(keys::story_entry(author, post)))),
         (Table::Social, Write::put(outbox)),
-        (Table::Feed, Write::put(Item::new(keys::feed_entry(author, post)))),
+        Feeds::own_entry(author, post),
     ]
 }
 
@@ -125,7 +126,7 @@ fn changes(c: &mut Criterion) {
         let home = &Home::open(log_changes, &runtime);
         let jobs = || {
             let post = new_post();
-            let entry = |_| BatchWrite::Put(Item::new(keys::feed_entry(UserId::random(), post)));
+            let entry = |_| BatchWrite::Put(Feeds::entry(UserId::random(), post));
             (0..AT_ONCE).map(|_| (0..limits::MAX_BATCH_WRITE).map(entry).collect::<Vec<_>>()).collect::<Vec<_>>()
         };
         group.throughput(Throughput::Elements((AT_ONCE * limits::MAX_BATCH_WRITE) as u64));

@@ -295,6 +295,11 @@ pub fn refresh_token(digest: &str) -> Key {
     key(format!("REFRESH#{digest}"), "TOKEN")
 }
 
+/// What a process that is alone on its store remembers of the time.
+pub fn clock_mark() -> Key {
+    key("CLOCK".to_owned(), "MARK")
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -56,6 +56,21 @@ pub const LIVENESS_TTL: Duration = Duration::from_secs(4);
 /// Users of whom a process remembers that: some 100 bytes each, so 10 MB at the most.
 pub const LIVENESS_ENTRIES: u64 = 100_000;
 
+// --- Time (ADR 0019).
+
+/// How much further the wall clock may go than time has passed, for removal to follow it at once: a small part of the 30
+/// days in which a post can be restored, and more than any time server corrects.
+pub const MAX_CLOCK_STEP: Duration = Duration::from_hours(1);
+/// The same between the end of a process and the start of the next one, which may be stopped for a while.
+pub const MAX_TRUSTED_DOWNTIME: Duration = Duration::from_hours(24);
+/// For how long removal does not follow a clock that went further: time for an operator to see the warning and set the clock.
+pub const CLOCK_HOLD: Duration = Duration::from_hours(24);
+/// How often a process that is alone on its store remembers the time.
+pub const CLOCK_MARK_INTERVAL: Duration = Duration::from_secs(1);
+/// For how long ids are reserved in advance: three intervals, so that one that comes late holds nothing up. After a crash the
+/// first ids lie at most so far ahead of the clock.
+pub const RESERVED_IDS: Duration = Duration::from_secs(3);
+
 // --- Signing keys, where they are fetched.
 
 /// How far the clocks of two processes are trusted to be apart. AWS keeps its clocks within a millisecond of each
@@ -79,6 +94,8 @@ pub const BACKFILL_LEASE: Duration = Duration::from_mins(1);
 pub const NOTIFICATION_TTL: Duration = Duration::from_hours(90 * 24);
 /// For how long a deleted post can be restored, and deleting it (or a comment) again answers as the first time.
 pub const DELETED_TTL: Duration = Duration::from_hours(30 * 24);
+/// How long a feed entry lives, counted from its post. A reader who scrolls further back is served from stories.
+pub const FEED_ENTRY_TTL: Duration = Duration::from_hours(90 * 24);
 /// For how long the handle of a deleted account stays reserved.
 pub const HANDLE_RESERVED: Duration = Duration::from_hours(90 * 24);
 

@@ -119,6 +119,9 @@ pub mod names {
     pub const CHANGES_WAITING: &str = "tweeter_changes_waiting";
     /// Gauge, seconds: age of the oldest change that waits in the log, or in a batch that a Lambda was handed.
     pub const CHANGES_OLDEST_SECONDS: &str = "tweeter_changes_oldest_age_seconds";
+    /// Gauge, seconds: how far the time by which things are removed for good is kept behind a wall clock that went
+    /// forward.
+    pub const CLOCK_HELD_BACK_SECONDS: &str = "tweeter_clock_held_back_seconds";
     /// Gauge: streams of live events that are open.
     pub const EVENT_STREAMS: &str = "tweeter_event_streams";
     /// Counter, by `event` (`feed`, `notification`, or `reload` where a client was told to read the first page): live

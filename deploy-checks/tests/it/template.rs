@@ -24,7 +24,7 @@ use shared::{
         with_conventions,
     },
     limits,
-    store::Store,
+    store::{Store, Table},
     telemetry::{LOG_FILTER_VARIABLE, names},
 };
 use tower::ServiceExt as _;
@@ -266,11 +266,11 @@ fn every_table_is_kept_encrypted_and_recoverable_in_production() {
 #[test]
 fn the_tables_have_the_keys_and_the_expiry_that_the_store_writes() {
     let template = template();
-    for table in [AUTH, SOCIAL, FEED] {
+    for (table, stored) in [(AUTH, Table::Auth), (SOCIAL, Table::Social), (FEED, Table::Feed)] {
         let properties = template.properties(table);
         let key = json!([{"AttributeName": "PK", "KeyType": "HASH"}, {"AttributeName": "SK", "KeyType": "RANGE"}]);
         assert_eq!(properties["KeySchema"], key, "{table}");
-        let expiry = json!({"AttributeName": shared::store::EXPIRES_AT, "Enabled": true});
+        let expiry = json!({"AttributeName": shared::store::EXPIRES_AT, "Enabled": stored.expires()});
         assert_eq!(properties["TimeToLiveSpecification"], expiry, "{table}");
     }
     let feed = template.properties(FEED);

@@ -101,8 +101,8 @@ pub fn sqs_requests(bytes: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use shared::dao::{Feeds, Follows};
     use shared::domain::{IdGenerator, Timestamp, UserId};
-    use shared::{dao::Follows, keys};
 
     use super::*;
 
@@ -162,8 +162,15 @@ mod tests {
         let [_, edge] =
             Follows::both_sides(UserId::random(), UserId::random(), Timestamp::from_millis(1_763_700_000_001));
         assert_eq!(item_bytes(&edge), 105);
-        let entry = keys::feed_entry(UserId::random(), IdGenerator::new().next_post_id(Timestamp::from_millis(1)));
-        assert_eq!(key_bytes(&entry), 76);
+    }
+
+    #[test]
+    fn a_feed_entry_is_written_with_one_unit() {
+        let post = IdGenerator::new().next_post_id(Timestamp::from_millis(1_763_700_001_000));
+        let entry = Feeds::entry(UserId::random(), post);
+        assert_eq!(key_bytes(&entry.key), 76);
+        assert_eq!(item_bytes(&entry), 76 + "expires_at".len() as u64 + 6);
+        assert_eq!(write(0, item_bytes(&entry)).writes, 1);
     }
 
     #[test]

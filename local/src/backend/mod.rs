@@ -13,7 +13,7 @@ use shared::{
     domain::{Clock, Timestamp},
     embedded::{EmbeddedChanges, Engine},
     queue::Queue,
-    service::{fan_out::FanOutOptions, tokens::AccessTokens},
+    service::{fan_out::FanOutOptions, safe_time::SafeTime, timekeeper::Timekeeper, tokens::AccessTokens},
     store::Store,
 };
 
@@ -144,11 +144,23 @@ impl Backend {
     }
 
     /// Starts what the stores do not do by themselves; DynamoDB expires its items.
-    pub(crate) fn expire(&self, parts: &mut Parts, clock: &Clock) {
+    pub(crate) fn expire(&self, parts: &mut Parts, clock: &Clock, safe_time: SafeTime) {
         match self {
-            Self::Embedded(home) => parts.expire(home.store.clone(), clock),
+            Self::Embedded(home) => parts.expire(home.store.clone(), clock, safe_time),
             #[cfg(feature = "aws")]
-            Self::Aws(_) => {}
+            Self::Aws(_) => drop(safe_time),
+        }
+    }
+
+    /// What is kept of the time. On AWS others make ids too, and the clocks agree: nothing is remembered.
+    pub(crate) async fn timekeeper(&self, clock: &Clock) -> Result<Timekeeper, StartError> {
+        match self {
+            Self::Embedded(home) => {
+                let kept = Timekeeper::alone_on(Arc::new(home.store.clone()), clock.clone()).await;
+                kept.map_err(StartError::Time)
+            }
+            #[cfg(feature = "aws")]
+            Self::Aws(_) => Ok(Timekeeper::among_others(clock.clone())),
         }
     }
 

@@ -5,6 +5,7 @@ mod aws;
 mod aws_cli;
 mod change_reader;
 mod cli;
+mod clock_steps;
 mod crash;
 mod event_source;
 mod event_source_stop;

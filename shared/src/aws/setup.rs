@@ -1,5 +1,5 @@
 //! Makes tables and queues where they are missing: for tests and for running without a template. Tables expire what has
-//! an expiry, since the rows of sessions and idempotency keys pile up otherwise. The deployed stack has its own tables
+//! an expiry (where [`Table::expires`] says so), since the rows of sessions and idempotency keys pile up otherwise. The deployed stack has its own tables
 //! and queues from the template, with recovery, deletion protection and alarms, which are not set here.
 
 use std::{collections::HashMap, time::Duration};
@@ -40,7 +40,7 @@ pub struct SetUpTable {
     pub name: String,
     /// Whether it was made; else it was there.
     pub made: bool,
-    /// Whether expiry was switched on; else it was on.
+    /// Whether expiry was switched, to on or off as [`Table::expires`] says; else it was so already.
     pub expiry_set: bool,
 }
 
@@ -58,7 +58,7 @@ pub struct SetUpQueue {
 }
 
 /// Makes the named tables that are missing (string keys `PK` and `SK`, on demand), waits until they are ready, and has
-/// each expire its items by [`EXPIRES_AT`].
+/// each expire its items by [`EXPIRES_AT`], or not, as [`Table::expires`] says.
 pub async fn create_tables(client: &dynamodb::Client, names: &TableNames) -> Result<Vec<SetUpTable>, StoreError> {
     let named = Table::ALL.into_iter().filter_map(|table| Some((table, names.get(table)?)));
     try_join_all(named.map(|(table, name)| set_up_table(client, table, name))).await
@@ -67,7 +67,7 @@ pub async fn create_tables(client: &dynamodb::Client, names: &TableNames) -> Res
 async fn set_up_table(client: &dynamodb::Client, table: Table, name: &str) -> Result<SetUpTable, StoreError> {
     let made = create_table(client, name).await?;
     wait_until_ready(client, name).await?;
-    let expiry_set = switch_expiry_on(client, name).await?;
+    let expiry_set = switch_expiry(client, name, table.expires()).await?;
     Ok(SetUpTable { table, name: name.to_owned(), made, expiry_set })
 }
 
@@ -101,14 +101,15 @@ async fn wait_until_ready(client: &dynamodb::Client, name: &str) -> Result<(), S
     Err(StoreError::Unavailable(format!("the table {name} is not ready").into()))
 }
 
-/// False when it is on already: DynamoDB refuses to switch it on twice.
-async fn switch_expiry_on(client: &dynamodb::Client, name: &str) -> Result<bool, StoreError> {
+/// False when it is so already: DynamoDB refuses to switch it twice.
+async fn switch_expiry(client: &dynamodb::Client, name: &str, to_on: bool) -> Result<bool, StoreError> {
     let answer = client.describe_time_to_live().table_name(name).send().await.map_err(Fault::from)?;
     let status = answer.time_to_live_description.and_then(|description| description.time_to_live_status);
-    if matches!(status, Some(TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling)) {
+    let is_on = matches!(status, Some(TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling));
+    if is_on == to_on {
         return Ok(false);
     }
-    let expiry = TimeToLiveSpecification::builder().attribute_name(EXPIRES_AT).enabled(true).build();
+    let expiry = TimeToLiveSpecification::builder().attribute_name(EXPIRES_AT).enabled(to_on).build();
     let request = client.update_time_to_live().table_name(name);
     request.time_to_live_specification(expiry.map_err(wrong_request)?).send().await.map_err(Fault::from)?;
     Ok(true)

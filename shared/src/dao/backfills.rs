@@ -10,7 +10,7 @@ use tracing::error;
 use super::Follows;
 use crate::{
     domain::{Timestamp, UserId},
-    keys,
+    keys, limits,
     store::{Item, MalformedItem, Outcome, Query, Store, StoreError, Table, Write, with_retries},
 };
 
@@ -61,7 +61,9 @@ impl Backfills {
             let page = with_retries(|| self.store.query(&query)).await?;
             for item in &page.items {
                 match backfill_from(item) {
-                    Ok(backfill) if backfill.lease_until <= now => expired.push(backfill),
+                    Ok(backfill) if backfill.lease_until.is_ended_lease(limits::BACKFILL_LEASE, now) => {
+                        expired.push(backfill)
+                    }
                     Ok(_) => {}
                     // One that cannot be read must not hold up the others.
                     Err(error) => error!(backfill = item.key.sort, %error, "The row of a backfill cannot be read"),

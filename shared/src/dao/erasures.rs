@@ -47,7 +47,7 @@ impl Erasure {
 
     /// Whether nobody works on it.
     pub fn is_free(&self, now: Timestamp) -> bool {
-        self.lease_until.is_none_or(|until| until <= now)
+        self.lease_until.is_none_or(|until| until.is_ended_lease(limits::ERASURE_LEASE, now))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Feeds: references to posts, one list a reader.
 //!
-//! An entry is a reader and a post, nothing else. Whose post it is says the post: so an entry that outlives its author's
-//! account tells nothing of them.
+//! An entry is a reader, a post and when it expires, nothing else. Whose post it is says the post: so an entry that
+//! outlives its author's account tells nothing of them.
 
 use std::sync::Arc;
 
@@ -10,9 +10,10 @@ use futures::future::try_join_all;
 use super::page_from;
 use crate::{
     domain::{Page, PostId, UserId},
-    keys,
+    keys, limits,
     store::{
-        BatchWrite, Item, Order, Projection, Query, Store, StoreError, Table, Write, batch_write_all, with_retries,
+        BatchWrite, EXPIRES_AT, Item, Order, Projection, Query, Store, StoreError, Table, Write, batch_write_all,
+        with_retries,
     },
 };
 
@@ -26,6 +27,13 @@ impl Feeds {
     /// Feeds in `store`.
     pub fn new(store: Arc<dyn Store>) -> Self {
         Self { store }
+    }
+
+    /// A post's entry in a reader's feed. A function of the two alone, so that it is the same whoever writes it, however
+    /// often: it expires [`limits::FEED_ENTRY_TTL`] after the millisecond in the post's id, not after the delivery.
+    pub fn entry(reader: UserId, post: PostId) -> Item {
+        let expires_at = post.created_at().plus(limits::FEED_ENTRY_TTL).as_secs();
+        Item::new(keys::feed_entry(reader, post)).with(EXPIRES_AT, expires_at.cast_signed())
     }
 
     /// A reader's entries, newest first. Read consistently: the reader sees their own post at once.
@@ -45,24 +53,24 @@ impl Feeds {
         page_from(with_retries(|| self.store.query(&query)).await?, Item::parsed_sort)
     }
 
-    /// Puts one entry into up to [`crate::limits::MAX_BATCH_WRITE`] readers' feeds, in one batch. Twice is the same as
+    /// Puts one entry into up to [`limits::MAX_BATCH_WRITE`] readers' feeds, in one batch. Twice is the same as
     /// once.
     ///
     /// # Errors
     /// [`StoreError::Throttled`] when some entries could not be written in the time there was: do all of it again.
     pub async fn put_for_readers(&self, post: PostId, readers: &[UserId]) -> Result<(), StoreError> {
-        let puts = readers.iter().map(|reader| BatchWrite::Put(Item::new(keys::feed_entry(*reader, post))));
+        let puts = readers.iter().map(|reader| BatchWrite::Put(Self::entry(*reader, post)));
         self.write_all(puts.collect()).await
     }
 
-    /// Puts posts into one reader's feed, one batch for each [`crate::limits::MAX_BATCH_WRITE`]. Twice is the same as
+    /// Puts posts into one reader's feed, one batch for each [`limits::MAX_BATCH_WRITE`]. Twice is the same as
     /// once.
     ///
     /// # Errors
     /// [`StoreError::Throttled`] when some could not be written in the time there was: do all of it again.
     pub async fn put_for_reader(&self, reader: UserId, posts: &[PostId]) -> Result<(), StoreError> {
-        let batches = posts.chunks(crate::limits::MAX_BATCH_WRITE).map(|chunk| {
-            let puts = chunk.iter().map(|post| BatchWrite::Put(Item::new(keys::feed_entry(reader, *post))));
+        let batches = posts.chunks(limits::MAX_BATCH_WRITE).map(|chunk| {
+            let puts = chunk.iter().map(|post| BatchWrite::Put(Self::entry(reader, *post)));
             self.write_all(puts.collect())
         });
         try_join_all(batches).await?;
@@ -70,12 +78,12 @@ impl Feeds {
     }
 
     /// Takes entries out of a reader's feed whatever happens meanwhile, one batch for each
-    /// [`crate::limits::MAX_BATCH_WRITE`].
+    /// [`limits::MAX_BATCH_WRITE`].
     ///
     /// # Errors
     /// [`StoreError::Throttled`] when some could not be removed.
     pub async fn remove_of_reader(&self, reader: UserId, posts: &[PostId]) -> Result<(), StoreError> {
-        for chunk in posts.chunks(crate::limits::MAX_BATCH_WRITE) {
+        for chunk in posts.chunks(limits::MAX_BATCH_WRITE) {
             let deletes = chunk.iter().map(|post| BatchWrite::Delete(keys::feed_entry(reader, *post))).collect();
             self.write_all(deletes).await?;
         }
@@ -94,6 +102,6 @@ impl Feeds {
 
     /// The write that puts a post into its author's own feed.
     pub fn own_entry(author: UserId, post: PostId) -> (Table, Write) {
-        (Table::Feed, Write::put(Item::new(keys::feed_entry(author, post))))
+        (Table::Feed, Write::put(Self::entry(author, post)))
     }
 }

@@ -7,6 +7,7 @@
 
 mod acts;
 mod backfills;
+mod clock_marks;
 mod comments;
 pub mod counts;
 pub mod credentials;
@@ -25,6 +26,7 @@ mod users;
 
 pub use acts::Acts;
 pub use backfills::{Backfills, PendingBackfill};
+pub use clock_marks::{ClockMark, ClockMarks};
 pub use comments::{Comments, StoredComment};
 pub use counts::{Counted, Counts};
 pub use credentials::{Credentials, PasswordHash, StoredCredentials};

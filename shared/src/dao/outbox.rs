@@ -133,7 +133,7 @@ impl Outbox {
             let page = with_retries(|| self.store.query(&query)).await?;
             for item in &page.items {
                 match entry_from(item) {
-                    Ok(entry) if entry.lease_until <= now => expired.push(entry),
+                    Ok(entry) if entry.lease_until.is_ended_lease(lease(entry.generation), now) => expired.push(entry),
                     Ok(_) => {}
                     // One that cannot be read must not hold up the others.
                     Err(error) => error!(post.id = item.key.sort, %error, "An outbox entry cannot be read"),

@@ -1,6 +1,6 @@
 //! Ids of users, posts, comments, notifications and sessions.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, time::Duration};
 
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -140,13 +140,31 @@ fn created_at(id: &Uuid) -> Timestamp {
     Timestamp::from_millis(u64::from_be_bytes(millis))
 }
 
-/// Makes ids of posts, comments and notifications that only ever grow within this process, also within one millisecond and when the clock steps back.
+/// Makes ids of posts, comments and notifications that only ever grow within this process, also within one millisecond and
+/// when the clock steps back.
 ///
 /// The 74 bits behind the timestamp are seeded at random in each millisecond and counted up inside it (RFC 9562,
 /// section 6.2, method 2), so ids of other processes do not collide with these.
+///
+/// One made by [`Self::above`] gives no id of a later millisecond than was reserved. When the clock is further, ids keep the
+/// reserved millisecond until more is reserved: they grow all the same, and nobody waits.
 #[derive(Debug, Default)]
 pub struct IdGenerator {
-    last: Mutex<u128>,
+    state: Mutex<Generated>,
+}
+
+#[derive(Debug, Default)]
+struct Generated {
+    /// The last id: milliseconds, and [`V7_RANDOM_BITS`] behind them.
+    last: u128,
+    /// The last millisecond that may be given; `None` where any may.
+    reserved: Option<Timestamp>,
+}
+
+impl Generated {
+    fn last_millisecond(&self) -> Timestamp {
+        Timestamp::from_millis(u64::try_from(self.last >> V7_RANDOM_BITS).unwrap_or(u64::MAX))
+    }
 }
 
 /// The bits of a UUIDv7 that are neither timestamp nor version nor variant.
@@ -156,6 +174,34 @@ impl IdGenerator {
     /// A generator that has not made an id yet.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A generator whose ids are greater than every id of the millisecond `mark` and of those before it. It wants a first
+    /// reservation by [`Self::allow_up_to`].
+    pub fn above(mark: Timestamp) -> Self {
+        let last = ((u128::from(mark.as_millis()) + 1) << V7_RANDOM_BITS) - 1;
+        Self { state: Mutex::new(Generated { last, reserved: Some(mark) }) }
+    }
+
+    /// Up to which millisecond to reserve ids so that they last for `ahead` from `now` on, also when the clock is behind the
+    /// last id. Never less than is reserved. The caller remembers it, then calls [`Self::allow_up_to`].
+    pub fn to_reserve(&self, now: Timestamp, ahead: Duration) -> Timestamp {
+        let state = self.state.lock();
+        let wanted = now.max(state.last_millisecond()).plus(ahead);
+        state.reserved.map_or(wanted, |reserved| reserved.max(wanted))
+    }
+
+    /// Lets ids of this millisecond and those before it be given.
+    pub fn allow_up_to(&self, reserved: Timestamp) {
+        self.state.lock().reserved = Some(reserved);
+    }
+
+    /// Reserves nothing more, and returns the last millisecond of which ids were given.
+    pub fn stop_at_last(&self) -> Timestamp {
+        let mut state = self.state.lock();
+        let last = state.last_millisecond();
+        state.reserved = Some(last);
+        last
     }
 
     /// The next post's id: greater than every one before it, carrying `now` unless the clock stepped back.
@@ -174,10 +220,11 @@ impl IdGenerator {
     }
 
     fn next(&self, now: Timestamp) -> Uuid {
-        let mut last = self.last.lock();
-        let fresh = (u128::from(now.as_millis()) << V7_RANDOM_BITS) | random_tail();
-        *last = fresh.max(*last + 1);
-        v7_from(*last)
+        let mut state = self.state.lock();
+        let millisecond = state.reserved.map_or(now, |reserved| reserved.min(now));
+        let fresh = (u128::from(millisecond.as_millis()) << V7_RANDOM_BITS) | random_tail();
+        state.last = fresh.max(state.last + 1);
+        v7_from(state.last)
     }
 }
 
@@ -227,6 +274,37 @@ mod tests {
         let now = Timestamp::from_millis(1_763_700_000_123);
         assert_eq!(SessionId::beginning_at(now).created_at(), Some(now));
         assert_eq!(SessionId::from_uuid(Uuid::new_v4()).created_at(), None);
+    }
+
+    #[test]
+    fn ids_go_on_from_a_mark_while_the_clock_is_behind() {
+        let mark = Timestamp::from_millis(1_763_700_000_000);
+        let before = IdGenerator::new().next_post_id(mark);
+        let ids = IdGenerator::above(mark);
+        let behind = mark.minus(Duration::from_hours(1));
+        let reserved = ids.to_reserve(behind, Duration::from_secs(3));
+        assert_eq!(reserved, mark.plus(Duration::from_secs(3)));
+        ids.allow_up_to(reserved);
+        let first = ids.next_post_id(behind);
+        assert!(first > before);
+        assert_eq!(first.created_at(), mark.plus(Duration::from_millis(1)));
+        assert!(ids.next_post_id(behind) > first);
+    }
+
+    #[test]
+    fn no_id_lies_above_what_is_reserved() {
+        let mark = Timestamp::from_millis(1_763_700_000_000);
+        let ids = IdGenerator::above(mark);
+        ids.allow_up_to(mark.plus(Duration::from_secs(3)));
+        let far = mark.plus(Duration::from_hours(1));
+        let mut previous = ids.next_post_id(mark);
+        for _ in 0..1_000 {
+            let next = ids.next_post_id(far);
+            assert!(next > previous);
+            assert!(next.created_at() <= mark.plus(Duration::from_secs(3)));
+            previous = next;
+        }
+        assert_eq!(ids.stop_at_last(), previous.created_at());
     }
 
     #[test]

@@ -3,11 +3,13 @@
 use std::{
     fmt,
     sync::{
-        Arc,
+        Arc, LazyLock,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
+
+use crate::limits;
 
 /// An instant in whole milliseconds since the Unix epoch (UTC).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -46,6 +48,15 @@ impl Timestamp {
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
+
+    /// Whether a lease of this `length` that was given until this instant has ended at `now`: its end has passed, or lies
+    /// further ahead than the lease is long. The latter means that the clock was set back since; the lease would
+    /// otherwise last for as long as it was set back by. [`limits::MAX_CLOCK_SKEW`] is allowed for, as leases are given
+    /// by other processes too.
+    #[must_use]
+    pub fn is_ended_lease(self, length: Duration, now: Self) -> bool {
+        self <= now || self.since(now) > length.saturating_add(limits::MAX_CLOCK_SKEW)
+    }
 }
 
 impl fmt::Display for Timestamp {
@@ -58,19 +69,32 @@ impl fmt::Display for Timestamp {
 }
 
 /// Where the time comes from: the system, or a test's hand.
+///
+/// It has two sides. [`Clock::now`] is the wall clock, for instants: what is stored, shown or agreed on with others. It
+/// may be set back or forward at any time. [`Clock::uptime`] only ever grows, at the pace of time: for intervals.
 #[derive(Debug, Clone, Default)]
 pub enum Clock {
-    /// The machine's clock.
+    /// The machine's clocks.
     #[default]
     System,
-    /// A clock that moves only when told to. Clones share the time.
-    Manual(Arc<AtomicU64>),
+    /// Clocks that move only when told to. Clones share the time.
+    Manual(Arc<ManualTime>),
 }
+
+/// Both sides of a clock that is moved by hand, in milliseconds.
+#[derive(Debug)]
+pub struct ManualTime {
+    wall: AtomicU64,
+    uptime: AtomicU64,
+}
+
+/// Where [`Clock::uptime`] begins to count on the machine's clock.
+static ORIGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 impl Clock {
     /// A clock that stands at `start`.
     pub fn manual(start: Timestamp) -> Self {
-        Self::Manual(Arc::new(AtomicU64::new(start.as_millis())))
+        Self::Manual(Arc::new(ManualTime { wall: AtomicU64::new(start.as_millis()), uptime: AtomicU64::new(0) }))
     }
 
     /// The time now.
@@ -80,14 +104,32 @@ impl Clock {
                 let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
                 Timestamp::default().plus(elapsed)
             }
-            Self::Manual(millis) => Timestamp::from_millis(millis.load(Ordering::SeqCst)),
+            Self::Manual(time) => Timestamp::from_millis(time.wall.load(Ordering::SeqCst)),
         }
     }
 
-    /// Moves a manual clock forward; the system clock stays as it is.
+    /// The time since an arbitrary moment of this process, by a clock that nobody sets. On Linux it stands still while
+    /// the machine is suspended.
+    pub fn uptime(&self) -> Duration {
+        match self {
+            Self::System => ORIGIN.elapsed(),
+            Self::Manual(time) => Duration::from_millis(time.uptime.load(Ordering::SeqCst)),
+        }
+    }
+
+    /// Lets time pass on a manual clock, on both sides; the system clock stays as it is.
     pub fn advance(&self, by: Duration) {
-        if let Self::Manual(millis) = self {
-            millis.fetch_add(u64::try_from(by.as_millis()).unwrap_or(u64::MAX), Ordering::SeqCst);
+        if let Self::Manual(time) = self {
+            let millis = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
+            time.wall.fetch_add(millis, Ordering::SeqCst);
+            time.uptime.fetch_add(millis, Ordering::SeqCst);
+        }
+    }
+
+    /// Sets the wall side of a manual clock, back or forward, while no time passes.
+    pub fn step_to(&self, wall: Timestamp) {
+        if let Self::Manual(time) = self {
+            time.wall.store(wall.as_millis(), Ordering::SeqCst);
         }
     }
 }
@@ -106,6 +148,26 @@ mod tests {
     fn a_manual_clock_moves_only_when_told() {
         let clock = Clock::manual(Timestamp::from_millis(5));
         clock.clone().advance(Duration::from_millis(7));
-        assert_eq!(clock.now(), Timestamp::from_millis(12));
+        assert_eq!((clock.now(), clock.uptime()), (Timestamp::from_millis(12), Duration::from_millis(7)));
+    }
+
+    #[test]
+    fn a_step_moves_only_the_wall_clock() {
+        let clock = Clock::manual(Timestamp::from_millis(5_000));
+        for wall in [1_000, 9_000] {
+            clock.step_to(Timestamp::from_millis(wall));
+            assert_eq!((clock.now(), clock.uptime()), (Timestamp::from_millis(wall), Duration::ZERO));
+        }
+    }
+
+    #[test]
+    fn a_lease_ends_in_time_although_the_clock_is_set_back() {
+        let minute = Duration::from_mins(1);
+        let given = Timestamp::from_millis(1_763_700_000_000);
+        let until = given.plus(minute);
+        assert!(!until.is_ended_lease(minute, given));
+        assert!(until.is_ended_lease(minute, until));
+        assert!(!until.is_ended_lease(minute, given.minus(limits::MAX_CLOCK_SKEW)), "given by a clock ahead of ours");
+        assert!(until.is_ended_lease(minute, given.minus(Duration::from_hours(1))));
     }
 }

@@ -18,6 +18,7 @@ use super::{
     changes::{ChangeRows, Noted},
     failure::Failure,
     lanes::{Lane, Lanes},
+    store::expiry::ExpiryMark,
     stripes::Stripes,
     syncer::{Syncer, Syncs},
 };
@@ -150,6 +151,8 @@ pub(super) struct Shared {
     tables: [Keyspace; Table::ALL.len()],
     /// Rows by which expired items are found: see [`super::store`].
     pub expiry: Keyspace,
+    /// Before which there are none.
+    pub expiry_mark: ExpiryMark,
     /// Messages: see [`super::queue`].
     pub messages: Keyspace,
     /// How often messages were received.
@@ -352,6 +355,7 @@ fn open_database(options: &EngineOptions, syncs: &Arc<Syncs>) -> Result<Shared, 
     Ok(Shared {
         tables: [keyspace(Table::Auth.name())?, keyspace(Table::Social.name())?, keyspace(Table::Feed.name())?],
         expiry: keyspace("expiry")?,
+        expiry_mark: ExpiryMark::new(),
         messages: keyspace("messages")?,
         receives: keyspace("receives")?,
         changes: ChangeRows::open(&database, keyspace("changes")?, options.clock.clone(), options.log_changes)?,

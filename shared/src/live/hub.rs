@@ -61,8 +61,26 @@ struct Inner {
 #[derive(Debug, Clone)]
 struct Open {
     number: u64,
-    expires_at: Timestamp,
+    expiry: Expiry,
     mailbox: Arc<Mailbox>,
+}
+
+/// When a token expires, by both sides of the clock: whichever comes first. So a clock that is set back gives a stream no
+/// more time than its token had when the stream was opened.
+#[derive(Debug, Clone, Copy)]
+struct Expiry {
+    wall: Timestamp,
+    uptime: Duration,
+}
+
+impl Expiry {
+    fn at(wall: Timestamp, clock: &Clock) -> Self {
+        Self { wall, uptime: clock.uptime().saturating_add(wall.since(clock.now())) }
+    }
+
+    fn has_passed(self, clock: &Clock) -> bool {
+        self.wall <= clock.now() || self.uptime <= clock.uptime()
+    }
 }
 
 impl Hub {
@@ -87,19 +105,20 @@ impl Hub {
     pub fn open(&self, user: UserId, expires_at: Timestamp) -> Subscription {
         let number = self.0.last_number.fetch_add(1, Ordering::Relaxed);
         let mailbox = Arc::new(Mailbox::new(self.0.options.max_waiting));
+        let expiry = Expiry::at(expires_at, &self.0.clock);
         let mut shard = self.0.shard(user).write();
         let streams = shard.entry(user).or_default();
         while streams.len() >= self.0.options.max_per_user.max(1) {
             streams.remove(0).mailbox.end(Ending::Replaced);
         }
-        streams.push(Open { number, expires_at, mailbox: Arc::clone(&mailbox) });
+        streams.push(Open { number, expiry, mailbox: Arc::clone(&mailbox) });
         drop(shard);
         // Looked at behind the insertion: who closes looks at the streams behind setting it.
         if self.0.is_closed.load(Ordering::SeqCst) {
             mailbox.end(Ending::Stopping);
         }
         metrics::gauge!(names::EVENT_STREAMS).increment(1.0);
-        Subscription { hub: Arc::clone(&self.0), user, number, expires_at, mailbox }
+        Subscription { hub: Arc::clone(&self.0), user, number, expiry, mailbox }
     }
 
     /// Those of `users` who have a stream open.
@@ -121,8 +140,7 @@ impl Hub {
 
     /// Ends the streams whose tokens have expired.
     pub fn end_expired(&self) {
-        let now = self.0.clock.now();
-        self.0.end_where(Ending::TokenExpired, |open| open.expires_at <= now);
+        self.0.end_where(Ending::TokenExpired, |open| open.expiry.has_passed(&self.0.clock));
     }
 
     /// Ends every stream of a user who is no more.
@@ -161,7 +179,7 @@ pub struct Subscription {
     hub: Arc<Inner>,
     user: UserId,
     number: u64,
-    expires_at: Timestamp,
+    expiry: Expiry,
     mailbox: Arc<Mailbox>,
 }
 
@@ -170,7 +188,7 @@ impl Subscription {
     pub async fn next(&self) -> Next {
         let next = self.mailbox.next().await;
         // Whoever looks for expired tokens may not have come by yet.
-        let is_expired = self.expires_at <= self.hub.clock.now();
+        let is_expired = self.expiry.has_passed(&self.hub.clock);
         if is_expired && matches!(next, Next::Event(_)) { Next::End(Ending::TokenExpired) } else { next }
     }
 }
@@ -257,6 +275,22 @@ mod tests {
         assert_eq!(late.next().now_or_never(), Some(Next::Event(EVENT)));
         hub.end_expired();
         assert_eq!((ended(&early), ended(&late)), (Some(Ending::TokenExpired), None));
+    }
+
+    #[test]
+    fn a_stream_ends_with_its_token_though_the_clock_steps() {
+        for is_back in [true, false] {
+            let (hub, user) = (hub(), UserId::random());
+            let clock = &hub.0.clock;
+            let stream = hub.open(user, later());
+            let hour = Duration::from_hours(1);
+            clock.step_to(if is_back { NOW.minus(hour) } else { NOW.plus(hour) });
+            hub.end_expired();
+            assert_eq!(ended(&stream).is_some(), !is_back, "by the wall clock at the latest");
+            clock.advance(Duration::from_mins(15));
+            hub.end_expired();
+            assert_eq!(ended(&stream), Some(Ending::TokenExpired));
+        }
     }
 
     #[test]

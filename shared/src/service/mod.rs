@@ -17,6 +17,7 @@
 //! - [`rates`]: how often one may do what.
 //! - [`export`]: all that is stored about a user.
 //! - [`sweep`]: what a lost message or a crash left unfinished.
+//! - [`timekeeper`]: what a process keeps of the time; with [`safe_time`], by which things are removed.
 
 pub mod accounts;
 pub mod backfill;
@@ -39,8 +40,10 @@ pub mod passwords;
 pub mod posts;
 pub mod rates;
 mod rounds;
+pub mod safe_time;
 pub mod sessions;
 pub mod sweep;
+pub mod timekeeper;
 mod token_signature;
 pub mod tokens;
 pub mod views;

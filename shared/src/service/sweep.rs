@@ -6,7 +6,9 @@ use std::{collections::HashSet, sync::Arc};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::{ServiceError, backfill::BackfillService, erasure::ErasureService, posts::send_fan_out};
+use super::{
+    ServiceError, backfill::BackfillService, erasure::ErasureService, posts::send_fan_out, safe_time::SafeTime,
+};
 use crate::{
     dao::{Outbox, OutboxEntry},
     domain::{PostId, Timestamp},
@@ -27,6 +29,7 @@ pub struct SweepService {
     backfill: BackfillService,
     erasure: ErasureService,
     queue: Arc<dyn Queue>,
+    safe: Option<SafeTime>,
 }
 
 /// What a sweep found unfinished and saw to.
@@ -48,7 +51,14 @@ impl SweepService {
             backfill: BackfillService::new(store.clone()),
             erasure: ErasureService::new(store),
             queue,
+            safe: None,
         }
+    }
+
+    /// The same, erasing what is due by this time instead of the one that a sweep is given.
+    #[must_use]
+    pub fn erasing_by(self, safe: SafeTime) -> Self {
+        Self { safe: Some(safe), ..self }
     }
 
     /// Takes every expired lease once, then erases what is due for [`limits::SWEEP_ERASURE_BUDGET`] at the most.
@@ -62,7 +72,8 @@ impl SweepService {
         // Fan-outs first: they only send a message, and others wait for them.
         let fan_outs = self.put_back_where(now, now, |_| true).await;
         let backfills = self.backfill.finish_expired(now).await;
-        let erased = self.erasure.run_due(now, Instant::now() + limits::SWEEP_ERASURE_BUDGET).await;
+        let due_by = self.safe.as_ref().map_or(now, SafeTime::now);
+        let erased = self.erasure.run_due(due_by, Instant::now() + limits::SWEEP_ERASURE_BUDGET).await;
         Ok(Swept { fan_outs: fan_outs?, backfills: backfills?, erasures: erased?.ended })
     }
 

@@ -38,6 +38,15 @@ impl Table {
             Self::Feed => "feed",
         }
     }
+
+    /// Whether items of this table are removed once their [`EXPIRES_AT`] has passed. Feed entries carry theirs and
+    /// stay: nothing yet shows what lies behind the oldest one.
+    pub const fn expires(self) -> bool {
+        match self {
+            Self::Auth | Self::Social => true,
+            Self::Feed => false,
+        }
+    }
 }
 
 /// The attribute that holds an item's expiry in whole seconds since the epoch. Expired items are removed some time

@@ -12,8 +12,10 @@ use std::{
 use futures::{FutureExt, future::join_all};
 use parking_lot::Mutex;
 use shared::{
+    domain::{Clock, Timestamp},
     embedded::{EmbeddedStore, Engine, EngineOptions, SyncHooks, cut_to_last_sync},
     queue::{Queue, QueueName},
+    service::timekeeper::Timekeeper,
     store::{Store, Table, Write},
 };
 
@@ -178,4 +180,26 @@ async fn a_failed_sync_is_reported_and_nothing_is_called_durable() {
     assert!(store.durable().await.is_err());
     assert!(store.durable().await.is_err());
     assert_eq!(failures.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_loss_of_power_takes_no_reserved_id_back() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = Clock::manual(Timestamp::from_millis(1_763_700_000_000));
+    let store = EmbeddedStore::new(Engine::open(recording(folder.path())).expect("an engine"));
+    let timekeeper = Timekeeper::alone_on(Arc::new(store.clone()), clock.clone()).await.expect("kept");
+    for _ in 0..5 {
+        clock.advance(Duration::from_secs(10));
+        timekeeper.keep().await.expect("kept");
+        let id = timekeeper.ids().next_post_id(clock.now());
+        put(&store, &id.to_string()).await;
+        store.durable().await.expect("synced");
+
+        let left = after_power_loss(folder.path());
+        let after = Arc::new(self::store(left.path()));
+        assert!(get(&after, &key("p", &id.to_string())).await.is_some());
+        let corrected = Clock::manual(clock.now().minus(Duration::from_hours(1)));
+        let next = Timekeeper::alone_on(after, corrected.clone()).await.expect("kept");
+        assert!(next.ids().next_post_id(corrected.now()) > id);
+    }
 }

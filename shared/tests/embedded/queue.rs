@@ -1,7 +1,8 @@
 use std::time::Duration;
 
 use shared::{
-    embedded::{EmbeddedQueue, QueueSettingsOf},
+    domain::{Clock, Timestamp},
+    embedded::{EmbeddedQueue, Engine, EngineOptions, QueueSettingsOf},
     limits,
     queue::{OutgoingMessage, Queue, QueueDepth, QueueError, QueueName, QueueSettings},
 };
@@ -267,4 +268,39 @@ async fn several_receivers_get_every_message_once() {
     received.sort();
     assert_eq!(received, bodies);
     assert_eq!(queue.depth(JOBS).await.expect("a depth"), QueueDepth::default());
+}
+
+#[tokio::test]
+async fn a_step_of_the_clock_changes_no_delay() {
+    let hour = Duration::from_hours(1);
+    for is_back in [true, false] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (engine, clock) = engine_by_hand(folder.path());
+        let queue = queue_on(engine);
+        clock.advance(hour);
+        send(&queue, &["in flight"]).await;
+        assert_eq!(receive(&queue, 1).await.len(), 1);
+        let delayed = OutgoingMessage { delay: MINUTE, ..message("delayed", "group") };
+        queue.send(JOBS, vec![delayed]).await.expect("sent");
+        clock.step_to(if is_back { clock.now().minus(hour) } else { clock.now().plus(hour) });
+        assert!(receive(&queue, 10).await.is_empty(), "back: {is_back}");
+        clock.advance(MINUTE);
+        assert_eq!(receive(&queue, 10).await.len(), 2, "back: {is_back}");
+    }
+}
+
+#[tokio::test]
+async fn a_clock_set_back_across_a_restart_lengthens_no_delay() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (engine, _) = engine_by_hand(folder.path());
+    let queue = queue_on(engine);
+    let delayed = OutgoingMessage { delay: MINUTE, ..message("delayed", "group") };
+    queue.send(JOBS, vec![delayed]).await.expect("sent");
+    drop(queue);
+
+    let clock = Clock::manual(Timestamp::default());
+    let options = EngineOptions { clock: clock.clone(), ..EngineOptions::at(folder.path()) };
+    let queue = queue_on(Engine::open(options).expect("an engine"));
+    clock.advance(limits::MAX_MESSAGE_DELAY);
+    assert_eq!(bodies(&receive(&queue, 1).await), ["delayed"]);
 }

@@ -246,6 +246,68 @@ async fn expired_items_go_and_those_with_another_expiry_since_stay() {
 }
 
 #[tokio::test]
+async fn an_item_that_expired_before_the_last_sweep_goes_too() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = store(folder.path());
+    let at = |seconds: u64| Timestamp::default().plus(Duration::from_secs(seconds));
+    put_all(&store, vec![item("p", "first").with(EXPIRES_AT, 100), item("p", "later").with(EXPIRES_AT, 200)]).await;
+    assert_eq!(store.sweep_expired(at(150)).await.expect("swept"), 1);
+    let late = item("p", "late").with(EXPIRES_AT, 50);
+    assert!(store.write(Table::Social, Write::put(late)).await.expect("written").is_applied());
+    put_all(&store, vec![item("p", "batched").with(EXPIRES_AT, 60)]).await;
+    assert_eq!(store.sweep_expired(at(40)).await.expect("swept"), 0, "the clock was set back");
+    assert_eq!(store.sweep_expired(at(150)).await.expect("swept"), 2);
+    assert_eq!(store.sweep_expired(at(200)).await.expect("swept"), 1);
+}
+
+#[tokio::test]
+async fn expired_items_go_after_a_restart_in_between() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |seconds: u64| Timestamp::default().plus(Duration::from_secs(seconds));
+    let first = store(folder.path());
+    put_all(&first, vec![item("p", "a").with(EXPIRES_AT, 100), item("p", "b").with(EXPIRES_AT, 200)]).await;
+    assert_eq!(first.sweep_expired(at(150)).await.expect("swept"), 1);
+    put_all(&first, vec![item("p", "c").with(EXPIRES_AT, 50)]).await;
+    drop(first);
+    assert_eq!(store(folder.path()).sweep_expired(at(250)).await.expect("swept"), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_expired_item_is_missed_by_sweeps_beside_writers() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = store(folder.path());
+    let now = Timestamp::default().plus(Duration::from_secs(1_000));
+    let writers = (0..4_i64).map(|writer| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            for n in 0..300_i64 {
+                let expired = item("p", &format!("{writer}-{n}")).with(EXPIRES_AT, (n * 37 + writer) % 1_000);
+                assert!(store.write(Table::Social, Write::put(expired)).await.expect("written").is_applied());
+            }
+        })
+    });
+    let writing = tokio::spawn(join_all(writers));
+    let mut removed = 0;
+    while !writing.is_finished() {
+        removed += store.sweep_expired(now).await.expect("swept");
+    }
+    writing.await.expect("no panic").into_iter().for_each(|done| done.expect("no panic"));
+    removed += store.sweep_expired(now).await.expect("swept");
+    assert_eq!(removed, 1_200);
+    assert_eq!(store.scan(Table::Social, None, 10).await.expect("scanned"), []);
+}
+
+#[tokio::test]
+async fn a_feed_entry_stays_when_its_expiry_has_passed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = store(folder.path());
+    let entry = item("reader", "post").with(EXPIRES_AT, 100);
+    assert_eq!(store.batch_write(Table::Feed, &[BatchWrite::Put(entry.clone())]).await.expect("written"), []);
+    assert_eq!(store.sweep_expired(Timestamp::from_millis(200_000)).await.expect("swept"), 0);
+    assert_eq!(store.scan(Table::Feed, None, 10).await.expect("scanned"), [entry]);
+}
+
+#[tokio::test]
 async fn a_sweep_goes_on_until_nothing_is_due() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = store(folder.path());

@@ -2,9 +2,11 @@
 
 mod changes;
 mod changes_on_embedded;
+mod clocks;
 mod dynamodb_faults;
 mod erasure;
 mod fault_wrappers;
+mod feed_expiry;
 mod following;
 mod live;
 mod own_writes;

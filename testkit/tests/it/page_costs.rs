@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use crate::support::Embedded;
 use futures::{StreamExt, TryStreamExt, stream};
 use shared::{
-    dao::{Comments, Follows, Likes, Notifications, Posts, Sessions, StoredSession, Users},
+    dao::{Comments, Feeds, Follows, Likes, Notifications, Posts, Sessions, StoredSession, Users},
     domain::{
         Act, ActKind, Bio, Comment, CommentText, DisplayName, Handle, IdGenerator, InboxEntry, Notification,
         NotificationId, PageLimit, Post, PostId, PostText, Profile, SessionId, Timestamp, User, UserId,
@@ -112,7 +112,7 @@ async fn build(store: &dyn Store) -> Town {
         social.extend(Comments::both_sides(&comment));
         let delivered = ids.next_post_id(NOW);
         social.extend(post_items(delivered, person));
-        feed.push(Item::new(keys::feed_entry(town.reader, delivered)));
+        feed.push(Feeds::entry(town.reader, delivered));
         social.extend(post_items(ids.next_post_id(NOW), town.author));
     }
     social.extend((0..LIKES).map(|_| {

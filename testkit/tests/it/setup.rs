@@ -9,16 +9,16 @@ use shared::{
 use testkit::engines;
 
 #[tokio::test]
-async fn tables_expire_their_items_and_are_made_once() {
+async fn tables_that_expire_their_items_are_made_once() {
     let engine = engines::dynamo().await;
     let again = setup::create_tables(&engine.client, &engine.tables).await.unwrap();
     assert!(again.iter().all(|table| !table.made && !table.expiry_set), "{again:?}");
 
-    let other = engine.tables.clone().with(Table::Feed, "another-feed");
+    let other = engine.tables.clone().with(Table::Social, "another-social");
     let tables = setup::create_tables(&engine.client, &other).await.unwrap();
     let made: Vec<_> = tables.iter().filter(|table| table.made && table.expiry_set).map(|table| &table.name).collect();
-    assert_eq!(made, ["another-feed"]);
-    let answer = engine.client.describe_time_to_live().table_name("another-feed").send().await.unwrap();
+    assert_eq!(made, ["another-social"]);
+    let answer = engine.client.describe_time_to_live().table_name("another-social").send().await.unwrap();
     let expiry = answer.time_to_live_description.unwrap();
     assert_eq!(expiry.attribute_name.as_deref(), Some(EXPIRES_AT));
     assert_eq!(expiry.time_to_live_status, Some(TimeToLiveStatus::Enabled));
@@ -39,6 +39,25 @@ async fn expiry_is_switched_on_in_a_table_that_was_there_without() {
     let switched: Vec<_> = tables.iter().filter(|table| table.expiry_set).map(|table| table.table).collect();
     assert_eq!(switched, [Table::Auth]);
     assert!(tables.iter().all(|table| !table.made));
+}
+
+#[tokio::test]
+async fn expiry_is_switched_off_in_a_feed_that_had_it() {
+    let engine = engines::dynamo().await;
+    let on = aws_sdk_dynamodb::types::TimeToLiveSpecification::builder()
+        .attribute_name(EXPIRES_AT)
+        .enabled(true)
+        .build()
+        .unwrap();
+    let feed = engine.tables.get(Table::Feed).unwrap();
+    engine.client.update_time_to_live().table_name(feed).time_to_live_specification(on).send().await.unwrap();
+
+    let tables = setup::create_tables(&engine.client, &engine.tables).await.unwrap();
+    let switched: Vec<_> = tables.iter().filter(|table| table.expiry_set).map(|table| table.table).collect();
+    assert_eq!(switched, [Table::Feed]);
+    let answer = engine.client.describe_time_to_live().table_name(feed).send().await.unwrap();
+    let status = answer.time_to_live_description.and_then(|it| it.time_to_live_status);
+    assert_ne!(status, Some(TimeToLiveStatus::Enabled));
 }
 
 #[tokio::test]

@@ -35,7 +35,7 @@ use crate::{
     limits,
     queue::{OutgoingMessage, Queue, QueueDepth, QueueError, QueueName, QueueSettings, Receipt, ReceivedMessage},
 };
-use work::{Queues, Receive};
+use work::{Now, Queues, Receive};
 
 /// The settings of each queue; the default ones where nothing else is said.
 #[derive(Debug, Clone, Default)]
@@ -95,7 +95,7 @@ impl EmbeddedQueue {
     /// # Errors
     /// `Corrupt` when a row cannot be read.
     pub fn open(engine: Engine, settings: QueueSettingsOf) -> Result<Self, OpenError> {
-        let queues = Queues::open(engine.shared(), settings, engine.clock().now())
+        let queues = Queues::open(engine.shared(), settings, Now::on(engine.clock()))
             .map_err(|error| OpenError::Corrupt(engine.path().to_owned(), error.into()))?;
         Ok(Self { engine, queues: Arc::new(queues) })
     }
@@ -114,15 +114,15 @@ impl EmbeddedQueue {
         Ok(self.engine.run(Lane::Read, move |shared| rows::browse(shared, queue, after, limit)).await?)
     }
 
-    fn now(&self) -> Timestamp {
-        self.engine.clock().now()
+    fn now(&self) -> Now {
+        Now::on(self.engine.clock())
     }
 
     /// When a waiting receive must look again although nobody woke it. A manual clock moves when it is told to, so
     /// there is no such moment.
     fn next_look(&self, queue: QueueName, until: Instant) -> Instant {
         match (self.engine.clock(), self.queues.of(queue).next_due()) {
-            (Clock::System, Some(due)) => until.min(Instant::now() + due.since(self.now())),
+            (Clock::System, Some(due)) => until.min(Instant::now() + due.saturating_sub(self.now().uptime)),
             _ => until,
         }
     }

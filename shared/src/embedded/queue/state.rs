@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeSet, HashMap},
     sync::Arc,
+    time::Duration,
 };
 
 use super::{super::failure::Failure, ready::Ready};
@@ -26,14 +27,21 @@ pub struct Message {
     pub place: Place,
 }
 
-/// Where a message is.
+/// Where a message is. Times are the clock's uptime, which nobody sets: see [`crate::domain::Clock::uptime`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     Ready,
     /// Sent, not to be received before this.
-    Delayed(Timestamp),
+    Delayed(Duration),
     /// Received, invisible until this.
-    InFlight(Timestamp),
+    InFlight(Duration),
+}
+
+impl Place {
+    /// Of a message that is to be received in so much time.
+    pub fn after(delay: Duration, now: Duration) -> Self {
+        if delay.is_zero() { Self::Ready } else { Self::Delayed(now.saturating_add(delay)) }
+    }
 }
 
 /// One receive of one message: what a receipt says. The sequence is unique over all queues and restarts, and the count
@@ -76,7 +84,7 @@ pub struct State {
     suspects: BTreeSet<(u32, u64)>,
     suspect_in_flight: Option<u64>,
     /// Delayed and in-flight messages by when that ends.
-    due: BTreeSet<(Timestamp, u64)>,
+    due: BTreeSet<(Duration, u64)>,
     in_flight: u64,
 }
 
@@ -140,7 +148,7 @@ impl State {
     }
 
     /// Makes ready what is due at `now`.
-    pub fn promote(&mut self, now: Timestamp) {
+    pub fn promote(&mut self, now: Duration) {
         while let Some((_, sequence)) = self.due.first().copied().filter(|(due, _)| *due <= now) {
             let Some(mut message) = self.remove(sequence) else { return };
             message.is_suspect = false;
@@ -150,7 +158,7 @@ impl State {
     }
 
     /// When the next delay or visibility timeout ends.
-    pub fn next_due(&self) -> Option<Timestamp> {
+    pub fn next_due(&self) -> Option<Duration> {
         self.due.first().map(|(due, _)| *due)
     }
 
@@ -161,7 +169,7 @@ impl State {
 
     /// Takes one suspect alone, or up to `max` others, and puts them in flight until `until`. What was received
     /// `max_receives` times already leaves the queue instead.
-    pub fn take(&mut self, max: usize, until: Timestamp, max_receives: Option<u32>) -> Taken {
+    pub fn take(&mut self, max: usize, until: Duration, max_receives: Option<u32>) -> Taken {
         let mut taken = Taken::default();
         while taken.handed.len() < max && taken.dead.len() < MAX_DEAD_PER_RECEIVE {
             let Some(sequence) = self.pop(taken.handed.is_empty()) else { break };
@@ -200,7 +208,7 @@ impl State {
 
     /// Changes until when a message in flight is invisible; `false` when the hold is of an earlier receive or the
     /// message is not in flight. Its handler lived to say so: it is no suspect any more.
-    pub fn change(&mut self, hold: Hold, now: Timestamp, until: Timestamp) -> bool {
+    pub fn change(&mut self, hold: Hold, now: Duration, until: Duration) -> bool {
         let is_held = self
             .messages
             .get(&hold.sequence)
@@ -212,7 +220,7 @@ impl State {
         true
     }
 
-    /// How full the queue is.
+    /// How full the queue is at this instant.
     pub fn depth(&self, now: Timestamp) -> QueueDepth {
         let visible = self.ready.len() + self.suspects.len() as u64;
         let firsts = self.ready.firsts().chain(self.suspects.iter().map(|(_, sequence)| *sequence));
@@ -230,11 +238,12 @@ impl State {
 mod tests {
     use super::*;
 
-    const NOW: Timestamp = Timestamp::from_millis(1_000);
-    const LATER: Timestamp = Timestamp::from_millis(2_000);
+    const SENT_AT: Timestamp = Timestamp::from_millis(1_000);
+    const NOW: Duration = Duration::from_secs(1);
+    const LATER: Duration = Duration::from_secs(2);
 
     fn message(receives: u32, is_suspect: bool) -> Message {
-        Message { group: Arc::from("group"), sent_at: NOW, receives, is_suspect, place: Place::Ready }
+        Message { group: Arc::from("group"), sent_at: SENT_AT, receives, is_suspect, place: Place::Ready }
     }
 
     fn sequences(taken: &Taken) -> Vec<u64> {
@@ -280,7 +289,7 @@ mod tests {
         assert!(state.release(first).is_none());
         assert!(!state.change(first, NOW, NOW));
         assert!(state.release(second).is_some());
-        assert_eq!(state.depth(NOW), QueueDepth::default());
+        assert_eq!(state.depth(SENT_AT), QueueDepth::default());
     }
 
     #[test]

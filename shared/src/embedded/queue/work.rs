@@ -18,12 +18,26 @@ use super::{
     state::{Hold, Message, Place, State, Taken},
 };
 use crate::{
-    domain::Timestamp,
+    domain::{Clock, Timestamp},
+    limits,
     queue::{OutgoingMessage, QueueDepth, QueueName, ReceivedMessage},
 };
 
 /// Sequences reserved by one row: a start skips at most as many.
 const RESERVED_SEQUENCES: u64 = 10_000;
+
+/// One moment on both sides of the clock: instants are stored and shown, delays and visibility pass by uptime.
+#[derive(Debug, Clone, Copy)]
+pub struct Now {
+    pub wall: Timestamp,
+    pub uptime: Duration,
+}
+
+impl Now {
+    pub fn on(clock: &Clock) -> Self {
+        Self { wall: clock.now(), uptime: clock.uptime() }
+    }
+}
 
 /// All queues.
 pub struct Queues {
@@ -52,7 +66,7 @@ struct Sequences {
 
 impl Queues {
     /// Reads what lies in the queues. Messages marked as in flight are suspects.
-    pub fn open(shared: &Shared, settings: QueueSettingsOf, now: Timestamp) -> Result<Self, Failure> {
+    pub fn open(shared: &Shared, settings: QueueSettingsOf, now: Now) -> Result<Self, Failure> {
         let next = rows::reserved(shared)?.max(1);
         let mut queues =
             Self { settings, each: Default::default(), sequences: Mutex::new(Sequences { next, reserved: next }) };
@@ -91,18 +105,19 @@ impl Queues {
 
 impl OneQueue {
     /// Rebuilds the memory from the rows; returns the newest sequence.
-    fn fill(&self, shared: &Shared, queue: QueueName, now: Timestamp) -> Result<u64, Failure> {
+    fn fill(&self, shared: &Shared, queue: QueueName, now: Now) -> Result<u64, Failure> {
         let mut state = self.state.lock();
         let mut newest = 0;
         rows::each(shared, queue, |sequence, head, receives| {
             newest = sequence;
-            let place = if head.due > now { Place::Delayed(head.due) } else { Place::Ready };
+            // No delay is longer, so what is more comes of a clock that was set back.
+            let left = head.due.since(now.wall).min(limits::MAX_MESSAGE_DELAY);
             let message = Message {
                 group: state.intern(head.group),
                 sent_at: head.sent_at,
                 receives: receives.times,
                 is_suspect: receives.in_flight,
-                place,
+                place: Place::after(left, now.uptime),
             };
             state.insert(sequence, message);
         })?;
@@ -114,20 +129,20 @@ impl OneQueue {
         Arc::clone(&self.wake)
     }
 
-    pub fn next_due(&self) -> Option<Timestamp> {
+    pub fn next_due(&self) -> Option<Duration> {
         self.state.lock().next_due()
     }
 
-    pub fn is_any_ready(&self, now: Timestamp) -> bool {
+    pub fn is_any_ready(&self, now: Now) -> bool {
         let mut state = self.state.lock();
-        state.promote(now);
+        state.promote(now.uptime);
         state.is_any_ready()
     }
 
-    pub fn depth(&self, now: Timestamp) -> QueueDepth {
+    pub fn depth(&self, now: Now) -> QueueDepth {
         let mut state = self.state.lock();
-        state.promote(now);
-        state.depth(now)
+        state.promote(now.uptime);
+        state.depth(now.wall)
     }
 
     /// Held by whoever changes what is known of one message in memory and on disk: it goes to the journal in the order
@@ -168,21 +183,20 @@ pub fn send(
     queues: &Queues,
     queue: QueueName,
     messages: &[OutgoingMessage],
-    now: Timestamp,
+    now: Now,
 ) -> Result<(), Failure> {
     let mut batch = shared.batch();
     let first = queues.number(shared, messages.len(), &mut batch);
     for (sequence, message) in (first..).zip(messages) {
-        let row = rows::encode(message, Uuid::new_v4(), now);
+        let row = rows::encode(message, Uuid::new_v4(), now.wall);
         batch.insert(&shared.messages, rows::key_of(queue, sequence), row);
     }
     shared.commit(batch)?;
     queues.of(queue).update(|state| {
         for (sequence, message) in (first..).zip(messages) {
-            let due = now.plus(message.delay);
-            let place = if due > now { Place::Delayed(due) } else { Place::Ready };
+            let place = Place::after(message.delay, now.uptime);
             let group = state.intern(&message.group);
-            state.insert(sequence, Message { group, sent_at: now, receives: 0, is_suspect: false, place });
+            state.insert(sequence, Message { group, sent_at: now.wall, receives: 0, is_suspect: false, place });
         }
     });
     Ok(())
@@ -193,7 +207,7 @@ pub struct Receive {
     pub queue: QueueName,
     pub max: usize,
     pub visibility: Duration,
-    pub now: Timestamp,
+    pub now: Now,
 }
 
 /// Received messages on their way to the receiver. Dropped on the way, because the receiver stopped waiting, they are
@@ -218,7 +232,7 @@ impl Drop for Handed {
         }
         self.queues.of(self.queue).update(|state| {
             for hold in self.messages.iter().filter_map(|message| Hold::parse(&message.receipt).ok()) {
-                state.change(hold, Timestamp::default(), Timestamp::default());
+                state.change(hold, Duration::ZERO, Duration::ZERO);
             }
         });
     }
@@ -231,8 +245,9 @@ pub fn receive(shared: &Shared, queues: &Arc<Queues>, receive: &Receive) -> Resu
     let max_receives = dead_letters.map(|_| queues.settings.of(queue).max_receives);
     let in_order = queues.of(queue).in_order();
     let Taken { handed, dead } = queues.of(queue).update(|state| {
-        state.promote(receive.now);
-        state.take(receive.max, receive.now.plus(receive.visibility), max_receives)
+        let now = receive.now.uptime;
+        state.promote(now);
+        state.take(receive.max, now.saturating_add(receive.visibility), max_receives)
     });
     let mut batch = shared.batch();
     let moved = match dead_letters {
@@ -323,12 +338,13 @@ pub fn change(
     queues: &Queues,
     queue: QueueName,
     changes: &[(Hold, Duration)],
-    now: Timestamp,
+    now: Now,
 ) -> Result<(), Failure> {
+    let now = now.uptime;
     let _in_order = queues.of(queue).in_order();
     let changed: Vec<Hold> = queues.of(queue).update(|state| {
         state.promote(now);
-        let held = changes.iter().filter(|(hold, after)| state.change(*hold, now, now.plus(*after)));
+        let held = changes.iter().filter(|(hold, after)| state.change(*hold, now, now.saturating_add(*after)));
         held.map(|(hold, _)| *hold).collect()
     });
     let mut batch = shared.batch();

@@ -6,7 +6,7 @@
 //! - `expiry`: the index by which expired items are found.
 
 mod condition;
-mod expiry;
+pub(super) mod expiry;
 mod read;
 mod write;
 

@@ -20,19 +20,22 @@ pub(super) struct Filling<'a> {
     shared: &'a Shared,
     batch: OwnedWriteBatch,
     changes: Vec<Noted>,
+    /// The lowest of the expiry rows that are written.
+    first_expiry: Option<UserKey>,
     buffer: Vec<u8>,
 }
 
 impl<'a> Filling<'a> {
     pub fn new(shared: &'a Shared) -> Self {
-        Self { shared, batch: shared.batch(), changes: Vec::new(), buffer: Vec::with_capacity(256) }
+        let buffer = Vec::with_capacity(256);
+        Self { shared, batch: shared.batch(), changes: Vec::new(), first_expiry: None, buffer }
     }
 
     /// Puts an item. `before` is what is stored; of an item that is not streamed it need not be said.
     fn put(&mut self, table: Table, key: UserKey, attributes: &Attributes, before: Stored) -> Result<(), Failure> {
         let value = encode_value(&key, attributes, &mut self.buffer)?;
         if let Some(row) = expiry::row_of(table, &key, attributes) {
-            self.batch.insert(&self.shared.expiry, row, []);
+            self.insert_expiry_row(row);
         }
         self.write(table, key, before, Some(value));
         Ok(())
@@ -54,12 +57,24 @@ impl<'a> Filling<'a> {
         }
     }
 
+    fn insert_expiry_row(&mut self, row: UserKey) {
+        if self.first_expiry.as_ref().is_none_or(|first| row < *first) {
+            self.first_expiry = Some(row.clone());
+        }
+        self.batch.insert(&self.shared.expiry, row, []);
+    }
+
     pub fn remove_expiry_row(&mut self, row: UserKey) {
         self.batch.remove(&self.shared.expiry, row);
     }
 
     pub fn commit(self) -> Result<(), Failure> {
-        self.shared.commit_with(self.batch, &self.changes)
+        self.shared.commit_with(self.batch, &self.changes)?;
+        // After the commit: see `ExpiryMark`.
+        if let Some(row) = self.first_expiry {
+            self.shared.expiry_mark.lower(row);
+        }
+        Ok(())
     }
 }
 
@@ -103,7 +118,7 @@ impl EncodedBatch {
         let mut filling = Filling::new(shared);
         for row in self.rows {
             if let Some(expiry) = row.expiry {
-                filling.batch.insert(&shared.expiry, expiry, []);
+                filling.insert_expiry_row(expiry);
             }
             let before = stored_if_noted(shared, self.table, &row.key)?;
             filling.write(self.table, row.key, before, row.value);

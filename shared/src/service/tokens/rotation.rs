@@ -82,8 +82,10 @@ impl KeyRing {
         if keys.settle(token) {
             return Err(ServiceError::Unauthenticated);
         }
-        if token.arrived < *fetch_from {
-            return Err(ServiceError::Undecided { retry_after: fetch_from.since(token.arrived) });
+        let left = fetch_from.since(token.arrived);
+        // More than the interval is left only when the clock was set back since.
+        if !left.is_zero() && left <= limits::KEY_FETCH_INTERVAL {
+            return Err(ServiceError::Undecided { retry_after: left });
         }
         // Before the fetch, so that one that is broken off counts.
         *fetch_from = token.arrived.plus(limits::KEY_FETCH_INTERVAL);
@@ -100,7 +102,9 @@ impl KeyRing {
     pub fn renew_when_old(self: &Arc<Self>, now: Timestamp) {
         let Some(rotation) = &self.rotation else { return };
         let old_from = rotation.old_from.load(Ordering::Relaxed);
-        if now.as_millis() < old_from {
+        let left = Timestamp::from_millis(old_from).since(now);
+        // More than their whole age is left only when the clock was set back since.
+        if !left.is_zero() && left <= limits::MAX_KEYS_AGE {
             return;
         }
         let next = now.plus(limits::KEY_FETCH_INTERVAL).as_millis();
@@ -130,10 +134,11 @@ impl KeyRing {
         }
     }
 
-    /// Of two fetches at once the one that began later counts.
+    /// Of two fetches at once the one that began later counts. By more than a fetch can take the keys at hand are not
+    /// later: the clock was set back.
     fn replace(&self, fetched: Keys) {
         let mut keys = self.keys.write();
-        if fetched.as_of < keys.as_of {
+        if fetched.as_of < keys.as_of && !keys.are_of_the_future(fetched.as_of) {
             return;
         }
         if fetched.signing_id != keys.signing_id {
@@ -146,7 +151,13 @@ impl KeyRing {
 impl Keys {
     /// Whether a key that is not among these is none of ours: they were fetched after the token was made.
     fn settle(&self, token: Dates) -> bool {
-        token.arrived <= self.as_of || token.issued.plus(limits::MAX_CLOCK_SKEW) < self.as_of
+        !self.are_of_the_future(token.arrived)
+            && (token.arrived <= self.as_of || token.issued.plus(limits::MAX_CLOCK_SKEW) < self.as_of)
+    }
+
+    /// Whether the clock was set back since these were fetched: nobody waits for a fetch for so long.
+    fn are_of_the_future(&self, now: Timestamp) -> bool {
+        self.as_of.since(now) > limits::KEY_FETCH_INTERVAL
     }
 }
 
@@ -284,6 +295,17 @@ mod tests {
         assert_eq!(verdict(tokens.authenticate(&made_up(160), after(160)).await), Err(None));
         assert_eq!(vault.fetches(), 3);
         assert_eq!(verdict(tokens.authenticate(&new, after(161)).await), Ok(()));
+    }
+
+    #[tokio::test]
+    async fn a_clock_set_back_keeps_no_new_key_waiting() {
+        let (vault, tokens) = started().await;
+        let ahead = limits::MAX_KEYS_AGE.as_secs() * 2;
+        assert_eq!(verdict(tokens.authenticate(&signed_with(9, after(ahead)), after(ahead)).await), Err(None));
+        vault.put(rotated(2));
+        // Keys that were fetched in the future settle no token of now.
+        let new = signed_with(2, after(100));
+        assert_eq!(verdict(tokens.authenticate(&new, after(100)).await), Ok(()));
     }
 
     #[tokio::test]

@@ -1,0 +1,142 @@
+//! Clocks that are set, or that are apart: nothing is lost, repeated or removed too soon.
+
+use std::time::Duration;
+
+use crate::support::Embedded;
+use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
+use shared::{
+    dao::ClockMarks,
+    domain::{Clock, PostId},
+    limits,
+    queue::QueueName,
+    service::timekeeper::Timekeeper,
+};
+use testkit::pipeline::{Pipeline, START};
+
+/// How far apart the clocks of two processes are.
+const APART: Duration = Duration::from_millis(100);
+const HOUR: Duration = Duration::from_hours(1);
+
+/// Two processes on one store: one whose clock is right, one whose clock is ahead of it.
+fn two_processes(home: &Embedded) -> (Pipeline, Pipeline) {
+    let behind = home.pipeline(20);
+    let ahead = Pipeline::on(home.store.clone(), home.queue.clone(), Clock::manual(START.plus(APART)), 20);
+    (behind, ahead)
+}
+
+fn pass(processes: [&Pipeline; 2], time: Duration) {
+    for process in processes {
+        process.clock.advance(time);
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_lost_between_clocks_100_ms_apart() {
+    let home = Embedded::open();
+    let (behind, ahead) = two_processes(&home);
+    for (follows_by, posts_by) in [(&ahead, &behind), (&behind, &ahead), (&ahead, &ahead), (&behind, &behind)] {
+        let (author, reader) = (behind.user("author").await, behind.user("reader").await);
+        let mut posts = Vec::new();
+        // More than a follow brings in, so that it ends with a window.
+        for number in 0..limits::BACKFILLED_POSTS + 20 {
+            let process = if number % 2 == 0 { &ahead } else { &behind };
+            posts.push(process.post(author, "before").await);
+            pass([&behind, &ahead], Duration::from_secs(1));
+        }
+        follows_by.graph.follow(reader, author, follows_by.clock.now()).await.unwrap();
+        for process in [posts_by, follows_by, posts_by] {
+            posts.push(process.post(author, "after").await);
+        }
+        behind.drain().await;
+        assert_shown(&behind, reader, &posts).await;
+
+        follows_by.graph.unfollow(reader, author).await.unwrap();
+        follows_by.graph.follow(reader, author, follows_by.clock.now()).await.unwrap();
+        posts.push(posts_by.post(author, "after a refollow").await);
+        behind.drain().await;
+        assert_shown(&behind, reader, &posts).await;
+    }
+}
+
+/// The feed holds each post that the author made since the follow and the newest of those before it, in the order of ids.
+async fn assert_shown(pipeline: &Pipeline, reader: shared::domain::UserId, posts: &[PostId]) {
+    let mut expected = posts.to_vec();
+    expected.sort_unstable_by(|a, b| b.cmp(a));
+    let feed = pipeline.feed(reader).await;
+    assert!(feed.len() >= limits::BACKFILLED_POSTS, "{} posts", feed.len());
+    assert_eq!(feed, expected[..feed.len()]);
+}
+
+#[tokio::test]
+async fn a_lost_message_is_swept_up_though_the_clock_is_set_back() {
+    let home = Embedded::open();
+    let pipeline = home.pipeline(20);
+    let (author, followers) = pipeline.author_with_followers(3).await;
+    let post = pipeline.post(author, "lost and found").await;
+    for message in pipeline.receive(QueueName::PostQ).await {
+        home.queue.delete(QueueName::PostQ, vec![message.receipt]).await.unwrap();
+    }
+    assert_eq!(pipeline.sweep().await.fan_outs, 0, "the lease still runs");
+    home.clock.step_to(START.minus(HOUR));
+    assert_eq!(pipeline.sweep().await.fan_outs, 1);
+    pipeline.drain().await;
+    assert_eq!(pipeline.feed(followers[0]).await, [post]);
+}
+
+#[tokio::test]
+async fn ids_grow_over_crashes_at_any_moment() {
+    let home = Embedded::open();
+    let mut rng = StdRng::seed_from_u64(9);
+    let mut last = None;
+    for life in 0..60 {
+        let timekeeper = Timekeeper::alone_on(home.store.clone(), home.clock.clone()).await.unwrap();
+        for _ in 0..rng.random_range(0..12) {
+            match rng.random_range(0..5) {
+                0 => timekeeper.keep().await.unwrap(),
+                1 => home.clock.step_to(START.plus(HOUR * rng.random_range(0..48))),
+                2 => home.clock.advance(Duration::from_millis(rng.random_range(0..5_000))),
+                _ => {
+                    let id = timekeeper.ids().next_post_id(home.clock.now());
+                    assert!(last < Some(id), "life {life}");
+                    last = Some(id);
+                }
+            }
+        }
+        if rng.random_bool(0.5) {
+            timekeeper.end().await.unwrap();
+        }
+    }
+    assert!(last.is_some());
+}
+
+#[tokio::test]
+async fn a_start_after_a_clean_end_is_not_ahead_of_its_clock() {
+    let home = Embedded::open();
+    let timekeeper = Timekeeper::alone_on(home.store.clone(), home.clock.clone()).await.unwrap();
+    let last = timekeeper.ids().next_post_id(home.clock.now());
+    timekeeper.end().await.unwrap();
+    let mark = ClockMarks::new(home.store.clone()).get().await.unwrap().unwrap();
+    assert_eq!((mark.ids_up_to, mark.seen_at, mark.held_for), (last.created_at(), START, Duration::ZERO));
+
+    home.clock.advance(Duration::from_millis(5));
+    let next = Timekeeper::alone_on(home.store.clone(), home.clock.clone()).await.unwrap();
+    assert_eq!(next.ids().next_post_id(home.clock.now()).created_at(), home.clock.now());
+}
+
+#[tokio::test]
+async fn removal_is_held_over_a_restart_with_a_jump() {
+    let home = Embedded::open();
+    let month = Duration::from_hours(31 * 24);
+    let start = || Timekeeper::alone_on(home.store.clone(), home.clock.clone());
+    drop(start().await.unwrap());
+    home.clock.step_to(START.plus(month));
+    for _ in 0..3 {
+        let timekeeper = start().await.unwrap();
+        assert!(timekeeper.safe_time().now() < START.plus(limits::CLOCK_HOLD), "held from one start to the next");
+        home.clock.advance(limits::CLOCK_HOLD / 4);
+        timekeeper.keep().await.unwrap();
+    }
+    let timekeeper = start().await.unwrap();
+    home.clock.advance(limits::CLOCK_HOLD / 4);
+    assert_eq!(timekeeper.safe_time().now(), home.clock.now());
+}
