@@ -60,7 +60,7 @@ impl ChangeReader {
             };
             let turn = tokio::select! {
                 turn = self.turn(changes) => turn,
-                () = cut_short => return warn!("The handling of changes was cut short; they come again"),
+                () = cut_short => return warn!("Handling changes was cut short; they will be retried"),
             };
             self.progress.send_modify(|turns| *turns = turns.wrapping_add(1));
             failures = match turn {
@@ -84,7 +84,7 @@ impl ChangeReader {
                 Ok(changes) if changes.is_empty() => failures = 0,
                 Ok(changes) => return changes,
                 Err(error) => {
-                    warn!(%error, "The log of changes gave none");
+                    warn!(%error, "Could not read the log of changes; will try again");
                     tokio::time::sleep(pause_after(failures)).await;
                     failures += 1;
                 }
@@ -103,7 +103,7 @@ impl ChangeReader {
             Ok(()) if done == changes.len() => Turn::Done,
             Ok(()) => Turn::InPart,
             Err(error) => {
-                warn!(change.id = last.id, %error, "Changes that are done were not passed; they come again");
+                warn!(change.id = last.id, %error, "Could not pass changes that are done; they will be read again");
                 Turn::Failed
             }
         }

@@ -250,7 +250,7 @@ impl StreamHandler {
     async fn put_on_dead_letters(&self, id: &str, body: String, group: String) -> bool {
         let letter = OutgoingMessage { body, group, delay: Duration::ZERO };
         if let Err(error) = send_all(self.queue.as_ref(), QueueName::ChangeDlq, vec![letter]).await {
-            error!(change.id = id, error = chain(&error), "ChangeDLQ does not take change {id}; it comes again");
+            error!(change.id = id, error = chain(&error), "Could not put change {id} on ChangeDLQ; it will be retried");
             return false;
         }
         count(outcomes::POISON);
