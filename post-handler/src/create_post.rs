@@ -15,6 +15,7 @@ use shared::{
         ApiJson, Caller, FieldErrors, Problem,
         openapi::{BodyProblems, CommonProblems, RateProblems, TokenProblems},
         shapes::PostShape,
+        texts,
     },
     service::{
         ServiceError,
@@ -34,14 +35,7 @@ const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreatePostRequest {
-    /// What it says; not only white space.
-    // A character that is not Unicode's `White_Space`: `\S` leaves out U+FEFF and lets in U+0085.
-    #[schema(
-        min_length = 1,
-        max_length = 500,
-        pattern = r"[^\t-\r \u0085\u00A0\u1680\u2000-\u200A\u2028\u2029\u202F\u205F\u3000]",
-        example = "Hello, world"
-    )]
+    #[schema(schema_with = texts::post)]
     text: String,
     /// Its pictures: none yet.
     #[serde(default)]

@@ -13,6 +13,7 @@ use shared::{
             RateProblems, TokenProblems,
         },
         shapes::{PageShape, UserShape},
+        texts,
     },
     service::rates::Limit,
 };
@@ -25,14 +26,7 @@ use crate::state::ApiState;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateCommentRequest {
-    /// What it says; not only white space.
-    // A character that is not Unicode's `White_Space`: `\S` leaves out U+FEFF and lets in U+0085.
-    #[schema(
-        min_length = 1,
-        max_length = 500,
-        pattern = r"[^\t-\r \u0085\u00A0\u1680\u2000-\u200A\u2028\u2029\u202F\u205F\u3000]",
-        example = "Well said"
-    )]
+    #[schema(schema_with = texts::comment)]
     text: String,
 }
 

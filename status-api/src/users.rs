@@ -10,6 +10,7 @@ use shared::{
         body::present,
         openapi::{BodyProblems, CommonProblems, OwnerProblems, PathProblems, RateProblems, TokenProblems, UserParam},
         shapes::ProfileShape,
+        texts,
     },
     service::accounts::{LoginOrigin, ProfileEdit},
 };
@@ -25,21 +26,11 @@ use crate::state::ApiState;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EditProfileRequest {
-    /// The name shown; not only white space.
     #[serde(default, deserialize_with = "present")]
-    // A character that is not Unicode's `White_Space`: `\S` leaves out U+FEFF and lets in U+0085.
-    #[schema(
-        value_type = String,
-        required = false,
-        min_length = 1,
-        max_length = 50,
-        pattern = r"[^\t-\r \u0085\u00A0\u1680\u2000-\u200A\u2028\u2029\u202F\u205F\u3000]",
-        example = "Alice"
-    )]
+    #[schema(schema_with = texts::display_name, required = false)]
     display_name: Option<String>,
-    /// The text about the user.
     #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = String, required = false, max_length = 160, example = "Looks through glasses")]
+    #[schema(schema_with = texts::bio, required = false)]
     bio: Option<String>,
     /// The picture: none yet, so null at the most.
     #[serde(default)]

@@ -7,6 +7,7 @@
 //! - [`path`]: users, posts and comments named in a path.
 //! - [`page`]: `?limit=` and `?cursor=`; [`cursor`] is the text of the latter.
 //! - [`shapes`]: users, profiles, posts and pages as they are sent.
+//! - [`texts`]: what people write, in the description's words.
 //! - [`conventions`]: what holds of every answer: request id, log line, metrics, CORS, durability.
 //! - [`openapi`]: what the description of every route shares.
 
@@ -23,6 +24,7 @@ pub mod page;
 pub mod path;
 pub mod problem;
 pub mod shapes;
+pub mod texts;
 
 pub use address::{Client, PeerAddress, TrustedProxy};
 pub use body::{ApiJson, FieldErrors};

@@ -10,6 +10,7 @@ use shared::{
         body::present,
         openapi::{BodyProblems, CommonProblems, RateProblems},
         problem::ProblemBody,
+        texts,
     },
     service::{accounts::Registration, rates::Limit},
 };
@@ -31,17 +32,9 @@ pub struct RegisterRequest {
     /// The password.
     #[schema(min_length = 8, max_length = 128, example = "correct horse battery staple")]
     password: String,
-    /// The name shown; the handle unless chosen. Not only white space.
+    /// The handle unless chosen.
     #[serde(default, deserialize_with = "present")]
-    // A character that is not Unicode's `White_Space`: `\S` leaves out U+FEFF and lets in U+0085.
-    #[schema(
-        value_type = String,
-        required = false,
-        min_length = 1,
-        max_length = 50,
-        pattern = r"[^\t-\r \u0085\u00A0\u1680\u2000-\u200A\u2028\u2029\u202F\u205F\u3000]",
-        example = "Alice"
-    )]
+    #[schema(schema_with = texts::display_name, required = false)]
     display_name: Option<String>,
 }
 

@@ -50,6 +50,8 @@ async fn a_post_has_500_characters_and_no_media() {
         (json!({"text": "🦀".repeat(501)}), "text"),
         (json!({"text": ""}), "text"),
         (json!({"text": " \n\t"}), "text"),
+        (json!({"text": "\u{3164}\u{FE0F}"}), "text"),
+        (json!({"text": "a\0"}), "text"),
         (json!({"text": null}), "text"),
         (json!({}), "text"),
         (json!({"text": "a", "media_ids": [media]}), "media_ids"),

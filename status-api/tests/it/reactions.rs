@@ -249,6 +249,8 @@ async fn a_comment_has_1_to_500_characters() {
         (json!({"text": "🦀".repeat(501)}), "text"),
         (json!({"text": ""}), "text"),
         (json!({"text": " \n\t"}), "text"),
+        (json!({"text": "\u{3164}\u{FE0F}"}), "text"),
+        (json!({"text": "a\0"}), "text"),
         (json!({"text": null}), "text"),
         (json!({"text": 5}), "text"),
         (json!({}), "text"),
