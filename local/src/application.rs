@@ -38,7 +38,8 @@ use crate::{
     config::Config,
     descriptors,
     error::{RunError, StartError},
-    http_server, metrics,
+    http_server::{self, ConnectionLimits},
+    metrics,
     operator::Operator,
     parts::{Parts, Sources, Workers},
     seams::{Seams, Wrap},
@@ -178,8 +179,8 @@ impl Application {
         let mut parts = Parts::new(stop.clone());
         let (services, clock) = (&self.services, &self.services.clock);
         let (store, queue) = services.bare_ports();
-        let max_connections = descriptors::max_connections();
-        parts.spawn("the API", http_server::serve(self.api, self.router, max_connections, stop.clone()));
+        let limits = ConnectionLimits::new(descriptors::max_connections(), self.config.max_connections_per_network);
+        parts.spawn("the API", http_server::serve(self.api, self.router, limits, stop.clone()));
         if let Some(socket) = self.socket {
             let recount = self.backend.recount();
             let operator = Operator { queue: Arc::clone(&queue), store, patience: Duration::ZERO, recount };

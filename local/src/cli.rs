@@ -7,7 +7,7 @@ use http::{HeaderName, HeaderValue};
 use shared::{domain::PostId, http::TrustedProxy, queue::QueueName, service::rates::RateLimits, telemetry::LogFormat};
 
 use crate::{
-    config::{Config, DataDir},
+    config::{Config, DataDir, MAX_CONNECTIONS_PER_NETWORK},
     store_args::{AllStoreArgs, NotBuilt, ServeStoreArgs, StoreArgs},
 };
 
@@ -78,6 +78,10 @@ pub struct ServeArgs {
     /// How many proxies add to that header
     #[arg(long, env = "TWEETER_TRUSTED_PROXY_HOPS", value_name = "N", default_value = "1")]
     trusted_proxy_hops: NonZeroUsize,
+    /// Connections that one network (an IPv4 address, an IPv6 /64) may hold at once; further ones are closed.
+    /// Defaults to 512, and to no limit with `--trusted-proxy-header`: all connections are the proxy's then
+    #[arg(long, env = "TWEETER_MAX_CONNECTIONS_PER_NETWORK", value_name = "N")]
+    max_connections_per_network: Option<NonZeroUsize>,
     /// Note after each sync how far the journal is synced (an instrument for tests)
     #[arg(long, hide = true)]
     record_syncs: bool,
@@ -100,6 +104,9 @@ impl ServeArgs {
             stores: self.stores.stores()?,
             data_dir: if self.ephemeral { DataDir::Ephemeral } else { DataDir::Path(self.data.data_dir) },
             cors_origins: self.cors_origin,
+            max_connections_per_network: self
+                .max_connections_per_network
+                .or_else(|| self.trusted_proxy_header.is_none().then_some(MAX_CONNECTIONS_PER_NETWORK)),
             rate_limits: self.rate_limits.into(),
             trusted_proxy: self
                 .trusted_proxy_header
@@ -342,7 +349,18 @@ mod tests {
         assert_eq!((said.rate_limits, said.trusted_proxy), (RateLimits::Off, Some(proxy)));
     }
 
+    #[test]
+    fn a_network_has_512_connections_unless_a_proxy_holds_all() {
+        let most = |args: &[&str]| config(args).max_connections_per_network.map(NonZeroUsize::get);
+        assert_eq!(most(&[]), Some(512));
+        assert_eq!(most(&["--max-connections-per-network", "8"]), Some(8));
+        assert_eq!(most(&["--trusted-proxy-header", "x-forwarded-for"]), None);
+        let both = ["--trusted-proxy-header", "x-forwarded-for", "--max-connections-per-network", "8"];
+        assert_eq!(most(&both), Some(8));
+    }
+
     #[rstest]
+    #[case(&["--max-connections-per-network", "0"])]
     #[case(&["--listen", "nowhere"])]
     #[case(&["--metrics-listen", "on"])]
     #[case(&["--cors-origin", "https://a.example/"])]

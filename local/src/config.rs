@@ -1,11 +1,15 @@
 //! How one process is set up: read once, before anything starts.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use http::HeaderValue;
 use shared::{http::TrustedProxy, limits, queue::QueueSettings, service::rates::RateLimits};
 
 use crate::event_source::Mapping;
+
+/// Connections of one network at once, unless the operator says otherwise: several times what the browsers behind one
+/// office's address hold (6 each), and a twentieth of all.
+pub const MAX_CONNECTIONS_PER_NETWORK: NonZeroUsize = NonZeroUsize::new(512).expect("it is not zero");
 
 /// Where data is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +55,9 @@ pub struct Config {
     pub cors_origins: Vec<HeaderValue>,
     /// Proxies that are believed about where a request comes from.
     pub trusted_proxy: Option<TrustedProxy>,
+    /// Connections that one network (an IPv4 address, an IPv6 /64) may hold at once; `None` for no limit. Half of all
+    /// connections at the most.
+    pub max_connections_per_network: Option<NonZeroUsize>,
     /// Whether rates are limited.
     pub rate_limits: RateLimits,
     /// How PostQ is mapped to follow-fetcher.
@@ -67,11 +74,11 @@ pub struct Config {
 }
 
 impl Config {
-    /// The set-up without options, on a free port of the loopback interface, without metrics and rate limits: for tests
-    /// and load tests.
+    /// The set-up without options, on a free port of the loopback interface, without metrics, rate limits and a limit of
+    /// connections per network: for tests and load tests.
     pub fn on_free_port(data_dir: DataDir) -> Self {
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-        Self { listen, data_dir, rate_limits: RateLimits::Off, ..Self::default() }
+        Self { listen, data_dir, max_connections_per_network: None, rate_limits: RateLimits::Off, ..Self::default() }
     }
 }
 
@@ -86,10 +93,11 @@ impl Default for Config {
             data_dir: DataDir::Path(PathBuf::from("data")),
             cors_origins: Vec::new(),
             trusted_proxy: None,
+            max_connections_per_network: Some(MAX_CONNECTIONS_PER_NETWORK),
             rate_limits: RateLimits::On,
             fan_out: Mapping { batch_size: 1, max_concurrency: 4, timeout },
             delivery: Mapping { batch_size: limits::MAX_QUEUE_BATCH, max_concurrency: 4, timeout },
-            redriven_changes: Mapping { batch_size: limits::MAX_QUEUE_BATCH, max_concurrency: 1, timeout },
+            redriven_changes: Mapping { batch_size: 1, max_concurrency: 1, timeout },
             queues: QueueSettings::default(),
             record_syncs: false,
         }

@@ -47,6 +47,7 @@ fn install() -> PrometheusHandle {
 fn describe() {
     describe_counter!(names::HTTP_REQUESTS, Unit::Count, "Requests answered, by route, method and status");
     describe_histogram!(names::HTTP_SECONDS, Unit::Seconds, "Time from a request's head to its answer");
+    describe_counter!(names::CONNECTIONS_REFUSED, Unit::Count, "Connections closed because their network had too many");
     describe_counter!(names::PASSWORDS_HASHED, Unit::Count, "Passwords hashed, for a new account or to verify one");
     describe_gauge!(names::QUEUE_VISIBLE, Unit::Count, "Messages that can be received");
     describe_gauge!(names::QUEUE_IN_FLIGHT, Unit::Count, "Messages received and not yet deleted");

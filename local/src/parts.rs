@@ -27,8 +27,14 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::{
-    change_reader::ChangeReader, config::Config, eraser::erase_when_woken, error::RunError, event_source::EventSource,
-    http_server, metrics, schedule::every,
+    change_reader::ChangeReader,
+    config::Config,
+    eraser::erase_when_woken,
+    error::RunError,
+    event_source::EventSource,
+    http_server::{self, ConnectionLimits},
+    metrics,
+    schedule::every,
 };
 
 /// How often items are removed whose time is over.
@@ -108,7 +114,8 @@ impl Parts {
             recorder.run_upkeep();
             std::future::ready(())
         });
-        self.spawn("the metrics", http_server::serve(listener, router, METRICS_CONNECTIONS, self.stop.clone()));
+        let limits = ConnectionLimits::shared(METRICS_CONNECTIONS);
+        self.spawn("the metrics", http_server::serve(listener, router, limits, self.stop.clone()));
         self.spawn("the metrics' upkeep", upkeep);
     }
 

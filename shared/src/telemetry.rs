@@ -88,6 +88,8 @@ pub mod names {
     pub const HTTP_REQUESTS: &str = "tweeter_http_requests_total";
     /// Histogram, seconds, by `route`, `method`: time from a request's head to its answer.
     pub const HTTP_SECONDS: &str = "tweeter_http_request_duration_seconds";
+    /// Counter: connections closed because their network had as many as it may have.
+    pub const CONNECTIONS_REFUSED: &str = "tweeter_http_connections_refused_total";
     /// Counter: passwords hashed, for a new account or to verify one.
     pub const PASSWORDS_HASHED: &str = "tweeter_passwords_hashed_total";
     /// Counter, by `limit`: requests refused because a rate limit was used up.

@@ -1,17 +1,21 @@
 //! The HTTP server over real connections.
 
-use std::{fmt::Write as _, fs, net::SocketAddr, process::Command, sync::Arc};
+use std::{fmt::Write as _, fs, net::SocketAddr, num::NonZeroUsize, process::Command, sync::Arc, time::Duration};
 
 use crate::support::process::Server;
 use axum::{Router, body::Bytes, extract::Path, routing};
-use local::http_server::serve;
+use local::http_server::{ConnectionLimits, serve};
 use parking_lot::Mutex;
+use rstest::rstest;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
+
+/// Ends a test whose server answers nothing: a failure, not a measure.
+const WATCHDOG: Duration = Duration::from_mins(1);
 
 /// A server that notes the names asked for, and says how many bytes a body has.
 struct Fixture {
@@ -23,6 +27,10 @@ struct Fixture {
 
 impl Fixture {
     async fn start(max_connections: usize) -> Self {
+        Self::start_within(ConnectionLimits::shared(max_connections)).await
+    }
+
+    async fn start_within(limits: ConnectionLimits) -> Self {
         let served = Arc::new(Mutex::new(Vec::new()));
         let note = {
             let served = Arc::clone(&served);
@@ -30,15 +38,32 @@ impl Fixture {
         };
         let router = Router::new()
             .route("/note/{name}", routing::get(note))
+            .route("/never", routing::get(async || std::future::pending::<()>().await))
             .route("/length", routing::post(async |body: Bytes| body.len().to_string()));
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
-        let task = tokio::spawn(serve(listener, router, max_connections, stop.clone()));
+        let task = tokio::spawn(serve(listener, router, limits, stop.clone()));
         Self { address, served, stop, task }
     }
 
     async fn connect(&self) -> Connection {
         Connection(BufReader::new(TcpStream::connect(self.address).await.unwrap()))
+    }
+
+    /// A connection from another address of this machine; none where it is reset before it is used.
+    async fn connect_from(&self, address: [u8; 4]) -> Option<Connection> {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((address, 0).into()).unwrap();
+        let stream = socket.connect(self.address).await.ok()?;
+        Some(Connection(BufReader::new(stream)))
+    }
+
+    /// Whether a request from there is answered.
+    async fn serves(&self, address: [u8; 4]) -> bool {
+        match self.connect_from(address).await {
+            Some(mut connection) => connection.is_served().await,
+            None => false,
+        }
     }
 
     async fn stop(self) {
@@ -60,6 +85,14 @@ impl Connection {
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") && self.0.read_line(&mut head).await.unwrap() > 0 {}
         head.to_lowercase()
+    }
+
+    /// Whether a request is answered; not on a connection that is closed.
+    async fn is_served(&mut self) -> bool {
+        let request = b"GET /note/it HTTP/1.1\r\nhost: test\r\n\r\n";
+        let mut status = String::new();
+        let answered = self.0.write_all(request).await.is_ok() && self.0.read_line(&mut status).await.is_ok();
+        answered && status.starts_with("HTTP/1.1 200")
     }
 
     async fn rest(&mut self) -> Vec<u8> {
@@ -125,6 +158,34 @@ async fn a_client_that_hangs_up_before_it_is_accepted_keeps_nobody_waiting() {
     fixture.stop().await;
 }
 
+#[cfg(target_os = "linux")]
+#[rstest]
+#[case::half_sent_heads("GET /note/half HTTP/1.1\r\nhost: te")]
+#[case::requests_without_end("GET /never HTTP/1.1\r\nhost: test\r\n\r\n")]
+#[tokio::test]
+async fn connections_of_one_network_stop_no_other(#[case] sent: &str) {
+    let (attacker, attacks, most) = ([127, 0, 0, 2], 400, 100);
+    let fixture = Fixture::start_within(ConnectionLimits::new(200, NonZeroUsize::new(most))).await;
+    let mut held = Vec::new();
+    for _ in 0..attacks {
+        let mut connection = fixture.connect_from(attacker).await;
+        if let Some(connection) = &mut connection {
+            // Fails where the connection was reset already.
+            let _ = connection.0.write_all(sent.as_bytes()).await;
+        }
+        held.push(connection);
+    }
+    let mut other = fixture.connect().await;
+    let served = tokio::time::timeout(WATCHDOG, other.is_served()).await;
+    assert_eq!(served, Ok(true), "another network is served");
+    for connection in held[most..].iter_mut().flatten() {
+        assert_eq!(connection.rest().await, b"", "closed without an answer");
+    }
+    drop(held);
+    while !fixture.serves(attacker).await {}
+    fixture.stop().await;
+}
+
 #[tokio::test]
 async fn a_head_may_have_32_kib_and_a_longer_one_ends_the_connection() {
     let fixture = Fixture::start(10).await;
@@ -134,7 +195,7 @@ async fn a_head_may_have_32_kib_and_a_longer_one_ends_the_connection() {
 
     let mut too_long = fixture.connect().await;
     // The connection may be closed before all of it is written.
-    let _ = too_long.0.write_all(head_of(64 * 1024).as_bytes()).await;
+    let _ = too_long.0.write_all(head_of(32 * 1024 + 1).as_bytes()).await;
     let head = too_long.head().await;
     assert!(head.starts_with("http/1.1 431"), "{head}");
     assert_eq!(too_long.rest().await, b"", "and it is closed");
