@@ -1,17 +1,13 @@
 //! The Lambda function behind PostQ: telemetry, configuration, clients, run.
 
-use std::{
-    process::ExitCode,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{process::ExitCode, sync::Arc};
 
 use follow_fetcher::{FollowFetcher, config::Config};
-use lambda_runtime::{Context, Error, LambdaEvent, service_fn};
+use lambda_runtime::{Error, LambdaEvent, service_fn};
 use shared::{
     aws::{DynamoStore, SqsOptions, SqsQueue, config as aws, emf::FunctionMetrics, function},
     batch::RetryPauses,
-    domain::{Clock, Timestamp},
+    domain::Clock,
     service::fan_out::FanOutService,
 };
 
@@ -31,13 +27,8 @@ async fn serve() -> Result<(), Error> {
     let fan_out = FanOutService::new(store, queue.clone(), Clock::System, config.fan_out);
     let handler = &FollowFetcher::new(fan_out, queue, RetryPauses::default());
     let handle = |event: LambdaEvent<_>| async move {
-        Ok::<_, Error>(handler.handle(event.payload, Some(deadline_of(&event.context))).await)
+        let deadline = function::deadline_of(&event.context).into_std();
+        Ok::<_, Error>(handler.handle(event.payload, Some(deadline)).await)
     };
     lambda_runtime::run(metrics.flushed_after(service_fn(handle))).await
-}
-
-/// When this invocation is stopped. Lambda says it in milliseconds since the epoch.
-fn deadline_of(context: &Context) -> Instant {
-    let left: Duration = Timestamp::from_millis(context.deadline).since(Clock::System.now());
-    Instant::now() + left
 }

@@ -2,6 +2,7 @@
 
 use std::{process::ExitCode, sync::Arc};
 
+use axum::{extract::Request, middleware::map_request};
 use lambda_http::Error;
 use post_handler::{PublishApi, config::Config, router};
 use shared::{
@@ -35,5 +36,7 @@ async fn serve() -> Result<(), Error> {
         authentication: Authentication { tokens: tokens?, liveness: Liveness::new(Arc::clone(&store)), clock },
         rates: config.rate_limits.limiter(Arc::clone(&store)),
     };
-    lambda_http::run(metrics.flushed_after(router(api, store, &config.http))).await
+    let router =
+        router(api, store, &config.http).layer(map_request(async |request: Request| function::with_deadline(request)));
+    lambda_http::run(metrics.flushed_after(router)).await
 }

@@ -114,12 +114,22 @@ impl BatchDriver {
         let receives = receive_count(&record);
         let message_id = record.message_id.clone().unwrap_or_default();
         self.report(&message_id, receives, &error);
-        if error.is_transient() && receives >= COPY_FROM_RECEIVE && self.send_copy(&record).await {
-            return None;
+        let is_done = tokio::time::timeout(limits::GIVE_BACK_LIMIT, self.give_back(&record, &error, receives)).await;
+        let is_done = is_done.unwrap_or_else(|_late| {
+            self.warn_hidden(&message_id, "the queue did not answer in time");
+            false
+        });
+        (!is_done).then_some(message_id)
+    }
+
+    /// Sees to it that a failed record is tried again soon. True when a copy took its place.
+    async fn give_back(&self, record: &SqsMessage, error: &RecordError, receives: u32) -> bool {
+        if error.is_transient() && receives >= COPY_FROM_RECEIVE && self.send_copy(record).await {
+            return true;
         }
         let pause = if error.is_transient() { self.pause(receives) } else { self.pauses.first };
-        self.hide(&record, pause).await;
-        Some(message_id)
+        self.hide(record, pause).await;
+        false
     }
 
     fn report(&self, message_id: &str, receives: u32, error: &RecordError) {
@@ -159,8 +169,19 @@ impl BatchDriver {
     async fn hide(&self, record: &SqsMessage, pause: Duration) {
         let receipt = record.receipt_handle.clone().unwrap_or_default();
         if let Err(error) = self.queue.change_visibility(self.name, vec![(receipt, pause)]).await {
-            warn!(queue = self.name.name(), error = %chain(&error), "A failed message stays hidden for the queue's visibility timeout");
+            let message_id = record.message_id.as_deref().unwrap_or_default();
+            self.warn_hidden(message_id, &chain(&error));
         }
+    }
+
+    fn warn_hidden(&self, message_id: &str, reason: &str) {
+        let queue = self.name.name();
+        warn!(
+            sqs.message_id = message_id,
+            queue,
+            error = reason,
+            "Could not make message {message_id} of {queue} visible: {reason}; it is redelivered after the queue's visibility timeout"
+        );
     }
 }
 

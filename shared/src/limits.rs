@@ -159,11 +159,19 @@ pub const MAX_RECEIVES: u32 = 5;
 
 // --- Calling again.
 
-/// After this much time a call that fails for a passing reason is not made again. With one more try of
-/// [`CALL_TIMEOUT`] that is well inside the shortest function's timeout (10 s), so a handler still says why it failed.
+/// After this much time a call that fails for a passing reason is not made again. With the last try and the giving back
+/// of a message ([`LONGEST_CALL`], [`GIVE_BACK_LIMIT`]) that is inside the shortest function's timeout (10 s), so a
+/// handler still says why it failed.
 pub const RETRY_BUDGET: Duration = Duration::from_secs(4);
 /// The longest that one call to the store or to a queue may take, a long poll's wait apart.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The longest pause before a call is made again: 640 ms and as much jitter.
+pub const LONGEST_RETRY_PAUSE: Duration = Duration::from_millis(2 * 640);
+/// The longest that a call takes with its retries: the budget, the pause that began within it, and one more try.
+pub const LONGEST_CALL: Duration = RETRY_BUDGET.saturating_add(LONGEST_RETRY_PAUSE).saturating_add(CALL_TIMEOUT);
+/// The longest that giving a failed message back to its queue takes. Later the queue's visibility timeout does it.
+pub const GIVE_BACK_LIMIT: Duration = CALL_TIMEOUT;
 
 /// How long a function waits, before its first event, for the answers that open its connections. What takes longer is
 /// opened by the first event.

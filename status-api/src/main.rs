@@ -53,6 +53,7 @@ async fn serve() -> Result<(), Error> {
         store,
         clock,
     };
-    let router = router(api, None, &config.http).layer(map_request(async |request| gateway::with_peer(request)));
+    let router = router(api, None, &config.http)
+        .layer(map_request(async |request| gateway::with_peer(function::with_deadline(request))));
     lambda_http::run(metrics.flushed_after(router)).await
 }

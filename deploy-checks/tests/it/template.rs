@@ -6,15 +6,28 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, SystemTime},
 };
 
+use axum::{Router, body::Body, extract::Request, http::StatusCode, middleware::map_request, routing};
 use deploy_checks::{Function, Template, referent};
+use lambda_runtime::Context;
 use serde_json::{Value, json};
 use shared::{
+    aws::function,
     changes::STREAMED_PREFIXES,
+    embedded::{EmbeddedStore, Engine, EngineOptions},
+    http::{
+        HttpOptions,
+        conventions::{ANSWER_MARGIN, REQUEST_TIMEOUT},
+        with_conventions,
+    },
     limits,
+    store::Store,
     telemetry::{LOG_FILTER_VARIABLE, names},
 };
+use tower::ServiceExt as _;
 
 const AUTH: &str = "AuthTable";
 const SOCIAL: &str = "SocialTable";
@@ -151,19 +164,68 @@ fn batches_are_as_large_as_the_handlers_expect() {
         BTreeMap::from([
             ("PostQ", 1),
             ("JobQ", limits::MAX_QUEUE_BATCH as u64),
-            ("ChangeQ", limits::MAX_QUEUE_BATCH as u64)
+            // Applied one after another: see `a_handler_has_the_time_to_say_why_it_failed`.
+            ("ChangeQ", 1)
         ])
     );
+}
+
+/// The timeout of a function.
+fn timeout(function: &Function<'_>) -> Duration {
+    Duration::from_secs(function.properties()["Timeout"].as_u64().unwrap())
 }
 
 #[test]
 fn a_handler_has_the_time_to_say_why_it_failed() {
     let template = template();
     for function in template.functions() {
-        let timeout = function.properties()["Timeout"].as_u64().unwrap();
-        assert!(timeout > (limits::RETRY_BUDGET + limits::CALL_TIMEOUT).as_secs(), "{}: {timeout} s", function.name);
+        // One call with its retries while a table is slow, and what follows it.
+        let needed = limits::LONGEST_CALL
+            + match function.code() {
+                "post-handler" | "status-api" => ANSWER_MARGIN,
+                "outbox-sweeper" => limits::SWEEP_ERASURE_BUDGET,
+                "stream-handler" => limits::STREAM_ERASURE_BUDGET + limits::LONGEST_CALL,
+                _ => limits::GIVE_BACK_LIMIT,
+            };
+        assert!(timeout(&function) > needed, "{}: {:?} of {needed:?}", function.name, timeout(&function));
     }
-    assert_eq!(function(&template, "job-handler").properties()["Timeout"], 10);
+    assert_eq!(timeout(&function(&template, "job-handler")).as_secs(), 10);
+}
+
+#[test]
+fn the_gateway_waits_for_every_answer() {
+    let template = template();
+    for function in template.functions().into_iter().filter(|function| !function.routes().is_empty()) {
+        assert!(timeout(&function) <= REQUEST_TIMEOUT, "{}: {:?}", function.name, timeout(&function));
+        let main = fs::read_to_string(repository().join(function.code()).join("src/main.rs")).unwrap();
+        assert!(main.contains("function::with_deadline(request)"), "{} tells its requests no deadline", function.name);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stuck_request_is_answered_before_its_functions_timeout() {
+    let template = template();
+    let directory = tempfile::tempdir().unwrap();
+    let engine = Engine::open(EngineOptions::at(directory.path())).unwrap();
+    let store: Arc<dyn Store> = Arc::new(EmbeddedStore::new(engine.clone()));
+    let stuck = Router::new().route("/stuck", routing::get(async || std::future::pending::<()>().await));
+    let router = with_conventions(stuck, store, &HttpOptions::default())
+        .layer(map_request(async |request: Request| function::with_deadline(request)));
+    for function in template.functions().into_iter().filter(|function| !function.routes().is_empty()) {
+        let mut invocation = Context::default();
+        let stopped_at = SystemTime::now() + timeout(&function);
+        let since_epoch = stopped_at.duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        invocation.deadline = u64::try_from(since_epoch.as_millis()).unwrap();
+        let mut request = Request::builder().uri("/stuck").body(Body::empty()).unwrap();
+        request.extensions_mut().insert(invocation);
+        let asked = tokio::time::Instant::now();
+        let answer = router.clone().oneshot(request).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE, "{}", function.name);
+        let (took, timeout) = (asked.elapsed(), timeout(&function));
+        assert!(took + ANSWER_MARGIN <= timeout, "{}: {took:?} of {timeout:?} by the paused clock", function.name);
+        assert!(took > limits::LONGEST_CALL, "{}: {took:?}: one slow call has its time", function.name);
+    }
+    engine.close();
 }
 
 #[test]
@@ -453,6 +515,70 @@ fn whatever_fails_has_an_alarm() {
     assert_eq!(watched("ApproximateAgeOfOldestMessage"), set(&["PostQ", "JobQ", "ChangeQ"]));
     assert_eq!(watched("IteratorAge"), set(&["StreamHandler"]));
     assert_eq!(watched("WriteThrottleEvents"), set(&[AUTH, SOCIAL, FEED]));
-    assert_eq!(watched("Errors"), template.functions().iter().map(|function| function.name).collect());
+    assert_eq!(watched("ReadThrottleEvents"), set(&[AUTH, SOCIAL, FEED]));
+    let functions: BTreeSet<&str> = template.functions().iter().map(|function| function.name).collect();
+    assert_eq!(watched("Errors"), functions);
+    assert_eq!(watched("Throttles"), functions);
+    assert_eq!(watched("Invocations"), set(&["OutboxSweeper"]));
     assert_eq!(watched(names::FAN_OUT_SECONDS), set(&["JobHandler"]));
+}
+
+/// How often a function's schedule runs it, if it has one.
+fn interval(function: &Function<'_>) -> Option<Duration> {
+    let events = function.properties()["Events"].as_object()?;
+    let schedule = events.values().find_map(|event| event["Properties"]["Schedule"].as_str())?;
+    assert_eq!(schedule, "rate(1 minute)", "{}: another rate is to be read here", function.name);
+    Some(Duration::from_mins(1))
+}
+
+#[test]
+fn an_alarm_can_ring_at_its_functions_rate() {
+    let template = template();
+    for name in template.resources_of_type("AWS::CloudWatch::Alarm") {
+        let alarm = template.properties(name);
+        let number = |field: &str| alarm[field].as_u64();
+        let (period, periods) = (number("Period").unwrap(), number("EvaluationPeriods").unwrap());
+        let needed = number("DatapointsToAlarm").unwrap_or(periods);
+        assert!((1..=periods).contains(&needed), "{name}");
+        let watched = alarm["Dimensions"].as_array().into_iter().flatten().filter_map(|it| referent(&it["Value"]));
+        let watched: Vec<&str> = watched.collect();
+        let scheduled = template.functions().into_iter().filter(|function| watched.contains(&function.name));
+        for interval in scheduled.filter_map(|function| interval(&function)) {
+            // A run may fall just outside a period, so one period of those looked at may be empty.
+            assert!(interval.as_secs() <= period, "{name}: not every period has a run");
+            assert!(
+                needed < periods || alarm["TreatMissingData"] == "breaching",
+                "{name}: an empty period silences it"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_sweeper_that_does_not_run_is_noticed() {
+    let template = template();
+    let alarm = template.properties("OutboxSweeperIdle");
+    assert_eq!(alarm["TreatMissingData"], "breaching", "a function that does not run sends no figures");
+    assert_eq!((&alarm["ComparisonOperator"], &alarm["Threshold"]), (&json!("LessThanThreshold"), &json!(1)));
+    // A minute may pass without a run when the one before came late.
+    assert!(alarm["DatapointsToAlarm"].as_u64().unwrap() >= 3);
+}
+
+#[test]
+fn what_the_gateway_refuses_is_counted_from_its_access_log() {
+    let template = template();
+    let filter = template.properties("GatewayThrottledRequests");
+    assert_eq!(referent(&filter["LogGroupName"]), Some("ApiAccessLogs"));
+    let pattern = filter["FilterPattern"].as_str().unwrap();
+    assert_eq!(pattern, r#"{ ($.status = "429") && ($.integration_ms = "-") }"#);
+    let format = template.properties("ApiStage")["AccessLogSettings"]["Format"].as_str().unwrap();
+    let logged: Value = serde_json::from_str(format).expect("a line of the access log is JSON");
+    assert_eq!(
+        (&logged["status"], &logged["integration_ms"]),
+        (&json!("$context.status"), &json!("$context.integrationLatency"))
+    );
+    let counted = &filter["MetricTransformations"][0];
+    let alarm = template.properties("GatewayThrottled");
+    assert_eq!((&counted["MetricNamespace"], &counted["MetricName"]), (&alarm["Namespace"], &alarm["MetricName"]));
+    assert_eq!(alarm["Dimensions"], Value::Null, "the filter has none");
 }

@@ -3,10 +3,16 @@
 use std::{error::Error, process::ExitCode};
 
 use futures::{FutureExt as _, future::join_all};
+#[cfg(feature = "aws-lambda")]
+use lambda_runtime::Context;
+#[cfg(feature = "aws-lambda")]
+use tokio::time::Instant;
 use tokio::time::timeout;
 use tracing::{error, info};
 
 use super::{DynamoStore, SqsQueue};
+#[cfg(feature = "aws-lambda")]
+use crate::domain::{Clock, Timestamp};
 use crate::{
     limits,
     telemetry::{self, LogFormat, chain},
@@ -28,6 +34,22 @@ where
             ExitCode::FAILURE
         }
     }
+}
+
+/// When an invocation is stopped. Lambda counts it from the function's timeout, in milliseconds since the epoch.
+#[cfg(feature = "aws-lambda")]
+pub fn deadline_of(context: &Context) -> Instant {
+    let left = Timestamp::from_millis(context.deadline).since(Clock::System.now());
+    Instant::now() + left
+}
+
+/// Notes in a request when its invocation is stopped, so that it is answered before.
+#[cfg(all(feature = "aws-lambda", feature = "http"))]
+pub fn with_deadline<B>(mut request: http::Request<B>) -> http::Request<B> {
+    if let Some(deadline) = request.extensions().get().map(deadline_of) {
+        request.extensions_mut().insert(crate::http::Deadline(deadline));
+    }
+    request
 }
 
 /// Opens connections before the first event needs them, by one cheap call each to DynamoDB and, where the function

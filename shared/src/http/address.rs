@@ -7,6 +7,10 @@ use std::{
     convert::Infallible,
     net::{IpAddr, SocketAddr},
     num::NonZeroUsize,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use axum::{
@@ -15,6 +19,7 @@ use axum::{
     response::Response,
 };
 use http::{HeaderMap, HeaderName, request::Parts};
+use tracing::warn;
 
 use crate::domain::ClientNetwork;
 
@@ -62,10 +67,51 @@ impl<S: Send + Sync> FromRequestParts<S> for Client {
     }
 }
 
+/// The header in which a proxy names its client unless it is set up otherwise.
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// How it is found out where requests come from.
+#[derive(Debug, Clone)]
+pub(super) struct Origins {
+    proxy: Option<TrustedProxy>,
+    has_warned: Arc<AtomicBool>,
+}
+
+impl Origins {
+    pub(super) fn new(proxy: Option<TrustedProxy>) -> Self {
+        Self { proxy, has_warned: Arc::default() }
+    }
+
+    /// Warns once when a proxy seems to stand in front that is not configured: its clients share one address, and so
+    /// the limits of one.
+    fn look_for_proxy(&self, peer: IpAddr, headers: &HeaderMap) {
+        let is_proxy = self.proxy.is_none() && is_near(peer) && headers.contains_key(FORWARDED_FOR);
+        if is_proxy && !self.has_warned.swap(true, Ordering::Relaxed) {
+            warn!(
+                client.address = %peer,
+                "Requests from {peer} carry x-forwarded-for, which is not trusted: all clients behind that proxy share \
+                 one address, its rate limits and its connections. If every request passes the proxy, restart with \
+                 --trusted-proxy-header x-forwarded-for; will not warn again"
+            );
+        }
+    }
+}
+
+/// Whether it is an address of this machine or of a private network, where proxies are.
+fn is_near(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => v4.is_loopback() || v4.is_private() || v4.is_link_local(),
+        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
+    }
+}
+
 /// Finds out where a request comes from.
-pub(super) async fn client(State(proxy): State<Option<TrustedProxy>>, mut request: Request, next: Next) -> Response {
-    let named = proxy.and_then(|proxy| proxy.client(request.headers()));
+pub(super) async fn client(State(origins): State<Origins>, mut request: Request, next: Next) -> Response {
+    let named = origins.proxy.as_ref().and_then(|proxy| proxy.client(request.headers()));
     let peer = request.extensions().get().map(|PeerAddress(address)| *address);
+    if let Some(peer) = peer {
+        origins.look_for_proxy(peer, request.headers());
+    }
     if let Some(address) = named.or(peer) {
         request.extensions_mut().insert(Client(address.into()));
     }
@@ -74,9 +120,76 @@ pub(super) async fn client(State(proxy): State<Option<TrustedProxy>>, mut reques
 
 #[cfg(test)]
 mod tests {
+    use std::{io, sync::Mutex};
+
+    use axum::{Router, body::Body, middleware, routing};
     use http::HeaderValue;
+    use tower::ServiceExt as _;
 
     use super::*;
+
+    /// What is logged, for a test to read.
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Log {
+        fn warnings(&self) -> usize {
+            let bytes = self.0.lock().unwrap().clone();
+            String::from_utf8(bytes).unwrap().matches("--trusted-proxy-header").count()
+        }
+    }
+
+    /// Sends a request from each address, with the header or without; how many warnings are logged then.
+    async fn warnings(proxy: Option<TrustedProxy>, requests: &[(&str, bool)]) -> usize {
+        let log = Log::default();
+        let logging = {
+            let log = log.clone();
+            tracing_subscriber::fmt().with_ansi(false).with_writer(move || log.clone()).finish()
+        };
+        // With a single dispatcher, `tracing` asks only the thread that first reaches a log line whether anyone listens
+        // to it, and that may be another test's. A second dispatcher makes it ask every dispatcher.
+        let _second = tracing::Dispatch::new(tracing_subscriber::registry());
+        let _logging = tracing::subscriber::set_default(logging);
+        let router = Router::new()
+            .route("/", routing::get(async || ()))
+            .layer(middleware::from_fn_with_state(Origins::new(proxy), client));
+        for (address, is_forwarded) in requests {
+            let mut request = Request::new(Body::empty());
+            request.extensions_mut().insert(PeerAddress(address.parse().unwrap()));
+            if *is_forwarded {
+                request.headers_mut().insert(FORWARDED_FOR, HeaderValue::from_static("203.0.113.9"));
+            }
+            let _answer = router.clone().oneshot(request).await.unwrap();
+        }
+        log.warnings()
+    }
+
+    #[tokio::test]
+    async fn a_proxy_that_is_not_configured_is_warned_of_once() {
+        for near in
+            ["127.0.0.1", "::1", "10.0.0.1", "172.17.0.1", "192.168.1.1", "169.254.1.1", "fd00::1", "::ffff:10.0.0.1"]
+        {
+            assert_eq!(warnings(None, &[(near, false), (near, true), (near, true)]).await, 1, "{near}");
+        }
+    }
+
+    #[tokio::test]
+    async fn requests_without_a_sign_of_a_proxy_warn_of_none() {
+        assert_eq!(warnings(None, &[("127.0.0.1", false)]).await, 0);
+        assert_eq!(warnings(None, &[("203.0.113.1", true), ("2001:db8::1", true)]).await, 0, "any client can send it");
+        let proxy = TrustedProxy { header: FORWARDED_FOR, hops: NonZeroUsize::MIN };
+        assert_eq!(warnings(Some(proxy), &[("127.0.0.1", true)]).await, 0);
+    }
 
     fn client_of(hops: usize, lists: &[&str]) -> Option<String> {
         let header = HeaderName::from_static("x-forwarded-for");

@@ -9,24 +9,42 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderValue, header::ALLOW};
+use tokio::time::Instant;
 
 use super::{
-    TrustedProxy, address, cors, durable, observe,
+    TrustedProxy,
+    address::{self, Origins},
+    cors, durable, observe,
     problem::{Cause, Problem},
 };
 use crate::store::Store;
 
-/// How long a request may take by default: what API Gateway allows.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a request may take by default: what API Gateway allows (30 s for an HTTP API). A [`Deadline`] shortens it.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// Time kept before a [`Deadline`] for the 503, its log line and the function's metrics.
+pub const ANSWER_MARGIN: Duration = Duration::from_secs(1);
 /// When to try again what took too long.
 const TIMED_OUT_RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// When the request is ended by what serves it, answered or not: an extension of the request, put there by a function
+/// that is stopped at its timeout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deadline(pub Instant);
+
+impl Deadline {
+    /// The time left for an answer.
+    fn left(self) -> Duration {
+        self.0.saturating_duration_since(Instant::now()).saturating_sub(ANSWER_MARGIN)
+    }
+}
 
 /// How HTTP is served.
 #[derive(Debug, Clone)]
 pub struct HttpOptions {
     /// Origins whose pages may call the API from a browser, such as `https://app.example.org`. None by default.
     pub cors_origins: Vec<HeaderValue>,
-    /// How long a request may take, from its head to its answer's, with the reading of its body. 30 s by default.
+    /// How long a request may take, from its head to its answer's, with the reading of its body. 30 s by default, and less where a
+    /// [`Deadline`] is nearer.
     pub request_timeout: Duration,
     /// Proxies that are believed about where a request comes from. None by default.
     pub trusted_proxy: Option<TrustedProxy>,
@@ -71,7 +89,8 @@ fn origin(text: &str) -> Result<HeaderValue, InvalidOrigin> {
 /// Puts around `routes` what holds of every answer. From the outside in:
 /// 1. request id, log line, metrics, the headers of every answer;
 /// 2. CORS;
-/// 3. what takes longer than [`HttpOptions::request_timeout`] becomes a 503 problem;
+/// 3. what takes longer than [`HttpOptions::request_timeout`], or until a second before its [`Deadline`], becomes a 503
+///    problem;
 /// 4. a panic becomes a 500 problem;
 /// 5. a path with an empty segment is an unknown route;
 /// 6. it is found out where the request comes from;
@@ -83,7 +102,7 @@ pub fn with_conventions(routes: Router, store: Arc<dyn Store>, options: &HttpOpt
         .fallback(async || Problem::NoSuchRoute)
         .method_not_allowed_fallback(async || Problem::MethodNotAllowed)
         .layer(middleware::from_fn_with_state(store, durable::durable_answers))
-        .layer(middleware::from_fn_with_state(options.trusted_proxy.clone(), address::client))
+        .layer(middleware::from_fn_with_state(Origins::new(options.trusted_proxy.clone()), address::client))
         .layer(middleware::from_fn(whole_paths))
         .layer(middleware::from_fn(observe::panics))
         .layer(middleware::from_fn_with_state(options.request_timeout, in_time))
@@ -95,6 +114,8 @@ pub fn with_conventions(routes: Router, store: Arc<dyn Store>, options: &HttpOpt
 
 /// Ends what takes too long. It may have done what it was asked for or not, as with any 503.
 async fn in_time(State(limit): State<Duration>, request: Request, next: Next) -> Response {
+    let deadline = request.extensions().get::<Deadline>();
+    let limit = deadline.map_or(limit, |deadline| limit.min(deadline.left()));
     tokio::time::timeout(limit, next.run(request)).await.unwrap_or_else(|_| {
         let mut response = Problem::Unavailable { retry_after: TIMED_OUT_RETRY_AFTER, cause: None }.into_response();
         response.extensions_mut().insert(Cause(Arc::new(TookTooLong(limit))));

@@ -29,7 +29,7 @@ pub mod texts;
 pub use address::{Client, PeerAddress, TrustedProxy};
 pub use body::{ApiJson, FieldErrors};
 pub use caller::{Authentication, Caller, CallerUntil};
-pub use conventions::{HttpOptions, InvalidOrigin, with_conventions};
+pub use conventions::{Deadline, HttpOptions, InvalidOrigin, with_conventions};
 pub use page::PageQuery;
 pub use path::{PathComment, PathPost, PathUser};
 pub use problem::{FieldError, Problem};

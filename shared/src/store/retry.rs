@@ -29,7 +29,14 @@ pub async fn with_retries<T, F>(call: impl FnMut() -> F) -> Result<T, StoreError
 where
     F: Future<Output = Result<T, StoreError>>,
 {
-    let started = Instant::now();
+    with_retries_since(Instant::now(), call).await
+}
+
+/// The same within a budget of which a part is spent.
+async fn with_retries_since<T, F>(started: Instant, call: impl FnMut() -> F) -> Result<T, StoreError>
+where
+    F: Future<Output = Result<T, StoreError>>,
+{
     call.retry(pauses()).when(|error| error.is_transient() && has_time(started)).await
 }
 
@@ -53,13 +60,13 @@ async fn batch_get_chunk(
     consistency: Consistency,
 ) -> Result<Vec<Item>, StoreError> {
     let started = Instant::now();
-    let got = with_retries(|| store.batch_get(table, keys, consistency)).await?;
+    let got = with_retries_since(started, || store.batch_get(table, keys, consistency)).await?;
     let (mut items, mut left) = (got.items, got.unprocessed);
     let mut pauses = pauses().build();
     while !left.is_empty() {
         let pause = pauses.next().filter(|_| has_time(started)).ok_or(StoreError::Throttled)?;
         tokio::time::sleep(pause).await;
-        let got = with_retries(|| store.batch_get(table, &left, consistency)).await?;
+        let got = with_retries_since(started, || store.batch_get(table, &left, consistency)).await?;
         items.extend(got.items);
         left = got.unprocessed;
     }
