@@ -12,7 +12,7 @@ use crate::{
     limits,
 };
 
-/// General_Category Cc in a character class.
+/// `General_Category` Cc in a character class.
 const CONTROLS: &str = r"\u0000-\u001F\u007F-\u009F";
 /// The same without tab and line feed.
 const CONTROLS_OF_A_LINE: &str = r"\u0000-\u0008\u000B-\u001F\u007F-\u009F";
@@ -109,29 +109,29 @@ mod tests {
         }
     }
 
+    static PATTERNS: LazyLock<[Regex; 3]> = LazyLock::new(patterns);
+
     fn patterns() -> [Regex; 3] {
         [&DISPLAY_NAME, &BLOCK, &BLOCK_OR_NOTHING].map(|pattern| Regex::new(pattern).unwrap())
     }
 
     #[test]
     fn patterns_turn_where_the_rules_turn() {
-        let patterns = patterns();
         let controls = [0x00..=0x1F, 0x09..=0x0A, 0x7F..=0x9F, 0x202A..=0x202E, 0x2066..=0x2069];
         for range in controls.into_iter().chain(blank_ranges()) {
             let around = [range.start().saturating_sub(1), *range.start(), *range.end(), range.end() + 1];
             for character in around.into_iter().filter_map(char::from_u32) {
-                judged_alike(&character.to_string(), &patterns);
-                judged_alike(&format!("x{character}"), &patterns);
+                judged_alike(&character.to_string(), &PATTERNS);
+                judged_alike(&format!("x{character}"), &PATTERNS);
             }
         }
-        judged_alike("x\r\n", &patterns);
+        judged_alike("x\r\n", &PATTERNS);
     }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
         fn patterns_say_what_the_rules_say(text in proptest::collection::vec(any::<char>(), 1..50)) {
-            static PATTERNS: LazyLock<[Regex; 3]> = LazyLock::new(patterns);
             judged_alike(&text.into_iter().collect::<String>(), &PATTERNS);
         }
     }

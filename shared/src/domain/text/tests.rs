@@ -59,6 +59,9 @@ struct Contract {
 /// The blank look-alikes are named one by one: no property tells them.
 const BLANK: &str = r"[\p{White_Space}\p{Default_Ignorable_Code_Point}\p{Cc}\u{2800}\u{FFF9}-\u{FFFB}\u{13430}-\u{1343F}\u{13441}\u{13442}\u{16FE4}\u{1D159}]";
 
+static ONLY_BLANK: LazyLock<Regex> = LazyLock::new(|| Regex::new(&format!("^{BLANK}*$")).unwrap());
+static CONTRACTS: LazyLock<[(&str, Contract); 4]> = LazyLock::new(contracts);
+
 fn contracts() -> [(&'static str, Contract); 4] {
     let contract = |refused: &str, most, is_needed, parse| Contract {
         refused: Regex::new(refused).unwrap(),
@@ -68,10 +71,13 @@ fn contracts() -> [(&'static str, Contract); 4] {
     };
     let (line, block) = (r"[\p{Cc}\u{202A}-\u{202E}\u{2066}-\u{2069}]", r"[\p{Cc}--\n\t]");
     [
-        ("display name", contract(line, 50, true, |text| DisplayName::parse(text).ok().map(|it| it.to_string()))),
-        ("bio", contract(block, 160, false, |text| Bio::parse(text).ok().map(|it| it.to_string()))),
-        ("post", contract(block, 500, true, |text| PostText::parse(text).ok().map(|it| it.to_string()))),
-        ("comment", contract(block, 500, true, |text| CommentText::parse(text).ok().map(|it| it.to_string()))),
+        (
+            "display name",
+            contract(line, 50, true, |text| DisplayName::parse(text).ok().map(|it| it.as_str().to_owned())),
+        ),
+        ("bio", contract(block, 160, false, |text| Bio::parse(text).ok().map(|it| it.as_str().to_owned()))),
+        ("post", contract(block, 500, true, |text| PostText::parse(text).ok().map(|it| it.as_str().to_owned()))),
+        ("comment", contract(block, 500, true, |text| CommentText::parse(text).ok().map(|it| it.as_str().to_owned()))),
     ]
 }
 
@@ -110,9 +116,7 @@ proptest! {
     #[test]
     fn any_text_is_judged_as_the_contract_says(text in proptest::collection::vec(any_character(), 0..12), times in 1..60_usize) {
         let text: String = text.iter().collect::<String>().repeat(times);
-        static BLANKS: LazyLock<Regex> = LazyLock::new(|| Regex::new(&format!("^{BLANK}*$")).unwrap());
-        static CONTRACTS: LazyLock<[(&str, Contract); 4]> = LazyLock::new(contracts);
-        let blank = &*BLANKS;
+        let blank = &*ONLY_BLANK;
         for (kind, contract) in &*CONTRACTS {
             let stored = if *kind == "display name" { text.clone() } else { text.replace("\r\n", "\n") };
             let fits = stored.chars().count() <= contract.most;
