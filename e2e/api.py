@@ -3,13 +3,20 @@
 import http.client
 import json
 import threading
+import time
 import urllib.parse
 from concurrent.futures import ThreadPoolExecutor
 
 from terminal import Failed
 
-# An emulated function that starts cold on a busy machine takes seconds.
-ANSWER_SECONDS = 60
+# An emulated function that starts cold takes seconds, on a slow and busy machine minutes.
+ANSWER_SECONDS = 600
+# A connection that was idle for longer is not used again: the emulator closes one after 75 s, the service after less.
+REUSE_SECONDS = 3
+# Access tokens live 15 minutes, and a run on a slow machine takes longer.
+TOKEN_SECONDS = 300
+# Requests that may be sent twice. A `POST` may have been done although its answer never came.
+REPEATABLE = ("GET", "PUT", "DELETE")
 # The emulator runs each request's function in a process of its own; more at once only wait for each other.
 AT_ONCE = 8
 PASSWORD = "correct horse battery"
@@ -18,9 +25,9 @@ PASSWORD = "correct horse battery"
 class Api:
     """Calls by path below the base URL, over one connection a thread."""
 
-    def __init__(self, url):
+    def __init__(self, url, *, clock=time.monotonic):
         parts = urllib.parse.urlsplit(url)
-        self.url = url
+        self.url, self.clock = url, clock
         self._host, self._base = parts.netloc, parts.path
         self._local = threading.local()
 
@@ -37,28 +44,64 @@ class Api:
         return json.loads(text) if text else None
 
     def _exchange(self, method, path, data, headers):
-        connection = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._local.connection = http.client.HTTPConnection(self._host, timeout=ANSWER_SECONDS)
+        """The answer. A connection that was closed while it was idle is replaced, once, where that is safe."""
+        connection, is_used = self._connection()
         try:
-            connection.request(method, self._base + path, data, headers)
-            answer = connection.getresponse()
-            return answer, answer.read().decode()
+            try:
+                return self._send(connection, method, path, data, headers)
+            except (ConnectionError, http.client.BadStatusLine):
+                if not is_used or method not in REPEATABLE:
+                    raise
+                connection.close()
+                return self._send(connection, method, path, data, headers)
         except (OSError, http.client.HTTPException) as error:
-            connection.close()
+            self.close()
             raise Failed(f"{method} {path} was not answered: {error!r}") from error
+
+    def _connection(self):
+        """This thread's connection, and whether it was used before."""
+        connection = getattr(self._local, "connection", None)
+        if connection is not None and self.clock() - self._local.used_at <= REUSE_SECONDS:
+            return connection, True
+        self.close()
+        self._local.connection = http.client.HTTPConnection(self._host, timeout=ANSWER_SECONDS)
+        return self._local.connection, False
+
+    def close(self):
+        """Closes this thread's connection."""
+        connection, self._local.connection = getattr(self._local, "connection", None), None
+        if connection is not None:
+            connection.close()
+
+    def _send(self, connection, method, path, data, headers):
+        connection.request(method, self._base + path, data, headers)
+        answer = connection.getresponse()
+        text = answer.read().decode()
+        self._local.used_at = self.clock()
+        return answer, text
 
     def register(self, handle):
         body = {"handle": handle, "email": f"{handle}@example.org", "password": PASSWORD}
         session = self.call("POST", "/v1/auth/register", body=body, status=201)
-        return User(self, session["user"]["user_id"], session["access_token"])
+        return User(self, session)
 
 
 class User:
-    """Somebody registered and logged in."""
+    """A registered user, logged in for as long as the run takes."""
 
-    def __init__(self, api, user_id, token):
-        self.api, self.id, self.token = api, user_id, token
+    def __init__(self, api, session):
+        self.api, self.id = api, session["user"]["user_id"]
+        self._session, self._issued_at, self._lock = session, api.clock(), threading.Lock()
+
+    @property
+    def token(self):
+        """An access token that is good for minutes."""
+        with self._lock:
+            if self.api.clock() - self._issued_at > TOKEN_SECONDS:
+                body = {"refresh_token": self._session["refresh_token"]}
+                self._session = self.api.call("POST", "/v1/auth/refresh", body=body, status=200)
+                self._issued_at = self.api.clock()
+            return self._session["access_token"]
 
     def follow(self, other):
         self.api.call("PUT", f"/v1/users/{other.id}/follow", token=self.token, status=204)

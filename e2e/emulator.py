@@ -25,7 +25,9 @@ REGION = "us-east-1"
 # What the emulator takes for the keys of its account's root.
 KEY = "test"
 # Starting takes about three seconds, on a busy machine ten.
-START_SECONDS = 60
+START_SECONDS = 10 * 60
+# A call, in which a function may start.
+CALL_SECONDS = 10 * 60
 
 
 class Emulator:
@@ -66,7 +68,7 @@ class Emulator:
             if self._process.poll() is not None:
                 raise Failed(f"ministack ended with {self._process.returncode}; its log is {self.log}")
             try:
-                with urllib.request.urlopen(f"{self.url}/_ministack/ready", timeout=2) as answer:
+                with urllib.request.urlopen(f"{self.url}/_ministack/ready", timeout=START_SECONDS) as answer:
                     return answer.status == 200
             except (urllib.error.URLError, OSError):
                 return False
@@ -76,7 +78,7 @@ class Emulator:
     def reset(self):
         """Has it forget all that was made in it."""
         request = urllib.request.Request(f"{self.url}/_ministack/reset", method="POST")
-        urllib.request.urlopen(request, timeout=30).close()
+        urllib.request.urlopen(request, timeout=CALL_SECONDS).close()
 
     def stop(self):
         """Ends it, and the functions that it runs."""
@@ -103,7 +105,7 @@ class Emulator:
             region_name=REGION,
             aws_access_key_id=KEY,
             aws_secret_access_key=KEY,
-            config=botocore.config.Config(connect_timeout=5, read_timeout=60, retries={"max_attempts": 2}),
+            config=botocore.config.Config(connect_timeout=60, read_timeout=CALL_SECONDS, retries={"max_attempts": 2}),
         )
 
 

@@ -12,6 +12,8 @@ use hyper_util::{
 use serde::{Deserialize, de::DeserializeOwned};
 use shared::domain::{CommentId, PostId};
 
+use crate::yardstick::CONSTANT;
+
 /// How long an answer may take before it counts as none.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -125,6 +127,12 @@ impl HttpClient {
             .body(Full::from(body))?;
         let answer = self.answer("POST /v1/posts/{id}/comments", request, StatusCode::CREATED).await?;
         Ok(serde_json::from_slice::<CommentRef>(&answer)?.comment_id)
+    }
+
+    /// The constant answer of [`crate::yardstick`]; the whole body of the 200.
+    pub async fn constant(&self) -> Result<Bytes, ClientError> {
+        let request = self.request(Method::GET, CONSTANT, "").body(Full::default())?;
+        self.answer("the constant answer", request, StatusCode::OK).await
     }
 
     /// A `GET` of `path` that answers 200 with a `T`. `route` names it in errors.

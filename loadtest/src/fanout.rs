@@ -22,6 +22,7 @@ use crate::{
     seed::{ROWS_PER_EDGE, ROWS_PER_USER, Seeder},
     service::{Changes, Service},
     verify::{Verdict, check_feeds},
+    yardstick,
 };
 
 /// Feeds that are also read through HTTP.
@@ -54,6 +55,7 @@ pub async fn run(options: &FanoutOptions) -> Result<FanoutReport, LoadtestError>
     let posts: Vec<PostId> = posts.iter().map(|post| post.id).collect();
     let (feed_reads, differing) = read_through_http(&service, &followers, &posts).await?;
     let peak_rss_mb = memory.megabytes();
+    let constant_requests_per_second = yardstick::constant(service.client()).await?;
 
     let verdict = check(&service, &followers, &posts).await?;
     if let (Some(difference), Verdict { missing: 0, duplicates: 0, .. }) = (differing, verdict) {
@@ -79,6 +81,7 @@ pub async fn run(options: &FanoutOptions) -> Result<FanoutReport, LoadtestError>
         floor_entries_per_second: rounded(floor),
         floor_is: ground.floor_is(),
         floor_ratio: rounded(entries_per_second / floor),
+        constant_requests_per_second,
         feed_read_ms: P50P99::from(&feed_reads),
         seed_seconds: rounded(seed_seconds),
         peak_rss_mb: peak_rss_mb.map(rounded),

@@ -23,6 +23,7 @@ use crate::{
     report::{Latencies, P50P99Max, Row, rounded, write_table},
     seed::{ROWS_PER_USER, Seeder},
     service::{Changes, Service},
+    yardstick,
 };
 
 /// So many likes may be counted by one write, and must be, once there are so many.
@@ -43,6 +44,11 @@ pub struct HotpostReport {
     pub seconds: f64,
     /// Accepted likes over that.
     pub likes_per_second: f64,
+    /// Answers a second of the same server to the same client, when each is the same page from memory: see
+    /// [`crate::yardstick`].
+    pub constant_requests_per_second: f64,
+    /// The former over the latter.
+    pub likes_ratio: f64,
     /// `PUT /v1/posts/{id}/like`, from sending the request to its answer.
     pub like_ms: P50P99Max,
     /// The post's `likes_count` at the end.
@@ -82,10 +88,16 @@ impl fmt::Display for HotpostReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let like = self.like_ms;
         let exact_after = self.exact_after_ms.map_or_else(|| "never".to_owned(), |ms| format!("{ms:.0} ms"));
-        let rows: [Row; 10] = [
+        let rows: [Row; 12] = [
             ("likes", format!("{} of {}", self.accepted, self.likers), "accepted"),
             ("time", format!("{:.2} s", self.seconds), "first request to last answer"),
             ("likes a second", format!("{:.0}", self.likes_per_second), ""),
+            (
+                "constant answer",
+                format!("{:.0}", self.constant_requests_per_second),
+                "a second, same server and client",
+            ),
+            ("likes ratio", format!("{:.2}", self.likes_ratio), "likes over constant answers a second"),
             ("like", format!("{:.1} / {:.1} / {:.1} ms", like.p50, like.p99, like.max), "p50 / p99 / max"),
             ("count", self.likes_count.to_string(), "likes_count at the end"),
             ("exact after", exact_after, "from the last answer on"),
@@ -115,6 +127,7 @@ pub async fn run(options: &HotpostOptions) -> Result<HotpostReport, LoadtestErro
     seed(&service, author, &likers).await?;
     let post = service.client().publish(&service.token(author), "The post that everybody likes.").await?;
     service.drain().await;
+    let constant = yardstick::constant(service.client()).await?;
 
     let writes_before = service.observer().count_writes();
     let liked = like_all(&service, post, &likers, options.concurrency as usize).await?;
@@ -125,7 +138,7 @@ pub async fn run(options: &HotpostOptions) -> Result<HotpostReport, LoadtestErro
     let count_writes = service.observer().count_writes() - writes_before;
     let (verdict, likes_count, notified) = look(&checker, post, &liked).await?;
     service.stop().await?;
-    Ok(report(options, &liked, &Found { verdict, likes_count, notified, exact_after, count_writes }))
+    Ok(report(options, &liked, &Found { verdict, likes_count, notified, exact_after, count_writes, constant }))
 }
 
 async fn seed(service: &Service, author: UserId, likers: &[UserId]) -> Result<(), LoadtestError> {
@@ -218,16 +231,20 @@ struct Found {
     notified: u64,
     exact_after: Option<Duration>,
     count_writes: u64,
+    constant: f64,
 }
 
 #[expect(clippy::cast_precision_loss, reason = "numbers of likes")]
 fn report(options: &HotpostOptions, liked: &Liked, found: &Found) -> HotpostReport {
     let accepted = liked.by.len() as u64;
+    let likes_per_second = accepted as f64 / liked.elapsed.as_secs_f64();
     HotpostReport {
         likers: options.likers.into(),
         accepted,
         seconds: rounded(liked.elapsed.as_secs_f64()),
-        likes_per_second: rounded(accepted as f64 / liked.elapsed.as_secs_f64()),
+        likes_per_second: rounded(likes_per_second),
+        constant_requests_per_second: found.constant,
+        likes_ratio: rounded(likes_per_second / found.constant),
         like_ms: P50P99Max::from(&liked.latencies),
         likes_count: found.likes_count,
         lost: found.verdict.lost,
@@ -249,6 +266,8 @@ mod tests {
             accepted: 1_000,
             seconds: 0.5,
             likes_per_second: 2_000.0,
+            constant_requests_per_second: 10_000.0,
+            likes_ratio: 0.2,
             like_ms: P50P99Max { p50: 1.0, p99: 2.0, max: 3.0 },
             likes_count: 1_000,
             lost: 0,

@@ -11,7 +11,8 @@
 //! - [`observe`]: what is seen at its ports.
 //! - [`seed`]: users and edges in bulk; [`graph`]: whom the users of a mixed run follow.
 //! - [`arrivals`]: the schedule of a mixed run; [`driver`]: who keeps it; [`client`]: the HTTP client.
-//! - [`floor`] and `floor_aws`: what the store alone can do; [`memory`]: what the process takes.
+//! - [`highest`]: the search for the highest rate of a mixed run that holds.
+//! - [`yardstick`]: what the machine can do today; [`floor`] and `floor_aws`: what the store alone can do; [`memory`]: what the process takes.
 //! - [`verify`]: whether the feeds hold what they are to hold; [`reactions`]: likes, comments and counts.
 //! - [`report`]: the figures, as a table and as JSON; [`progress`]: what is shown meanwhile.
 //! - [`stack`]: the fan-out against a deployed stack; [`cost`]: what requests cost on AWS.
@@ -28,6 +29,7 @@ pub mod floor;
 mod floor_aws;
 pub mod graph;
 pub mod ground;
+pub mod highest;
 pub mod hotpost;
 pub mod memory;
 pub mod mixed;
@@ -40,3 +42,4 @@ pub mod seed;
 pub mod service;
 pub mod stack;
 pub mod verify;
+pub mod yardstick;

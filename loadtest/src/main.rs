@@ -6,7 +6,7 @@ use clap::Parser as _;
 use loadtest::{
     cost,
     error::LoadtestError,
-    fanout, hotpost, mixed,
+    fanout, highest, hotpost, mixed,
     options::{Cli, Scenario},
     stack,
 };
@@ -66,6 +66,13 @@ async fn run(scenario: Scenario) -> Result<bool, LoadtestError> {
         Scenario::Fanout(options) => {
             let json = JsonFile::create(options.places.json.as_deref())?;
             let report = fanout::run(&options).await?;
+            print!("{report}");
+            json.write(&report)?;
+            Ok(told(report.is_complete()))
+        }
+        Scenario::Mixed(options) if options.find_rate => {
+            let json = JsonFile::create(options.places.json.as_deref())?;
+            let report = highest::run(&options).await?;
             print!("{report}");
             json.write(&report)?;
             Ok(told(report.is_complete()))

@@ -19,7 +19,6 @@ use crate::{
     graph::Graph,
     ground::Ground,
     memory::PeakMemory,
-    observe::Observer,
     options::MixedOptions,
     progress,
     reactions::{Accepted, Checker, Has},
@@ -27,6 +26,7 @@ use crate::{
     seed::{ROWS_PER_EDGE, ROWS_PER_USER, Seeder},
     service::{Changes, Service},
     verify::{Verdict, check_feeds},
+    yardstick::{self, Yardstick},
 };
 
 /// Every run draws the same graph and the same schedule; only the ids differ.
@@ -48,44 +48,43 @@ pub async fn run(options: &MixedOptions) -> Result<MixedReport, LoadtestError> {
 }
 
 async fn measure(options: &MixedOptions) -> Result<MixedReport, LoadtestError> {
-    let graph = Graph::draw(options.users as usize, &mut StdRng::seed_from_u64(SEED));
-    let ground = Ground::prepare(&options.places.stores).await?;
-    if options.social {
-        ground.applies_changes()?;
-    }
-    let service = Service::start(&options.places, &ground, Changes::Applied).await?;
-    seed(&service, &graph).await?;
-    let run = Run { reactable: Arc::new(prepare(&service, &graph, options.social).await?), service, graph };
-
+    let run = Run::prepare(options).await?;
+    let yardstick = run.yardstick().await?;
     let memory = PeakMemory::from_now();
     let without =
         if options.compare { Some(run.send(Load { social: false, ..load_of(options) }).await?) } else { None };
     let answers = run.send(load_of(options)).await?;
     let counted = run.drained().await;
-    let deliveries = deliveries(&answers, run.service.observer());
+    let deliveries = run.deliveries(&answers);
     let peak_rss_mb = memory.megabytes();
+    let idle = P50P99::from(&run.idle_reads().await?);
 
     let published = published_by(&run.graph, without.iter().chain([&answers]));
     let verdict = check(&run.service, &run.graph, &published).await?;
     let social =
         if options.social { Some(run.social(&answers, without.as_ref(), counted, &published).await?) } else { None };
-    run.service.stop().await?;
-    let load = load_of(options);
+    run.stop().await?;
+    let (load, read_ms) = (load_of(options), P50P99P999::from(&answers.reads));
     Ok(MixedReport {
         rate_asked: rounded(load.requests_per_second()),
         rate_achieved: rounded(rate_achieved(&answers, options.seconds)),
         errors: answers.errors + without.map_or(0, |answers| answers.errors),
-        read_ms: P50P99P999::from(&answers.reads),
+        read_ms,
         post_ms: P50P99P999::from(&answers.posts),
         delivery_ms: P50P99::from(&deliveries),
         lost: verdict.missing,
         duplicates: verdict.duplicates,
         peak_rss_mb: peak_rss_mb.map(rounded),
+        idle_read_ms: idle,
+        read_p99_over_idle: rounded(read_ms.p99 / idle.p99),
+        constant_requests_per_second: yardstick.constant_requests_per_second,
+        floor_entries_per_second: yardstick.floor_entries_per_second,
         social,
     })
 }
 
-fn load_of(options: &MixedOptions) -> Load {
+/// The load of a whole run.
+pub(crate) fn load_of(options: &MixedOptions) -> Load {
     Load {
         rate: options.rate,
         seconds: options.seconds,
@@ -96,14 +95,62 @@ fn load_of(options: &MixedOptions) -> Load {
 }
 
 /// A service with its users, and what they react to.
-struct Run {
+pub(crate) struct Run {
+    ground: Ground,
     service: Service,
     graph: Graph,
     reactable: Arc<Reactable>,
 }
 
 impl Run {
-    async fn send(&self, load: Load) -> Result<Answers, LoadtestError> {
+    /// Starts a service and seeds its users.
+    pub(crate) async fn prepare(options: &MixedOptions) -> Result<Self, LoadtestError> {
+        let graph = Graph::draw(options.users as usize, &mut StdRng::seed_from_u64(SEED));
+        let ground = Ground::prepare(&options.places.stores).await?;
+        if options.social {
+            ground.applies_changes()?;
+        }
+        let service = Service::start(&options.places, &ground, Changes::Applied).await?;
+        seed(&service, &graph).await?;
+        Ok(Self { reactable: Arc::new(prepare(&service, &graph, options.social).await?), ground, service, graph })
+    }
+
+    /// What the machine can do. The floor has the famous author's followers for readers.
+    pub(crate) async fn yardstick(&self) -> Result<Yardstick, LoadtestError> {
+        self.drained().await;
+        let readers = Arc::new(self.graph.users.clone());
+        yardstick::measure(&self.ground, &readers, self.service.client()).await
+    }
+
+    /// Reads of an idle service: see [`yardstick::idle_reads`].
+    pub(crate) async fn idle_reads(&self) -> Result<Latencies, LoadtestError> {
+        let tokens = self.graph.users.iter().map(|user| self.service.token(*user)).collect();
+        yardstick::idle_reads(self.service.client(), tokens).await
+    }
+
+    /// From each post's intended start to its last follower's entry. Posts of authors without followers have none.
+    pub(crate) fn deliveries(&self, answers: &Answers) -> Latencies {
+        let mut latencies = Latencies::new();
+        for published in &answers.published {
+            if let (_, Some(last)) = self.service.observer().committed(published.post) {
+                latencies.record(last.saturating_duration_since(published.intended));
+            }
+        }
+        latencies
+    }
+
+    /// Whether the feeds hold every post of these answers once.
+    pub(crate) async fn check(&self, answers: &[Answers]) -> Result<Verdict, LoadtestError> {
+        check(&self.service, &self.graph, &published_by(&self.graph, answers.iter())).await
+    }
+
+    /// Stops the service.
+    pub(crate) async fn stop(self) -> Result<(), LoadtestError> {
+        self.service.stop().await
+    }
+
+    /// Sends the requests of a load, when nothing is under way any more.
+    pub(crate) async fn send(&self, load: Load) -> Result<Answers, LoadtestError> {
         // What came before must not be in this one's latencies.
         self.drained().await;
         let schedule = arrivals::plan(load, &mut StdRng::seed_from_u64(SEED));
@@ -111,7 +158,7 @@ impl Run {
     }
 
     /// How long it takes until nothing is under way. Without end when something is lost for good; the check counts it.
-    async fn drained(&self) -> Duration {
+    pub(crate) async fn drained(&self) -> Duration {
         let started = Instant::now();
         let _drained = tokio::time::timeout(PATIENCE, self.service.drain()).await;
         started.elapsed()
@@ -234,20 +281,9 @@ async fn send_all(
 }
 
 #[expect(clippy::cast_precision_loss, reason = "numbers of requests")]
-fn rate_achieved(answers: &Answers, seconds: u32) -> f64 {
+pub(crate) fn rate_achieved(answers: &Answers, seconds: u32) -> f64 {
     let time = answers.elapsed.max(Duration::from_secs(u64::from(seconds)));
     answers.answered() as f64 / time.as_secs_f64()
-}
-
-/// From each post's intended start to its last follower's entry. Posts of authors without followers have none.
-fn deliveries(answers: &Answers, observer: &Observer) -> Latencies {
-    let mut latencies = Latencies::new();
-    for published in &answers.published {
-        if let (_, Some(last)) = observer.committed(published.post) {
-            latencies.record(last.saturating_duration_since(published.intended));
-        }
-    }
-    latencies
 }
 
 async fn check(

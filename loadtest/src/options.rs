@@ -127,6 +127,10 @@ pub struct MixedOptions {
     /// are slower.
     #[arg(long, requires = "social")]
     pub compare: bool,
+    /// Searches for the highest rate that holds, by runs of 10 seconds: reads p99 under 50 ms, deliveries p99 under 2 s, 99%
+    /// of the rate achieved, no error, nothing lost.
+    #[arg(long, conflicts_with_all = ["rate", "seconds", "social"])]
+    pub find_rate: bool,
     /// Where data and results go.
     #[command(flatten)]
     pub places: Places,
@@ -233,6 +237,7 @@ mod tests {
             "cost",
             "cost --followers 1,2",
             "mixed --social",
+            "mixed --find-rate --users 50",
             "mixed --social --compare",
             "hotpost",
             "hotpost --likers 1 --concurrency 1",
@@ -250,6 +255,8 @@ mod tests {
             "mixed --read-share nan",
             "mixed --users 1",
             "mixed --compare",
+            "mixed --find-rate --rate 5",
+            "mixed --find-rate --social",
             "hotpost --likers 0",
             "hotpost --concurrency 0",
             "other",

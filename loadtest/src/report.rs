@@ -134,6 +134,9 @@ pub struct FanoutReport {
     pub floor_is: &'static str,
     /// The former over the latter.
     pub floor_ratio: f64,
+    /// Answers a second of the same server to the same client, when each is the same page from memory: see
+    /// [`crate::yardstick`].
+    pub constant_requests_per_second: f64,
     /// `GET /v1/feed` by followers, from sending the request to the end of its answer.
     pub feed_read_ms: P50P99,
     /// How long it took to make the users and the edges.
@@ -165,6 +168,14 @@ pub struct MixedReport {
     pub duplicates: u64,
     /// As in [`FanoutReport::peak_rss_mb`], to the end of the last fan-out.
     pub peak_rss_mb: Option<f64>,
+    /// `GET /v1/feed` one after another after the run, when nothing else is under way.
+    pub idle_read_ms: P50P99,
+    /// The 99th percentile of reads in the run over that of an idle service.
+    pub read_p99_over_idle: f64,
+    /// As in [`FanoutReport::constant_requests_per_second`].
+    pub constant_requests_per_second: f64,
+    /// As in [`FanoutReport::floor_entries_per_second`].
+    pub floor_entries_per_second: f64,
     /// With `--social`: what became of likes, comments and counts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub social: Option<SocialReport>,
@@ -279,6 +290,11 @@ impl fmt::Display for FanoutReport {
                 ("entries a second", format!("{:.0}", self.entries_per_second), "request to last entry"),
                 ("floor", format!("{:.0}", self.floor_entries_per_second), self.floor_is),
                 ("floor ratio", format!("{:.2}", self.floor_ratio), ""),
+                (
+                    "constant answer",
+                    format!("{:.0}", self.constant_requests_per_second),
+                    "a second, same server and client",
+                ),
                 ("feed read", format!("{:.2} / {:.2} ms", read.p50, read.p99), "p50 / p99"),
                 ("seeding", format!("{:.1} s", self.seed_seconds), ""),
                 ("peak memory", memory(self.peak_rss_mb), "resident, after seeding, client included"),
@@ -304,6 +320,18 @@ impl fmt::Display for MixedReport {
                 ),
                 ("lost", self.lost.to_string(), ""),
                 ("duplicates", self.duplicates.to_string(), ""),
+                (
+                    "idle read",
+                    format!("{:.2} / {:.2} ms", self.idle_read_ms.p50, self.idle_read_ms.p99),
+                    "p50 / p99, one after another",
+                ),
+                ("read over idle", format!("{:.1}", self.read_p99_over_idle), "p99 in the run over p99 when idle"),
+                (
+                    "constant answer",
+                    format!("{:.0}", self.constant_requests_per_second),
+                    "a second, same server and client",
+                ),
+                ("floor", format!("{:.0}", self.floor_entries_per_second), "entries a second, the store alone"),
                 ("peak memory", memory(self.peak_rss_mb), "resident, after seeding, client included"),
             ],
         )?;
@@ -318,7 +346,8 @@ fn three(of: P50P99P999) -> String {
     format!("{:.1} / {:.1} / {:.1} ms", of.p50, of.p99, of.p999)
 }
 
-fn memory(megabytes: Option<f64>) -> String {
+/// Megabytes as they are shown.
+pub fn memory(megabytes: Option<f64>) -> String {
     megabytes.map_or_else(|| "unknown".to_owned(), |megabytes| format!("{megabytes:.0} MB"))
 }
 
@@ -356,6 +385,7 @@ mod tests {
             floor_entries_per_second: 21.0,
             floor_is: "as fast as can be",
             floor_ratio: 0.5,
+            constant_requests_per_second: 1_000.0,
             feed_read_ms: P50P99 { p50: 0.5, p99: 0.75 },
             seed_seconds: 0.25,
             peak_rss_mb: Some(33.5),
@@ -374,6 +404,10 @@ mod tests {
             lost: 0,
             duplicates: 0,
             peak_rss_mb: None,
+            idle_read_ms: P50P99 { p50: 0.25, p99: 0.5 },
+            read_p99_over_idle: 4.0,
+            constant_requests_per_second: 1_000.0,
+            floor_entries_per_second: 21.0,
             social: None,
         }
     }
@@ -423,7 +457,7 @@ mod tests {
     fn the_json_of_a_fanout_has_exactly_the_members_agreed() {
         assert_eq!(
             members(fanout_report()),
-            r#"{"followers":60,"posts":2,"fanout_ms":{"p50":1.5,"p99":2.0,"max":2.5},"entries_expected":120,"entries_found":120,"duplicates":0,"jobs_sent":6,"jobs_received":6,"jobs_deleted":6,"entries_per_second":10.5,"floor_entries_per_second":21.0,"floor_ratio":0.5,"feed_read_ms":{"p50":0.5,"p99":0.75},"seed_seconds":0.25,"peak_rss_mb":33.5}"#
+            r#"{"followers":60,"posts":2,"fanout_ms":{"p50":1.5,"p99":2.0,"max":2.5},"entries_expected":120,"entries_found":120,"duplicates":0,"jobs_sent":6,"jobs_received":6,"jobs_deleted":6,"entries_per_second":10.5,"floor_entries_per_second":21.0,"floor_ratio":0.5,"constant_requests_per_second":1000.0,"feed_read_ms":{"p50":0.5,"p99":0.75},"seed_seconds":0.25,"peak_rss_mb":33.5}"#
         );
     }
 
@@ -431,7 +465,7 @@ mod tests {
     fn the_json_of_a_mixed_run_has_exactly_the_members_agreed() {
         assert_eq!(
             members(mixed_report()),
-            r#"{"rate_asked":500.0,"rate_achieved":499.5,"errors":0,"read_ms":{"p50":1.0,"p99":2.0,"p999":3.5},"post_ms":{"p50":1.0,"p99":2.0,"p999":3.5},"delivery_ms":{"p50":4.5,"p99":5.5},"lost":0,"duplicates":0,"peak_rss_mb":null}"#
+            r#"{"rate_asked":500.0,"rate_achieved":499.5,"errors":0,"read_ms":{"p50":1.0,"p99":2.0,"p999":3.5},"post_ms":{"p50":1.0,"p99":2.0,"p999":3.5},"delivery_ms":{"p50":4.5,"p99":5.5},"lost":0,"duplicates":0,"peak_rss_mb":null,"idle_read_ms":{"p50":0.25,"p99":0.5},"read_p99_over_idle":4.0,"constant_requests_per_second":1000.0,"floor_entries_per_second":21.0}"#
         );
     }
 

@@ -11,6 +11,7 @@ use crate::{
     ground::Ground,
     observe::{ObservedQueue, ObservedStore, Observer},
     options::Places,
+    yardstick,
 };
 
 /// Whether what follows from changes is done.
@@ -80,6 +81,7 @@ fn seams(observer: &Arc<Observer>, changes: Changes) -> Seams {
         wrap_store: Some(Box::new(move |store| Arc::new(ObservedStore::new(store, Arc::clone(&of_store))))),
         wrap_queue: Some(Box::new(move |queue| Arc::new(ObservedQueue::new(queue, Arc::clone(&of_queue))))),
         changes: changes == Changes::Applied,
+        more_routes: Some(yardstick::routes()),
         ..Seams::default()
     }
 }

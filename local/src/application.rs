@@ -96,7 +96,7 @@ impl Application {
         let services = Services::new(store, queue, &seams, tokens, time, pipeline);
         let wake_eraser = Arc::new(Notify::new());
         Ok(Self {
-            router: router(&services, &config),
+            router: seams.more_routes.clone().into_iter().fold(router(&services, &config), axum::Router::merge),
             workers: seams
                 .workers
                 .then(|| workers(&services, changes, &seams, backend.fan_out(seams.fan_out), &wake_eraser)),

@@ -1,6 +1,6 @@
 //! DynamoDB and SQS as one process uses them: names, clients, and what is looked at before it starts.
 
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::{config::ProvideCredentials, error::SdkError, types::AttributeValue};
@@ -18,11 +18,33 @@ use shared::{
 use crate::{
     error::chain,
     operator::{Operator, Question},
+    recount::{Recount, settle::ByTime},
 };
 
 /// How long a command waits for dead letters before it takes the queue for empty. A receive that waits asks all of
 /// SQS's servers, one that does not only some.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Segments of a table that a recount scans side by side. Each waits for its own page, so that one slow partition does
+/// not hold up the others; the rate is shared by all.
+const SCAN_SEGMENTS: u32 = 4;
+
+/// How a recount goes about a table that serves people meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecountPace {
+    /// Read units a second at the most.
+    pub rate: NonZeroU32,
+    /// How long neither an edge nor a count may have changed for a difference to count: longer than the change stream
+    /// is behind.
+    pub settle: Duration,
+}
+
+impl Default for RecountPace {
+    /// A third of what one partition gives (3,000 read units a second), and a minute, when the stream is seconds behind.
+    fn default() -> Self {
+        Self { rate: NonZeroU32::new(1_000).expect("1,000 is not 0"), settle: Duration::from_mins(1) }
+    }
+}
 
 /// What the process is told of AWS. Region, credentials and endpoints the SDK finds by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +59,8 @@ pub struct AwsOptions {
     pub fair_queues: bool,
     /// The ARN of the secret that access tokens are signed with; without it the key is in the data directory.
     pub signing_secret: Option<String>,
+    /// How counts are recounted.
+    pub recount: RecountPace,
 }
 
 impl AwsOptions {
@@ -49,6 +73,7 @@ impl AwsOptions {
             queues: QueueUrls::default(),
             fair_queues: SqsOptions::default().fair_queues,
             signing_secret: None,
+            recount: RecountPace::default(),
         }
     }
 }
@@ -164,7 +189,9 @@ pub async fn queues(clients: &AwsClients, options: &AwsOptions, needed: &[QueueN
 pub async fn operator(clients: &AwsClients, options: &AwsOptions, question: &Question) -> Result<Operator, AwsError> {
     let queue = queues(clients, options, &question.queues()).await?;
     let store = DynamoStore::new(&clients.dynamodb, options.tables.clone());
-    Ok(Operator { queue: Arc::new(queue), changes: None, store: Arc::new(store), patience: PATIENCE, recount: None })
+    let RecountPace { rate, settle } = options.recount;
+    let recount = Recount::on(store.clone(), SCAN_SEGMENTS, Some(rate), Arc::new(ByTime(settle)));
+    Ok(Operator { queue: Arc::new(queue), changes: None, store: Arc::new(store), patience: PATIENCE, recount: Some(recount) })
 }
 
 async fn queue_url(clients: &AwsClients, options: &AwsOptions, queue: QueueName) -> Result<String, AwsError> {

@@ -1,10 +1,20 @@
 //! The command line of `tweeter`, and the environment variables beside it.
 
-use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf};
+use std::{
+    net::SocketAddr,
+    num::{NonZeroU32, NonZeroUsize},
+    path::PathBuf,
+};
 
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::BoolishValueParser};
 use http::{HeaderName, HeaderValue};
-use shared::{domain::PostId, http::TrustedProxy, queue::QueueName, service::rates::RateLimits, telemetry::LogFormat};
+use shared::{
+    domain::{Handle, PostId, UserId},
+    http::TrustedProxy,
+    queue::QueueName,
+    service::rates::RateLimits,
+    telemetry::LogFormat,
+};
 
 use crate::{
     config::{Config, DataDir, MAX_CONNECTIONS_PER_NETWORK},
@@ -38,7 +48,9 @@ pub enum Command {
     Queues(QueuesArgs),
     /// Look at dead letters and put them back
     Dlq(DlqArgs),
-    /// Compare every count with what it counts
+    /// Compare counts with what they count: all of them, or those of one user or post
+    ///
+    /// Exits 1 when one is wrong and was not fixed, or could not be judged.
     Recount(RecountArgs),
     /// Restore a deleted post
     RestorePost(RestorePostArgs),
@@ -150,12 +162,34 @@ pub struct OutputArgs {
 /// Options of `recount`.
 #[derive(Debug, Args)]
 pub struct RecountArgs {
-    /// Mend the counts that are wrong
+    /// Only the counts and the notifications of this user
+    #[arg(long, value_name = "ID|@HANDLE", conflicts_with = "post", value_parser = user)]
+    pub user: Option<String>,
+    /// Only the counts of this post
+    #[arg(long, value_name = "ID")]
+    pub post: Option<PostId>,
+    /// Correct what is wrong
     #[arg(long)]
     pub fix: bool,
-    /// Which data, and how to print.
+    /// Leave notifications out, which are looked up one by one: far fewer reads
+    #[arg(long, conflicts_with_all = ["user", "post"])]
+    pub counts_only: bool,
+    /// Read units a second at the most, of a table that serves people meanwhile; 1000 unless given
+    #[arg(long, value_name = "N", help_heading = "With --store aws")]
+    pub rate: Option<NonZeroU32>,
+    /// Seconds for which nothing may have changed for a difference to count, longer than stream-handler is behind; 60
+    /// unless given
+    #[arg(long, value_name = "SECONDS", help_heading = "With --store aws", value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub settle: Option<u32>,
+    /// Which data.
     #[command(flatten)]
-    pub output: OutputArgs,
+    pub data: DataArgs,
+    /// Which stores.
+    #[command(flatten)]
+    pub stores: AllStoreArgs,
+    /// Print JSON instead of text
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Options of `restore-post`.
@@ -292,6 +326,14 @@ fn web_origin(text: &str) -> Result<HeaderValue, String> {
     HeaderValue::from_str(text).map_err(|error| error.to_string())
 }
 
+fn user(text: &str) -> Result<String, String> {
+    let is_user = match text.strip_prefix('@') {
+        Some(handle) => Handle::parse(handle).is_ok(),
+        None => text.parse::<UserId>().is_ok(),
+    };
+    if is_user { Ok(text.to_owned()) } else { Err("expected a user's id, or @ and a handle".to_owned()) }
+}
+
 fn queue_name(text: &str) -> Result<QueueName, String> {
     QueueName::parse(text).ok_or_else(|| {
         let names: Vec<_> = QueueName::ALL.into_iter().map(QueueName::name).collect();
@@ -374,6 +416,12 @@ mod tests {
     #[case(&["dlq", "list", "FeedQ"])]
     #[case(&["dlq", "list", "JobQ", "--limit", "0"])]
     #[case(&["restore-post", "7"])]
+    #[case(&["recount", "--user", "alice"])]
+    #[case(&["recount", "--post", "7"])]
+    #[case(&["recount", "--user", "@alice", "--post", "018f3c5e-0000-7000-8000-000000000000"])]
+    #[case(&["recount", "--user", "@alice", "--counts-only"])]
+    #[case(&["recount", "--rate", "0"])]
+    #[case(&["recount", "--settle", "0"])]
     #[case(&["fly"])]
     fn what_means_nothing_is_refused(#[case] args: &[&str]) {
         let error = Cli::try_parse_from(std::iter::once(&"tweeter").chain(args)).unwrap_err();

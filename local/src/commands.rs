@@ -1,7 +1,7 @@
 //! The operator's commands: asked of the process that runs on a data directory, or of the database itself when none
 //! runs. Its lock then keeps a process from starting meanwhile. On AWS the queues are asked, whoever works on them.
 
-use std::{io, path::Path, sync::Arc, time::Duration};
+use std::{io, num::NonZeroU32, path::Path, sync::Arc, time::Duration};
 
 use shared::{
     domain::Clock,
@@ -100,12 +100,33 @@ pub async fn dlq(command: DlqCommand) -> Result<String, CommandError> {
 
 /// What `tweeter recount` prints, and whether every count is right now.
 pub async fn recount(args: RecountArgs) -> Result<(String, bool), CommandError> {
-    let (fix, as_json) = (args.fix, args.output.json);
-    let Answer::Recounted(recounted) = ask(args.output, Question::Recount { fix }).await? else {
-        return Err(unexpected());
+    let RecountArgs { user, post, fix, counts_only, rate, settle, data, stores, json: as_json } = args;
+    let (question, of) = match (user, post) {
+        (Some(user), _) => (Question::RecountUser { user: user.clone(), fix }, Some(format!("user {user}"))),
+        (None, Some(post)) => (Question::RecountPost { post: post.to_string(), fix }, Some(format!("post {post}"))),
+        (None, None) => (Question::Recount { fix, counts_only }, None),
     };
-    let text = if as_json { json(&recounted) } else { recounted_text(&recounted) };
+    let stores = paced(stores.stores()?, rate, settle)?;
+    let Answer::Recounted(recounted) = ask_stores(stores, &data, question).await? else { return Err(unexpected()) };
+    let text = if as_json { json(&recounted) } else { recounted_text(&recounted, of) };
     Ok((text, recounted.is_right()))
+}
+
+/// The stores, with the options of a recount that are for AWS alone.
+fn paced(stores: Stores, rate: Option<NonZeroU32>, settle: Option<u32>) -> Result<Stores, CommandError> {
+    match stores {
+        Stores::Embedded if rate.is_some() || settle.is_some() => {
+            Err(CommandError::BadUsage("--rate and --settle are for --store aws".to_owned()))
+        }
+        Stores::Embedded => Ok(Stores::Embedded),
+        #[cfg(feature = "aws")]
+        Stores::Aws(options) => {
+            let usual = options.recount;
+            let settle = settle.map_or(usual.settle, |seconds| Duration::from_secs(seconds.into()));
+            let recount = crate::aws::RecountPace { rate: rate.unwrap_or(usual.rate), settle };
+            Ok(Stores::Aws(crate::aws::AwsOptions { recount, ..options }))
+        }
+    }
 }
 
 /// What `tweeter restore-post` prints.
@@ -220,7 +241,7 @@ fn redriven_text(Redriven { from, to, messages }: &Redriven) -> String {
     format!("{messages} {noun} moved from {from} to {to}\n")
 }
 
-fn recounted_text(Recounted { users, posts, differences, undecided }: &Recounted) -> String {
+fn recounted_text(Recounted { users, posts, differences, undecided }: &Recounted, of: Option<String>) -> String {
     let mut table = Table::new(["OF", "ID", "COUNT", "FOUND", "EXPECTED", "FIXED"]);
     for it in differences {
         let fixed = if it.fixed { "yes" } else { "no" }.to_owned();
@@ -231,10 +252,11 @@ fn recounted_text(Recounted { users, posts, differences, undecided }: &Recounted
     let noun = if differences.len() == 1 { "difference" } else { "differences" };
     let undecided = match undecided {
         0 => String::new(),
-        more => format!("{more} more could not be judged: changes wait to be applied\n"),
+        more => format!("{more} more could not be judged: changes wait to be applied, or there are too many\n"),
     };
     let count = differences.len();
-    format!("{rows}{count} {noun} in the counts of all (users: {users}, posts: {posts})\n{undecided}")
+    let of = of.unwrap_or_else(|| format!("all (users: {users}, posts: {posts})"));
+    format!("{rows}{count} {noun} in the counts of {of}\n{undecided}")
 }
 
 /// A duration as a person says it: its two largest units.

@@ -8,7 +8,8 @@ use std::{sync::Arc, time::Duration};
 use serde::{Deserialize, Serialize};
 use shared::{
     changes::{Backlog, ChangeLog},
-    domain::{PostId, Timestamp},
+    dao::Users,
+    domain::{Handle, PostId, Timestamp},
     queue::{Queue, QueueError, QueueName, ReceivedMessage},
     service::{ServiceError, posts::PostService},
     store::{Store, StoreError},
@@ -17,7 +18,7 @@ use shared::{
 use crate::{
     dead_letters::{self, DeadLetterError, DeadLetters, Selection},
     error::chain,
-    recount::{Recount, Recounted},
+    recount::{Recount, RecountError, Recounted, Scope},
 };
 
 /// The version of [`Request`] and [`Answer`].
@@ -55,9 +56,26 @@ pub enum Question {
         /// The messages; empty for all.
         ids: Vec<String>,
     },
-    /// Which counts are not what they count.
+    /// Which of all counts are not what they count.
     Recount {
-        /// Whether to mend them.
+        /// Whether to fix them.
+        fix: bool,
+        /// Whether notifications are left out.
+        #[serde(default)]
+        counts_only: bool,
+    },
+    /// The same of one user, notifications included.
+    RecountUser {
+        /// The user's id, or `@` and the handle.
+        user: String,
+        /// Whether to fix them.
+        fix: bool,
+    },
+    /// The same of one post.
+    RecountPost {
+        /// The post's id.
+        post: String,
+        /// Whether to fix them.
         fix: bool,
     },
     /// A deleted post back to where it was.
@@ -72,7 +90,9 @@ impl Question {
     pub fn queues(&self) -> Vec<QueueName> {
         match self {
             Self::Queues => QueueName::ALL.to_vec(),
-            Self::Recount { .. } | Self::RestorePost { .. } => Vec::new(),
+            Self::Recount { .. } | Self::RecountUser { .. } | Self::RecountPost { .. } | Self::RestorePost { .. } => {
+                Vec::new()
+            }
             Self::Look { queue, .. } => {
                 QueueName::parse(queue).map(dead_letters::dead_letter_queue).into_iter().collect()
             }
@@ -94,7 +114,7 @@ pub enum Answer {
     Letters(Vec<DeadLetter>),
     /// To [`Question::Redrive`].
     Redriven(Redriven),
-    /// To [`Question::Recount`].
+    /// To [`Question::Recount`], [`Question::RecountUser`] and [`Question::RecountPost`].
     Recounted(Recounted),
     /// To [`Question::RestorePost`].
     Restored(Restored),
@@ -186,7 +206,7 @@ pub struct Operator {
     /// How long to wait for dead letters that are perhaps there: nothing where a queue knows at once, a second on SQS,
     /// where a receive that does not wait asks but some of the servers.
     pub patience: Duration,
-    /// What recounts, where everything can be scanned.
+    /// What recounts; a process on AWS leaves that to the command.
     pub recount: Option<Recount>,
 }
 
@@ -197,7 +217,11 @@ impl Operator {
             Question::Queues => self.queues(now).await,
             Question::Look { queue: name, ids, limit } => self.look(&name, ids, limit).await,
             Question::Redrive { queue: name, ids } => self.redrive(&name, ids, now).await,
-            Question::Recount { fix } => self.recount(fix, now).await,
+            Question::Recount { fix, counts_only } => {
+                self.recount(Scope::All { inboxes: !counts_only }, fix, now).await
+            }
+            Question::RecountUser { user, fix } => self.recount_user(&user, fix, now).await,
+            Question::RecountPost { post, fix } => self.recount_post(&post, fix, now).await,
             Question::RestorePost { post } => self.restore_post(&post, now).await,
         };
         answered.unwrap_or_else(Answer::Refused)
@@ -234,17 +258,41 @@ impl Operator {
         Ok(Answer::Redriven(Redriven { from: from.name.name().to_owned(), to, messages }))
     }
 
-    async fn recount(&self, fix: bool, now: Timestamp) -> Result<Answer, Refusal> {
-        let Some(recount) = &self.recount else {
-            let message = "counts are recounted in the embedded store alone".to_owned();
-            return Err(Refusal { reason: Reason::BadRequest, message });
+    async fn recount_user(&self, user: &str, fix: bool, now: Timestamp) -> Result<Answer, Refusal> {
+        let bad = || Refusal { reason: Reason::BadRequest, message: format!("{user} is no user's id and no @handle") };
+        let id = match user.strip_prefix('@') {
+            None => user.parse().map_err(|_| bad())?,
+            Some(handle) => {
+                let handle = Handle::parse(handle).map_err(|_| bad())?;
+                let found = Users::new(Arc::clone(&self.store)).id_of_handle(&handle).await?;
+                found.ok_or_else(|| Refusal::not_there("user", user))?
+            }
         };
-        Ok(Answer::Recounted(recount.run(fix, now).await?))
+        if !self.recounter()?.exists(Scope::User(id)).await? {
+            return Err(Refusal::not_there("user", user));
+        }
+        self.recount(Scope::User(id), fix, now).await
+    }
+
+    async fn recount_post(&self, post: &str, fix: bool, now: Timestamp) -> Result<Answer, Refusal> {
+        let scope = Scope::Post(post_id(post)?);
+        if !self.recounter()?.exists(scope).await? {
+            return Err(Refusal::not_there("post", post));
+        }
+        self.recount(scope, fix, now).await
+    }
+
+    async fn recount(&self, scope: Scope, fix: bool, now: Timestamp) -> Result<Answer, Refusal> {
+        Ok(Answer::Recounted(self.recounter()?.run(scope, fix, now).await?))
+    }
+
+    fn recounter(&self) -> Result<&Recount, Refusal> {
+        let message = || "`tweeter recount --store aws` reads the tables itself".to_owned();
+        self.recount.as_ref().ok_or_else(|| Refusal { reason: Reason::BadRequest, message: message() })
     }
 
     async fn restore_post(&self, post: &str, now: Timestamp) -> Result<Answer, Refusal> {
-        let nothing = |_| Refusal { reason: Reason::BadRequest, message: format!("{post} is no post's id") };
-        let id: PostId = post.parse().map_err(nothing)?;
+        let id = post_id(post)?;
         match PostService::new(Arc::clone(&self.store)).restore(id, now).await {
             Ok(()) => {}
             Err(ServiceError::NotFound) => {
@@ -276,6 +324,11 @@ fn millis(age: Duration) -> u64 {
     u64::try_from(age.as_millis()).unwrap_or(u64::MAX)
 }
 
+fn post_id(post: &str) -> Result<PostId, Refusal> {
+    let bad = |_| Refusal { reason: Reason::BadRequest, message: format!("{post} is no post's id") };
+    post.parse().map_err(bad)
+}
+
 fn parse_queue(name: &str) -> Result<QueueName, Refusal> {
     let queue = QueueName::parse(name)
         .ok_or_else(|| Refusal { reason: Reason::BadRequest, message: format!("there is no queue {name}") })?;
@@ -291,6 +344,18 @@ impl From<ReceivedMessage> for DeadLetter {
             receive_count: message.receive_count,
             body: message.body,
         }
+    }
+}
+
+impl Refusal {
+    fn not_there(what: &str, named: &str) -> Self {
+        Self { reason: Reason::NotFound, message: format!("there is no {what} {named}") }
+    }
+}
+
+impl From<RecountError> for Refusal {
+    fn from(error: RecountError) -> Self {
+        Self { reason: Reason::Failed, message: chain(&error) }
     }
 }
 

@@ -46,6 +46,8 @@ pub struct Seams {
     pub retry_pauses: RetryPauses,
     /// How streams of live events are kept.
     pub live: HubOptions,
+    /// Routes beside the API's, without what stands around those: for load tests, which measure the bare server.
+    pub more_routes: Option<axum::Router>,
     /// How a fan-out is cut. On SQS the backlog is not looked at.
     pub fan_out: FanOutOptions,
 }
@@ -65,6 +67,7 @@ impl Default for Seams {
             hashing: HashingOptions::default(),
             retry_pauses: RetryPauses::default(),
             live: HubOptions::default(),
+            more_routes: None,
             fan_out: FanOutOptions {
                 follower_page: Some(FOLLOWER_PAGE),
                 max_backlog: Some(MAX_BACKLOG),

@@ -14,6 +14,7 @@ async fn a_fanout_of_two_posts_to_60_followers_is_six_jobs_and_120_entries() {
     assert_eq!((report.jobs_sent, report.jobs_received, report.jobs_deleted), (6, 6, 6));
     assert!(report.is_complete());
     assert!(report.entries_per_second > 0.0 && report.floor_entries_per_second > 0.0 && report.feed_read_ms.p50 > 0.0);
+    assert!(report.constant_requests_per_second > 0.0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -22,11 +23,13 @@ async fn a_mixed_run_loses_and_doubles_nothing() {
     assert_eq!((report.errors, report.lost, report.duplicates), (0, 0, 0));
     assert!(report.is_complete());
     assert!(report.rate_achieved > 0.0 && report.delivery_ms.p99 > 0.0);
+    assert!(report.constant_requests_per_second > 0.0 && report.floor_entries_per_second > 0.0);
+    assert!(report.idle_read_ms.p99 > 0.0 && report.read_p99_over_idle > 0.0);
 }
 
 fn mixed_options() -> MixedOptions {
-    let (social, compare) = (false, false);
-    MixedOptions { users: 40, rate: 60, seconds: 1, read_share: 0.5, social, compare, places: Places::default() }
+    let (social, compare, find_rate, places) = (false, false, false, Places::default());
+    MixedOptions { users: 40, rate: 60, seconds: 1, read_share: 0.5, social, compare, find_rate, places }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -113,7 +113,7 @@ impl Backend {
         }
     }
 
-    /// What recounts. On AWS nothing does: no table is scanned.
+    /// What recounts. On AWS the operator's command does it itself, as no socket leads here.
     pub(crate) fn recount(&self) -> Option<Recount> {
         match self {
             Self::Embedded(home) => {

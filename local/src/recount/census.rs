@@ -1,116 +1,134 @@
-//! One scan of everything: how often each thing is there, beside what is kept of it.
+//! One scan of Social: how often each thing is there, beside what is stored of it.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::{io, sync::Arc};
 
+use futures::future::try_join_all;
 use shared::{
-    domain::{PostId, UserId},
-    embedded::EmbeddedStore,
-    store::{Item, MalformedItem, StoreError, Table, Value},
+    keys,
+    store::{Item, Key, MalformedItem, Segment, StoreError, Table, TableScan, Value},
+};
+use tokio::sync::Mutex;
+
+use super::{
+    RecountError, Subject,
+    look::is_live,
+    reads::{Pace, patiently},
+    tally::{MAX_ROWS, Tally},
 };
 
-use super::{COMMENTS, FOLLOWERS, FOLLOWING, LIKES, MISJUDGED, Number, POSTS, Subject, UNREAD};
+/// Items read at once: at most about 1 MB, the most that `DynamoDB` gives.
+const PAGE: u32 = 4_096;
+/// Items that cannot be read and are named; more are only counted.
+const MAX_NAMED: usize = 1_000;
 
-/// Items read at once.
-const PAGE: usize = 4_096;
-
-/// What a scan found.
-#[derive(Debug, Default)]
-pub struct Census {
-    /// Users there are.
-    pub users: u64,
-    /// Posts there are.
-    pub posts: u64,
-    /// What to look at closely. What is not among these is right.
-    pub suspects: BTreeSet<Number>,
+/// Where whole tables are read, and in how many segments side by side.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// The table.
+    pub scan: Arc<dyn TableScan>,
+    /// The segments.
+    pub segments: u32,
 }
 
-#[derive(Debug, Default)]
-struct Tally {
-    exist: HashSet<Subject>,
-    counted: HashMap<Number, i64>,
-    kept: HashMap<Number, i64>,
-    inboxes: BTreeSet<UserId>,
+/// What a scan found.
+#[derive(Debug)]
+pub struct Census {
+    /// What is there and what is stored.
+    pub tally: Tally,
+    /// Items that could not be read, up to [`MAX_NAMED`].
+    pub unreadable: Vec<Key>,
+    /// How many more.
+    pub more_unreadable: u64,
 }
 
 /// Scans all of Social. Items come and go meanwhile, so what it finds is only a reason to look closely.
-pub async fn take(store: &EmbeddedStore) -> Result<Census, StoreError> {
-    let (mut tally, mut after) = (Tally::default(), None);
+pub async fn take(source: &Source, pace: &Pace) -> Result<Census, RecountError> {
+    let census = Mutex::new(Census { tally: Tally::new(MAX_ROWS), unreadable: Vec::new(), more_unreadable: 0 });
+    try_join_all(Segment::all_of(source.segments).map(|segment| take_segment(source, segment, pace, &census))).await?;
+    Ok(census.into_inner())
+}
+
+async fn take_segment(
+    source: &Source,
+    segment: Segment,
+    pace: &Pace,
+    census: &Mutex<Census>,
+) -> Result<(), RecountError> {
+    let mut after = None;
     loop {
-        let items = store.scan(Table::Social, after, PAGE).await?;
-        for item in &items {
-            tally.note(item)?;
-        }
-        after = match items.into_iter().last() {
-            Some(last) => Some(last.key),
-            None => return Ok(tally.census()),
+        let page = patiently(|| source.scan.scan_segment(Table::Social, segment, after.clone(), PAGE)).await?;
+        pace.spend(page.read_units).await;
+        census.lock().await.take_in(&page.items).await.map_err(RecountError::Files)?;
+        after = match page.next {
+            Some(next) => Some(next),
+            None => return Ok(()),
         };
     }
 }
 
-impl Tally {
-    fn note(&mut self, item: &Item) -> Result<(), MalformedItem> {
-        let Some((kind, owner)) = item.key.partition.split_once('#') else { return Ok(()) };
-        match (kind, item.key.sort.as_str()) {
-            ("USER", "PROFILE") if is_live(item) => drop(self.exist.insert(Subject::User(user(owner)?))),
-            ("FOLLOWERS", _) => self.count(Subject::User(user(owner)?), FOLLOWERS),
-            ("FOLLOWING", _) => self.count(Subject::User(user(owner)?), FOLLOWING),
-            ("POST", "POST") => {
-                self.exist.insert(Subject::Post(post(owner)?));
-                if is_live(item) {
-                    self.count(Subject::User(item.parsed("author_id")?), POSTS);
-                }
+impl Census {
+    async fn take_in(&mut self, items: &[Item]) -> io::Result<()> {
+        for item in items {
+            if note(&mut self.tally, item).is_ok() {
+                continue;
             }
-            ("POST", _) if is_live(item) => self.count(Subject::Post(post(owner)?), COMMENTS),
-            ("LIKERS", _) => self.count(Subject::Post(post(owner.split('#').next().unwrap_or(owner))?), LIKES),
-            ("COUNTS", _) => self.keep(owner, item)?,
-            ("NOTIFICATIONS" | "UNREAD", _) => drop(self.inboxes.insert(user(owner)?)),
-            _ => {}
+            if self.unreadable.len() < MAX_NAMED {
+                self.unreadable.push(item.key.clone());
+            } else {
+                self.more_unreadable += 1;
+            }
         }
-        Ok(())
+        self.tally.make_room().await
     }
+}
 
-    fn count(&mut self, of: Subject, name: &'static str) {
-        *self.counted.entry(Number { of, name }).or_default() += 1;
+fn note(tally: &mut Tally, item: &Item) -> Result<(), MalformedItem> {
+    let Some((kind, owner)) = item.key.partition.split_once('#') else { return Ok(()) };
+    match (kind, item.key.sort.as_str()) {
+        ("USER", "PROFILE") if is_live(item) => tally.row(user(owner)?).exists = true,
+        ("FOLLOWERS", _) => tally.row(user(owner)?).counted[0] += 1,
+        ("FOLLOWING", _) => tally.row(user(owner)?).counted[1] += 1,
+        ("POST", "POST") => {
+            tally.row(post(owner)?).exists = true;
+            if is_live(item) {
+                tally.row(Subject::User(item.parsed("author_id")?)).counted[2] += 1;
+            }
+        }
+        ("POST", sort) if sort.starts_with(keys::COMMENT_PREFIX) && is_live(item) => {
+            tally.row(post(owner)?).counted[1] += 1;
+        }
+        ("LIKERS", _) => tally.row(post(owner.split('#').next().unwrap_or(owner))?).counted[0] += 1,
+        ("COUNTS", _) => keep(tally, owner, item)?,
+        ("NOTIFICATIONS" | "UNREAD", _) => tally.row(user(owner)?).has_inbox = true,
+        _ => {}
     }
+    Ok(())
+}
 
-    /// What is kept says by its names whether it is of a user or of a post.
-    fn keep(&mut self, owner: &str, item: &Item) -> Result<(), MalformedItem> {
-        for name in [FOLLOWERS, FOLLOWING, POSTS, LIKES, COMMENTS] {
-            let of = match name {
-                LIKES | COMMENTS => Subject::Post(post(owner)?),
-                _ => Subject::User(user(owner)?),
-            };
-            match item.attributes.get(name) {
+/// The names of counts say whether they are a user's or a post's.
+fn keep(tally: &mut Tally, owner: &str, item: &Item) -> Result<(), MalformedItem> {
+    for of in [user(owner)?, post(owner)?] {
+        for (place, name) in of.counters().iter().enumerate() {
+            match item.attributes.get(*name) {
                 None => {}
-                Some(Value::N(number)) => drop(self.kept.insert(Number { of, name }, *number)),
+                Some(Value::N(number)) => tally.row(of).kept[place] = *number,
                 Some(_) => return Err(MalformedItem { attribute: name }),
             }
         }
-        Ok(())
     }
+    Ok(())
+}
 
-    fn census(self) -> Census {
-        let number = |numbers: &HashMap<Number, i64>, of: &Number| numbers.get(of).copied().unwrap_or(0);
-        let differ = |of: &&Number| self.exist.contains(&of.of) && number(&self.counted, of) != number(&self.kept, of);
-        let mut suspects: BTreeSet<Number> =
-            self.counted.keys().chain(self.kept.keys()).filter(differ).copied().collect();
-        for user in &self.inboxes {
-            let of = Subject::User(*user);
-            suspects.extend([UNREAD, MISJUDGED].map(|name| Number { of, name }));
-        }
-        let users = self.exist.iter().filter(|of| matches!(of, Subject::User(_))).count() as u64;
-        Census { users, posts: self.exist.len() as u64 - users, suspects }
+fn user(text: &str) -> Result<Subject, MalformedItem> {
+    text.parse().map(Subject::User).map_err(|_| MalformedItem { attribute: "PK" })
+}
+
+fn post(text: &str) -> Result<Subject, MalformedItem> {
+    text.parse().map(Subject::Post).map_err(|_| MalformedItem { attribute: "PK" })
+}
+
+impl From<StoreError> for RecountError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
     }
-}
-
-fn is_live(item: &Item) -> bool {
-    !item.attributes.contains_key("deleted_at")
-}
-
-fn user(text: &str) -> Result<UserId, MalformedItem> {
-    text.parse().map_err(|_| MalformedItem { attribute: "PK" })
-}
-
-fn post(text: &str) -> Result<PostId, MalformedItem> {
-    text.parse().map_err(|_| MalformedItem { attribute: "PK" })
 }

@@ -1,140 +1,205 @@
-//! One user's notifications: what each is about, looked up again, beside what is hidden and what is kept as unread.
+//! One user's notifications: what each is about, looked up again, beside what is hidden and what is stored as unread.
+//! A page at a time, however many there are.
 
-use shared::{
-    domain::{NotificationId, Timestamp, UserId},
-    embedded::EmbeddedStore,
-    keys, limits,
-    store::{Condition, Consistency, Item, Key, SortRange, Store as _, StoreError, Table, Test, Value, Write},
+use std::{
+    collections::HashMap,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
 };
 
-use super::{Verdict, look};
+use shared::{
+    dao::Notifications,
+    domain::{ActKind, Inbox, InboxEntry, NotificationId, Timestamp, UserId},
+    keys, limits,
+    store::{Item, Key, Query, StoreError, Table},
+};
 
-/// What a look found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct InboxVerdict {
-    /// Of how many are kept as unread.
-    pub unread: Verdict,
-    /// Of how many are hidden and should not be, or the other way round.
-    pub misjudged: Verdict,
+use super::{
+    Found, Seen, Verdict,
+    look::{applied, is_live},
+    reads::Reads,
+};
+
+/// How many are unread.
+pub const UNREAD: &str = "unread";
+/// Notifications that are hidden and should not be, or the other way round.
+pub const MISJUDGED: &str = "misjudged";
+/// Notifications of a kind that is not known here, or that lack an attribute.
+pub const UNREADABLE: &str = "unreadable";
+
+/// Notifications of a page: they are changed in one transaction, in which the inbox takes up to two places.
+const PAGE: usize = limits::MAX_TRANSACT - 2;
+
+/// What a user's notifications are, and what they should be.
+#[derive(Debug)]
+struct Audit {
+    /// The inbox as it was before the entries were read.
+    inbox: Inbox,
+    /// Entries that say something else than they should.
+    wrong: i64,
+    /// Entries that cannot be read.
+    unreadable: i64,
+    /// Entries that should be unread.
+    unread: i64,
+    /// The oldest of them.
+    oldest: Option<InboxEntry>,
+    fingerprint: DefaultHasher,
 }
 
-/// Notifications that are changed in one transaction beside the inbox.
-const PER_TRANSACTION: usize = limits::MAX_TRANSACT - 1;
-
-/// What a user's notifications should be.
-struct Audit {
-    /// The inbox as it is kept.
-    kept: Option<Item>,
-    /// Entries whose time is not over that say something else, as they should be.
-    wrong: Vec<Item>,
-    /// The entries that should be unread, oldest first.
-    unread: Vec<NotificationId>,
-    /// Whether whoever reads counts anew, so that what is kept is not what is shown.
-    is_counted_at_read: bool,
+/// An entry of which the place at least can be read.
+struct Judged {
+    id: NotificationId,
+    /// The entry as it is and as it should be; `None` when it cannot be read.
+    entry: Option<(InboxEntry, InboxEntry)>,
 }
 
 /// Compares a user's notifications with what they are about.
-pub async fn look(store: &EmbeddedStore, user: UserId, now: Timestamp) -> Result<InboxVerdict, StoreError> {
-    let audit = audit(store, user, now).await?;
-    let after = store.get(Table::Social, &keys::unread(user), Consistency::Strong).await?;
-    if after != audit.kept {
-        return Ok(InboxVerdict { unread: Verdict::Moving, misjudged: Verdict::Moving });
+pub async fn look(
+    reads: &Reads,
+    notifications: &Notifications,
+    user: UserId,
+    now: Timestamp,
+) -> Result<Verdict, StoreError> {
+    let mut audit = Audit::of(notifications.inbox(user).await?);
+    let mut after = None;
+    loop {
+        let page = page(reads, user, after).await?;
+        for judged in judge(reads, user, &page.items).await? {
+            audit.note(&judged, now);
+        }
+        after = match page.next {
+            None => break,
+            next => next,
+        };
     }
-    let found = audit.kept.as_ref().map_or(Ok(0), |item| item.number("unread"))?;
-    let unread =
-        if audit.is_counted_at_read { Verdict::Right } else { Verdict::of(found, as_number(audit.unread.len())) };
-    Ok(InboxVerdict { unread, misjudged: Verdict::of(as_number(audit.wrong.len()), 0) })
+    if notifications.inbox(user).await? == audit.inbox { Ok(audit.verdict(now)) } else { Ok(Verdict::Moving) }
 }
 
-/// Makes entries and inbox what they should be, if nobody wrote the inbox meanwhile.
-pub async fn mend(store: &EmbeddedStore, user: UserId, now: Timestamp) -> Result<bool, StoreError> {
-    let audit = audit(store, user, now).await?;
-    let Some(mut inbox) = audit.kept else { return Ok(false) };
-    let mut wrong = audit.wrong;
+/// Makes entries and inbox what they should be. False when the inbox was written meanwhile; what was fixed by then stays
+/// fixed.
+pub async fn fix(
+    reads: &Reads,
+    notifications: &Notifications,
+    user: UserId,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let mut audit = Audit::of(notifications.inbox(user).await?);
+    let mut after = None;
     loop {
-        let rest = wrong.split_off(wrong.len().min(PER_TRANSACTION));
-        let version = inbox.number("version")?;
-        let mut next = inbox.clone().with("version", version + 1);
-        if rest.is_empty() {
-            next = next.with("unread", as_number(audit.unread.len()));
-            next = next.with("counted_after", counted_after(&audit.unread, &inbox, now)?.to_string());
-        }
-        let condition = Condition::Where(vec![Test::Equals("version", version.into())]);
-        let mut writes = vec![(Table::Social, Write::Put { item: next.clone(), condition })];
-        writes.extend(wrong.into_iter().map(|entry| (Table::Social, Write::put(entry))));
-        if !store.transact(writes).await?.is_applied() {
+        let page = page(reads, user, after).await?;
+        let judged = judge(reads, user, &page.items).await?;
+        if !fix_page(reads, &mut audit.inbox, &judged, now).await? {
             return Ok(false);
         }
-        if rest.is_empty() {
-            return Ok(true);
+        for judged in &judged {
+            audit.note(judged, now);
         }
-        (inbox, wrong) = (next, rest);
+        after = match page.next {
+            None => break,
+            next => next,
+        };
+    }
+    // Entries that cannot be read may be unread: then the number stays what the fixed entries made of it.
+    if audit.unreadable > 0 || audit.verdict(now) == Verdict::Right {
+        return Ok(true);
+    }
+    let inbox = Inbox { unread: audit.unread, ..audit.inbox.recounted(&audit.oldest, now) };
+    applied(reads, Notifications::keeping(&inbox)).await
+}
+
+/// Stores the entries of a page that are wrong as they should be, if the inbox was not written since it was read.
+async fn fix_page(reads: &Reads, inbox: &mut Inbox, judged: &[Judged], now: Timestamp) -> Result<bool, StoreError> {
+    let entries = judged.iter().filter_map(|judged| judged.entry.as_ref());
+    let wrong: Vec<_> = entries.filter(|(is, should_be)| is != should_be && !is.is_expired(now)).collect();
+    if wrong.is_empty() {
+        return Ok(true);
+    }
+    for (is, should_be) in &wrong {
+        inbox.note(Some(is), Some(should_be), now);
+    }
+    let mut writes = Notifications::keeping(inbox);
+    writes.extend(wrong.iter().map(|(_, should_be)| Notifications::put(should_be)));
+    let is_applied = applied(reads, writes).await?;
+    inbox.version += 1;
+    Ok(is_applied)
+}
+
+impl Audit {
+    fn of(inbox: Inbox) -> Self {
+        let fingerprint = DefaultHasher::new();
+        Self { inbox, wrong: 0, unreadable: 0, unread: 0, oldest: None, fingerprint }
+    }
+
+    fn note(&mut self, judged: &Judged, now: Timestamp) {
+        judged.id.hash(&mut self.fingerprint);
+        let Some((is, should_be)) = judged.entry else {
+            self.unreadable += 1;
+            return;
+        };
+        if is.is_expired(now) {
+            return;
+        }
+        for flag in [is.undone, is.post_gone, should_be.undone, should_be.post_gone] {
+            flag.hash(&mut self.fingerprint);
+        }
+        self.wrong += i64::from(is != should_be);
+        if should_be.is_visible() && !self.inbox.is_read(judged.id) {
+            self.unread += 1;
+            self.oldest = self.oldest.or(Some(should_be));
+        }
+    }
+
+    fn verdict(&self, now: Timestamp) -> Verdict {
+        let mut found = vec![
+            Found { name: MISJUDGED, stored: self.wrong, expected: 0 },
+            Found { name: UNREADABLE, stored: self.unreadable, expected: 0 },
+        ];
+        // Otherwise whoever reads counts again, or it is not known what is unread.
+        if !self.inbox.must_recount(now) && self.unreadable == 0 {
+            found.push(Found { name: UNREAD, stored: self.inbox.unread, expected: self.unread });
+        }
+        Verdict::of(Seen::of(found, self.fingerprint.finish()))
     }
 }
 
-/// Just before the oldest that is unread; before anything that may still be shown when none is.
-fn counted_after(unread: &[NotificationId], inbox: &Item, now: Timestamp) -> Result<NotificationId, StoreError> {
-    let before = |id: NotificationId| NotificationId::from_uuid(uuid_before(id));
-    let read_up_to: NotificationId = inbox.parsed("read_up_to")?;
-    let none = read_up_to.max(NotificationId::first_of(now.minus(limits::NOTIFICATION_TTL)));
-    Ok(unread.first().map_or(none, |oldest| before(*oldest)))
+async fn page(
+    reads: &Reads,
+    user: UserId,
+    start_after: Option<String>,
+) -> Result<shared::store::QueryPage, StoreError> {
+    let limit = u32::try_from(PAGE).ok();
+    let query = Query { start_after, limit, ..Query::all_of(Table::Social, keys::notifications_partition(user)) };
+    reads.page(&query).await
 }
 
-fn uuid_before(id: NotificationId) -> uuid::Uuid {
-    uuid::Uuid::from_u128(id.as_uuid().as_u128().saturating_sub(1))
+/// Looks up what the entries of a page are about.
+async fn judge(reads: &Reads, user: UserId, items: &[Item]) -> Result<Vec<Judged>, StoreError> {
+    let entries: Vec<_> = items.iter().map(|item| Notifications::entry_of(user, item).ok()).collect();
+    let mut wanted: Vec<Key> =
+        entries.iter().flatten().flat_map(|entry| keys_of(entry).into_iter().flatten()).collect();
+    wanted.sort_unstable();
+    wanted.dedup();
+    let found = reads.get_all(&wanted).await?;
+    let live: HashMap<&Key, bool> = found.iter().map(|item| (&item.key, is_live(item))).collect();
+    let judged = items.iter().zip(entries).map(|(item, entry)| {
+        let entry = entry.map(|entry| (entry, as_it_should_be(&entry, &live)));
+        Ok(Judged { id: item.parsed_sort()?, entry })
+    });
+    Ok(judged.collect::<Result<_, shared::store::MalformedItem>>()?)
 }
 
-async fn audit(store: &EmbeddedStore, user: UserId, now: Timestamp) -> Result<Audit, StoreError> {
-    let kept = store.get(Table::Social, &keys::unread(user), Consistency::Strong).await?;
-    let read_up_to: Option<NotificationId> = kept.as_ref().map(|item| item.parsed("read_up_to")).transpose()?;
-    let counted_after: Option<NotificationId> = kept.as_ref().map(|item| item.parsed("counted_after")).transpose()?;
-    let is_over = |id: NotificationId| id.created_at().plus(limits::NOTIFICATION_TTL) <= now;
-    let mut entries = Vec::new();
-    look::each(store, &keys::notifications_partition(user), SortRange::All, |item| entries.push(item.clone())).await?;
-    let (mut wrong, mut unread) = (Vec::new(), Vec::new());
-    for entry in entries {
-        let id: NotificationId = entry.parsed_sort()?;
-        if is_over(id) {
-            continue;
-        }
-        let (right, is_shown) = as_it_should_be(store, user, &entry).await?;
-        if is_shown && read_up_to.is_none_or(|read| id > read) {
-            unread.push(id);
-        }
-        wrong.extend((right != entry).then_some(right));
-    }
-    Ok(Audit { kept, wrong, unread, is_counted_at_read: counted_after.is_some_and(is_over) })
-}
-
-/// The entry as it should be, and whether it is to be shown.
-async fn as_it_should_be(store: &EmbeddedStore, user: UserId, entry: &Item) -> Result<(Item, bool), StoreError> {
-    let live = async |key: Key| {
-        let item = store.get(Table::Social, &key, Consistency::Strong).await?;
-        Ok::<_, StoreError>(item.as_ref().is_some_and(look::is_live))
+/// The act, and the post if there is one.
+fn keys_of(entry: &InboxEntry) -> [Option<Key>; 2] {
+    let act = entry.notification.act;
+    let of_act = match act.kind {
+        ActKind::Follow(followee) => keys::follower_edge(followee, act.actor_id),
+        ActKind::Like(post) => keys::liker(post, act.actor_id),
+        ActKind::Comment(post, comment) => keys::comment(post, comment),
     };
-    let actor: UserId = entry.parsed("actor_id")?;
-    let (stands, post_is_live) = match entry.text("kind")? {
-        "follow" => (live(keys::follower_edge(user, actor)).await?, true),
-        kind => {
-            let post = entry.parsed("post_id")?;
-            let act = if kind == "like" {
-                keys::liker(post, actor)
-            } else {
-                keys::comment(post, entry.parsed("comment_id")?)
-            };
-            (live(act).await?, live(keys::post(post)).await?)
-        }
-    };
-    let mut right = entry.clone();
-    for (flag, is_set) in [("undone", !stands), ("post_gone", !post_is_live)] {
-        right.attributes.remove(flag);
-        if is_set {
-            right.attributes.insert(flag.into(), Value::Bool(true));
-        }
-    }
-    Ok((right, stands && post_is_live))
+    [Some(of_act), act.kind.post_id().map(keys::post)]
 }
 
-fn as_number(count: usize) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
+fn as_it_should_be(entry: &InboxEntry, live: &HashMap<&Key, bool>) -> InboxEntry {
+    let is_live = |key: &Key| live.get(key).copied().unwrap_or(false);
+    let [act, post] = keys_of(entry).map(|key| key.is_none_or(|key| is_live(&key)));
+    InboxEntry { undone: !act, post_gone: !post, ..*entry }
 }

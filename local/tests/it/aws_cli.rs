@@ -8,7 +8,12 @@ use crate::support::{
 };
 use axum::{Router, http::header::CONTENT_TYPE};
 use serde_json::Value;
-use shared::{queue::QueueName, store::Table};
+use shared::{
+    aws::{DynamoStore, TableNames},
+    keys,
+    queue::QueueName,
+    store::{Item, Store as _, Table, Write},
+};
 use testkit::endpoints::Endpoints;
 
 /// The binary with AWS at these endpoints.
@@ -183,4 +188,48 @@ fn a_secret_that_is_none_is_named_and_not_shown() {
         .env("TWEETER_SIGNING_SECRET_ARN", "my-secret");
     let line = refusal(&mut command, 2);
     assert!(line.contains("my-secret") && !line.contains("half a k"), "{line}");
+}
+
+#[test]
+fn counts_are_recounted_and_fixed_by_the_tables() {
+    let (endpoints, dir) = (Endpoints::start(0, 0).unwrap(), tempfile::tempdir().unwrap());
+    stdout(&mut on(&endpoints, &["setup", "--store", "aws"]));
+    let server = Server::start_with_environment(&dir.path().join("data"), &["--store", "aws"], endpoints.environment());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let address = format!("http://{}", server.address);
+    let alice = runtime.block_on(async { ApiClient::new(address).register("alice").await });
+    server.stop("TERM");
+    plant_followers(&runtime, &endpoints, &alice.user_id, 3);
+
+    let recount = |args: &[&str], code: i32| {
+        let output =
+            on(&endpoints, &[&["recount", "--store", "aws", "--settle", "1"], args].concat()).output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    for args in [&["--user", "@alice"][..], &["--user", &alice.user_id], &["--counts-only", "--rate", "500"]] {
+        let text = recount(args, 1);
+        assert!(text.contains("followers  3      0") && text.contains("1 difference in the counts of"), "{text}");
+    }
+    assert!(recount(&["--user", "@alice", "--fix"], 0).ends_with("1 difference in the counts of user @alice\n"));
+    assert_eq!(recount(&[], 0), "0 differences in the counts of all (users: 1, posts: 0)\n");
+    let line = refusal(&mut on(&endpoints, &["recount", "--store", "aws", "--user", "@bob"]), 1);
+    assert!(line.contains("there is no user @bob"), "{line}");
+    let line = refusal(&mut tweeter(&["recount", "--rate", "5"]), 2);
+    assert!(line.contains("--store aws"), "{line}");
+}
+
+/// Stores a count of followers whom nobody follows by.
+fn plant_followers(runtime: &tokio::runtime::Runtime, endpoints: &Endpoints, user: &str, followers: i64) {
+    let config = aws_sdk_dynamodb::Config::builder()
+        .behavior_version_latest()
+        .region(aws_sdk_dynamodb::config::Region::from_static("us-east-1"))
+        .credentials_provider(aws_sdk_dynamodb::config::Credentials::for_tests())
+        .endpoint_url(endpoints.dynamodb_url())
+        .build();
+    let name = shared::aws::setup::table_name("tweeter-", Table::Social);
+    let tables = TableNames::default().with(Table::Social, name);
+    let store = DynamoStore::new(&aws_sdk_dynamodb::Client::from_conf(config), tables);
+    let counts = Item::new(keys::user_counts(user.parse().unwrap())).with("followers", followers);
+    assert!(runtime.block_on(store.write(Table::Social, Write::put(counts))).unwrap().is_applied());
 }

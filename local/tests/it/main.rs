@@ -16,6 +16,7 @@ mod http_server;
 mod live;
 mod poison;
 mod recount;
+mod recount_one;
 mod restore_post;
 mod social_crash;
 mod social_faults;

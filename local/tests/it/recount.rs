@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use local::{
     Config,
     data_dir::open_database,
-    recount::{Difference, Recount},
+    recount::{Difference, Recount, Scope},
 };
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng as _, rngs::StdRng};
@@ -170,7 +170,7 @@ async fn while_changes_wait_nothing_is_judged_and_nothing_mended() {
     // With a log that lies the like would be counted twice: what is tested here is that the log is asked.
     town.does(Deed::Like(2, 0)).await;
     let trusting = Recount::new(home.store.clone(), Arc::new(Says(true)));
-    assert_eq!(trusting.run(false, town.now).await.unwrap().differences.len(), 1);
+    assert_eq!(trusting.run(Scope::All { inboxes: true }, false, town.now).await.unwrap().differences.len(), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -17,7 +17,7 @@ use futures::future::{join, join_all};
 use http::Method;
 use local::{
     dead_letters::{DeadLetters, Selection},
-    recount::Recount,
+    recount::{Recount, Scope},
 };
 use proptest::{prelude::ProptestConfig, proptest};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
@@ -306,5 +306,11 @@ async fn a_like_that_cannot_be_counted_waits_with_its_images_and_is_counted_when
     let page = app.request(Method::GET, "/v1/notifications", Some(&alice.access_token), None).await.expect(200);
     assert_eq!((page.items().len(), &page.body["unread_count"]), (1, &1.into()));
     let log = Arc::new(EmbeddedChanges::new(app.handle.engine().unwrap().clone()));
-    assert!(Recount::new(store, log).run(false, Clock::System.now()).await.unwrap().is_right());
+    assert!(
+        Recount::new(store, log)
+            .run(Scope::All { inboxes: true }, false, Clock::System.now())
+            .await
+            .unwrap()
+            .is_right()
+    );
 }

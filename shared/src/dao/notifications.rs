@@ -98,6 +98,14 @@ impl Notifications {
         batch_get_all(self.store.as_ref(), Table::Social, &keys, Consistency::Strong).await
     }
 
+    /// An entry as it is stored.
+    ///
+    /// # Errors
+    /// When an attribute is missing or unknown, such as a kind that a newer version writes.
+    pub fn entry_of(recipient: UserId, item: &Item) -> Result<InboxEntry, MalformedItem> {
+        entry_from(recipient, item)
+    }
+
     /// A user's entries, hidden ones too, newest first.
     pub async fn page_of_recipient(
         &self,

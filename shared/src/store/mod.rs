@@ -9,9 +9,11 @@
 
 mod item;
 mod retry;
+mod scan;
 
 pub use item::{Attributes, Item, Key, MalformedItem, Value};
 pub use retry::{batch_get_all, batch_write_all, with_retries};
+pub use scan::{ScanPage, Segment, TableScan};
 
 use async_trait::async_trait;
 

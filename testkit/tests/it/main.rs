@@ -18,6 +18,7 @@ mod queue_on_embedded;
 mod queue_on_sqs;
 mod rate_limits;
 mod recording;
+mod scan;
 mod setup;
 mod signing_secret;
 mod sqs_faults;

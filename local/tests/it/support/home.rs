@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use local::recount::{Recount, Recounted};
+use local::recount::{Recount, Recounted, Scope};
 use shared::{
     changes::ChangeLog as _,
     domain::{Clock, IdGenerator},
@@ -62,7 +62,10 @@ impl Home {
 
     /// What an operator is told.
     pub async fn recount(&self, fix: bool, town: &Town) -> Recounted {
-        Recount::new(self.store.clone(), self.log.clone()).run(fix, town.now).await.unwrap()
+        Recount::new(self.store.clone(), self.log.clone())
+            .run(Scope::All { inboxes: true }, fix, town.now)
+            .await
+            .unwrap()
     }
 
     /// Changes one attribute of an item, as no change of ours would.

@@ -2,6 +2,7 @@
 
 mod batch;
 mod expression;
+mod scan;
 mod transact;
 mod value;
 

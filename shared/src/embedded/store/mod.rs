@@ -15,7 +15,10 @@ use async_trait::async_trait;
 use super::{engine::Engine, lanes::Lane};
 use crate::{
     domain::Timestamp,
-    store::{BatchGot, BatchWrite, Consistency, Item, Key, Outcome, Query, QueryPage, Store, StoreError, Table, Write},
+    store::{
+        BatchGot, BatchWrite, Consistency, Item, Key, Outcome, Query, QueryPage, ScanPage, Segment, Store, StoreError,
+        Table, TableScan, Write,
+    },
 };
 
 /// The storage port on one fjall database. Every read is strongly consistent; a batch leaves nothing undone.
@@ -52,6 +55,25 @@ impl EmbeddedStore {
     /// `Unavailable` when the engine fails, `Malformed` when an item cannot be read.
     pub async fn scan(&self, table: Table, after: Option<Key>, limit: usize) -> Result<Vec<Item>, StoreError> {
         Ok(self.engine.run(Lane::Read, move |shared| read::scan(shared, table, after.as_ref(), limit)).await?)
+    }
+}
+
+/// One segment: the engine reads from one process alone.
+#[async_trait]
+impl TableScan for EmbeddedStore {
+    async fn scan_segment(
+        &self,
+        table: Table,
+        segment: Segment,
+        after: Option<Key>,
+        limit: u32,
+    ) -> Result<ScanPage, StoreError> {
+        if segment.total != 1 {
+            return Err(StoreError::Rejected("the embedded store is scanned in one segment".into()));
+        }
+        let items = self.scan(table, after, usize::try_from(limit).unwrap_or(usize::MAX)).await?;
+        let next = items.last().map(|item| item.key.clone());
+        Ok(ScanPage { items, next, read_units: 0.0 })
     }
 }
 

@@ -1,0 +1,257 @@
+//! `loadtest mixed --find-rate`: the highest rate that holds, by short runs on one service.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::{
+    arrivals::Load,
+    error::LoadtestError,
+    memory::PeakMemory,
+    mixed::{self, Run},
+    options::MixedOptions,
+    report::{P50P99, P50P99P999, Row, memory, rounded, write_table},
+};
+
+/// Where the search begins.
+const FIRST_RATE: u32 = 500;
+/// The lowest rate that is tried.
+const LEAST_RATE: u32 = 10;
+/// The highest.
+const MOST_RATE: u32 = 1_000_000;
+/// Seconds of one step.
+const STEP_SECONDS: u32 = 10;
+/// The search ends when the rates that hold and do not are within this share of each other.
+const PRECISION: f64 = 0.1;
+/// A rate does not hold when it failed this often: one hiccup of the machine decides nothing.
+const TRIES: u32 = 2;
+
+/// The 99th percentile of reads must be below this, in milliseconds.
+pub const READ_P99_MS: f64 = 50.0;
+/// The 99th percentile of deliveries must be below this, in milliseconds.
+pub const DELIVERY_P99_MS: f64 = 2_000.0;
+/// Of the rate asked so much must be achieved.
+pub const ACHIEVED: f64 = 0.99;
+
+/// What `loadtest mixed --find-rate` found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct HighestReport {
+    /// The highest rate that held, in requests a second; 0 when none did.
+    pub rate_held: u32,
+    /// The former over [`Self::constant_requests_per_second`].
+    pub rate_ratio: f64,
+    /// Answers a second of the same server to the same client, when each is the same page from memory.
+    pub constant_requests_per_second: f64,
+    /// Entries a second that the store alone takes.
+    pub floor_entries_per_second: f64,
+    /// `GET /v1/feed` one after another, when nothing else is under way.
+    pub idle_read_ms: P50P99,
+    /// The 99th percentile of reads at the rate that held, over that of an idle service.
+    pub read_p99_over_idle: f64,
+    /// Every step, in order.
+    pub steps: Vec<Step>,
+    /// Entries of answered posts that a follower's feed does not hold.
+    pub lost: u64,
+    /// Entries that it holds more than once.
+    pub duplicates: u64,
+    /// As in [`crate::report::FanoutReport::peak_rss_mb`].
+    pub peak_rss_mb: Option<f64>,
+}
+
+/// One short run.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Step {
+    /// Requests a second that were to arrive.
+    pub rate: u32,
+    /// Those that were answered as they should be.
+    pub achieved: f64,
+    /// Those that were not, in all.
+    pub errors: u64,
+    /// `GET /v1/feed`, from the intended start.
+    pub read_ms: P50P99P999,
+    /// From a post's intended start to the commit of its last follower's entry.
+    pub delivery_ms: P50P99,
+    /// Whether every target was met.
+    pub holds: bool,
+}
+
+impl Step {
+    fn judged(self) -> Self {
+        let holds = self.errors == 0
+            && self.achieved >= ACHIEVED * f64::from(self.rate)
+            && self.read_ms.p99 < READ_P99_MS
+            && self.delivery_ms.p99 < DELIVERY_P99_MS;
+        Self { holds, ..self }
+    }
+}
+
+impl HighestReport {
+    /// Whether every follower's feed holds every answered post once.
+    pub const fn is_complete(&self) -> bool {
+        self.lost == 0 && self.duplicates == 0
+    }
+}
+
+/// Which rate to try next.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Search {
+    held: u32,
+    failed: Option<u32>,
+    failures: u32,
+}
+
+impl Search {
+    /// The next rate; `None` when the highest is known.
+    fn next(&self) -> Option<u32> {
+        match self.failed {
+            None if self.held == 0 => Some(FIRST_RATE),
+            None => Some(self.held.saturating_mul(2)).filter(|rate| *rate <= MOST_RATE),
+            Some(failed) if self.held == 0 => Some(failed / 2).filter(|rate| *rate >= LEAST_RATE),
+            Some(failed) => {
+                let middle = self.held.midpoint(failed);
+                let is_near = f64::from(failed - self.held) <= f64::from(failed) * PRECISION;
+                (!is_near && middle > self.held).then_some(middle)
+            }
+        }
+    }
+
+    fn note(&mut self, rate: u32, holds: bool) {
+        self.failures = if holds { 0 } else { self.failures + 1 };
+        if holds {
+            self.held = rate;
+        } else if self.failures == TRIES {
+            (self.failed, self.failures) = (Some(rate), 0);
+        }
+    }
+}
+
+/// Runs the search to its end.
+///
+/// # Errors
+/// As those of [`mixed::run`].
+pub async fn run(options: &MixedOptions) -> Result<HighestReport, LoadtestError> {
+    Box::pin(find(options)).await
+}
+
+async fn find(options: &MixedOptions) -> Result<HighestReport, LoadtestError> {
+    let run = Run::prepare(options).await?;
+    let yardstick = run.yardstick().await?;
+    let memory = PeakMemory::from_now();
+    let (mut search, mut steps, mut answers) = (Search::default(), Vec::new(), Vec::new());
+    while let Some(rate) = search.next() {
+        let load = Load { rate, seconds: STEP_SECONDS, ..mixed::load_of(options) };
+        let answered = run.send(load).await?;
+        run.drained().await;
+        let step = Step {
+            rate,
+            achieved: rounded(mixed::rate_achieved(&answered, STEP_SECONDS)),
+            errors: answered.errors,
+            read_ms: P50P99P999::from(&answered.reads),
+            delivery_ms: P50P99::from(&run.deliveries(&answered)),
+            holds: false,
+        }
+        .judged();
+        search.note(rate, step.holds);
+        steps.push(step);
+        answers.push(answered);
+    }
+    let idle = P50P99::from(&run.idle_reads().await?);
+    let peak_rss_mb = memory.megabytes();
+    let verdict = run.check(&answers).await?;
+    run.stop().await?;
+    let best = steps.iter().filter(|step| step.holds).max_by_key(|step| step.rate);
+    Ok(HighestReport {
+        rate_held: search.held,
+        rate_ratio: rounded(f64::from(search.held) / yardstick.constant_requests_per_second),
+        constant_requests_per_second: yardstick.constant_requests_per_second,
+        floor_entries_per_second: yardstick.floor_entries_per_second,
+        idle_read_ms: idle,
+        read_p99_over_idle: best.map_or(0.0, |best| rounded(best.read_ms.p99 / idle.p99)),
+        steps,
+        lost: verdict.missing,
+        duplicates: verdict.duplicates,
+        peak_rss_mb: peak_rss_mb.map(rounded),
+    })
+}
+
+impl fmt::Display for HighestReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for Step { rate, achieved, errors, read_ms, delivery_ms, holds } in &self.steps {
+            let word = if *holds { "holds" } else { "does not hold" };
+            let (read, delivery) = (read_ms.p99, delivery_ms.p99);
+            writeln!(
+                f,
+                "{rate:>7} /s  {achieved:>9.1} achieved  {errors:>5} errors  read p99 {read:>7.1} ms  delivery p99 \
+                 {delivery:>7.1} ms  {word}"
+            )?;
+        }
+        writeln!(f)?;
+        let idle = self.idle_read_ms;
+        let rows: [Row; 9] = [
+            ("highest rate", format!("{} /s", self.rate_held), "that held"),
+            ("rate ratio", format!("{:.3}", self.rate_ratio), "of the constant answer's requests a second"),
+            ("read over idle", format!("{:.1}", self.read_p99_over_idle), "p99 at that rate over p99 when idle"),
+            ("constant answer", format!("{:.0} /s", self.constant_requests_per_second), "same server and client"),
+            ("floor", format!("{:.0}", self.floor_entries_per_second), "entries a second, the store alone"),
+            ("idle read", format!("{:.2} / {:.2} ms", idle.p50, idle.p99), "p50 / p99, one after another"),
+            ("lost", self.lost.to_string(), ""),
+            ("duplicates", self.duplicates.to_string(), ""),
+            ("peak memory", memory(self.peak_rss_mb), "resident, after seeding, client included"),
+        ];
+        write_table(f, &rows)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The rates that are tried where every rate up to `most` holds, and what is found.
+    fn search(most: u32) -> (Vec<u32>, u32) {
+        let (mut search, mut tried) = (Search::default(), Vec::new());
+        while let Some(rate) = search.next() {
+            search.note(rate, rate <= most);
+            tried.push(rate);
+        }
+        (tried, search.held)
+    }
+
+    #[test]
+    fn the_search_doubles_then_halves_the_gap() {
+        let (tried, held) = search(3_100);
+        assert_eq!(tried, [500, 1_000, 2_000, 4_000, 4_000, 3_000, 3_500, 3_500, 3_250, 3_250]);
+        assert_eq!(held, 3_000);
+    }
+
+    #[test]
+    fn the_search_goes_down_and_ends() {
+        assert_eq!(search(100).1, 93);
+        assert_eq!(search(0), (vec![500, 500, 250, 250, 125, 125, 62, 62, 31, 31, 15, 15], 0));
+        assert_eq!(search(u32::MAX).1, 512_000);
+    }
+
+    #[test]
+    fn one_hiccup_does_not_fail_a_rate() {
+        let mut search = Search::default();
+        search.note(500, false);
+        assert_eq!(search.next(), Some(500));
+        search.note(500, true);
+        assert_eq!(search.next(), Some(1_000));
+    }
+
+    #[test]
+    fn a_rate_holds_when_every_target_is_met() {
+        let three = P50P99P999 { p50: 1.0, p99: 49.9, p999: 900.0 };
+        let delivery_ms = P50P99 { p50: 1.0, p99: 1_999.0 };
+        let good = Step { rate: 100, achieved: 99.0, errors: 0, read_ms: three, delivery_ms, holds: false };
+        assert!(good.judged().holds);
+        for bad in [
+            Step { achieved: 98.9, ..good },
+            Step { errors: 1, ..good },
+            Step { read_ms: P50P99P999 { p99: 50.0, ..three }, ..good },
+            Step { delivery_ms: P50P99 { p99: 2_000.0, ..delivery_ms }, ..good },
+        ] {
+            assert!(!bad.judged().holds, "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! What the machine can do today, measured in the run itself: figures of different days and machines can be compared
+//! by their ratios to these.
+
+use std::{io, sync::Arc, time::Duration};
+
+use axum::{Router, http::header, routing::get};
+use bytes::Bytes;
+use rand::{SeedableRng as _, rngs::StdRng};
+use shared::domain::UserId;
+use tokio::{runtime, time::Instant};
+
+use crate::{
+    client::{ClientError, HttpClient},
+    error::LoadtestError,
+    ground::Ground,
+    progress,
+    report::{Latencies, rounded},
+};
+
+/// Where the constant answer is.
+pub const CONSTANT: &str = "/loadtest/constant";
+/// Bytes of the constant answer: those of a page of 20 posts, as `loadtest cost` counts them.
+const PAGE_BYTES: usize = 11 * 1024;
+/// Requests for the constant answer under way at once: as many as `hotpost` has, enough to keep every core busy.
+const AT_ONCE: usize = 64;
+/// For how long the constant answer is asked for.
+const SATURATION: Duration = Duration::from_secs(2);
+/// Feed pages that are read one after another on an idle service: ten of them exceed the 99th percentile.
+const IDLE_READS: usize = 1_000;
+/// Items of a page.
+const PAGE: u32 = 20;
+/// Posts that the floor writes to each reader, where a scenario has no number of its own.
+pub const FLOOR_POSTS: u64 = 5;
+
+/// The machine's own figures.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Yardstick {
+    /// Entries a second that the store alone takes: see [`crate::floor`].
+    pub floor_entries_per_second: f64,
+    /// Answers a second of the same server to the same client, when each is the same page from memory.
+    pub constant_requests_per_second: f64,
+}
+
+/// The route of the constant answer, for the service under test.
+pub fn routes() -> Router {
+    let page = Bytes::from(format!(r#"{{"items":"{}"}}"#, "x".repeat(PAGE_BYTES)));
+    let answer = move || {
+        let page = page.clone();
+        async move { ([(header::CONTENT_TYPE, "application/json")], page) }
+    };
+    Router::new().route(CONSTANT, get(answer))
+}
+
+/// Measures both figures with nothing else under way. `readers` are those of the floor.
+///
+/// # Errors
+/// When a request or the store fails.
+pub async fn measure(
+    ground: &Ground,
+    readers: &Arc<Vec<UserId>>,
+    client: HttpClient,
+) -> Result<Yardstick, LoadtestError> {
+    Ok(Yardstick {
+        floor_entries_per_second: rounded(ground.floor(readers, FLOOR_POSTS).await?),
+        constant_requests_per_second: constant(client).await?,
+    })
+}
+
+/// Answers a second to the constant request, with [`AT_ONCE`] under way for [`SATURATION`].
+///
+/// # Errors
+/// When a request fails.
+pub async fn constant(client: HttpClient) -> Result<f64, LoadtestError> {
+    let _spinner = progress::spinner("measuring a constant answer");
+    let answered = tokio::task::spawn_blocking(move || on_client_runtime(saturate(client))).await?;
+    Ok(rounded(answered.map_err(LoadtestError::Client)??))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "numbers of requests")]
+async fn saturate(client: HttpClient) -> Result<f64, ClientError> {
+    let started = Instant::now();
+    let loops = (0..AT_ONCE).map(|_| {
+        let client = client.clone();
+        tokio::spawn(async move {
+            let mut answered = 0_u64;
+            while started.elapsed() < SATURATION {
+                client.constant().await?;
+                answered += 1;
+            }
+            Ok::<u64, ClientError>(answered)
+        })
+    });
+    let mut sum = 0;
+    for looped in loops.collect::<Vec<_>>() {
+        sum += looped.await.expect("a loop of requests does not panic")?;
+    }
+    Ok(sum as f64 / started.elapsed().as_secs_f64())
+}
+
+/// Feed pages of these readers, read one after another while nothing else is under way.
+///
+/// # Errors
+/// When a request fails.
+pub async fn idle_reads(client: HttpClient, tokens: Vec<String>) -> Result<Latencies, LoadtestError> {
+    let _spinner = progress::spinner("reading an idle service");
+    let reads = tokio::task::spawn_blocking(move || on_client_runtime(read_in_turn(client, tokens))).await?;
+    Ok(reads.map_err(LoadtestError::Client)??)
+}
+
+async fn read_in_turn(client: HttpClient, tokens: Vec<String>) -> Result<Latencies, ClientError> {
+    use rand::RngExt as _;
+    let (mut latencies, mut rng) = (Latencies::new(), StdRng::seed_from_u64(0));
+    for _ in 0..IDLE_READS {
+        let token = &tokens[rng.random_range(0..tokens.len())];
+        let started = Instant::now();
+        client.feed(token, PAGE, None).await?;
+        latencies.record(started.elapsed());
+    }
+    Ok(latencies)
+}
+
+/// Runs on a runtime like that of [`crate::driver`], so that the client costs the same.
+fn on_client_runtime<T>(work: impl Future<Output = T>) -> io::Result<T> {
+    let runtime = runtime::Builder::new_multi_thread().worker_threads(1).thread_name("client").enable_all().build()?;
+    Ok(runtime.block_on(work))
+}
