@@ -191,7 +191,13 @@ pub async fn operator(clients: &AwsClients, options: &AwsOptions, question: &Que
     let store = DynamoStore::new(&clients.dynamodb, options.tables.clone());
     let RecountPace { rate, settle } = options.recount;
     let recount = Recount::on(store.clone(), SCAN_SEGMENTS, Some(rate), Arc::new(ByTime(settle)));
-    Ok(Operator { queue: Arc::new(queue), changes: None, store: Arc::new(store), patience: PATIENCE, recount: Some(recount) })
+    Ok(Operator {
+        queue: Arc::new(queue),
+        changes: None,
+        store: Arc::new(store),
+        patience: PATIENCE,
+        recount: Some(recount),
+    })
 }
 
 async fn queue_url(clients: &AwsClients, options: &AwsOptions, queue: QueueName) -> Result<String, AwsError> {
