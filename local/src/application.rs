@@ -182,7 +182,8 @@ impl Application {
         parts.spawn("the API", http_server::serve(self.api, self.router, max_connections, stop.clone()));
         if let Some(socket) = self.socket {
             let recount = self.backend.recount();
-            let operator = Operator { queue: Arc::clone(&queue), store, patience: Duration::ZERO, recount };
+            let backup = self.backend.backup();
+            let operator = Operator { queue: Arc::clone(&queue), store, patience: Duration::ZERO, recount, backup };
             parts.spawn("the operator's socket", socket.serve(operator, clock.clone(), stop.clone()));
         }
         if let Some(metrics) = self.metrics {

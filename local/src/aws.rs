@@ -164,7 +164,7 @@ pub async fn queues(clients: &AwsClients, options: &AwsOptions, needed: &[QueueN
 pub async fn operator(clients: &AwsClients, options: &AwsOptions, question: &Question) -> Result<Operator, AwsError> {
     let queue = queues(clients, options, &question.queues()).await?;
     let store = DynamoStore::new(&clients.dynamodb, options.tables.clone());
-    Ok(Operator { queue: Arc::new(queue), store: Arc::new(store), patience: PATIENCE, recount: None })
+    Ok(Operator { queue: Arc::new(queue), store: Arc::new(store), patience: PATIENCE, recount: None, backup: None })
 }
 
 async fn queue_url(clients: &AwsClients, options: &AwsOptions, queue: QueueName) -> Result<String, AwsError> {

@@ -62,6 +62,8 @@ pub struct Config {
     /// How PostQ, JobQ and ChangeQ treat their messages in the embedded database; those of SQS were told when they were
     /// made.
     pub queues: QueueSettings,
+    /// Whether a damaged database is opened without what is missing.
+    pub accept_data_loss: bool,
     /// Whether the engine records how far it has synced: an instrument for tests of a loss of power.
     pub record_syncs: bool,
 }
@@ -91,6 +93,7 @@ impl Default for Config {
             delivery: Mapping { batch_size: limits::MAX_QUEUE_BATCH, max_concurrency: 4, timeout },
             redriven_changes: Mapping { batch_size: limits::MAX_QUEUE_BATCH, max_concurrency: 1, timeout },
             queues: QueueSettings::default(),
+            accept_data_loss: false,
             record_syncs: false,
         }
     }
