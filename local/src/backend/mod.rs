@@ -126,6 +126,7 @@ impl Backend {
     }
 
     /// What backs up. On AWS the tables' own recovery does.
+    #[cfg_attr(not(feature = "aws"), expect(clippy::unnecessary_wraps, reason = "the other build has none on AWS"))]
     pub(crate) fn backup(&self) -> Option<Backup> {
         match self {
             Self::Embedded(home) => {
