@@ -36,6 +36,9 @@ pub enum LoadtestError {
         #[source]
         error: io::Error,
     },
+    /// The report cannot be written to standard output.
+    #[error("cannot write the report to standard output")]
+    Print(#[source] io::Error),
     /// This build cannot do it.
     #[error(transparent)]
     NotBuilt(#[from] local::store_args::NotBuilt),

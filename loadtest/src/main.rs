@@ -1,6 +1,12 @@
 //! The load test's binary: reads the command line, runs a scenario, prints the table.
 
-use std::{fs::File, io::Write as _, path::Path, process::ExitCode};
+use std::{
+    fmt::Display,
+    fs::File,
+    io::{self, Write as _},
+    path::Path,
+    process::ExitCode,
+};
 
 use clap::Parser as _;
 use loadtest::{
@@ -32,7 +38,7 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("error: {}", chain(&error));
+            telemetry::write_stderr(format_args!("error: {}", chain(&error)));
             if error.is_usage() { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
         }
     }
@@ -44,11 +50,11 @@ async fn run(scenario: Scenario) -> Result<bool, LoadtestError> {
         Scenario::Fanout(options) if options.stack.url.is_some() => {
             let json = JsonFile::create(options.places.json.as_deref())?;
             let report = stack::run(&options).await?;
-            print!("{report}");
+            print(&report)?;
             json.write(&report)?;
             let missed = report.missed();
             for target in &missed {
-                eprintln!("missed: {target}");
+                telemetry::write_stderr(format_args!("missed: {target}"));
             }
             Ok(told(report.is_complete()) && (options.stack.no_targets || missed.is_empty()))
         }
@@ -56,9 +62,9 @@ async fn run(scenario: Scenario) -> Result<bool, LoadtestError> {
             let json = JsonFile::create(options.json.as_deref())?;
             let report = cost::run(&options.followers).await?;
             if options.markdown {
-                print!("{}", report.markdown());
+                print(report.markdown())?;
             } else {
-                print!("{report}");
+                print(&report)?;
             }
             json.write(&report)?;
             Ok(true)
@@ -66,7 +72,7 @@ async fn run(scenario: Scenario) -> Result<bool, LoadtestError> {
         Scenario::Fanout(options) => {
             let json = JsonFile::create(options.places.json.as_deref())?;
             let report = fanout::run(&options).await?;
-            print!("{report}");
+            print(&report)?;
             json.write(&report)?;
             Ok(told(report.is_complete()))
         }
@@ -80,32 +86,40 @@ async fn run(scenario: Scenario) -> Result<bool, LoadtestError> {
         Scenario::Mixed(options) => {
             let json = JsonFile::create(options.places.json.as_deref())?;
             let report = mixed::run(&options).await?;
-            print!("{report}");
+            print(&report)?;
             json.write(&report)?;
             let is_exact = report.social.is_none_or(|social| social.is_exact());
             if !is_exact {
-                eprintln!("error: likes or comments are missing or doubled, or counts are wrong");
+                telemetry::write_stderr("error: likes or comments are missing or doubled, or counts are wrong");
             }
             Ok(told(report.is_complete()) && is_exact)
         }
         Scenario::Hotpost(options) => {
             let json = JsonFile::create(options.places.json.as_deref())?;
             let report = hotpost::run(&options).await?;
-            print!("{report}");
+            print(&report)?;
             json.write(&report)?;
             let faults = report.faults();
             for fault in &faults {
-                eprintln!("error: {fault}");
+                telemetry::write_stderr(format_args!("error: {fault}"));
             }
             Ok(faults.is_empty())
         }
     }
 }
 
+/// A report on standard output; `print!` would panic where nobody reads it, and lose the file for the figures.
+fn print(report: impl Display) -> Result<(), LoadtestError> {
+    match write!(io::stdout(), "{report}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(LoadtestError::Print(error)),
+        _ => Ok(()),
+    }
+}
+
 /// Says so when entries are not complete.
 fn told(is_complete: bool) -> bool {
     if !is_complete {
-        eprintln!("error: entries are missing or doubled");
+        telemetry::write_stderr("error: entries are missing or doubled");
     }
     is_complete
 }

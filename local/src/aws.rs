@@ -197,6 +197,7 @@ pub async fn operator(clients: &AwsClients, options: &AwsOptions, question: &Que
         store: Arc::new(store),
         patience: PATIENCE,
         recount: Some(recount),
+        backup: None,
     })
 }
 

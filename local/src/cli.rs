@@ -54,6 +54,10 @@ pub enum Command {
     Recount(RecountArgs),
     /// Restore a deleted post
     RestorePost(RestorePostArgs),
+    /// Copy the data directory as it is now, while the process serves or not
+    Backup(BackupArgs),
+    /// Put a backup in place of the data directory
+    Restore(RestoreArgs),
     /// Make the tables and queues that are missing
     Setup(SetupArgs),
 }
@@ -94,6 +98,10 @@ pub struct ServeArgs {
     /// Defaults to 512, and to no limit with `--trusted-proxy-header`: all connections are the proxy's then
     #[arg(long, env = "TWEETER_MAX_CONNECTIONS_PER_NETWORK", value_name = "N")]
     max_connections_per_network: Option<NonZeroUsize>,
+    /// Start on a damaged database without what is missing: what is skipped is logged, and the files are kept in
+    /// `damaged-N` beside it. Restoring a backup with `tweeter restore` is the better way
+    #[arg(long)]
+    accept_data_loss: bool,
     /// Note after each sync how far the journal is synced (an instrument for tests)
     #[arg(long, hide = true)]
     record_syncs: bool,
@@ -123,6 +131,7 @@ impl ServeArgs {
             trusted_proxy: self
                 .trusted_proxy_header
                 .map(|header| TrustedProxy { header, hops: self.trusted_proxy_hops }),
+            accept_data_loss: self.accept_data_loss,
             record_syncs: self.record_syncs,
             ..Config::default()
         })
@@ -204,6 +213,37 @@ pub struct RestorePostArgs {
     /// Which stores.
     #[command(flatten)]
     pub stores: AllStoreArgs,
+    /// Print JSON instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `backup`.
+#[derive(Debug, Args)]
+pub struct BackupArgs {
+    /// Where the backup is made: a directory that is empty or does not exist
+    #[arg(value_name = "DIR")]
+    pub to: PathBuf,
+    /// Which data.
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Print JSON instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `restore`.
+#[derive(Debug, Args)]
+pub struct RestoreArgs {
+    /// The backup; it is copied and stays as it is
+    #[arg(value_name = "DIR")]
+    pub from: PathBuf,
+    /// Which data.
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Move the data that is there to `before-restore-N` in the data directory
+    #[arg(long)]
+    pub replace: bool,
     /// Print JSON instead of text
     #[arg(long)]
     pub json: bool,

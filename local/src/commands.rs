@@ -1,20 +1,24 @@
 //! The operator's commands: asked of the process that runs on a data directory, or of the database itself when none
 //! runs. Its lock then keeps a process from starting meanwhile. On AWS the queues are asked, whoever works on them.
 
-use std::{io, num::NonZeroU32, path::Path, sync::Arc, time::Duration};
+use std::{io, num::NonZeroU32, ops::ControlFlow, path::Path, pin::pin, sync::Arc, time::Duration};
 
 use shared::{
     domain::Clock,
-    embedded::{EmbeddedChanges, OpenError},
+    embedded::{EmbeddedChanges, OpenError, copy::Progress},
 };
+use tokio::sync::watch;
 
 use crate::{
-    cli::{DataArgs, DlqCommand, LettersArgs, OutputArgs, RecountArgs, RestorePostArgs},
+    backup::{BackedUp, Backup, BackupError},
+    cli::{BackupArgs, DataArgs, DlqCommand, LettersArgs, OutputArgs, RecountArgs, RestoreArgs, RestorePostArgs},
     config::{Config, Stores},
     data_dir::{has_database, open_database},
     json::json,
     operator::{Answer, DeadLetter, Operator, Question, QueueState, Reason, Redriven},
+    progress::Shown,
     recount::{Recount, Recounted},
+    restore::{self, RestoredBackup},
     socket,
     store_args::NotBuilt,
     table::Table,
@@ -35,6 +39,9 @@ pub enum CommandError {
     /// The database does not open.
     #[error(transparent)]
     Database(#[from] OpenError),
+    /// A backup was not made or not restored.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
     /// AWS cannot be used.
     #[cfg(feature = "aws")]
     #[error(transparent)]
@@ -63,7 +70,8 @@ impl CommandError {
                 crate::aws::AwsError::Failed { .. } => 1,
                 _ => 2,
             },
-            Self::NotFound(_) | Self::Failed(_) | Self::Unreachable { .. } => 1,
+            Self::Backup(error) if error.is_usage() => 2,
+            Self::Backup(_) | Self::NotFound(_) | Self::Failed(_) | Self::Unreachable { .. } => 1,
         }
     }
 }
@@ -137,6 +145,34 @@ pub async fn restore_post(args: RestorePostArgs) -> Result<String, CommandError>
     Ok(if args.json { json(&restored) } else { format!("{} is restored\n", restored.post) })
 }
 
+/// What `tweeter backup` prints.
+pub async fn backup(args: BackupArgs) -> Result<String, CommandError> {
+    let absolute = |error| CommandError::BadUsage(format!("{} cannot be used: {error}", args.to.display()));
+    // The process that runs may have another working directory.
+    let to = std::path::absolute(&args.to).map_err(absolute)?;
+    let question = Question::Backup { to };
+    let mut shown = Shown::new("Backing up");
+    let answer = answer_embedded(&args.data.data_dir, question, |progress| shown.show(progress)).await?;
+    drop(shown);
+    let Answer::BackedUp(backup) = not_refused(answer)? else { return Err(unexpected()) };
+    Ok(if args.json { json(&backup) } else { backup_text(&backup) })
+}
+
+/// What `tweeter restore` prints.
+pub async fn restore(args: RestoreArgs) -> Result<String, CommandError> {
+    let (from, data_dir, replace) = (args.from, args.data.data_dir, args.replace);
+    let run = move || {
+        let mut shown = Shown::new("Checking");
+        restore::restore(&from, &data_dir, replace, &mut |progress| {
+            shown.show(progress);
+            ControlFlow::Continue(())
+        })
+    };
+    let panicked = |_| CommandError::Failed("the restore failed inside".to_owned());
+    let restored = tokio::task::spawn_blocking(run).await.map_err(panicked)??;
+    Ok(if args.json { json(&restored) } else { restored_text(&restored) })
+}
+
 async fn look(args: LettersArgs, limit: usize) -> Result<Vec<DeadLetter>, CommandError> {
     let question = Question::Look { queue: args.queue.name().to_owned(), ids: args.ids, limit };
     match ask(args.output, question).await? {
@@ -159,6 +195,10 @@ async fn ask_stores(stores: Stores, data: &DataArgs, question: Question) -> Resu
         #[cfg(feature = "aws")]
         Stores::Aws(options) => ask_aws(&options, question).await?,
     };
+    not_refused(answer)
+}
+
+fn not_refused(answer: Answer) -> Result<Answer, CommandError> {
     match answer {
         Answer::Refused(refusal) => Err(match refusal.reason {
             Reason::BadRequest => CommandError::BadUsage(refusal.message),
@@ -177,14 +217,26 @@ async fn ask_aws(options: &crate::aws::AwsOptions, question: Question) -> Result
 }
 
 async fn ask_embedded(data_dir: &Path, question: Question) -> Result<Answer, CommandError> {
+    answer_embedded(data_dir, question, |_| ()).await
+}
+
+async fn answer_embedded(
+    data_dir: &Path,
+    question: Question,
+    mut show: impl FnMut(Progress),
+) -> Result<Answer, CommandError> {
     let unreachable = |error| CommandError::Unreachable { dir: data_dir.display().to_string(), error };
-    match socket::ask(data_dir, &question).await.map_err(unreachable)? {
+    match socket::ask_showing(data_dir, &question, &mut show).await.map_err(unreachable)? {
         Some(answer) => Ok(answer),
-        None => answer_offline(data_dir, question).await,
+        None => answer_offline(data_dir, question, show).await,
     }
 }
 
-async fn answer_offline(data_dir: &Path, question: Question) -> Result<Answer, CommandError> {
+async fn answer_offline(
+    data_dir: &Path,
+    question: Question,
+    show: impl FnMut(Progress),
+) -> Result<Answer, CommandError> {
     if !has_database(data_dir) {
         return Err(CommandError::BadUsage(format!("there is no data in {}", data_dir.display())));
     }
@@ -193,18 +245,36 @@ async fn answer_offline(data_dir: &Path, question: Question) -> Result<Answer, C
     let (engine, store, queue) =
         opened.map_err(|_panic| CommandError::Failed("the database failed while it was opened".to_owned()))??;
     let changes = Arc::new(EmbeddedChanges::new(engine.clone()));
+    let backup = Backup { engine: engine.clone(), data_dir: data_dir.to_owned() };
     let operator = Operator {
         queue: Arc::new(queue),
         recount: Some(Recount::new(store.clone(), changes.clone())),
         changes: Some(changes),
         store: Arc::new(store),
         patience: Duration::ZERO,
+        backup: Some(backup),
     };
-    let answer = operator.answer(question, Clock::System.now()).await;
+    let answer = answer_showing(&operator, question, show).await;
     drop(operator);
     let closed = tokio::task::spawn_blocking(move || engine.close()).await;
     closed.map_err(|_panic| CommandError::Failed("the database failed while it was closed".to_owned()))?;
     Ok(answer)
+}
+
+async fn answer_showing(operator: &Operator, question: Question, mut show: impl FnMut(Progress)) -> Answer {
+    let (progress, mut shown) = watch::channel(None);
+    let mut answering = pin!(operator.answer_showing(question, Clock::System.now(), progress));
+    loop {
+        tokio::select! {
+            answer = &mut answering => return answer,
+            Ok(()) = shown.changed() => {
+                let now = *shown.borrow_and_update();
+                if let Some(progress) = now {
+                    show(progress);
+                }
+            }
+        }
+    }
 }
 
 fn queues_table(states: &[QueueState]) -> String {
@@ -239,6 +309,15 @@ fn letter_text(letter: &DeadLetter) -> String {
 fn redriven_text(Redriven { from, to, messages }: &Redriven) -> String {
     let noun = if *messages == 1 { "message" } else { "messages" };
     format!("{messages} {noun} moved from {from} to {to}\n")
+}
+
+fn backup_text(BackedUp { dir, taken_at, rows, bytes }: &BackedUp) -> String {
+    format!("Backed up to {dir}: {rows} rows, {bytes} bytes, as of {taken_at}\n")
+}
+
+fn restored_text(RestoredBackup { data_dir, taken_at, rows, set_aside }: &RestoredBackup) -> String {
+    let before = set_aside.as_ref().map_or_else(String::new, |dir| format!("; the data before it is in {dir}"));
+    format!("Restored to {data_dir}: {rows} rows, as of {taken_at}{before}\n")
 }
 
 fn recounted_text(Recounted { users, posts, differences, undecided }: &Recounted, of: Option<String>) -> String {

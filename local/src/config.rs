@@ -69,6 +69,8 @@ pub struct Config {
     /// How PostQ, JobQ and ChangeQ treat their messages in the embedded database; those of SQS were told when they were
     /// made.
     pub queues: QueueSettings,
+    /// Whether a damaged database is opened without what is missing.
+    pub accept_data_loss: bool,
     /// Whether the engine records how far it has synced: an instrument for tests of a loss of power.
     pub record_syncs: bool,
 }
@@ -100,6 +102,7 @@ impl Default for Config {
             // One a batch: a change that runs out of time takes no other's receives with it.
             redriven_changes: Mapping { batch_size: 1, max_concurrency: 1, timeout },
             queues: QueueSettings::default(),
+            accept_data_loss: false,
             record_syncs: false,
         }
     }

@@ -9,7 +9,7 @@ use std::{
 
 use shared::{
     domain::Clock,
-    embedded::{EmbeddedQueue, EmbeddedStore, Engine, EngineOptions, OpenError, QueueSettingsOf},
+    embedded::{EmbeddedQueue, EmbeddedStore, Engine, EngineOptions, OpenError, QueueSettingsOf, manifest::MANIFEST},
 };
 use tempfile::TempDir;
 
@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// The database's folder in the data directory.
-const DATABASE: &str = "db";
+pub(crate) const DATABASE: &str = "db";
 
 /// The data directory in use.
 #[derive(Debug)]
@@ -73,7 +73,14 @@ pub(crate) fn open_database_logging(
     log_changes: bool,
 ) -> Result<(Engine, EmbeddedStore, EmbeddedQueue), OpenError> {
     let record_syncs = config.record_syncs;
-    let options = EngineOptions { clock, record_syncs, log_changes, ..EngineOptions::at(data_dir.join(DATABASE)) };
+    let options = EngineOptions {
+        manifest: data_dir.join(MANIFEST),
+        accept_data_loss: config.accept_data_loss,
+        clock,
+        record_syncs,
+        log_changes,
+        ..EngineOptions::at(data_dir.join(DATABASE))
+    };
     let engine = Engine::open(options)?;
     let queue = EmbeddedQueue::open(engine.clone(), QueueSettingsOf::all(config.queues))?;
     Ok((engine.clone(), EmbeddedStore::new(engine), queue))
@@ -81,5 +88,5 @@ pub(crate) fn open_database_logging(
 
 /// Whether a database was ever made in the data directory.
 pub fn has_database(data_dir: &Path) -> bool {
-    data_dir.join(DATABASE).is_dir()
+    data_dir.join(DATABASE).is_dir() || data_dir.join(MANIFEST).exists()
 }

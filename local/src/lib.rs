@@ -18,7 +18,7 @@
 //! - [`change_reader`]: what the mapping of a change stream does.
 //! - [`schedule`]: what comes round. `reclaim`: what a start takes over. `eraser`: erases for good what is due.
 //! - [`http_server`], [`metrics`]: what is served; [`descriptors`] bounds by how many connections.
-//! - [`data_dir`], [`secret`]: what is kept.
+//! - [`data_dir`], [`secret`]: what is kept. [`backup`], [`restore`]: its copy, and back.
 //! - [`commands`]: what operators type, as [`operator`] questions over a [`socket`]; [`dead_letters`] and
 //!   [`recount`] answer them.
 //!   [`setup`]: makes tables and queues.
@@ -28,6 +28,7 @@ pub mod application;
 #[cfg(feature = "aws")]
 pub mod aws;
 mod backend;
+pub mod backup;
 pub mod change_reader;
 pub mod cli;
 pub mod commands;
@@ -43,8 +44,10 @@ mod json;
 pub mod metrics;
 pub mod operator;
 mod parts;
+mod progress;
 mod reclaim;
 pub mod recount;
+pub mod restore;
 pub mod schedule;
 pub mod seams;
 pub mod secret;

@@ -37,6 +37,8 @@ fn main() -> ExitCode {
                 Err(error) => print(Err(error)),
             },
             Command::RestorePost(args) => print(commands::restore_post(args).await),
+            Command::Backup(args) => print(commands::backup(args).await),
+            Command::Restore(args) => print(commands::restore(args).await),
             Command::Setup(args) => print(setup::setup(args).await),
         }
     })
@@ -85,6 +87,6 @@ fn print(outcome: Result<String, CommandError>) -> ExitCode {
 
 /// One line on standard error.
 fn fail(code: u8, why: impl std::fmt::Display) -> ExitCode {
-    eprintln!("error: {why}");
+    telemetry::write_stderr(format_args!("error: {why}"));
     ExitCode::from(code)
 }

@@ -3,19 +3,23 @@
 //!
 //! One line of JSON each way. `v` is the protocol's version; a process of another version says so.
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::ControlFlow, path::PathBuf, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use shared::{
     changes::{Backlog, ChangeLog},
     dao::Users,
     domain::{Handle, PostId, Timestamp},
+    embedded::copy::Progress,
     queue::{Queue, QueueError, QueueName, ReceivedMessage},
     service::{ServiceError, posts::PostService},
     store::{Store, StoreError},
 };
 
+use tokio::sync::watch;
+
 use crate::{
+    backup::{BackedUp, Backup, BackupError},
     dead_letters::{self, DeadLetterError, DeadLetters, Selection},
     error::chain,
     recount::{Recount, RecountError, Recounted, Scope},
@@ -83,6 +87,11 @@ pub enum Question {
         /// The post's id.
         post: String,
     },
+    /// A copy of the data directory as it is now.
+    Backup {
+        /// The directory to make it in: an absolute path.
+        to: PathBuf,
+    },
 }
 
 impl Question {
@@ -90,9 +99,11 @@ impl Question {
     pub fn queues(&self) -> Vec<QueueName> {
         match self {
             Self::Queues => QueueName::ALL.to_vec(),
-            Self::Recount { .. } | Self::RecountUser { .. } | Self::RecountPost { .. } | Self::RestorePost { .. } => {
-                Vec::new()
-            }
+            Self::Recount { .. }
+            | Self::RecountUser { .. }
+            | Self::RecountPost { .. }
+            | Self::RestorePost { .. }
+            | Self::Backup { .. } => Vec::new(),
             Self::Look { queue, .. } => {
                 QueueName::parse(queue).map(dead_letters::dead_letter_queue).into_iter().collect()
             }
@@ -118,6 +129,10 @@ pub enum Answer {
     Recounted(Recounted),
     /// To [`Question::RestorePost`].
     Restored(Restored),
+    /// To [`Question::Backup`].
+    BackedUp(BackedUp),
+    /// No answer yet: how far it has come.
+    Progress(Progress),
     /// It was not done.
     Refused(Refusal),
 }
@@ -208,11 +223,22 @@ pub struct Operator {
     pub patience: Duration,
     /// What recounts; a process on AWS leaves that to the command.
     pub recount: Option<Recount>,
+    /// What backs up, where the data is this process's own.
+    pub backup: Option<Backup>,
 }
+
+/// Takes how far an answer has come. Its receivers are those who wait for the answer: without them a backup ends.
+pub type ProgressSender = watch::Sender<Option<Progress>>;
 
 impl Operator {
     /// Answers one question. What changes something is answered when it is durable.
     pub async fn answer(&self, question: Question, now: Timestamp) -> Answer {
+        let (progress, _waiting) = watch::channel(None);
+        self.answer_showing(question, now, progress).await
+    }
+
+    /// The same, telling how far it has come.
+    pub async fn answer_showing(&self, question: Question, now: Timestamp, progress: ProgressSender) -> Answer {
         let answered = match question {
             Question::Queues => self.queues(now).await,
             Question::Look { queue: name, ids, limit } => self.look(&name, ids, limit).await,
@@ -223,6 +249,7 @@ impl Operator {
             Question::RecountUser { user, fix } => self.recount_user(&user, fix, now).await,
             Question::RecountPost { post, fix } => self.recount_post(&post, fix, now).await,
             Question::RestorePost { post } => self.restore_post(&post, now).await,
+            Question::Backup { to } => self.back_up(to, now, progress).await,
         };
         answered.unwrap_or_else(Answer::Refused)
     }
@@ -305,6 +332,21 @@ impl Operator {
         Ok(Answer::Restored(Restored { post: id.to_string() }))
     }
 
+    async fn back_up(&self, to: PathBuf, now: Timestamp, progress: ProgressSender) -> Result<Answer, Refusal> {
+        let Some(backup) = self.backup.clone() else {
+            let message = "only the embedded store is backed up; DynamoDB has point-in-time recovery".to_owned();
+            return Err(Refusal { reason: Reason::BadRequest, message });
+        };
+        let run = move || {
+            backup.run(&to, now, &mut |now| match progress.send(Some(now)) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(_) => ControlFlow::Break(()),
+            })
+        };
+        let panicked = |_| Refusal { reason: Reason::Failed, message: "the backup failed inside".to_owned() };
+        Ok(Answer::BackedUp(tokio::task::spawn_blocking(run).await.map_err(panicked)??))
+    }
+
     fn dead_letters(&self, name: &str) -> Result<DeadLetters<'_>, Refusal> {
         Ok(DeadLetters { queue: self.queue.as_ref(), name: parse_queue(name)?, patience: self.patience })
     }
@@ -373,6 +415,13 @@ impl From<DeadLetterError> for Refusal {
 impl From<QueueError> for Refusal {
     fn from(error: QueueError) -> Self {
         Self { reason: Reason::Failed, message: chain(&error) }
+    }
+}
+
+impl From<BackupError> for Refusal {
+    fn from(error: BackupError) -> Self {
+        let reason = if error.is_usage() { Reason::BadRequest } else { Reason::Failed };
+        Self { reason, message: chain(&error) }
     }
 }
 

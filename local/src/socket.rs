@@ -9,14 +9,16 @@ use std::{
         fs::{PermissionsExt, symlink},
     },
     path::{Path, PathBuf},
+    pin::pin,
     time::Duration,
 };
 
-use shared::domain::Clock;
+use shared::{domain::Clock, embedded::copy::Progress};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{UnixListener, UnixStream},
+    sync::watch,
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
@@ -25,7 +27,7 @@ use tracing::{debug, warn};
 use crate::operator::{Answer, Operator, Question, Reason, Refusal, Request, VERSION};
 
 /// The socket's name in the data directory.
-const FILE: &str = "tweeter.sock";
+pub(crate) const FILE: &str = "tweeter.sock";
 /// Bytes of a socket's path at the most: 104 with the final NUL on macOS and BSD, 108 on Linux (unix(7)).
 const MAX_SOCKET_PATH: usize = 103;
 /// Bytes of a request at the most.
@@ -120,20 +122,48 @@ async fn converse(stream: UnixStream, operator: &Operator, clock: &Clock) -> io:
     let mut reader = BufReader::new(reader.take(MAX_REQUEST_BYTES));
     tokio::time::timeout(REQUEST_TIMEOUT, reader.read_line(&mut line)).await??;
     let answer = match serde_json::from_str::<Request>(&line) {
-        Ok(request) if request.v == VERSION => operator.answer(request.question, clock.now()).await,
+        Ok(request) if request.v == VERSION => {
+            let (progress, mut shown) = watch::channel(None);
+            let mut answering = pin!(operator.answer_showing(request.question, clock.now(), progress));
+            loop {
+                tokio::select! {
+                    answer = &mut answering => break answer,
+                    // A client that has gone ends what it asked for: nothing sees the progress any more.
+                    Ok(()) = shown.changed() => {
+                        let now = *shown.borrow_and_update();
+                        if let Some(progress) = now {
+                            write_line(&mut writer, &Answer::Progress(progress)).await?;
+                        }
+                    }
+                }
+            }
+        }
         _ => Answer::Refused(Refusal {
             reason: Reason::BadRequest,
             message: format!("the running process speaks version {VERSION} of the operator's protocol, not this"),
         }),
     };
-    let mut line = serde_json::to_vec(&answer)?;
-    line.push(b'\n');
-    writer.write_all(&line).await?;
+    write_line(&mut writer, &answer).await?;
     writer.shutdown().await
+}
+
+async fn write_line(writer: &mut (impl AsyncWriteExt + Unpin), answer: &Answer) -> io::Result<()> {
+    let mut line = serde_json::to_vec(answer)?;
+    line.push(b'\n');
+    writer.write_all(&line).await
 }
 
 /// Asks the process that runs on `data_dir`. `None` when none listens there.
 pub async fn ask(data_dir: &Path, question: &Question) -> io::Result<Option<Answer>> {
+    ask_showing(data_dir, question, |_| ()).await
+}
+
+/// The same, and shows how far it has come.
+pub async fn ask_showing(
+    data_dir: &Path,
+    question: &Question,
+    mut show: impl FnMut(Progress),
+) -> io::Result<Option<Answer>> {
     let connected = match ShortPath::to(data_dir, FILE) {
         Ok(short) => UnixStream::connect(short.dir.join(FILE)).await,
         Err(error) => Err(error),
@@ -148,7 +178,12 @@ pub async fn ask(data_dir: &Path, question: &Question) -> io::Result<Option<Answ
     let mut line = serde_json::to_vec(&Request { v: VERSION, question: question.clone() })?;
     line.push(b'\n');
     stream.write_all(&line).await?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await?;
-    Ok(Some(serde_json::from_str(&answer)?))
+    let mut lines = BufReader::new(stream).lines();
+    while let Some(line) = lines.next_line().await? {
+        match serde_json::from_str(&line)? {
+            Answer::Progress(progress) => show(progress),
+            answer => return Ok(Some(answer)),
+        }
+    }
+    Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it ended before it answered"))
 }

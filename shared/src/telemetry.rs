@@ -4,7 +4,7 @@
 //! for, and Lambda collects either. `TWEETER_LOG` filters them ([`DEFAULT_LOG_FILTER`] when it is not set; such as
 //! `info,local=debug`, as `tracing_subscriber::filter::Targets` reads it).
 
-use std::io::{IsTerminal, stderr};
+use std::io::{IsTerminal, Write as _, stderr};
 
 use tracing::{Level, error};
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _};
@@ -38,7 +38,9 @@ pub fn init_at(format: LogFormat, default_filter: &str) {
     let unreadable = chosen.is_some() && readable.is_none();
     let filter =
         readable.or_else(|| default_filter.parse().ok()).unwrap_or_else(|| Targets::new().with_default(Level::INFO));
-    let lines = tracing_subscriber::fmt::layer().with_writer(stderr);
+    // A line that cannot be written is lost. By default the layer reports that by `eprintln!`, which panics as standard
+    // error is what cannot be written: the log line would end whatever logs it.
+    let lines = tracing_subscriber::fmt::layer().with_writer(stderr).log_internal_errors(false);
     let registry = tracing_subscriber::registry().with(filter);
     let installed = match format {
         LogFormat::Json => registry.with(lines.json().with_current_span(false)).try_init(),
@@ -54,6 +56,12 @@ pub fn init_at(format: LogFormat, default_filter: &str) {
     if unreadable {
         tracing::warn!("{LOG_FILTER_VARIABLE} cannot be read as a filter; {default_filter} is taken");
     }
+}
+
+/// Writes one line to standard error, for people. Where that is closed or full the line is lost: unlike `eprintln!` this
+/// never panics.
+pub fn write_stderr(line: impl std::fmt::Display) {
+    let _ = writeln!(stderr(), "{line}");
 }
 
 /// A panic as one log line: where and what. Who catches it says what became of the work.

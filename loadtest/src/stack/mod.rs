@@ -28,6 +28,7 @@ use parking_lot::Mutex;
 use shared::{
     domain::{Clock, PostId},
     service::tokens::AccessTokens,
+    telemetry,
 };
 
 pub use clean::Place;
@@ -142,7 +143,7 @@ pub async fn drive<F: Future<Output = ()>>(
     };
     let seeded = writer.written();
     if let Err(error) = &outcome {
-        eprintln!("{error}; removing what is there");
+        telemetry::write_stderr(format_args!("{error}; removing what is there"));
     }
     let (known, cleaning) = (posts.into_inner(), Instant::now());
     let settled = outcome.as_ref().is_ok_and(|measured| measured.checked.verdict.missing == 0);
@@ -152,7 +153,7 @@ pub async fn drive<F: Future<Output = ()>>(
     };
     let clean_seconds = rounded(cleaning.elapsed().as_secs_f64());
     for line in &left {
-        eprintln!("not removed: {line} (author {})", people.author);
+        telemetry::write_stderr(format_args!("not removed: {line} (author {})", people.author));
     }
     let measured = outcome?;
 

@@ -21,6 +21,7 @@ use shared::{
 use self::aws::Aws;
 use self::embedded::Embedded;
 use crate::{
+    backup::Backup,
     config::{Config, Stores},
     error::StartError,
     parts::Parts,
@@ -118,6 +119,18 @@ impl Backend {
         match self {
             Self::Embedded(home) => {
                 Some(Recount::new(home.store.clone(), Arc::new(EmbeddedChanges::new(home.engine.clone()))))
+            }
+            #[cfg(feature = "aws")]
+            Self::Aws(_) => None,
+        }
+    }
+
+    /// What backs up. On AWS the tables' own recovery does.
+    #[cfg_attr(not(feature = "aws"), expect(clippy::unnecessary_wraps, reason = "the other build has none on AWS"))]
+    pub(crate) fn backup(&self) -> Option<Backup> {
+        match self {
+            Self::Embedded(home) => {
+                Some(Backup { engine: home.engine.clone(), data_dir: home.data_dir.path().to_owned() })
             }
             #[cfg(feature = "aws")]
             Self::Aws(_) => None,

@@ -3,12 +3,14 @@
 mod application;
 mod aws;
 mod aws_cli;
+mod backup;
 mod change_reader;
 mod cli;
 mod clock_steps;
 mod crash;
 mod event_source;
 mod event_source_stop;
+mod fail_stop;
 mod faults;
 mod feed;
 mod follow_latency;

@@ -84,7 +84,10 @@ impl ChangeRows {
         let (store_id, passed) = if let Some(row) = keyspace.get(MARK)? {
             decode_mark(&row)?
         } else {
-            let mark = (Uuid::new_v4(), 0);
+            // A log without a mark is one of which an operator accepted the loss: it goes on with its first row.
+            let first = database.snapshot().range(&keyspace, after(0)).next();
+            let first = first.map(|row| Ok::<_, Failure>(sequence_of(&row.key()?)?)).transpose()?;
+            let mark = (Uuid::new_v4(), first.map_or(0, |first| first.saturating_sub(1)));
             let mut batch = database.batch();
             batch.insert(&keyspace, MARK, encode_mark(mark.0, mark.1));
             batch.commit()?;

@@ -3,10 +3,14 @@
 #[cfg(unix)]
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::{
-    fmt, fs, io,
+    collections::BTreeMap,
+    fmt,
+    fs::{self, File, OpenOptions, TryLockError},
+    io,
     path::{Path, PathBuf},
     sync::Arc,
-    thread::JoinHandle,
+    thread::{self, JoinHandle},
+    time::Duration,
 };
 
 use fjall::{
@@ -16,8 +20,12 @@ use parking_lot::Mutex;
 
 use super::{
     changes::{ChangeRows, Noted},
+    fail_stop::end_process,
     failure::Failure,
+    inspection::{self, Damage, Known},
+    journal::Journal,
     lanes::{Lane, Lanes},
+    manifest::{MANIFEST, Record},
     store::expiry::ExpiryMark,
     stripes::Stripes,
     syncer::{Syncer, Syncs},
@@ -42,6 +50,9 @@ const RECORDING_MEMTABLE_BYTES: u64 = 1024 * 1024 * 1024;
 const MAX_JOURNAL_BYTES: u64 = 128 * 1024 * 1024;
 /// One flushes while the other compacts.
 const FJALL_THREADS: usize = 2;
+/// Tries to take the locks, and the time between two: as patient as fjall is with its own.
+const LOCK_TRIES: usize = 3;
+const LOCK_PAUSE: Duration = Duration::from_millis(100);
 /// What the owner may do in the database's folder, and nobody else.
 #[cfg(unix)]
 const OWNER_ONLY: u32 = 0o700;
@@ -51,8 +62,8 @@ const OWNER_ONLY: u32 = 0o700;
 pub struct SyncHooks {
     /// Called before each sync; an error counts as a failed sync. For tests.
     pub before: Arc<dyn Fn() -> io::Result<()> + Send + Sync>,
-    /// Called when a sync or a commit has failed. By default says so on stderr and ends the process with code 70:
-    /// nobody can know then what the disk holds, and a restart reads it anew.
+    /// Called when a sync or a commit has failed. By default reports it on standard error and ends the process with
+    /// code 70: what the disk holds is unknown then, and a restart reads it again.
     pub failed: Arc<dyn Fn(&io::Error) + Send + Sync>,
 }
 
@@ -68,19 +79,17 @@ impl fmt::Debug for SyncHooks {
     }
 }
 
-/// The exit code after a failed sync: `EX_SOFTWARE` of sysexits, unlike 2 for a bad start.
-const FAILED_SYNC_EXIT_CODE: i32 = 70;
-
-fn end_process(error: &io::Error) {
-    eprintln!("error: the database cannot be written to disk ({error}); ending, as nothing can be promised any more");
-    std::process::exit(FAILED_SYNC_EXIT_CODE);
-}
-
 /// How to open the engine.
 #[derive(Debug, Clone)]
 pub struct EngineOptions {
     /// The database's folder; made when it is not there, and closed to everybody but its owner (on Unix).
     pub path: PathBuf,
+    /// The file that says what the database consists of: see `manifest`. Outside of the folder it also tells when the
+    /// whole folder is missing.
+    pub manifest: PathBuf,
+    /// Whether to open a damaged database without what is missing. Files that cannot be used are moved to `damaged-N` in
+    /// its folder, and what is skipped is logged.
+    pub accept_data_loss: bool,
     /// Where delays, visibility timeouts and message ages take the time from.
     pub clock: Clock,
     /// Whether to note after each sync how far the journal is synced, for [`super::cut_to_last_sync`]. For tests:
@@ -97,8 +106,11 @@ impl EngineOptions {
     /// A database at `path`, on the system's clock, logging changes, recording no syncs, ending the process when one
     /// fails.
     pub fn at(path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
         Self {
-            path: path.into(),
+            manifest: path.join(MANIFEST),
+            path,
+            accept_data_loss: false,
             clock: Clock::System,
             record_syncs: false,
             sync_hooks: SyncHooks::default(),
@@ -117,8 +129,24 @@ pub enum OpenError {
     #[error("the database folder {} cannot be used: {}", .0.display(), .1)]
     Unwritable(PathBuf, #[source] io::Error),
     /// What is in the folder is not a database of this version.
-    #[error("the database in {} cannot be read: {}", .0.display(), .1)]
+    #[error("the database in {} cannot be read: {}; a backup can be restored with `tweeter restore`", .0.display(), .1)]
     Corrupt(PathBuf, #[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Parts of it are missing or cannot be read. Nothing was changed.
+    #[error(
+        "the database in {} is damaged: {}; restore a backup with `tweeter restore`, or start with --accept-data-loss to \
+         go on without what is missing",
+        .0.display(), list(.1)
+    )]
+    Damaged(PathBuf, Vec<Damage>),
+}
+
+/// The first of them, and how many more there are.
+fn list(damage: &[Damage]) -> String {
+    match damage {
+        [] => String::new(),
+        [only] => only.to_string(),
+        [first, more @ ..] => format!("{first}, and {} more", more.len()),
+    }
 }
 
 impl OpenError {
@@ -137,9 +165,12 @@ impl OpenError {
         }
     }
 
-    fn of_io(path: &Path, error: io::Error) -> Self {
+    /// The folder is there by now, so what is not found is a part of the database.
+    pub(super) fn of_io(path: &Path, error: io::Error) -> Self {
         match error.kind() {
-            io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => Self::Corrupt(path.to_owned(), error.into()),
+            io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof | io::ErrorKind::NotFound => {
+                Self::Corrupt(path.to_owned(), error.into())
+            }
             _ => Self::Unwritable(path.to_owned(), error),
         }
     }
@@ -167,6 +198,8 @@ pub(super) struct Shared {
     /// Commits wait while a test holds this.
     #[cfg(test)]
     pub stall: Mutex<()>,
+    /// Held as long as the database is open, also while it is inspected before that.
+    _lock: File,
 }
 
 impl Shared {
@@ -182,6 +215,12 @@ impl Shared {
     /// A batch to fill. Committed, it is with the operating system: it survives the end of the process.
     pub fn batch(&self) -> OwnedWriteBatch {
         self.database.batch()
+    }
+
+    /// Every keyspace there is.
+    pub fn keyspaces(&self) -> Result<Vec<Keyspace>, Failure> {
+        let names = self.database.list_keyspace_names();
+        names.iter().map(|name| Ok(self.database.keyspace(name, keyspace_options)?)).collect()
     }
 
     /// A view of everything committed so far.
@@ -256,9 +295,13 @@ impl Engine {
     pub fn open(options: EngineOptions) -> Result<Self, OpenError> {
         let path = options.path.clone();
         make_private(&path).map_err(|error| OpenError::Unwritable(path.clone(), error))?;
+        let lock = take_lock(&path)?;
+        let known = inspection::inspect(&path, &options.manifest, options.accept_data_loss)?;
         let syncs = Arc::new(Syncs::new());
-        let shared = open_database(&options, &syncs).map_err(|error| OpenError::of_failure(&path, error))?;
+        let shared = open_database(&options, &syncs, lock).map_err(|error| OpenError::of_failure(&path, error))?;
         let unwritable = |error| OpenError::Unwritable(path.clone(), error);
+        let journal = Journal::open(&path).map_err(unwritable)?;
+        let (journal, record) = start_record(&options, &shared, journal, known)?;
         let lanes = Lanes::start().map_err(unwritable)?;
         let database = shared.database.clone();
         let inner = Inner {
@@ -269,7 +312,7 @@ impl Engine {
             syncs: Arc::clone(&syncs),
             syncer: Mutex::new(None),
         };
-        *inner.syncer.lock() = Some(Syncer::start(syncs, database, &options).map_err(unwritable)?);
+        *inner.syncer.lock() = Some(Syncer::start(syncs, database, &options, journal, record).map_err(unwritable)?);
         Ok(Self(Arc::new(inner)))
     }
 
@@ -317,7 +360,7 @@ impl Inner {
         self.lanes.close();
         self.syncs.close();
         if let Some(syncer) = self.syncer.lock().take() {
-            // A panic of that thread has been printed; there is nobody left to tell.
+            // A panic of that thread was reported as a failed sync.
             let _ = syncer.join();
         }
     }
@@ -347,11 +390,56 @@ pub fn keyspace_options() -> KeyspaceCreateOptions {
         .compaction_strategy(Arc::new(Leveled::default().with_l0_threshold(UNMERGED_TABLES)))
 }
 
-fn open_database(options: &EngineOptions, syncs: &Arc<Syncs>) -> Result<Shared, Failure> {
+/// A keyspace as this engine makes it. fjall's own limit is never reached: see `Shared::seal_large_memtables`.
+pub(super) fn own_keyspace_options() -> KeyspaceCreateOptions {
+    keyspace_options().max_memtable_size(4 * MEMTABLE_BYTES)
+}
+
+/// Writes down what the database consists of now that it is open.
+fn start_record(
+    options: &EngineOptions,
+    shared: &Shared,
+    mut journal: Journal,
+    known: Known,
+) -> Result<(Journal, Record), OpenError> {
+    let keyspaces = shared.keyspaces().map_err(|error| OpenError::of_failure(&options.path, error))?;
+    let numbers: BTreeMap<_, _> = keyspaces.iter().map(|it| (it.name().to_string(), it.id())).collect();
+    journal.resume(known.batches(journal.number()));
+    let manifest = known.into_manifest(numbers, journal.number());
+    let record = Record::start(manifest, options.manifest.clone(), &options.path);
+    record.map(|record| (journal, record)).map_err(|error| OpenError::Unwritable(options.manifest.clone(), error))
+}
+
+/// Takes the lock of a database's folder until the value is dropped, and finds fjall's own free: an earlier version
+/// holds that alone.
+///
+/// # Errors
+/// `Locked` when a process has the database open, `Unwritable` when the folder cannot be used.
+pub fn take_lock(path: &Path) -> Result<File, OpenError> {
+    let unwritable = |error| OpenError::Unwritable(path.to_owned(), error);
+    let [fjalls, ours] = inspection::LOCKS.map(|name| path.join(name));
+    let file = OpenOptions::new().write(true).create(true).truncate(false).open(ours).map_err(unwritable)?;
+    for tries in 1.. {
+        let taken = file.try_lock().and_then(|()| match File::open(&fjalls) {
+            Ok(lock) => lock.try_lock(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(TryLockError::Error(error)),
+        });
+        match taken {
+            Ok(()) => break,
+            Err(TryLockError::WouldBlock) if tries < LOCK_TRIES => thread::sleep(LOCK_PAUSE),
+            Err(TryLockError::WouldBlock) => return Err(OpenError::Locked(path.to_owned())),
+            Err(TryLockError::Error(error)) => return Err(unwritable(error)),
+        }
+    }
+    Ok(file)
+}
+
+fn open_database(options: &EngineOptions, syncs: &Arc<Syncs>, lock: File) -> Result<Shared, Failure> {
     let database = database_builder(&options.path).open()?;
     let memtable_bytes = if options.record_syncs { RECORDING_MEMTABLE_BYTES } else { MEMTABLE_BYTES };
-    // fjall's own limit is never reached: see `Shared::seal_large_memtables`.
-    let keyspace = |name: &str| database.keyspace(name, || keyspace_options().max_memtable_size(4 * memtable_bytes));
+    let keyspace =
+        |name: &str| database.keyspace(name, || own_keyspace_options().max_memtable_size(4 * memtable_bytes));
     Ok(Shared {
         tables: [keyspace(Table::Auth.name())?, keyspace(Table::Social.name())?, keyspace(Table::Feed.name())?],
         expiry: keyspace("expiry")?,
@@ -367,6 +455,7 @@ fn open_database(options: &EngineOptions, syncs: &Arc<Syncs>) -> Result<Shared, 
         #[cfg(test)]
         stall: Mutex::default(),
         database,
+        _lock: lock,
     })
 }
 

@@ -2,8 +2,13 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io,
+    io, mem,
     path::{Path, PathBuf},
+};
+
+use super::{
+    journal_scan::Batches,
+    manifest::{Sealed, Synced},
 };
 
 #[cfg(target_os = "linux")]
@@ -33,13 +38,39 @@ pub struct Journal {
     folder: PathBuf,
     number: u64,
     file: File,
+    /// What was read of it.
+    batches: Batches,
+    /// Those left behind since they were last asked for.
+    sealed: Vec<Sealed>,
 }
 
 impl Journal {
     /// Opens the newest journal in the database's folder.
     pub fn open(folder: &Path) -> io::Result<Self> {
         let number = newest(folder)?;
-        Ok(Self { folder: folder.to_owned(), number, file: File::open(path_of(folder, number))? })
+        let file = File::open(path_of(folder, number))?;
+        Ok(Self { folder: folder.to_owned(), number, file, batches: Batches::default(), sealed: Vec::new() })
+    }
+
+    /// Its number.
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Goes on behind what is known to be in it.
+    pub(super) fn resume(&mut self, batches: Batches) {
+        self.batches = batches;
+    }
+
+    /// Reads on to the last whole batch that fjall has written. A sync after this covers what [`Self::take_synced`]
+    /// gives. It costs as much as was written since the last time, and takes no lock that commits wait for.
+    pub(super) fn read_on(&mut self) -> io::Result<()> {
+        self.batches.follow(&self.file)
+    }
+
+    /// How far it has been read, and the journals before it that were read to their ends.
+    pub(super) fn take_synced(&mut self) -> (Synced, Vec<Sealed>) {
+        (Synced { number: self.number, bytes: self.batches.bytes }, mem::take(&mut self.sealed))
     }
 
     /// Moves on to the journal that fjall writes to.
@@ -79,7 +110,12 @@ impl Journal {
     /// Opens another journal, or leaves all as it is when that one was removed meanwhile.
     fn move_to(&mut self, number: u64) -> io::Result<()> {
         match File::open(path_of(&self.folder, number)) {
-            Ok(file) => (self.file, self.number) = (file, number),
+            Ok(file) => {
+                self.read_on()?;
+                let Batches { bytes, newest } = mem::take(&mut self.batches);
+                self.sealed.push(Sealed { number: self.number, bytes, newest });
+                (self.file, self.number) = (file, number);
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
@@ -173,7 +209,7 @@ pub fn cut_to_last_sync(folder: &Path) -> io::Result<()> {
     journal.sync_all()
 }
 
-fn path_of(folder: &Path, number: u64) -> PathBuf {
+pub(super) fn path_of(folder: &Path, number: u64) -> PathBuf {
     folder.join(format!("{number}.jnl"))
 }
 
@@ -181,7 +217,7 @@ fn number_of(path: &Path) -> Option<u64> {
     (path.extension()? == "jnl").then(|| path.file_stem()?.to_str()?.parse().ok())?
 }
 
-fn journals(folder: &Path) -> io::Result<impl Iterator<Item = io::Result<u64>>> {
+pub(super) fn journals(folder: &Path) -> io::Result<impl Iterator<Item = io::Result<u64>>> {
     let entries = fs::read_dir(folder)?;
     Ok(entries.filter_map(|entry| entry.map(|entry| number_of(&entry.path())).transpose()))
 }

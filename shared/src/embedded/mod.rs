@@ -11,6 +11,10 @@
 //! - [`engine`]: opening and closing the database, committing, waiting for durability.
 //! - `failure`: why the engine did not do what was asked, in the terms of both ports.
 //! - [`codec`]: items as bytes.
+//! - `inspection`: what is missing of a database, before it is opened. `manifest`: what it must consist of.
+//! - `journal_scan`: how far a journal holds whole batches.
+//! - [`copy`]: a copy of an open database as it is at one instant.
+//! - `fail_stop`: ending the process when the disk fails.
 //! - `stripes`: the mutexes that isolate conditional writes.
 //! - `lanes`: the threads that call fjall, so that async threads never do.
 //! - `syncer`: shares one fsync between all who wait.
@@ -25,10 +29,15 @@
 
 pub mod changes;
 pub mod codec;
+pub mod copy;
 pub mod engine;
+mod fail_stop;
 mod failure;
+mod inspection;
 pub mod journal;
+mod journal_scan;
 mod lanes;
+pub mod manifest;
 pub mod queue;
 pub mod store;
 mod stripes;
@@ -36,6 +45,7 @@ mod syncer;
 
 pub use changes::EmbeddedChanges;
 pub use engine::{Engine, EngineOptions, OpenError, SyncHooks};
+pub use inspection::Damage;
 pub use journal::cut_to_last_sync;
 pub use queue::{EmbeddedQueue, QueueSettingsOf, StoredMessage};
 pub use store::EmbeddedStore;

@@ -6,6 +6,8 @@
 
 use std::{
     io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -21,6 +23,7 @@ use super::{
     engine::{EngineOptions, SyncHooks},
     failure::Failure,
     journal::Journal,
+    manifest::Record,
 };
 
 /// `ENFILE` and `EMFILE` on every Unix: the system or the process has no descriptor left.
@@ -110,29 +113,43 @@ pub struct Syncer {
     syncs: Arc<Syncs>,
     database: Database,
     journal: Journal,
+    folder: PathBuf,
+    manifest: Record,
     record: bool,
     hooks: SyncHooks,
 }
 
 impl Syncer {
     /// Starts the thread, after a first sync when syncs are recorded.
-    pub fn start(syncs: Arc<Syncs>, database: Database, options: &EngineOptions) -> io::Result<JoinHandle<()>> {
-        let journal = Journal::open(&options.path)?;
-        let hooks = options.sync_hooks.clone();
-        let mut syncer = Self { syncs, database, journal, record: options.record_syncs, hooks };
+    pub fn start(
+        syncs: Arc<Syncs>,
+        database: Database,
+        options: &EngineOptions,
+        journal: Journal,
+        manifest: Record,
+    ) -> io::Result<JoinHandle<()>> {
+        let (folder, hooks) = (options.path.clone(), options.sync_hooks.clone());
+        let mut syncer = Self { syncs, database, journal, folder, manifest, record: options.record_syncs, hooks };
         if syncer.record {
             syncer.sync()?;
         }
-        thread::Builder::new().name("store-sync".to_owned()).spawn(move || syncer.run())
+        thread::Builder::new().name("store-sync".to_owned()).spawn(move || {
+            // Without this thread every write would wait for ever, so its panic is a failed sync.
+            if catch_unwind(AssertUnwindSafe(|| syncer.run())).is_err() {
+                syncer.fail(&io::Error::other("the thread that syncs panicked"));
+            }
+        })
     }
 
-    fn run(mut self) {
+    fn run(&mut self) {
         while self.syncs.wait_for_work() {
             if !self.sync_and_publish() {
                 return;
             }
         }
-        self.sync_and_publish();
+        if self.sync_and_publish() {
+            self.manifest.close(&self.folder);
+        }
         self.syncs.progress.send_modify(|progress| progress.over = true);
     }
 
@@ -145,11 +162,15 @@ impl Syncer {
                 true
             }
             Err(error) => {
-                (self.hooks.failed)(&error);
-                self.syncs.progress.send_modify(|progress| progress.over = true);
+                self.fail(&error);
                 false
             }
         }
+    }
+
+    fn fail(&self, error: &io::Error) {
+        (self.hooks.failed)(error);
+        self.syncs.progress.send_modify(|progress| progress.over = true);
     }
 
     fn sync(&mut self) -> io::Result<()> {
@@ -157,6 +178,7 @@ impl Syncer {
         // Cheap, as the bytes were flushed by the commits; fails when a sync or a flush of fjall's own failed.
         self.database.persist(PersistMode::Buffer).map_err(io::Error::other)?;
         let own_descriptor = self.follow()?;
+        self.journal.read_on()?;
         let written = self.record.then(|| self.journal.written()).transpose()?;
         if own_descriptor {
             self.journal.sync()?;
@@ -164,7 +186,11 @@ impl Syncer {
             self.database.persist(PersistMode::SyncData).map_err(io::Error::other)?;
         }
         self.syncs.done.fetch_add(1, Ordering::SeqCst);
-        written.map_or(Ok(()), |bytes| self.journal.record(bytes))
+        written.map_or(Ok(()), |bytes| self.journal.record(bytes))?;
+        // Behind the sync, as it claims no more than is synced, and before anybody is answered.
+        let (synced, sealed) = self.journal.take_synced();
+        self.manifest.synced(&self.folder, synced, sealed);
+        Ok(())
     }
 
     /// Whether our own descriptor is of the journal in use. It is not when there is a new journal and no descriptor

@@ -2,6 +2,7 @@
 
 mod changes;
 mod changes_model;
+mod damage;
 mod durability;
 mod journals;
 mod opening;

@@ -71,18 +71,19 @@ impl Server {
     fn of(command: &mut Command) -> Self {
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap());
+        let mut said = String::new();
         let address = loop {
             let mut line = String::new();
             assert!(log.read_line(&mut line).unwrap() > 0, "ended before it was ready");
             let entry: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("{line}"));
+            said.push_str(&line);
             if let Some(address) = entry["fields"]["http.address"].as_str() {
                 break address.to_owned();
             }
         };
         let log = std::thread::spawn(move || {
-            let mut rest = String::new();
-            log.read_to_string(&mut rest).unwrap();
-            rest
+            log.read_to_string(&mut said).unwrap();
+            said
         });
         Self { child, log: Some(log), address }
     }
@@ -97,7 +98,7 @@ impl Server {
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
     }
 
-    /// Stops it by a signal; its exit code and what it logged meanwhile.
+    /// Stops it by a signal; its exit code and its log.
     pub fn stop(mut self, signal: &str) -> (Option<i32>, String) {
         self.signal(signal);
         let rest = self.log.take().expect("stopped once").join().unwrap();
@@ -110,5 +111,33 @@ impl Drop for Server {
         // It has ended already where the test went well.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// A serving process that cannot make a file larger than a limit, nor have its say; killed when the test ends early.
+pub struct FileSizeLimited(Child);
+
+impl FileSizeLimited {
+    /// Starts; the caller finds out when it is ready.
+    pub fn start(data_dir: &Path, listen: &str, blocks: u32, stderr: Stdio, log: &str) -> Self {
+        // Ignored, the signal becomes an error of the write.
+        let limited = format!("trap '' XFSZ && ulimit -f {blocks} && exec \"$@\"");
+        let mut command = untouched("sh");
+        command.args(["-c", &limited, "sh", env!("CARGO_BIN_EXE_tweeter")]);
+        command.args(["--listen", listen, "--metrics-listen", "off", "--rate-limits", "off", "--data-dir"]);
+        Self(command.arg(data_dir).env("TWEETER_LOG", log).stderr(stderr).spawn().unwrap())
+    }
+
+    /// The exit code once it has ended.
+    pub fn exit_code(&mut self) -> Option<i32> {
+        self.0.try_wait().unwrap().map(|status| status.code().unwrap_or(-1))
+    }
+}
+
+impl Drop for FileSizeLimited {
+    fn drop(&mut self) {
+        // It has ended already where the test went well.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }

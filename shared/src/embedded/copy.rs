@@ -1,0 +1,168 @@
+//! Copying an open database as it is at one instant, and summing up what a database holds.
+
+use std::{collections::BTreeMap, fs::File, io, ops::ControlFlow, path::Path};
+
+use fjall::{Keyspace, PersistMode, Readable as _, Snapshot};
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::Xxh3;
+
+use super::{
+    engine::{Engine, database_builder, own_keyspace_options},
+    failure::Failure,
+};
+
+/// Rows between two reports of progress.
+const ROWS_A_REPORT: u64 = 4_096;
+
+/// What a keyspace holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sum {
+    /// Its rows.
+    pub rows: u64,
+    /// Bytes of their keys and values.
+    pub bytes: u64,
+    /// XXH3 of their keys and values in order, in hexadecimal.
+    pub xxh3: String,
+}
+
+/// What a database holds, by keyspace.
+pub type Contents = BTreeMap<String, Sum>;
+
+/// How far a long run has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Rows done with.
+    pub rows: u64,
+    /// All rows, about.
+    pub of_about: u64,
+}
+
+/// Is told of progress, and may end the run.
+pub type Report<'a> = &'a mut dyn FnMut(Progress) -> ControlFlow<()>;
+
+/// Why there is no copy, or no sum.
+#[derive(Debug, thiserror::Error)]
+pub enum CopyError {
+    /// A file cannot be written or read.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// A database failed.
+    #[error("the database failed: {0}")]
+    Database(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Whoever was told of progress ended it.
+    #[error("it was interrupted")]
+    Interrupted,
+}
+
+impl From<fjall::Error> for CopyError {
+    fn from(error: fjall::Error) -> Self {
+        match error {
+            fjall::Error::Io(error) => Self::Io(error),
+            other => Self::Database(other.into()),
+        }
+    }
+}
+
+impl From<Failure> for CopyError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Database(error) => error.into(),
+            other => Self::Database(other.into()),
+        }
+    }
+}
+
+impl Engine {
+    /// Makes a database in `folder`, which is empty or does not exist, of everything committed before one instant
+    /// during the call, and of nothing after it: also across keyspaces. Writes go on meanwhile. Memory is bounded.
+    /// Blocks. The copy is durable when this returns.
+    ///
+    /// # Errors
+    /// What was written of the copy by then stays.
+    pub fn copy_to(&self, folder: &Path, report: Report<'_>) -> Result<Contents, CopyError> {
+        let shared = self.shared();
+        let copy = database_builder(folder).open()?;
+        let snapshot = shared.snapshot();
+        let contents = sum_up(&snapshot, &shared.keyspaces()?, report, |keyspace, rows| {
+            let copied = copy.keyspace(keyspace.name(), own_keyspace_options)?;
+            let mut ingestion = copied.start_ingestion()?;
+            for row in rows {
+                let (key, value) = row?;
+                ingestion.write(key, value)?;
+            }
+            Ok(ingestion.finish()?)
+        })?;
+        copy.persist(PersistMode::SyncAll)?;
+        Ok(contents)
+    }
+
+    /// Sums up what is committed at one instant during the call. Blocks.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn contents(&self, report: Report<'_>) -> Result<Contents, CopyError> {
+        let shared = self.shared();
+        sum_up(&shared.snapshot(), &shared.keyspaces()?, report, |_, rows| {
+            for row in rows {
+                row?;
+            }
+            Ok(())
+        })
+    }
+}
+
+type Row = (fjall::UserKey, fjall::UserValue);
+
+/// Hands all rows of each keyspace to `take`, summing them up.
+fn sum_up(
+    snapshot: &Snapshot,
+    keyspaces: &[Keyspace],
+    report: Report<'_>,
+    take: impl Fn(&Keyspace, &mut dyn Iterator<Item = Result<Row, CopyError>>) -> Result<(), CopyError>,
+) -> Result<Contents, CopyError> {
+    let of_about = keyspaces.iter().map(|keyspace| keyspace.approximate_len() as u64).sum();
+    let mut progress = Progress { rows: 0, of_about };
+    let mut contents = Contents::new();
+    for keyspace in keyspaces {
+        let (mut rows, mut bytes, mut hash) = (0, 0, Xxh3::new());
+        let mut read = snapshot.iter(keyspace).map(|row| {
+            let (key, value) = row.into_inner()?;
+            for part in [&key[..], &value[..]] {
+                hash.update(&(part.len() as u64).to_le_bytes());
+                hash.update(part);
+                bytes += part.len() as u64;
+            }
+            rows += 1;
+            progress.rows += 1;
+            if progress.rows.is_multiple_of(ROWS_A_REPORT) && report(progress).is_break() {
+                return Err(CopyError::Interrupted);
+            }
+            Ok((key, value))
+        });
+        take(keyspace, &mut read)?;
+        drop(read);
+        contents.insert(keyspace.name().to_string(), Sum { rows, bytes, xxh3: format!("{:016x}", hash.digest()) });
+    }
+    // Also for whoever has little to copy.
+    match report(progress) {
+        ControlFlow::Continue(()) => Ok(contents),
+        ControlFlow::Break(()) => Err(CopyError::Interrupted),
+    }
+}
+
+/// Makes a folder durable with everything in it.
+///
+/// # Errors
+/// When a file cannot be opened or synced.
+pub fn sync_all(folder: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            sync_all(&entry.path())?;
+        } else if kind.is_file() {
+            File::open(entry.path())?.sync_all()?;
+        }
+    }
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+}
