@@ -102,14 +102,20 @@ pub async fn fix(
     if audit.unreadable > 0 || audit.verdict(now) == Verdict::Right {
         return Ok(true);
     }
-    let inbox = Inbox { unread: audit.unread, ..audit.inbox.recounted(&audit.oldest, now) };
+    let inbox = Inbox { unread: audit.unread, ..audit.inbox.recounting(now).found(audit.oldest.as_slice(), None) };
     applied(reads, Notifications::keeping(&inbox)).await
+}
+
+/// Whether an entry is hidden and should not be, or the other way round. The reason of one that is hidden is kept right
+/// only as far as it decides that.
+const fn is_misjudged(is: &InboxEntry, should_be: &InboxEntry) -> bool {
+    is.is_visible() != should_be.is_visible()
 }
 
 /// Stores the entries of a page that are wrong as they should be, if the inbox was not written since it was read.
 async fn fix_page(reads: &Reads, inbox: &mut Inbox, judged: &[Judged], now: Timestamp) -> Result<bool, StoreError> {
     let entries = judged.iter().filter_map(|judged| judged.entry.as_ref());
-    let wrong: Vec<_> = entries.filter(|(is, should_be)| is != should_be && !is.is_expired(now)).collect();
+    let wrong: Vec<_> = entries.filter(|(is, should_be)| is_misjudged(is, should_be) && !is.is_expired(now)).collect();
     if wrong.is_empty() {
         return Ok(true);
     }
@@ -141,7 +147,7 @@ impl Audit {
         for flag in [is.undone, is.post_gone, should_be.undone, should_be.post_gone] {
             flag.hash(&mut self.fingerprint);
         }
-        self.wrong += i64::from(is != should_be);
+        self.wrong += i64::from(is_misjudged(&is, &should_be));
         if should_be.is_visible() && !self.inbox.is_read(judged.id) {
             self.unread += 1;
             self.oldest = self.oldest.or(Some(should_be));

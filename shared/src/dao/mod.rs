@@ -22,6 +22,7 @@ mod outbox;
 mod posts;
 mod rates;
 mod sessions;
+mod tasks;
 mod users;
 
 pub use acts::Acts;
@@ -41,6 +42,7 @@ pub use outbox::{Outbox, OutboxEntry};
 pub use posts::{Posts, StoredPost};
 pub use rates::{RateWindow, Rates, StoredRate};
 pub use sessions::{SessionRef, Sessions, Spent, Stored, StoredSession, StoredToken, Successor};
+pub use tasks::{StoredTask, Tasks};
 pub use users::Users;
 
 use std::{collections::HashMap, hash::Hash};

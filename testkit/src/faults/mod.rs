@@ -7,6 +7,7 @@
 //! - [`StaleStore`]: answers every read not asked consistent from the past.
 //! - [`GatedStore`]: makes single writes when it is told to.
 //! - [`GuardedStore`]: asks before it writes a batch: for faults that befall certain writes.
+//! - [`SlowStore`]: takes its time over each call.
 //! - [`CountingStore`], [`CountingQueue`]: how many calls and entries.
 
 mod conflicting;
@@ -16,6 +17,7 @@ mod gated;
 mod guarded;
 mod late;
 mod queue;
+mod slow;
 mod stale;
 mod store;
 
@@ -26,5 +28,6 @@ pub use gated::GatedStore;
 pub use guarded::GuardedStore;
 pub use late::LateStore;
 pub use queue::{FaultyQueue, QueueFaults};
+pub use slow::SlowStore;
 pub use stale::StaleStore;
 pub use store::{FaultyStore, StoreFaults};
