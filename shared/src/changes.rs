@@ -24,8 +24,8 @@ pub struct Change {
 }
 
 /// What the partition keys of items begin with whose changes are streamed: those that counts and notifications are
-/// derived from, and what is to be erased. The stream's filter in template.yaml has the same list.
-pub const STREAMED_PREFIXES: [&str; 4] = ["FOLLOWERS#", "POST#", "LIKERS#", "ERASURES#"];
+/// derived from, what is to be erased, and work that continues step by step. The stream's filter in template.yaml has the same list.
+pub const STREAMED_PREFIXES: [&str; 5] = ["FOLLOWERS#", "POST#", "LIKERS#", "ERASURES#", "TASKS#"];
 
 /// Whether changes of an item are streamed: by its partition key, or by what begins with it.
 pub fn is_streamed(table: Table, partition: impl AsRef<[u8]>) -> bool {

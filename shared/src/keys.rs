@@ -4,7 +4,7 @@
 pub mod streamed;
 
 use crate::{
-    domain::{Act, ActKind, CommentId, Erasable, Handle, InvalidId, NotificationId, PostId, Timestamp, UserId},
+    domain::{Act, ActKind, CommentId, Erasable, Handle, InvalidId, NotificationId, PostId, Task, Timestamp, UserId},
     limits,
     store::Key,
 };
@@ -166,6 +166,14 @@ pub fn notified(act: &Act) -> Key {
         ActKind::Follow(user) => format!("FOLLOW#{user}"),
     };
     key(notified_partition(act.actor_id), sort)
+}
+
+/// Work about notifications that continues step by step.
+pub fn task(task: Task) -> Key {
+    match task {
+        Task::Post(post) => key(format!("TASKS#{post}"), "POST"),
+        Task::Inbox(user) => key(format!("TASKS#{user}"), "INBOX"),
+    }
 }
 
 /// That a change was applied, by the change's id.

@@ -77,8 +77,14 @@ pub const ERASURE_PASSES: [Duration; 4] =
     [Duration::ZERO, Duration::from_mins(10), Duration::from_hours(25), Duration::from_hours(30 * 24)];
 /// Until when whoever erases is trusted to be at it: longer than the budgets below with the last call's retries.
 pub const ERASURE_LEASE: Duration = Duration::from_mins(1);
+/// For how long a sweep finishes backfills that were left. With [`SWEEP_ERASURE_BUDGET`] well inside outbox-sweeper's
+/// timeout (50 s).
+pub const SWEEP_BACKFILL_BUDGET: Duration = Duration::from_secs(10);
 /// For how long a sweep erases.
 pub const SWEEP_ERASURE_BUDGET: Duration = Duration::from_secs(20);
+/// For how long one erasure is worked on before the next one of its shard has its turn. A tenth of
+/// [`SWEEP_ERASURE_BUDGET`], so that a sweep reaches some ten of a shard, however large each is.
+pub const ERASURE_SLICE: Duration = Duration::from_secs(2);
 /// For how long stream-handler erases, while the changes behind wait.
 pub const STREAM_ERASURE_BUDGET: Duration = Duration::from_secs(3);
 
@@ -140,6 +146,18 @@ pub const LEDGER_TTL: Duration = Duration::from_hours(48);
 pub const LIKER_SHARDS: u8 = 4;
 /// Partitions that backfills and erasures are spread over.
 pub const TASK_SHARDS: u8 = 4;
+
+// --- Work about notifications. What a step leaves undone, a later change of the stream continues.
+
+/// Reactions to deleted or restored posts of one author that one step reads and settles: five transactions of up to
+/// [`MAX_TRANSACT`], some 1,000 write units, which is what a partition of DynamoDB takes in a second.
+pub const REACTIONS_PER_STEP: usize = 490;
+/// Notifications that are counted with one query, and held in memory: some 200 KB in DynamoDB, where a query reads up to
+/// [`MAX_QUERY_BYTES`].
+pub const NOTIFICATIONS_PER_PAGE: u32 = 1_000;
+/// Such pages that one batch of changes counts, shared by the inboxes that it is about: some 1.3 s on DynamoDB (25 ms a
+/// page with its write), well below stream-handler's timeout. Each of up to [`MAX_CHANGES`] inboxes gets at least one.
+pub const COUNTED_PAGES_PER_BATCH: usize = 50;
 
 // --- Fan-out.
 

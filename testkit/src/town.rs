@@ -214,7 +214,9 @@ impl Town {
             self.write(vec![(Table::Social, Write::delete(keys::comment(post, comment)))]).await;
         }
         let store = Arc::clone(&self.store) as Arc<dyn Store>;
-        let about = Notifications::new(Arc::clone(&store)).all_about(author, post).await.expect("it can be read");
+        let entries = Notifications::new(Arc::clone(&store)).page_of_recipient(author, None, 10_000).await;
+        let mut about = entries.expect("it can be read").items;
+        about.retain(|entry| entry.notification.act.kind.post_id() == Some(post));
         let about: Vec<NotificationId> = about.iter().map(|entry| entry.notification.notification_id).collect();
         InboxWriter::new(store).erase(author, &about, self.now).await.expect("it can be erased");
         self.posts.remove(&post);

@@ -25,7 +25,8 @@ const PER_TRANSACTION: usize = limits::MAX_TRANSACT - 1;
 struct Audit {
     /// The inbox as it is kept.
     kept: Option<Item>,
-    /// Entries whose time is not over that say something else, as they should be.
+    /// Entries whose time is not over that are hidden and should not be, or the other way round, as they should be. Why
+    /// one is hidden is kept right only as far as it decides that.
     wrong: Vec<Item>,
     /// The entries that should be unread, oldest first.
     unread: Vec<NotificationId>,
@@ -58,6 +59,8 @@ pub async fn mend(store: &EmbeddedStore, user: UserId, now: Timestamp) -> Result
         if rest.is_empty() {
             next = next.with("unread", as_number(audit.unread.len()));
             next = next.with("counted_after", counted_after(&audit.unread, &inbox, now)?.to_string());
+            // A recount under way is replaced by this one.
+            next.attributes.retain(|name, _| !name.starts_with("recounted"));
         }
         let condition = Condition::Where(vec![Test::Equals("version", version.into())]);
         let mut writes = vec![(Table::Social, Write::Put { item: next.clone(), condition })];
@@ -101,7 +104,8 @@ async fn audit(store: &EmbeddedStore, user: UserId, now: Timestamp) -> Result<Au
         if is_shown && read_up_to.is_none_or(|read| id > read) {
             unread.push(id);
         }
-        wrong.extend((right != entry).then_some(right));
+        let is_hidden = ["undone", "post_gone"].iter().any(|flag| entry.attributes.contains_key(*flag));
+        wrong.extend((is_hidden == is_shown).then_some(right));
     }
     Ok(Audit { kept, wrong, unread, is_counted_at_read: counted_after.is_some_and(is_over) })
 }

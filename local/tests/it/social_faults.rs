@@ -175,7 +175,7 @@ async fn storm(seed: u64) {
 
 async fn assert_settled(home: &Home, town: &Town, when: &str) {
     let backfills = BackfillService::new(Arc::new(home.store.clone()));
-    backfills.finish_expired(Timestamp::from_millis(u64::MAX)).await.unwrap();
+    backfills.finish_expired(Timestamp::from_millis(u64::MAX), None).await.unwrap();
     home.apply_all(town).await;
     let recounted = home.recount(false, town).await;
     assert!(recounted.is_right(), "{when}: {recounted:#?}");

@@ -16,6 +16,9 @@ use crate::{
 
 const LEASE_UNTIL: &str = "lease_until";
 
+/// Rows read at once.
+const ROWS_PER_QUERY: u32 = 100;
+
 /// A backfill that is not finished.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PendingBackfill {
@@ -51,27 +54,37 @@ impl Backfills {
         (Table::Social, Write::delete(keys::backfill(follower, followee)))
     }
 
-    /// The rows of one shard whose lease has ended by `now`. Reads the whole shard: it holds only follows that are
-    /// being made and those that a crash or an outage left. Read consistently.
-    pub async fn expired(&self, shard: u8, now: Timestamp) -> Result<Vec<PendingBackfill>, StoreError> {
+    /// Rows of one shard behind the sort key `after` whose lease has ended by `now`, out of one page of rows, and where to
+    /// read on. A shard holds only follows that are being made and those that a crash or an outage left. Read
+    /// consistently.
+    pub async fn page_of_expired(
+        &self,
+        shard: u8,
+        now: Timestamp,
+        after: Option<String>,
+    ) -> Result<(Vec<PendingBackfill>, Option<String>), StoreError> {
+        let query = Query {
+            start_after: after,
+            limit: Some(ROWS_PER_QUERY),
+            ..Query::all_of(Table::Social, keys::backfills_partition(shard))
+        };
+        let page = with_retries(|| self.store.query(&query)).await?;
         let mut expired = Vec::new();
-        let mut start_after = None;
-        loop {
-            let query = Query { start_after, ..Query::all_of(Table::Social, keys::backfills_partition(shard)) };
-            let page = with_retries(|| self.store.query(&query)).await?;
-            for item in &page.items {
-                match backfill_from(item) {
-                    Ok(backfill) if backfill.lease_until <= now => expired.push(backfill),
-                    Ok(_) => {}
-                    // One that cannot be read must not hold up the others.
-                    Err(error) => error!(backfill = item.key.sort, %error, "The row of a backfill cannot be read"),
-                }
-            }
-            start_after = page.next;
-            if start_after.is_none() {
-                return Ok(expired);
+        for item in &page.items {
+            match backfill_from(item) {
+                Ok(backfill) if backfill.lease_until <= now => expired.push(backfill),
+                Ok(_) => {}
+                // One that cannot be read must not hold up the others.
+                Err(error) => error!(backfill = item.key.sort, %error, "The row of a backfill cannot be read"),
             }
         }
+        Ok((expired, page.next))
+    }
+
+    /// A sort key that lies anywhere between the rows of a shard, which begin with random ids: where to begin, so that
+    /// every row is first now and then.
+    pub fn random_place() -> String {
+        UserId::random().to_string()
     }
 
     /// Removes a row that leads nowhere: its follow is no more, or its backfill is finished. Refused when there is

@@ -11,8 +11,8 @@ use crate::{
     domain::{Erasable, PostId, Timestamp, UserId},
     keys, limits,
     store::{
-        Changes, Condition, Item, Key, MalformedItem, Outcome, Query, SortRange, Store, StoreError, Table, Test, Write,
-        with_retries,
+        Attributes, Changes, Condition, Item, Key, MalformedItem, Outcome, Query, SortRange, Store, StoreError, Table,
+        Test, Write, with_retries,
     },
 };
 
@@ -141,19 +141,42 @@ impl Erasures {
         with_retries(|| self.store.write(Table::Social, write.clone())).await
     }
 
+    /// Gives a lease back and puts the erasure behind those that are due by `now`, so that the others of its shard have
+    /// their turn before it. Refused when someone else took it meanwhile, or an earlier try of this call was applied.
+    pub async fn postpone(&self, erasure: &Erasure, now: Timestamp) -> Result<Outcome, StoreError> {
+        if erasure.due >= now {
+            return self.release(erasure).await;
+        }
+        let condition = Condition::Where(vec![as_leased(erasure)]);
+        // With a lease that has ended: an erasure that has begun is not cancelled, nor new to the stream.
+        let item = row(erasure.of, now, erasure.pass, erasure.began_at)
+            .with(attr::LEASE_UNTIL, Timestamp::default().as_millis().cast_signed());
+        let writes =
+            vec![(Table::Social, Write::Delete { key: erasure.key(), condition }), (Table::Social, Write::put(item))];
+        with_retries(|| self.store.transact(writes.clone())).await
+    }
+
+    /// Whether a row is one that [`Self::postpone`] or [`Self::take`] wrote: work on it has begun.
+    pub fn has_begun(row: &Attributes) -> bool {
+        row.contains_key(attr::LEASE_UNTIL)
+    }
+
     /// Ends a pass: the next one comes at `next`, or none. Refused when someone else took it meanwhile, or an earlier try
     /// of this call was applied.
     pub async fn finish(&self, erasure: &Erasure, next: Option<Timestamp>) -> Result<Outcome, StoreError> {
         let condition = Condition::Where(vec![as_leased(erasure)]);
         let mut writes = vec![(Table::Social, Write::Delete { key: erasure.key(), condition })];
         if let Some(due) = next {
-            let item = Item::new(key_of(erasure.of, due))
-                .with(attr::PASS, i64::try_from(erasure.pass + 1).unwrap_or(i64::MAX))
-                .with(attr::BEGAN_AT, erasure.began_at.as_millis().cast_signed());
-            writes.push((Table::Social, Write::put(item)));
+            writes.push((Table::Social, Write::put(row(erasure.of, due, erasure.pass + 1, erasure.began_at))));
         }
         with_retries(|| self.store.transact(writes.clone())).await
     }
+}
+
+fn row(of: Erasable, due: Timestamp, pass: usize, began_at: Timestamp) -> Item {
+    Item::new(key_of(of, due))
+        .with(attr::PASS, i64::try_from(pass).unwrap_or(i64::MAX))
+        .with(attr::BEGAN_AT, began_at.as_millis().cast_signed())
 }
 
 fn key_of(of: Erasable, due: Timestamp) -> Key {

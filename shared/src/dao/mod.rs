@@ -21,6 +21,7 @@ mod outbox;
 mod posts;
 mod rates;
 mod sessions;
+mod tasks;
 mod users;
 
 pub use acts::Acts;
@@ -39,6 +40,7 @@ pub use outbox::{Outbox, OutboxEntry};
 pub use posts::{Posts, StoredPost};
 pub use rates::{RateWindow, Rates, StoredRate};
 pub use sessions::{SessionId, Sessions, StoredSession, StoredToken};
+pub use tasks::{StoredTask, Tasks};
 pub use users::Users;
 
 use std::{collections::HashMap, hash::Hash};

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use super::page_from;
 use crate::{
-    domain::{Act, ActKind, Inbox, InboxEntry, Notification, NotificationId, Page, PostId, UserId},
+    domain::{Act, ActKind, Inbox, InboxEntry, Notification, NotificationId, Page, Recount, Scan, UserId},
     keys, limits,
     store::{
         Condition, Consistency, EXPIRES_AT, Item, Key, MalformedItem, Order, Outcome, Query, SortRange, Store,
@@ -25,14 +25,16 @@ mod attr {
     pub const UNREAD: &str = "unread";
     pub const READ_UP_TO: &str = "read_up_to";
     pub const COUNTED_AFTER: &str = "counted_after";
+    pub const RECOUNTED: &str = "recounted";
+    pub const RECOUNTED_AFTER: &str = "recounted_after";
+    pub const RECOUNTED_UP_TO: &str = "recounted_up_to";
 }
 
 /// Since when an account is deleted.
 const DELETED_AT: &str = "deleted_at";
 
-/// The least and the greatest sort key that a notification can have.
+/// The least sort key that a notification can have.
 const FIRST: &str = "00000000-0000-0000-0000-000000000000";
-const LAST: &str = "ffffffff-ffff-ffff-ffff-ffffffffffff";
 
 /// Where the notification that stands for an act is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -126,46 +128,20 @@ impl Notifications {
         }
     }
 
-    /// Every entry from `first` on, hidden ones too, oldest first. Reads as much as the user has: for counts that were
-    /// not kept.
-    pub async fn all_from(&self, user: UserId, first: NotificationId) -> Result<Vec<InboxEntry>, StoreError> {
-        let range = SortRange::Between(first.to_string(), LAST.to_owned());
-        self.all(user, entries_of(user, range, Order::Ascending), |_| true).await
-    }
-
-    /// Every entry about a post, hidden ones too. Reads all of the author's: posts are rarely deleted.
-    pub async fn all_about(&self, author: UserId, post: PostId) -> Result<Vec<InboxEntry>, StoreError> {
-        let is_about = |entry: &InboxEntry| entry.notification.act.kind.post_id() == Some(post);
-        self.all(author, entries_of(author, SortRange::All, Order::Ascending), is_about).await
-    }
-
-    async fn all(
-        &self,
-        user: UserId,
-        mut query: Query,
-        is_wanted: impl Fn(&InboxEntry) -> bool + Send,
-    ) -> Result<Vec<InboxEntry>, StoreError> {
-        let mut found = Vec::new();
-        loop {
-            let page = with_retries(|| self.store.query(&query)).await?;
-            for item in &page.items {
-                found.extend(Some(entry_from(user, item)?).filter(&is_wanted));
-            }
-            if page.next.is_none() {
-                return Ok(found);
-            }
-            query.start_after = page.next;
-        }
+    /// Reads the page that a scan asks for, at most `limit` entries, and answers the inbox as it is with them. To be kept
+    /// only if nobody wrote the inbox since it was read.
+    pub async fn scanned(&self, scan: Scan, limit: u32) -> Result<Inbox, StoreError> {
+        let (user, range) = (scan.recipient_id(), SortRange::Between(scan.first.to_string(), scan.last.to_string()));
+        let query = Query { limit: Some(limit), ..entries_of(user, range, Order::Ascending) };
+        let page = with_retries(|| self.store.query(&query)).await?;
+        let page: Page<InboxEntry, NotificationId> = page_from(page, |item| entry_from(user, item))?;
+        Ok(scan.found(&page.items, page.next))
     }
 
     /// The writes that keep an inbox as it is now: refused when someone else wrote it since it was read. The first time
     /// also when the account is deleted, so that none gets a new one.
     pub fn keeping(inbox: &Inbox) -> Vec<(Table, Write)> {
-        let item = Item::new(keys::unread(inbox.recipient_id))
-            .with(attr::VERSION, inbox.version + 1)
-            .with(attr::UNREAD, inbox.unread)
-            .with(attr::READ_UP_TO, inbox.read_up_to.to_string())
-            .with(attr::COUNTED_AFTER, inbox.counted_after.to_string());
+        let item = inbox_item(inbox);
         if inbox.version > 0 {
             let condition = Condition::Where(vec![Test::Equals(attr::VERSION, inbox.version.into())]);
             return vec![(Table::Social, Write::Put { item, condition })];
@@ -175,9 +151,11 @@ impl Notifications {
         vec![(Table::Social, Write::create(item)), (Table::Social, check)]
     }
 
-    /// Keeps an inbox as it is now. A refusal may also mean that an earlier try of this call was applied: read again.
-    pub async fn keep(&self, inbox: &Inbox) -> Result<Outcome, StoreError> {
-        let writes = Self::keeping(inbox);
+    /// Keeps an inbox as it is now, with what is written `beside` it. A refusal may also mean that an earlier try of this
+    /// call was applied: read again.
+    pub async fn keep(&self, inbox: &Inbox, beside: Option<(Table, Write)>) -> Result<Outcome, StoreError> {
+        let mut writes = Self::keeping(inbox);
+        writes.extend(beside);
         with_retries(|| self.store.transact(writes.clone())).await
     }
 
@@ -234,6 +212,11 @@ impl Notifications {
         (Table::Social, Write::delete(Key { partition: keys::notified_partition(actor), sort: act }))
     }
 
+    /// The write that erases what points from an act whose notification is gone.
+    pub fn pointer_to_nothing(act: &Act) -> (Table, Write) {
+        (Table::Social, Write::delete(keys::notified(act)))
+    }
+
     /// The write that erases how far a user has read. Who was about to write to the inbox is refused from then on, and
     /// one whose account is deleted gets no new one.
     pub fn inbox_erasure(user: UserId) -> (Table, Write) {
@@ -256,13 +239,34 @@ fn expiry(notification: NotificationId) -> i64 {
     notification.created_at().plus(limits::NOTIFICATION_TTL).as_secs().cast_signed() + 1
 }
 
+/// The inbox as it is stored by its next write.
+fn inbox_item(inbox: &Inbox) -> Item {
+    let item = Item::new(keys::unread(inbox.recipient_id))
+        .with(attr::VERSION, inbox.version + 1)
+        .with(attr::UNREAD, inbox.unread)
+        .with(attr::READ_UP_TO, inbox.read_up_to.to_string())
+        .with(attr::COUNTED_AFTER, inbox.counted_after.to_string());
+    match inbox.recount {
+        None => item,
+        Some(recount) => item
+            .with(attr::RECOUNTED, recount.unread)
+            .with(attr::RECOUNTED_AFTER, recount.after.to_string())
+            .with(attr::RECOUNTED_UP_TO, recount.up_to.to_string()),
+    }
+}
+
 fn inbox_from(recipient_id: UserId, item: &Item) -> Result<Inbox, MalformedItem> {
+    let recount = |unread| {
+        let (after, up_to) = (item.parsed(attr::RECOUNTED_AFTER)?, item.parsed(attr::RECOUNTED_UP_TO)?);
+        Ok(Recount { unread, after, up_to })
+    };
     Ok(Inbox {
         recipient_id,
         version: item.number(attr::VERSION)?,
         unread: item.number(attr::UNREAD)?,
         read_up_to: item.parsed(attr::READ_UP_TO)?,
         counted_after: item.parsed(attr::COUNTED_AFTER)?,
+        recount: item.number_if_any(attr::RECOUNTED)?.map(recount).transpose()?,
     })
 }
 

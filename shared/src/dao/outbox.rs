@@ -14,6 +14,9 @@ use crate::{
     },
 };
 
+/// Entries read at once.
+const ENTRIES_PER_QUERY: u32 = 1_000;
+
 mod attr {
     pub const AUTHOR_ID: &str = "author_id";
     pub const GENERATION: &str = "generation";
@@ -124,34 +127,46 @@ impl Outbox {
         Ok(outcome.is_applied().then(|| OutboxEntry { generation, lease_until, ..entry.clone() }))
     }
 
-    /// The entries of one shard whose lease has expired. Reads the whole shard: it holds only what is being fanned out.
-    pub async fn expired(&self, shard: u8, now: Timestamp) -> Result<Vec<OutboxEntry>, StoreError> {
+    /// Entries of one shard behind the sort key `after` whose lease has expired, out of one page of entries, and where to
+    /// read on. A shard holds only what is being fanned out.
+    pub async fn page_of_expired(
+        &self,
+        shard: u8,
+        now: Timestamp,
+        after: Option<String>,
+    ) -> Result<(Vec<OutboxEntry>, Option<String>), StoreError> {
+        let query = Query {
+            start_after: after,
+            limit: Some(ENTRIES_PER_QUERY),
+            ..Query::all_of(Table::Social, keys::outbox_partition(shard))
+        };
+        let page = with_retries(|| self.store.query(&query)).await?;
         let mut expired = Vec::new();
-        let mut start_after = None;
-        loop {
-            let query = Query { start_after, ..Query::all_of(Table::Social, keys::outbox_partition(shard)) };
-            let page = with_retries(|| self.store.query(&query)).await?;
-            for item in &page.items {
-                match entry_from(item) {
-                    Ok(entry) if entry.lease_until <= now => expired.push(entry),
-                    Ok(_) => {}
-                    // One that cannot be read must not hold up the others.
-                    Err(error) => error!(post.id = item.key.sort, %error, "An outbox entry cannot be read"),
-                }
-            }
-            start_after = page.next;
-            if start_after.is_none() {
-                return Ok(expired);
+        for item in &page.items {
+            match entry_from(item) {
+                Ok(entry) if entry.lease_until <= now => expired.push(entry),
+                Ok(_) => {}
+                // One that cannot be read must not hold up the others.
+                Err(error) => error!(post.id = item.key.sort, %error, "An outbox entry cannot be read"),
             }
         }
+        Ok((expired, page.next))
     }
 
     /// Whether no fan-out is unfinished.
     pub async fn is_empty(&self) -> Result<bool, StoreError> {
         for shard in 0..limits::OUTBOX_SHARDS {
-            // A lease never lasts beyond the end of time, so this finds every entry.
-            if !self.expired(shard, Timestamp::from_millis(u64::MAX)).await?.is_empty() {
-                return Ok(false);
+            let mut after = None;
+            loop {
+                // A lease never lasts beyond the end of time, so this finds every entry.
+                let (entries, next) = self.page_of_expired(shard, Timestamp::from_millis(u64::MAX), after).await?;
+                if !entries.is_empty() {
+                    return Ok(false);
+                }
+                after = next;
+                if after.is_none() {
+                    break;
+                }
             }
         }
         Ok(true)

@@ -5,7 +5,7 @@
 //! - [`text`]: handles, e-mail addresses, names, posts and passwords; a value of these types has been checked.
 //! - [`user`], [`post`], [`comment`], [`notification`], [`counts`]: what is read and shown. [`inbox`]: notifications as
 //!   they are kept, and how many are unread.
-//! - [`erasure`]: what is erased for good.
+//! - [`erasure`]: what is erased for good. [`task`]: work that goes on from a cursor.
 //! - [`network`]: where a request comes from.
 //! - [`export`]: all that is stored about a user.
 //! - [`page`]: page sizes and pages.
@@ -20,6 +20,7 @@ pub mod network;
 pub mod notification;
 pub mod page;
 pub mod post;
+pub mod task;
 pub mod text;
 pub mod time;
 pub mod user;
@@ -29,11 +30,12 @@ pub use counts::{PostCounts, UserCounts};
 pub use erasure::Erasable;
 pub use export::{ExportItem, ExportKind, ExportPosition, Other};
 pub use ids::{CommentId, IdGenerator, InvalidId, NotificationId, PostId, UserId};
-pub use inbox::{Inbox, InboxEntry};
+pub use inbox::{Inbox, InboxEntry, Recount, Scan};
 pub use network::ClientNetwork;
 pub use notification::{Act, ActKind, Notification, NotificationView};
 pub use page::{Page, PageLimit};
 pub use post::{Post, PostView};
+pub use task::{ReactionCursor, Task};
 pub use text::{Bio, CommentText, DisplayName, Email, Handle, Invalid, Password, PostText};
 pub use time::{Clock, Timestamp};
 pub use user::{Profile, ProfileView, Relation, User, UserRef};

@@ -2,7 +2,7 @@
 
 use super::COMMENT_PREFIX;
 use crate::{
-    domain::{CommentId, InvalidId, PostId, UserId},
+    domain::{CommentId, InvalidId, PostId, Task, UserId},
     store::Key,
 };
 
@@ -24,6 +24,8 @@ pub enum Streamed {
     Liker(PostId, UserId),
     /// Something to be erased.
     Erasure,
+    /// Work whose next step is due.
+    Task(Task),
 }
 
 impl Streamed {
@@ -45,6 +47,8 @@ impl Streamed {
                 Ok(Self::Comment(owner.parse()?, comment.parse()?))
             }
             "ERASURES" => Ok(Self::Erasure),
+            "TASKS" if key.sort == "POST" => Ok(Self::Task(Task::Post(owner.parse()?))),
+            "TASKS" if key.sort == "INBOX" => Ok(Self::Task(Task::Inbox(owner.parse()?))),
             _ => Err(InvalidId),
         }
     }
@@ -70,6 +74,8 @@ mod tests {
                 (keys::liker(post, other), Streamed::Liker(post, other)),
                 (keys::user_erasure(user, Timestamp::from_millis(5)), Streamed::Erasure),
                 (keys::post_erasure(post, Timestamp::from_millis(5)), Streamed::Erasure),
+                (keys::task(Task::Post(post)), Streamed::Task(Task::Post(post))),
+                (keys::task(Task::Inbox(user)), Streamed::Task(Task::Inbox(user))),
             ] {
                 prop_assert!(is_streamed(Table::Social, &key.partition));
                 prop_assert_eq!(Streamed::parse(&key), Ok(streamed));

@@ -7,6 +7,8 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use futures::future::join_all;
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::ServiceError;
@@ -98,35 +100,56 @@ impl BackfillService {
         }
     }
 
-    /// Finishes every backfill whose lease has ended by `now`. Returns how many were unfinished.
+    /// Finishes backfills whose lease has ended by `now`, until `deadline`; the shards side by side, each from a random
+    /// place on, so that one that fails or takes long starves none. Returns how many were unfinished.
     ///
     /// One that fails is logged and does not hold up the others; the next sweep tries again.
     ///
     /// # Errors
     /// When a shard of the rows cannot be read; the other shards were swept all the same.
-    pub async fn finish_expired(&self, now: Timestamp) -> Result<u64, ServiceError> {
-        let (mut finished, mut failed) = (0, None);
-        for shard in 0..limits::TASK_SHARDS {
-            match self.backfills.expired(shard, now).await {
-                Ok(expired) => finished += self.finish_each(&expired).await,
-                Err(error) => failed = Some(error),
-            }
+    pub async fn finish_expired(&self, now: Timestamp, deadline: Option<Instant>) -> Result<u64, ServiceError> {
+        let shards = join_all((0..limits::TASK_SHARDS).map(|shard| self.finish_shard(shard, now, deadline))).await;
+        let mut finished = 0;
+        for shard in shards {
+            finished += shard?;
         }
-        failed.map_or(Ok(finished), |error| Err(error.into()))
+        Ok(finished)
     }
 
-    async fn finish_each(&self, backfills: &[PendingBackfill]) -> u64 {
+    /// Works through a shard's rows a page at a time: those behind a random place, then all from the first on. What was
+    /// finished in the first half is gone from the second.
+    async fn finish_shard(&self, shard: u8, now: Timestamp, deadline: Option<Instant>) -> Result<u64, StoreError> {
+        let is_over = || deadline.is_some_and(|deadline| Instant::now() >= deadline);
         let mut finished = 0;
-        for PendingBackfill { follower, followee, .. } in backfills {
-            match self.finish(*follower, *followee).await {
-                Ok(true) => finished += 1,
-                Ok(false) => {}
-                Err(error) => {
-                    warn!(user.id = %follower, followee.id = %followee, %error, "A backfill could not be finished");
+        for begin in [Some(Backfills::random_place()), None] {
+            let mut after = begin;
+            loop {
+                let (expired, next) = self.backfills.page_of_expired(shard, now, after).await?;
+                for backfill in &expired {
+                    if is_over() {
+                        info!(shard, "No time for more backfills; the next sweep continues");
+                        return Ok(finished);
+                    }
+                    finished += u64::from(self.finish_or_log(backfill).await);
+                }
+                after = next;
+                if after.is_none() {
+                    break;
                 }
             }
         }
-        finished
+        Ok(finished)
+    }
+
+    /// Whether there was something to finish, and it is finished.
+    async fn finish_or_log(&self, PendingBackfill { follower, followee, .. }: &PendingBackfill) -> bool {
+        match self.finish(*follower, *followee).await {
+            Ok(is_finished) => is_finished,
+            Err(error) => {
+                warn!(user.id = %follower, followee.id = %followee, %error, "Could not finish a backfill; will retry with the next sweep");
+                false
+            }
+        }
     }
 
     async fn finish(&self, follower: UserId, followee: UserId) -> Result<bool, ServiceError> {

@@ -4,7 +4,11 @@
 //!
 //! - [`effect`]: what a change means.
 //! - [`counting`]: many changes a transaction, each counted once however often it is delivered.
-//! - [`notifying`]: notifications made what they must be by what stands now.
+//! - [`notifying`]: notifications made what they must be by what stands now. [`reactions`]: what a post's author may have
+//!   been notified of.
+//! - [`recounting`]: numbers of unread notifications made exact, a page at a time.
+//!
+//! What is too large for one step goes on in a task: a row whose every write is a change, which is the next step.
 //!
 //! Why a change may come twice, in another batch, after later ones, or after a crash half-way:
 //! - A counter is added to in the transaction that makes the change's ledger entry, which is refused where there is one.
@@ -17,6 +21,8 @@
 mod counting;
 mod effect;
 mod notifying;
+mod reactions;
+mod recounting;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -25,14 +31,15 @@ use std::{
 
 use self::{
     counting::Counting,
-    effect::{Effect, effect_of},
+    effect::{Effect, Subject, effect_of},
     notifying::Notifying,
+    recounting::Recounting,
 };
-use super::{ServiceError, live::LiveService};
+use super::{ServiceError, live::LiveService, steps::StepSize};
 use crate::{
     changes::Change,
     dao::Ledger,
-    domain::{IdGenerator, Timestamp},
+    domain::{IdGenerator, Task, Timestamp},
     store::{Store, StoreError},
 };
 
@@ -53,6 +60,7 @@ pub struct ChangeService {
     ledger: Ledger,
     counting: Counting,
     notifying: Notifying,
+    recounting: Recounting,
 }
 
 /// A change from which something follows.
@@ -69,8 +77,15 @@ impl ChangeService {
         Self {
             ledger: Ledger::new(store.clone()),
             counting: Counting::new(store.clone()),
-            notifying: Notifying::new(store, ids),
+            notifying: Notifying::new(store.clone(), ids),
+            recounting: Recounting::new(store),
         }
+    }
+
+    /// The same with steps of this size.
+    #[must_use]
+    pub fn in_steps(self, size: StepSize) -> Self {
+        Self { notifying: self.notifying.in_steps(size), recounting: self.recounting.in_steps(size), ..self }
     }
 
     /// The same, telling recipients who are connected of their notifications.
@@ -124,6 +139,11 @@ impl ChangeService {
             return Ok(());
         }
         self.notifying.settle(&fresh, now).await?;
+        let recounts = fresh.iter().filter_map(|change| match change.effect.subject {
+            Subject::Step { task: Task::Inbox(user), token } => Some((user, token)),
+            _ => None,
+        });
+        self.recounting.settle(&recounts.collect(), now).await?;
         self.counting.count(fresh, now).await
     }
 }

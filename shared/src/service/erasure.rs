@@ -8,6 +8,9 @@
 //! go on. Both sides of a thing go together. What leads to the lists themselves goes last: a post for what hangs on it,
 //! a profile for an account.
 //!
+//! One row is worked on for [`limits::ERASURE_SLICE`]. Where that was not enough, or something failed, the row goes behind
+//! the others of its shard: a large or failing one delays those behind it, and starves none.
+//!
 //! An account is erased more than once, see [`limits::ERASURE_PASSES`]: what was on its way when it was deleted (a
 //! request of a token that was just good enough, a redriven message) may still write.
 
@@ -73,6 +76,11 @@ impl Budget {
     fn spend(self) -> Result<(), Stopped> {
         if Instant::now() < self.deadline { Ok(()) } else { Err(Stopped::OutOfTime) }
     }
+
+    /// What of it one row may use.
+    fn slice(self) -> Self {
+        Self { deadline: self.deadline.min(Instant::now() + limits::ERASURE_SLICE) }
+    }
 }
 
 impl ErasureService {
@@ -85,7 +93,8 @@ impl ErasureService {
     /// Erases what is due at `now` and nobody else works on, until `deadline`; the calls under way then are still
     /// answered.
     ///
-    /// What fails is logged and does not hold up the others; the next run tries again.
+    /// What fails is logged and does not hold up the others; the next run tries again. What takes longer than
+    /// [`limits::ERASURE_SLICE`] goes on when the others of its shard had their turn.
     ///
     /// # Errors
     /// When a shard of the erasures cannot be read; the other shards were run all the same.
@@ -107,17 +116,33 @@ impl ErasureService {
         Ok(self.erasures.none_is_due(now).await?)
     }
 
+    /// Works through a shard's rows in turn, again while some had too little time and there is time left.
     async fn run_shard(&self, shard: u8, now: Timestamp, budget: Budget) -> Result<Erased, StoreError> {
+        let mut ended = 0;
+        loop {
+            let turn = self.run_turn(shard, now, budget).await?;
+            ended += turn.ended;
+            if !turn.is_cut_short || budget.spend().is_err() {
+                return Ok(Erased { ended, ..turn });
+            }
+        }
+    }
+
+    /// Gives each row of a shard its slice, while there is time.
+    async fn run_turn(&self, shard: u8, now: Timestamp, budget: Budget) -> Result<Erased, StoreError> {
         let (mut done, mut after) = (Erased::default(), None);
         loop {
             let (due, next) = self.erasures.page_of_due(shard, now, after).await?;
             for erasure in due.iter().filter(|erasure| erasure.is_free(now)) {
-                match self.run(erasure, now, budget).await {
+                match self.run(erasure, now, budget.slice()).await {
                     Ok(is_ended) => done.ended += u64::from(is_ended),
-                    Err(Stopped::OutOfTime) => return Ok(Erased { is_cut_short: true, ..done }),
+                    Err(Stopped::OutOfTime) => done.is_cut_short = true,
                     Err(Stopped::Store(error)) => {
-                        warn!(erasure = ?erasure.of, error = chain(&error), "An erasure failed; it is tried again");
+                        warn!(erasure = ?erasure.of, error = chain(&error), "Could not erase; will retry after the others");
                     }
+                }
+                if budget.spend().is_err() {
+                    return Ok(Erased { is_cut_short: true, ..done });
                 }
             }
             after = next;
@@ -127,19 +152,19 @@ impl ErasureService {
         }
     }
 
-    /// Leases an erasure, does what there is time for, and ends it or gives it back. Whether it is ended.
-    async fn run(&self, erasure: &Erasure, now: Timestamp, budget: Budget) -> Result<bool, Stopped> {
-        budget.spend()?;
+    /// Leases an erasure, does what there is time for, and ends it or puts it behind the others. Whether it is ended.
+    async fn run(&self, erasure: &Erasure, now: Timestamp, slice: Budget) -> Result<bool, Stopped> {
+        slice.spend()?;
         let until = now.plus(limits::ERASURE_LEASE);
         let Some(taken) = self.erasures.take(erasure, until).await? else { return Ok(false) };
         let erased = match taken.of {
-            Erasable::Post(post) => self.posts.erase_deleted(post, now, budget).await,
-            Erasable::User(user) => self.users.erase(user, now, budget).await,
+            Erasable::Post(post) => self.posts.erase_deleted(post, now, slice).await,
+            Erasable::User(user) => self.users.erase(user, now, slice).await,
         };
         if let Err(stopped) = erased {
             // Refused, the lease is someone else's by now; failed, it ends by itself.
-            if let Err(error) = self.erasures.release(&taken).await {
-                warn!(erasure = ?taken.of, %error, "The lease of an erasure is not given back");
+            if let Err(error) = self.erasures.postpone(&taken, now).await {
+                warn!(erasure = ?taken.of, %error, "Could not give back the lease of an erasure; will wait for its end");
             }
             return Err(stopped);
         }

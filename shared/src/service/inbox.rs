@@ -5,14 +5,14 @@ use std::{collections::HashSet, sync::Arc};
 use super::{live::LiveService, rounds::Rounds};
 use crate::{
     dao::{Notifications, Notified},
-    domain::{Inbox, InboxEntry, Notification, NotificationId, Timestamp, UserId},
+    domain::{Act, Inbox, InboxEntry, Notification, NotificationId, Timestamp, UserId},
     limits,
     live::Topic,
     store::{Outcome, Store, StoreError, Table, Write, with_retries},
 };
 
-/// Entries changed in one transaction: each takes two places, the inbox two.
-const ENTRIES_PER_TRANSACTION: usize = (limits::MAX_TRANSACT - 2) / 2;
+/// Places of a transaction that are left beside the inbox, which takes two the first time.
+const PLACES_BESIDE_INBOX: usize = limits::MAX_TRANSACT - 2;
 
 /// One entry becomes another, comes or goes.
 #[derive(Debug, Clone, Copy)]
@@ -59,6 +59,47 @@ impl EntryChange {
     }
 }
 
+/// What is written in one transaction with the inbox: the change of an entry, other writes, or both.
+#[derive(Debug, Clone)]
+pub(super) struct Part {
+    change: Option<EntryChange>,
+    beside: Vec<(Table, Write)>,
+}
+
+impl From<EntryChange> for Part {
+    fn from(change: EntryChange) -> Self {
+        Self { change: Some(change), beside: Vec::new() }
+    }
+}
+
+impl Part {
+    /// A write that changes no entry.
+    pub(super) fn beside(write: (Table, Write)) -> Self {
+        Self { change: None, beside: vec![write] }
+    }
+
+    fn writes(&self) -> Vec<(Table, Write)> {
+        let mut writes = self.change.as_ref().map(EntryChange::writes).unwrap_or_default();
+        writes.extend(self.beside.iter().cloned());
+        writes
+    }
+}
+
+/// Cuts parts into transactions, in their order.
+fn transactions(parts: &[Part]) -> Vec<&[Part]> {
+    let (mut transactions, mut first, mut places) = (Vec::new(), 0, 0);
+    for (place, part) in parts.iter().enumerate() {
+        let added = part.writes().len();
+        if places + added > PLACES_BESIDE_INBOX {
+            transactions.push(&parts[first..place]);
+            (first, places) = (place, 0);
+        }
+        places += added;
+    }
+    transactions.push(&parts[first..]);
+    transactions
+}
+
 /// Writes inboxes.
 #[derive(Debug, Clone)]
 pub struct InboxWriter {
@@ -80,29 +121,23 @@ impl InboxWriter {
     }
 
     /// Changes entries of an inbox that was read *before* what the changes follow from. False when someone else wrote it
-    /// since: what is not done then must be worked out anew. The inbox is written also when nothing changes, so that
+    /// since: what is not done then must be worked out again. The inbox is written also when nothing changes, so that
     /// who worked from an older state is refused from now on.
-    pub(super) async fn write(
-        &self,
-        mut inbox: Inbox,
-        changes: Vec<EntryChange>,
-        now: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let nothing: &[EntryChange] = &[];
-        let chunks = if changes.is_empty() { vec![nothing] } else { changes.chunks(ENTRIES_PER_TRANSACTION).collect() };
-        for chunk in chunks {
-            for change in chunk {
+    pub(super) async fn write(&self, mut inbox: Inbox, parts: &[Part], now: Timestamp) -> Result<bool, StoreError> {
+        for transaction in transactions(parts) {
+            let changes = transaction.iter().filter_map(|part| part.change.as_ref());
+            for change in changes.clone() {
                 inbox.note(change.before.as_ref(), change.after.as_ref(), now);
             }
             let mut writes = Notifications::keeping(&inbox);
-            writes.extend(chunk.iter().flat_map(EntryChange::writes));
+            writes.extend(transaction.iter().flat_map(Part::writes));
             let mut tries = 0;
             let outcome = with_retries(|| {
                 tries += 1;
                 self.store.transact(writes.clone())
             })
             .await;
-            self.announce(chunk, &outcome, tries, now).await;
+            self.announce(changes, &outcome, tries, now).await;
             match outcome {
                 Ok(Outcome::Applied) => inbox.version += 1,
                 // Also when an earlier try was applied and its answer lost: then there is nothing left to do, which
@@ -118,13 +153,13 @@ impl InboxWriter {
     /// nothing to do: then the recipient is told to read.
     async fn announce(
         &self,
-        changes: &[EntryChange],
+        changes: impl Iterator<Item = &EntryChange>,
         outcome: &Result<Outcome, StoreError>,
         tries: u32,
         now: Timestamp,
     ) {
         let Some(live) = &self.live else { return };
-        let mut appearing = changes.iter().filter_map(|change| change.appearing(now));
+        let mut appearing = changes.filter_map(|change| change.appearing(now));
         match outcome {
             Ok(Outcome::Applied) => {
                 for notification in appearing {
@@ -159,24 +194,57 @@ impl InboxWriter {
         loop {
             let inbox = self.notifications.inbox(recipient).await?;
             let entries = self.notifications.entries(&places).await?;
-            if inbox.version == 0 {
-                // Erased with its owner; what is left of the entries counts nowhere.
-                return self.erase_apart(entries.values().map(|entry| entry.notification).collect()).await;
-            }
-            let changes = entries.into_values().map(EntryChange::erasing).collect();
-            if self.write(inbox, changes, now).await? {
+            let parts: Vec<Part> = entries.into_values().map(|entry| EntryChange::erasing(entry).into()).collect();
+            if self.erase_parts(inbox, &parts, now).await? {
                 return Ok(());
             }
             rounds.pause().await?;
         }
     }
 
-    async fn erase_apart(&self, notifications: Vec<Notification>) -> Result<(), StoreError> {
-        for chunk in notifications.chunks(ENTRIES_PER_TRANSACTION) {
-            let writes: Vec<_> = chunk.iter().flat_map(Notifications::erasure).collect();
+    /// Erases acts that concern one recipient, each by its own writes, together with the notifications that stand for
+    /// them: what leads to a notification goes with it. Who was about to write one of them is refused.
+    ///
+    /// # Errors
+    /// As for [`Self::erase`].
+    pub(super) async fn erase_acts(
+        &self,
+        recipient: UserId,
+        acts: &[(Act, Vec<(Table, Write)>)],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let all: Vec<Act> = acts.iter().map(|(act, _)| *act).collect();
+        let mut rounds = Rounds::new();
+        loop {
+            let inbox = self.notifications.inbox(recipient).await?;
+            let places = self.notifications.notified(&all).await?;
+            let entries = self.notifications.entries(&places.values().copied().collect::<Vec<_>>()).await?;
+            let part = |(act, erasure): &(Act, Vec<_>)| {
+                let place = places.get(act);
+                let change = place.and_then(|place| entries.get(place)).map(|entry| EntryChange::erasing(*entry));
+                let mut beside = erasure.clone();
+                // Of an expired notification only this may be left.
+                beside.extend(place.filter(|_| change.is_none()).map(|_| Notifications::pointer_to_nothing(act)));
+                Part { change, beside }
+            };
+            if self.erase_parts(inbox, &acts.iter().map(part).collect::<Vec<_>>(), now).await? {
+                return Ok(());
+            }
+            rounds.pause().await?;
+        }
+    }
+
+    /// Writes parts that erase; apart from an inbox that was erased with its owner: what is left counts nowhere. False
+    /// when someone else wrote the inbox since it was read.
+    async fn erase_parts(&self, inbox: Inbox, parts: &[Part], now: Timestamp) -> Result<bool, StoreError> {
+        if inbox.version > 0 {
+            return self.write(inbox, parts, now).await;
+        }
+        for transaction in transactions(parts).into_iter().filter(|parts| !parts.is_empty()) {
+            let writes: Vec<_> = transaction.iter().flat_map(Part::writes).collect();
             // Unconditional, hence never refused.
             let _applied: Outcome = with_retries(|| self.store.transact(writes.clone())).await?;
         }
-        Ok(())
+        Ok(true)
     }
 }

@@ -11,7 +11,7 @@
 //! - [`fan_out`]: from PostQ to JobQ, page by page of followers.
 //! - [`delivery`]: from JobQ into feeds.
 //! - [`changes`]: from the change stream to counts and notifications; with [`inbox`].
-//! - [`notifications`]: a user's notifications.
+//! - [`notifications`]: a user's notifications. [`steps`]: how much work about them is done at once.
 //! - [`erasure`]: what is erased for good.
 //! - [`live`]: telling those who are connected.
 //! - [`rates`]: how often one may do what.
@@ -40,6 +40,7 @@ pub mod posts;
 pub mod rates;
 mod rounds;
 pub mod sessions;
+pub mod steps;
 pub mod sweep;
 mod token_signature;
 pub mod tokens;

@@ -11,10 +11,14 @@ use super::{
     ServiceError,
     pages::{self, Candidate},
     rounds::Rounds,
+    steps::StepSize,
 };
 use crate::{
-    dao::{Acts, Notifications, Posts, Users},
-    domain::{Act, Inbox, InboxEntry, NotificationId, NotificationView, Page, PageLimit, PostId, Timestamp, UserId},
+    dao::{Acts, Notifications, Posts, Tasks, Users},
+    domain::{
+        Act, Inbox, InboxEntry, NotificationId, NotificationView, Page, PageLimit, PostId, ReactionCursor, Task,
+        Timestamp, UserId,
+    },
     store::{Outcome, Store, StoreError},
 };
 
@@ -34,6 +38,7 @@ pub struct NotificationService {
     acts: Acts,
     posts: Posts,
     users: Users,
+    size: StepSize,
 }
 
 impl NotificationService {
@@ -44,7 +49,14 @@ impl NotificationService {
             acts: Acts::new(store.clone()),
             posts: Posts::new(store.clone()),
             users: Users::new(store),
+            size: StepSize::default(),
         }
+    }
+
+    /// The same with steps of this size.
+    #[must_use]
+    pub fn in_steps(self, size: StepSize) -> Self {
+        Self { size, ..self }
     }
 
     /// A page of a user's notifications.
@@ -103,13 +115,14 @@ impl NotificationService {
         Ok(entries.map(|entry| Candidate { position: entry.notification.notification_id, shown: view(entry) }))
     }
 
-    /// What is unread, counted anew where entries may have expired.
+    /// What is unread. Where entries may have expired, one page is counted here, and the inbox's task counts the rest:
+    /// until then the number includes expired ones.
     async fn unread_of(&self, inbox: Inbox, now: Timestamp) -> Result<u64, ServiceError> {
-        if !inbox.must_recount(now) {
+        if !inbox.must_recount(now) || inbox.recount.is_some() {
             return Ok(u64::try_from(inbox.unread).unwrap_or(0));
         }
-        let recounted = self.recounted(inbox, now).await?;
-        match self.notifications.keep(&recounted).await {
+        let recounted = self.notifications.scanned(inbox.recounting(now), self.size.notifications).await?;
+        match self.keep(&recounted).await {
             Ok(Outcome::Applied) => {}
             // The answer is right all the same; the next read keeps it.
             Ok(Outcome::Refused(_)) => debug!(user.id = %inbox.recipient_id, "The inbox was written meanwhile"),
@@ -118,17 +131,22 @@ impl NotificationService {
         Ok(u64::try_from(recounted.unread).unwrap_or(0))
     }
 
-    /// The inbox with its unread entries counted one by one. To be kept only if nobody wrote it since it was read.
-    async fn recounted(&self, inbox: Inbox, now: Timestamp) -> Result<Inbox, StoreError> {
-        let found = self.notifications.all_from(inbox.recipient_id, inbox.first_unread(now)).await?;
-        Ok(inbox.recounted(&found, now))
+    /// Keeps an inbox, and has its task continue where it is not exact.
+    async fn keep(&self, inbox: &Inbox) -> Result<Outcome, StoreError> {
+        let task = Task::Inbox(inbox.recipient_id);
+        let step = inbox.is_pending().then(|| Tasks::next_step(task, ReactionCursor::Start));
+        self.notifications.keep(inbox, step).await
     }
 
     /// Marks as read what is not newer than `up_to`; never what is newer than all there is. Again is the same.
+    ///
+    /// What is unread then is exact at once where either side of `up_to` is at most
+    /// [`crate::limits::NOTIFICATIONS_PER_PAGE`] of the unread entries and nobody else writes the inbox; otherwise when the
+    /// inbox's task has ended.
     pub async fn mark_read(&self, user: UserId, up_to: NotificationId, now: Timestamp) -> Result<(), ServiceError> {
         // To one that there is: an id out of the future must not hide what comes.
         let Some(last) = self.notifications.newest_up_to(user, up_to).await? else { return Ok(()) };
-        let mut rounds = Rounds::new();
+        let (mut rounds, mut is_contended) = (Rounds::new(), false);
         loop {
             let inbox = self.notifications.inbox(user).await?;
             if inbox.version == 0 {
@@ -136,12 +154,33 @@ impl NotificationService {
                 return Ok(());
             }
             let Some(read) = inbox.read_to(last) else { return Ok(()) };
-            match self.notifications.keep(&self.recounted(read, now).await?).await {
+            // Where others write the same inbox, the watermark goes first and quickly, and the task counts.
+            let read = if is_contended { read } else { self.counted(read, now).await? };
+            match self.keep(&read).await {
                 Ok(Outcome::Applied) => return Ok(()),
                 // Also when an earlier try was applied: the next look finds it read.
                 Ok(Outcome::Refused(_)) | Err(StoreError::Conflict) => rounds.pause().await?,
                 Err(error) => return Err(error.into()),
             }
+            is_contended = true;
+        }
+    }
+
+    /// An inbox in which more is read now, with the number of unread ones as far as one page of either side tells it.
+    async fn counted(&self, read: Inbox, now: Timestamp) -> Result<Inbox, StoreError> {
+        if !read.is_pending() {
+            return Ok(read);
+        }
+        let newer = self.notifications.scanned(read.recounting(now), self.size.notifications).await?;
+        if newer.recount.is_none() {
+            return Ok(newer);
+        }
+        match read.scan(now) {
+            // A recount is under way, and goes on where it was.
+            _ if read.recount.is_some() => Ok(read),
+            Some(scan) if scan.subtracts() => self.notifications.scanned(scan, self.size.notifications).await,
+            // Entries may have expired: a recount has begun with this page.
+            _ => Ok(newer),
         }
     }
 }

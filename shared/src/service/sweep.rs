@@ -51,7 +51,7 @@ impl SweepService {
         }
     }
 
-    /// Takes every expired lease once, then erases what is due for [`limits::SWEEP_ERASURE_BUDGET`] at the most.
+    /// Takes every expired lease of a fan-out once, finishes backfills for [`limits::SWEEP_BACKFILL_BUDGET`], then erases what is due for [`limits::SWEEP_ERASURE_BUDGET`] at the most.
     ///
     /// What fails is logged and does not hold up the others; its lease stays or expires again.
     ///
@@ -61,7 +61,8 @@ impl SweepService {
     pub async fn sweep(&self, now: Timestamp) -> Result<Swept, ServiceError> {
         // Fan-outs first: they only send a message, and others wait for them.
         let fan_outs = self.put_back_where(now, now, |_| true).await;
-        let backfills = self.backfill.finish_expired(now).await;
+        let until = Instant::now() + limits::SWEEP_BACKFILL_BUDGET;
+        let backfills = self.backfill.finish_expired(now, Some(until)).await;
         let erased = self.erasure.run_due(now, Instant::now() + limits::SWEEP_ERASURE_BUDGET).await;
         Ok(Swept { fan_outs: fan_outs?, backfills: backfills?, erasures: erased?.ended })
     }
@@ -75,7 +76,7 @@ impl SweepService {
     /// When a shard of the outbox or of the backfills cannot be read; the other shards were swept all the same.
     pub async fn reclaim(&self, now: Timestamp, announced: &HashSet<PostId>) -> Result<Swept, ServiceError> {
         let fan_outs = self.put_back_where(END_OF_TIME, now, |entry| !announced.contains(&entry.post_id)).await;
-        let backfills = self.backfill.finish_expired(END_OF_TIME).await;
+        let backfills = self.backfill.finish_expired(END_OF_TIME, None).await;
         // Erasing would hold up the start, and nobody waits for it.
         Ok(Swept { fan_outs: fan_outs?, backfills: backfills?, erasures: 0 })
     }
@@ -88,12 +89,22 @@ impl SweepService {
     ) -> Result<u64, ServiceError> {
         let (mut put_back, mut failed) = (0, None);
         for shard in 0..limits::OUTBOX_SHARDS {
-            match self.outbox.expired(shard, leased_until).await {
-                Ok(mut entries) => {
-                    entries.retain(&is_due);
-                    put_back += self.put_all_back(&entries, now).await;
+            let mut after = None;
+            loop {
+                match self.outbox.page_of_expired(shard, leased_until, after).await {
+                    Ok((mut entries, next)) => {
+                        entries.retain(&is_due);
+                        put_back += self.put_all_back(&entries, now).await;
+                        after = next;
+                    }
+                    Err(error) => {
+                        failed = Some(error);
+                        break;
+                    }
                 }
-                Err(error) => failed = Some(error),
+                if after.is_none() {
+                    break;
+                }
             }
         }
         metrics::counter!(names::SWEPT).increment(put_back);

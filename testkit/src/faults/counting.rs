@@ -9,7 +9,7 @@ use shared::{
     store::{BatchGot, BatchWrite, Consistency, Item, Key, Outcome, Query, QueryPage, Store, StoreError, Table, Write},
 };
 
-/// What was asked of a store. Calls count when they are made, whatever comes of them.
+/// What was asked of a store. Calls count when they are made, whatever comes of them; items when they are answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct StoreCounts {
     /// Calls of `get`.
@@ -20,6 +20,10 @@ pub struct StoreCounts {
     pub batch_get_keys: u64,
     /// Calls of `query`.
     pub query: u64,
+    /// Items answered by them.
+    pub items_queried: u64,
+    /// Items answered by the largest of them.
+    pub most_items_queried: u64,
     /// Calls of `batch_write`.
     pub batch_write: u64,
     /// Entries of them that were written.
@@ -107,7 +111,13 @@ impl Store for CountingStore {
     async fn query(&self, query: &Query) -> Result<QueryPage, StoreError> {
         self.count_read(query.consistency, |counts| counts.query += 1);
         self.count_kind("query", query.table, &query.partition);
-        self.inner.query(query).await
+        let page = self.inner.query(query).await?;
+        self.count(|counts| {
+            let items = page.items.len() as u64;
+            counts.items_queried += items;
+            counts.most_items_queried = counts.most_items_queried.max(items);
+        });
+        Ok(page)
     }
 
     async fn batch_write(&self, table: Table, writes: &[BatchWrite]) -> Result<Vec<BatchWrite>, StoreError> {

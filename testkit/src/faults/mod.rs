@@ -6,6 +6,7 @@
 //! - [`ConflictingStore`]: turns some transactions away as if another one held their items.
 //! - [`StaleStore`]: answers every read not asked consistent from the past.
 //! - [`GuardedStore`]: asks before it writes a batch: for faults that befall certain writes.
+//! - [`SlowStore`]: takes its time over each call.
 //! - [`CountingStore`], [`CountingQueue`]: how many calls and entries.
 
 mod conflicting;
@@ -14,6 +15,7 @@ mod dice;
 mod guarded;
 mod late;
 mod queue;
+mod slow;
 mod stale;
 mod store;
 
@@ -23,5 +25,6 @@ pub use dice::{FaultCounts, FaultSwitch};
 pub use guarded::GuardedStore;
 pub use late::LateStore;
 pub use queue::{FaultyQueue, QueueFaults};
+pub use slow::SlowStore;
 pub use stale::StaleStore;
 pub use store::{FaultyStore, StoreFaults};

@@ -17,6 +17,7 @@ use shared::{
     service::{
         changes::{Applied, ChangeService},
         notifications::NotificationService,
+        steps::StepSize,
     },
     store::{Attributes, Consistency, Item, Store, Table, Write},
 };
@@ -31,6 +32,26 @@ const PEOPLE: usize = 6;
 
 fn service(store: Arc<dyn Store>) -> ChangeService {
     ChangeService::new(store, Arc::new(IdGenerator::new()))
+}
+
+/// So little a step that even a small town's posts and inboxes need many.
+const SMALL: StepSize = StepSize { reactions: 2, notifications: 2, pages: 2 };
+
+/// The same in small steps.
+fn small_service(store: Arc<dyn Store>) -> ChangeService {
+    service(store).in_steps(SMALL)
+}
+
+/// Delivers in order until nothing is left, the steps that follow from it included.
+async fn drain(stream: &mut Stream, town: &Town, service: &ChangeService) {
+    loop {
+        stream.drain(service, town.now).await;
+        let changes = town.store.take_changes();
+        if changes.is_empty() {
+            return;
+        }
+        stream.extend(changes);
+    }
 }
 
 fn random_deed(rng: &mut StdRng) -> Deed {
@@ -59,7 +80,8 @@ async fn read_somewhere(town: &Town, store: &Arc<dyn Store>, rng: &mut StdRng) {
     if ids.is_empty() {
         return;
     }
-    let (up_to, service) = (ids[rng.random_range(0..ids.len())], NotificationService::new(Arc::clone(store)));
+    let (up_to, service) =
+        (ids[rng.random_range(0..ids.len())], NotificationService::new(Arc::clone(store)).in_steps(SMALL));
     while let Err(error) = service.mark_read(user, up_to, town.now).await {
         assert!(error.is_transient(), "{error:?}");
     }
@@ -80,7 +102,7 @@ async fn storm(seed: u64, pace: Duration) -> u64 {
     let home = Embedded::open();
     let mut rng = StdRng::seed_from_u64(seed);
     let mut town = Town::of(PEOPLE, home.store.clone(), START).await;
-    let stale: Arc<dyn Store> = Arc::new(StaleStore::new(home.store.clone(), 30));
+    let stale: Arc<dyn Store> = Arc::new(StaleStore::new(town.store.clone(), 30));
     let faults = StoreFaults { throttled: 0.08, unavailable_before: 0.05, unavailable_after: 0.08, unprocessed: 0.1 };
     let faulty = Arc::new(FaultyStore::new(stale, faults, seed));
     let late = Arc::new(LateStore::new(faulty.clone(), 0.15, seed));
@@ -98,14 +120,14 @@ async fn storm(seed: u64, pace: Duration) -> u64 {
             // A record that is not passed in a day would be lost.
             late.switch().turn_off();
             faulty.switch().turn_off();
-            stream.drain(&service(Arc::clone(&store)), town.now).await;
+            drain(&mut stream, &town, &small_service(Arc::clone(&store))).await;
             drained = town.now;
             late.switch().turn_on();
             faulty.switch().turn_on();
         }
         let batches: Vec<_> = (0..rng.random_range(1..=3)).map(|_| stream.batch(&mut rng)).collect();
         // Each as by a process of its own.
-        let handlers: Vec<_> = batches.iter().map(|_| service(Arc::clone(&store))).collect();
+        let handlers: Vec<_> = batches.iter().map(|_| small_service(Arc::clone(&store))).collect();
         let applied =
             join_all(handlers.iter().zip(&batches).map(|(it, batch)| it.apply(&batch.changes, town.now))).await;
         for (batch, outcomes) in batches.iter().zip(applied) {
@@ -120,13 +142,14 @@ async fn storm(seed: u64, pace: Duration) -> u64 {
         if step % 20 == 19 {
             late.switch().turn_off();
             faulty.switch().turn_off();
-            stream.drain(&service(Arc::clone(&store)), town.now).await;
+            drain(&mut stream, &town, &small_service(Arc::clone(&store))).await;
             town.assert_settled(&home.store, &format!("seed {seed}, step {step}")).await;
             assert_eq!(late.arrive_all().await, 0, "seed {seed}: what is late is refused");
+            assert!(town.store.take_changes().is_empty(), "seed {seed}: what is late has no next step");
             if let Some(post) = town.posts.keys().next().copied() {
                 town.does(Deed::Delete(0)).await;
                 stream.extend(town.store.take_changes());
-                stream.drain(&service(Arc::clone(&store)), town.now).await;
+                drain(&mut stream, &town, &small_service(Arc::clone(&store))).await;
                 town.erase(post).await;
             }
             late.switch().turn_on();
@@ -176,10 +199,11 @@ proptest! {
             stream.extend(town.store.take_changes());
             for _ in 0..6 {
                 let batch = stream.batch(&mut rng);
-                let outcomes = service(home.store.clone()).apply(&batch.changes, town.now).await;
+                let outcomes = small_service(town.store.clone()).apply(&batch.changes, town.now).await;
                 stream.pass(&batch, &outcomes);
+                stream.extend(town.store.take_changes());
             }
-            stream.drain(&service(home.store.clone()), town.now).await;
+            drain(&mut stream, &town, &small_service(town.store.clone())).await;
             town.assert_settled(&home.store, "in the end").await;
         });
     }
@@ -235,6 +259,37 @@ async fn a_handler_that_dies_at_any_call_leaves_nothing_to_be_counted_twice_or_n
     assert!(deaths > 20, "{deaths}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn step_that_dies_at_any_call_is_done_again() {
+    let mut deaths = 0;
+    for death in [Death::Before, Death::After] {
+        for calls in 0.. {
+            let home = Embedded::open();
+            let mut town = Town::of(5, home.store.clone(), START).await;
+            let mut stream = Stream::of(1);
+            town.does(Deed::Post(0)).await;
+            for who in 1..5 {
+                town.does(Deed::Like(who, 0)).await;
+                town.does(Deed::Comment(who, 0)).await;
+            }
+            drain(&mut stream, &town, &small_service(town.store.clone())).await;
+            town.does(Deed::Delete(0)).await;
+            let life = Life::of(calls, death);
+            let mortal = Arc::new(MortalStore { inner: town.store.clone(), life: Arc::clone(&life) });
+            stream.extend(town.store.take_changes());
+            let lived = life.live(drain(&mut stream, &town, &small_service(mortal))).await;
+            stream.extend(town.store.take_changes());
+            drain(&mut stream, &town, &small_service(town.store.clone())).await;
+            town.assert_settled(&home.store, &format!("{death:?} call {calls}")).await;
+            if lived.is_some() {
+                break;
+            }
+            deaths += 1;
+        }
+    }
+    assert!(deaths > 40, "{deaths}");
+}
+
 /// Someone likes and takes it back, or the other way round, and the handler of the first of the two is late.
 #[tokio::test(start_paused = true)]
 async fn who_worked_from_an_older_state_and_is_late_changes_nothing() {
@@ -277,7 +332,7 @@ async fn undone_notifications_are_hidden_and_redone_ones_are_as_they_were() {
             town.does(deed).await;
         }
         stream.extend(town.store.take_changes());
-        stream.drain(&service(home.store.clone()), town.now).await;
+        drain(&mut stream, &town, &small_service(town.store.clone())).await;
         // That they are as they were is remembered and checked there.
         town.assert_settled(&home.store, "meanwhile").await;
         let notifications = NotificationService::new(home.store.clone());

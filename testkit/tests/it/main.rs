@@ -1,5 +1,6 @@
 //! The integration tests of this crate, in one binary.
 
+mod bounded_work;
 mod changes;
 mod changes_on_embedded;
 mod dynamodb_faults;

@@ -42,6 +42,7 @@ use shared::{
         passwords::HashingOptions,
         posts::{PostService, PublishService},
         rates::RateLimiter,
+        steps::StepSize,
         sweep::{SweepService, Swept},
         tokens::{AccessTokens, TokenKeys},
     },
@@ -60,6 +61,9 @@ pub const SIGNING_SECRET_ARN: &str = "TWEETER_SIGNING_SECRET_ARN";
 
 /// One follower a page and a job, so that three followers are a long fan-out.
 const FAN_OUT: FanOutOptions = FanOutOptions { followers_per_job: 1, follower_page: Some(1), max_backlog: None };
+
+/// One reaction and one notification a step, so that work about a few of them needs many steps.
+const STEPS: StepSize = StepSize { reactions: 1, notifications: 1, pages: 1 };
 
 /// The template that is deployed.
 pub fn template() -> Template {
@@ -142,7 +146,8 @@ impl Deployment {
         let Ports { store, queue: of_sweeper } = wiring.ports("outbox-sweeper");
         let sweeper = OutboxSweeper::new(SweepService::new(store, of_sweeper));
         let Ports { store, queue: of_changes } = wiring.ports("stream-handler");
-        let changes = Arc::new(ChangeService::new(Arc::clone(&store), Arc::new(IdGenerator::new())));
+        let changes = ChangeService::new(Arc::clone(&store), Arc::new(IdGenerator::new())).in_steps(STEPS);
+        let changes = Arc::new(changes);
         let eraser = Eraser::Handler(Box::new(ErasureService::new(store)));
         let stream_handler = StreamHandler::new(changes, of_changes, RetryPauses::default()).with_eraser(eraser);
 
@@ -283,7 +288,7 @@ fn status_api(Ports { store, .. }: Ports, clock: &Clock) -> Router {
         graph,
         posts: PostService::new(Arc::clone(&store)),
         feeds: FeedService::new(Arc::clone(&store)),
-        notifications: NotificationService::new(Arc::clone(&store)),
+        notifications: NotificationService::new(Arc::clone(&store)).in_steps(STEPS),
         likes: LikeService::new(Arc::clone(&store)),
         comments: CommentService::new(Arc::clone(&store), ids),
         live: None,

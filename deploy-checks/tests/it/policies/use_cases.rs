@@ -54,6 +54,7 @@ pub async fn all(api: &Deployment) {
     unfollowing(api, &bob).await;
     deletion::all(api).await;
     social::expiry(api).await;
+    deletion::of_old_posts(api).await;
 }
 
 async fn operations(api: &Deployment) {

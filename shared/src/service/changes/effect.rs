@@ -1,9 +1,11 @@
 //! What a change means.
 
+use uuid::Uuid;
+
 use crate::{
     changes::Change,
-    dao::{Counted, counts::attr},
-    domain::{Act, ActKind, PostId, UserId},
+    dao::{Counted, Tasks, counts::attr},
+    domain::{Act, ActKind, PostId, Task, UserId},
     keys::streamed::Streamed,
     store::{Attributes, Item, MalformedItem},
 };
@@ -36,6 +38,13 @@ pub enum Subject {
         /// Whether it was made only now: nothing can be about it yet.
         is_new: bool,
     },
+    /// Work whose next step is due.
+    Step {
+        /// Which.
+        task: Task,
+        /// Names the step.
+        token: Uuid,
+    },
 }
 
 /// A number that is kept of a user or a post.
@@ -45,6 +54,7 @@ impl Effect {
     /// The counters that grow or shrink by one.
     pub fn counters(&self) -> Vec<Counter> {
         match self.subject {
+            Subject::Step { .. } => Vec::new(),
             Subject::Post { author, .. } => vec![(Counted::User(author), attr::POSTS)],
             Subject::Act(Act { actor_id, kind }) => match kind {
                 ActKind::Follow(followee) => {
@@ -65,6 +75,10 @@ impl Effect {
 /// What a change means; `None` when nothing follows from it: another attribute, the end of what was deleted before.
 pub fn effect_of(change: &Change) -> Result<Option<Effect>, MalformedItem> {
     let streamed = Streamed::parse(&change.key).map_err(|_| MalformedItem { attribute: "PK" })?;
+    if let Streamed::Task(task) = streamed {
+        let step = |token| Effect { subject: Subject::Step { task, token }, is_there: true };
+        return Ok(Tasks::token_of(change)?.map(step));
+    }
     let was_there = change.before.as_ref().is_some_and(is_there);
     let is_there = change.after.as_ref().is_some_and(is_there);
     if was_there == is_there {
@@ -72,7 +86,7 @@ pub fn effect_of(change: &Change) -> Result<Option<Effect>, MalformedItem> {
     }
     let act = |actor_id, kind| Subject::Act(Act { actor_id, kind });
     let subject = match streamed {
-        Streamed::Erasure => return Ok(None),
+        Streamed::Erasure | Streamed::Task(_) => return Ok(None),
         Streamed::Follower { followee, follower } => act(follower, ActKind::Follow(followee)),
         Streamed::Liker(post, user) => act(user, ActKind::Like(post)),
         Streamed::Comment(post, comment) => act(author_of(change)?, ActKind::Comment(post, comment)),

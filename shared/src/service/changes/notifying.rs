@@ -7,20 +7,30 @@ use std::{
 
 use futures::{StreamExt, TryStreamExt, stream};
 
-use super::{Effective, effect::Subject};
+use uuid::Uuid;
+
+use super::{
+    Effective,
+    effect::Subject,
+    reactions::{ReactionPage, Reactions},
+};
 use crate::{
-    dao::{Acts, Counted, Counts, Notifications, Notified, Posts, StoredPost},
-    domain::{Act, IdGenerator, Inbox, InboxEntry, Notification, PostId, Timestamp, UserId},
+    dao::{Acts, Counted, Counts, Notifications, Notified, Posts, StoredPost, StoredTask, Tasks},
+    domain::{
+        Act, ActKind, IdGenerator, Inbox, InboxEntry, Notification, NotificationId, PostId, ReactionCursor, Task,
+        Timestamp, UserId,
+    },
     service::{
-        inbox::{EntryChange, InboxWriter},
+        inbox::{EntryChange, InboxWriter, Part},
         live::LiveService,
         rounds::Rounds,
+        steps::StepSize,
     },
     store::{Store, StoreError},
 };
 
 /// Inboxes written at once.
-const WRITES_IN_FLIGHT: usize = 16;
+pub(super) const WRITES_IN_FLIGHT: usize = 16;
 
 /// Settles notifications.
 #[derive(Debug, Clone)]
@@ -29,8 +39,11 @@ pub struct Notifying {
     posts: Posts,
     acts: Acts,
     counts: Counts,
+    reactions: Reactions,
+    tasks: Tasks,
     writer: InboxWriter,
     ids: Arc<IdGenerator>,
+    size: StepSize,
 }
 
 /// What is to be settled in one inbox.
@@ -39,7 +52,16 @@ struct Concerns {
     /// Acts that were done or undone.
     acts: HashSet<Act>,
     /// Posts of the recipient that were deleted or restored.
-    posts: HashSet<PostId>,
+    posts: HashMap<PostId, Cause>,
+}
+
+/// Why the notifications about a post are to be settled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    /// The post was deleted or restored just now.
+    Changed,
+    /// A step of the post's task is due, named by its token.
+    Continued(Uuid),
 }
 
 /// What stands, read after the inboxes.
@@ -49,6 +71,8 @@ struct Standing {
     posts: HashMap<PostId, StoredPost>,
     /// By act, what stands for it now.
     entries: HashMap<Act, InboxEntry>,
+    /// Where the tasks of posts stand.
+    tasks: HashMap<Task, StoredTask>,
 }
 
 impl Notifying {
@@ -59,9 +83,17 @@ impl Notifying {
             posts: Posts::new(store.clone()),
             acts: Acts::new(store.clone()),
             counts: Counts::new(store.clone()),
+            reactions: Reactions::new(store.clone()),
+            tasks: Tasks::new(store.clone()),
             writer: InboxWriter::new(store),
             ids,
+            size: StepSize::default(),
         }
+    }
+
+    /// The same with steps of this size.
+    pub fn in_steps(self, size: StepSize) -> Self {
+        Self { size, ..self }
     }
 
     /// The same, telling recipients who are connected.
@@ -83,27 +115,41 @@ impl Notifying {
 
     /// Who is concerned by what. Nobody is by what they did themselves, or by a post that is erased.
     async fn concerns_of(&self, changes: &[Effective<'_>]) -> Result<HashMap<UserId, Concerns>, StoreError> {
-        let acts = changes.iter().filter_map(|change| match change.effect.subject {
-            Subject::Act(act) => Some(act),
-            Subject::Post { .. } => None,
-        });
-        let posts = self.posts_of(acts.clone()).await?;
+        let subjects = changes.iter().map(|change| change.effect.subject);
+        let posts = self.posts_of(subjects.clone()).await?;
         let mut concerns: HashMap<UserId, Concerns> = HashMap::new();
-        for act in acts {
-            if let Some(recipient) = recipient_of(&act, &posts).filter(|recipient| *recipient != act.actor_id) {
-                concerns.entry(recipient).or_default().acts.insert(act);
-            }
-        }
-        for change in changes {
-            if let Subject::Post { post, author, is_new: false } = change.effect.subject {
-                concerns.entry(author).or_default().posts.insert(post);
+        for subject in subjects {
+            match subject {
+                Subject::Act(act) => {
+                    let recipient = recipient_of(&act, &posts).filter(|recipient| *recipient != act.actor_id);
+                    if let Some(recipient) = recipient {
+                        concerns.entry(recipient).or_default().acts.insert(act);
+                    }
+                }
+                Subject::Post { post, author, is_new: false } => {
+                    concerns.entry(author).or_default().posts.insert(post, Cause::Changed);
+                }
+                Subject::Step { task: Task::Post(post), token } => match posts.get(&post) {
+                    Some(stored) => concerns.entry(stored.post.author_id).or_default().continue_at(post, token),
+                    None => self.tasks.forget(Task::Post(post), token).await?,
+                },
+                Subject::Post { is_new: true, .. } | Subject::Step { task: Task::Inbox(_), .. } => {}
             }
         }
         Ok(concerns)
     }
 
-    async fn posts_of(&self, acts: impl Iterator<Item = Act>) -> Result<HashMap<PostId, StoredPost>, StoreError> {
-        let posts: HashSet<PostId> = acts.filter_map(|act| act.kind.post_id()).collect();
+    /// The posts that acts and steps are about.
+    async fn posts_of(
+        &self,
+        subjects: impl Iterator<Item = Subject>,
+    ) -> Result<HashMap<PostId, StoredPost>, StoreError> {
+        let post = |subject| match subject {
+            Subject::Act(act) => act.kind.post_id(),
+            Subject::Step { task: Task::Post(post), .. } => Some(post),
+            Subject::Post { .. } | Subject::Step { task: Task::Inbox(_), .. } => None,
+        };
+        let posts: HashSet<PostId> = subjects.filter_map(post).collect();
         self.posts.get_all_strongly(&posts.into_iter().collect::<Vec<_>>()).await
     }
 
@@ -116,8 +162,14 @@ impl Notifying {
         // Before everything else: who writes an inbox now makes this round's writes to it be refused.
         let inboxes = self.inboxes(&left).await?;
         let standing = self.standing(left.values()).await?;
-        let written = left.into_iter().filter_map(|(recipient, concerns)| Some((*inboxes.get(&recipient)?, concerns)));
-        let written = stream::iter(written.collect::<Vec<_>>())
+        let mut written = Vec::new();
+        for (recipient, concerns) in left {
+            match inboxes.get(&recipient) {
+                Some(inbox) => written.push((*inbox, concerns)),
+                None => self.forget_tasks(&concerns).await?,
+            }
+        }
+        let written = stream::iter(written)
             .map(|(inbox, concerns)| self.settle_inbox(inbox, concerns, &standing, now))
             .buffer_unordered(WRITES_IN_FLIGHT);
         written.try_filter_map(|refused| std::future::ready(Ok(refused))).try_collect().await
@@ -137,23 +189,40 @@ impl Notifying {
         Ok(inboxes)
     }
 
+    /// Ends the tasks of someone whose inbox is erased.
+    async fn forget_tasks(&self, concerns: &Concerns) -> Result<(), StoreError> {
+        for (post, cause) in &concerns.posts {
+            if let Cause::Continued(token) = cause {
+                self.tasks.forget(Task::Post(*post), *token).await?;
+            }
+        }
+        Ok(())
+    }
+
     async fn standing(&self, concerns: impl Iterator<Item = &Concerns>) -> Result<Standing, StoreError> {
         let (mut acts, mut posts) = (Vec::new(), HashSet::new());
         for concern in concerns {
             acts.extend(concern.acts.iter().copied());
-            posts.extend(concern.posts.iter().copied());
+            posts.extend(concern.posts.keys().copied());
         }
+        let tasks: Vec<Task> = posts.iter().map(|post| Task::Post(*post)).collect();
         posts.extend(acts.iter().filter_map(|act| act.kind.post_id()));
         let posts: Vec<PostId> = posts.into_iter().collect();
-        let (stand, posts, notified) = futures::try_join!(
+        let (stand, posts, entries, tasks) = futures::try_join!(
             self.acts.standing(&acts),
             self.posts.get_all_strongly(&posts),
-            self.notifications.notified(&acts),
+            self.entries_of(&acts),
+            self.tasks.get_all(&tasks),
         )?;
+        Ok(Standing { acts: stand, posts, entries, tasks })
+    }
+
+    /// By act, the entry that stands for it.
+    async fn entries_of(&self, acts: &[Act]) -> Result<HashMap<Act, InboxEntry>, StoreError> {
+        let notified = self.notifications.notified(acts).await?;
         let places: Vec<Notified> = notified.values().copied().collect();
         let entries = self.notifications.entries(&places).await?;
-        let entries = notified.into_iter().filter_map(|(act, place)| Some((act, *entries.get(&place)?))).collect();
-        Ok(Standing { acts: stand, posts, entries })
+        Ok(notified.into_iter().filter_map(|(act, place)| Some((act, *entries.get(&place)?))).collect())
     }
 
     /// Writes one inbox; again, with its concerns, when that was refused.
@@ -164,17 +233,45 @@ impl Notifying {
         standing: &Standing,
         now: Timestamp,
     ) -> Result<Option<(UserId, Concerns)>, StoreError> {
-        let mut changes = self.about_acts(&inbox, &concerns, standing, now);
-        for post in &concerns.posts {
-            let about = self.notifications.all_about(inbox.recipient_id, *post).await?;
-            let acted: HashSet<_> = changes.iter().filter_map(EntryChange::notification_id).collect();
-            let about = about.into_iter().filter(|entry| !acted.contains(&entry.notification.notification_id));
-            changes.extend(about.filter_map(|entry| {
-                EntryChange::of(entry, InboxEntry { post_gone: standing.is_gone(*post), ..entry })
-            }));
+        let due = concerns.due(standing);
+        if concerns.acts.is_empty() && due.is_empty() {
+            return Ok(None);
         }
-        let is_written = self.writer.write(inbox, changes, now).await?;
+        let about_acts = self.about_acts(&inbox, &concerns, standing, now);
+        let acted: HashSet<_> = about_acts.iter().filter_map(EntryChange::notification_id).collect();
+        let mut parts: Vec<Part> = about_acts.into_iter().map(Part::from).collect();
+        parts.extend(self.about_posts(due, &acted, standing).await?);
+        let is_written = self.writer.write(inbox, &parts, now).await?;
         Ok((!is_written).then_some((inbox.recipient_id, concerns)))
+    }
+
+    /// Hides or shows what an author was told about posts, from these cursors on: as much as one step may. The rest is
+    /// left to the posts' tasks.
+    async fn about_posts(
+        &self,
+        due: Vec<(PostId, ReactionCursor)>,
+        acted: &HashSet<NotificationId>,
+        standing: &Standing,
+    ) -> Result<Vec<Part>, StoreError> {
+        let (mut changes, mut rows, mut left) = (Vec::new(), Vec::new(), self.size.reactions);
+        for (post, from) in due {
+            let page = match left {
+                0 => ReactionPage { acts: Vec::new(), read: 0, next: Some(from) },
+                _ => self.reactions.page(post, from, left).await?,
+            };
+            left = left.saturating_sub(page.read);
+            let entries = self.entries_of(&page.acts).await?.into_values();
+            let entries = entries.filter(|entry| !acted.contains(&entry.notification.notification_id));
+            let post_gone = standing.is_gone(post);
+            changes.extend(entries.filter_map(|entry| EntryChange::of(entry, InboxEntry { post_gone, ..entry })));
+            let task = Task::Post(post);
+            rows.extend(match page.next {
+                Some(cursor) => Some(Tasks::next_step(task, cursor)),
+                None => standing.tasks.contains_key(&task).then(|| Tasks::end(task)),
+            });
+        }
+        // Rows last: a cursor moves on when what it passed is written.
+        Ok(changes.into_iter().map(Part::from).chain(rows.into_iter().map(Part::beside)).collect())
     }
 
     fn about_acts(&self, inbox: &Inbox, concerns: &Concerns, standing: &Standing, now: Timestamp) -> Vec<EntryChange> {
@@ -196,6 +293,28 @@ impl Notifying {
     }
 }
 
+impl Concerns {
+    /// Notes that a step of a post's task is due. A post that changed as well is settled from the beginning.
+    fn continue_at(&mut self, post: PostId, token: Uuid) {
+        let cause = self.posts.entry(post).or_insert(Cause::Continued(token));
+        if let Cause::Continued(last) = cause {
+            *last = token;
+        }
+    }
+
+    /// The posts to be settled and from where on, outdated steps excepted.
+    fn due(&self, standing: &Standing) -> Vec<(PostId, ReactionCursor)> {
+        let from = |(post, cause): (&PostId, &Cause)| match cause {
+            Cause::Changed => Some((*post, ReactionCursor::Start)),
+            Cause::Continued(token) => {
+                let row = standing.tasks.get(&Task::Post(*post)).filter(|row| row.token == *token)?;
+                Some((*post, row.cursor))
+            }
+        };
+        self.posts.iter().filter_map(from).collect()
+    }
+}
+
 impl Standing {
     /// Whether a post is not to be seen. One that is not stored is not there yet for this read, or not any more.
     fn is_gone(&self, post: PostId) -> bool {
@@ -206,7 +325,7 @@ impl Standing {
 /// Whom an act concerns: the one who is followed, or the post's author.
 fn recipient_of(act: &Act, posts: &HashMap<PostId, StoredPost>) -> Option<UserId> {
     match act.kind {
-        crate::domain::ActKind::Follow(followee) => Some(followee),
+        ActKind::Follow(followee) => Some(followee),
         _ => Some(posts.get(&act.kind.post_id()?)?.post.author_id),
     }
 }

@@ -1,15 +1,25 @@
-//! Erasing a post: likes and comments both ways, what its author was told of them, its places in story and own feed,
-//! its counts, and itself, last.
+//! Erasing a post: likes and comments both ways, each with what the post's author was told of it, the post's places in
+//! story and own feed, its counts, and itself, last.
+//!
+//! What the author was told is found by the like or comment, so it costs what hangs on the post, however much the author
+//! was told of other posts. A notification of a like that was taken back is found by nobody any more: it is hidden, names
+//! a post that is gone, and expires 90 days after it was made.
 
 use std::sync::Arc;
 
 use super::{Budget, ENTRIES_PER_PAGE, Stopped, erase_all, refuse};
 use crate::{
-    dao::{Comments, Counted, Counts, Feeds, Likes, Notifications, Outbox, Posts},
-    domain::{Erasable, InboxEntry, NotificationId, PostId, Timestamp, UserId},
+    dao::{Comments, Counted, Counts, Feeds, Likes, Outbox, Posts},
+    domain::{Act, ActKind, Erasable, PostId, Timestamp, UserId},
     service::inbox::InboxWriter,
-    store::Store,
+    store::{Store, Table, Write},
 };
+
+/// Reactions to a post, each with the writes that erase it.
+type Reactions = Vec<(Act, Vec<(Table, Write)>)>;
+
+/// Whose inbox is to lose what is erased, and when.
+type Told = Option<(UserId, Timestamp)>;
 
 /// Erases posts.
 #[derive(Debug, Clone)]
@@ -18,7 +28,6 @@ pub(super) struct PostEraser {
     posts: Posts,
     likes: Likes,
     comments: Comments,
-    notifications: Notifications,
     inboxes: InboxWriter,
 }
 
@@ -28,7 +37,6 @@ impl PostEraser {
             posts: Posts::new(store.clone()),
             likes: Likes::new(store.clone()),
             comments: Comments::new(store.clone()),
-            notifications: Notifications::new(store.clone()),
             inboxes: InboxWriter::new(store.clone()),
             store,
         }
@@ -41,40 +49,46 @@ impl PostEraser {
             refuse(Erasable::Post(post));
             return Ok(());
         }
-        self.erase_reactions(post, budget).await?;
-        self.erase_notifications(stored.post.author_id, post, now, budget).await?;
-        self.erase_itself(stored.post.author_id, post).await
+        let author = stored.post.author_id;
+        self.erase_reactions(post, Some((author, now)), budget).await?;
+        self.erase_itself(author, post).await
     }
 
     /// Erases a post of an account whose inbox is erased already.
     pub async fn erase_of_deleted(&self, author: UserId, post: PostId, budget: Budget) -> Result<(), Stopped> {
-        self.erase_reactions(post, budget).await?;
+        self.erase_reactions(post, None, budget).await?;
         self.erase_itself(author, post).await
     }
 
-    async fn erase_reactions(&self, post: PostId, budget: Budget) -> Result<(), Stopped> {
+    async fn erase_reactions(&self, post: PostId, told: Told, budget: Budget) -> Result<(), Stopped> {
         let mut after = None;
         loop {
             budget.spend()?;
             let page = self.likes.page_of_likers(post, after, ENTRIES_PER_PAGE).await?;
-            let likes = page.items.iter().map(|like| Likes::erasure(like.user_id, post));
-            erase_all(self.store.as_ref(), likes.collect()).await?;
+            let likes = page.items.iter().map(|like| {
+                let act = Act { actor_id: like.user_id, kind: ActKind::Like(post) };
+                (act, Likes::erasure(like.user_id, post))
+            });
+            self.erase(likes.collect(), told).await?;
             after = page.next;
             if after.is_none() {
                 break;
             }
         }
-        self.erase_comments(post, budget).await
+        self.erase_comments(post, told, budget).await
     }
 
-    async fn erase_comments(&self, post: PostId, budget: Budget) -> Result<(), Stopped> {
+    async fn erase_comments(&self, post: PostId, told: Told, budget: Budget) -> Result<(), Stopped> {
         let mut after = None;
         loop {
             budget.spend()?;
             let page = self.comments.page_of_post(post, after, ENTRIES_PER_PAGE).await?;
-            let comments = page.items.iter().map(|stored| &stored.comment);
-            let comments = comments.map(|comment| Comments::erasure(comment.author_id, post, comment.comment_id));
-            erase_all(self.store.as_ref(), comments.collect()).await?;
+            let comments = page.items.iter().map(|stored| &stored.comment).map(|comment| {
+                let kind = ActKind::Comment(post, comment.comment_id);
+                let erasure = Comments::erasure(comment.author_id, post, comment.comment_id);
+                (Act { actor_id: comment.author_id, kind }, erasure)
+            });
+            self.erase(comments.collect(), told).await?;
             after = page.next;
             if after.is_none() {
                 return Ok(());
@@ -82,30 +96,18 @@ impl PostEraser {
         }
     }
 
-    /// Erases what the author was told about the post. The acts are gone by now, and the post is dead: nobody is told
-    /// again.
-    async fn erase_notifications(
-        &self,
-        author: UserId,
-        post: PostId,
-        now: Timestamp,
-        budget: Budget,
-    ) -> Result<(), Stopped> {
-        let is_about = |entry: &&InboxEntry| entry.notification.act.kind.post_id() == Some(post);
-        let mut after = None;
-        loop {
-            budget.spend()?;
-            let page = self.notifications.page_of_recipient(author, after, ENTRIES_PER_PAGE).await?;
-            let about: Vec<NotificationId> =
-                page.items.iter().filter(is_about).map(|entry| entry.notification.notification_id).collect();
-            if !about.is_empty() {
-                self.inboxes.erase(author, &about, now).await?;
-            }
-            after = page.next;
-            if after.is_none() {
-                return Ok(());
-            }
+    /// Erases reactions, together with what the post's author was told of them. The post is dead, so nobody is told again.
+    async fn erase(&self, reactions: Reactions, told: Told) -> Result<(), Stopped> {
+        if reactions.is_empty() {
+            return Ok(());
         }
+        if let Some((author, now)) = told {
+            self.inboxes.erase_acts(author, &reactions, now).await?;
+        } else {
+            let erasures = reactions.into_iter().map(|(_, erasure)| erasure);
+            erase_all(self.store.as_ref(), erasures.collect()).await?;
+        }
+        Ok(())
     }
 
     /// With its counts in one transaction: counts of a post that is not there are not made anew.

@@ -210,6 +210,8 @@ async fn a_follow_costs_two_transactions_a_query_a_batch_get_and_four_batch_writ
     let expected = StoreCounts {
         get: 1,
         query: 1,
+        items_queried: 100,
+        most_items_queried: 100,
         batch_get: 1,
         batch_get_keys: 100,
         batch_write: 4,

@@ -1,0 +1,294 @@
+//! Work about notifications and erasures is bounded by what it is about, whatever its user has accumulated: a page at a
+//! time, with a cursor for the rest, and others' work in between.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::support::Embedded;
+use futures::future::join_all;
+use shared::{
+    changes::Change,
+    dao::{Erasures, Notifications, Posts},
+    domain::{
+        Act, ActKind, IdGenerator, InboxEntry, Notification, NotificationId, PageLimit, Post, PostId, PostText,
+        Timestamp, UserId,
+    },
+    keys, limits,
+    service::{
+        changes::{Applied, ChangeService},
+        erasure::ErasureService,
+        notifications::NotificationService,
+        posts::PostService,
+    },
+    store::{BatchWrite, Consistency, Item, Store, Table, Write, batch_write_all},
+};
+use testkit::{
+    changing::ChangingStore,
+    faults::{CountingStore, SlowStore},
+    pipeline::START,
+    town::{Deed, Town},
+};
+use tokio::time::Instant;
+
+/// Most entries of an inbox that one store call may answer with: what a page holds in memory.
+const MOST_IN_MEMORY: u64 = 1_000;
+/// Most places of transactions that one step about a hot post may take.
+const MOST_WRITES_PER_STEP: u64 = 600;
+
+/// One author, whose changes are noted, and their posts.
+struct Author {
+    changing: Arc<ChangingStore>,
+    counting: Arc<CountingStore>,
+    author: UserId,
+    posts: Vec<PostId>,
+    // Last, so that the directory goes after the engine.
+    home: Embedded,
+}
+
+impl Author {
+    /// An author with posts of so many likes each, all of them notified of.
+    async fn with_likes<const N: usize>(likes: [usize; N]) -> Self {
+        let home = Embedded::open();
+        let mut town = Town::of(1, home.store.clone(), START).await;
+        let author = town.people[0];
+        for _ in likes {
+            town.does(Deed::Post(0)).await;
+        }
+        let posts: Vec<PostId> = town.posts.keys().copied().collect();
+        let counting = Arc::new(CountingStore::new(town.store.clone()));
+        let this = Self { changing: Arc::clone(&town.store), counting, home, author, posts };
+        for (post, likes) in this.posts.iter().zip(likes) {
+            put_likers(this.home.store.as_ref(), *post, likes).await;
+            let likers = all_likers(this.home.store.as_ref(), *post).await;
+            let changes = likers.into_iter().map(|item| Change {
+                id: item.key.sort.clone() + &post.to_string(),
+                key: item.key,
+                before: None,
+                after: Some(item.attributes),
+            });
+            this.apply(&changes.collect::<Vec<_>>()).await;
+        }
+        this.settle().await;
+        this.counting.take_counts();
+        this.counting.take_reads();
+        this
+    }
+
+    fn service(&self) -> ChangeService {
+        ChangeService::new(self.counting.clone(), Arc::new(IdGenerator::new()))
+    }
+
+    async fn apply(&self, changes: &[Change]) {
+        for batch in changes.chunks(limits::MAX_CHANGES) {
+            for outcome in self.service().apply(batch, START).await {
+                assert!(matches!(outcome, Applied::Done), "{outcome:?}");
+            }
+        }
+    }
+
+    /// Applies what the stream brings until it brings nothing more.
+    async fn settle(&self) {
+        loop {
+            let changes = self.changing.take_changes();
+            if changes.is_empty() {
+                return;
+            }
+            self.apply(&changes).await;
+        }
+    }
+
+    async fn delete(&self, post: PostId) {
+        let posts = PostService::new(self.changing.clone() as Arc<dyn Store>);
+        posts.delete(self.author, post, START).await.unwrap();
+    }
+
+    fn notifications(&self) -> NotificationService {
+        NotificationService::new(self.counting.clone())
+    }
+
+    async fn unread(&self) -> u64 {
+        self.notifications().unread_count(self.author, START).await.unwrap()
+    }
+
+    /// An author who has so many unread notifications, one of each second from the start on.
+    async fn with_unread(count: usize) -> (Self, Vec<NotificationId>) {
+        let this = Self::with_likes([]).await;
+        let (store, ids) = (this.home.store.as_ref(), IdGenerator::new());
+        let made: Vec<NotificationId> =
+            (0..count).map(|second| ids.next_notification_id(after_seconds(second))).collect();
+        let entry = |id: &NotificationId| {
+            let act = Act { actor_id: UserId::random(), kind: ActKind::Follow(this.author) };
+            let notification = Notification { notification_id: *id, recipient_id: this.author, act };
+            let (_, put) = Notifications::put(&InboxEntry { notification, undone: false, post_gone: false });
+            let Write::Put { item, .. } = put else { panic!("{put:?}") };
+            BatchWrite::Put(item)
+        };
+        put_all(store, made.iter().map(entry).collect()).await;
+        let none = NotificationId::from_uuid(uuid::Uuid::nil()).to_string();
+        let inbox = Item::new(keys::unread(this.author))
+            .with("version", 1)
+            .with("unread", i64::try_from(count).unwrap())
+            .with("read_up_to", none.clone())
+            .with("counted_after", none);
+        assert!(store.write(Table::Social, Write::put(inbox)).await.unwrap().is_applied());
+        (this, made)
+    }
+}
+
+fn after_seconds(seconds: usize) -> Timestamp {
+    START.plus(Duration::from_secs(seconds as u64))
+}
+
+async fn put_likers(store: &dyn Store, post: PostId, likes: usize) {
+    let like = |_| BatchWrite::Put(Item::new(keys::liker(post, UserId::random())).with("liked_at", 1));
+    put_all(store, (0..likes).map(like).collect()).await;
+}
+
+async fn put_all(store: &dyn Store, writes: Vec<BatchWrite>) {
+    for chunk in writes.chunks(limits::MAX_BATCH_WRITE) {
+        assert_eq!(batch_write_all(store, Table::Social, chunk.to_vec()).await.unwrap(), []);
+    }
+}
+
+async fn all_likers(store: &dyn Store, post: PostId) -> Vec<Item> {
+    let mut likers = Vec::new();
+    for shard in 0..limits::LIKER_SHARDS {
+        let query = shared::store::Query::all_of(Table::Social, keys::likers_partition(post, shard));
+        likers.extend(store.query(&query).await.unwrap().items);
+    }
+    likers
+}
+
+#[tokio::test]
+async fn deleting_a_post_reads_only_its_notifications() {
+    let author = Author::with_likes([3, 2_000]).await;
+    assert_eq!(author.unread().await, 2_003);
+    author.counting.take_counts();
+    author.delete(author.posts[0]).await;
+    author.settle().await;
+    let (counts, reads) = (author.counting.take_counts(), author.counting.take_reads());
+    assert_eq!(reads.get("query NOTIFICATIONS"), None, "{reads:?}");
+    assert!(counts.items_queried + counts.batch_get_keys < 30, "{counts:?}");
+    assert_eq!(author.unread().await, 2_000);
+}
+
+#[tokio::test]
+async fn hot_post_is_settled_in_bounded_steps_between_others() {
+    let author = Author::with_likes([2_000, 0]).await;
+    author.delete(author.posts[0]).await;
+    let (mut steps, mut was_told_between) = (0, false);
+    loop {
+        let changes = author.changing.take_changes();
+        if changes.is_empty() {
+            break;
+        }
+        author.counting.take_counts();
+        author.apply(&changes).await;
+        let counts = author.counting.take_counts();
+        assert!(counts.transact_entries <= MOST_WRITES_PER_STEP, "{counts:?}");
+        steps += 1;
+        if steps == 2 {
+            put_likers(author.changing.as_ref(), author.posts[1], 1).await;
+        }
+        let dao = Notifications::new(author.home.store.clone());
+        let told = dao.page_of_recipient(author.author, None, 10_000).await.unwrap().items;
+        let of_other = told.iter().any(|entry| entry.notification.act.kind.post_id() == Some(author.posts[1]));
+        was_told_between |= of_other && author.unread().await > 1;
+    }
+    assert!(steps > 4 && was_told_between, "{steps} {was_told_between}");
+    assert_eq!(author.unread().await, 1);
+}
+
+#[tokio::test]
+async fn marking_read_holds_one_page_and_becomes_exact() {
+    for (read, unread) in [(5_000, 0), (2_500, 2_500), (10, 4_990)] {
+        let (author, ids) = Author::with_unread(5_000).await;
+        author.counting.take_counts();
+        author.notifications().mark_read(author.author, ids[read - 1], START).await.unwrap();
+        let counts = author.counting.take_counts();
+        assert!(counts.most_items_queried <= MOST_IN_MEMORY && counts.query <= 3, "{read}: {counts:?}");
+        let page = author.notifications().page(author.author, None, PageLimit::default(), START).await.unwrap();
+        assert!(page.unread >= unread, "{read}: {}", page.unread);
+        author.settle().await;
+        assert_eq!(author.unread().await, unread, "{read}");
+        let counts = author.counting.take_counts();
+        assert!(counts.most_items_queried <= MOST_IN_MEMORY, "{read}: {counts:?}");
+    }
+}
+
+#[tokio::test]
+async fn conflicting_marks_repeat_no_scan() {
+    let (author, ids) = Author::with_unread(8_000).await;
+    let marks = (1..=40).map(|n| (author.notifications(), ids[n * 100]));
+    author.counting.take_counts();
+    let marked = join_all(marks.map(|(service, up_to)| {
+        let author = author.author;
+        async move { service.mark_read(author, up_to, START).await }
+    }));
+    for marked in marked.await {
+        marked.unwrap();
+    }
+    author.settle().await;
+    let counts = author.counting.take_counts();
+    assert!(counts.most_items_queried <= MOST_IN_MEMORY, "{counts:?}");
+    // 40 calls of 13 rounds with a scan each would read millions.
+    assert!(counts.items_queried < 40 * 4 * MOST_IN_MEMORY, "{counts:?}");
+    assert_eq!(author.unread().await, 8_000 - 4_001);
+}
+
+#[tokio::test]
+async fn expired_unread_are_recounted_a_page_at_a_time() {
+    let (author, ids) = Author::with_unread(5_000).await;
+    // The first 2,001 have expired by then, and are gone.
+    let later = after_seconds(2_000).plus(limits::NOTIFICATION_TTL);
+    let gone = ids[..2_001].iter().map(|id| BatchWrite::Delete(keys::notification(author.author, *id)));
+    put_all(author.home.store.as_ref(), gone.collect()).await;
+    author.counting.take_counts();
+    let service = author.notifications();
+    assert!(service.unread_count(author.author, later).await.unwrap() >= 2_999);
+    let counts = author.counting.take_counts();
+    assert!(counts.most_items_queried <= MOST_IN_MEMORY && counts.query <= 1, "{counts:?}");
+    author.settle().await;
+    assert_eq!(service.unread_count(author.author, later).await.unwrap(), 2_999);
+}
+
+/// Posts of one author that were deleted long ago and lie in one shard of the erasures: the first of so many likes.
+async fn deleted_posts(store: &dyn Store, likes: usize) -> [PostId; 2] {
+    let (author, ids) = (UserId::random(), IdGenerator::new());
+    let shard = |post: &PostId| keys::post_erasure(*post, START).partition;
+    let first = ids.next_post_id(START);
+    let second = std::iter::repeat_with(|| ids.next_post_id(START)).find(|post| shard(post) == shard(&first));
+    let posts = [first, second.unwrap()];
+    for (place, post_id) in posts.into_iter().enumerate() {
+        let post = Post { post_id, author_id: author, text: PostText::parse("gone").unwrap() };
+        let due = Timestamp::from_millis(START.as_millis() - 1_000 + place as u64);
+        let writes = Posts::creation(&post).into_iter().chain([Erasures::schedule_post(post_id, due)]);
+        assert!(store.transact(writes.collect()).await.unwrap().is_applied());
+        let (table, deletion) = Posts::deletion(&post, START.minus(limits::DELETED_TTL));
+        assert!(store.write(table, deletion).await.unwrap().is_applied());
+    }
+    put_likers(store, first, likes).await;
+    posts
+}
+
+async fn is_stored(store: &dyn Store, post: PostId) -> bool {
+    store.get(Table::Social, &keys::post(post), Consistency::Strong).await.unwrap().is_some()
+}
+
+#[tokio::test(start_paused = true)]
+async fn large_erasure_does_not_starve_the_next_row() {
+    let home = Embedded::open();
+    let [large, small] = deleted_posts(home.store.as_ref(), 3_000).await;
+    let slow = Arc::new(SlowStore::new(home.store.clone(), Duration::from_millis(200)));
+    let service = ErasureService::new(slow);
+    let mut runs = 0;
+    // Each run has time for some 100 calls, a slice of it for ten.
+    while is_stored(home.store.as_ref(), small).await {
+        let deadline = Instant::now() + limits::SWEEP_ERASURE_BUDGET;
+        assert!(service.run_due(START, deadline).await.unwrap().is_cut_short);
+        runs += 1;
+        assert!(runs <= 2, "the second row is not reached");
+    }
+    assert!(is_stored(home.store.as_ref(), large).await, "the first row was not that large");
+    while service.run_due(START, Instant::now() + limits::SWEEP_ERASURE_BUDGET).await.unwrap().is_cut_short {}
+    assert!(!is_stored(home.store.as_ref(), large).await);
+}
