@@ -8,7 +8,7 @@ use shared::{
     dao::Posts,
     domain::{Clock, PostId, PostText, Timestamp, UserId},
     limits,
-    store::{Consistency, EXPIRES_AT, Item, Key, Store, Table, Write},
+    store::{Consistency, EXPIRES_AT, Item, Key, Table, Write},
 };
 
 const START: Timestamp = Timestamp::from_millis(1_763_700_000_000);
