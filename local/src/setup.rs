@@ -108,10 +108,10 @@ mod tests {
             SetUp { tables: vec![table("t-feed", true, true), table("t-old", false, true)], queues: vec![queue] };
         assert_eq!(
             text(&done),
-            "       NAME                                             URL\n\
+            "       NAME                                                URL\n\
              table  t-feed  made\n\
              table  t-old   was there; the expiry of its items was set\n\
-             queue  t-JobQ  was there                                http://q\n"
+             queue  t-JobQ  was there                                   http://q\n"
         );
     }
 }
