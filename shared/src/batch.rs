@@ -6,7 +6,11 @@
 //! - What can never pass (it cannot be read, its handler panics, it is refused) uses its receives up within seconds and
 //!   ends in the dead-letter queue.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use futures::{FutureExt as _, StreamExt as _};
@@ -114,18 +118,20 @@ impl BatchDriver {
         let receives = receive_count(&record);
         let message_id = record.message_id.clone().unwrap_or_default();
         self.report(&message_id, receives, &error);
-        let is_done = tokio::time::timeout(limits::GIVE_BACK_LIMIT, self.give_back(&record, &error, receives)).await;
-        let is_done = is_done.unwrap_or_else(|_late| {
-            self.warn_hidden(&message_id, "the queue did not answer in time");
-            false
-        });
+        let is_done = self.give_back(&record, &error, receives).await;
         (!is_done).then_some(message_id)
     }
 
-    /// Sees to it that a failed record is tried again soon. True when a copy took its place.
+    /// Sees to it that a failed record is tried again soon, within [`limits::GIVE_BACK_LIMIT`]. True when a copy took its
+    /// place.
     async fn give_back(&self, record: &SqsMessage, error: &RecordError, receives: u32) -> bool {
+        let began = Instant::now();
         if error.is_transient() && receives >= COPY_FROM_RECEIVE && self.send_copy(record).await {
             return true;
+        }
+        if began.elapsed() + limits::CALL_TIMEOUT > limits::GIVE_BACK_LIMIT {
+            self.warn_hidden(record.message_id.as_deref().unwrap_or_default(), "the queue did not take a copy in time");
+            return false;
         }
         let pause = if error.is_transient() { self.pause(receives) } else { self.pauses.first };
         self.hide(record, pause).await;

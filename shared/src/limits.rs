@@ -262,8 +262,9 @@ pub const CALL_TIMEOUT: Duration = Duration::from_secs(2);
 pub const LONGEST_RETRY_PAUSE: Duration = Duration::from_millis(2 * 640);
 /// The longest that a call takes with its retries: the budget, the pause that began within it, and one more try.
 pub const LONGEST_CALL: Duration = RETRY_BUDGET.saturating_add(LONGEST_RETRY_PAUSE).saturating_add(CALL_TIMEOUT);
-/// The longest that giving a failed message back to its queue takes. Later the queue's visibility timeout does it.
-pub const GIVE_BACK_LIMIT: Duration = CALL_TIMEOUT;
+/// The longest that giving a failed message back to its queue takes: one call, and half a second for another that failed
+/// fast. Later the queue's visibility timeout does it.
+pub const GIVE_BACK_LIMIT: Duration = CALL_TIMEOUT.saturating_add(Duration::from_millis(500));
 
 /// How long a function waits, before its first event, for the answers that open its connections. What takes longer is
 /// opened by the first event.

@@ -177,13 +177,18 @@ async fn what_is_deleted_is_gone_at_once_and_counted_no_more_when_the_stream_tel
         let item = store.get(Table::Social, &key, Consistency::Strong).await.unwrap().unwrap();
         item.with("deleted_at", 5)
     };
-    // Without a word to the stream's handler.
-    let gone = dead(keys::comment(post, comment)).await;
-    assert!(store.write(Table::Social, Write::put(gone)).await.unwrap().is_applied());
+    // Before the stream's handler has the comment's change.
+    let key = keys::comment(post, comment);
+    let before = store.get(Table::Social, &key, Consistency::Strong).await.unwrap().unwrap();
+    let gone = dead(key.clone()).await;
+    assert!(store.write(Table::Social, Write::put(gone.clone())).await.unwrap().is_applied());
     assert_eq!(seen(&town.notifications(&token).await), (vec!["like"], 2));
-    // And with one.
+    // It gets the post's first, then the comment's.
     let live = store.get(Table::Social, &keys::post(post), Consistency::Strong).await.unwrap();
     town.set(keys::post(post), Some(dead(keys::post(post)).await)).await;
+    assert_eq!(seen(&town.notifications(&token).await), (vec![], 1));
+    let id = comment.to_string();
+    town.tell(Change { id, key, before: Some(before.attributes), after: Some(gone.attributes) }).await;
     assert_eq!(seen(&town.notifications(&token).await), (vec![], 0));
     assert_eq!(town.api.get("/v1/users/me", &token).await.json()["posts_count"], 0);
     town.set(keys::post(post), live).await;
