@@ -79,7 +79,7 @@ async fn run(scenario: Scenario) -> Result<bool, LoadtestError> {
         Scenario::Mixed(options) if options.find_rate => {
             let json = JsonFile::create(options.places.json.as_deref())?;
             let report = highest::run(&options).await?;
-            print!("{report}");
+            print(&report)?;
             json.write(&report)?;
             Ok(told(report.is_complete()))
         }

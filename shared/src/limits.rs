@@ -35,7 +35,7 @@ pub const ACCESS_TOKEN_TTL: Duration = Duration::from_mins(15);
 /// Life of a refresh token.
 pub const REFRESH_TOKEN_TTL: Duration = Duration::from_hours(7 * 24);
 /// For how long a spent refresh token still yields a pair (a lost answer, two tabs).
-pub const REFRESH_GRACE: Duration = Duration::from_secs(60);
+pub const REFRESH_GRACE: Duration = Duration::from_mins(1);
 /// Refresh tokens stored as successors of one token. Further refreshes with it, within [`REFRESH_GRACE`], share the last
 /// one. A few lost answers or tabs at once have tokens of their own.
 pub const MAX_SUCCESSORS: u32 = 3;

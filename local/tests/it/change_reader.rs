@@ -261,7 +261,7 @@ async fn what_can_never_be_applied_is_in_the_dead_letters_when_it_is_passed() {
 
 /// Short enough for a test, and longer than a change takes that does not hang.
 const SHORT: Patience =
-    Patience { several: Duration::from_millis(50), single: Duration::from_millis(500), batch: Duration::from_secs(60) };
+    Patience { several: Duration::from_millis(50), single: Duration::from_millis(500), batch: Duration::from_mins(1) };
 
 #[tokio::test]
 async fn a_part_that_hangs_once_is_tried_again() {

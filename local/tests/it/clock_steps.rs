@@ -69,7 +69,7 @@ async fn a_clock_a_month_ahead_erases_nothing_that_can_be_restored() {
     let [due, restorable] = [publish(&app, alice, "due").await, publish(&app, alice, "restorable").await];
     let posts = &app.services().posts;
     posts.delete(alice, due, clock.now()).await.unwrap();
-    clock.advance(limits::DELETED_TTL - MINUTE);
+    clock.advance(limits::DELETED_TTL.saturating_sub(MINUTE));
     posts.delete(alice, restorable, clock.now()).await.unwrap();
     put_canary(&app, clock.now().plus(HOUR * 24)).await;
 
@@ -96,7 +96,7 @@ async fn a_post_made_after_the_clock_was_corrected_is_shown() {
     let ahead = Clock::manual(START.plus(HOUR));
     let app = start(&ahead).await;
     let (alice, bob) = (id_of(&app.register("alice").await), id_of(&app.register("bob").await));
-    for number in 0..limits::BACKFILLED_POSTS + 1 {
+    for number in 0..=limits::BACKFILLED_POSTS {
         publish(&app, alice, &format!("{number}")).await;
     }
     app.services().graph.follow(bob, alice, ahead.now()).await.unwrap();

@@ -73,7 +73,7 @@ impl Backfills {
         for item in &page.items {
             match backfill_from(item) {
                 Ok(backfill) if backfill.lease_until.is_ended_lease(limits::BACKFILL_LEASE, now) => {
-                    expired.push(backfill)
+                    expired.push(backfill);
                 }
                 Ok(_) => {}
                 // One that cannot be read must not hold up the others.

@@ -234,7 +234,9 @@ mod tests {
         jobs.push(Box::pin(hashing(other)));
         // In the order of coming: one of the flood runs up to the gate, all others wait.
         assert!(jobs.iter_mut().all(|job| job.as_mut().now_or_never().is_none()));
-        jobs.iter().for_each(|_| open.send(()).unwrap());
+        for _ in &jobs {
+            open.send(()).unwrap();
+        }
         futures::future::try_join_all(jobs).await.unwrap();
         assert_eq!(order.lock()[..3], [flood, flood, other]);
     }

@@ -38,7 +38,7 @@ const MOST_WRITES_PER_STEP: u64 = 600;
 struct Author {
     changing: Arc<ChangingStore>,
     counting: Arc<CountingStore>,
-    author: UserId,
+    id: UserId,
     posts: Vec<PostId>,
     // Last, so that the directory goes after the engine.
     home: Embedded,
@@ -55,7 +55,7 @@ impl Author {
         }
         let posts: Vec<PostId> = town.posts.keys().copied().collect();
         let counting = Arc::new(CountingStore::new(town.store.clone()));
-        let this = Self { changing: Arc::clone(&town.store), counting, home, author, posts };
+        let this = Self { changing: Arc::clone(&town.store), counting, home, id: author, posts };
         for (post, likes) in this.posts.iter().zip(likes) {
             put_likers(this.home.store.as_ref(), *post, likes).await;
             let likers = all_likers(this.home.store.as_ref(), *post).await;
@@ -98,7 +98,7 @@ impl Author {
 
     async fn delete(&self, post: PostId) {
         let posts = PostService::new(self.changing.clone() as Arc<dyn Store>);
-        posts.delete(self.author, post, START).await.unwrap();
+        posts.delete(self.id, post, START).await.unwrap();
     }
 
     fn notifications(&self) -> NotificationService {
@@ -106,7 +106,7 @@ impl Author {
     }
 
     async fn unread(&self) -> u64 {
-        self.notifications().unread_count(self.author, START).await.unwrap()
+        self.notifications().unread_count(self.id, START).await.unwrap()
     }
 
     /// An author who has so many unread notifications, one of each second from the start on.
@@ -116,15 +116,15 @@ impl Author {
         let made: Vec<NotificationId> =
             (0..count).map(|second| ids.next_notification_id(after_seconds(second))).collect();
         let entry = |id: &NotificationId| {
-            let act = Act { actor_id: UserId::random(), kind: ActKind::Follow(this.author) };
-            let notification = Notification { notification_id: *id, recipient_id: this.author, act };
+            let act = Act { actor_id: UserId::random(), kind: ActKind::Follow(this.id) };
+            let notification = Notification { notification_id: *id, recipient_id: this.id, act };
             let (_, put) = Notifications::put(&InboxEntry { notification, undone: false, post_gone: false });
             let Write::Put { item, .. } = put else { panic!("{put:?}") };
             BatchWrite::Put(item)
         };
         put_all(store, made.iter().map(entry).collect()).await;
         let none = NotificationId::from_uuid(uuid::Uuid::nil()).to_string();
-        let inbox = Item::new(keys::unread(this.author))
+        let inbox = Item::new(keys::unread(this.id))
             .with("version", 1)
             .with("unread", i64::try_from(count).unwrap())
             .with("read_up_to", none.clone())
@@ -190,7 +190,7 @@ async fn hot_post_is_settled_in_bounded_steps_between_others() {
             put_likers(author.changing.as_ref(), author.posts[1], 1).await;
         }
         let dao = Notifications::new(author.home.store.clone());
-        let told = dao.page_of_recipient(author.author, None, 10_000).await.unwrap().items;
+        let told = dao.page_of_recipient(author.id, None, 10_000).await.unwrap().items;
         let of_other = told.iter().any(|entry| entry.notification.act.kind.post_id() == Some(author.posts[1]));
         was_told_between |= of_other && author.unread().await > 1;
     }
@@ -203,10 +203,10 @@ async fn marking_read_holds_one_page_and_becomes_exact() {
     for (read, unread) in [(5_000, 0), (2_500, 2_500), (10, 4_990)] {
         let (author, ids) = Author::with_unread(5_000).await;
         author.counting.take_counts();
-        author.notifications().mark_read(author.author, ids[read - 1], START).await.unwrap();
+        author.notifications().mark_read(author.id, ids[read - 1], START).await.unwrap();
         let counts = author.counting.take_counts();
         assert!(counts.most_items_queried <= MOST_IN_MEMORY && counts.query <= 3, "{read}: {counts:?}");
-        let page = author.notifications().page(author.author, None, PageLimit::default(), START).await.unwrap();
+        let page = author.notifications().page(author.id, None, PageLimit::default(), START).await.unwrap();
         assert!(page.unread >= unread, "{read}: {}", page.unread);
         author.settle().await;
         assert_eq!(author.unread().await, unread, "{read}");
@@ -221,7 +221,7 @@ async fn conflicting_marks_repeat_no_scan() {
     let marks = (1..=40).map(|n| (author.notifications(), ids[n * 100]));
     author.counting.take_counts();
     let marked = join_all(marks.map(|(service, up_to)| {
-        let author = author.author;
+        let author = author.id;
         async move { service.mark_read(author, up_to, START).await }
     }));
     for marked in marked.await {
@@ -240,15 +240,15 @@ async fn expired_unread_are_recounted_a_page_at_a_time() {
     let (author, ids) = Author::with_unread(5_000).await;
     // The first 2,001 have expired by then, and are gone.
     let later = after_seconds(2_000).plus(limits::NOTIFICATION_TTL);
-    let gone = ids[..2_001].iter().map(|id| BatchWrite::Delete(keys::notification(author.author, *id)));
+    let gone = ids[..2_001].iter().map(|id| BatchWrite::Delete(keys::notification(author.id, *id)));
     put_all(author.home.store.as_ref(), gone.collect()).await;
     author.counting.take_counts();
     let service = author.notifications();
-    assert!(service.unread_count(author.author, later).await.unwrap() >= 2_999);
+    assert!(service.unread_count(author.id, later).await.unwrap() >= 2_999);
     let counts = author.counting.take_counts();
     assert!(counts.most_items_queried <= MOST_IN_MEMORY && counts.query <= 1, "{counts:?}");
     author.settle().await;
-    assert_eq!(service.unread_count(author.author, later).await.unwrap(), 2_999);
+    assert_eq!(service.unread_count(author.id, later).await.unwrap(), 2_999);
 }
 
 /// Posts of one author that were deleted long ago and lie in one shard of the erasures: the first of so many likes.
