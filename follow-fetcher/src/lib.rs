@@ -6,12 +6,10 @@ pub mod config;
 use std::{sync::Arc, time::Instant};
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
-use shared::{
-    batch::{BatchDriver, RetryPauses},
-    messages::FanOutMessage,
-    queue::{Queue, QueueName},
-    service::fan_out::FanOutService,
-};
+use data::messages::FanOutMessage;
+use ports::queue::{Queue, QueueName};
+use service::fan_out::FanOutService;
+use worker::{BatchDriver, RetryPauses};
 
 /// Handles batches of PostQ.
 #[derive(Debug, Clone)]

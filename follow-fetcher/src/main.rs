@@ -2,14 +2,13 @@
 
 use std::{process::ExitCode, sync::Arc};
 
+use aws::{DynamoStore, SqsOptions, SqsQueue, config};
+use domain::Clock;
 use follow_fetcher::{FollowFetcher, config::Config};
+use lambda::{config::environment, emf::FunctionMetrics, function};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use shared::{
-    aws::{DynamoStore, SqsOptions, SqsQueue, config as aws, emf::FunctionMetrics, function},
-    batch::RetryPauses,
-    domain::Clock,
-    service::fan_out::FanOutService,
-};
+use service::fan_out::FanOutService;
+use worker::RetryPauses;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -18,10 +17,10 @@ async fn main() -> ExitCode {
 
 async fn serve() -> Result<(), Error> {
     let metrics = FunctionMetrics::install();
-    let config = Config::from_lookup(aws::environment)?;
-    let sdk = aws::load_sdk_config().await;
-    let store = Arc::new(DynamoStore::new(&aws::dynamodb_client(&sdk), config.tables));
-    let queue = Arc::new(SqsQueue::new(&aws::sqs_client(&sdk), config.queues, SqsOptions::default()));
+    let config = Config::from_lookup(environment)?;
+    let sdk = config::load_sdk_config().await;
+    let store = Arc::new(DynamoStore::new(&config::dynamodb_client(&sdk), config.tables));
+    let queue = Arc::new(SqsQueue::new(&config::sqs_client(&sdk), config.queues, SqsOptions::default()));
     function::warm_up(&store, Some(&queue)).await;
 
     let fan_out = FanOutService::new(store, queue.clone(), Clock::System, config.fan_out);

@@ -6,13 +6,11 @@ pub mod config;
 use std::sync::Arc;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
-use shared::{
-    batch::{BatchDriver, RetryPauses},
-    limits,
-    messages::FeedJob,
-    queue::{Queue, QueueName},
-    service::delivery::DeliveryService,
-};
+use data::messages::FeedJob;
+use domain::limits;
+use ports::queue::{Queue, QueueName};
+use service::delivery::DeliveryService;
+use worker::{BatchDriver, RetryPauses};
 
 /// Handles batches of JobQ.
 #[derive(Debug, Clone)]

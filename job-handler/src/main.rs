@@ -2,14 +2,13 @@
 
 use std::{process::ExitCode, sync::Arc};
 
+use aws::{DynamoStore, SqsOptions, SqsQueue, config};
+use domain::Clock;
 use job_handler::{JobHandler, config::Config};
+use lambda::{config::environment, emf::FunctionMetrics, function};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use shared::{
-    aws::{DynamoStore, SqsOptions, SqsQueue, config as aws, emf::FunctionMetrics, function},
-    batch::RetryPauses,
-    domain::Clock,
-    service::delivery::DeliveryService,
-};
+use service::delivery::DeliveryService;
+use worker::RetryPauses;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -18,10 +17,10 @@ async fn main() -> ExitCode {
 
 async fn serve() -> Result<(), Error> {
     let metrics = FunctionMetrics::install();
-    let config = Config::from_lookup(aws::environment)?;
-    let sdk = aws::load_sdk_config().await;
-    let store = Arc::new(DynamoStore::new(&aws::dynamodb_client(&sdk), config.tables));
-    let queue = SqsQueue::new(&aws::sqs_client(&sdk), config.queues, SqsOptions::default());
+    let config = Config::from_lookup(environment)?;
+    let sdk = config::load_sdk_config().await;
+    let store = Arc::new(DynamoStore::new(&config::dynamodb_client(&sdk), config.tables));
+    let queue = SqsQueue::new(&config::sqs_client(&sdk), config.queues, SqsOptions::default());
     // The driver sends copies of throttled jobs, for as long as it takes.
     let queue = Arc::new(queue.beginning_traces());
     function::warm_up(&store, Some(&queue)).await;

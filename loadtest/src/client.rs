@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
+use domain::{CommentId, PostId};
 use http::{Method, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::{
@@ -10,7 +11,6 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use serde::{Deserialize, de::DeserializeOwned};
-use shared::domain::{CommentId, PostId};
 
 use crate::yardstick::CONSTANT;
 

@@ -10,9 +10,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use domain::{CommentId, PostId};
 use indicatif::ProgressBar;
 use parking_lot::RwLock;
-use shared::domain::{CommentId, PostId};
 use tokio::{
     runtime::{self, Runtime},
     sync::{Semaphore, mpsc},

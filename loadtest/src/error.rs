@@ -2,7 +2,8 @@
 
 use std::{io, path::PathBuf};
 
-use shared::{domain::PostId, store::StoreError};
+use domain::PostId;
+use ports::store::StoreError;
 
 use crate::{client::ClientError, stack::error::StackError};
 
@@ -41,20 +42,20 @@ pub enum LoadtestError {
     Print(#[source] io::Error),
     /// This build cannot do it.
     #[error(transparent)]
-    NotBuilt(#[from] local::store_args::NotBuilt),
+    NotBuilt(#[from] tweeter::store_args::NotBuilt),
     /// Counts are made by stream-handler, which one process does not run on AWS's stores.
     #[error("likes and comments are counted in one process on the embedded database only: leave out --store aws")]
     NoChanges,
     /// AWS cannot be used.
     #[cfg(feature = "aws")]
     #[error(transparent)]
-    Aws(#[from] local::aws::AwsError),
+    Aws(#[from] tweeter::aws::AwsError),
     /// The service did not start.
     #[error(transparent)]
-    Start(#[from] local::error::StartError),
+    Start(#[from] tweeter::error::StartError),
     /// The service ended by itself, or not cleanly.
     #[error("the service failed")]
-    Run(#[from] local::error::RunError),
+    Run(#[from] tweeter::error::RunError),
     /// Users and edges could not be made.
     #[error("the store cannot be seeded")]
     Seed(#[source] StoreError),

@@ -7,8 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use domain::{PostId, UserId};
 use indicatif::ProgressBar;
-use shared::domain::{PostId, UserId};
 
 use crate::{
     client::{FeedPage, HttpClient},
@@ -222,13 +222,13 @@ async fn check(service: &Service, followers: &[UserId], posts: &[PostId]) -> Res
 
 #[cfg(test)]
 mod tests {
-    use shared::domain::Clock;
+    use domain::Clock;
 
     use super::*;
 
     #[test]
     fn a_feed_differs_when_it_shows_a_post_not_at_all_or_twice() {
-        let ids = shared::domain::IdGenerator::new();
+        let ids = domain::IdGenerator::new();
         let (first, second) = (ids.next_post_id(Clock::System.now()), ids.next_post_id(Clock::System.now()));
         assert!(FeedDiffers::between(&[second, first], &[first, second]).is_none());
         assert_eq!(FeedDiffers::between(&[second], &[first, second]).map(|it| it.times), Some(0));

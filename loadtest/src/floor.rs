@@ -5,14 +5,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use data::Feeds;
+use domain::{Clock, IdGenerator, PostId, UserId, limits};
+use embedded::{codec, engine};
 use fjall::{Database, Keyspace};
-use shared::{
-    dao::Feeds,
-    domain::{Clock, IdGenerator, PostId, UserId},
-    embedded::{codec, engine},
-    limits,
-    store::Item,
-};
+use ports::store::Item;
 
 /// Why the floor could not be measured.
 #[derive(Debug, thiserror::Error)]
@@ -26,7 +23,7 @@ pub enum FloorError {
     /// DynamoDB.
     #[cfg(feature = "aws")]
     #[error("DynamoDB failed")]
-    DynamoDb(#[from] shared::store::StoreError),
+    DynamoDb(#[from] ports::store::StoreError),
 }
 
 /// Writes each reader's entry of each of `posts` posts, and returns entries a second.
@@ -79,7 +76,7 @@ fn write(database: &Database, feed: &Keyspace, rows: Vec<Row>) -> fjall::Result<
 
 #[cfg(test)]
 mod tests {
-    use shared::store::EXPIRES_AT;
+    use ports::store::EXPIRES_AT;
 
     use super::*;
 

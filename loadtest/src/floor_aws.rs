@@ -6,19 +6,16 @@ use std::{
     time::{Duration, Instant},
 };
 
+use aws::{TableNames, setup};
 use aws_sdk_dynamodb::{
     Client,
     config::retry::RetryConfig,
     types::{AttributeValue, PutRequest, WriteRequest},
 };
+use data::Feeds;
+use domain::{Clock, IdGenerator, PostId, UserId, limits};
 use parking_lot::Mutex;
-use shared::{
-    aws::{TableNames, setup},
-    dao::Feeds,
-    domain::{Clock, IdGenerator, PostId, UserId},
-    limits,
-    store::{Item, StoreError, Table, Value},
-};
+use ports::store::{Item, StoreError, Table, Value};
 use tokio::task::JoinSet;
 
 use crate::{floor::FloorError, ground::Prepared};

@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use domain::UserId;
 use rand::{Rng, RngExt as _};
-use shared::domain::UserId;
 
 /// Followees of a user on average.
 pub const MEAN_FOLLOWEES: f64 = 50.0;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use local::Stores;
-use shared::domain::UserId;
+use domain::UserId;
+use tweeter::Stores;
 
 use crate::{error::LoadtestError, floor, options::StoreOptions, progress};
 
@@ -72,7 +72,7 @@ impl Ground {
 
 #[cfg(feature = "aws")]
 mod aws {
-    use local::{
+    use tweeter::{
         aws::{AwsClients, AwsError, AwsOptions},
         setup,
     };

@@ -7,9 +7,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use domain::{PostId, UserId};
 use futures::StreamExt as _;
 use serde::Serialize;
-use shared::domain::{PostId, UserId};
 use tokio::runtime;
 use tracing::warn;
 

@@ -16,9 +16,9 @@ use loadtest::{
     options::{Cli, Scenario},
     stack,
 };
-use local::error::chain;
 use serde::Serialize;
-use shared::telemetry::{self, LogFormat};
+use telemetry::LogFormat;
+use tweeter::error::chain;
 
 /// What was asked for is wrong.
 const USAGE: u8 = 2;

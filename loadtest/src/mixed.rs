@@ -7,9 +7,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use domain::{PostId, UserId};
 use parking_lot::RwLock;
 use rand::{SeedableRng as _, rngs::StdRng};
-use shared::domain::{PostId, UserId};
 use tracing::warn;
 
 use crate::{

@@ -14,9 +14,9 @@ use std::{
 };
 
 use async_trait::async_trait;
+use domain::PostId;
 use parking_lot::RwLock;
-use shared::{
-    domain::PostId,
+use ports::{
     queue::{OutgoingMessage, Queue, QueueDepth, QueueError, QueueName, Receipt, ReceivedMessage},
     store::{BatchGot, BatchWrite, Consistency, Item, Key, Outcome, Query, QueryPage, Store, StoreError, Table, Write},
 };
@@ -261,11 +261,8 @@ impl Queue for ObservedQueue {
 
 #[cfg(test)]
 mod tests {
-    use shared::{
-        dao::Feeds,
-        domain::{Clock, IdGenerator, UserId},
-        keys,
-    };
+    use data::{Feeds, keys};
+    use domain::{Clock, IdGenerator, UserId};
 
     use super::*;
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, builder::BoolishValueParser, value_parser};
-use local::{
+use tweeter::{
     Stores,
     store_args::{NotBuilt, StoreChoice},
 };
@@ -197,8 +197,8 @@ impl StoreOptions {
             StoreChoice::Aws => Err(NotBuilt),
             #[cfg(feature = "aws")]
             StoreChoice::Aws => {
-                let options = local::aws::AwsOptions::named(&self.prefix);
-                Ok(Stores::Aws(local::aws::AwsOptions { fair_queues: self.fair_queues, ..options }))
+                let options = tweeter::aws::AwsOptions::named(&self.prefix);
+                Ok(Stores::Aws(tweeter::aws::AwsOptions { fair_queues: self.fair_queues, ..options }))
             }
         }
     }

@@ -2,10 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
+use domain::{CommentId, PostCounts, PostId, UserId};
 use futures::{StreamExt as _, TryStreamExt as _};
 use indicatif::ProgressBar;
 use serde::{Deserialize, de::DeserializeOwned};
-use shared::domain::{CommentId, PostCounts, PostId, UserId};
 
 use crate::client::{ClientError, CommentRef, HttpClient};
 
@@ -214,7 +214,7 @@ async fn sum(
 
 #[cfg(test)]
 mod tests {
-    use shared::domain::{Clock, IdGenerator};
+    use domain::{Clock, IdGenerator};
 
     use super::*;
 

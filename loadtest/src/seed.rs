@@ -3,14 +3,11 @@
 
 use std::sync::Arc;
 
+use data::{Follows, Users};
+use domain::{Bio, DisplayName, Handle, Profile, Timestamp, User, UserId, limits};
 use futures::{StreamExt as _, TryStreamExt as _};
 use indicatif::ProgressBar;
-use shared::{
-    dao::{Follows, Users},
-    domain::{Bio, DisplayName, Handle, Profile, Timestamp, User, UserId},
-    limits,
-    store::{BatchWrite, Item, Store, StoreError, Table, batch_write_all},
-};
+use ports::store::{BatchWrite, Item, Store, StoreError, Table, batch_write_all};
 
 /// Batches under way at once.
 const BATCHES_IN_FLIGHT: usize = 16;

@@ -2,8 +2,8 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use local::{Application, Config, DataDir, Handle, Seams, services::Services};
-use shared::domain::UserId;
+use domain::UserId;
+use tweeter::{Application, Config, DataDir, Handle, Seams, services::Services};
 
 use crate::{
     client::HttpClient,

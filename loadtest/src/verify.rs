@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 
+use data::Feeds;
+use domain::{PostId, UserId};
 use futures::{StreamExt as _, TryStreamExt as _};
 use indicatif::ProgressBar;
-use shared::{
-    dao::Feeds,
-    domain::{PostId, UserId},
-    store::{Store, StoreError},
-};
+use ports::store::{Store, StoreError};
 
 /// Feeds read at once.
 const READS_IN_FLIGHT: usize = 16;
@@ -87,7 +85,7 @@ async fn whole_feed(feeds: &Feeds, reader: UserId) -> Result<Vec<PostId>, StoreE
 
 #[cfg(test)]
 mod tests {
-    use shared::domain::{Clock, IdGenerator};
+    use domain::{Clock, IdGenerator};
 
     use super::*;
 

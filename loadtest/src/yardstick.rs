@@ -5,8 +5,8 @@ use std::{io, sync::Arc, time::Duration};
 
 use axum::{Router, http::header, routing::get};
 use bytes::Bytes;
+use domain::UserId;
 use rand::{SeedableRng as _, rngs::StdRng};
-use shared::domain::UserId;
 use tokio::{runtime, time::Instant};
 
 use crate::{

@@ -1,13 +1,11 @@
 //! What the function is told by its environment. template.yaml sets exactly what is read here.
 
-use shared::{
-    aws::{
-        QueueUrls, TableNames,
-        config::{ConfigError, queue_urls_from, table_names_from},
-    },
-    queue::QueueName,
-    store::Table,
+use aws::{
+    QueueUrls, TableNames,
+    config::{queue_urls_from, table_names_from},
 };
+use lambda::config::ConfigError;
+use ports::{queue::QueueName, store::Table};
 
 /// The configuration, read once before the first event.
 #[derive(Debug)]

@@ -6,12 +6,10 @@ pub mod config;
 
 use std::collections::HashSet;
 
-use shared::{
-    domain::{PostId, Timestamp},
-    service::{
-        ServiceError,
-        sweep::{SweepService, Swept},
-    },
+use domain::{PostId, Timestamp};
+use service::{
+    ServiceError,
+    sweep::{SweepService, Swept},
 };
 
 /// What the handler needs.

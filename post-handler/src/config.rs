@@ -1,15 +1,13 @@
 //! What the function is told by its environment. template.yaml sets exactly what is read here.
 
-use shared::{
-    aws::{
-        QueueUrls, TableNames,
-        config::{ConfigError, queue_urls_from, signing_secret_arn_from, table_names_from},
-    },
-    http::HttpOptions,
-    queue::QueueName,
-    service::rates::RateLimits,
-    store::Table,
+use aws::{
+    QueueUrls, TableNames,
+    config::{queue_urls_from, signing_secret_arn_from, table_names_from},
 };
+use http_api::HttpOptions;
+use lambda::config::ConfigError;
+use ports::{queue::QueueName, store::Table};
+use service::rates::RateLimits;
 
 /// The configuration, read once before the first event.
 #[derive(Debug)]

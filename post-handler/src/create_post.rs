@@ -7,21 +7,19 @@ use axum::{
     extract::{FromRequestParts, State},
     response::{IntoResponse, Response},
 };
+use domain::{Invalid, PostText, PostView, Timestamp, UserId};
 use http::{StatusCode, header::LOCATION, request::Parts};
+use http_api::{
+    ApiJson, Caller, FieldErrors, Problem,
+    openapi::{BodyProblems, CommonProblems, RateProblems, TokenProblems},
+    shapes::PostShape,
+    texts,
+};
 use serde::Deserialize;
-use shared::{
-    domain::{Invalid, PostText, PostView, Timestamp, UserId},
-    http::{
-        ApiJson, Caller, FieldErrors, Problem,
-        openapi::{BodyProblems, CommonProblems, RateProblems, TokenProblems},
-        shapes::PostShape,
-        texts,
-    },
-    service::{
-        ServiceError,
-        posts::{IdempotencyKey, Published},
-        rates::Limit,
-    },
+use service::{
+    ServiceError,
+    posts::{IdempotencyKey, Published},
+    rates::Limit,
 };
 use utoipa::ToSchema;
 use uuid::Uuid;

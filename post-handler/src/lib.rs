@@ -14,11 +14,9 @@ pub mod create_post;
 use std::sync::Arc;
 
 use axum::{Router, extract::FromRef};
-use shared::{
-    http::{Authentication, HttpOptions, with_conventions},
-    service::{posts::PublishService, rates::RateLimiter},
-    store::Store,
-};
+use http_api::{Authentication, HttpOptions, with_conventions};
+use ports::store::Store;
+use service::{posts::PublishService, rates::RateLimiter};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// What the endpoint works with.

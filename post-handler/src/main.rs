@@ -2,16 +2,15 @@
 
 use std::{process::ExitCode, sync::Arc};
 
+use aws::{DynamoStore, SqsOptions, SqsQueue, config};
 use axum::{extract::Request, middleware::map_request};
+use domain::{Clock, IdGenerator};
+use http_api::Authentication;
+use lambda::{config::environment, emf::FunctionMetrics, function};
 use lambda_http::Error;
+use ports::store::Store;
 use post_handler::{PublishApi, config::Config, router};
-use shared::{
-    aws::{DynamoStore, SqsOptions, SqsQueue, config as aws, emf::FunctionMetrics, function},
-    domain::{Clock, IdGenerator},
-    http::Authentication,
-    service::{liveness::Liveness, posts::PublishService, tokens::AccessTokens},
-    store::Store,
-};
+use service::{liveness::Liveness, posts::PublishService, tokens::AccessTokens};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -20,13 +19,13 @@ async fn main() -> ExitCode {
 
 async fn serve() -> Result<(), Error> {
     let metrics = FunctionMetrics::install();
-    let config = Config::from_lookup(aws::environment)?;
-    let sdk = aws::load_sdk_config().await;
-    let store = Arc::new(DynamoStore::new(&aws::dynamodb_client(&sdk), config.tables));
-    let queue = Arc::new(SqsQueue::new(&aws::sqs_client(&sdk), config.queues, SqsOptions::default()));
+    let config = Config::from_lookup(environment)?;
+    let sdk = config::load_sdk_config().await;
+    let store = Arc::new(DynamoStore::new(&config::dynamodb_client(&sdk), config.tables));
+    let queue = Arc::new(SqsQueue::new(&config::sqs_client(&sdk), config.queues, SqsOptions::default()));
 
     let clock = Clock::System;
-    let secret = Arc::new(aws::signing_secret(&sdk, &config.signing_secret));
+    let secret = Arc::new(config::signing_secret(&sdk, &config.signing_secret));
     let tokens = AccessTokens::from_source(secret, clock.now());
     let (tokens, ()) = tokio::join!(tokens, function::warm_up(&store, Some(&queue)));
 

@@ -1,22 +1,20 @@
 //! `POST` and `GET /v1/posts/{id}/comments`, `DELETE /v1/posts/{id}/comments/{comment_id}`
 
 use axum::{Json, extract::State};
+use domain::{CommentText, CommentView};
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
-use shared::{
-    domain::{CommentText, CommentView},
-    http::{
-        ApiJson, Caller, FieldErrors, PageQuery, PathComment, PathPost, Problem,
-        cursor::Comments,
-        openapi::{
-            BodyProblems, CommonProblems, OwnerProblems, PageParams, PageProblems, PathProblems, PostParam,
-            RateProblems, TokenProblems,
-        },
-        shapes::{PageShape, UserShape},
-        texts,
+use http_api::{
+    ApiJson, Caller, FieldErrors, PageQuery, PathComment, PathPost, Problem,
+    cursor::Comments,
+    openapi::{
+        BodyProblems, CommonProblems, OwnerProblems, PageParams, PageProblems, PathProblems, PostParam, RateProblems,
+        TokenProblems,
     },
-    service::rates::Limit,
+    shapes::{PageShape, UserShape},
+    texts,
 };
+use serde::{Deserialize, Serialize};
+use service::rates::Limit;
 use utoipa::ToSchema;
 use uuid::Uuid;
 

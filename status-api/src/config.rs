@@ -1,14 +1,13 @@
 //! What the function is told by its environment. template.yaml sets exactly what is read here.
 
-use shared::{
-    aws::{
-        TableNames,
-        config::{ConfigError, signing_secret_arn_from, table_names_from},
-    },
-    http::HttpOptions,
-    service::rates::RateLimits,
-    store::Table,
+use aws::{
+    TableNames,
+    config::{signing_secret_arn_from, table_names_from},
 };
+use http_api::HttpOptions;
+use lambda::config::ConfigError;
+use ports::store::Table;
+use service::rates::RateLimits;
 
 /// The configuration, read once before the first event.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use axum::{
 };
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
-use shared::http::openapi::{BearerScheme, CommonProblems};
+use http_api::openapi::{BearerScheme, CommonProblems};
 use utoipa::{Modify, OpenApi};
 
 use crate::state::ApiState;

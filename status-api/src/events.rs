@@ -8,19 +8,17 @@ use axum::{
         sse::{Event, KeepAlive},
     },
 };
+use domain::{ActKind, Timestamp};
 use futures::{Stream, stream};
 use http::{HeaderName, HeaderValue, Method, header::CACHE_CONTROL};
-use serde::Serialize;
-use shared::{
-    domain::{ActKind, Timestamp},
-    http::{
-        CallerUntil, Problem,
-        openapi::{CommonProblems, TokenProblems},
-        problem::ProblemBody,
-    },
-    live::{Ending, LiveEvent, Subscription, Topic, hub::Next},
-    telemetry::names,
+use http_api::{
+    CallerUntil, Problem,
+    openapi::{CommonProblems, TokenProblems},
+    problem::ProblemBody,
 };
+use serde::Serialize;
+use service::live::{Ending, LiveEvent, Subscription, Topic, hub::Next};
+use telemetry::names;
 use uuid::Uuid;
 
 use crate::{notifications::NotificationKind, state::ApiState};

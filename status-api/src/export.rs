@@ -1,16 +1,14 @@
 //! `GET /v1/users/{user}/export`
 
 use axum::{Json, extract::State};
-use serde::Serialize;
-use shared::{
-    domain::{Act, ActKind, ExportItem, Other},
-    http::{
-        Caller, PageQuery, PathUser, Problem,
-        cursor::Export,
-        openapi::{CommonProblems, OwnerProblems, PageParams, PageProblems, PathProblems, TokenProblems, UserParam},
-        shapes::{PageShape, ProfileShape},
-    },
+use domain::{Act, ActKind, ExportItem, Other};
+use http_api::{
+    Caller, PageQuery, PathUser, Problem,
+    cursor::Export,
+    openapi::{CommonProblems, OwnerProblems, PageParams, PageProblems, PathProblems, TokenProblems, UserParam},
+    shapes::{PageShape, ProfileShape},
 };
+use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -165,7 +163,7 @@ pub enum ExportShape {
 
 impl From<ExportItem> for ExportShape {
     fn from(item: ExportItem) -> Self {
-        let text = |time: shared::domain::Timestamp| time.to_string();
+        let text = |time: domain::Timestamp| time.to_string();
         match item {
             ExportItem::Profile(view) => Self::Profile { profile: (*view).into() },
             ExportItem::Inbox { unread, read_up_to } => {

@@ -1,7 +1,7 @@
 //! `GET /v1/feed`
 
 use axum::{Json, extract::State};
-use shared::http::{
+use http_api::{
     Caller, PageQuery, Problem,
     cursor::Feed,
     openapi::{CommonProblems, PageParams, PageProblems, TokenProblems},

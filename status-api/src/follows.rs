@@ -2,19 +2,17 @@
 
 use axum::{Json, extract::State};
 use http::StatusCode;
+use http_api::{
+    Caller, PageQuery, PathUser, Problem,
+    cursor::{Followers, Following},
+    openapi::{CommonProblems, PageParams, PageProblems, PathProblems, RateProblems, TokenProblems, UserParam},
+    problem::ProblemBody,
+    shapes::{PageShape, UserShape},
+};
 use serde::Serialize;
-use shared::{
-    http::{
-        Caller, PageQuery, PathUser, Problem,
-        cursor::{Followers, Following},
-        openapi::{CommonProblems, PageParams, PageProblems, PathProblems, RateProblems, TokenProblems, UserParam},
-        problem::ProblemBody,
-        shapes::{PageShape, UserShape},
-    },
-    service::{
-        graph::{Follow, GraphService},
-        rates::Limit,
-    },
+use service::{
+    graph::{Follow, GraphService},
+    rates::Limit,
 };
 use utoipa::ToSchema;
 

@@ -1,8 +1,8 @@
 //! What API Gateway says of a request.
 
 use axum::extract::Request;
+use http_api::PeerAddress;
 use lambda_http::{RequestExt, request::RequestContext};
-use shared::http::PeerAddress;
 
 /// Notes who is at the other end of the gateway's connection: the gateway saw it itself, whatever headers say.
 pub fn with_peer(mut request: Request) -> Request {

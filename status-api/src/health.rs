@@ -3,15 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{Json, extract::State};
-use serde::Serialize;
-use shared::{
+use domain::{Clock, limits};
+use http_api::{Problem, openapi::CommonProblems};
+use ports::{
     changes::ChangeLog,
-    domain::Clock,
-    http::{Problem, openapi::CommonProblems},
-    limits,
     store::{Store, StoreError},
-    telemetry::chain,
 };
+use serde::Serialize;
+use telemetry::chain;
 use tokio::{
     sync::Mutex,
     time::{Instant, timeout},

@@ -41,11 +41,9 @@ use axum::{
     routing::MethodRouter,
 };
 use http::{HeaderValue, Method, header::ALLOW};
+use http_api::{HttpOptions, Problem, with_conventions};
 use post_handler::PublishApi;
-use shared::{
-    http::{HttpOptions, Problem, with_conventions},
-    service::posts::PublishService,
-};
+use service::posts::PublishService;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub use state::Api;

@@ -2,16 +2,14 @@
 
 use axum::{Json, extract::State};
 use http::StatusCode;
-use serde::Serialize;
-use shared::{
-    http::{
-        Caller, PageQuery, PathPost, Problem,
-        cursor::Likers,
-        openapi::{CommonProblems, PageParams, PageProblems, PathProblems, PostParam, RateProblems, TokenProblems},
-        shapes::{PageShape, UserShape},
-    },
-    service::{likes::Liker, rates::Limit},
+use http_api::{
+    Caller, PageQuery, PathPost, Problem,
+    cursor::Likers,
+    openapi::{CommonProblems, PageParams, PageProblems, PathProblems, PostParam, RateProblems, TokenProblems},
+    shapes::{PageShape, UserShape},
 };
+use serde::Serialize;
+use service::{likes::Liker, rates::Limit};
 use utoipa::ToSchema;
 
 use crate::state::ApiState;

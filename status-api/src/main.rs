@@ -2,17 +2,15 @@
 
 use std::{process::ExitCode, sync::Arc};
 
+use aws::{DynamoStore, config};
 use axum::middleware::map_request;
+use domain::{Clock, IdGenerator};
+use lambda::{config::environment, emf::FunctionMetrics, function};
 use lambda_http::Error;
-use shared::{
-    aws::{DynamoStore, config as aws, emf::FunctionMetrics, function},
-    domain::{Clock, IdGenerator},
-    service::{
-        accounts::AccountService, comments::CommentService, feeds::FeedService, graph::GraphService,
-        likes::LikeService, notifications::NotificationService, passwords::HashingOptions, posts::PostService,
-        tokens::AccessTokens,
-    },
-    store::Store,
+use ports::store::Store;
+use service::{
+    accounts::AccountService, comments::CommentService, feeds::FeedService, graph::GraphService, likes::LikeService,
+    notifications::NotificationService, passwords::HashingOptions, posts::PostService, tokens::AccessTokens,
 };
 use status_api::{Api, config::Config, gateway, router};
 
@@ -28,12 +26,12 @@ async fn main() -> ExitCode {
 
 async fn serve() -> Result<(), Error> {
     let metrics = FunctionMetrics::install();
-    let config = Config::from_lookup(aws::environment)?;
-    let sdk = aws::load_sdk_config().await;
-    let store = Arc::new(DynamoStore::new(&aws::dynamodb_client(&sdk), config.tables));
+    let config = Config::from_lookup(environment)?;
+    let sdk = config::load_sdk_config().await;
+    let store = Arc::new(DynamoStore::new(&config::dynamodb_client(&sdk), config.tables));
 
     let clock = Clock::System;
-    let secret = Arc::new(aws::signing_secret(&sdk, &config.signing_secret));
+    let secret = Arc::new(config::signing_secret(&sdk, &config.signing_secret));
     let tokens = AccessTokens::from_source(secret, clock.now());
     let (tokens, ()) = tokio::join!(tokens, function::warm_up(&store, None));
 

@@ -1,18 +1,16 @@
 //! `GET /v1/notifications` and `PUT /v1/notifications/read`
 
 use axum::{Json, extract::State};
+use domain::{ActKind, NotificationId, NotificationView};
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
-use shared::{
-    domain::{ActKind, NotificationId, NotificationView},
-    http::{
-        ApiJson, Caller, PageQuery, Problem,
-        cursor::Notifications,
-        openapi::{BodyProblems, CommonProblems, PageParams, PageProblems, TokenProblems},
-        shapes::{PageShape, UserShape},
-    },
-    service::notifications::NotificationPage,
+use http_api::{
+    ApiJson, Caller, PageQuery, Problem,
+    cursor::Notifications,
+    openapi::{BodyProblems, CommonProblems, PageParams, PageProblems, TokenProblems},
+    shapes::{PageShape, UserShape},
 };
+use serde::{Deserialize, Serialize};
+use service::notifications::NotificationPage;
 use utoipa::ToSchema;
 use uuid::Uuid;
 

@@ -1,16 +1,14 @@
 //! `PUT /v1/users/{user}/password`
 
 use axum::extract::State;
+use domain::Password;
 use http::StatusCode;
-use serde::Deserialize;
-use shared::{
-    domain::Password,
-    http::{
-        ApiJson, Caller, Client, FieldErrors, PathUser, Problem,
-        openapi::{BodyProblems, CommonProblems, OwnerProblems, PathProblems, RateProblems, TokenProblems, UserParam},
-    },
-    service::accounts::LoginOrigin,
+use http_api::{
+    ApiJson, Caller, Client, FieldErrors, PathUser, Problem,
+    openapi::{BodyProblems, CommonProblems, OwnerProblems, PathProblems, RateProblems, TokenProblems, UserParam},
 };
+use serde::Deserialize;
+use service::accounts::LoginOrigin;
 use utoipa::ToSchema;
 
 use crate::state::ApiState;

@@ -2,18 +2,16 @@
 
 use axum::{Json, extract::State};
 use http::StatusCode;
-use shared::{
-    http::{
-        Caller, PageQuery, PathPost, PathUser, Problem,
-        cursor::Story,
-        openapi::{
-            CommonProblems, OwnerProblems, PageParams, PageProblems, PathProblems, PostParam, RateProblems,
-            TokenProblems, UserParam,
-        },
-        shapes::{PageShape, PostShape},
+use http_api::{
+    Caller, PageQuery, PathPost, PathUser, Problem,
+    cursor::Story,
+    openapi::{
+        CommonProblems, OwnerProblems, PageParams, PageProblems, PathProblems, PostParam, RateProblems, TokenProblems,
+        UserParam,
     },
-    service::rates::Limit,
+    shapes::{PageShape, PostShape},
 };
+use service::rates::Limit;
 
 use crate::state::ApiState;
 

@@ -1,21 +1,18 @@
 //! `GET /v1/users/{user}/sessions` and `DELETE /v1/users/{user}/sessions/{session_id}`
 
 use axum::{Json, extract::State};
+use data::StoredSession;
+use domain::SessionId;
 use http::StatusCode;
-use serde::Serialize;
-use shared::{
-    dao::StoredSession,
-    domain::SessionId,
-    http::{
-        Caller, CallerSession, PageQuery, PathSession, PathUser, Problem,
-        cursor::Sessions,
-        openapi::{
-            CommonProblems, OwnerProblems, PageParams, PageProblems, PathProblems, SessionParam, TokenProblems,
-            UserParam,
-        },
-        shapes::PageShape,
+use http_api::{
+    Caller, CallerSession, PageQuery, PathSession, PathUser, Problem,
+    cursor::Sessions,
+    openapi::{
+        CommonProblems, OwnerProblems, PageParams, PageProblems, PathProblems, SessionParam, TokenProblems, UserParam,
     },
+    shapes::PageShape,
 };
+use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 

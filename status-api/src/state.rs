@@ -4,17 +4,12 @@ use std::{ops::Deref, sync::Arc};
 
 use axum::extract::FromRef;
 use bytes::Bytes;
-use shared::{
-    changes::ChangeLog,
-    domain::Clock,
-    http::Authentication,
-    live::Hub,
-    service::{
-        accounts::AccountService, comments::CommentService, export::ExportService, feeds::FeedService,
-        graph::GraphService, likes::LikeService, notifications::NotificationService, posts::PostService,
-        rates::RateLimiter,
-    },
-    store::Store,
+use domain::Clock;
+use http_api::Authentication;
+use ports::{changes::ChangeLog, store::Store};
+use service::{
+    accounts::AccountService, comments::CommentService, export::ExportService, feeds::FeedService, graph::GraphService,
+    likes::LikeService, live::Hub, notifications::NotificationService, posts::PostService, rates::RateLimiter,
 };
 
 use crate::{description, health::Health};

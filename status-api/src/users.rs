@@ -1,21 +1,19 @@
 //! `GET`, `PATCH` and `DELETE /v1/users/{user}`
 
 use axum::{Json, extract::State};
+use domain::{Bio, DisplayName, Password};
 use http::StatusCode;
+use http_api::{
+    ApiJson, Caller, Client, FieldErrors, PathUser, Problem,
+    body::present,
+    openapi::{BodyProblems, CommonProblems, OwnerProblems, PathProblems, RateProblems, TokenProblems, UserParam},
+    shapes::ProfileShape,
+    texts,
+};
 use serde::Deserialize;
-use shared::{
-    domain::{Bio, DisplayName, Password},
-    http::{
-        ApiJson, Caller, Client, FieldErrors, PathUser, Problem,
-        body::present,
-        openapi::{BodyProblems, CommonProblems, OwnerProblems, PathProblems, RateProblems, TokenProblems, UserParam},
-        shapes::ProfileShape,
-        texts,
-    },
-    service::{
-        accounts::{LoginOrigin, ProfileEdit},
-        rates::Limit,
-    },
+use service::{
+    accounts::{LoginOrigin, ProfileEdit},
+    rates::Limit,
 };
 use utoipa::{
     ToSchema,

@@ -1,14 +1,14 @@
 //! What Lambda hands over: records of the change stream as `DynamoDB` writes them, and messages of ChangeQ.
 
 use aws_lambda_events::sqs::SqsEvent;
+use domain::Timestamp;
+use ports::{
+    changes::{Change, is_streamed},
+    store::{Attributes, Key, Table},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
-use shared::{
-    changes::{Change, is_streamed},
-    domain::Timestamp,
-    store::{Attributes, Key, Table},
-    telemetry::names,
-};
+use telemetry::names;
 use tokio::time::Instant;
 use tracing::error;
 

@@ -14,24 +14,25 @@ use std::{fmt, ops::ControlFlow, slice, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
-use shared::{
-    batch::{BatchDriver, RetryPauses},
-    changes::Change,
-    dao::Erasures,
-    domain::Timestamp,
+use data::{
+    Erasures,
     keys::{self, streamed::Streamed},
-    limits,
     messages::ChangeMessage,
-    queue::{OutgoingMessage, Queue, QueueName, send_all},
-    service::{
-        ServiceError,
-        changes::{Applied, ChangeService},
-        erasure::ErasureService,
-    },
-    telemetry::{chain, names, outcomes},
 };
+use domain::{Timestamp, limits};
+use ports::{
+    changes::Change,
+    queue::{OutgoingMessage, Queue, QueueName, send_all},
+};
+use service::{
+    ServiceError,
+    changes::{Applied, ChangeService},
+    erasure::ErasureService,
+};
+use telemetry::{chain, names, outcomes};
 use tokio::{sync::Notify, time::Instant};
 use tracing::{error, warn};
+use worker::{BatchDriver, RetryPauses};
 
 pub use parts::Patience;
 use parts::{Part, PartSize};
@@ -290,7 +291,8 @@ fn group_of(partition: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use shared::{domain::UserId, store::Item};
+    use domain::UserId;
+    use ports::store::Item;
 
     use super::*;
 

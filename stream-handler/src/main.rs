@@ -2,15 +2,14 @@
 
 use std::{process::ExitCode, sync::Arc};
 
+use aws::{DynamoStore, SqsOptions, SqsQueue, config};
+use domain::{Clock, IdGenerator};
+use lambda::{config::environment, emf::FunctionMetrics, function};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;
-use shared::{
-    aws::{DynamoStore, SqsOptions, SqsQueue, config as aws, emf::FunctionMetrics, function},
-    batch::RetryPauses,
-    domain::{Clock, IdGenerator},
-    service::{changes::ChangeService, erasure::ErasureService},
-};
+use service::{changes::ChangeService, erasure::ErasureService};
 use stream_handler::{Eraser, StreamHandler, config::Config, event::Event};
+use worker::RetryPauses;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -19,11 +18,11 @@ async fn main() -> ExitCode {
 
 async fn serve() -> Result<(), Error> {
     let metrics = FunctionMetrics::install();
-    let config = Config::from_lookup(aws::environment)?;
-    let sdk = aws::load_sdk_config().await;
-    let store = Arc::new(DynamoStore::new(&aws::dynamodb_client(&sdk), config.tables));
+    let config = Config::from_lookup(environment)?;
+    let sdk = config::load_sdk_config().await;
+    let store = Arc::new(DynamoStore::new(&config::dynamodb_client(&sdk), config.tables));
     let queue =
-        Arc::new(SqsQueue::new(&aws::sqs_client(&sdk), config.queues, SqsOptions::default()).beginning_traces());
+        Arc::new(SqsQueue::new(&config::sqs_client(&sdk), config.queues, SqsOptions::default()).beginning_traces());
     function::warm_up(&store, Some(&queue)).await;
 
     let changes = ChangeService::new(store.clone(), Arc::new(IdGenerator::new()));

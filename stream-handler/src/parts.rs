@@ -13,7 +13,9 @@ use std::{
     time::Duration,
 };
 
-use shared::{changes::Change, domain::Timestamp, limits, service::changes::Applied};
+use domain::{Timestamp, limits};
+use ports::changes::Change;
+use service::changes::Applied;
 use tokio::{task::JoinSet, time::Instant};
 use tracing::Instrument as _;
 

@@ -8,28 +8,27 @@ use std::{
 
 use async_trait::async_trait;
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
+use data::messages::ChangeMessage;
+use domain::{Timestamp, limits};
+use embedded::{EmbeddedQueue, Engine, EngineOptions, QueueSettingsOf};
 use parking_lot::Mutex;
-use serde_json::{Value as Json, json};
-use shared::{
-    batch::RetryPauses,
+use ports::{
     changes::Change,
-    domain::Timestamp,
-    embedded::{EmbeddedQueue, Engine, EngineOptions, QueueSettingsOf},
-    limits,
-    messages::ChangeMessage,
     queue::{
         OutgoingMessage, Queue, QueueDepth, QueueError,
         QueueName::{self, ChangeDlq, ChangeQ},
         Receipt, ReceivedMessage,
     },
-    service::changes::Applied,
     store::{Item, Key, MalformedItem, StoreError},
 };
+use serde_json::{Value as Json, json};
+use service::changes::Applied;
 use stream_handler::{
     Apply, HandledBatch, StreamHandler,
     event::{Event, StreamEvent},
 };
 use tokio::time::Instant;
+use worker::RetryPauses;
 
 const NOW: Timestamp = Timestamp::from_millis(1_763_700_000_000);
 const DONE: HandledBatch = HandledBatch { retry_from: None };

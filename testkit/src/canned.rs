@@ -3,15 +3,12 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
+use aws::{DynamoStore, QueueUrls, SigningSecret, SqsOptions, SqsQueue, TableNames};
 use aws_sdk_secretsmanager::config::{BehaviorVersion, Credentials, Region, retry::RetryConfig};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use parking_lot::Mutex;
+use ports::{queue::QueueName, store::Table};
 use serde_json::Value;
-use shared::{
-    aws::{DynamoStore, QueueUrls, SigningSecret, SqsOptions, SqsQueue, TableNames},
-    queue::QueueName,
-    store::Table,
-};
 
 use crate::engines::{Answer, FunctionClient, REGION, dynamo_client, sqs_client};
 

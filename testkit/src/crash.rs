@@ -10,7 +10,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use shared::{
+use ports::{
     queue::{OutgoingMessage, Queue, QueueDepth, QueueError, QueueName, Receipt, ReceivedMessage},
     store::{BatchGot, BatchWrite, Consistency, Item, Key, Outcome, Query, QueryPage, Store, StoreError, Table, Write},
 };

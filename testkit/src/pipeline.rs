@@ -10,26 +10,25 @@ use std::{
 };
 
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
+use data::{Outbox, Users};
+use domain::{
+    Bio, Clock, DisplayName, Handle, IdGenerator, PageLimit, PostId, PostText, Profile, Timestamp, User, UserId, limits,
+};
 use follow_fetcher::FollowFetcher;
 use job_handler::JobHandler;
-use shared::{
-    batch::RetryPauses,
-    dao::{Outbox, Users},
-    domain::{
-        Bio, Clock, DisplayName, Handle, IdGenerator, PageLimit, PostId, PostText, Profile, Timestamp, User, UserId,
-    },
-    limits,
+use ports::{
     queue::{Queue, QueueName, ReceivedMessage, delete_all},
-    service::{
-        delivery::DeliveryService,
-        fan_out::{FanOutOptions, FanOutService},
-        feeds::FeedService,
-        graph::GraphService,
-        posts::{PostService, PublishService},
-        sweep::{SweepService, Swept},
-    },
     store::{Outcome, Store},
 };
+use service::{
+    delivery::DeliveryService,
+    fan_out::{FanOutOptions, FanOutService},
+    feeds::FeedService,
+    graph::GraphService,
+    posts::{PostService, PublishService},
+    sweep::{SweepService, Swept},
+};
+use worker::RetryPauses;
 
 /// Where a pipeline's time starts: some moment of 2025.
 pub const START: Timestamp = Timestamp::from_millis(1_763_700_000_000);

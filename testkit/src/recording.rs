@@ -5,8 +5,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use shared::{
-    keys,
+use ports::{
     queue::{OutgoingMessage, Queue, QueueDepth, QueueError, QueueName, Receipt, ReceivedMessage},
     store::{BatchGot, BatchWrite, Consistency, Item, Key, Outcome, Query, QueryPage, Store, StoreError, Table, Write},
 };
@@ -128,7 +127,7 @@ impl Store for RecordingStore {
 
     async fn probe(&self) -> Result<(), StoreError> {
         for table in &self.tables {
-            self.recorder.note("dynamodb:GetItem", *table, [keys::probe().partition.as_str()]);
+            self.recorder.note("dynamodb:GetItem", *table, [Key::probe().partition.as_str()]);
         }
         self.inner.probe().await
     }

@@ -8,22 +8,21 @@ use std::{
     time::Duration,
 };
 
-use rand::{RngExt as _, rngs::StdRng};
-use shared::{
+use data::{Comments, Follows, Notifications, Users, counts::attr, keys};
+use domain::{
+    Act, ActKind, Bio, Comment, CommentId, CommentText, DisplayName, Handle, IdGenerator, NotificationId, PageLimit,
+    PostId, Profile, Timestamp, User, UserId,
+};
+use ports::{
     changes::Change,
-    dao::{Comments, Follows, Notifications, Users, counts::attr},
-    domain::{
-        Act, ActKind, Bio, Comment, CommentId, CommentText, DisplayName, Handle, IdGenerator, NotificationId,
-        PageLimit, PostId, Profile, Timestamp, User, UserId,
-    },
-    keys,
-    service::{
-        changes::{Applied, ChangeService},
-        inbox::InboxWriter,
-        notifications::NotificationService,
-        posts::PostService,
-    },
     store::{Consistency, Item, Outcome, Store, Table, Write},
+};
+use rand::{RngExt as _, rngs::StdRng};
+use service::{
+    changes::{Applied, ChangeService},
+    inbox::InboxWriter,
+    notifications::NotificationService,
+    posts::PostService,
 };
 
 use crate::changing::ChangingStore;
@@ -297,7 +296,7 @@ impl Town {
     }
 }
 
-async fn assert_stored(store: &Arc<dyn Store>, key: shared::store::Key, expected: &[(&'static str, i64)], when: &str) {
+async fn assert_stored(store: &Arc<dyn Store>, key: ports::store::Key, expected: &[(&'static str, i64)], when: &str) {
     let item = store.get(Table::Social, &key, Consistency::Strong).await.expect("it can be read");
     for (name, number) in expected {
         let stored = item.as_ref().map_or(Ok(None), |item| item.number_if_any(name)).expect("it is a number");

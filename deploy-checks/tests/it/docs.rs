@@ -2,12 +2,9 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
+use aws::config::{queue_variable, table_variable};
 use deploy_checks::Template;
-use shared::{
-    aws::config::{queue_variable, table_variable},
-    queue::QueueName,
-    store::Table,
-};
+use ports::{queue::QueueName, store::Table};
 
 fn text_of(document: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(document)).unwrap()

@@ -3,9 +3,9 @@
 use std::{fs, path::Path};
 
 use aws_lambda_events::{apigw::ApiGatewayV2httpRequest, eventbridge::EventBridgeEvent, sqs::SqsEvent};
+use data::messages::{FanOutMessage, FeedJob};
 use deploy_checks::Template;
 use serde::de::DeserializeOwned;
-use shared::messages::{FanOutMessage, FeedJob};
 use stream_handler::event::Event;
 
 fn read(path: &str) -> String {

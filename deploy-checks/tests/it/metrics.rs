@@ -4,8 +4,8 @@
 use std::{collections::BTreeMap, fmt, path::Path};
 
 use deploy_checks::{Template, referent};
+use lambda::emf::{FUNCTION_NAME, NAMESPACE, PUBLISHED};
 use serde_json::Value;
-use shared::aws::emf::{FUNCTION_NAME, NAMESPACE, PUBLISHED};
 
 /// A metric as the template looks for it.
 struct Watched {

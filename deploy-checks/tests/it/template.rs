@@ -12,21 +12,21 @@ use std::{
 
 use axum::{Router, body::Body, extract::Request, http::StatusCode, middleware::map_request, routing};
 use deploy_checks::{Function, Template, referent};
-use lambda_runtime::Context;
-use serde_json::{Value, json};
-use shared::{
-    aws::function,
-    changes::STREAMED_PREFIXES,
-    embedded::{EmbeddedStore, Engine, EngineOptions},
-    http::{
-        HttpOptions,
-        conventions::{ANSWER_MARGIN, REQUEST_TIMEOUT},
-        with_conventions,
-    },
-    limits,
-    store::{Store, Table},
-    telemetry::{LOG_FILTER_VARIABLE, names},
+use domain::limits;
+use embedded::{EmbeddedStore, Engine, EngineOptions};
+use http_api::{
+    HttpOptions,
+    conventions::{ANSWER_MARGIN, REQUEST_TIMEOUT},
+    with_conventions,
 };
+use lambda::function;
+use lambda_runtime::Context;
+use ports::{
+    changes::STREAMED_PREFIXES,
+    store::{Store, Table},
+};
+use serde_json::{Value, json};
+use telemetry::{LOG_FILTER_VARIABLE, names};
 use tower::ServiceExt as _;
 
 const AUTH: &str = "AuthTable";
@@ -270,7 +270,7 @@ fn the_tables_have_the_keys_and_the_expiry_that_the_store_writes() {
         let properties = template.properties(table);
         let key = json!([{"AttributeName": "PK", "KeyType": "HASH"}, {"AttributeName": "SK", "KeyType": "RANGE"}]);
         assert_eq!(properties["KeySchema"], key, "{table}");
-        let expiry = json!({"AttributeName": shared::store::EXPIRES_AT, "Enabled": stored.expires()});
+        let expiry = json!({"AttributeName": ports::store::EXPIRES_AT, "Enabled": stored.expires()});
         assert_eq!(properties["TimeToLiveSpecification"], expiry, "{table}");
     }
     let feed = template.properties(FEED);

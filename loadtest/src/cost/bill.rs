@@ -1,7 +1,7 @@
 //! From what was used to what it costs.
 
+use ports::queue::QueueName;
 use serde::Serialize;
-use shared::queue::QueueName;
 
 use super::{meter::Usage, prices};
 
@@ -147,7 +147,7 @@ pub fn kept_a_month(usage: &Usage) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use shared::store::Table;
+    use ports::store::Table;
 
     use super::*;
     use crate::cost::units::Units;

@@ -5,13 +5,11 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use local::{Application, Config, DataDir, Handle, Seams};
-use shared::{
-    dao::{Counted, Counts, counts::attr},
-    domain::{PostId, UserId},
-    service::{fan_out::FanOutOptions, tokens::AccessTokens},
-    store::StoreError,
-};
+use data::{Counted, Counts, counts::attr};
+use domain::{PostId, UserId};
+use ports::store::StoreError;
+use service::{fan_out::FanOutOptions, tokens::AccessTokens};
+use tweeter::{Application, Config, DataDir, Handle, Seams};
 
 use super::{
     bill::Work,
@@ -226,7 +224,7 @@ impl Metered {
 
 #[cfg(test)]
 mod tests {
-    use shared::{queue::QueueName, store::Table};
+    use ports::{queue::QueueName, store::Table};
 
     use super::*;
     use crate::cost::units::Units;

@@ -12,7 +12,7 @@ use std::{
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use shared::{
+use ports::{
     changes::{Backlog, Change, ChangeLog},
     queue::{OutgoingMessage, Queue, QueueDepth, QueueError, QueueName, Receipt, ReceivedMessage},
     store::{

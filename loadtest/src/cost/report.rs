@@ -2,8 +2,8 @@
 
 use std::fmt;
 
+use ports::store::Table;
 use serde::Serialize;
-use shared::store::Table;
 
 use super::{
     bill::{self, Bill, Work},

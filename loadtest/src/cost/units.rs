@@ -3,7 +3,7 @@
 
 use std::ops::AddAssign;
 
-use shared::store::{Attributes, Consistency, Item, Key, Value};
+use ports::store::{Attributes, Consistency, Item, Key, Value};
 
 /// Bytes of one write unit.
 const WRITE_UNIT_BYTES: u64 = 1_024;
@@ -101,8 +101,8 @@ pub fn sqs_requests(bytes: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use shared::dao::{Feeds, Follows};
-    use shared::domain::{IdGenerator, Timestamp, UserId};
+    use data::{Feeds, Follows};
+    use domain::{IdGenerator, Timestamp, UserId};
 
     use super::*;
 

@@ -12,13 +12,13 @@ use std::{
 
 use backon::{ExponentialBuilder, Retryable as _};
 use bytes::Bytes;
+use domain::{PostId, UserId};
 use http::{Method, Request, StatusCode, Uri, header, uri::Scheme};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use shared::domain::{PostId, UserId};
 
 use crate::client::{ClientError, FeedPage, PostRef};
 

@@ -8,13 +8,11 @@ use std::{
     time::Duration,
 };
 
+use domain::limits;
 use futures::StreamExt as _;
 use indicatif::ProgressBar;
+use ports::store::{BatchWrite, Store, StoreError, Table};
 use rand::RngExt as _;
-use shared::{
-    limits,
-    store::{BatchWrite, Store, StoreError, Table},
-};
 use tokio::time::Instant;
 
 use crate::cost::units::{self, Units};

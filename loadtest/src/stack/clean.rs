@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
+use data::Posts;
+use domain::PostId;
 use indicatif::ProgressBar;
-use shared::{
-    dao::Posts,
-    domain::PostId,
+use ports::{
     queue::{Queue, QueueError, QueueName},
     store::{BatchWrite, Store, StoreError, Table},
 };

@@ -42,7 +42,7 @@ pub enum StackError {
     },
     /// What the stack signs tokens with is nothing of ours.
     #[error("the stack's secret cannot be used")]
-    Secret(#[from] shared::service::tokens::InvalidSecret),
+    Secret(#[from] ports::signing::InvalidSecret),
     /// The tables could not be seeded.
     #[error("the stack cannot be seeded")]
     Seed(#[source] Undone),

@@ -3,15 +3,13 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use aws::{DynamoStore, QueueUrls, SqsOptions, SqsQueue, TableNames, config};
 use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig};
 use aws_sdk_cloudformation::{self as cloudformation, operation::describe_stacks::DescribeStacksOutput};
 use aws_sdk_secretsmanager as secretsmanager;
-use shared::{
-    aws::{DynamoStore, QueueUrls, SqsOptions, SqsQueue, TableNames, config},
-    queue::QueueName,
-    service::tokens::{AccessTokens, TokenKeys},
-    store::Table,
-};
+use ports::signing::TokenKeys;
+use ports::{queue::QueueName, store::Table};
+use service::tokens::AccessTokens;
 
 use super::{Place, error::StackError};
 

@@ -24,12 +24,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use domain::{Clock, PostId};
 use parking_lot::Mutex;
-use shared::{
-    domain::{Clock, PostId},
-    service::tokens::AccessTokens,
-    telemetry,
-};
+use service::tokens::AccessTokens;
 
 pub use clean::Place;
 

@@ -1,11 +1,8 @@
 //! Who takes part in a run, and every row that they and their posts have: what is seeded, and what must go again.
 
-use shared::{
-    dao::{Follows, Users},
-    domain::{Bio, DisplayName, Handle, PostId, Profile, Timestamp, User, UserId},
-    keys,
-    store::{BatchWrite, Item, Table},
-};
+use data::{Follows, Users, keys};
+use domain::{Bio, DisplayName, Handle, PostId, Profile, Timestamp, User, UserId};
+use ports::store::{BatchWrite, Item, Table};
 
 use std::time::Duration;
 

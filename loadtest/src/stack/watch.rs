@@ -5,13 +5,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use domain::{Clock, PostId, UserId};
 use futures::{StreamExt as _, TryStreamExt as _, future::try_join_all};
 use indicatif::ProgressBar;
 use parking_lot::Mutex;
-use shared::{
-    domain::{Clock, PostId, UserId},
-    service::tokens::AccessTokens,
-};
+use service::tokens::AccessTokens;
 
 use super::api::{ApiClient, Timed};
 use crate::{

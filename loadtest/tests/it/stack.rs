@@ -15,13 +15,14 @@ use loadtest::{
     error::LoadtestError,
     stack::{Place, Plan, Target, api::ApiClient, drive, error::StackError, report::StackReport},
 };
-use local::{Application, Config, DataDir, Handle, Seams};
 use parking_lot::Mutex;
-use shared::{
-    service::tokens::{AccessTokens, SECRET_BYTES, TokenKeys},
-    store::{BatchGot, BatchWrite, Consistency, Item, Key, Outcome, Query, QueryPage, Store, StoreError, Table, Write},
+use ports::signing::{SECRET_BYTES, TokenKeys};
+use ports::store::{
+    BatchGot, BatchWrite, Consistency, Item, Key, Outcome, Query, QueryPage, Store, StoreError, Table, Write,
 };
+use service::tokens::AccessTokens;
 use testkit::faults::{FaultyStore, StoreFaults};
+use tweeter::{Application, Config, DataDir, Handle, Seams};
 
 const PLAN: Plan =
     Plan { followers: 120, posts: 2, rows_per_second: 100_000, at_once: 8, patience: Duration::from_secs(30) };

@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use aws::{DynamoStore, TableNames, setup};
 use aws_sdk_dynamodb::{
     Client,
     config::{BehaviorVersion, Credentials, Region},
@@ -13,13 +14,10 @@ use aws_sdk_dynamodb::{
 };
 use axum::{Router, body::Bytes, extract::State, http::HeaderMap, http::StatusCode};
 use dynoxide::Database;
-use local::{Application, Config, DataDir, Handle, Seams};
+use ports::store::{Store, Table};
 use serde_json::{Value, json};
-use shared::{
-    aws::{DynamoStore, TableNames, setup},
-    store::{Store, Table},
-};
 use tokio::{net::TcpListener, process::Command, task::JoinHandle};
+use tweeter::{Application, Config, DataDir, Handle, Seams};
 
 const OUTPUTS: [(&str, &str); 7] = [
     ("PostQUrl", "http://sqs.invalid/PostQ"),

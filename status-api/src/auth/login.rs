@@ -1,16 +1,14 @@
 //! `POST /v1/auth/login`
 
 use axum::{Json, extract::State};
-use serde::Deserialize;
-use shared::{
-    domain::{Email, Handle, Password},
-    http::{
-        ApiJson, Client, ClientAgent, FieldErrors, Problem,
-        body::present,
-        openapi::{BodyProblems, CommonProblems, RateProblems, TokenProblems},
-    },
-    service::accounts::{LoginName, LoginOrigin},
+use domain::{Email, Handle, Password};
+use http_api::{
+    ApiJson, Client, ClientAgent, FieldErrors, Problem,
+    body::present,
+    openapi::{BodyProblems, CommonProblems, RateProblems, TokenProblems},
 };
+use serde::Deserialize;
+use service::accounts::{LoginName, LoginOrigin};
 use utoipa::ToSchema;
 
 use super::SessionResponse;

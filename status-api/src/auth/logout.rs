@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use http::StatusCode;
-use shared::http::{
+use http_api::{
     ApiJson, Caller, Problem,
     openapi::{BodyProblems, CommonProblems, TokenProblems},
 };

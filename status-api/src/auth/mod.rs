@@ -5,12 +5,10 @@ pub mod logout;
 pub mod refresh;
 pub mod register;
 
+use domain::limits;
+use http_api::shapes::ProfileShape;
 use serde::Serialize;
-use shared::{
-    http::shapes::ProfileShape,
-    limits,
-    service::accounts::{LoggedIn, TokenPair},
-};
+use service::accounts::{LoggedIn, TokenPair};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 

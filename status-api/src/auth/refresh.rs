@@ -1,11 +1,11 @@
 //! `POST /v1/auth/refresh`
 
 use axum::{Json, extract::State};
-use serde::Deserialize;
-use shared::http::{
+use http_api::{
     ApiJson, Problem,
     openapi::{BodyProblems, CommonProblems, RateProblems, TokenProblems},
 };
+use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::TokensResponse;

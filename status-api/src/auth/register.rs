@@ -1,21 +1,19 @@
 //! `POST /v1/auth/register`
 
 use axum::{Json, extract::State};
+use domain::{DisplayName, Email, Handle, Password};
 use http::StatusCode;
+use http_api::{
+    ApiJson, Client, ClientAgent, FieldErrors, Problem,
+    body::present,
+    openapi::{BodyProblems, CommonProblems, RateProblems},
+    problem::ProblemBody,
+    texts,
+};
 use serde::Deserialize;
-use shared::{
-    domain::{DisplayName, Email, Handle, Password},
-    http::{
-        ApiJson, Client, ClientAgent, FieldErrors, Problem,
-        body::present,
-        openapi::{BodyProblems, CommonProblems, RateProblems},
-        problem::ProblemBody,
-        texts,
-    },
-    service::{
-        accounts::{LoginOrigin, Registration},
-        rates::Limit,
-    },
+use service::{
+    accounts::{LoginOrigin, Registration},
+    rates::Limit,
 };
 use utoipa::ToSchema;
 

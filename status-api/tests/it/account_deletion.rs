@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use crate::support::{Answer, PASSWORD, START, TestApi, registration, request};
+use data::Erasures;
+use domain::{UserId, limits};
 use http::{Method, header::CONTENT_TYPE};
 use serde_json::{Value, json};
-use shared::{dao::Erasures, domain::UserId, limits, service::liveness::Liveness};
+use service::liveness::Liveness;
 
 /// A user who is logged in.
 struct Person {

@@ -3,14 +3,12 @@
 use std::{num::NonZeroUsize, time::Duration};
 
 use crate::support::{PASSWORD, TestApi, metrics::Metrics, registration};
+use data::keys;
 use http::Method;
+use http_api::HttpOptions;
+use ports::store::{Item, Table, Write};
 use serde_json::{Value, json};
-use shared::{
-    http::HttpOptions,
-    keys,
-    service::passwords::HashingOptions,
-    store::{Item, Table, Write},
-};
+use service::passwords::HashingOptions;
 
 /// A body with what differs from run to run replaced.
 fn settled(mut body: Value) -> Value {

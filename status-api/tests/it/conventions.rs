@@ -5,18 +5,13 @@ use std::time::Duration;
 use crate::support::{SECRET, START, TestApi, registration, request};
 use axum::body::Body;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use domain::{Timestamp, UserId, limits};
 use http::{Method, Request, header::CONTENT_TYPE};
+use http_api::HttpOptions;
+use ports::signing::TokenKeys;
 use rstest::rstest;
 use serde_json::{Value, json};
-use shared::{
-    domain::{Timestamp, UserId},
-    http::HttpOptions,
-    limits,
-    service::{
-        passwords::HashingOptions,
-        tokens::{AccessTokens, TokenKeys},
-    },
-};
+use service::{passwords::HashingOptions, tokens::AccessTokens};
 
 const JSON: &str = "application/json";
 

@@ -3,15 +3,12 @@
 use std::time::Duration;
 
 use crate::support::{Answer, START, TestApi};
+use data::{Erasures, keys};
+use domain::{PostId, Timestamp, UserId, limits};
 use http::Method;
+use ports::store::{Consistency, Table, Write};
 use serde_json::{Value, json};
-use shared::{
-    dao::Erasures,
-    domain::{PostId, Timestamp, UserId},
-    keys, limits,
-    service::{ServiceError, posts::PostService},
-    store::{Consistency, Table, Write},
-};
+use service::{ServiceError, posts::PostService};
 
 const NOBODYS_POST: &str = "/v1/posts/018f6a6e-0000-7000-8000-000000000000";
 

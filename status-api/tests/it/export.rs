@@ -1,12 +1,10 @@
 //! The export through the API: all that is stored about the caller, and nothing of others but ids and handles.
 
 use crate::support::{TestApi, request};
+use data::Notifications;
+use domain::{Act, ActKind, IdGenerator, InboxEntry, Notification, UserId};
 use http::Method;
 use serde_json::{Value, json};
-use shared::{
-    dao::Notifications,
-    domain::{Act, ActKind, IdGenerator, InboxEntry, Notification, UserId},
-};
 
 const EXPORT: &str = "/v1/users/me/export";
 

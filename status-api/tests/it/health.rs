@@ -11,9 +11,10 @@ use std::{
 };
 
 use crate::support::TestApi;
+use domain::limits;
+use embedded::SyncHooks;
 use http::Method;
 use serde_json::json;
-use shared::{embedded::SyncHooks, limits};
 
 /// Hooks that leave the process alive when a sync fails.
 fn hooks(before: impl Fn() -> io::Result<()> + Send + Sync + 'static) -> SyncHooks {

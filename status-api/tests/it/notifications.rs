@@ -5,15 +5,15 @@ use std::{sync::Arc, time::Duration};
 
 use crate::support::{Answer, TestApi, request};
 use axum::body::Body;
+use data::keys;
+use domain::{CommentId, IdGenerator, PostId, UserId};
 use http::{Method, header::CONTENT_TYPE};
-use serde_json::{Value, json};
-use shared::{
+use ports::{
     changes::Change,
-    domain::{CommentId, IdGenerator, PostId, UserId},
-    keys,
-    service::changes::{Applied, ChangeService},
     store::{Consistency, Item, Key, Store, Table, Write},
 };
+use serde_json::{Value, json};
+use service::changes::{Applied, ChangeService};
 
 /// The API, and changes made by hand.
 struct Town {

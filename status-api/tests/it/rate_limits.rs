@@ -4,18 +4,16 @@ use std::{net::IpAddr, num::NonZeroUsize, time::Duration};
 
 use crate::support::{Answer, PASSWORD, TestApi, metrics::Metrics, registration, request};
 use axum::body::Body;
+use domain::UserId;
 use http::{HeaderName, Method, header::CONTENT_TYPE};
+use http_api::{HttpOptions, PeerAddress, TrustedProxy};
 use rstest::rstest;
 use serde_json::{Value, json};
-use shared::{
-    domain::UserId,
-    http::{HttpOptions, PeerAddress, TrustedProxy},
-    service::{
-        passwords::HashingOptions,
-        rates::{Limit, RateLimiter},
-    },
-    telemetry::names,
+use service::{
+    passwords::HashingOptions,
+    rates::{Limit, RateLimiter},
 };
+use telemetry::names;
 
 fn limited() -> TestApi {
     limited_behind(None)

@@ -4,14 +4,11 @@ use std::time::Duration;
 
 use crate::support::{Answer, START, TestApi, request};
 use axum::body::Body;
+use data::{Comments, Likes, keys};
+use domain::{Comment, CommentText, IdGenerator, PostId, UserId, limits};
 use http::{Method, header::CONTENT_TYPE};
+use ports::store::{BatchWrite, Changes, Condition, Item, Table, Write};
 use serde_json::{Value, json};
-use shared::{
-    dao::{Comments, Likes},
-    domain::{Comment, CommentText, IdGenerator, PostId, UserId},
-    keys, limits,
-    store::{BatchWrite, Changes, Condition, Item, Table, Write},
-};
 
 const NOBODYS_POST: &str = "/v1/posts/018f6a6e-0000-7000-8000-000000000000";
 

@@ -4,19 +4,17 @@ use std::{collections::BTreeSet, time::Duration};
 
 use crate::support::{Answer, PASSWORD, START, TestApi, request};
 use axum::body::Body;
+use data::{Sessions, keys};
+use domain::{SessionId, Timestamp, UserId, limits};
 use futures::future::join_all;
 use http::{
     HeaderValue, Method,
     header::{CONTENT_TYPE, USER_AGENT},
 };
+use ports::signing::TokenKeys;
+use ports::store::{EXPIRES_AT, Item, Table, Write};
 use serde_json::{Value, json};
-use shared::{
-    dao::Sessions,
-    domain::{SessionId, Timestamp, UserId},
-    keys, limits,
-    service::tokens::{AccessTokens, TokenKeys},
-    store::{EXPIRES_AT, Item, Table, Write},
-};
+use service::tokens::AccessTokens;
 use uuid::Uuid;
 
 const SESSIONS: &str = "/v1/users/me/sessions";

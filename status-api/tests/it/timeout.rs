@@ -4,16 +4,12 @@ use std::sync::{Arc, Mutex};
 
 use crate::support::{SECRET, START, TestApi, metrics::Metrics, request};
 use axum::body::Body;
+use domain::UserId;
 use http::Method;
+use http_api::HttpOptions;
+use ports::signing::TokenKeys;
 use serde_json::{Value, json};
-use shared::{
-    domain::UserId,
-    http::HttpOptions,
-    service::{
-        passwords::HashingOptions,
-        tokens::{AccessTokens, TokenKeys},
-    },
-};
+use service::{passwords::HashingOptions, tokens::AccessTokens};
 
 /// What is logged, for a test to read.
 #[derive(Clone, Default)]

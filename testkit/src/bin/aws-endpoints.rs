@@ -49,6 +49,6 @@ fn wait_for_stop() -> std::io::Result<()> {
 }
 
 fn fail(error: &std::io::Error) -> ExitCode {
-    shared::telemetry::write_stderr(format_args!("error: {error}"));
+    telemetry::write_stderr(format_args!("error: {error}"));
     ExitCode::FAILURE
 }

@@ -5,9 +5,9 @@
 
 use std::{any::Any, collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
-use shared::{
+use domain::limits;
+use ports::{
     changes::{Change, ChangeLog},
-    limits,
     store::{Attributes, BatchWrite, Changes, Condition, Item, Key, Outcome, Store, Table, Value, Write},
 };
 

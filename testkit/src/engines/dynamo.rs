@@ -6,16 +6,14 @@ use std::{
     thread,
 };
 
+use aws::{DynamoStore, TableNames, setup};
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use bytes::Bytes;
 use dynoxide::{Database, DynoxideError};
 use parking_lot::Mutex;
+use ports::store::Table;
 use serde::{Serialize, de::DeserializeOwned};
-use shared::{
-    aws::{DynamoStore, TableNames, setup},
-    store::Table,
-};
 use tokio::sync::oneshot;
 
 use super::{

@@ -1,8 +1,8 @@
 //! DynamoDB and SQS at an endpoint that somebody else started, over HTTP.
 
+use aws::{TableNames, setup};
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
-use shared::{
-    aws::{TableNames, setup},
+use ports::{
     queue::{QueueName, QueueSettings},
     store::Table,
 };

@@ -2,16 +2,14 @@
 
 use std::sync::Arc;
 
+use aws::{QueueUrls, SqsOptions, SqsQueue, setup};
 use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use http_body_util::BodyExt;
+use ports::queue::{QueueName, QueueSettings};
 use rustack_sqs_core::{config::SqsConfig, handler::RustackSqsHandler, provider::RustackSqs};
 use rustack_sqs_http::{dispatch::SqsHandler, response::error_to_response};
 use rustack_sqs_model::operations::SqsOperation;
-use shared::{
-    aws::{QueueUrls, SqsOptions, SqsQueue, setup},
-    queue::{QueueName, QueueSettings},
-};
 
 use super::{
     REGION,

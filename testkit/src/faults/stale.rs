@@ -7,7 +7,7 @@ use std::{
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use shared::store::{
+use ports::store::{
     BatchGot, BatchWrite, Consistency, Item, Key, Order, Outcome, Projection, Query, QueryPage, SortRange, Store,
     StoreError, Table, Write, batch_get_all,
 };

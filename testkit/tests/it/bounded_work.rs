@@ -4,22 +4,21 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::support::Embedded;
+use data::{Erasures, Notifications, Posts, keys};
+use domain::{
+    Act, ActKind, IdGenerator, InboxEntry, Notification, NotificationId, PageLimit, Post, PostId, PostText, Timestamp,
+    UserId, limits,
+};
 use futures::future::join_all;
-use shared::{
+use ports::{
     changes::Change,
-    dao::{Erasures, Notifications, Posts},
-    domain::{
-        Act, ActKind, IdGenerator, InboxEntry, Notification, NotificationId, PageLimit, Post, PostId, PostText,
-        Timestamp, UserId,
-    },
-    keys, limits,
-    service::{
-        changes::{Applied, ChangeService},
-        erasure::ErasureService,
-        notifications::NotificationService,
-        posts::PostService,
-    },
     store::{BatchWrite, Consistency, Item, Store, Table, Write, batch_write_all},
+};
+use service::{
+    changes::{Applied, ChangeService},
+    erasure::ErasureService,
+    notifications::NotificationService,
+    posts::PostService,
 };
 use testkit::{
     changing::ChangingStore,
@@ -152,7 +151,7 @@ async fn put_all(store: &dyn Store, writes: Vec<BatchWrite>) {
 async fn all_likers(store: &dyn Store, post: PostId) -> Vec<Item> {
     let mut likers = Vec::new();
     for shard in 0..limits::LIKER_SHARDS {
-        let query = shared::store::Query::all_of(Table::Social, keys::likers_partition(post, shard));
+        let query = ports::store::Query::all_of(Table::Social, keys::likers_partition(post, shard));
         likers.extend(store.query(&query).await.unwrap().items);
     }
     likers

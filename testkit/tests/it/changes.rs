@@ -6,20 +6,19 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use crate::support::Embedded;
+use data::{Notifications, keys};
+use domain::{IdGenerator, NotificationId, PageLimit, PostId, Timestamp, UserId, limits};
 use futures::future::join_all;
+use ports::{
+    changes::{Change, ChangeLog as _},
+    store::{Attributes, Consistency, Item, Store, Table, Write},
+};
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng as _, rngs::StdRng};
-use shared::{
-    changes::{Change, ChangeLog as _},
-    dao::Notifications,
-    domain::{IdGenerator, NotificationId, PageLimit, PostId, Timestamp, UserId},
-    keys, limits,
-    service::{
-        changes::{Applied, ChangeService},
-        notifications::NotificationService,
-        steps::StepSize,
-    },
-    store::{Attributes, Consistency, Item, Store, Table, Write},
+use service::{
+    changes::{Applied, ChangeService},
+    notifications::NotificationService,
+    steps::StepSize,
 };
 use testkit::{
     crash::{Death, Life, MortalStore},
@@ -490,5 +489,5 @@ async fn the_ledger_forgets_after_two_days() {
     let key = keys::applied_change(&changes[0].id);
     let entry = home.store.get(Table::Social, &key, Consistency::Strong).await.unwrap().unwrap();
     let expires_at = START.plus(limits::LEDGER_TTL).as_secs().cast_signed();
-    assert_eq!(entry.number(shared::store::EXPIRES_AT), Ok(expires_at));
+    assert_eq!(entry.number(ports::store::EXPIRES_AT), Ok(expires_at));
 }

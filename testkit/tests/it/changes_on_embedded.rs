@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use shared::embedded::{EmbeddedChanges, EmbeddedStore, Engine, EngineOptions};
+use embedded::{EmbeddedChanges, EmbeddedStore, Engine, EngineOptions};
 use testkit::contract::changes::ChangesHarness;
 
 fn open() -> ChangesHarness {

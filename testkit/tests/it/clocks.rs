@@ -3,14 +3,11 @@
 use std::time::Duration;
 
 use crate::support::Embedded;
+use data::ClockMarks;
+use domain::{Clock, PostId, limits};
+use ports::queue::QueueName;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
-use shared::{
-    dao::ClockMarks,
-    domain::{Clock, PostId},
-    limits,
-    queue::QueueName,
-    service::timekeeper::Timekeeper,
-};
+use service::timekeeper::Timekeeper;
 use testkit::pipeline::{Pipeline, START};
 
 /// How far apart the clocks of two processes are.
@@ -59,7 +56,7 @@ async fn nothing_is_lost_between_clocks_100_ms_apart() {
 }
 
 /// The feed holds each post that the author made since the follow and the newest of those before it, in the order of ids.
-async fn assert_shown(pipeline: &Pipeline, reader: shared::domain::UserId, posts: &[PostId]) {
+async fn assert_shown(pipeline: &Pipeline, reader: domain::UserId, posts: &[PostId]) {
     let mut expected = posts.to_vec();
     expected.sort_unstable_by(|a, b| b.cmp(a));
     let feed = pipeline.feed(reader).await;

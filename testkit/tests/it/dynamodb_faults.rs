@@ -1,10 +1,8 @@
 //! What DynamoDB answers and no engine does, and what becomes of it.
 
+use domain::limits::MAX_BATCH_WRITE;
+use ports::store::{BatchWrite, Condition, Consistency, Item, Key, Outcome, Store, StoreError, Table, Write};
 use serde_json::json;
-use shared::{
-    limits::MAX_BATCH_WRITE,
-    store::{BatchWrite, Condition, Consistency, Item, Key, Outcome, Store, StoreError, Table, Write},
-};
 use testkit::canned::{Canned, CannedService};
 
 fn key(sort: &str) -> Key {
@@ -95,7 +93,7 @@ async fn what_never_passes_is_rejected() {
 async fn a_table_without_a_name_is_rejected_without_a_call() {
     let service = CannedService::default();
     let client = testkit::engines::dynamo().await.client;
-    let store = shared::aws::DynamoStore::new(&client, shared::aws::TableNames::default());
+    let store = aws::DynamoStore::new(&client, aws::TableNames::default());
     let result = store.get(Table::Auth, &key("a"), Consistency::Eventual).await;
     let Err(StoreError::Rejected(cause)) = result else { panic!("{result:?}") };
     assert_eq!(cause.to_string(), "the auth table has no name here");
@@ -159,15 +157,15 @@ async fn an_item_of_another_form_is_malformed() {
 async fn a_page_may_end_early_with_a_position_to_go_on_from() {
     let body = json!({ "Items": [], "LastEvaluatedKey": dynamo_key("m") });
     let service = CannedService::new([Canned::ok(body)]);
-    let query = shared::store::Query {
+    let query = ports::store::Query {
         table: Table::Feed,
         partition: "p".to_owned(),
-        range: shared::store::SortRange::All,
-        order: shared::store::Order::Descending,
+        range: ports::store::SortRange::All,
+        order: ports::store::Order::Descending,
         start_after: Some("z".to_owned()),
         limit: Some(20),
         consistency: Consistency::Strong,
-        projection: shared::store::Projection::All,
+        projection: ports::store::Projection::All,
     };
     let page = service.store().query(&query).await.unwrap();
     assert_eq!((page.items, page.next.as_deref()), (vec![], Some("m")));

@@ -2,30 +2,29 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use shared::{
+use data::{Comments, Erasures, Likes, Posts};
+use domain::{
+    ClientNetwork, Clock, CommentText, Email, Handle, IdGenerator, PageLimit, Password, PostId, PostText, Timestamp,
+    UserId, UserRef, limits,
+};
+use embedded::{EmbeddedQueue, EmbeddedStore, Engine, EngineOptions, QueueSettingsOf};
+use ports::signing::TokenKeys;
+use ports::{
     changes::Change,
-    dao::{Comments, Erasures, Likes, Posts},
-    domain::{
-        ClientNetwork, Clock, CommentText, Email, Handle, IdGenerator, PageLimit, Password, PostId, PostText,
-        Timestamp, UserId, UserRef,
-    },
-    embedded::{EmbeddedQueue, EmbeddedStore, Engine, EngineOptions, QueueSettingsOf},
-    limits,
     queue::{Queue, QueueSettings},
-    service::{
-        accounts::{AccountService, LoginOrigin, Registration},
-        changes::{Applied, ChangeService},
-        comments::CommentService,
-        erasure::ErasureService,
-        graph::GraphService,
-        likes::LikeService,
-        notifications::NotificationService,
-        passwords::HashingOptions,
-        posts::{IdempotencyKey, PostService, PublishService},
-        rates::RateLimiter,
-        tokens::TokenKeys,
-    },
     store::{BatchWrite, Item, Outcome, Store, Table, batch_write_all},
+};
+use service::{
+    accounts::{AccountService, LoginOrigin, Registration},
+    changes::{Applied, ChangeService},
+    comments::CommentService,
+    erasure::ErasureService,
+    graph::GraphService,
+    likes::LikeService,
+    notifications::NotificationService,
+    passwords::HashingOptions,
+    posts::{IdempotencyKey, PostService, PublishService},
+    rates::RateLimiter,
 };
 use testkit::{
     changing::ChangingStore,
@@ -288,15 +287,15 @@ async fn a_deleted_account_leaves_nothing_but_the_reserved_handle() {
 }
 
 /// A like, a comment and a post of alice's whose requests began before her account was deleted.
-fn late_writes(town: &Town) -> Vec<(Table, shared::store::Write)> {
+fn late_writes(town: &Town) -> Vec<(Table, ports::store::Write)> {
     let Town { home, alice, bobs_post, .. } = town;
     let post_id = home.ids.next_post_id(home.now);
-    let post = shared::domain::Post { post_id, author_id: *alice, text: PostText::parse("late").unwrap() };
+    let post = domain::Post { post_id, author_id: *alice, text: PostText::parse("late").unwrap() };
     let text = CommentText::parse("late").unwrap();
     let comment_id = home.ids.next_comment_id(home.now);
-    let comment = shared::domain::Comment { comment_id, post_id: *bobs_post, author_id: *alice, text };
+    let comment = domain::Comment { comment_id, post_id: *bobs_post, author_id: *alice, text };
     let items = Likes::both_sides(*alice, *bobs_post, home.now).into_iter().chain(Comments::both_sides(&comment));
-    let writes = items.map(|item| (Table::Social, shared::store::Write::put(item)));
+    let writes = items.map(|item| (Table::Social, ports::store::Write::put(item)));
     writes.chain(Posts::creation(&post)).collect()
 }
 

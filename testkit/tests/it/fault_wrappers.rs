@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use shared::{
+use ports::{
     queue::{OutgoingMessage, Queue, QueueError, QueueName, delete_all, send_all},
     store::{
         BatchWrite, Consistency, Item, Key, Order, Projection, Query, QueryPage, SortRange, Store, StoreError, Table,

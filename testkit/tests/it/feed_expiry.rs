@@ -3,20 +3,17 @@
 use std::time::Duration;
 
 use crate::support::Embedded;
-use shared::{
-    domain::{PostId, UserId},
-    limits,
-    store::{EXPIRES_AT, Query, Table},
-};
+use domain::{PostId, UserId, limits};
+use ports::store::{EXPIRES_AT, Query, Table};
 
 const DAY: Duration = Duration::from_hours(24);
 
 /// The posts in a reader's feed with when their entries expire, newest first.
 async fn entries(home: &Embedded, reader: UserId) -> Vec<(PostId, u64)> {
-    let query = Query::all_of(Table::Feed, shared::keys::feed_partition(reader));
+    let query = Query::all_of(Table::Feed, data::keys::feed_partition(reader));
     let page = home.store.query(&query).await.unwrap();
     let entry =
-        |item: &shared::store::Item| (item.key.sort.parse().unwrap(), item.number(EXPIRES_AT).unwrap().cast_unsigned());
+        |item: &ports::store::Item| (item.key.sort.parse().unwrap(), item.number(EXPIRES_AT).unwrap().cast_unsigned());
     page.items.iter().rev().map(entry).collect()
 }
 

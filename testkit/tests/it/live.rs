@@ -3,18 +3,17 @@
 use std::sync::Arc;
 
 use crate::support::Embedded;
+use data::{Follows, Users, keys};
+use domain::{Act, ActKind, Bio, DisplayName, Handle, IdGenerator, Notification, Profile, User, UserId};
 use futures::FutureExt as _;
-use shared::{
+use ports::{
     changes::Change,
-    dao::{Follows, Users},
-    domain::{Act, ActKind, Bio, DisplayName, Handle, IdGenerator, Notification, Profile, User, UserId},
-    keys,
-    live::{Hub, HubOptions, LiveEvent, Subscription, Topic, hub::Next},
-    service::{
-        changes::{Applied, ChangeService},
-        live::LiveService,
-    },
     store::{Store, Table, Write},
+};
+use service::{
+    changes::{Applied, ChangeService},
+    live::LiveService,
+    live::{Hub, HubOptions, LiveEvent, Subscription, Topic, hub::Next},
 };
 use testkit::{
     faults::{FaultyStore, StoreFaults},
@@ -26,7 +25,7 @@ fn hub(embedded: &Embedded) -> Hub {
 }
 
 fn listen(hub: &Hub, user: UserId) -> Subscription {
-    hub.open(user, START.plus(shared::limits::ACCESS_TOKEN_TTL))
+    hub.open(user, START.plus(domain::limits::ACCESS_TOKEN_TTL))
 }
 
 fn heard(stream: &Subscription) -> Vec<LiveEvent> {

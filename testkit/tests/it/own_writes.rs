@@ -4,24 +4,22 @@
 use std::sync::Arc;
 
 use crate::support::Embedded;
-use shared::{
-    domain::{
-        Bio, ClientNetwork, CommentText, DisplayName, Email, Handle, IdGenerator, PageLimit, Password, PostId,
-        PostText, UserId, UserRef,
-    },
-    service::{
-        ServiceError,
-        accounts::{AccountService, LoginOrigin, ProfileEdit, Registration},
-        comments::CommentService,
-        feeds::FeedService,
-        graph::GraphService,
-        likes::LikeService,
-        passwords::HashingOptions,
-        posts::{IdempotencyKey, PostService, PublishService, Published},
-        rates::RateLimiter,
-        tokens::TokenKeys,
-    },
-    store::Store,
+use domain::{
+    Bio, ClientNetwork, CommentText, DisplayName, Email, Handle, IdGenerator, PageLimit, Password, PostId, PostText,
+    UserId, UserRef,
+};
+use ports::signing::TokenKeys;
+use ports::store::Store;
+use service::{
+    ServiceError,
+    accounts::{AccountService, LoginOrigin, ProfileEdit, Registration},
+    comments::CommentService,
+    feeds::FeedService,
+    graph::GraphService,
+    likes::LikeService,
+    passwords::HashingOptions,
+    posts::{IdempotencyKey, PostService, PublishService, Published},
+    rates::RateLimiter,
 };
 use testkit::{
     faults::{FaultyStore, LateStore, StaleStore, StoreFaults},

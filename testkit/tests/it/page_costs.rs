@@ -4,19 +4,16 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use crate::support::Embedded;
+use data::{Comments, Feeds, Follows, Likes, Notifications, Posts, Sessions, StoredSession, Users, keys};
+use domain::{
+    Act, ActKind, Bio, Comment, CommentText, DisplayName, Handle, IdGenerator, InboxEntry, Notification,
+    NotificationId, PageLimit, Post, PostId, PostText, Profile, SessionId, Timestamp, User, UserId, limits,
+};
 use futures::{StreamExt, TryStreamExt, stream};
-use shared::{
-    dao::{Comments, Feeds, Follows, Likes, Notifications, Posts, Sessions, StoredSession, Users},
-    domain::{
-        Act, ActKind, Bio, Comment, CommentText, DisplayName, Handle, IdGenerator, InboxEntry, Notification,
-        NotificationId, PageLimit, Post, PostId, PostText, Profile, SessionId, Timestamp, User, UserId,
-    },
-    keys, limits,
-    service::{
-        comments::CommentService, feeds::FeedService, graph::GraphService, likes::LikeService,
-        notifications::NotificationService, posts::PostService, sessions::SessionService,
-    },
-    store::{BatchWrite, Item, Store, Table, Write, batch_write_all},
+use ports::store::{BatchWrite, Item, Store, Table, Write, batch_write_all};
+use service::{
+    comments::CommentService, feeds::FeedService, graph::GraphService, likes::LikeService,
+    notifications::NotificationService, posts::PostService, sessions::SessionService,
 };
 use testkit::{
     engines,

@@ -4,12 +4,12 @@
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use crate::support::{Broken, Embedded};
-use rand::{SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
-use shared::{
-    domain::{PostId, UserId},
+use domain::{PostId, UserId};
+use ports::{
     queue::{OutgoingMessage, Queue, QueueName},
     store::Store,
 };
+use rand::{SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
 use testkit::{
     crash::{Death, Life, MortalQueue, MortalStore},
     pipeline::Pipeline,

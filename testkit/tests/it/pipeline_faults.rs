@@ -12,13 +12,12 @@ use std::{
 };
 
 use crate::support::Embedded;
-use shared::{
-    domain::{PostId, PostText, UserId},
-    limits,
+use domain::{PostId, PostText, UserId, limits};
+use ports::{
     queue::{Queue, QueueName},
-    service::posts::IdempotencyKey,
     store::{BatchWrite, Store, StoreError},
 };
+use service::posts::IdempotencyKey;
 use testkit::{
     faults::{
         CountingQueue, FaultCounts, FaultSwitch, FaultyQueue, FaultyStore, GuardedStore, QueueFaults, StaleStore,

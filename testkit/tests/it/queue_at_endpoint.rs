@@ -1,6 +1,6 @@
 //! The queue's contract over HTTP, on an SQS that somebody else started. `scripts/e2e-cloud` does.
 
-use shared::aws::{SqsOptions, SqsQueue};
+use aws::{SqsOptions, SqsQueue};
 use testkit::{
     contract::queue::{QueueHarness, settings},
     engines,

@@ -1,9 +1,7 @@
 //! The queue's contract on the embedded engine.
 
-use shared::{
-    embedded::{EmbeddedQueue, Engine, EngineOptions, QueueSettingsOf},
-    queue::QueueName,
-};
+use embedded::{EmbeddedQueue, Engine, EngineOptions, QueueSettingsOf};
+use ports::queue::QueueName;
 use testkit::contract::queue::{QueueHarness, settings};
 
 fn open() -> QueueHarness {

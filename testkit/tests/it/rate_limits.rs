@@ -3,18 +3,16 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::support::Embedded;
+use domain::{Timestamp, UserId};
 use futures::{
     FutureExt,
     future::{join_all, select_all},
 };
+use ports::store::Store;
 use proptest::prelude::*;
-use shared::{
-    domain::{Timestamp, UserId},
-    service::{
-        ServiceError,
-        rates::{Limit, RateLimiter},
-    },
-    store::Store,
+use service::{
+    ServiceError,
+    rates::{Limit, RateLimiter},
 };
 use testkit::{
     faults::{FaultyStore, GatedStore, StoreFaults},

@@ -2,13 +2,13 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use serde_json::Value;
-use shared::{
+use ports::{
     queue::{OutgoingMessage, QueueName},
     store::{
         BatchWrite, Changes, Condition, Consistency, Item, Key, Order, Projection, Query, SortRange, Table, Write,
     },
 };
+use serde_json::Value;
 use testkit::{
     canned::{Canned, CannedService},
     recording::{Access, Recorder, Resource},

@@ -2,10 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use shared::{
-    embedded::{EmbeddedStore, Engine, EngineOptions},
-    store::{BatchWrite, Item, Key, Segment, Store, StoreError, Table, TableScan, batch_write_all},
-};
+use embedded::{EmbeddedStore, Engine, EngineOptions};
+use ports::store::{BatchWrite, Item, Key, Segment, Store, StoreError, Table, TableScan, batch_write_all};
 use testkit::engines;
 
 /// Items in 20 partitions, three in each.

@@ -1,8 +1,8 @@
 //! Setting up tables and queues on DynamoDB's and SQS's APIs.
 
+use aws::setup;
 use aws_sdk_dynamodb::types::TimeToLiveStatus;
-use shared::{
-    aws::setup,
+use ports::{
     queue::{QueueName, QueueSettings},
     store::{EXPIRES_AT, Table},
 };

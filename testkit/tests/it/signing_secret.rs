@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
+use domain::{Timestamp, UserId};
+use ports::signing::{KeySource, KeySourceError, SECRET_BYTES, TokenKeys};
 use serde_json::json;
-use shared::{
-    domain::{Timestamp, UserId},
-    service::tokens::{AccessTokens, KeySource, KeySourceError, SECRET_BYTES, TokenKeys},
-    telemetry::chain,
-};
+use service::tokens::AccessTokens;
+use telemetry::chain;
 use testkit::canned::{Canned, CannedService};
 
 const NOW: Timestamp = Timestamp::from_millis(1_763_700_000_000);

@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
+use domain::Timestamp;
+use ports::queue::{OutgoingMessage, Queue, QueueError, QueueName};
 use serde_json::json;
-use shared::{
-    domain::Timestamp,
-    queue::{OutgoingMessage, Queue, QueueError, QueueName},
-};
 use testkit::canned::{Canned, CannedService};
 
 const QUEUE: QueueName = QueueName::JobQ;

@@ -1,6 +1,6 @@
 //! The store's contract on the embedded engine.
 
-use shared::embedded::{EmbeddedStore, Engine, EngineOptions};
+use embedded::{EmbeddedStore, Engine, EngineOptions};
 use testkit::contract::store::StoreHarness;
 
 fn open() -> StoreHarness {

@@ -2,8 +2,8 @@
 
 use std::{env, process::Command, time::Duration};
 
+use ports::queue::{OutgoingMessage, Queue, QueueName};
 use serde_json::json;
-use shared::queue::{OutgoingMessage, Queue, QueueName};
 use testkit::canned::{Canned, CannedService};
 
 /// Where Lambda's runtime keeps the trace of an invocation, and the SDK finds it.

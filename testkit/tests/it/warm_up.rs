@@ -5,12 +5,13 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
+use aws::{DynamoStore, QueueUrls, SqsOptions, SqsQueue, TableNames};
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
-use shared::{
-    aws::{DynamoStore, QueueUrls, SqsOptions, SqsQueue, TableNames, function::warm_up},
-    keys, limits,
+use domain::limits;
+use lambda::function::warm_up;
+use ports::{
     queue::{Queue as _, QueueName},
-    store::{Consistency, Store as _, Table},
+    store::{Consistency, Key, Store as _, Table},
 };
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
@@ -89,7 +90,7 @@ async fn a_refused_call_leaves_the_connection_that_the_first_event_uses() {
     let (store, queue) = clients_of(&endpoint);
     warm_up(&store, Some(&queue)).await;
     assert_eq!(opened.load(Ordering::SeqCst), 2);
-    assert!(store.get(Table::Feed, &keys::probe(), Consistency::Eventual).await.is_err());
+    assert!(store.get(Table::Feed, &Key::probe(), Consistency::Eventual).await.is_err());
     assert!(queue.depth(QueueName::JobQ).await.is_err());
     assert_eq!(opened.load(Ordering::SeqCst), 2);
 }

@@ -7,46 +7,44 @@ use std::{
     time::{Duration, Instant},
 };
 
+use aws::config::table_variable;
 use axum::{Router, body::Body};
+use data::{Follows, messages::ChangeMessage};
 use deploy_checks::Template;
+use domain::{Clock, IdGenerator, PostId, limits};
+use embedded::{EmbeddedChanges, EmbeddedQueue, EmbeddedStore, Engine, EngineOptions, QueueSettingsOf};
 use follow_fetcher::FollowFetcher;
 use http::{Request, header};
+use http_api::{Authentication, HttpOptions};
 use http_body_util::BodyExt as _;
 use job_handler::JobHandler;
 use outbox_sweeper::OutboxSweeper;
+use ports::signing::TokenKeys;
+use ports::{
+    changes::{Change, ChangeLog as _},
+    queue::{OutgoingMessage, Queue, QueueName, ReceivedMessage, send_all},
+    store::{Outcome, Store, Table},
+};
 use post_handler::PublishApi;
 use serde_json::Value;
-use shared::{
-    aws::config::table_variable,
-    batch::RetryPauses,
-    changes::{Change, ChangeLog as _},
-    dao::Follows,
-    domain::{Clock, IdGenerator, PostId},
-    embedded::{EmbeddedChanges, EmbeddedQueue, EmbeddedStore, Engine, EngineOptions, QueueSettingsOf},
-    http::{Authentication, HttpOptions},
-    limits,
-    messages::ChangeMessage,
-    queue::{OutgoingMessage, Queue, QueueName, ReceivedMessage, send_all},
-    service::{
-        accounts::AccountService,
-        changes::ChangeService,
-        comments::CommentService,
-        delivery::DeliveryService,
-        erasure::ErasureService,
-        fan_out::{FanOutOptions, FanOutService},
-        feeds::FeedService,
-        graph::GraphService,
-        likes::LikeService,
-        liveness::Liveness,
-        notifications::NotificationService,
-        passwords::HashingOptions,
-        posts::{PostService, PublishService},
-        rates::RateLimiter,
-        steps::StepSize,
-        sweep::{SweepService, Swept},
-        tokens::{AccessTokens, TokenKeys},
-    },
-    store::{Outcome, Store, Table},
+use service::{
+    accounts::AccountService,
+    changes::ChangeService,
+    comments::CommentService,
+    delivery::DeliveryService,
+    erasure::ErasureService,
+    fan_out::{FanOutOptions, FanOutService},
+    feeds::FeedService,
+    graph::GraphService,
+    likes::LikeService,
+    liveness::Liveness,
+    notifications::NotificationService,
+    passwords::HashingOptions,
+    posts::{PostService, PublishService},
+    rates::RateLimiter,
+    steps::StepSize,
+    sweep::{SweepService, Swept},
+    tokens::AccessTokens,
 };
 use stream_handler::{Eraser, StreamHandler};
 use testkit::{
@@ -55,6 +53,7 @@ use testkit::{
     recording::{Access, Recorder},
 };
 use tower::ServiceExt as _;
+use worker::RetryPauses;
 
 /// The variable of a function that reads the signing secret.
 pub const SIGNING_SECRET_ARN: &str = "TWEETER_SIGNING_SECRET_ARN";

@@ -5,8 +5,9 @@ mod social;
 
 use std::time::{Duration, Instant};
 
+use domain::limits;
+use ports::queue::QueueName;
 use serde_json::{Value, json};
-use shared::{limits, queue::QueueName};
 
 use super::deployment::Deployment;
 

@@ -2,13 +2,9 @@
 
 use std::sync::Arc;
 
-use shared::{
-    changes::ChangeLog,
-    domain::Clock,
-    embedded::{EmbeddedChanges, EmbeddedQueue, EmbeddedStore, Engine, EngineOptions, QueueSettingsOf, SyncHooks},
-    queue::Queue,
-    store::Store,
-};
+use domain::Clock;
+use embedded::{EmbeddedChanges, EmbeddedQueue, EmbeddedStore, Engine, EngineOptions, QueueSettingsOf, SyncHooks};
+use ports::{changes::ChangeLog, queue::Queue, store::Store};
 use tempfile::TempDir;
 
 /// An engine that is closed, and its directory removed, at the end.

@@ -2,7 +2,7 @@
 
 use metrics::LocalRecorderGuard;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
-use shared::telemetry::names;
+use telemetry::names;
 
 /// What is recorded on the thread of a test, on which its requests are handled.
 pub struct Metrics {

@@ -12,26 +12,26 @@ use std::sync::{
 
 use async_trait::async_trait;
 use axum::{Router, body::Body};
+use domain::{Clock, IdGenerator, Timestamp};
+use embedded::SyncHooks;
 use http::{HeaderMap, Method, Request, StatusCode, header::CONTENT_TYPE};
+use http_api::HttpOptions;
 use http_body_util::BodyExt;
+use ports::signing::TokenKeys;
+use ports::store::{
+    BatchGot, BatchWrite, Consistency, Item, Key, Outcome, Query, QueryPage, Store, StoreError, Table, Write,
+};
 use serde_json::{Value, json};
-use shared::{
-    domain::{Clock, IdGenerator, Timestamp},
-    embedded::SyncHooks,
-    http::HttpOptions,
-    service::{
-        accounts::AccountService,
-        comments::CommentService,
-        feeds::FeedService,
-        graph::GraphService,
-        likes::LikeService,
-        notifications::NotificationService,
-        passwords::HashingOptions,
-        posts::{PostService, PublishService},
-        rates::RateLimiter,
-        tokens::TokenKeys,
-    },
-    store::{BatchGot, BatchWrite, Consistency, Item, Key, Outcome, Query, QueryPage, Store, StoreError, Table, Write},
+use service::{
+    accounts::AccountService,
+    comments::CommentService,
+    feeds::FeedService,
+    graph::GraphService,
+    likes::LikeService,
+    notifications::NotificationService,
+    passwords::HashingOptions,
+    posts::{PostService, PublishService},
+    rates::RateLimiter,
 };
 use status_api::Api;
 use tokio::sync::Notify;

@@ -2,10 +2,8 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use shared::{
-    limits::{MAX_MESSAGE_BYTES, MAX_MESSAGE_DELAY, MAX_QUEUE_BATCH, MAX_VISIBILITY},
-    queue::{OutgoingMessage, QueueError},
-};
+use domain::limits::{MAX_MESSAGE_BYTES, MAX_MESSAGE_DELAY, MAX_QUEUE_BATCH, MAX_VISIBILITY};
+use ports::queue::{OutgoingMessage, QueueError};
 
 use super::{LONG, QueueHarness, SLOW, message, next, receive_all, receive_now, send};
 use crate::contract::assert_rejected;

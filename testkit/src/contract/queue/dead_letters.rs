@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shared::queue::{OutgoingMessage, Queue, QueueName, ReceivedMessage};
+use ports::queue::{OutgoingMessage, Queue, QueueName, ReceivedMessage};
 
 use super::{LONG, MAX_RECEIVES, QUICK, QueueHarness, SLOW, message, next, receive_all, receive_now, send};
 

@@ -2,11 +2,9 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
+use domain::limits::MAX_RECEIVE_WAIT;
 use futures::future::join_all;
-use shared::{
-    limits::MAX_RECEIVE_WAIT,
-    queue::{OutgoingMessage, Queue, QueueDepth, QueueName, delete_all, send_all},
-};
+use ports::queue::{OutgoingMessage, Queue, QueueDepth, QueueName, delete_all, send_all};
 
 use super::{LONG, QueueHarness, SHORT, SLOW, message, next, receive_all, receive_now, send};
 

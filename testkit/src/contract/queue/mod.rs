@@ -7,10 +7,8 @@ mod visibility;
 
 use std::{any::Any, sync::Arc, time::Duration};
 
-use shared::{
-    limits::{MAX_MESSAGE_BYTES, MAX_RECEIVE_WAIT},
-    queue::{OutgoingMessage, Queue, QueueName, QueueSettings, ReceivedMessage},
-};
+use domain::limits::{MAX_MESSAGE_BYTES, MAX_RECEIVE_WAIT};
+use ports::queue::{OutgoingMessage, Queue, QueueName, QueueSettings, ReceivedMessage};
 
 pub use self::{batches::*, dead_letters::*, delivery::*, visibility::*};
 

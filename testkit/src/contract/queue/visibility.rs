@@ -2,10 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use shared::{
-    limits::MAX_RECEIVE_WAIT,
-    queue::{Queue, QueueName, ReceivedMessage},
-};
+use domain::limits::MAX_RECEIVE_WAIT;
+use ports::queue::{Queue, QueueName, ReceivedMessage};
 
 use super::{LONG, QUICK, QueueHarness, SHORT, SLOW, message, next, receive_now, send};
 

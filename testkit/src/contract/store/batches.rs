@@ -2,10 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use shared::{
-    limits::{MAX_BATCH_GET, MAX_BATCH_WRITE},
-    store::{BatchWrite, Consistency, Item, Key, Outcome, Store, StoreError, batch_get_all, batch_write_all},
-};
+use domain::limits::{MAX_BATCH_GET, MAX_BATCH_WRITE};
+use ports::store::{BatchWrite, Consistency, Item, Key, Outcome, Store, StoreError, batch_get_all, batch_write_all};
 
 use super::{StoreHarness, TABLE, get, item, key, put};
 use crate::contract::assert_rejected;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures::future::join_all;
-use shared::store::{Changes, Condition, Outcome, Store, Table, Test, Value, Write, with_retries};
+use ports::store::{Changes, Condition, Outcome, Store, Table, Test, Value, Write, with_retries};
 
 use super::{StoreHarness, TABLE, attributes, get, item, key, put};
 
@@ -21,7 +21,7 @@ async fn applied(store: &Arc<dyn Store>, writes: impl Fn(i64) -> Vec<(Table, Wri
 }
 
 /// One write by itself, or several as a transaction.
-async fn perform(store: &dyn Store, mut writes: Vec<(Table, Write)>) -> Result<Outcome, shared::store::StoreError> {
+async fn perform(store: &dyn Store, mut writes: Vec<(Table, Write)>) -> Result<Outcome, ports::store::StoreError> {
     if let [_] = writes.as_slice() {
         let (table, write) = writes.remove(0);
         return store.write(table, write).await;

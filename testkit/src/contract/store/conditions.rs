@@ -1,6 +1,6 @@
 //! Every condition and test, true and false, on an item that is there and on one that is not.
 
-use shared::store::{Changes, Condition, Item, Outcome, Store, Test, Value, Write};
+use ports::store::{Changes, Condition, Item, Outcome, Store, Test, Value, Write};
 
 use super::{StoreHarness, TABLE, attributes, get, item, key, values};
 

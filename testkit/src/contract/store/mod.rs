@@ -10,7 +10,7 @@ mod writes;
 
 use std::{any::Any, sync::Arc};
 
-use shared::store::{Attributes, Consistency, Item, Key, Store, Table, Value, Write};
+use ports::store::{Attributes, Consistency, Item, Key, Store, Table, Value, Write};
 
 pub use self::{batches::*, concurrency::*, conditions::*, queries::*, reads::*, transactions::*, writes::*};
 

@@ -2,11 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use shared::{
-    limits::MAX_QUERY_BYTES,
-    store::{
-        BatchWrite, Consistency, Item, Order, Projection, Query, SortRange, Store, StoreError, Write, batch_write_all,
-    },
+use domain::limits::MAX_QUERY_BYTES;
+use ports::store::{
+    BatchWrite, Consistency, Item, Order, Projection, Query, SortRange, Store, StoreError, Write, batch_write_all,
 };
 
 use super::{StoreHarness, TABLE, item, key};

@@ -1,6 +1,6 @@
 //! Single items.
 
-use shared::store::{Consistency, Table, Write};
+use ports::store::{Consistency, Table, Write};
 
 use super::{StoreHarness, TABLE, attributes, get, item, key, put, values};
 

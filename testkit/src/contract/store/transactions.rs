@@ -1,9 +1,7 @@
 //! Transactions: all or nothing.
 
-use shared::{
-    limits::MAX_TRANSACT,
-    store::{Changes, Condition, Consistency, Outcome, StoreError, Table, Test, Value, Write},
-};
+use domain::limits::MAX_TRANSACT;
+use ports::store::{Changes, Condition, Consistency, Outcome, StoreError, Table, Test, Value, Write};
 
 use super::{StoreHarness, TABLE, get, item, key, put};
 use crate::contract::assert_rejected;

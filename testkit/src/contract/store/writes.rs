@@ -1,6 +1,6 @@
 //! Single writes without conditions.
 
-use shared::store::{BatchWrite, Changes, Condition, Key, Outcome, Store, StoreError, Value, Write};
+use ports::store::{BatchWrite, Changes, Condition, Key, Outcome, Store, StoreError, Value, Write};
 
 use super::{StoreHarness, TABLE, attributes, get, item, key, put, values};
 use crate::contract::assert_rejected;
@@ -91,7 +91,7 @@ pub async fn attributes_may_have_reserved_names(h: StoreHarness) {
     put(&*h.store, item("p", "s").with("name", "n").with("ttl", 1).with("size", 1)).await;
     let changes =
         Changes { set: attributes([("status", Value::from("x"))]), remove: vec!["ttl"], add: vec![("size", 1)] };
-    let condition = Condition::Where(vec![shared::store::Test::Equals("name", Value::from("n"))]);
+    let condition = Condition::Where(vec![ports::store::Test::Equals("name", Value::from("n"))]);
     let write = Write::Update { key: key("p", "s"), changes, condition };
     assert_eq!(h.store.write(TABLE, write).await.unwrap(), Outcome::Applied);
     let expected = item("p", "s").with("name", "n").with("size", 2).with("status", "x");

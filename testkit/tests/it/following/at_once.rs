@@ -6,13 +6,13 @@ use std::sync::{
 };
 
 use async_trait::async_trait;
+use domain::UserId;
 use parking_lot::Mutex;
-use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
-use shared::{
-    domain::UserId,
+use ports::{
     queue::QueueName,
     store::{BatchGot, BatchWrite, Consistency, Item, Key, Outcome, Query, QueryPage, Store, StoreError, Table, Write},
 };
+use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use testkit::pipeline::Pipeline;
 
 use super::{

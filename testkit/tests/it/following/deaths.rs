@@ -2,13 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use shared::{
-    dao::Backfills,
-    domain::UserId,
-    keys, limits,
-    service::sweep::Swept,
-    store::{Item, Table, Write},
-};
+use data::{Backfills, keys};
+use domain::{UserId, limits};
+use ports::store::{Item, Table, Write};
+use service::sweep::Swept;
 use testkit::{
     crash::{Death, Life, MortalStore},
     pipeline::Pipeline,

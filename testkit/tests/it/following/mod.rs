@@ -10,12 +10,9 @@ mod town;
 use std::{sync::Arc, time::Duration};
 
 use crate::support::Embedded;
-use shared::{
-    dao::{Feeds, Follows, Window},
-    domain::{IdGenerator, PostId, UserId},
-    limits,
-    service::{graph::GraphService, sweep::Swept},
-};
+use data::{Feeds, Follows, Window};
+use domain::{IdGenerator, PostId, UserId, limits};
+use service::{graph::GraphService, sweep::Swept};
 use testkit::{
     engines,
     faults::{CountingStore, FaultyStore, StaleStore, StoreCounts, StoreFaults},

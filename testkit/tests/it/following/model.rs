@@ -6,13 +6,10 @@ use std::{
     time::Duration,
 };
 
+use data::{Follows, Window};
+use domain::{PostId, UserId, limits};
+use ports::queue::{QueueName, ReceivedMessage};
 use proptest::prelude::*;
-use shared::{
-    dao::{Follows, Window},
-    domain::{PostId, UserId},
-    limits,
-    queue::{QueueName, ReceivedMessage},
-};
 use testkit::{
     crash::{Death, Life, MortalStore},
     pipeline::Pipeline,

@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use data::Follows;
 use futures::future::BoxFuture;
-use shared::{
-    dao::Follows,
+use ports::{
     queue::QueueName,
     store::{BatchGot, BatchWrite, Consistency, Item, Key, Outcome, Query, QueryPage, Store, StoreError, Table, Write},
 };

@@ -2,13 +2,10 @@
 
 use std::time::Duration;
 
+use data::{Feeds, Posts, keys};
+use domain::{IdGenerator, PageLimit, Post, PostId, PostText, UserId};
 use futures::future::join_all;
-use shared::{
-    dao::{Feeds, Posts},
-    domain::{IdGenerator, PageLimit, Post, PostId, PostText, UserId},
-    keys,
-    store::{Changes, Condition, Table, Write},
-};
+use ports::store::{Changes, Condition, Table, Write};
 use testkit::pipeline::Pipeline;
 
 /// Posts made in the last hour that were fanned out long ago, oldest first.

@@ -1,8 +1,8 @@
 //! Profiles, likes, comments, notifications, and what follows from changes.
 
-use shared::{
+use domain::limits;
+use ports::{
     changes::Change,
-    limits,
     queue::QueueName,
     store::{Attributes, Key},
 };

@@ -1,0 +1,132 @@
+//! Clients and names from the environment.
+//!
+//! The SDK reads region, credentials and endpoints by itself (`AWS_REGION`, `AWS_ENDPOINT_URL_DYNAMODB`,
+//! `AWS_ENDPOINT_URL_SQS`, `AWS_ENDPOINT_URL_SECRETS_MANAGER`, ...). Names of tables and queues are ours; each binary asks for those that it needs, and an
+//! error names the variable that is missing.
+
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+
+use super::{QueueUrls, SIGNING_SECRET_ARN, SigningSecret, TableNames};
+use domain::limits;
+use ports::{queue::QueueName, store::Table};
+
+/// How long connecting may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// How many times the signing secret is asked for. Nobody above the SDK asks again, unlike for tables and queues.
+const SECRET_ATTEMPTS: u32 = 2;
+
+/// A variable of the environment is not set, or empty.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the environment variable {variable} is not set")]
+pub struct MissingVariable {
+    /// Which one.
+    pub variable: &'static str,
+}
+
+/// What all clients are made of: region, credentials and endpoints as the SDK finds them. Once per process.
+pub async fn load_sdk_config() -> SdkConfig {
+    // Retries are the callers' business, see the module above.
+    aws_config::defaults(BehaviorVersion::latest()).retry_config(RetryConfig::disabled()).load().await
+}
+
+/// A client for DynamoDB; a call ends after [`limits::CALL_TIMEOUT`].
+pub fn dynamodb_client(config: &SdkConfig) -> aws_sdk_dynamodb::Client {
+    let config = aws_sdk_dynamodb::config::Builder::from(config).timeout_config(timeouts(limits::CALL_TIMEOUT)).build();
+    aws_sdk_dynamodb::Client::from_conf(config)
+}
+
+/// A client for SQS; a call ends after [`limits::CALL_TIMEOUT`], a long poll that much after its wait.
+pub fn sqs_client(config: &SdkConfig) -> aws_sdk_sqs::Client {
+    let config = aws_sdk_sqs::config::Builder::from(config).timeout_config(timeouts(limits::CALL_TIMEOUT)).build();
+    aws_sdk_sqs::Client::from_conf(config)
+}
+
+/// The signing secret of this name or ARN. A fetch is over after [`limits::RETRY_BUDGET`].
+pub fn signing_secret(config: &SdkConfig, id: &str) -> SigningSecret {
+    let timeouts = timeouts(limits::CALL_TIMEOUT).to_builder().operation_timeout(limits::RETRY_BUDGET).build();
+    let config = aws_sdk_secretsmanager::config::Builder::from(config)
+        .retry_config(RetryConfig::standard().with_max_attempts(SECRET_ATTEMPTS))
+        .timeout_config(timeouts)
+        .build();
+    SigningSecret::new(aws_sdk_secretsmanager::Client::from_conf(config), id)
+}
+
+/// The limits on connecting and on one attempt of a call.
+pub fn timeouts(attempt: Duration) -> TimeoutConfig {
+    TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_attempt_timeout(attempt).build()
+}
+
+/// The names of the tables that are needed, each found by its variable.
+pub fn table_names_from(
+    needed: &[Table],
+    find: impl Fn(&'static str) -> Option<String>,
+) -> Result<TableNames, MissingVariable> {
+    needed.iter().try_fold(TableNames::default(), |names, table| {
+        Ok(names.with(*table, required(table_variable(*table), &find)?))
+    })
+}
+
+/// The URLs of the queues that are needed, each found by its variable.
+pub fn queue_urls_from(
+    needed: &[QueueName],
+    find: impl Fn(&'static str) -> Option<String>,
+) -> Result<QueueUrls, MissingVariable> {
+    needed
+        .iter()
+        .try_fold(QueueUrls::default(), |urls, queue| Ok(urls.with(*queue, required(queue_variable(*queue), &find)?)))
+}
+
+/// Where the signing secret is.
+pub fn signing_secret_arn_from(find: impl Fn(&'static str) -> Option<String>) -> Result<String, MissingVariable> {
+    required(SIGNING_SECRET_ARN, &find)
+}
+
+fn required(variable: &'static str, find: &impl Fn(&'static str) -> Option<String>) -> Result<String, MissingVariable> {
+    find(variable).filter(|value| !value.is_empty()).ok_or(MissingVariable { variable })
+}
+
+/// The variable that names a table.
+pub const fn table_variable(table: Table) -> &'static str {
+    match table {
+        Table::Auth => "TWEETER_AUTH_TABLE",
+        Table::Social => "TWEETER_SOCIAL_TABLE",
+        Table::Feed => "TWEETER_FEED_TABLE",
+    }
+}
+
+/// The variable that holds a queue's URL.
+pub const fn queue_variable(queue: QueueName) -> &'static str {
+    match queue {
+        QueueName::PostQ => "TWEETER_POSTQ_URL",
+        QueueName::JobQ => "TWEETER_JOBQ_URL",
+        QueueName::ChangeQ => "TWEETER_CHANGEQ_URL",
+        QueueName::PostDlq => "TWEETER_POSTDLQ_URL",
+        QueueName::JobDlq => "TWEETER_JOBDLQ_URL",
+        QueueName::ChangeDlq => "TWEETER_CHANGEDLQ_URL",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_needed_must_be_set() {
+        let set = |variable: &'static str| (variable == "TWEETER_FEED_TABLE").then(|| "feed-prod".to_owned());
+        let names = table_names_from(&[Table::Feed], set).unwrap();
+        assert_eq!(names.get(Table::Feed), Some("feed-prod"));
+        assert_eq!(names.get(Table::Auth), None);
+        assert!(queue_urls_from(&[], set).is_ok());
+    }
+
+    #[test]
+    fn an_error_names_the_variable_that_is_missing_or_empty() {
+        let missing = table_names_from(&[Table::Auth], |_| None).unwrap_err();
+        assert_eq!(missing.to_string(), "the environment variable TWEETER_AUTH_TABLE is not set");
+        let empty = queue_urls_from(&[QueueName::JobQ], |_| Some(String::new())).unwrap_err();
+        assert_eq!(empty.variable, "TWEETER_JOBQ_URL");
+        assert_eq!(signing_secret_arn_from(|_| None).unwrap_err().variable, "TWEETER_SIGNING_SECRET_ARN");
+    }
+}

@@ -1,0 +1,126 @@
+//! What an SDK's error means: one classification for both services.
+
+use std::error::Error;
+
+use aws_sdk_dynamodb::{
+    config::http::HttpResponse,
+    error::{ProvideErrorMetadata, SdkError},
+};
+
+use ports::{queue::QueueError, store::StoreError};
+
+type Cause = Box<dyn Error + Send + Sync>;
+
+/// What to do about a failed call.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// Nothing was done; later it may pass.
+    Throttled,
+    /// It may or may not have been done; later it may pass.
+    Unavailable(Cause),
+    /// The call never passes.
+    Rejected(Cause),
+}
+
+/// Codes by which DynamoDB, SQS and what stands behind them (KMS) say "too much at once". The last one is SQS's for too
+/// many messages in flight.
+const THROTTLING: [&str; 13] = [
+    "ProvisionedThroughputExceeded",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "RequestThrottledException",
+    "SlowDown",
+    "ThrottledException",
+    "Throttling",
+    "ThrottlingError",
+    "ThrottlingException",
+    "TooManyRequestsException",
+    "KmsThrottled",
+    "OverLimit",
+];
+
+/// Codes of failures inside a service, whatever status they come with. `TransactionInProgress`: an earlier attempt with
+/// the same token is still running.
+const UNAVAILABLE: [&str; 8] = [
+    "InternalError",
+    "InternalFailure",
+    "InternalServerError",
+    "RequestTimeout",
+    "RequestTimeoutException",
+    "ServiceUnavailable",
+    "TransactionInProgressException",
+    "ReplicatedWriteConflictException",
+];
+
+/// A code without its namespace (`com.amazonaws.sqs#`, `AWS.SimpleQueueService.`).
+pub(super) fn bare(code: &str) -> &str {
+    code.rsplit(['#', '.']).next().unwrap_or(code)
+}
+
+/// Whether a code, of a call or of one entry of a batch or transaction, says "too much at once".
+pub(super) fn is_throttling(code: &str) -> bool {
+    THROTTLING.contains(&bare(code))
+}
+
+/// A call that is wrong by itself: it was not made, or there is no more to say about it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct WrongCall(pub String);
+
+impl Fault {
+    /// A call that never passes, in one line that says why.
+    pub fn wrong_call(why: impl Into<String>) -> Self {
+        Self::Rejected(Box::new(WrongCall(why.into())))
+    }
+
+    /// The fault of an operation that the service answered with `code` and a status.
+    fn of_code(code: &str, status: u16, cause: Cause) -> Self {
+        if is_throttling(code) || status == 429 {
+            Self::Throttled
+        } else if status >= 500 || UNAVAILABLE.contains(&bare(code)) {
+            Self::Unavailable(cause)
+        } else {
+            Self::Rejected(cause)
+        }
+    }
+}
+
+impl<E> From<SdkError<E, HttpResponse>> for Fault
+where
+    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+{
+    fn from(error: SdkError<E, HttpResponse>) -> Self {
+        match &error {
+            SdkError::ServiceError(answered) => {
+                let code = answered.err().code().unwrap_or_default().to_owned();
+                let status = answered.raw().status().as_u16();
+                Self::of_code(&code, status, Box::new(error))
+            }
+            SdkError::ConstructionFailure(_) => Self::Rejected(Box::new(error)),
+            SdkError::DispatchFailure(failure) if failure.is_user() => Self::Rejected(Box::new(error)),
+            // No answer, or none that can be read.
+            _ => Self::Unavailable(Box::new(error)),
+        }
+    }
+}
+
+impl From<Fault> for StoreError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Throttled => Self::Throttled,
+            Fault::Unavailable(cause) => Self::Unavailable(cause),
+            Fault::Rejected(cause) => Self::Rejected(cause),
+        }
+    }
+}
+
+impl From<Fault> for QueueError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Throttled => Self::Throttled,
+            Fault::Unavailable(cause) => Self::Unavailable(cause),
+            Fault::Rejected(cause) => Self::Rejected(cause),
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! What people did, as it stands now: follows, likes and comments, found by the act.
+
+use std::{collections::HashSet, sync::Arc};
+
+use crate::keys;
+use domain::{Act, ActKind};
+use ports::store::{Consistency, Item, Key, Store, StoreError, Table, batch_get_all};
+
+/// Since when a comment is deleted.
+const DELETED_AT: &str = "deleted_at";
+
+/// Follows, likes and comments, in Social, from the side of whom they concern.
+#[derive(Debug, Clone)]
+pub struct Acts {
+    store: Arc<dyn Store>,
+}
+
+impl Acts {
+    /// Acts in `store`.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store }
+    }
+
+    /// Which of these distinct acts stand now: the follow or like is there, the comment is there and not deleted. Read
+    /// consistently: what is decided by it stays decided.
+    pub async fn standing(&self, acts: &[Act]) -> Result<HashSet<Act>, StoreError> {
+        let keys: Vec<Key> = acts.iter().map(key_of).collect();
+        let items = batch_get_all(self.store.as_ref(), Table::Social, &keys, Consistency::Strong).await?;
+        let found: HashSet<Key> = items.into_iter().filter(is_standing).map(|item| item.key).collect();
+        Ok(acts.iter().zip(&keys).filter(|(_, key)| found.contains(*key)).map(|(act, _)| *act).collect())
+    }
+}
+
+fn key_of(act: &Act) -> Key {
+    match act.kind {
+        ActKind::Like(post) => keys::liker(post, act.actor_id),
+        ActKind::Comment(post, comment) => keys::comment(post, comment),
+        ActKind::Follow(followee) => keys::follower_edge(followee, act.actor_id),
+    }
+}
+
+fn is_standing(item: &Item) -> bool {
+    !item.attributes.contains_key(DELETED_AT)
+}

@@ -1,0 +1,119 @@
+//! Credentials: a user's e-mail address and password hash, and the claims of addresses. In Auth.
+//!
+//! Credentials carry an epoch, which grows with each new password, and a session the epoch that it was begun in: it
+//! lives while the two are equal.
+
+use std::{fmt, sync::Arc};
+
+use crate::keys;
+use domain::{Email, UserId};
+use ports::store::{
+    Changes, Condition, Consistency, Item, MalformedItem, Outcome, Store, StoreError, Table, Test, Write, with_retries,
+};
+
+mod attr {
+    pub const USER_ID: &str = "user_id";
+    pub const EMAIL: &str = "email";
+    pub const PASSWORD_HASH: &str = "password_hash";
+    pub const EPOCH: &str = "epoch";
+}
+
+/// The epoch of an account's first password, and of what was stored without one.
+pub const FIRST_EPOCH: i64 = 0;
+
+/// A password's hash as a PHC string (`$argon2id$v=19$...`). Not shown by `Debug`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PasswordHash(pub String);
+
+impl fmt::Debug for PasswordHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PasswordHash(..)")
+    }
+}
+
+/// What a user logs in with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredCredentials {
+    /// The address as sent.
+    pub email: Email,
+    /// The hash of the password. Its salt is random, so no two settings of a password have the same.
+    pub password_hash: PasswordHash,
+    /// How many passwords came before this one.
+    pub epoch: i64,
+}
+
+/// Credentials and claims of e-mail addresses, in Auth. Every read is consistent: an account just made can be used.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    store: Arc<dyn Store>,
+}
+
+impl Credentials {
+    /// Credentials in `store`.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store }
+    }
+
+    /// One user's credentials.
+    pub async fn get(&self, user: UserId) -> Result<Option<StoredCredentials>, StoreError> {
+        let key = keys::credentials(user);
+        let item = with_retries(|| self.store.get(Table::Auth, &key, Consistency::Strong)).await?;
+        Ok(item.as_ref().map(credentials_from).transpose()?)
+    }
+
+    /// Who holds an e-mail address.
+    pub async fn id_of_email(&self, email: &Email) -> Result<Option<UserId>, StoreError> {
+        let key = keys::email_claim(&email.canonical());
+        let item = with_retries(|| self.store.get(Table::Auth, &key, Consistency::Strong)).await?;
+        Ok(item.map(|item| item.parsed(attr::USER_ID)).transpose()?)
+    }
+
+    /// The writes that make an account's credentials: the claim of the address first, refused when it is taken, then
+    /// the credentials.
+    pub fn creation(user: UserId, credentials: &StoredCredentials) -> [(Table, Write); 2] {
+        let claim = Item::new(keys::email_claim(&credentials.email.canonical())).with(attr::USER_ID, user.to_string());
+        let item = Item::new(keys::credentials(user))
+            .with(attr::EMAIL, credentials.email.as_str())
+            .with(attr::PASSWORD_HASH, credentials.password_hash.0.as_str())
+            .with(attr::EPOCH, credentials.epoch);
+        [(Table::Auth, Write::create(claim)), (Table::Auth, Write::create(item))]
+    }
+
+    /// Puts a new password in the place of the one in `known`, in the next epoch. Refused unless the credentials are
+    /// still as they are known; also when that is because an earlier try of this call was applied.
+    pub async fn replace_password(
+        &self,
+        user: UserId,
+        known: &StoredCredentials,
+        new: &PasswordHash,
+    ) -> Result<Outcome, StoreError> {
+        let set = [(attr::PASSWORD_HASH.into(), new.0.as_str().into()), (attr::EPOCH.into(), (known.epoch + 1).into())];
+        let write = Write::Update {
+            key: keys::credentials(user),
+            changes: Changes { set: set.into(), ..Changes::default() },
+            condition: Self::are_still(known),
+        };
+        with_retries(|| self.store.write(Table::Auth, write.clone())).await
+    }
+
+    /// The writes that take an account's credentials away: the claim of the address, which is free then, and the
+    /// credentials. Refused unless they are still as they are known.
+    pub fn deletion(user: UserId, known: &StoredCredentials) -> [(Table, Write); 2] {
+        let is_theirs = Condition::AbsentOr(vec![Test::Equals(attr::USER_ID, user.to_string().into())]);
+        let claim = Write::Delete { key: keys::email_claim(&known.email.canonical()), condition: is_theirs };
+        let credentials = Write::Delete { key: keys::credentials(user), condition: Self::are_still(known) };
+        [(Table::Auth, claim), (Table::Auth, credentials)]
+    }
+
+    fn are_still(known: &StoredCredentials) -> Condition {
+        Condition::Where(vec![Test::Equals(attr::PASSWORD_HASH, known.password_hash.0.as_str().into())])
+    }
+}
+
+fn credentials_from(item: &Item) -> Result<StoredCredentials, MalformedItem> {
+    Ok(StoredCredentials {
+        email: Email::from_stored(item.text(attr::EMAIL)?.to_owned()),
+        password_hash: PasswordHash(item.text(attr::PASSWORD_HASH)?.to_owned()),
+        epoch: item.number_if_any(attr::EPOCH)?.unwrap_or(FIRST_EPOCH),
+    })
+}

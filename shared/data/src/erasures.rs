@@ -1,0 +1,214 @@
+//! What is to be erased for good, and when. A row is made in the transaction that deletes, and goes when there is nothing
+//! left to erase, so a crash in between leaves it behind, and the sweeper finds it.
+//!
+//! Where to go on after a crash no row says: what is erased is gone from the lists that lead to it.
+
+use std::{sync::Arc, time::Duration};
+
+use tracing::error;
+
+use crate::keys;
+use domain::{Erasable, PostId, Timestamp, UserId, limits};
+use ports::store::{
+    Attributes, Changes, Condition, Item, Key, MalformedItem, Outcome, Query, SortRange, Store, StoreError, Table,
+    Test, Write, with_retries,
+};
+
+mod attr {
+    pub const PASS: &str = "pass";
+    pub const BEGAN_AT: &str = "began_at";
+    pub const LEASE_UNTIL: &str = "lease_until";
+}
+
+/// Rows read at once.
+const ROWS_PER_QUERY: u32 = 100;
+
+/// Something to be erased.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Erasure {
+    /// What.
+    pub of: Erasable,
+    /// From when on.
+    pub due: Timestamp,
+    /// How often it was erased already.
+    pub pass: usize,
+    /// When it was due the first time.
+    pub began_at: Timestamp,
+    /// Until when whoever works on it is trusted to; `None` before anyone did.
+    pub lease_until: Option<Timestamp>,
+}
+
+impl Erasure {
+    fn key(&self) -> Key {
+        key_of(self.of, self.due)
+    }
+
+    /// Whether nobody works on it.
+    pub fn is_free(&self, now: Timestamp) -> bool {
+        self.lease_until.is_none_or(|until| until.is_ended_lease(limits::ERASURE_LEASE, now))
+    }
+}
+
+/// Erasures, in Social.
+#[derive(Debug, Clone)]
+pub struct Erasures {
+    store: Arc<dyn Store>,
+}
+
+impl Erasures {
+    /// Erasures in `store`.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store }
+    }
+
+    /// The write that has a post erased from `due` on: for the transaction that marks it deleted.
+    pub fn schedule_post(post: PostId, due: Timestamp) -> (Table, Write) {
+        (Table::Social, Write::put(Item::new(keys::post_erasure(post, due))))
+    }
+
+    /// The write that takes that back: for the transaction that restores the post. Refused when the erasure has begun,
+    /// or is done: then there is nothing whole to restore any more.
+    pub fn cancel_post(post: PostId, due: Timestamp) -> (Table, Write) {
+        let condition = Condition::Where(vec![Test::Missing(attr::LEASE_UNTIL)]);
+        (Table::Social, Write::Delete { key: keys::post_erasure(post, due), condition })
+    }
+
+    /// The write that has a user erased from `due` on: for the transaction that marks the profile deleted. It cannot be
+    /// taken back.
+    pub fn schedule_user(user: UserId, due: Timestamp) -> (Table, Write) {
+        (Table::Social, Write::put(Item::new(keys::user_erasure(user, due))))
+    }
+
+    /// Erasures of one shard that are due by `now`, those that wait longest first, whether someone works on them or not,
+    /// and after which sort key to read on. Read consistently.
+    pub async fn page_of_due(
+        &self,
+        shard: u8,
+        now: Timestamp,
+        after: Option<String>,
+    ) -> Result<(Vec<Erasure>, Option<String>), StoreError> {
+        // Sort keys begin with the time: those of a later millisecond are greater than this.
+        let end = keys::erasure_due(now.plus(Duration::from_millis(1)));
+        let query = Query {
+            range: SortRange::Between(keys::erasure_due(Timestamp::default()), end),
+            start_after: after,
+            limit: Some(ROWS_PER_QUERY),
+            ..Query::all_of(Table::Social, keys::erasures_partition(shard))
+        };
+        let page = with_retries(|| self.store.query(&query)).await?;
+        let readable = |item: &Item| match erasure_from(item) {
+            Ok(erasure) => Some(erasure),
+            Err(error) => {
+                // One that cannot be read must not hold up the others.
+                error!(erasure = item.key.sort, %error, "An erasure cannot be read");
+                None
+            }
+        };
+        Ok((page.items.iter().filter_map(readable).collect(), page.next))
+    }
+
+    /// Whether none is due by `now`.
+    pub async fn none_is_due(&self, now: Timestamp) -> Result<bool, StoreError> {
+        for shard in 0..limits::TASK_SHARDS {
+            let mut after = None;
+            loop {
+                let (due, next) = self.page_of_due(shard, now, after).await?;
+                if !due.is_empty() {
+                    return Ok(false);
+                }
+                after = next;
+                if after.is_none() {
+                    break;
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// Leases an erasure to the caller until `until`. `None` when someone else took or ended it since it was read, or it
+    /// was cancelled.
+    pub async fn take(&self, erasure: &Erasure, until: Timestamp) -> Result<Option<Erasure>, StoreError> {
+        // Not retried: a first try that was applied would look like someone else's. The next sweep is the retry.
+        let outcome = self.store.write(Table::Social, leasing(erasure, until)).await?;
+        Ok(outcome.is_applied().then_some(Erasure { lease_until: Some(until), ..*erasure }))
+    }
+
+    /// Gives a lease back before it ends. Refused when someone else took it meanwhile.
+    pub async fn release(&self, erasure: &Erasure) -> Result<Outcome, StoreError> {
+        let write = leasing(erasure, Timestamp::default());
+        with_retries(|| self.store.write(Table::Social, write.clone())).await
+    }
+
+    /// Gives a lease back and puts the erasure behind those that are due by `now`, so that the others of its shard have
+    /// their turn before it. Refused when someone else took it meanwhile, or an earlier try of this call was applied.
+    pub async fn postpone(&self, erasure: &Erasure, now: Timestamp) -> Result<Outcome, StoreError> {
+        if erasure.due >= now {
+            return self.release(erasure).await;
+        }
+        let condition = Condition::Where(vec![as_leased(erasure)]);
+        // With a lease that has ended: an erasure that has begun is not cancelled, nor new to the stream.
+        let item = row(erasure.of, now, erasure.pass, erasure.began_at)
+            .with(attr::LEASE_UNTIL, Timestamp::default().as_millis().cast_signed());
+        let writes =
+            vec![(Table::Social, Write::Delete { key: erasure.key(), condition }), (Table::Social, Write::put(item))];
+        with_retries(|| self.store.transact(writes.clone())).await
+    }
+
+    /// Whether a row is one that [`Self::postpone`] or [`Self::take`] wrote: work on it has begun.
+    pub fn has_begun(row: &Attributes) -> bool {
+        row.contains_key(attr::LEASE_UNTIL)
+    }
+
+    /// Ends a pass: the next one comes at `next`, or none. Refused when someone else took it meanwhile, or an earlier try
+    /// of this call was applied.
+    pub async fn finish(&self, erasure: &Erasure, next: Option<Timestamp>) -> Result<Outcome, StoreError> {
+        let condition = Condition::Where(vec![as_leased(erasure)]);
+        let mut writes = vec![(Table::Social, Write::Delete { key: erasure.key(), condition })];
+        if let Some(due) = next {
+            writes.push((Table::Social, Write::put(row(erasure.of, due, erasure.pass + 1, erasure.began_at))));
+        }
+        with_retries(|| self.store.transact(writes.clone())).await
+    }
+}
+
+fn row(of: Erasable, due: Timestamp, pass: usize, began_at: Timestamp) -> Item {
+    Item::new(key_of(of, due))
+        .with(attr::PASS, i64::try_from(pass).unwrap_or(i64::MAX))
+        .with(attr::BEGAN_AT, began_at.as_millis().cast_signed())
+}
+
+fn key_of(of: Erasable, due: Timestamp) -> Key {
+    match of {
+        Erasable::Post(post) => keys::post_erasure(post, due),
+        Erasable::User(user) => keys::user_erasure(user, due),
+    }
+}
+
+fn leasing(erasure: &Erasure, until: Timestamp) -> Write {
+    let set = [(attr::LEASE_UNTIL.into(), until.as_millis().cast_signed().into())].into();
+    Write::Update {
+        key: erasure.key(),
+        changes: Changes { set, ..Changes::default() },
+        condition: Condition::Where(vec![as_leased(erasure)]),
+    }
+}
+
+fn as_leased(erasure: &Erasure) -> Test {
+    match erasure.lease_until {
+        Some(until) => Test::Equals(attr::LEASE_UNTIL, until.as_millis().cast_signed().into()),
+        None => Test::Missing(attr::LEASE_UNTIL),
+    }
+}
+
+fn erasure_from(item: &Item) -> Result<Erasure, MalformedItem> {
+    let (due, of) = keys::erasure_from_sort(&item.key.sort).map_err(|_| MalformedItem { attribute: "SK" })?;
+    let time = |millis: i64| Timestamp::from_millis(millis.cast_unsigned());
+    let pass = item.number_if_any(attr::PASS)?.unwrap_or(0);
+    Ok(Erasure {
+        of,
+        due,
+        pass: usize::try_from(pass).map_err(|_| MalformedItem { attribute: attr::PASS })?,
+        began_at: item.number_if_any(attr::BEGAN_AT)?.map_or(due, time),
+        lease_until: item.number_if_any(attr::LEASE_UNTIL)?.map(time),
+    })
+}

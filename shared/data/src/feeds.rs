@@ -1,0 +1,105 @@
+//! Feeds: references to posts, one list a reader.
+//!
+//! An entry is a reader, a post and when it expires, nothing else. Whose post it is says the post: so an entry that
+//! outlives its author's account tells nothing of them.
+
+use std::sync::Arc;
+
+use futures::future::try_join_all;
+
+use super::page_from;
+use crate::keys;
+use domain::{Page, PostId, UserId, limits};
+use ports::store::{
+    BatchWrite, EXPIRES_AT, Item, Order, Projection, Query, Store, StoreError, Table, Write, batch_write_all,
+    with_retries,
+};
+
+/// Feed entries, in Feed.
+#[derive(Debug, Clone)]
+pub struct Feeds {
+    store: Arc<dyn Store>,
+}
+
+impl Feeds {
+    /// Feeds in `store`.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store }
+    }
+
+    /// A post's entry in a reader's feed. A function of the two alone, so that it is the same whoever writes it, however
+    /// often: it expires [`limits::FEED_ENTRY_TTL`] after the millisecond in the post's id, not after the delivery.
+    pub fn entry(reader: UserId, post: PostId) -> Item {
+        let expires_at = post.created_at().plus(limits::FEED_ENTRY_TTL).as_secs();
+        Item::new(keys::feed_entry(reader, post)).with(EXPIRES_AT, expires_at.cast_signed())
+    }
+
+    /// A reader's entries, newest first. Read consistently: the reader sees their own post at once.
+    pub async fn page_of_reader(
+        &self,
+        reader: UserId,
+        after: Option<PostId>,
+        limit: u32,
+    ) -> Result<Page<PostId, PostId>, StoreError> {
+        let query = Query {
+            order: Order::Descending,
+            start_after: after.map(|post| post.to_string()),
+            limit: Some(limit),
+            projection: Projection::Keys,
+            ..Query::all_of(Table::Feed, keys::feed_partition(reader))
+        };
+        page_from(with_retries(|| self.store.query(&query)).await?, Item::parsed_sort)
+    }
+
+    /// Puts one entry into up to [`limits::MAX_BATCH_WRITE`] readers' feeds, in one batch. Twice is the same as
+    /// once.
+    ///
+    /// # Errors
+    /// [`StoreError::Throttled`] when some entries could not be written in the time there was: do all of it again.
+    pub async fn put_for_readers(&self, post: PostId, readers: &[UserId]) -> Result<(), StoreError> {
+        let puts = readers.iter().map(|reader| BatchWrite::Put(Self::entry(*reader, post)));
+        self.write_all(puts.collect()).await
+    }
+
+    /// Puts posts into one reader's feed, one batch for each [`limits::MAX_BATCH_WRITE`]. Twice is the same as
+    /// once.
+    ///
+    /// # Errors
+    /// [`StoreError::Throttled`] when some could not be written in the time there was: do all of it again.
+    pub async fn put_for_reader(&self, reader: UserId, posts: &[PostId]) -> Result<(), StoreError> {
+        let batches = posts.chunks(limits::MAX_BATCH_WRITE).map(|chunk| {
+            let puts = chunk.iter().map(|post| BatchWrite::Put(Self::entry(reader, *post)));
+            self.write_all(puts.collect())
+        });
+        try_join_all(batches).await?;
+        Ok(())
+    }
+
+    /// Takes entries out of a reader's feed whatever happens meanwhile, one batch for each
+    /// [`limits::MAX_BATCH_WRITE`].
+    ///
+    /// # Errors
+    /// [`StoreError::Throttled`] when some could not be removed.
+    pub async fn remove_of_reader(&self, reader: UserId, posts: &[PostId]) -> Result<(), StoreError> {
+        for chunk in posts.chunks(limits::MAX_BATCH_WRITE) {
+            let deletes = chunk.iter().map(|post| BatchWrite::Delete(keys::feed_entry(reader, *post))).collect();
+            self.write_all(deletes).await?;
+        }
+        Ok(())
+    }
+
+    /// The write that takes an entry out of a reader's feed.
+    pub fn removal(reader: UserId, post: PostId) -> (Table, Write) {
+        (Table::Feed, Write::delete(keys::feed_entry(reader, post)))
+    }
+
+    async fn write_all(&self, writes: Vec<BatchWrite>) -> Result<(), StoreError> {
+        let left = batch_write_all(self.store.as_ref(), Table::Feed, writes).await?;
+        if left.is_empty() { Ok(()) } else { Err(StoreError::Throttled) }
+    }
+
+    /// The write that puts a post into its author's own feed.
+    pub fn own_entry(author: UserId, post: PostId) -> (Table, Write) {
+        (Table::Feed, Write::put(Self::entry(author, post)))
+    }
+}

@@ -1,0 +1,246 @@
+//! Follow edges, kept both ways.
+
+use std::{collections::HashMap, sync::Arc};
+
+use super::{Backfills, page_from};
+use crate::keys;
+use domain::{Page, PostId, Timestamp, UserId};
+use ports::store::{
+    Changes, Condition, Consistency, Item, Key, MalformedItem, Outcome, Projection, Query, Store, StoreError, Table,
+    Test, Write, batch_get_all, with_retries,
+};
+
+mod attr {
+    pub const FOLLOWED_AT: &str = "followed_at";
+    pub const SHOWN_SINCE: &str = "shown_since";
+    pub const BACKFILLING: &str = "backfilling";
+}
+
+/// That one user follows another, seen from either side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Edge {
+    /// The user at the other end.
+    pub user_id: UserId,
+    /// When the follow began.
+    pub followed_at: Timestamp,
+}
+
+/// Which posts of someone they follow a reader's feed shows.
+///
+/// Bounded by an id and not by a time, so that posts of one millisecond fall on different sides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Window {
+    /// Posts from before the follow are being brought in. Until they are, the feed shows those from this id on: the
+    /// follow's marker, which is made with the follow and is no other's.
+    Backfilling(PostId),
+    /// This one and those after it.
+    Since(PostId),
+    /// Every one.
+    Everything,
+}
+
+impl Window {
+    /// Whether the feed shows a post with this id.
+    pub fn shows(self, post: PostId) -> bool {
+        match self {
+            Self::Backfilling(since) | Self::Since(since) => post >= since,
+            Self::Everything => true,
+        }
+    }
+
+    /// Whether an entry of this post will not be shown for as long as the follow lasts. While a backfill is under way
+    /// no entry is: it may have been brought in a moment ago, to be shown a moment later.
+    pub fn is_past(self, post: PostId) -> bool {
+        matches!(self, Self::Since(_)) && !self.shows(post)
+    }
+}
+
+/// Follow edges, in Social. What bounds the feed stands on the follower's side alone.
+#[derive(Debug, Clone)]
+pub struct Follows {
+    store: Arc<dyn Store>,
+}
+
+impl Follows {
+    /// Follow edges in `store`.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store }
+    }
+
+    /// Makes both sides of an edge, and with them the row by which its backfill is found if nobody finishes it before
+    /// `lease_until`, in one transaction. An edge that is there stays as it is.
+    ///
+    /// `marker` parts what is made since the follow from what was made before it.
+    pub async fn create(
+        &self,
+        follower: UserId,
+        followee: UserId,
+        followed_at: Timestamp,
+        marker: PostId,
+        lease_until: Timestamp,
+    ) -> Result<Outcome, StoreError> {
+        let [followers_side, followees_side] = Self::both_sides(follower, followee, followed_at);
+        let followers_side = followers_side.with(attr::SHOWN_SINCE, marker.to_string()).with(attr::BACKFILLING, true);
+        let writes = vec![
+            (Table::Social, Write::create(followers_side)),
+            (Table::Social, Write::create(followees_side)),
+            Backfills::creation(follower, followee, lease_until),
+        ];
+        with_retries(|| self.store.transact(writes.clone())).await
+    }
+
+    /// An edge that shows everything, as it is stored: the follower's side and the followee's. Of use by itself only to
+    /// put many edges into a store that nobody reads yet.
+    pub fn both_sides(follower: UserId, followee: UserId, followed_at: Timestamp) -> [Item; 2] {
+        [keys::following_edge(follower, followee), keys::follower_edge(followee, follower)]
+            .map(|key| Item::new(key).with(attr::FOLLOWED_AT, followed_at.as_millis().cast_signed()))
+    }
+
+    /// Ends the backfill of the follow with this marker: from now on its feed shows everything since `oldest`, or
+    /// everything at all. Refused when that follow is no more, or its backfill ended already.
+    pub async fn finish_backfill(
+        &self,
+        follower: UserId,
+        followee: UserId,
+        marker: PostId,
+        oldest: Option<PostId>,
+    ) -> Result<Outcome, StoreError> {
+        let mut changes = Changes { remove: vec![attr::BACKFILLING], ..Changes::default() };
+        match oldest {
+            Some(oldest) => drop(changes.set.insert(attr::SHOWN_SINCE.into(), oldest.to_string().into())),
+            None => changes.remove.push(attr::SHOWN_SINCE),
+        }
+        let condition = Condition::Where(tests_of(Window::Backfilling(marker)));
+        let edge = Write::Update { key: keys::following_edge(follower, followee), changes, condition };
+        let writes = vec![(Table::Social, edge), Backfills::removal(follower, followee)];
+        with_retries(|| self.store.transact(writes.clone())).await
+    }
+
+    /// Removes both sides of an edge and what is left of its backfill in one transaction, whether there is one or not.
+    pub async fn remove(&self, follower: UserId, followee: UserId) -> Result<(), StoreError> {
+        let writes = Self::removal(follower, followee);
+        // Unconditional, hence never refused.
+        let _applied: Outcome = with_retries(|| self.store.transact(writes.clone())).await?;
+        Ok(())
+    }
+
+    /// The writes that do so.
+    pub fn removal(follower: UserId, followee: UserId) -> Vec<(Table, Write)> {
+        vec![
+            (Table::Social, Write::delete(keys::following_edge(follower, followee))),
+            (Table::Social, Write::delete(keys::follower_edge(followee, follower))),
+            Backfills::removal(follower, followee),
+        ]
+    }
+
+    /// A check that a follow is as it was read: there with this window, or not there.
+    pub fn is_unchanged(follower: UserId, followee: UserId, window: Option<Window>) -> (Table, Write) {
+        let condition = window.map_or(Condition::Absent, |window| Condition::Where(tests_of(window)));
+        (Table::Social, Write::Check { key: keys::following_edge(follower, followee), condition })
+    }
+
+    /// A check that a follow waits for no backfill, or is not there.
+    pub fn has_nothing_to_backfill(follower: UserId, followee: UserId) -> (Table, Write) {
+        let condition = Condition::AbsentOr(vec![Test::Missing(attr::BACKFILLING)]);
+        (Table::Social, Write::Check { key: keys::following_edge(follower, followee), condition })
+    }
+
+    /// What `follower` is shown of those of `followees` whom they follow now. Read consistently: an unfollow hides at
+    /// once.
+    pub async fn edges_from(
+        &self,
+        follower: UserId,
+        followees: &[UserId],
+    ) -> Result<HashMap<UserId, Window>, StoreError> {
+        let keys: Vec<Key> = followees.iter().map(|followee| keys::following_edge(follower, *followee)).collect();
+        let items = batch_get_all(self.store.as_ref(), Table::Social, &keys, Consistency::Strong).await?;
+        Ok(items
+            .iter()
+            .map(|item| Ok((item.parsed_sort()?, window_from(item)?)))
+            .collect::<Result<_, MalformedItem>>()?)
+    }
+
+    /// What those of `followers` are shown of `followee` who follow them now, by follower. Read consistently: whoever
+    /// unfollowed is shown nothing more.
+    pub async fn edges_to(
+        &self,
+        followee: UserId,
+        followers: &[UserId],
+    ) -> Result<HashMap<UserId, Window>, StoreError> {
+        let keys: HashMap<Key, UserId> =
+            followers.iter().map(|follower| (keys::following_edge(*follower, followee), *follower)).collect();
+        let all: Vec<Key> = keys.keys().cloned().collect();
+        let items = batch_get_all(self.store.as_ref(), Table::Social, &all, Consistency::Strong).await?;
+        let found = items.iter().filter_map(|item| Some((*keys.get(&item.key)?, item)));
+        Ok(found.map(|(follower, item)| Ok((follower, window_from(item)?))).collect::<Result<_, MalformedItem>>()?)
+    }
+
+    /// Who follows `user`, by rising id. Read consistently: a user sees their own follow at once.
+    pub async fn page_of_followers(
+        &self,
+        user: UserId,
+        after: Option<UserId>,
+        limit: u32,
+    ) -> Result<Page<Edge, UserId>, StoreError> {
+        let query = people(keys::followers_partition(user), after, Some(limit), Projection::All);
+        page_from(with_retries(|| self.store.query(&query)).await?, edge_from)
+    }
+
+    /// Whom `user` follows, by rising id. Read consistently: a user sees their own follow at once.
+    pub async fn page_of_following(
+        &self,
+        user: UserId,
+        after: Option<UserId>,
+        limit: u32,
+    ) -> Result<Page<Edge, UserId>, StoreError> {
+        let query = people(keys::following_partition(user), after, Some(limit), Projection::All);
+        page_from(with_retries(|| self.store.query(&query)).await?, edge_from)
+    }
+
+    /// The ids of who follows `user`, by rising id; `limit: None` reads as many as the store gives at once. Read
+    /// consistently, or a fan-out could miss a follower who was answered before the post.
+    pub async fn page_of_follower_ids(
+        &self,
+        user: UserId,
+        after: Option<UserId>,
+        limit: Option<u32>,
+    ) -> Result<Page<UserId, UserId>, StoreError> {
+        let query = people(keys::followers_partition(user), after, limit, Projection::Keys);
+        page_from(with_retries(|| self.store.query(&query)).await?, Item::parsed_sort)
+    }
+}
+
+fn people(partition: String, after: Option<UserId>, limit: Option<u32>, projection: Projection) -> Query {
+    Query {
+        start_after: after.map(|user| user.to_string()),
+        limit,
+        projection,
+        ..Query::all_of(Table::Social, partition)
+    }
+}
+
+fn edge_from(item: &Item) -> Result<Edge, MalformedItem> {
+    Ok(Edge {
+        user_id: item.parsed_sort()?,
+        followed_at: Timestamp::from_millis(item.number(attr::FOLLOWED_AT)?.cast_unsigned()),
+    })
+}
+
+/// How a window is stored: [`window_from`] reads exactly what these tests pass.
+fn tests_of(window: Window) -> Vec<Test> {
+    let shown_since = |since: PostId| Test::Equals(attr::SHOWN_SINCE, since.to_string().into());
+    match window {
+        Window::Backfilling(since) => vec![Test::Equals(attr::BACKFILLING, true.into()), shown_since(since)],
+        Window::Since(since) => vec![Test::Missing(attr::BACKFILLING), shown_since(since)],
+        Window::Everything => vec![Test::Missing(attr::BACKFILLING), Test::Missing(attr::SHOWN_SINCE)],
+    }
+}
+
+fn window_from(item: &Item) -> Result<Window, MalformedItem> {
+    if item.attributes.contains_key(attr::BACKFILLING) {
+        return Ok(Window::Backfilling(item.parsed(attr::SHOWN_SINCE)?));
+    }
+    let since = item.text_if_any(attr::SHOWN_SINCE)?.map(str::parse).transpose();
+    let since = since.map_err(|_| MalformedItem { attribute: attr::SHOWN_SINCE })?;
+    Ok(since.map_or(Window::Everything, Window::Since))
+}

@@ -1,0 +1,98 @@
+//! What was answered to an `Idempotency-Key`.
+
+use std::sync::Arc;
+
+use crate::keys;
+use domain::{Page, PostId, Timestamp, UserId, limits};
+use ports::store::{
+    Condition, Consistency, EXPIRES_AT, Item, MalformedItem, Query, Store, StoreError, Table, Test, Write, with_retries,
+};
+
+mod attr {
+    pub const DIGEST: &str = "digest";
+    pub const POST_ID: &str = "post_id";
+}
+
+/// That a key was used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdempotencyRecord {
+    /// The digest of the body it was used with.
+    pub digest: String,
+    /// The post that was made.
+    pub post_id: PostId,
+}
+
+/// A key that was used, seen from its user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsedKey {
+    /// The key.
+    pub key: String,
+    /// The post that was made.
+    pub post_id: PostId,
+    /// Until when it is kept, to the second.
+    pub expires_at: Timestamp,
+}
+
+/// Idempotency records, in Social.
+#[derive(Debug, Clone)]
+pub struct IdempotencyRecords {
+    store: Arc<dyn Store>,
+}
+
+impl IdempotencyRecords {
+    /// Records in `store`.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store }
+    }
+
+    /// What `key` of `user` was used for. Read consistently, and also when it has expired but is still there.
+    pub async fn get(&self, user: UserId, key: &str) -> Result<Option<IdempotencyRecord>, StoreError> {
+        let key = keys::idempotency_record(user, key);
+        let item = with_retries(|| self.store.get(Table::Social, &key, Consistency::Strong)).await?;
+        item.map(|item| {
+            Ok(IdempotencyRecord { digest: item.text(attr::DIGEST)?.to_owned(), post_id: item.parsed(attr::POST_ID)? })
+        })
+        .transpose()
+    }
+
+    /// The keys that `user` used, by their text, with what for and until when they are kept. Read consistently.
+    pub async fn page_of_user(
+        &self,
+        user: UserId,
+        after: Option<String>,
+        limit: u32,
+    ) -> Result<Page<UsedKey, String>, StoreError> {
+        let query = Query {
+            start_after: after,
+            limit: Some(limit),
+            ..Query::all_of(Table::Social, keys::idempotency_partition(user))
+        };
+        let page = with_retries(|| self.store.query(&query)).await?;
+        let items = page.items.iter().map(used_key_from).collect::<Result<_, MalformedItem>>()?;
+        Ok(Page { items, next: page.next })
+    }
+
+    /// The write that erases a record.
+    pub fn erasure(user: UserId, key: &str) -> (Table, Write) {
+        (Table::Social, Write::delete(keys::idempotency_record(user, key)))
+    }
+
+    /// The write that takes a key for [`limits::IDEMPOTENCY_TTL`]; refused while it is taken. Expiry is decided here,
+    /// since expired items may stay for days.
+    pub fn claim(user: UserId, key: &str, record: &IdempotencyRecord, now: Timestamp) -> (Table, Write) {
+        let item = Item::new(keys::idempotency_record(user, key))
+            .with(attr::DIGEST, record.digest.as_str())
+            .with(attr::POST_ID, record.post_id.to_string())
+            .with(EXPIRES_AT, now.plus(limits::IDEMPOTENCY_TTL).as_secs().cast_signed());
+        let expired = Test::AtMost(EXPIRES_AT, now.as_secs().cast_signed());
+        (Table::Social, Write::Put { item, condition: Condition::AbsentOr(vec![expired]) })
+    }
+}
+
+fn used_key_from(item: &Item) -> Result<UsedKey, MalformedItem> {
+    Ok(UsedKey {
+        key: item.key.sort.clone(),
+        post_id: item.parsed(attr::POST_ID)?,
+        expires_at: super::in_seconds(item.number(EXPIRES_AT)?),
+    })
+}

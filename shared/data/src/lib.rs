@@ -1,0 +1,96 @@
+//! Data access objects: one per kind of data, methods named by access pattern, no SDK type in a signature.
+//! `get` is `Result<Option<T>>`; lists return [`domain::Page`]. Each access pattern with its key and cost:
+//! `docs/data-model.md`.
+//!
+//! Reads that need no consistent answer are asked eventually first; what is missing then is asked again consistently,
+//! so that a copy that lags never makes something that was answered look absent.
+
+mod acts;
+mod backfills;
+mod clock_marks;
+mod comments;
+pub mod counts;
+pub mod credentials;
+mod erasures;
+mod feeds;
+mod follows;
+mod idempotency;
+pub mod keys;
+mod ledger;
+mod likes;
+pub mod messages;
+mod notifications;
+mod outbox;
+mod posts;
+mod rates;
+mod sessions;
+mod tasks;
+mod users;
+
+pub use acts::Acts;
+pub use backfills::{Backfills, PendingBackfill};
+pub use clock_marks::{ClockMark, ClockMarks};
+pub use comments::{Comments, StoredComment};
+pub use counts::{Counted, Counts};
+pub use credentials::{Credentials, PasswordHash, StoredCredentials};
+pub use erasures::{Erasure, Erasures};
+pub use feeds::Feeds;
+pub use follows::{Edge, Follows, Window};
+pub use idempotency::{IdempotencyRecord, IdempotencyRecords, UsedKey};
+pub use ledger::Ledger;
+pub use likes::{Like, Likes};
+pub use notifications::{Notifications, Notified};
+pub use outbox::{Outbox, OutboxEntry};
+pub use posts::{Posts, StoredPost};
+pub use rates::{RateWindow, Rates, StoredRate};
+pub use sessions::{SessionRef, Sessions, Spent, Stored, StoredSession, StoredToken, Successor};
+pub use tasks::{StoredTask, Tasks};
+pub use users::Users;
+
+use std::{collections::HashMap, hash::Hash};
+
+use domain::{InvalidId, Page, Timestamp};
+use ports::store::{Consistency, Item, Key, MalformedItem, QueryPage, Store, StoreError, Table, batch_get_all};
+
+/// Gets many items and reads each, by identity. Asked eventually first, what is missing again consistently.
+async fn get_all<Id, T>(
+    store: &dyn Store,
+    table: Table,
+    ids: &[Id],
+    key_of: impl Fn(Id) -> Key,
+    read: impl Fn(Id, &Item) -> Result<T, MalformedItem>,
+) -> Result<HashMap<Id, T>, StoreError>
+where
+    Id: Copy + Eq + Hash,
+{
+    let mut found = HashMap::with_capacity(ids.len());
+    for consistency in [Consistency::Eventual, Consistency::Strong] {
+        let missing: HashMap<Key, Id> =
+            ids.iter().filter(|id| !found.contains_key(*id)).map(|id| (key_of(*id), *id)).collect();
+        if missing.is_empty() {
+            break;
+        }
+        let keys: Vec<Key> = missing.keys().cloned().collect();
+        for item in batch_get_all(store, table, &keys, consistency).await? {
+            if let Some(id) = missing.get(&item.key) {
+                found.insert(*id, read(*id, &item)?);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// What stands in whole seconds.
+const fn in_seconds(seconds: i64) -> Timestamp {
+    Timestamp::from_millis(seconds.cast_unsigned().saturating_mul(1_000))
+}
+
+/// Reads a query's items, and its position as an id.
+fn page_from<T, C>(page: QueryPage, read: impl Fn(&Item) -> Result<T, MalformedItem>) -> Result<Page<T, C>, StoreError>
+where
+    C: std::str::FromStr<Err = InvalidId>,
+{
+    let items = page.items.iter().map(read).collect::<Result<_, _>>()?;
+    let next = page.next.map(|sort| sort.parse()).transpose().map_err(|_| MalformedItem { attribute: "SK" })?;
+    Ok(Page { items, next })
+}

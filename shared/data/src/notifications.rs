@@ -1,0 +1,299 @@
+//! Notifications by recipient, which of them stands for which act, and each recipient's [`Inbox`].
+
+use std::{collections::HashMap, sync::Arc};
+
+use super::page_from;
+use crate::keys;
+use domain::{Act, ActKind, Inbox, InboxEntry, Notification, NotificationId, Page, Recount, Scan, UserId, limits};
+use ports::store::{
+    Condition, Consistency, EXPIRES_AT, Item, Key, MalformedItem, Order, Outcome, Query, SortRange, Store, StoreError,
+    Table, Test, Write, batch_get_all, with_retries,
+};
+
+mod attr {
+    pub const KIND: &str = "kind";
+    pub const ACTOR_ID: &str = "actor_id";
+    pub const POST_ID: &str = "post_id";
+    pub const COMMENT_ID: &str = "comment_id";
+    pub const UNDONE: &str = "undone";
+    pub const POST_GONE: &str = "post_gone";
+    pub const RECIPIENT_ID: &str = "recipient_id";
+    pub const NOTIFICATION_ID: &str = "notification_id";
+    pub const VERSION: &str = "version";
+    pub const UNREAD: &str = "unread";
+    pub const READ_UP_TO: &str = "read_up_to";
+    pub const COUNTED_AFTER: &str = "counted_after";
+    pub const RECOUNTED: &str = "recounted";
+    pub const RECOUNTED_AFTER: &str = "recounted_after";
+    pub const RECOUNTED_UP_TO: &str = "recounted_up_to";
+}
+
+/// Since when an account is deleted.
+const DELETED_AT: &str = "deleted_at";
+
+/// The least sort key that a notification can have.
+const FIRST: &str = "00000000-0000-0000-0000-000000000000";
+
+/// Where the notification that stands for an act is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Notified {
+    /// Whose it is.
+    pub recipient_id: UserId,
+    /// Which.
+    pub notification_id: NotificationId,
+}
+
+/// Notifications, in Social. Every read is consistent: a watermark just set counts at once, and who writes must know
+/// what is there.
+#[derive(Debug, Clone)]
+pub struct Notifications {
+    store: Arc<dyn Store>,
+}
+
+impl Notifications {
+    /// Notifications in `store`.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store }
+    }
+
+    /// The inboxes of these distinct users; a new one where there is none.
+    pub async fn inboxes(&self, users: &[UserId]) -> Result<HashMap<UserId, Inbox>, StoreError> {
+        let of_key: HashMap<Key, UserId> = users.iter().map(|user| (keys::unread(*user), *user)).collect();
+        let mut inboxes: HashMap<UserId, Inbox> = users.iter().map(|user| (*user, Inbox::new(*user))).collect();
+        for item in self.get_all(&of_key).await? {
+            if let Some(user) = of_key.get(&item.key) {
+                inboxes.insert(*user, inbox_from(*user, &item)?);
+            }
+        }
+        Ok(inboxes)
+    }
+
+    /// One user's inbox; a new one where there is none.
+    pub async fn inbox(&self, user: UserId) -> Result<Inbox, StoreError> {
+        let key = keys::unread(user);
+        let item = with_retries(|| self.store.get(Table::Social, &key, Consistency::Strong)).await?;
+        Ok(item.map_or_else(|| Ok(Inbox::new(user)), |item| inbox_from(user, &item))?)
+    }
+
+    /// Which notifications stand for these distinct acts.
+    pub async fn notified(&self, acts: &[Act]) -> Result<HashMap<Act, Notified>, StoreError> {
+        let of_key: HashMap<Key, Act> = acts.iter().map(|act| (keys::notified(act), *act)).collect();
+        let items = self.get_all(&of_key).await?;
+        let found = items.iter().filter_map(|item| Some((*of_key.get(&item.key)?, item)));
+        Ok(found.map(|(act, item)| Ok((act, notified_from(item)?))).collect::<Result<_, MalformedItem>>()?)
+    }
+
+    /// The entries at these distinct places; what is gone is left out.
+    pub async fn entries(&self, places: &[Notified]) -> Result<HashMap<Notified, InboxEntry>, StoreError> {
+        let key = |place: &Notified| keys::notification(place.recipient_id, place.notification_id);
+        let of_key: HashMap<Key, Notified> = places.iter().map(|place| (key(place), *place)).collect();
+        let items = self.get_all(&of_key).await?;
+        let found = items.iter().filter_map(|item| Some((*of_key.get(&item.key)?, item)));
+        let read = |(place, item): (Notified, &Item)| Ok((place, entry_from(place.recipient_id, item)?));
+        Ok(found.map(read).collect::<Result<_, MalformedItem>>()?)
+    }
+
+    async fn get_all<T: Sync>(&self, of_key: &HashMap<Key, T>) -> Result<Vec<Item>, StoreError> {
+        let keys: Vec<Key> = of_key.keys().cloned().collect();
+        batch_get_all(self.store.as_ref(), Table::Social, &keys, Consistency::Strong).await
+    }
+
+    /// An entry as it is stored.
+    ///
+    /// # Errors
+    /// When an attribute is missing or unknown, such as a kind that a newer version writes.
+    pub fn entry_of(recipient: UserId, item: &Item) -> Result<InboxEntry, MalformedItem> {
+        entry_from(recipient, item)
+    }
+
+    /// A user's entries, hidden ones too, newest first.
+    pub async fn page_of_recipient(
+        &self,
+        user: UserId,
+        after: Option<NotificationId>,
+        limit: u32,
+    ) -> Result<Page<InboxEntry, NotificationId>, StoreError> {
+        let start_after = after.map(|id| id.to_string());
+        let query = Query { start_after, limit: Some(limit), ..entries_of(user, SortRange::All, Order::Descending) };
+        page_from(with_retries(|| self.store.query(&query)).await?, |item| entry_from(user, item))
+    }
+
+    /// The newest entry that is not behind `id`, hidden or not.
+    pub async fn newest_up_to(&self, user: UserId, id: NotificationId) -> Result<Option<NotificationId>, StoreError> {
+        let range = SortRange::Between(FIRST.to_owned(), id.to_string());
+        let mut query = Query { limit: Some(1), ..entries_of(user, range, Order::Descending) };
+        loop {
+            let page = with_retries(|| self.store.query(&query)).await?;
+            if let Some(item) = page.items.first() {
+                return Ok(Some(item.parsed_sort()?));
+            }
+            if page.next.is_none() {
+                return Ok(None);
+            }
+            query.start_after = page.next;
+        }
+    }
+
+    /// Reads the page that a scan asks for, at most `limit` entries, and answers the inbox as it is with them. To be kept
+    /// only if nobody wrote the inbox since it was read.
+    pub async fn scanned(&self, scan: Scan, limit: u32) -> Result<Inbox, StoreError> {
+        let (user, range) = (scan.recipient_id(), SortRange::Between(scan.first.to_string(), scan.last.to_string()));
+        let query = Query { limit: Some(limit), ..entries_of(user, range, Order::Ascending) };
+        let page = with_retries(|| self.store.query(&query)).await?;
+        let page: Page<InboxEntry, NotificationId> = page_from(page, |item| entry_from(user, item))?;
+        Ok(scan.found(&page.items, page.next))
+    }
+
+    /// The writes that keep an inbox as it is now: refused when someone else wrote it since it was read. The first time
+    /// also when the account is deleted, so that none gets a new one.
+    pub fn keeping(inbox: &Inbox) -> Vec<(Table, Write)> {
+        let item = inbox_item(inbox);
+        if inbox.version > 0 {
+            let condition = Condition::Where(vec![Test::Equals(attr::VERSION, inbox.version.into())]);
+            return vec![(Table::Social, Write::Put { item, condition })];
+        }
+        let exists = Condition::Where(vec![Test::Missing(DELETED_AT)]);
+        let check = Write::Check { key: keys::profile(inbox.recipient_id), condition: exists };
+        vec![(Table::Social, Write::create(item)), (Table::Social, check)]
+    }
+
+    /// Keeps an inbox as it is now, with what is written `beside` it. A refusal may also mean that an earlier try of this
+    /// call was applied: read again.
+    pub async fn keep(&self, inbox: &Inbox, beside: Option<(Table, Write)>) -> Result<Outcome, StoreError> {
+        let mut writes = Self::keeping(inbox);
+        writes.extend(beside);
+        with_retries(|| self.store.transact(writes.clone())).await
+    }
+
+    /// The write that stores an entry.
+    pub fn put(entry: &InboxEntry) -> (Table, Write) {
+        let InboxEntry { notification: Notification { notification_id, recipient_id, act }, undone, post_gone } =
+            *entry;
+        let mut item = Item::new(keys::notification(recipient_id, notification_id))
+            .with(attr::ACTOR_ID, act.actor_id.to_string())
+            .with(EXPIRES_AT, expiry(notification_id));
+        item = match act.kind {
+            ActKind::Follow(_) => item.with(attr::KIND, "follow"),
+            ActKind::Like(post) => item.with(attr::KIND, "like").with(attr::POST_ID, post.to_string()),
+            ActKind::Comment(post, comment) => item
+                .with(attr::KIND, "comment")
+                .with(attr::POST_ID, post.to_string())
+                .with(attr::COMMENT_ID, comment.to_string()),
+        };
+        let flags = [(attr::UNDONE, undone), (attr::POST_GONE, post_gone)];
+        item = flags.into_iter().filter(|(_, is_set)| *is_set).fold(item, |item, (flag, _)| item.with(flag, true));
+        (Table::Social, Write::put(item))
+    }
+
+    /// The write that makes an entry the one that stands for its act.
+    pub fn point_to(notification: &Notification) -> (Table, Write) {
+        let item = Item::new(keys::notified(&notification.act))
+            .with(attr::RECIPIENT_ID, notification.recipient_id.to_string())
+            .with(attr::NOTIFICATION_ID, notification.notification_id.to_string())
+            .with(EXPIRES_AT, expiry(notification.notification_id));
+        (Table::Social, Write::put(item))
+    }
+
+    /// The acts of `actor` that someone was notified of, and where those notifications are; `after` and what follows are
+    /// names of acts. Read consistently.
+    pub async fn page_of_actor(
+        &self,
+        actor: UserId,
+        after: Option<String>,
+        limit: u32,
+    ) -> Result<Page<(String, Notified), String>, StoreError> {
+        let query = Query {
+            start_after: after,
+            limit: Some(limit),
+            ..Query::all_of(Table::Social, keys::notified_partition(actor))
+        };
+        let page = with_retries(|| self.store.query(&query)).await?;
+        let read = |item: &Item| Ok((item.key.sort.clone(), notified_from(item)?));
+        let items = page.items.iter().map(read).collect::<Result<_, MalformedItem>>()?;
+        Ok(Page { items, next: page.next })
+    }
+
+    /// The write that erases what points from an act, by its name in [`Self::page_of_actor`].
+    pub fn pointer_erasure(actor: UserId, act: String) -> (Table, Write) {
+        (Table::Social, Write::delete(Key { partition: keys::notified_partition(actor), sort: act }))
+    }
+
+    /// The write that erases what points from an act whose notification is gone.
+    pub fn pointer_to_nothing(act: &Act) -> (Table, Write) {
+        (Table::Social, Write::delete(keys::notified(act)))
+    }
+
+    /// The write that erases how far a user has read. Who was about to write to the inbox is refused from then on, and
+    /// one whose account is deleted gets no new one.
+    pub fn inbox_erasure(user: UserId) -> (Table, Write) {
+        (Table::Social, Write::delete(keys::unread(user)))
+    }
+
+    /// The writes that erase an entry and what points to it.
+    pub fn erasure(notification: &Notification) -> [(Table, Write); 2] {
+        let entry = keys::notification(notification.recipient_id, notification.notification_id);
+        [(Table::Social, Write::delete(entry)), (Table::Social, Write::delete(keys::notified(&notification.act)))]
+    }
+}
+
+fn entries_of(user: UserId, range: SortRange, order: Order) -> Query {
+    Query { range, order, ..Query::all_of(Table::Social, keys::notifications_partition(user)) }
+}
+
+/// The first whole second in which the notification is shown no more: removed earlier, it would still be counted.
+fn expiry(notification: NotificationId) -> i64 {
+    notification.created_at().plus(limits::NOTIFICATION_TTL).as_secs().cast_signed() + 1
+}
+
+/// The inbox as it is stored by its next write.
+fn inbox_item(inbox: &Inbox) -> Item {
+    let item = Item::new(keys::unread(inbox.recipient_id))
+        .with(attr::VERSION, inbox.version + 1)
+        .with(attr::UNREAD, inbox.unread)
+        .with(attr::READ_UP_TO, inbox.read_up_to.to_string())
+        .with(attr::COUNTED_AFTER, inbox.counted_after.to_string());
+    match inbox.recount {
+        None => item,
+        Some(recount) => item
+            .with(attr::RECOUNTED, recount.unread)
+            .with(attr::RECOUNTED_AFTER, recount.after.to_string())
+            .with(attr::RECOUNTED_UP_TO, recount.up_to.to_string()),
+    }
+}
+
+fn inbox_from(recipient_id: UserId, item: &Item) -> Result<Inbox, MalformedItem> {
+    let recount = |unread| {
+        let (after, up_to) = (item.parsed(attr::RECOUNTED_AFTER)?, item.parsed(attr::RECOUNTED_UP_TO)?);
+        Ok(Recount { unread, after, up_to })
+    };
+    Ok(Inbox {
+        recipient_id,
+        version: item.number(attr::VERSION)?,
+        unread: item.number(attr::UNREAD)?,
+        read_up_to: item.parsed(attr::READ_UP_TO)?,
+        counted_after: item.parsed(attr::COUNTED_AFTER)?,
+        recount: item.number_if_any(attr::RECOUNTED)?.map(recount).transpose()?,
+    })
+}
+
+fn notified_from(item: &Item) -> Result<Notified, MalformedItem> {
+    Ok(Notified {
+        recipient_id: item.parsed(attr::RECIPIENT_ID)?,
+        notification_id: item.parsed(attr::NOTIFICATION_ID)?,
+    })
+}
+
+fn entry_from(recipient_id: UserId, item: &Item) -> Result<InboxEntry, MalformedItem> {
+    let kind = match item.text(attr::KIND)? {
+        "follow" => ActKind::Follow(recipient_id),
+        "like" => ActKind::Like(item.parsed(attr::POST_ID)?),
+        "comment" => ActKind::Comment(item.parsed(attr::POST_ID)?, item.parsed(attr::COMMENT_ID)?),
+        _ => return Err(MalformedItem { attribute: attr::KIND }),
+    };
+    let act = Act { actor_id: item.parsed(attr::ACTOR_ID)?, kind };
+    Ok(InboxEntry {
+        notification: Notification { notification_id: item.parsed_sort()?, recipient_id, act },
+        undone: item.attributes.contains_key(attr::UNDONE),
+        post_gone: item.attributes.contains_key(attr::POST_GONE),
+    })
+}

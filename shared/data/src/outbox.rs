@@ -1,0 +1,220 @@
+//! The outbox: fan-outs that are not finished. An entry is made in the post's own transaction and goes when every page
+//! of followers is on JobQ, so a lost message or a crash leaves it behind, and the sweeper finds it.
+
+use std::{sync::Arc, time::Duration};
+
+use tracing::error;
+
+use crate::keys;
+use domain::{PostId, Timestamp, UserId, limits};
+use ports::store::{
+    Changes, Condition, Consistency, Item, MalformedItem, Outcome, Query, Store, StoreError, Table, Test, Value, Write,
+    with_retries,
+};
+
+/// Entries read at once.
+const ENTRIES_PER_QUERY: u32 = 1_000;
+
+mod attr {
+    pub const AUTHOR_ID: &str = "author_id";
+    pub const GENERATION: &str = "generation";
+    pub const LEASE_UNTIL: &str = "lease_until";
+    pub const CURSOR: &str = "followers_cursor";
+    pub const WORKER: &str = "worker";
+}
+
+/// A fan-out that is not finished.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutboxEntry {
+    /// The post.
+    pub post_id: PostId,
+    /// Its author.
+    pub author_id: UserId,
+    /// How often the sweeper took it. A message of an earlier generation has been replaced.
+    pub generation: u32,
+    /// Until when whoever works on it is trusted to.
+    pub lease_until: Timestamp,
+    /// The last follower whose page is on JobQ; `None` before the first page is.
+    pub cursor: Option<UserId>,
+    /// Who moved the cursor last.
+    pub worker: Option<String>,
+}
+
+/// How long a lease of this generation lasts: [`limits::OUTBOX_LEASE`], doubled with each generation, at most
+/// [`limits::MAX_OUTBOX_LEASE`].
+fn lease(generation: u32) -> Duration {
+    limits::OUTBOX_LEASE.saturating_mul(2_u32.saturating_pow(generation)).min(limits::MAX_OUTBOX_LEASE)
+}
+
+/// Outbox entries, in Social.
+#[derive(Debug, Clone)]
+pub struct Outbox {
+    store: Arc<dyn Store>,
+}
+
+impl Outbox {
+    /// The outbox in `store`.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store }
+    }
+
+    /// The write that makes a post's entry, of generation 0 and leased to the message that is about to be sent.
+    pub fn creation(post_id: PostId, author_id: UserId, now: Timestamp) -> (Table, Write) {
+        let item = Item::new(keys::outbox_entry(post_id))
+            .with(attr::AUTHOR_ID, author_id.to_string())
+            .with(attr::GENERATION, 0)
+            .with(attr::LEASE_UNTIL, millis(now.plus(lease(0))));
+        (Table::Social, Write::put(item))
+    }
+
+    /// The write that ends a post's fan-out, finished or not: for the transaction that erases the post.
+    pub fn erasure(post: PostId) -> (Table, Write) {
+        (Table::Social, Write::delete(keys::outbox_entry(post)))
+    }
+
+    /// A post's entry; `None` when its fan-out is finished. Read consistently.
+    pub async fn get(&self, post: PostId) -> Result<Option<OutboxEntry>, StoreError> {
+        let key = keys::outbox_entry(post);
+        let item = with_retries(|| self.store.get(Table::Social, &key, Consistency::Strong)).await?;
+        Ok(item.as_ref().map(entry_from).transpose()?)
+    }
+
+    /// Moves an entry on to `cursor` in the name of `worker` and renews its lease; that it moves at all is why the
+    /// lease is a first one again. Refused when someone else moved it or took it meanwhile.
+    pub async fn advance(
+        &self,
+        entry: &OutboxEntry,
+        cursor: UserId,
+        worker: &str,
+        now: Timestamp,
+    ) -> Result<Outcome, StoreError> {
+        let mut changes = Changes::default();
+        changes.set.insert(attr::CURSOR.into(), cursor.to_string().into());
+        changes.set.insert(attr::WORKER.into(), worker.into());
+        changes.set.insert(attr::LEASE_UNTIL.into(), millis(now.plus(limits::OUTBOX_LEASE)).into());
+        let at_cursor = match entry.cursor {
+            Some(cursor) => Test::Equals(attr::CURSOR, cursor.to_string().into()),
+            None => Test::Missing(attr::CURSOR),
+        };
+        let condition = Condition::Where(vec![of_generation(entry.generation), at_cursor]);
+        let write = Write::Update { key: keys::outbox_entry(entry.post_id), changes, condition };
+        with_retries(|| self.store.write(Table::Social, write.clone())).await
+    }
+
+    /// Removes an entry whose every page is on JobQ. Refused when the sweeper took it meanwhile; its message then finds
+    /// little left to do.
+    pub async fn finish(&self, entry: &OutboxEntry) -> Result<Outcome, StoreError> {
+        let condition = Condition::Where(vec![of_generation(entry.generation)]);
+        let write = Write::Delete { key: keys::outbox_entry(entry.post_id), condition };
+        with_retries(|| self.store.write(Table::Social, write.clone())).await
+    }
+
+    /// Takes an entry whose lease has expired: the next generation, with a longer lease. `None` when someone else
+    /// renewed or took it first.
+    pub async fn take(&self, entry: &OutboxEntry, now: Timestamp) -> Result<Option<OutboxEntry>, StoreError> {
+        let generation = entry.generation + 1;
+        let lease_until = now.plus(lease(generation));
+        let mut changes = Changes::default();
+        changes.set.insert(attr::GENERATION.into(), i64::from(generation).into());
+        changes.set.insert(attr::LEASE_UNTIL.into(), millis(lease_until).into());
+        let unrenewed = Test::Equals(attr::LEASE_UNTIL, millis(entry.lease_until).into());
+        let condition = Condition::Where(vec![of_generation(entry.generation), unrenewed]);
+        let write = Write::Update { key: keys::outbox_entry(entry.post_id), changes, condition };
+        // Not retried: a first try that was applied would look like someone else's. The next sweep is the retry.
+        let outcome = self.store.write(Table::Social, write).await?;
+        Ok(outcome.is_applied().then(|| OutboxEntry { generation, lease_until, ..entry.clone() }))
+    }
+
+    /// Entries of one shard behind the sort key `after` whose lease has expired, out of one page of entries, and where to
+    /// read on. A shard holds only what is being fanned out.
+    pub async fn page_of_expired(
+        &self,
+        shard: u8,
+        now: Timestamp,
+        after: Option<String>,
+    ) -> Result<(Vec<OutboxEntry>, Option<String>), StoreError> {
+        let query = Query {
+            start_after: after,
+            limit: Some(ENTRIES_PER_QUERY),
+            ..Query::all_of(Table::Social, keys::outbox_partition(shard))
+        };
+        let page = with_retries(|| self.store.query(&query)).await?;
+        let mut expired = Vec::new();
+        for item in &page.items {
+            match entry_from(item) {
+                Ok(entry) if entry.lease_until.is_ended_lease(lease(entry.generation), now) => expired.push(entry),
+                Ok(_) => {}
+                // One that cannot be read must not hold up the others.
+                Err(error) => error!(post.id = item.key.sort, %error, "An outbox entry cannot be read"),
+            }
+        }
+        Ok((expired, page.next))
+    }
+
+    /// Whether no fan-out is unfinished.
+    pub async fn is_empty(&self) -> Result<bool, StoreError> {
+        for shard in 0..limits::OUTBOX_SHARDS {
+            let mut after = None;
+            loop {
+                // A lease never lasts beyond the end of time, so this finds every entry.
+                let (entries, next) = self.page_of_expired(shard, Timestamp::from_millis(u64::MAX), after).await?;
+                if !entries.is_empty() {
+                    return Ok(false);
+                }
+                after = next;
+                if after.is_none() {
+                    break;
+                }
+            }
+        }
+        Ok(true)
+    }
+}
+
+fn of_generation(generation: u32) -> Test {
+    Test::Equals(attr::GENERATION, Value::N(i64::from(generation)))
+}
+
+fn millis(at: Timestamp) -> i64 {
+    at.as_millis().cast_signed()
+}
+
+fn entry_from(item: &Item) -> Result<OutboxEntry, MalformedItem> {
+    let malformed = |attribute| move |_| MalformedItem { attribute };
+    Ok(OutboxEntry {
+        post_id: item.parsed_sort()?,
+        author_id: item.parsed(attr::AUTHOR_ID)?,
+        generation: u32::try_from(item.number(attr::GENERATION)?).map_err(malformed(attr::GENERATION))?,
+        lease_until: Timestamp::from_millis(item.number(attr::LEASE_UNTIL)?.cast_unsigned()),
+        cursor: item
+            .text_if_any(attr::CURSOR)?
+            .map(|cursor| cursor.parse().map_err(|_| MalformedItem { attribute: attr::CURSOR }))
+            .transpose()?,
+        worker: item.text_if_any(attr::WORKER)?.map(str::to_owned),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stall_of_ten_minutes_costs_three_extra_messages() {
+        // The sweeper looks once a minute: a lease is taken at the first look after it ended.
+        let (mut taken_at, mut generation) = (Duration::ZERO, 0);
+        while taken_at + lease(generation) <= Duration::from_mins(10) {
+            taken_at += lease(generation);
+            generation += 1;
+        }
+        assert_eq!(generation, 3);
+        assert_eq!(lease(100), limits::MAX_OUTBOX_LEASE);
+    }
+
+    #[test]
+    fn a_fan_out_that_never_passes_comes_back_at_once_at_first_and_then_daily() {
+        let after = |times: u32| (0..times).map(lease).sum::<Duration>();
+        assert!(after(5) < Duration::from_hours(1));
+        assert!(after(11) > Duration::from_hours(24));
+        assert_eq!(after(31), after(30) + Duration::from_hours(24));
+    }
+}

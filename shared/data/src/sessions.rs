@@ -1,0 +1,351 @@
+//! Sessions and their refresh tokens, in Auth.
+//!
+//! A session is the family of refresh tokens that one login begins. It lives until it is deleted or no token of it can
+//! be good any more; a token is good only while its family lives.
+
+use std::sync::Arc;
+
+use super::credentials::FIRST_EPOCH;
+use crate::keys;
+use domain::{InvalidId, Page, SessionId, Timestamp, UserAgent, UserId, limits};
+use ports::store::{
+    Attributes, Changes, Condition, Consistency, EXPIRES_AT, Item, Key, MalformedItem, Order, Outcome, Query, Store,
+    StoreError, Table, Test, Write, with_retries,
+};
+
+mod attr {
+    pub const USER_ID: &str = "user_id";
+    pub const FAMILY: &str = "family";
+    pub const SPENT_AT: &str = "spent_at";
+    /// Tokens stored in the place of a spent one. Missing where it was spent before they were counted.
+    pub const SUCCESSORS: &str = "successors";
+    /// The last of them, sealed by the token itself.
+    pub const SEALED: &str = "sealed";
+    pub const EPOCH: &str = "epoch";
+    /// Only where the session's id does not tell it.
+    pub const CREATED_AT: &str = "created_at";
+    pub const LAST_USED_AT: &str = "last_used_at";
+    pub const USER_AGENT: &str = "user_agent";
+}
+
+/// Names a session: whose, and which.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionRef {
+    /// Whose.
+    pub user: UserId,
+    /// Which: the family of refresh tokens.
+    pub session: SessionId,
+}
+
+/// A session as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredSession {
+    /// The family of refresh tokens.
+    pub session: SessionId,
+    /// In which epoch of its user's credentials it was begun.
+    pub epoch: i64,
+    /// When it began. Of a session begun before that was kept, the earliest use that is known, to the second.
+    pub created_at: Timestamp,
+    /// When it was begun or last refreshed. Of a session not refreshed since that is kept, to the second.
+    pub last_used_at: Timestamp,
+    /// The program that it was begun with, if that is known.
+    pub user_agent: Option<UserAgent>,
+    /// When its newest token is no longer good, to the second.
+    pub expires_at: Timestamp,
+}
+
+impl StoredSession {
+    /// A session that begins.
+    pub const fn beginning(session: SessionId, epoch: i64, user_agent: Option<UserAgent>, now: Timestamp) -> Self {
+        Self { session, epoch, created_at: now, last_used_at: now, user_agent, expires_at: now }
+    }
+}
+
+/// What is stored of a refresh token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredToken {
+    /// The session it belongs to.
+    pub session: SessionRef,
+    /// What came of it, once it was used; a token is used once.
+    pub spent: Option<Spent>,
+}
+
+/// What came of a token that was used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spent {
+    /// When it was first used.
+    pub at: Timestamp,
+    /// Tokens stored in its place; `None` where it was spent before they were counted.
+    pub successors: Option<u32>,
+    /// The last of [`limits::MAX_SUCCESSORS`], sealed by the token.
+    pub sealed: Option<String>,
+}
+
+/// A token to be stored in the place of a spent one.
+#[derive(Debug, Clone, Copy)]
+pub struct Successor<'a> {
+    /// The digest of the spent token.
+    pub spent: &'a str,
+    /// The digest of the new one.
+    pub fresh: &'a str,
+    /// The new one, sealed by the spent one; kept of the last.
+    pub sealed: &'a str,
+}
+
+/// What became of storing a successor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stored {
+    /// It is stored: by this call, or by an earlier try whose answer was lost.
+    Yes,
+    /// It is not: the spent token is not as it was known to be, or the session is over.
+    No,
+}
+
+/// Where in the transactions that store a successor the new token stands.
+const FRESH_PLACE: usize = 1;
+
+/// Sessions and refresh tokens. Every read is consistent, and what has expired is not found although it may still be
+/// stored.
+#[derive(Debug, Clone)]
+pub struct Sessions {
+    store: Arc<dyn Store>,
+}
+
+impl Sessions {
+    /// Sessions in `store`.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store }
+    }
+
+    /// A token by the digest of its bits.
+    pub async fn token(&self, digest: &str, now: Timestamp) -> Result<Option<StoredToken>, StoreError> {
+        let item = self.unexpired(&keys::refresh_token(digest), now).await?;
+        Ok(item.as_ref().map(token_from).transpose()?)
+    }
+
+    /// A session; `None` when it is over.
+    pub async fn get(&self, of: SessionRef, now: Timestamp) -> Result<Option<StoredSession>, StoreError> {
+        let item = self.unexpired(&keys::session(of.user, of.session), now).await?;
+        Ok(item.as_ref().map(session_from).transpose()?)
+    }
+
+    /// Begins a session with a token of this digest. Ids and digests are random, so doing it twice is doing it once.
+    pub async fn begin(
+        &self,
+        user: UserId,
+        session: &StoredSession,
+        digest: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let writes = Self::beginning(user, session, digest, now);
+        // Without conditions nothing is refused.
+        let _applied = with_retries(|| self.store.transact(writes.to_vec())).await?;
+        Ok(())
+    }
+
+    /// The writes that begin a session: the family and its first token.
+    pub fn beginning(user: UserId, session: &StoredSession, digest: &str, now: Timestamp) -> [(Table, Write); 2] {
+        let of = SessionRef { user, session: session.session };
+        let mut family = Item::new(keys::session(user, session.session))
+            .with(attr::EPOCH, session.epoch)
+            .with(attr::LAST_USED_AT, millis(now))
+            .with(EXPIRES_AT, expiry(now));
+        if let Some(agent) = &session.user_agent {
+            family = family.with(attr::USER_AGENT, agent.as_str());
+        }
+        [(Table::Auth, Write::put(family)), (Table::Auth, Write::put(token_item(of, digest, now)))]
+    }
+
+    /// Spends a token that is not spent and stores its first successor.
+    pub async fn rotate(
+        &self,
+        user: UserId,
+        session: &StoredSession,
+        successor: Successor<'_>,
+        now: Timestamp,
+    ) -> Result<Stored, StoreError> {
+        let set = [(attr::SPENT_AT.into(), millis(now).into()), (attr::SUCCESSORS.into(), 1.into())];
+        let spend = Write::Update {
+            key: keys::refresh_token(successor.spent),
+            changes: Changes { set: set.into(), ..Changes::default() },
+            condition: Condition::Where(vec![
+                Test::Equals(attr::FAMILY, session.session.to_string().into()),
+                Test::Missing(attr::SPENT_AT),
+            ]),
+        };
+        self.extend(user, session, spend, successor.fresh, now).await
+    }
+
+    /// Stores one more successor of a token that has as many as `known` says, fewer than [`limits::MAX_SUCCESSORS`].
+    /// The last one is kept sealed with it.
+    pub async fn add(
+        &self,
+        user: UserId,
+        session: &StoredSession,
+        known: Option<u32>,
+        successor: Successor<'_>,
+        now: Timestamp,
+    ) -> Result<Stored, StoreError> {
+        let count = known.unwrap_or(1) + 1;
+        let mut set = Attributes::from([(attr::SUCCESSORS.into(), i64::from(count).into())]);
+        if count == limits::MAX_SUCCESSORS {
+            set.insert(attr::SEALED.into(), successor.sealed.into());
+        }
+        let as_known = match known {
+            Some(known) => Test::Equals(attr::SUCCESSORS, i64::from(known).into()),
+            None => Test::Missing(attr::SUCCESSORS),
+        };
+        let count = Write::Update {
+            key: keys::refresh_token(successor.spent),
+            changes: Changes { set, ..Changes::default() },
+            condition: Condition::Where(vec![Test::Equals(attr::FAMILY, session.session.to_string().into()), as_known]),
+        };
+        self.extend(user, session, count, successor.fresh, now).await
+    }
+
+    /// Ends the session: none of its tokens is good any more. That there is none is the same.
+    pub async fn end(&self, of: SessionRef) -> Result<(), StoreError> {
+        let write = Write::delete(keys::session(of.user, of.session));
+        // An unconditional delete is never refused.
+        let _applied = with_retries(|| self.store.write(Table::Auth, write.clone())).await?;
+        Ok(())
+    }
+
+    /// The sessions of a user, newest first, those too that have expired but are still there.
+    pub async fn page_of_user(
+        &self,
+        user: UserId,
+        after: Option<SessionId>,
+        limit: u32,
+    ) -> Result<Page<StoredSession, SessionId>, StoreError> {
+        self.page(user, after, limit, Order::Descending).await
+    }
+
+    /// The oldest `count` sessions of a user, oldest first, those too that have expired but are still there. One query,
+    /// unless the store ends it early.
+    pub async fn oldest_of_user(&self, user: UserId, count: usize) -> Result<Vec<StoredSession>, StoreError> {
+        let (mut found, mut after) = (Vec::new(), None);
+        while found.len() < count {
+            let wanted = u32::try_from(count - found.len()).unwrap_or(u32::MAX);
+            let page = self.page(user, after, wanted, Order::Ascending).await?;
+            found.extend(page.items);
+            match page.next {
+                Some(next) => after = Some(next),
+                None => break,
+            }
+        }
+        Ok(found)
+    }
+
+    /// The write that erases a session.
+    pub fn erasure(of: SessionRef) -> (Table, Write) {
+        (Table::Auth, Write::delete(keys::session(of.user, of.session)))
+    }
+
+    async fn page(
+        &self,
+        user: UserId,
+        after: Option<SessionId>,
+        limit: u32,
+        order: Order,
+    ) -> Result<Page<StoredSession, SessionId>, StoreError> {
+        let query = Query {
+            start_after: after.map(keys::session_sort),
+            limit: Some(limit),
+            order,
+            ..Query::all_of(Table::Auth, keys::sessions_partition(user))
+        };
+        let page = with_retries(|| self.store.query(&query)).await?;
+        let items = page.items.iter().map(session_from).collect::<Result<_, MalformedItem>>()?;
+        let next = page.next.as_deref().map(keys::session_of_sort).transpose().map_err(malformed_sort)?;
+        Ok(Page { items, next })
+    }
+
+    /// Puts a token into a session that lives, whose own expiry moves along with its newest token's. The fresh token's
+    /// digest is random: where it is there already, an earlier try of this call stored it.
+    async fn extend(
+        &self,
+        user: UserId,
+        session: &StoredSession,
+        first: Write,
+        fresh: &str,
+        now: Timestamp,
+    ) -> Result<Stored, StoreError> {
+        let of = SessionRef { user, session: session.session };
+        let mut set = Attributes::from([
+            (EXPIRES_AT.into(), expiry(now).into()),
+            (attr::LAST_USED_AT.into(), millis(now).into()),
+        ]);
+        if session.session.created_at().is_none() {
+            // Until it is kept it is read from the expiry, which moves on.
+            set.insert(attr::CREATED_AT.into(), millis(session.created_at).into());
+        }
+        let family = Write::Update {
+            key: keys::session(user, session.session),
+            changes: Changes { set, ..Changes::default() },
+            condition: Condition::Present,
+        };
+        let put = Write::create(token_item(of, fresh, now));
+        let writes = [first, put, family].map(|write| (Table::Auth, write));
+        Ok(match with_retries(|| self.store.transact(writes.to_vec())).await? {
+            Outcome::Applied => Stored::Yes,
+            Outcome::Refused(places) if places.contains(&FRESH_PLACE) => Stored::Yes,
+            Outcome::Refused(_) => Stored::No,
+        })
+    }
+
+    async fn unexpired(&self, key: &Key, now: Timestamp) -> Result<Option<Item>, StoreError> {
+        let item = with_retries(|| self.store.get(Table::Auth, key, Consistency::Strong)).await?;
+        let Some(item) = item else { return Ok(None) };
+        let expires_at = item.number(EXPIRES_AT)?;
+        Ok((now.as_secs().cast_signed() < expires_at).then_some(item))
+    }
+}
+
+/// When a token made now is no longer good, in seconds.
+fn expiry(now: Timestamp) -> i64 {
+    now.plus(limits::REFRESH_TOKEN_TTL).as_secs().cast_signed()
+}
+
+const fn millis(time: Timestamp) -> i64 {
+    time.as_millis().cast_signed()
+}
+
+const fn malformed_sort(_: InvalidId) -> MalformedItem {
+    MalformedItem { attribute: "SK" }
+}
+
+fn token_item(of: SessionRef, digest: &str, now: Timestamp) -> Item {
+    Item::new(keys::refresh_token(digest))
+        .with(attr::USER_ID, of.user.to_string())
+        .with(attr::FAMILY, of.session.to_string())
+        .with(EXPIRES_AT, expiry(now))
+}
+
+fn session_from(item: &Item) -> Result<StoredSession, MalformedItem> {
+    let session = keys::session_of_sort(&item.key.sort).map_err(malformed_sort)?;
+    let time = |attribute| Ok(item.number_if_any(attribute)?.map(|at| Timestamp::from_millis(at.cast_unsigned())));
+    let expires_at = super::in_seconds(item.number(EXPIRES_AT)?);
+    // Each use has moved the expiry on by a token's life.
+    let last_use = expires_at.minus(limits::REFRESH_TOKEN_TTL);
+    Ok(StoredSession {
+        session,
+        epoch: item.number_if_any(attr::EPOCH)?.unwrap_or(FIRST_EPOCH),
+        created_at: session.created_at().or(time(attr::CREATED_AT)?).unwrap_or(last_use),
+        last_used_at: time(attr::LAST_USED_AT)?.unwrap_or(last_use),
+        user_agent: item.text_if_any(attr::USER_AGENT)?.map(|text| UserAgent::from_stored(text.to_owned())),
+        expires_at,
+    })
+}
+
+fn token_from(item: &Item) -> Result<StoredToken, MalformedItem> {
+    let session = SessionRef { user: item.parsed(attr::USER_ID)?, session: item.parsed(attr::FAMILY)? };
+    let Some(at) = item.number_if_any(attr::SPENT_AT)? else { return Ok(StoredToken { session, spent: None }) };
+    let successors = item.number_if_any(attr::SUCCESSORS)?;
+    let spent = Spent {
+        at: Timestamp::from_millis(at.cast_unsigned()),
+        successors: successors.map(|number| u32::try_from(number).unwrap_or(u32::MAX)),
+        sealed: item.text_if_any(attr::SEALED)?.map(str::to_owned),
+    };
+    Ok(StoredToken { session, spent: Some(spent) })
+}

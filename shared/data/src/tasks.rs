@@ -1,0 +1,100 @@
+//! Work about notifications that continues step by step. A row holds where it continues and a token that is new with each
+//! step, so each write of the row is a change in the stream, and that change is the next step. A change whose token the
+//! row no longer has is outdated: another step took its place.
+//!
+//! Rows are written in the transaction that writes the inbox which the step is about, conditional on its version: so a
+//! step and its cursor are one, and none is lost or done from an older state.
+
+use std::{collections::HashMap, sync::Arc};
+
+use uuid::Uuid;
+
+use crate::keys;
+use domain::{ReactionCursor, Task};
+use ports::{
+    changes::Change,
+    store::{
+        Attributes, Condition, Consistency, Item, Key, MalformedItem, Outcome, Store, StoreError, Table, Test, Write,
+        batch_get_all, with_retries,
+    },
+};
+
+mod attr {
+    pub const TOKEN: &str = "token";
+    pub const CURSOR: &str = "cursor";
+}
+
+/// Where a task stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoredTask {
+    /// Names the next step.
+    pub token: Uuid,
+    /// Of a post's task: where the next step begins.
+    pub cursor: ReactionCursor,
+}
+
+/// Rows of tasks, in Social.
+#[derive(Debug, Clone)]
+pub struct Tasks {
+    store: Arc<dyn Store>,
+}
+
+impl Tasks {
+    /// Tasks in `store`.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store }
+    }
+
+    /// The rows that there are of these distinct tasks. Read consistently.
+    pub async fn get_all(&self, tasks: &[Task]) -> Result<HashMap<Task, StoredTask>, StoreError> {
+        let of_key: HashMap<Key, Task> = tasks.iter().map(|task| (keys::task(*task), *task)).collect();
+        let keys: Vec<Key> = of_key.keys().cloned().collect();
+        let items = batch_get_all(self.store.as_ref(), Table::Social, &keys, Consistency::Strong).await?;
+        let found = items.iter().filter_map(|item| Some((*of_key.get(&item.key)?, item)));
+        Ok(found.map(|(task, item)| Ok((task, task_from(item)?))).collect::<Result<_, MalformedItem>>()?)
+    }
+
+    /// The write that has a task's next step done, from `cursor` on: whatever step was due before is outdated.
+    pub fn next_step(task: Task, cursor: ReactionCursor) -> (Table, Write) {
+        let item = Item::new(keys::task(task)).with(attr::TOKEN, Uuid::new_v4().to_string());
+        let item = match cursor {
+            ReactionCursor::Start => item,
+            cursor => item.with(attr::CURSOR, cursor.to_string()),
+        };
+        (Table::Social, Write::put(item))
+    }
+
+    /// The write that ends a task.
+    pub fn end(task: Task) -> (Table, Write) {
+        (Table::Social, Write::delete(keys::task(task)))
+    }
+
+    /// Ends a task of which nothing is left to do, unless another step than the one of this token is due.
+    pub async fn forget(&self, task: Task, token: Uuid) -> Result<(), StoreError> {
+        let condition = Condition::Where(vec![Test::Equals(attr::TOKEN, token.to_string().into())]);
+        let write = Write::Delete { key: keys::task(task), condition };
+        let _either_way: Outcome = with_retries(|| self.store.write(Table::Social, write.clone())).await?;
+        Ok(())
+    }
+
+    /// The token of the step that a change of a task's row has done; `None` when the row is gone.
+    ///
+    /// # Errors
+    /// When the row holds no token.
+    pub fn token_of(change: &Change) -> Result<Option<Uuid>, MalformedItem> {
+        let token = |image: &Attributes| {
+            Item { key: change.key.clone(), attributes: image.clone() }
+                .text(attr::TOKEN)
+                .and_then(|token| Uuid::try_parse(token).map_err(|_| MalformedItem { attribute: attr::TOKEN }))
+        };
+        change.after.as_ref().map(token).transpose()
+    }
+}
+
+fn task_from(item: &Item) -> Result<StoredTask, MalformedItem> {
+    let cursor = item.text_if_any(attr::CURSOR)?.map(str::parse).transpose();
+    Ok(StoredTask {
+        token: Uuid::try_parse(item.text(attr::TOKEN)?).map_err(|_| MalformedItem { attribute: attr::TOKEN })?,
+        cursor: cursor.map_err(|_| MalformedItem { attribute: attr::CURSOR })?.unwrap_or_default(),
+    })
+}

@@ -1,0 +1,177 @@
+//! Users: profiles and the claims of their handles.
+//!
+//! The profile of a deleted account is marked, and goes when all else of the user is erased. No read finds a marked one.
+//! The claim of its handle stays without the user's id, so that nobody else takes the handle, until it expires.
+
+use std::{collections::HashMap, sync::Arc};
+
+use crate::keys;
+use domain::{Bio, DisplayName, Handle, Profile, Timestamp, User, UserId, limits};
+use ports::store::{
+    Changes, Condition, Consistency, EXPIRES_AT, Item, MalformedItem, Outcome, Store, StoreError, Table, Test, Write,
+    with_retries,
+};
+
+mod attr {
+    pub const USER_ID: &str = "user_id";
+    pub const HANDLE: &str = "handle";
+    pub const DISPLAY_NAME: &str = "display_name";
+    pub const BIO: &str = "bio";
+    pub const CREATED_AT: &str = "created_at";
+    pub const DELETED_AT: &str = "deleted_at";
+}
+
+/// Profiles and handle claims, in Social.
+#[derive(Debug, Clone)]
+pub struct Users {
+    store: Arc<dyn Store>,
+}
+
+impl Users {
+    /// Users in `store`.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store }
+    }
+
+    /// One user's profile. Eventual first; a miss is asked again consistently, so a user just registered is found.
+    pub async fn get(&self, user: UserId) -> Result<Option<Profile>, StoreError> {
+        match self.read(user, Consistency::Eventual).await? {
+            Some(found) => Ok(found),
+            None => self.get_own(user).await,
+        }
+    }
+
+    /// One user's profile for that user, who sees at once what they changed. Read consistently.
+    pub async fn get_own(&self, user: UserId) -> Result<Option<Profile>, StoreError> {
+        Ok(self.read(user, Consistency::Strong).await?.flatten())
+    }
+
+    /// A user's profile for `viewer`: consistent when it is their own.
+    pub async fn get_for(&self, viewer: UserId, user: UserId) -> Result<Option<Profile>, StoreError> {
+        if viewer == user { self.get_own(user).await } else { self.get(user).await }
+    }
+
+    /// What is stored, and in it what is shown.
+    async fn read(&self, user: UserId, consistency: Consistency) -> Result<Option<Option<Profile>>, StoreError> {
+        let key = keys::profile(user);
+        let item = with_retries(|| self.store.get(Table::Social, &key, consistency)).await?;
+        Ok(item.map(|item| live_profile_from(user, &item)).transpose()?)
+    }
+
+    /// The profiles of all these users that exist, by id.
+    pub async fn get_all(&self, users: &[UserId]) -> Result<HashMap<UserId, Profile>, StoreError> {
+        let stored =
+            super::get_all(self.store.as_ref(), Table::Social, users, keys::profile, live_profile_from).await?;
+        Ok(stored.into_iter().filter_map(|(user, profile)| Some((user, profile?))).collect())
+    }
+
+    /// The same for `viewer`, whose own profile is read consistently, beside the others.
+    pub async fn get_all_for(&self, viewer: UserId, users: &[UserId]) -> Result<HashMap<UserId, Profile>, StoreError> {
+        let others: Vec<UserId> = users.iter().copied().filter(|user| *user != viewer).collect();
+        let own = async {
+            let is_among = others.len() < users.len();
+            if is_among { self.get_own(viewer).await } else { Ok(None) }
+        };
+        let (mut profiles, own) = futures::try_join!(self.get_all(&others), own)?;
+        profiles.extend(own.map(|profile| (viewer, profile)));
+        Ok(profiles)
+    }
+
+    /// Changes what a user says of themselves; what is `None` stays. Refused when there is no such user. Twice is the
+    /// same as once.
+    pub async fn update(
+        &self,
+        user: UserId,
+        display_name: Option<&DisplayName>,
+        bio: Option<&Bio>,
+    ) -> Result<Outcome, StoreError> {
+        let name = display_name.map(|name| (attr::DISPLAY_NAME.into(), name.as_str().into()));
+        let bio = bio.map(|bio| (attr::BIO.into(), bio.as_str().into()));
+        let write = Write::Update {
+            key: keys::profile(user),
+            changes: Changes { set: name.into_iter().chain(bio).collect(), ..Changes::default() },
+            condition: Condition::Where(vec![Test::Missing(attr::DELETED_AT)]),
+        };
+        with_retries(|| self.store.write(Table::Social, write.clone())).await
+    }
+
+    /// Who holds a handle. Read consistently: a handle just claimed is found.
+    pub async fn id_of_handle(&self, handle: &Handle) -> Result<Option<UserId>, StoreError> {
+        let key = keys::handle_claim(handle);
+        let item = with_retries(|| self.store.get(Table::Social, &key, Consistency::Strong)).await?;
+        let holder = item.as_ref().map(|item| item.text_if_any(attr::USER_ID)).transpose()?.flatten();
+        Ok(holder.map(|id| id.parse().map_err(|_| MalformedItem { attribute: attr::USER_ID })).transpose()?)
+    }
+
+    /// Whether the account is deleted; `None` when the profile is not stored any more. Read consistently.
+    pub async fn is_deleted(&self, user: UserId) -> Result<Option<bool>, StoreError> {
+        let key = keys::profile(user);
+        let item = with_retries(|| self.store.get(Table::Social, &key, Consistency::Strong)).await?;
+        Ok(item.map(|item| item.attributes.contains_key(attr::DELETED_AT)))
+    }
+
+    /// The write that erases a profile: the last of an account.
+    pub fn erasure(user: UserId) -> (Table, Write) {
+        (Table::Social, Write::delete(keys::profile(user)))
+    }
+
+    /// The writes that make a user: the claim of the handle first, refused when it is taken, or reserved when the
+    /// profile is made, then the profile.
+    pub fn creation(profile: &Profile) -> [(Table, Write); 2] {
+        let claim =
+            Item::new(keys::handle_claim(&profile.user.handle)).with(attr::USER_ID, profile.user.user_id.to_string());
+        let now = profile.created_at.as_secs().cast_signed();
+        let is_free = Condition::AbsentOr(vec![Test::Missing(attr::USER_ID), Test::AtMost(EXPIRES_AT, now)]);
+        [
+            (Table::Social, Write::Put { item: claim, condition: is_free }),
+            (Table::Social, Write::Put { item: Self::profile_item(profile), condition: Condition::Absent }),
+        ]
+    }
+
+    /// The writes that end a user: the profile's mark, refused when it is there or the profile is gone, and the
+    /// handle's reservation for [`limits::HANDLE_RESERVED`], which does not say whose it was.
+    pub fn deletion(user: &User, now: Timestamp) -> [(Table, Write); 2] {
+        let deleted_at = now.as_millis().cast_signed().into();
+        let mark = Write::Update {
+            key: keys::profile(user.user_id),
+            changes: Changes { set: [(attr::DELETED_AT.into(), deleted_at)].into(), ..Changes::default() },
+            condition: Condition::Where(vec![Test::Missing(attr::DELETED_AT)]),
+        };
+        let expires_at = now.plus(limits::HANDLE_RESERVED).as_secs().cast_signed();
+        let reservation = Write::Put {
+            item: Item::new(keys::handle_claim(&user.handle)).with(EXPIRES_AT, expires_at),
+            condition: Condition::AbsentOr(vec![Test::Equals(attr::USER_ID, user.user_id.to_string().into())]),
+        };
+        [(Table::Social, mark), (Table::Social, reservation)]
+    }
+
+    /// A profile as it is stored, without the claim of its handle. Of use by itself only to put many users into a store
+    /// that nobody reads yet.
+    pub fn profile_item(profile: &Profile) -> Item {
+        Item::new(keys::profile(profile.user.user_id))
+            .with(attr::HANDLE, profile.user.handle.as_str())
+            .with(attr::DISPLAY_NAME, profile.user.display_name.as_str())
+            .with(attr::BIO, profile.bio.as_str())
+            .with(attr::CREATED_AT, profile.created_at.as_millis().cast_signed())
+    }
+}
+
+/// `None` for one that is marked.
+fn live_profile_from(user: UserId, item: &Item) -> Result<Option<Profile>, MalformedItem> {
+    if item.attributes.contains_key(attr::DELETED_AT) {
+        return Ok(None);
+    }
+    profile_from(user, item).map(Some)
+}
+
+fn profile_from(user_id: UserId, item: &Item) -> Result<Profile, MalformedItem> {
+    Ok(Profile {
+        user: User {
+            user_id,
+            handle: Handle::from_stored(item.text(attr::HANDLE)?.to_owned()),
+            display_name: DisplayName::from_stored(item.text(attr::DISPLAY_NAME)?.to_owned()),
+        },
+        bio: Bio::from_stored(item.text(attr::BIO)?.to_owned()),
+        created_at: Timestamp::from_millis(item.number(attr::CREATED_AT)?.cast_unsigned()),
+    })
+}

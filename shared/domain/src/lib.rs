@@ -1,0 +1,44 @@
+//! What Tweeter is about, in plain values: no storage, no transport, no clock of its own.
+//!
+//! - [`ids`]: ids, and the generator that keeps those with a time in order.
+//! - [`time`]: [`Timestamp`] and the [`Clock`] that callers pass in.
+//! - [`text`]: handles, e-mail addresses, names, posts and passwords; a value of these types has been checked.
+//! - [`user`], [`post`], [`comment`], [`notification`], [`counts`]: what is read and shown. [`inbox`]: notifications as
+//!   they are kept, and how many are unread.
+//! - [`erasure`]: what is erased for good. [`task`]: work that goes on from a cursor.
+//! - [`network`]: where a request comes from. [`user_agent`]: with which program a session was begun.
+//! - [`export`]: all that is stored about a user.
+//! - [`page`]: page sizes and pages.
+
+pub mod comment;
+pub mod counts;
+pub mod erasure;
+pub mod export;
+pub mod ids;
+pub mod inbox;
+pub mod limits;
+pub mod network;
+pub mod notification;
+pub mod page;
+pub mod post;
+pub mod task;
+pub mod text;
+pub mod time;
+pub mod user;
+pub mod user_agent;
+
+pub use comment::{Comment, CommentView};
+pub use counts::{PostCounts, UserCounts};
+pub use erasure::Erasable;
+pub use export::{ExportItem, ExportKind, ExportPosition, Other};
+pub use ids::{CommentId, IdGenerator, InvalidId, NotificationId, PostId, SessionId, UserId};
+pub use inbox::{Inbox, InboxEntry, Recount, Scan};
+pub use network::ClientNetwork;
+pub use notification::{Act, ActKind, Notification, NotificationView};
+pub use page::{Page, PageLimit};
+pub use post::{Post, PostView};
+pub use task::{ReactionCursor, Task};
+pub use text::{Bio, CommentText, DisplayName, Email, Handle, Invalid, Password, PostText};
+pub use time::{Clock, Timestamp};
+pub use user::{Profile, ProfileView, Relation, User, UserRef};
+pub use user_agent::UserAgent;

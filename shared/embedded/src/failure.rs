@@ -1,0 +1,96 @@
+//! Why the engine did not do what was asked, and what that is to the callers of each port.
+
+use super::codec::{Corrupt, InvalidKey};
+use ports::{
+    queue::QueueError,
+    store::{MalformedItem, StoreError},
+};
+
+/// Why the engine did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    #[error("the engine is closed")]
+    Closed,
+    #[error("the engine failed inside")]
+    Panicked,
+    #[error("the database failed")]
+    Database(#[from] fjall::Error),
+    #[error(transparent)]
+    Corrupt(#[from] Corrupt),
+    #[error("{0}")]
+    Rejected(&'static str),
+}
+
+impl Failure {
+    /// Whether the same call may pass later, as the failure lies in no bytes and not in the call. A job that failed for
+    /// good is a dead letter after its last receive; a transient failure would keep it going for ever.
+    fn is_transient(&self) -> bool {
+        match self {
+            Self::Closed => true,
+            Self::Database(error) => may_pass_later(error),
+            Self::Panicked | Self::Corrupt(_) | Self::Rejected(_) => false,
+        }
+    }
+}
+
+/// A disk may answer again, and a database that failed takes calls again after a restart. Bytes that do not fit their
+/// checksum or their form stay as they are.
+fn may_pass_later(error: &fjall::Error) -> bool {
+    use fjall::{Error, LsmError};
+    matches!(error, Error::Io(_) | Error::Storage(LsmError::Io(_)) | Error::Poisoned | Error::Locked)
+}
+
+impl From<InvalidKey> for Failure {
+    fn from(error: InvalidKey) -> Self {
+        Self::Rejected(match error {
+            InvalidKey::Partition => "a partition key has 1 to 2,048 bytes and no NUL",
+            InvalidKey::Sort => "a sort key has 1 to 1,024 bytes",
+        })
+    }
+}
+
+impl From<Failure> for StoreError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            // Not one attribute is readable.
+            Failure::Corrupt(_) => Self::Malformed(MalformedItem { attribute: "*" }),
+            failure if failure.is_transient() => Self::Unavailable(failure.into()),
+            failure => Self::Rejected(failure.into()),
+        }
+    }
+}
+
+impl From<Failure> for QueueError {
+    fn from(failure: Failure) -> Self {
+        if failure.is_transient() { Self::Unavailable(failure.into()) } else { Self::Rejected(failure.into()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Engine, EngineOptions, lanes::Lane};
+
+    #[tokio::test]
+    async fn work_that_panics_is_not_worth_another_try() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let engine = Engine::open(EngineOptions::at(folder.path())).expect("an engine");
+        let fail = async || engine.run(Lane::Read, |_| -> Result<(), Failure> { panic!("as the test wants") }).await;
+        let error = StoreError::from(fail().await.expect_err("it panicked"));
+        assert!(matches!(error, StoreError::Rejected(_)) && !error.is_transient(), "{error:?}");
+        let error = QueueError::from(fail().await.expect_err("it panicked"));
+        assert!(matches!(error, QueueError::Rejected(_)) && !error.is_transient(), "{error:?}");
+        engine.run(Lane::Read, |_| Ok(())).await.expect("the others go on");
+    }
+
+    #[test]
+    fn damaged_bytes_are_not_worth_another_try_and_a_disk_is() {
+        let damaged = || Failure::from(fjall::Error::Storage(fjall::LsmError::Unrecoverable));
+        assert!(!StoreError::from(damaged()).is_transient());
+        assert!(!QueueError::from(damaged()).is_transient());
+        assert!(!QueueError::from(Failure::from(Corrupt)).is_transient());
+        let disk = || Failure::from(fjall::Error::Io(std::io::ErrorKind::StorageFull.into()));
+        assert!(StoreError::from(disk()).is_transient());
+        assert!(QueueError::from(disk()).is_transient());
+    }
+}

@@ -1,0 +1,353 @@
+//! Send, receive, delete and change: each one commit, with the change in memory before or after it, never half.
+
+use std::{sync::Arc, time::Duration};
+
+use fjall::{OwnedWriteBatch, UserValue};
+use parking_lot::{Mutex, MutexGuard};
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+use super::{
+    super::{
+        codec::{self, Corrupt},
+        engine::Shared,
+        failure::Failure,
+    },
+    QueueSettingsOf,
+    rows::{self, Receives},
+    state::{Hold, Message, Place, State, Taken},
+};
+use domain::{Clock, Timestamp, limits};
+use ports::queue::{OutgoingMessage, QueueDepth, QueueName, ReceivedMessage};
+
+/// Sequences reserved by one row: a start skips at most as many.
+const RESERVED_SEQUENCES: u64 = 10_000;
+
+/// One moment on both sides of the clock: instants are stored and shown, delays and visibility pass by uptime.
+#[derive(Debug, Clone, Copy)]
+pub struct Now {
+    pub wall: Timestamp,
+    pub uptime: Duration,
+}
+
+impl Now {
+    pub fn on(clock: &Clock) -> Self {
+        Self { wall: clock.now(), uptime: clock.uptime() }
+    }
+}
+
+/// All queues.
+pub struct Queues {
+    pub settings: QueueSettingsOf,
+    each: [OneQueue; QueueName::ALL.len()],
+    sequences: Mutex<Sequences>,
+}
+
+/// One queue's memory, and who waits for it.
+///
+/// Two mutexes, as a commit may stall for as long as the disk wants: `state` is held for a look or a change in memory
+/// and never for a commit, so async tasks may take it. `order` is held over a change in memory together with its commit
+/// and is taken only by the engine's threads, before `state`.
+#[derive(Default)]
+pub struct OneQueue {
+    state: Mutex<State>,
+    order: Mutex<()>,
+    wake: Arc<Notify>,
+}
+
+/// Numbers messages over all queues and restarts.
+struct Sequences {
+    next: u64,
+    reserved: u64,
+}
+
+impl Queues {
+    /// Reads what lies in the queues. Messages marked as in flight are suspects.
+    pub fn open(shared: &Shared, settings: QueueSettingsOf, now: Now) -> Result<Self, Failure> {
+        let next = rows::reserved(shared)?.max(1);
+        let mut queues =
+            Self { settings, each: Default::default(), sequences: Mutex::new(Sequences { next, reserved: next }) };
+        for queue in QueueName::ALL {
+            let newest = queues.of(queue).fill(shared, queue, now)?;
+            let sequences = queues.sequences.get_mut();
+            sequences.next = sequences.next.max(newest + 1);
+        }
+        Ok(queues)
+    }
+
+    pub fn of(&self, queue: QueueName) -> &OneQueue {
+        match queue {
+            QueueName::PostQ => &self.each[0],
+            QueueName::JobQ => &self.each[1],
+            QueueName::PostDlq => &self.each[2],
+            QueueName::JobDlq => &self.each[3],
+            QueueName::ChangeQ => &self.each[4],
+            QueueName::ChangeDlq => &self.each[5],
+        }
+    }
+
+    /// The first of `count` new sequences; now and then with a row, in the same batch as the messages, that keeps a
+    /// restart from giving them again.
+    fn number(&self, shared: &Shared, count: usize, batch: &mut OwnedWriteBatch) -> u64 {
+        let mut sequences = self.sequences.lock();
+        let first = sequences.next;
+        sequences.next += count as u64;
+        if sequences.next > sequences.reserved {
+            sequences.reserved = sequences.next + RESERVED_SEQUENCES;
+            batch.insert(&shared.receives, rows::RESERVED, sequences.reserved.to_be_bytes());
+        }
+        first
+    }
+}
+
+impl OneQueue {
+    /// Rebuilds the memory from the rows; returns the newest sequence.
+    fn fill(&self, shared: &Shared, queue: QueueName, now: Now) -> Result<u64, Failure> {
+        let mut state = self.state.lock();
+        let mut newest = 0;
+        rows::each(shared, queue, |sequence, head, receives| {
+            newest = sequence;
+            // No delay is longer, so what is more comes of a clock that was set back.
+            let left = head.due.since(now.wall).min(limits::MAX_MESSAGE_DELAY);
+            let message = Message {
+                group: state.intern(head.group),
+                sent_at: head.sent_at,
+                receives: receives.times,
+                is_suspect: receives.in_flight,
+                place: Place::after(left, now.uptime),
+            };
+            state.insert(sequence, message);
+        })?;
+        Ok(newest)
+    }
+
+    /// Where a receive waits. A permit is handed on by whoever leaves something behind.
+    pub fn wake(&self) -> Arc<Notify> {
+        Arc::clone(&self.wake)
+    }
+
+    pub fn next_due(&self) -> Option<Duration> {
+        self.state.lock().next_due()
+    }
+
+    pub fn is_any_ready(&self, now: Now) -> bool {
+        let mut state = self.state.lock();
+        state.promote(now.uptime);
+        state.is_any_ready()
+    }
+
+    pub fn depth(&self, now: Now) -> QueueDepth {
+        let mut state = self.state.lock();
+        state.promote(now.uptime);
+        state.depth(now.wall)
+    }
+
+    /// Held by whoever changes what is known of one message in memory and on disk: it goes to the journal in the order
+    /// in which it was decided. Else a change of visibility could come after the receive that follows it and undo that
+    /// one's mark, or after the delete and leave a row behind.
+    ///
+    /// Sending needs it not: nobody knows the messages before they are committed.
+    fn in_order(&self) -> MutexGuard<'_, ()> {
+        self.order.lock()
+    }
+
+    /// Changes the memory, then wakes who must know: one receiver when there is something to take, all when something
+    /// becomes due sooner than they sleep for.
+    fn update<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.state.lock();
+        let due_before = state.next_due();
+        let result = change(&mut state);
+        let is_due_sooner = match (due_before, state.next_due()) {
+            (Some(before), Some(after)) => after < before,
+            (None, Some(_)) => true,
+            (_, None) => false,
+        };
+        let is_any_ready = state.is_any_ready();
+        drop(state);
+        if is_due_sooner {
+            self.wake.notify_waiters();
+        }
+        if is_any_ready {
+            self.wake.notify_one();
+        }
+        result
+    }
+}
+
+/// Commits the messages, then shows them to receivers.
+pub fn send(
+    shared: &Shared,
+    queues: &Queues,
+    queue: QueueName,
+    messages: &[OutgoingMessage],
+    now: Now,
+) -> Result<(), Failure> {
+    let mut batch = shared.batch();
+    let first = queues.number(shared, messages.len(), &mut batch);
+    for (sequence, message) in (first..).zip(messages) {
+        let row = rows::encode(message, Uuid::new_v4(), now.wall);
+        batch.insert(&shared.messages, rows::key_of(queue, sequence), row);
+    }
+    shared.commit(batch)?;
+    queues.of(queue).update(|state| {
+        for (sequence, message) in (first..).zip(messages) {
+            let place = Place::after(message.delay, now.uptime);
+            let group = state.intern(&message.group);
+            state.insert(sequence, Message { group, sent_at: now.wall, receives: 0, is_suspect: false, place });
+        }
+    });
+    Ok(())
+}
+
+/// What a receive asks for.
+pub struct Receive {
+    pub queue: QueueName,
+    pub max: usize,
+    pub visibility: Duration,
+    pub now: Now,
+}
+
+/// Received messages on their way to the receiver. Dropped on the way, because the receiver stopped waiting, they are
+/// ready again at once.
+pub struct Handed {
+    messages: Vec<ReceivedMessage>,
+    queues: Arc<Queues>,
+    queue: QueueName,
+}
+
+impl Handed {
+    /// The messages have reached their receiver.
+    pub fn into_messages(mut self) -> Vec<ReceivedMessage> {
+        std::mem::take(&mut self.messages)
+    }
+}
+
+impl Drop for Handed {
+    fn drop(&mut self) {
+        if self.messages.is_empty() {
+            return;
+        }
+        self.queues.of(self.queue).update(|state| {
+            for hold in self.messages.iter().filter_map(|message| Hold::parse(&message.receipt).ok()) {
+                state.change(hold, Duration::ZERO, Duration::ZERO);
+            }
+        });
+    }
+}
+
+/// Takes messages, commits their counts and the move of those received too often, and reads the bodies.
+pub fn receive(shared: &Shared, queues: &Arc<Queues>, receive: &Receive) -> Result<Handed, Failure> {
+    let queue = receive.queue;
+    let dead_letters = queue.dead_letter_queue();
+    let max_receives = dead_letters.map(|_| queues.settings.of(queue).max_receives);
+    let in_order = queues.of(queue).in_order();
+    let Taken { handed, dead } = queues.of(queue).update(|state| {
+        let now = receive.now.uptime;
+        state.promote(now);
+        state.take(receive.max, now.saturating_add(receive.visibility), max_receives)
+    });
+    let mut batch = shared.batch();
+    let moved = match dead_letters {
+        Some(to) if !dead.is_empty() => Some((to, bury(shared, queues, &mut batch, (queue, to), dead)?)),
+        _ => None,
+    };
+    let mut received = Vec::with_capacity(handed.len());
+    for hold in handed {
+        let key = rows::key_of(queue, hold.sequence);
+        // Nobody deletes what was just taken, as its receipt is not out yet; the others are delivered in any case.
+        let Some(row) = shared.messages.get(&key)? else { continue };
+        batch.insert(&shared.receives, key, Receives { times: hold.receives, in_flight: true }.encode());
+        if let Ok(message) = read(hold, &row) {
+            received.push(message);
+        } else {
+            // Counts as received, so that it ends in the dead letters like any message that nobody can handle.
+            tracing::error!(
+                queue.name = queue.name(),
+                queue.sequence = hold.sequence,
+                "A message of {} cannot be read; after its last receive it is a dead letter",
+                queue.name(),
+            );
+        }
+    }
+    shared.commit(batch)?;
+    drop(in_order);
+    if let Some((to, messages)) = moved {
+        queues
+            .of(to)
+            .update(|state| messages.into_iter().for_each(|(sequence, message)| state.insert(sequence, message)));
+    }
+    Ok(Handed { messages: received, queues: Arc::clone(queues), queue })
+}
+
+fn read(hold: Hold, row: &UserValue) -> Result<ReceivedMessage, Corrupt> {
+    let head = rows::decode(row)?;
+    Ok(ReceivedMessage {
+        message_id: head.id.to_string(),
+        receipt: hold.receipt(),
+        body: codec::text(head.body)?,
+        group: head.group.to_owned(),
+        receive_count: hold.receives,
+        sent_at: head.sent_at,
+    })
+}
+
+/// Moves rows to the dead letters: id, group, body and time of sending stay, the count begins again.
+fn bury(
+    shared: &Shared,
+    queues: &Queues,
+    batch: &mut OwnedWriteBatch,
+    (from, to): (QueueName, QueueName),
+    dead: Vec<(u64, Message)>,
+) -> Result<Vec<(u64, Message)>, Failure> {
+    let first = queues.number(shared, dead.len(), batch);
+    let mut moved = Vec::with_capacity(dead.len());
+    for (new, (old, message)) in (first..).zip(dead) {
+        let key = rows::key_of(from, old);
+        let Some(row) = shared.messages.get(&key)? else { continue };
+        batch.insert(&shared.messages, rows::key_of(to, new), row);
+        batch.remove(&shared.receives, key.clone());
+        batch.remove(&shared.messages, key);
+        moved.push((new, Message { receives: 0, is_suspect: false, place: Place::Ready, ..message }));
+    }
+    Ok(moved)
+}
+
+/// Removes the messages whose latest receive the receipts name; the others stay.
+///
+/// They leave the memory first, so that nobody receives a message whose row is about to go.
+pub fn delete(shared: &Shared, queues: &Queues, queue: QueueName, holds: &[Hold]) -> Result<(), Failure> {
+    let _in_order = queues.of(queue).in_order();
+    let released: Vec<u64> = queues.of(queue).update(|state| {
+        holds.iter().filter(|hold| state.release(**hold).is_some()).map(|hold| hold.sequence).collect()
+    });
+    let mut batch = shared.batch();
+    for sequence in released {
+        let key = rows::key_of(queue, sequence);
+        batch.remove(&shared.receives, key.clone());
+        batch.remove(&shared.messages, key);
+    }
+    shared.commit(batch)
+}
+
+/// Changes until when messages are invisible, and commits that their handlers returned them.
+pub fn change(
+    shared: &Shared,
+    queues: &Queues,
+    queue: QueueName,
+    changes: &[(Hold, Duration)],
+    now: Now,
+) -> Result<(), Failure> {
+    let now = now.uptime;
+    let _in_order = queues.of(queue).in_order();
+    let changed: Vec<Hold> = queues.of(queue).update(|state| {
+        state.promote(now);
+        let held = changes.iter().filter(|(hold, after)| state.change(*hold, now, now.saturating_add(*after)));
+        held.map(|(hold, _)| *hold).collect()
+    });
+    let mut batch = shared.batch();
+    for hold in changed {
+        let row = Receives { times: hold.receives, in_flight: false }.encode();
+        batch.insert(&shared.receives, rows::key_of(queue, hold.sequence), row);
+    }
+    shared.commit(batch)
+}

@@ -1,0 +1,119 @@
+//! The storage port on the embedded engine: one keyspace a table.
+//!
+//! - `read`: get, batch get, query, whole-table scan.
+//! - `condition`: what conditions and changes mean, in plain values.
+//! - `write`: batches, conditional writes, transactions.
+//! - `expiry`: the index by which expired items are found.
+
+mod condition;
+pub(super) mod expiry;
+mod read;
+mod write;
+
+use async_trait::async_trait;
+
+use super::{engine::Engine, lanes::Lane};
+use domain::Timestamp;
+use ports::store::{
+    BatchGot, BatchWrite, Consistency, Item, Key, Outcome, Query, QueryPage, ScanPage, Segment, Store, StoreError,
+    Table, TableScan, Write,
+};
+
+/// The storage port on one fjall database. Every read is strongly consistent; a batch leaves nothing undone.
+#[derive(Debug, Clone)]
+pub struct EmbeddedStore {
+    engine: Engine,
+}
+
+impl EmbeddedStore {
+    /// A store in the engine's tables. Any number may share one engine.
+    pub fn new(engine: Engine) -> Self {
+        Self { engine }
+    }
+
+    /// Removes the items whose [`ports::store::EXPIRES_AT`] has passed at `now`, and returns how many.
+    ///
+    /// # Errors
+    /// `Unavailable` when the engine fails; what was removed by then stays removed.
+    pub async fn sweep_expired(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let mut removed = 0;
+        loop {
+            let swept = self.engine.run(Lane::Write, move |shared| expiry::sweep_some(shared, now)).await?;
+            removed += swept.removed;
+            if swept.is_last {
+                return Ok(removed);
+            }
+        }
+    }
+
+    /// Up to `limit` items of a table in the order of their keys, after `after` when given. Not part of the port: no
+    /// request reads a whole table. For tests and operator commands.
+    ///
+    /// # Errors
+    /// `Unavailable` when the engine fails, `Malformed` when an item cannot be read.
+    pub async fn scan(&self, table: Table, after: Option<Key>, limit: usize) -> Result<Vec<Item>, StoreError> {
+        Ok(self.engine.run(Lane::Read, move |shared| read::scan(shared, table, after.as_ref(), limit)).await?)
+    }
+}
+
+/// One segment: the engine reads from one process alone.
+#[async_trait]
+impl TableScan for EmbeddedStore {
+    async fn scan_segment(
+        &self,
+        table: Table,
+        segment: Segment,
+        after: Option<Key>,
+        limit: u32,
+    ) -> Result<ScanPage, StoreError> {
+        if segment.total != 1 {
+            return Err(StoreError::Rejected("the embedded store is scanned in one segment".into()));
+        }
+        let items = self.scan(table, after, usize::try_from(limit).unwrap_or(usize::MAX)).await?;
+        let next = items.last().map(|item| item.key.clone());
+        Ok(ScanPage { items, next, read_units: 0.0 })
+    }
+}
+
+#[async_trait]
+impl Store for EmbeddedStore {
+    async fn get(&self, table: Table, key: &Key, _: Consistency) -> Result<Option<Item>, StoreError> {
+        let key = key.clone();
+        Ok(self.engine.run(Lane::Read, move |shared| read::get(shared, table, key)).await?)
+    }
+
+    async fn batch_get(&self, table: Table, keys: &[Key], _: Consistency) -> Result<BatchGot, StoreError> {
+        let keys = keys.to_vec();
+        let items = self.engine.run(Lane::Read, move |shared| read::batch_get(shared, table, keys)).await?;
+        Ok(BatchGot { items, unprocessed: Vec::new() })
+    }
+
+    async fn query(&self, query: &Query) -> Result<QueryPage, StoreError> {
+        let query = query.clone();
+        Ok(self.engine.run(Lane::Read, move |shared| read::query(shared, &query)).await?)
+    }
+
+    async fn batch_write(&self, table: Table, writes: &[BatchWrite]) -> Result<Vec<BatchWrite>, StoreError> {
+        let batch = write::EncodedBatch::of(table, writes)?;
+        self.engine.run(Lane::Write, move |shared| batch.commit(shared)).await?;
+        Ok(Vec::new())
+    }
+
+    async fn write(&self, table: Table, write: Write) -> Result<Outcome, StoreError> {
+        Ok(self.engine.run(Lane::Write, move |shared| write::write(shared, table, write)).await?)
+    }
+
+    async fn transact(&self, writes: Vec<(Table, Write)>) -> Result<Outcome, StoreError> {
+        Ok(self.engine.run(Lane::Write, move |shared| write::transact(shared, writes)).await?)
+    }
+
+    async fn durable(&self) -> Result<(), StoreError> {
+        Ok(self.engine.durable().await?)
+    }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.engine.run(Lane::Read, read::probe).await?;
+        self.engine.run(Lane::Write, |shared| shared.changes.probe(shared)).await?;
+        Ok(self.engine.durable().await?)
+    }
+}

@@ -1,0 +1,119 @@
+//! Users, posts, comments and sessions named in a path. A text that names nothing is kept as such and becomes a 404 only when the handler
+//! asks, because that complaint comes after those about the body and the query.
+
+use std::convert::Infallible;
+
+use axum::extract::{FromRequestParts, Path};
+use http::request::Parts;
+
+use super::problem::Problem;
+use domain::{CommentId, Handle, PostId, SessionId, UserRef};
+
+/// The `{user}` of a path: an id, `@handle` or `me`.
+#[derive(Debug, Clone)]
+pub struct PathUser(Option<UserRef>);
+
+impl PathUser {
+    /// Whom the path names, or a 404.
+    pub fn get(self) -> Result<UserRef, Problem> {
+        self.0.ok_or(Problem::NotFound)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for PathUser {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        Ok(Self(text(parts, state, "user").await.and_then(|text| user_ref(&text))))
+    }
+}
+
+/// The `{id}` of a post in a path.
+#[derive(Debug, Clone)]
+pub struct PathPost(Option<PostId>);
+
+impl PathPost {
+    /// Which post the path names, or a 404.
+    pub fn get(self) -> Result<PostId, Problem> {
+        self.0.ok_or(Problem::NotFound)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for PathPost {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        Ok(Self(text(parts, state, "id").await.and_then(|text| text.parse().ok())))
+    }
+}
+
+/// The `{id}` and `{comment_id}` of a path.
+#[derive(Debug, Clone)]
+pub struct PathComment(Option<(PostId, CommentId)>);
+
+impl PathComment {
+    /// Which comment of which post the path names, or a 404.
+    pub fn get(self) -> Result<(PostId, CommentId), Problem> {
+        self.0.ok_or(Problem::NotFound)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for PathComment {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        let (post, comment) = (text(parts, state, "id").await, text(parts, state, "comment_id").await);
+        Ok(Self(post.zip(comment).and_then(|(post, comment)| Some((post.parse().ok()?, comment.parse().ok()?)))))
+    }
+}
+
+/// The `{session_id}` of a path.
+#[derive(Debug, Clone)]
+pub struct PathSession(Option<SessionId>);
+
+impl PathSession {
+    /// Which session the path names, or a 404.
+    pub fn get(self) -> Result<SessionId, Problem> {
+        self.0.ok_or(Problem::NotFound)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for PathSession {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        Ok(Self(text(parts, state, "session_id").await.and_then(|text| text.parse().ok())))
+    }
+}
+
+/// A parameter of the path; `None` when any of them is not UTF-8.
+async fn text<S: Send + Sync>(parts: &mut Parts, state: &S, name: &str) -> Option<String> {
+    let Path(parameters) = Path::<Vec<(String, String)>>::from_request_parts(parts, state).await.ok()?;
+    parameters.into_iter().find_map(|(parameter, text)| (parameter == name).then_some(text))
+}
+
+fn user_ref(text: &str) -> Option<UserRef> {
+    if text == "me" {
+        return Some(UserRef::Me);
+    }
+    match text.strip_prefix('@') {
+        Some(handle) => Handle::parse(handle).ok().map(UserRef::Handle),
+        None => text.parse().ok().map(UserRef::Id),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_is_named_by_id_by_handle_or_as_me() {
+        assert_eq!(user_ref("me"), Some(UserRef::Me));
+        assert_eq!(user_ref("@Alice"), Some(UserRef::Handle(Handle::parse("alice").unwrap())));
+        let id = "018f6a6e-0000-4000-8000-000000000000";
+        assert_eq!(user_ref(id), Some(UserRef::Id(id.parse().unwrap())));
+        for text in ["", "@", "@ab", "@@alice", "alice", "Me", "@me", "018f6a6e"] {
+            assert_eq!(user_ref(text), None, "{text}");
+        }
+    }
+}

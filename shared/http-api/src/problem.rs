@@ -1,0 +1,292 @@
+//! Problem documents (RFC 9457): the closed list, and the one mapping from [`ServiceError`] to them.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Json,
+    response::{IntoResponse, Response},
+};
+use http::{
+    HeaderValue, StatusCode,
+    header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use service::ServiceError;
+
+/// The media type of a problem document.
+pub const PROBLEM_JSON: &str = "application/problem+json";
+/// When to try again what failed for a moment: long enough for the store's own retries to be over.
+const TRANSIENT_RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// One field of a request that is not good.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct FieldError {
+    /// The field, as the contract names it; `body` for the body as a whole.
+    #[schema(example = "handle")]
+    pub field: String,
+    /// What is wrong with it, in words for a person.
+    #[schema(example = "is already taken")]
+    pub message: String,
+}
+
+impl FieldError {
+    /// A field and what is wrong with it.
+    pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { field: field.into(), message: message.into() }
+    }
+}
+
+/// What a problem document says.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct ProblemBody {
+    /// Which problem, from a closed list: `/problems/<slug>`.
+    #[serde(rename = "type")]
+    #[schema(example = "/problems/not-found", pattern = "^/problems/[a-z-]+$")]
+    pub kind: String,
+    /// The problem in a few words, always the same for a type.
+    pub title: &'static str,
+    /// The status of the answer.
+    #[schema(minimum = 400, maximum = 599)]
+    pub status: u16,
+    /// What a client can do about it.
+    pub detail: String,
+    /// With 409 and 422: the fields.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub errors: Vec<FieldError>,
+}
+
+/// Every problem that there is.
+#[derive(Debug)]
+pub enum Problem {
+    /// The body or a query value cannot be read at all.
+    Unparseable(&'static str),
+    /// No token, or none that is good.
+    Unauthenticated(&'static str),
+    /// The thing is not the caller's.
+    Forbidden,
+    /// The password is not the account's.
+    WrongPassword,
+    /// The thing is absent or not for the caller to see.
+    NotFound,
+    /// There is no such route.
+    NoSuchRoute,
+    /// The route has no such method.
+    MethodNotAllowed,
+    /// A unique value is someone else's.
+    Taken(Vec<FieldError>),
+    /// The body is larger than [`domain::limits::MAX_BODY_BYTES`].
+    TooLarge,
+    /// The body is not said to be JSON.
+    NotJson,
+    /// Fields hold what they must not.
+    Invalid(Vec<FieldError>),
+    /// This home of the service does not serve the route.
+    NotHere(&'static str),
+    /// Whoever asks has asked too often.
+    RateLimited {
+        /// When to ask again.
+        retry_after: Duration,
+    },
+    /// Not now.
+    Unavailable {
+        /// When to try again.
+        retry_after: Duration,
+        /// What happened, for the log alone.
+        cause: Option<Arc<ServiceError>>,
+    },
+    /// A fault of ours.
+    Internal {
+        /// What happened, for the log alone.
+        cause: Option<Arc<ServiceError>>,
+    },
+}
+
+/// Carried by a 5xx answer to whoever logs it, once, with the request's id.
+#[derive(Debug, Clone)]
+pub(super) struct Cause(pub Arc<dyn std::error::Error + Send + Sync>);
+
+impl Problem {
+    /// One field that holds what it must not.
+    pub fn invalid(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::Invalid(vec![FieldError::new(field, message)])
+    }
+
+    /// Its status.
+    pub const fn status(&self) -> StatusCode {
+        self.describe().0
+    }
+
+    /// Its `type`.
+    pub fn kind(&self) -> String {
+        format!("/problems/{}", self.describe().1)
+    }
+
+    /// The closed list: status, slug, title, detail.
+    const fn describe(&self) -> (StatusCode, &'static str, &'static str, &'static str) {
+        use StatusCode as S;
+        match self {
+            Self::Unparseable(detail) => (S::BAD_REQUEST, "unparseable", "The request cannot be read", detail),
+            Self::Unauthenticated(detail) => (S::UNAUTHORIZED, "unauthenticated", "Not authenticated", detail),
+            Self::Forbidden => (S::FORBIDDEN, "forbidden", "Not allowed", "This is not yours."),
+            Self::WrongPassword => {
+                (S::FORBIDDEN, "wrong-password", "Wrong password", "This is not the account's password.")
+            }
+            Self::NotFound => (S::NOT_FOUND, "not-found", "Not found", "There is no such thing."),
+            Self::NoSuchRoute => (S::NOT_FOUND, "no-such-route", "No such route", "GET /openapi.json lists all."),
+            Self::MethodNotAllowed => {
+                (S::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed", "The Allow header lists all.")
+            }
+            Self::Taken(_) => (S::CONFLICT, "taken", "Already taken", "Choose another value for these fields."),
+            Self::TooLarge => {
+                (S::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large", "A body may have 64 KiB.")
+            }
+            Self::NotJson => {
+                (S::UNSUPPORTED_MEDIA_TYPE, "not-json", "The body is not JSON", "Send Content-Type: application/json.")
+            }
+            Self::Invalid(_) => {
+                (S::UNPROCESSABLE_ENTITY, "invalid", "The request is not valid", "Correct these fields.")
+            }
+            Self::NotHere(detail) => (S::NOT_IMPLEMENTED, "not-here", "Not served here", detail),
+            Self::RateLimited { .. } => {
+                (S::TOO_MANY_REQUESTS, "rate-limited", "Too many requests", "Try again when Retry-After is over.")
+            }
+            Self::Unavailable { .. } => {
+                (S::SERVICE_UNAVAILABLE, "unavailable", "Unavailable for the moment", "Try again after a moment.")
+            }
+            Self::Internal { .. } => {
+                (S::INTERNAL_SERVER_ERROR, "internal", "Something went wrong here", "It has been recorded.")
+            }
+        }
+    }
+}
+
+impl From<ServiceError> for Problem {
+    fn from(error: ServiceError) -> Self {
+        match error {
+            ServiceError::Unauthenticated => Self::Unauthenticated("The credentials are not valid."),
+            ServiceError::Invalid { field, message } => Self::invalid(field, message),
+            ServiceError::NotFound => Self::NotFound,
+            ServiceError::Forbidden => Self::Forbidden,
+            ServiceError::WrongPassword => Self::WrongPassword,
+            ServiceError::Taken { fields } => {
+                Self::Taken(fields.into_iter().map(|field| FieldError::new(field, "is already taken")).collect())
+            }
+            ServiceError::RateLimited { retry_after } => Self::RateLimited { retry_after },
+            ServiceError::Busy { retry_after } => Self::Unavailable { retry_after, cause: None },
+            ServiceError::Undecided { retry_after } => Self::Unavailable { retry_after, cause: Some(Arc::new(error)) },
+            failed if failed.is_transient() => {
+                Self::Unavailable { retry_after: TRANSIENT_RETRY_AFTER, cause: Some(Arc::new(failed)) }
+            }
+            failed => Self::Internal { cause: Some(Arc::new(failed)) },
+        }
+    }
+}
+
+impl From<ports::store::StoreError> for Problem {
+    fn from(error: ports::store::StoreError) -> Self {
+        ServiceError::from(error).into()
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let (status, _, title, detail) = self.describe();
+        let (kind, detail) = (self.kind(), detail.to_owned());
+        let (errors, retry_after, cause) = match self {
+            Self::Taken(errors) | Self::Invalid(errors) => (errors, None, None),
+            Self::RateLimited { retry_after } => (Vec::new(), Some(retry_after), None),
+            Self::Unavailable { retry_after, cause } => (Vec::new(), Some(retry_after), cause),
+            Self::Internal { cause } => (Vec::new(), None, cause),
+            _ => (Vec::new(), None, None),
+        };
+        let body = ProblemBody { kind, title, status: status.as_u16(), detail, errors };
+        let mut response = (status, Json(body)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(pause) = retry_after {
+            // Whole seconds, and never 0: that would be no pause.
+            headers.insert(
+                RETRY_AFTER,
+                HeaderValue::from(pause.as_millis().div_ceil(1_000).max(1).try_into().unwrap_or(u64::MAX)),
+            );
+        }
+        if let Some(cause) = cause {
+            response.extensions_mut().insert(Cause(cause));
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ports::store::StoreError;
+
+    async fn body_of(response: Response) -> String {
+        let bytes = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        String::from_utf8(bytes.to_vec()).unwrap()
+    }
+
+    async fn sent(problem: Problem) -> String {
+        let response = problem.into_response();
+        let headers: Vec<_> = ["content-type", "retry-after", "www-authenticate"]
+            .into_iter()
+            .filter_map(|name| Some(format!("{name}: {}", response.headers().get(name)?.to_str().unwrap())))
+            .collect();
+        format!("{}\n{}\n{}", response.status(), headers.join("\n"), body_of(response).await)
+    }
+
+    #[tokio::test]
+    async fn the_closed_list_of_problems() {
+        let errors = || vec![FieldError::new("handle", "is already taken")];
+        let all = [
+            Problem::Unparseable("The body is not well-formed JSON."),
+            Problem::Unauthenticated("The credentials are not valid."),
+            Problem::Forbidden,
+            Problem::WrongPassword,
+            Problem::NotFound,
+            Problem::NoSuchRoute,
+            Problem::MethodNotAllowed,
+            Problem::Taken(errors()),
+            Problem::TooLarge,
+            Problem::NotJson,
+            Problem::Invalid(errors()),
+            Problem::NotHere("Live events are served in the one-process mode alone."),
+            Problem::RateLimited { retry_after: Duration::from_millis(59_001) },
+            Problem::Unavailable { retry_after: Duration::from_millis(1_001), cause: None },
+            Problem::Internal { cause: None },
+        ];
+        let mut list = Vec::new();
+        for problem in all {
+            list.push(sent(problem).await);
+        }
+        insta::assert_snapshot!(list.join("\n\n"));
+    }
+
+    #[tokio::test]
+    async fn a_5xx_body_carries_no_cause_but_the_answer_does() {
+        let secret = || std::io::Error::other("table prod-auth-7 at 10.0.0.1").into();
+        for (error, status) in [(StoreError::Unavailable(secret()), 503), (StoreError::Rejected(secret()), 500)] {
+            let response = Problem::from(ServiceError::from(error)).into_response();
+            assert_eq!(response.status(), status);
+            assert!(response.extensions().get::<Cause>().is_some());
+            assert!(!body_of(response).await.contains("prod-auth"));
+        }
+    }
+    #[test]
+    fn who_cannot_be_told_yet_is_asked_to_come_again() {
+        let retry_after = Duration::from_secs(5);
+        let response = Problem::from(ServiceError::Undecided { retry_after }).into_response();
+        assert_eq!(
+            (response.status(), &response.headers()[RETRY_AFTER]),
+            (StatusCode::SERVICE_UNAVAILABLE, &"5".parse().unwrap())
+        );
+    }
+}

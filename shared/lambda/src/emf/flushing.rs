@@ -1,0 +1,58 @@
+//! Writes metrics after each invocation.
+
+use std::task::{Context, Poll};
+
+use futures::{FutureExt as _, future::Inspect};
+use lambda_runtime::{LambdaEvent, Service};
+
+use super::FunctionMetrics;
+use domain::Clock;
+
+/// What a function is invoked with.
+pub trait Invocation {
+    /// The id that Lambda gave the invocation; empty when it is not known.
+    fn request_id(&self) -> &str;
+}
+
+impl<T> Invocation for LambdaEvent<T> {
+    fn request_id(&self) -> &str {
+        &self.context.request_id
+    }
+}
+
+/// `lambda_http` leaves the context among the request's extensions.
+impl<B> Invocation for http::Request<B> {
+    fn request_id(&self) -> &str {
+        self.extensions().get::<lambda_runtime::Context>().map_or("", |context| &context.request_id)
+    }
+}
+
+/// A handler after each of whose invocations the metrics are written, before the answer goes out: after it, Lambda may
+/// stop the process until the next event. For `lambda_runtime::run` and `lambda_http::run` alike; made by
+/// [`FunctionMetrics::flushed_after`].
+#[derive(Debug, Clone)]
+pub struct Flushing<S> {
+    metrics: FunctionMetrics,
+    service: S,
+}
+
+impl<S> Flushing<S> {
+    pub(super) fn new(metrics: FunctionMetrics, service: S) -> Self {
+        Self { metrics, service }
+    }
+}
+
+impl<S: Service<I>, I: Invocation> Service<I> for Flushing<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = Inspect<S::Future, Box<dyn FnOnce(&Result<S::Response, S::Error>) + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.service.poll_ready(context)
+    }
+
+    fn call(&mut self, invocation: I) -> Self::Future {
+        let (metrics, request_id) = (self.metrics.clone(), invocation.request_id().to_owned());
+        self.service.call(invocation).inspect(Box::new(move |_| metrics.flush(&request_id, Clock::System.now())))
+    }
+}

@@ -1,0 +1,118 @@
+//! Sending and deleting any number of messages: cut into batches, what failed is sent again.
+
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use futures::TryStreamExt as _;
+use tokio::time::Instant;
+
+use super::{OutgoingMessage, Queue, QueueError, QueueName, Receipt};
+use domain::limits;
+
+/// Pauses of 20 to 640 ms with jitter, as for the store.
+fn pauses() -> ExponentialBuilder {
+    ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(20))
+        .with_max_delay(Duration::from_millis(640))
+        .with_max_times(6)
+        .with_jitter()
+}
+
+/// Calls of one [`send_all`] under way at once: hides the latency of SQS (about 10 ms a call) without flooding it.
+const SENDS_IN_FLIGHT: usize = 8;
+
+/// Sends every message, at most [`limits::MAX_QUEUE_BATCH`] and [`limits::MAX_MESSAGE_BYTES`] a call, several calls at
+/// once.
+///
+/// An error means that some may not have been sent: the caller does all of it again.
+pub async fn send_all(queue: &dyn Queue, name: QueueName, messages: Vec<OutgoingMessage>) -> Result<(), QueueError> {
+    futures::stream::iter(cut(messages).into_iter().map(Ok))
+        .try_for_each_concurrent(SENDS_IN_FLIGHT, |batch| send_batch(queue, name, batch))
+        .await
+}
+
+async fn send_batch(queue: &dyn Queue, name: QueueName, batch: Vec<OutgoingMessage>) -> Result<(), QueueError> {
+    let started = Instant::now();
+    let mut left = batch;
+    let mut pauses = pauses().build();
+    loop {
+        let error = match queue.send(name, left.clone()).await {
+            Ok(unsent) if unsent.is_empty() => return Ok(()),
+            Ok(unsent) => {
+                left = unsent;
+                QueueError::Throttled
+            }
+            Err(error) if error.is_transient() => error,
+            Err(error) => return Err(error),
+        };
+        match pauses.next().filter(|_| started.elapsed() < limits::RETRY_BUDGET) {
+            Some(pause) => tokio::time::sleep(pause).await,
+            None => return Err(error),
+        }
+    }
+}
+
+/// Cuts messages into batches that one call takes.
+fn cut(messages: Vec<OutgoingMessage>) -> Vec<Vec<OutgoingMessage>> {
+    let mut batches: Vec<Vec<OutgoingMessage>> = Vec::new();
+    let mut bytes = 0;
+    for message in messages {
+        bytes += message.body.len();
+        match batches.last_mut() {
+            Some(batch) if batch.len() < limits::MAX_QUEUE_BATCH && bytes <= limits::MAX_MESSAGE_BYTES => {
+                batch.push(message);
+            }
+            _ => {
+                bytes = message.body.len();
+                batches.push(vec![message]);
+            }
+        }
+    }
+    batches
+}
+
+/// Deletes every receipt, at most [`limits::MAX_QUEUE_BATCH`] a call. What could not be deleted comes back as an error;
+/// its message will be received again.
+pub async fn delete_all(queue: &dyn Queue, name: QueueName, receipts: Vec<Receipt>) -> Result<(), QueueError> {
+    for chunk in receipts.chunks(limits::MAX_QUEUE_BATCH) {
+        let started = Instant::now();
+        let mut left = chunk.to_vec();
+        let mut pauses = pauses().build();
+        while !left.is_empty() {
+            let error = match queue.delete(name, left.clone()).await {
+                Ok(undeleted) => {
+                    left = undeleted;
+                    QueueError::Throttled
+                }
+                Err(error) if error.is_transient() => error,
+                Err(error) => return Err(error),
+            };
+            if left.is_empty() {
+                break;
+            }
+            match pauses.next().filter(|_| started.elapsed() < limits::RETRY_BUDGET) {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => return Err(error),
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(bytes: usize) -> OutgoingMessage {
+        OutgoingMessage { body: "x".repeat(bytes), group: String::new(), delay: Duration::ZERO }
+    }
+
+    #[test]
+    fn batches_hold_ten_messages_and_a_mebibyte() {
+        let sizes = |messages| cut(messages).iter().map(Vec::len).collect::<Vec<_>>();
+        assert_eq!(sizes(vec![]), Vec::<usize>::new());
+        assert_eq!(sizes(vec![message(1); 21]), [10, 10, 1]);
+        assert_eq!(sizes(vec![message(400 * 1024); 5]), [2, 2, 1]);
+        assert_eq!(sizes(vec![message(limits::MAX_MESSAGE_BYTES), message(1)]), [1, 1]);
+    }
+}

@@ -1,0 +1,103 @@
+//! Calling the store again where that helps: capped, with growing and jittered pauses. What is still not done is
+//! returned or reported, never dropped.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use backon::{BackoffBuilder, ExponentialBuilder, Retryable};
+
+use super::{BatchWrite, Consistency, Item, Key, Store, StoreError, Table};
+use domain::limits;
+
+/// Pauses of 20, 40, 80, 160, 320 and 640 ms, each with as much jitter again: about 2 s at the most.
+fn pauses() -> ExponentialBuilder {
+    ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(20))
+        .with_max_delay(Duration::from_millis(640))
+        .with_max_times(6)
+        .with_jitter()
+}
+
+/// Whether there is time for one more try.
+fn has_time(started: Instant) -> bool {
+    started.elapsed() < limits::RETRY_BUDGET
+}
+
+/// Calls until the answer is no transient error, the pauses are used up or [`limits::RETRY_BUDGET`] is spent. Only for calls that may be applied twice.
+pub async fn with_retries<T, F>(call: impl FnMut() -> F) -> Result<T, StoreError>
+where
+    F: Future<Output = Result<T, StoreError>>,
+{
+    with_retries_since(Instant::now(), call).await
+}
+
+/// The same within a budget of which a part is spent.
+async fn with_retries_since<T, F>(started: Instant, call: impl FnMut() -> F) -> Result<T, StoreError>
+where
+    F: Future<Output = Result<T, StoreError>>,
+{
+    call.retry(pauses()).when(|error| error.is_transient() && has_time(started)).await
+}
+
+/// Every item there is under `keys`, in no particular order: as many calls as [`limits::MAX_BATCH_GET`] asks for, in
+/// parallel; unprocessed keys are asked for again.
+pub async fn batch_get_all(
+    store: &dyn Store,
+    table: Table,
+    keys: &[Key],
+    consistency: Consistency,
+) -> Result<Vec<Item>, StoreError> {
+    let chunks = keys.chunks(limits::MAX_BATCH_GET).map(|chunk| batch_get_chunk(store, table, chunk, consistency));
+    let found = futures::future::try_join_all(chunks).await?;
+    Ok(found.into_iter().flatten().collect())
+}
+
+async fn batch_get_chunk(
+    store: &dyn Store,
+    table: Table,
+    keys: &[Key],
+    consistency: Consistency,
+) -> Result<Vec<Item>, StoreError> {
+    let started = Instant::now();
+    let got = with_retries_since(started, || store.batch_get(table, keys, consistency)).await?;
+    let (mut items, mut left) = (got.items, got.unprocessed);
+    let mut pauses = pauses().build();
+    while !left.is_empty() {
+        let pause = pauses.next().filter(|_| has_time(started)).ok_or(StoreError::Throttled)?;
+        tokio::time::sleep(pause).await;
+        let got = with_retries_since(started, || store.batch_get(table, &left, consistency)).await?;
+        items.extend(got.items);
+        left = got.unprocessed;
+    }
+    Ok(items)
+}
+
+/// Does up to [`limits::MAX_BATCH_WRITE`] writes and resends what was left unprocessed.
+///
+/// Returns the writes that are still not done when the pauses are used up; the caller must not forget them.
+pub async fn batch_write_all(
+    store: &dyn Store,
+    table: Table,
+    writes: Vec<BatchWrite>,
+) -> Result<Vec<BatchWrite>, StoreError> {
+    let started = Instant::now();
+    let mut left = writes;
+    let mut pauses = pauses().build();
+    loop {
+        // A whole batch that was throttled is the same as one of which nothing was processed.
+        left = match store.batch_write(table, &left).await {
+            Ok(unprocessed) => unprocessed,
+            Err(error) if error.is_transient() => left,
+            Err(error) => return Err(error),
+        };
+        if left.is_empty() {
+            return Ok(left);
+        }
+        metrics::counter!(telemetry::names::STORE_UNPROCESSED, "table" => table.name()).increment(left.len() as u64);
+        match pauses.next().filter(|_| has_time(started)) {
+            Some(pause) => tokio::time::sleep(pause).await,
+            None => return Ok(left),
+        }
+    }
+}

@@ -1,0 +1,386 @@
+//! Accounts: registering, logging in, carrying a session on, looking at profiles.
+//!
+//! - `by_password`: what a user does by showing the password once more.
+//! - `sessions`: a user's sessions.
+
+mod by_password;
+mod sessions;
+
+use std::sync::Arc;
+
+use super::{
+    ServiceError,
+    graph::GraphService,
+    liveness::Liveness,
+    passwords::{HashingOptions, Passwords},
+    rates::{Limit, RateLimiter, Subject},
+    sessions::{Continued, RefreshToken, SessionService},
+    tokens::AccessTokens,
+};
+use data::{Counts, Credentials, PasswordHash, StoredCredentials, Users, credentials::FIRST_EPOCH};
+use domain::{
+    Bio, ClientNetwork, DisplayName, Email, Handle, Password, Profile, ProfileView, Timestamp, User, UserAgent,
+    UserCounts, UserId, UserRef, user::Relation,
+};
+use ports::store::{Outcome, Store, StoreError, Table, Write, with_retries};
+
+/// What a person registers with.
+#[derive(Debug, Clone)]
+pub struct Registration {
+    /// The unique handle.
+    pub handle: Handle,
+    /// The unique e-mail address.
+    pub email: Email,
+    /// The password.
+    pub password: Password,
+    /// The name shown; the handle unless chosen.
+    pub display_name: Option<DisplayName>,
+}
+
+/// What a person logs in as.
+#[derive(Debug, Clone)]
+pub enum LoginName {
+    /// The account with this address.
+    Email(Email),
+    /// The account with this handle.
+    Handle(Handle),
+}
+
+/// Where a password comes from, and what keeps a client from guessing.
+#[derive(Debug, Clone, Copy)]
+pub struct LoginOrigin<'a> {
+    /// The client's network.
+    pub network: ClientNetwork,
+    /// Counts the wrong ones.
+    pub rates: &'a RateLimiter,
+    /// What the client says of itself, kept with a session that begins.
+    pub user_agent: Option<&'a UserAgent>,
+}
+
+impl LoginOrigin<'_> {
+    /// Does what uses a password, and counts it to the network's limit when it fails.
+    /// [`ServiceError::RateLimited`] before it is done, when too many failed.
+    ///
+    /// Each use counts as a failed one until it is known not to be: so many at once are no way around the limit.
+    async fn counted<T>(
+        &self,
+        now: Timestamp,
+        work: impl Future<Output = Result<T, ServiceError>>,
+    ) -> Result<T, ServiceError> {
+        let attempt = self.rates.admit(Limit::FailedPasswords, self.network, now).await?;
+        let outcome = work.await;
+        let failed = matches!(
+            outcome,
+            Err(ServiceError::Unauthenticated | ServiceError::WrongPassword | ServiceError::Taken { .. })
+        );
+        if !failed {
+            attempt.give_back().await;
+        }
+        outcome
+    }
+}
+
+/// What a user changes of their profile; what is `None` stays.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ProfileEdit {
+    /// The name shown.
+    pub display_name: Option<DisplayName>,
+    /// The text about the user.
+    pub bio: Option<Bio>,
+}
+
+/// What lets its holder act for a user: for a while, and then again.
+#[derive(Debug, Clone)]
+pub struct TokenPair {
+    /// A JWT, good for [`domain::limits::ACCESS_TOKEN_TTL`].
+    pub access_token: String,
+    /// Good once, for [`domain::limits::REFRESH_TOKEN_TTL`].
+    pub refresh_token: RefreshToken,
+}
+
+/// A session just begun.
+#[derive(Debug, Clone)]
+pub struct LoggedIn {
+    /// The user as they see themselves.
+    pub user: ProfileView,
+    /// Their tokens.
+    pub tokens: TokenPair,
+}
+
+/// Accounts, and who the caller of a request is.
+#[derive(Debug, Clone)]
+pub struct AccountService {
+    store: Arc<dyn Store>,
+    users: Users,
+    counts: Counts,
+    credentials: Credentials,
+    sessions: SessionService,
+    passwords: Passwords,
+    tokens: AccessTokens,
+    liveness: Liveness,
+    graph: GraphService,
+}
+
+/// Where in a registration's transaction the claim of the handle stands.
+const HANDLE_CLAIM: usize = 0;
+/// Where in a registration's transaction the claim of the e-mail address stands.
+const EMAIL_CLAIM: usize = 2;
+
+impl AccountService {
+    /// Accounts in `store`; `graph` says who follows whom. `tokens` are [`AccessTokens`], or the keys to sign them with.
+    pub fn new(
+        store: Arc<dyn Store>,
+        graph: GraphService,
+        tokens: impl Into<AccessTokens>,
+        hashing: &HashingOptions,
+    ) -> Self {
+        Self {
+            users: Users::new(Arc::clone(&store)),
+            counts: Counts::new(Arc::clone(&store)),
+            credentials: Credentials::new(Arc::clone(&store)),
+            sessions: SessionService::new(Arc::clone(&store)),
+            passwords: Passwords::new(hashing),
+            tokens: tokens.into(),
+            liveness: Liveness::new(Arc::clone(&store)),
+            graph,
+            store,
+        }
+    }
+
+    /// Makes an account and begins a session. [`ServiceError::Taken`] names each of `handle` and `email` that someone
+    /// else has, [`ServiceError::Busy`] says that too many passwords are being hashed, [`ServiceError::RateLimited`] that
+    /// too many from the network failed.
+    pub async fn register(
+        &self,
+        registration: Registration,
+        origin: LoginOrigin<'_>,
+        now: Timestamp,
+    ) -> Result<LoggedIn, ServiceError> {
+        origin.counted(now, self.make_account(registration, origin, now)).await
+    }
+
+    async fn make_account(
+        &self,
+        registration: Registration,
+        origin: LoginOrigin<'_>,
+        now: Timestamp,
+    ) -> Result<LoggedIn, ServiceError> {
+        let Registration { handle, email, password, display_name } = registration;
+        let password_hash = self.passwords.hash(origin.network, password).await?;
+        let profile = new_profile(handle, display_name, now);
+        let session = self.create(&profile, &email, password_hash, origin.user_agent.cloned(), now).await?;
+        Ok(self.logged_in(profile, UserCounts::default(), email, session, now))
+    }
+
+    /// Begins a session. [`ServiceError::Unauthenticated`] for an unknown name and for a wrong password alike, after
+    /// the same reads and the same hash. [`ServiceError::RateLimited`] before any hash, when too many failed: for the
+    /// account from this network, or from this network at all.
+    ///
+    /// Each login counts as a failed one until it is known not to be: so many guesses at once are no way around the
+    /// limits, and of more right ones at once than may fail some are refused.
+    pub async fn login(
+        &self,
+        name: &LoginName,
+        password: Password,
+        origin: LoginOrigin<'_>,
+        now: Timestamp,
+    ) -> Result<LoggedIn, ServiceError> {
+        origin.counted(now, self.log_in_as(name, password, origin, now)).await
+    }
+
+    async fn log_in_as(
+        &self,
+        name: &LoginName,
+        password: Password,
+        origin: LoginOrigin<'_>,
+        now: Timestamp,
+    ) -> Result<LoggedIn, ServiceError> {
+        let known = match name {
+            LoginName::Email(email) => self.credentials.id_of_email(email).await?,
+            LoginName::Handle(handle) => self.users.id_of_handle(handle).await?,
+        };
+        // By account, whichever of its names is tried; an unknown one has its limit like any other, however it is
+        // written: else its limit would tell that it is nobody's.
+        let subject = match (known, name) {
+            (Some(user), _) => Subject::login(origin.network, user),
+            (None, LoginName::Email(email)) => Subject::login(origin.network, email.canonical()),
+            (None, LoginName::Handle(handle)) => Subject::login(origin.network, handle),
+        };
+        let attempt = origin.rates.admit(Limit::FailedLogins, subject, now).await?;
+        let outcome = self.log_in(known.unwrap_or_else(UserId::random), password, origin, now).await;
+        if !matches!(outcome, Err(ServiceError::Unauthenticated)) {
+            attempt.give_back().await;
+        }
+        outcome
+    }
+
+    async fn log_in(
+        &self,
+        user: UserId,
+        password: Password,
+        origin: LoginOrigin<'_>,
+        now: Timestamp,
+    ) -> Result<LoggedIn, ServiceError> {
+        let credentials = self.credentials.get(user).await?;
+        let hash = credentials.as_ref().map(|credentials| credentials.password_hash.clone());
+        let right = self.passwords.verify(origin.network, password, hash).await?;
+        let (true, Some(credentials)) = (right, credentials) else { return Err(ServiceError::Unauthenticated) };
+        let profile = self.users.get(user).await?.ok_or(ServiceError::Unauthenticated)?;
+        let counts = self.counts.of_user(user).await?;
+        let session = self.sessions.begin(user, credentials.epoch, origin.user_agent.cloned(), now).await?;
+        Ok(self.logged_in(profile, counts, credentials.email, session, now))
+    }
+
+    /// What reads access tokens.
+    pub const fn access_tokens(&self) -> &AccessTokens {
+        &self.tokens
+    }
+
+    /// What knows whether the user of a token still has an account.
+    pub const fn liveness(&self) -> &Liveness {
+        &self.liveness
+    }
+
+    /// The id of a user that exists.
+    pub async fn resolve(&self, caller: UserId, user: &UserRef) -> Result<UserId, ServiceError> {
+        let found = match user {
+            UserRef::Me => Some(caller),
+            UserRef::Id(id) => self.users.get(*id).await?.map(|_| *id),
+            UserRef::Handle(handle) => self.users.id_of_handle(handle).await?,
+        };
+        found.ok_or(ServiceError::NotFound)
+    }
+
+    /// A user as `viewer` sees them.
+    pub async fn profile(&self, viewer: UserId, user: &UserRef) -> Result<ProfileView, ServiceError> {
+        let user = match user {
+            // The profile is read below, which tells whether the user exists.
+            UserRef::Id(id) => *id,
+            other => self.resolve(viewer, other).await?,
+        };
+        let profile = async { self.users.get_for(viewer, user).await?.ok_or(ServiceError::NotFound) };
+        let counts = async { Ok(self.counts.of_user(user).await?) };
+        let (profile, counts, relation) = futures::try_join!(profile, counts, self.relation(viewer, user))?;
+        Ok(ProfileView { profile, counts, relation })
+    }
+
+    /// Changes what `caller` says of themselves, and answers the profile as it is now. Of another user it is forbidden,
+    /// of one who is not there not found.
+    pub async fn edit_profile(
+        &self,
+        caller: UserId,
+        user: &UserRef,
+        edit: &ProfileEdit,
+    ) -> Result<ProfileView, ServiceError> {
+        self.require_own(caller, user).await?;
+        let ProfileEdit { display_name, bio } = edit;
+        let is_nothing = display_name.is_none() && bio.is_none();
+        if !is_nothing && !self.users.update(caller, display_name.as_ref(), bio.as_ref()).await?.is_applied() {
+            return Err(ServiceError::Unauthenticated);
+        }
+        self.profile(caller, &UserRef::Me).await
+    }
+
+    /// Fails unless `user` names `caller`: of another user it is forbidden, of one who is not there not found.
+    async fn require_own(&self, caller: UserId, user: &UserRef) -> Result<(), ServiceError> {
+        if self.resolve(caller, user).await? == caller { Ok(()) } else { Err(ServiceError::Forbidden) }
+    }
+
+    async fn relation(&self, viewer: UserId, user: UserId) -> Result<Relation, ServiceError> {
+        if viewer == user {
+            let credentials = self.credentials.get(user).await?.ok_or(ServiceError::NotFound)?;
+            return Ok(Relation::Own { email: credentials.email });
+        }
+        let (followed_by_me, follows_me) =
+            futures::try_join!(self.graph.follows(viewer, user), self.graph.follows(user, viewer))?;
+        Ok(Relation::Other { followed_by_me, follows_me })
+    }
+
+    /// Writes an account and its first session in one transaction.
+    ///
+    /// A try that reported an error may have been applied; the next one is then refused by our own claims. Every claim
+    /// carries the id of its user, which is new with each registration, so a claim of ours means that the transaction,
+    /// being all or nothing, was applied.
+    async fn create(
+        &self,
+        profile: &Profile,
+        email: &Email,
+        password_hash: PasswordHash,
+        agent: Option<UserAgent>,
+        now: Timestamp,
+    ) -> Result<Continued, ServiceError> {
+        let user = profile.user.user_id;
+        let credentials = StoredCredentials { email: email.clone(), password_hash, epoch: FIRST_EPOCH };
+        let (session, beginning) = SessionService::beginning(user, agent, now);
+        let writes: Vec<(Table, Write)> = Users::creation(profile)
+            .into_iter()
+            .chain(Credentials::creation(user, &credentials))
+            .chain(beginning)
+            .collect();
+        match with_retries(|| self.store.transact(writes.clone())).await? {
+            Outcome::Applied => Ok(session),
+            Outcome::Refused(_) if self.users.id_of_handle(&profile.user.handle).await? == Some(user) => Ok(session),
+            Outcome::Refused(places) => Err(taken(&places)),
+        }
+    }
+
+    fn logged_in(
+        &self,
+        profile: Profile,
+        counts: UserCounts,
+        email: Email,
+        session: Continued,
+        now: Timestamp,
+    ) -> LoggedIn {
+        LoggedIn {
+            user: ProfileView { profile, counts, relation: Relation::Own { email } },
+            tokens: self.pair(session, now),
+        }
+    }
+}
+
+fn new_profile(handle: Handle, display_name: Option<DisplayName>, now: Timestamp) -> Profile {
+    let display_name = display_name.unwrap_or_else(|| DisplayName::from(&handle));
+    Profile { user: User { user_id: UserId::random(), handle, display_name }, bio: Bio::default(), created_at: now }
+}
+
+/// Which fields someone else has, by the places of the refused conditions. Conditions on anything but the claims are
+/// on keys of a random id: when such a one is refused, the store answered for a try that is not over.
+fn taken(places: &[usize]) -> ServiceError {
+    let claims = [(HANDLE_CLAIM, "handle"), (EMAIL_CLAIM, "email")];
+    let fields: Vec<_> = claims.iter().filter(|(place, _)| places.contains(place)).map(|(_, field)| *field).collect();
+    if fields.is_empty() { StoreError::Conflict.into() } else { ServiceError::Taken { fields } }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_claims_stand_where_refusals_are_looked_up() {
+        let profile = new_profile(Handle::parse("alice").unwrap(), None, Timestamp::from_millis(1));
+        let credentials = StoredCredentials {
+            email: Email::parse("alice@example.org").unwrap(),
+            password_hash: PasswordHash(String::new()),
+            epoch: FIRST_EPOCH,
+        };
+        let writes: Vec<_> = Users::creation(&profile)
+            .into_iter()
+            .chain(Credentials::creation(profile.user.user_id, &credentials))
+            .collect();
+        assert_eq!(writes[HANDLE_CLAIM].1.key().partition, "HANDLE#alice");
+        assert_eq!(writes[EMAIL_CLAIM].1.key().partition, "EMAIL#alice@example.org");
+    }
+
+    #[test]
+    fn a_refusal_names_every_field_that_is_taken() {
+        let fields = |places: &[usize]| match taken(places) {
+            ServiceError::Taken { fields } => fields,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(fields(&[0]), ["handle"]);
+        assert_eq!(fields(&[2]), ["email"]);
+        assert_eq!(fields(&[0, 2]), ["handle", "email"]);
+        assert!(taken(&[1]).is_transient());
+    }
+}

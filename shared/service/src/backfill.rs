@@ -1,0 +1,199 @@
+//! What a follow brings into the follower's feed: the followee's newest posts from before it.
+//!
+//! The edge is committed first, marked as being backfilled, with a row that leads the sweeper to it. Only then is the
+//! story read, consistently: what was published before the edge is in the story, what is published after it is fanned
+//! out to the edge. So nothing falls between, however the clocks stand. Each step may be done twice, by two at once or
+//! long after: entries are the same rows again, and only one ends the backfill of a follow.
+
+use std::{collections::HashMap, sync::Arc};
+
+use futures::future::join_all;
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use super::ServiceError;
+use data::{Backfills, Feeds, Follows, PendingBackfill, Posts, StoredPost, Window};
+use domain::{PostId, Timestamp, UserId, limits};
+use ports::store::{Store, StoreError};
+
+/// Fewest posts of a story read at once. Without it a long run of deleted posts would be read one by one when one post
+/// is wanting.
+const MIN_READ: usize = 25;
+
+/// Brings posts from before a follow into the follower's feed.
+#[derive(Debug, Clone)]
+pub struct BackfillService {
+    follows: Follows,
+    backfills: Backfills,
+    posts: Posts,
+    feeds: Feeds,
+}
+
+impl BackfillService {
+    /// Backfills in `store`.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self {
+            follows: Follows::new(store.clone()),
+            backfills: Backfills::new(store.clone()),
+            posts: Posts::new(store.clone()),
+            feeds: Feeds::new(store),
+        }
+    }
+
+    /// Does the backfill of the follow with this marker. When another follow of the same two took its place meanwhile,
+    /// that one's.
+    pub async fn run(&self, follower: UserId, followee: UserId, marker: PostId) -> Result<(), ServiceError> {
+        let mut pending = Some(marker);
+        while let Some(marker) = pending {
+            let oldest = self.deliver(follower, followee, marker).await?;
+            if self.follows.finish_backfill(follower, followee, marker, oldest).await?.is_applied() {
+                break;
+            }
+            // Ended by another call, by a try of our own whose answer was lost, or with the follow.
+            pending = self.pending(follower, followee).await?;
+        }
+        Ok(())
+    }
+
+    /// Does the backfill of a follow if it is not finished. Returns whether it was not.
+    pub async fn resume(&self, follower: UserId, followee: UserId) -> Result<bool, ServiceError> {
+        match self.pending(follower, followee).await? {
+            Some(marker) => self.run(follower, followee, marker).await.map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    /// The marker of a follow that waits for its backfill.
+    async fn pending(&self, follower: UserId, followee: UserId) -> Result<Option<PostId>, StoreError> {
+        let edges = self.follows.edges_from(follower, &[followee]).await?;
+        Ok(match edges.get(&followee) {
+            Some(Window::Backfilling(marker)) => Some(*marker),
+            _ => None,
+        })
+    }
+
+    /// Puts into the feed what the story holds from the marker on, which may have been fanned out before the edge was
+    /// there, and the newest [`limits::BACKFILLED_POSTS`] living posts below it, with the deleted ones among them, which
+    /// may be restored. Returns the oldest when the story goes on behind it.
+    async fn deliver(
+        &self,
+        follower: UserId,
+        followee: UserId,
+        marker: PostId,
+    ) -> Result<Option<PostId>, ServiceError> {
+        let (mut wanting, mut after) = (Wanting::default(), None);
+        loop {
+            let page = self.posts.page_of_author(followee, after, page_size(wanting.living)).await?;
+            let (since, before) = page.items.split_at(page.items.partition_point(|post| *post >= marker));
+            let chosen = wanting.choose(before, &self.posts.get_all_strongly(before).await?);
+            self.feeds.put_for_reader(follower, &[since, &chosen].concat()).await?;
+            if wanting.living == 0 && (page.next.is_some() || chosen.last() != before.last()) {
+                return Ok(chosen.last().copied());
+            }
+            match page.next {
+                None => return Ok(None),
+                next => after = next,
+            }
+        }
+    }
+
+    /// Finishes backfills whose lease has ended by `now`, until `deadline`; the shards side by side, each from a random
+    /// place on, so that one that fails or takes long starves none. Returns how many were unfinished.
+    ///
+    /// One that fails is logged and does not hold up the others; the next sweep tries again.
+    ///
+    /// # Errors
+    /// When a shard of the rows cannot be read; the other shards were swept all the same.
+    pub async fn finish_expired(&self, now: Timestamp, deadline: Option<Instant>) -> Result<u64, ServiceError> {
+        let shards = join_all((0..limits::TASK_SHARDS).map(|shard| self.finish_shard(shard, now, deadline))).await;
+        let mut finished = 0;
+        for shard in shards {
+            finished += shard?;
+        }
+        Ok(finished)
+    }
+
+    /// Works through a shard's rows a page at a time: those behind a random place, then all from the first on. What was
+    /// finished in the first half is gone from the second.
+    async fn finish_shard(&self, shard: u8, now: Timestamp, deadline: Option<Instant>) -> Result<u64, StoreError> {
+        let is_over = || deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        let mut finished = 0;
+        for begin in [Some(Backfills::random_place()), None] {
+            let mut after = begin;
+            loop {
+                let (expired, next) = self.backfills.page_of_expired(shard, now, after).await?;
+                for backfill in &expired {
+                    if is_over() {
+                        info!(shard, "No time for more backfills; the next sweep continues");
+                        return Ok(finished);
+                    }
+                    finished += u64::from(self.finish_or_log(backfill).await);
+                }
+                after = next;
+                if after.is_none() {
+                    break;
+                }
+            }
+        }
+        Ok(finished)
+    }
+
+    /// Whether there was something to finish, and it is finished.
+    async fn finish_or_log(&self, PendingBackfill { follower, followee, .. }: &PendingBackfill) -> bool {
+        match self.finish(*follower, *followee).await {
+            Ok(is_finished) => is_finished,
+            Err(error) => {
+                warn!(user.id = %follower, followee.id = %followee, %error, "Could not finish a backfill; will retry with the next sweep");
+                false
+            }
+        }
+    }
+
+    async fn finish(&self, follower: UserId, followee: UserId) -> Result<bool, ServiceError> {
+        if self.resume(follower, followee).await? {
+            info!(user.id = %follower, followee.id = %followee, "A backfill that was left unfinished is finished");
+            return Ok(true);
+        }
+        // Refused: followed again between the two looks.
+        let _either_way = self.backfills.forget(follower, followee).await?;
+        Ok(false)
+    }
+}
+
+/// How many posts are still to be brought in.
+#[derive(Debug)]
+struct Wanting {
+    living: usize,
+    /// Bounded too: someone may have deleted any number.
+    deleted: usize,
+}
+
+impl Default for Wanting {
+    fn default() -> Self {
+        Self { living: limits::BACKFILLED_POSTS, deleted: limits::BACKFILLED_POSTS }
+    }
+}
+
+impl Wanting {
+    /// The first of these posts, up to the last living one that is wanted, or all. `stored` is read consistently, or a
+    /// post deleted a moment ago would take the place of a living one.
+    fn choose(&mut self, posts: &[PostId], stored: &HashMap<PostId, StoredPost>) -> Vec<PostId> {
+        let mut chosen = Vec::new();
+        for (post, stored) in posts.iter().filter_map(|post| Some((*post, stored.get(post)?))) {
+            let wanting = if stored.live().is_some() { &mut self.living } else { &mut self.deleted };
+            if *wanting > 0 {
+                *wanting -= 1;
+                chosen.push(post);
+            }
+            if self.living == 0 {
+                break;
+            }
+        }
+        chosen
+    }
+}
+
+/// Posts to read when so many are wanting.
+fn page_size(wanting: usize) -> u32 {
+    u32::try_from(wanting.max(MIN_READ)).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,326 @@
+//! Counting: many changes a transaction, each with its ledger entry.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
+};
+
+use super::{Effective, effect::Counter};
+use crate::rounds::Rounds;
+use data::{Counted, Counts, Ledger};
+use domain::{Timestamp, limits};
+use ports::store::{Outcome, Store, StoreError, Table, Write, with_retries};
+
+/// Counts changes.
+#[derive(Debug, Clone)]
+pub struct Counting {
+    store: Arc<dyn Store>,
+    counts: Counts,
+    ledger: Ledger,
+}
+
+impl Counting {
+    /// Counts in `store`.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { counts: Counts::new(store.clone()), ledger: Ledger::new(store.clone()), store }
+    }
+
+    /// Counts each change that the ledger does not have. What is counted by the time something fails stays counted.
+    pub async fn count(&self, changes: Vec<Effective<'_>>, now: Timestamp) -> Result<(), StoreError> {
+        let (mut left, mut rounds) = (changes, Rounds::new());
+        loop {
+            let mut whose = self.whose_counts(&left).await?;
+            let mut refused = Vec::new();
+            for planned in plan(&left, &whose) {
+                match self.transact(planned.writes(&whose, now)).await {
+                    Ok(Outcome::Applied) => whose.extend(planned.written().map(|(of, _)| (of, Whose::Kept))),
+                    // Someone else, or an earlier try of this very call, counted one of these; or the first counts of
+                    // something were made meanwhile, or its last ones erased.
+                    Ok(Outcome::Refused(_)) | Err(StoreError::Conflict) => refused.extend(planned.changes),
+                    Err(error) => return Err(error),
+                }
+            }
+            if refused.is_empty() {
+                return Ok(());
+            }
+            rounds.pause().await?;
+            let applied = self.ledger.applied(refused.iter().map(|change| change.id)).await?;
+            refused.retain(|change| !applied.contains(change.id));
+            left = refused;
+        }
+    }
+
+    async fn transact(&self, writes: Vec<(Table, Write)>) -> Result<Outcome, StoreError> {
+        with_retries(|| self.store.transact(writes.clone())).await
+    }
+
+    /// Of all that these changes count for: what has counts, and what can have its first.
+    async fn whose_counts(&self, changes: &[Effective<'_>]) -> Result<HashMap<Counted, Whose>, StoreError> {
+        let of: HashSet<Counted> =
+            changes.iter().flat_map(|change| change.effect.counters()).map(|(of, _)| of).collect();
+        let of: Vec<Counted> = of.into_iter().collect();
+        let have_any = self.counts.which_have_any(&of).await?;
+        let have_none: Vec<Counted> = of.into_iter().filter(|of| !have_any.contains(of)).collect();
+        let exist = self.counts.which_exist(&have_none).await?;
+        let any = have_any.into_iter().map(|of| (of, Whose::Kept));
+        Ok(any.chain(exist.into_iter().map(|of| (of, Whose::First))).collect())
+    }
+}
+
+/// Whether something has counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    /// It has.
+    Kept,
+    /// It is to get its first.
+    First,
+}
+
+impl Whose {
+    /// Places of a transaction that its counts take.
+    const fn places(self) -> usize {
+        match self {
+            Self::Kept => 1,
+            Self::First => 2,
+        }
+    }
+}
+
+/// Changes that are counted in one transaction.
+#[derive(Debug, Default)]
+struct Planned<'a> {
+    changes: Vec<Effective<'a>>,
+    sums: BTreeMap<Counted, BTreeMap<&'static str, i64>>,
+    places: usize,
+}
+
+/// One change and the counters that it is counted on: those of what exists.
+type Share<'a> = (Effective<'a>, Vec<Counter>);
+
+/// Cuts changes into transactions. Those that share a counter stand together, so that it is written seldom: a counter
+/// is written once for all of a call's changes that fit into one transaction. A change that counts for nothing that
+/// exists is left out.
+fn plan<'a>(changes: &[Effective<'a>], whose: &HashMap<Counted, Whose>) -> Vec<Planned<'a>> {
+    let mut planned: Vec<Planned> = Vec::new();
+    for group in groups(changes, whose) {
+        let fits = planned.last().is_some_and(|last| last.places + most_places(&group, whose) <= limits::MAX_TRANSACT);
+        if !fits {
+            planned.push(Planned::default());
+        }
+        for share in group {
+            let has_room = planned
+                .last()
+                .is_some_and(|last| last.places + last.added_places(&share, whose) <= limits::MAX_TRANSACT);
+            if !has_room {
+                planned.push(Planned::default());
+            }
+            if let Some(last) = planned.last_mut() {
+                last.add(share, whose);
+            }
+        }
+    }
+    planned
+}
+
+/// Changes by the counter that most of all changes share.
+fn groups<'a>(changes: &[Effective<'a>], whose: &HashMap<Counted, Whose>) -> Vec<Vec<Share<'a>>> {
+    let counters = |change: &Effective| {
+        let mut counters = change.effect.counters();
+        counters.retain(|(of, _)| whose.contains_key(of));
+        counters
+    };
+    let shares: Vec<Share> = changes.iter().map(|change| (*change, counters(change))).collect();
+    let mut shared_by: HashMap<Counted, usize> = HashMap::new();
+    for (of, _) in shares.iter().flat_map(|(_, counters)| counters) {
+        *shared_by.entry(*of).or_default() += 1;
+    }
+    let mut groups: BTreeMap<Counted, Vec<Share>> = BTreeMap::new();
+    for share in shares {
+        if let Some((_, of)) = share.1.iter().map(|(of, _)| (shared_by[of], *of)).max() {
+            groups.entry(of).or_default().push(share);
+        }
+    }
+    groups.into_values().collect()
+}
+
+/// Places that a group takes in a transaction of its own.
+fn most_places(group: &[Share], whose: &HashMap<Counted, Whose>) -> usize {
+    let of: HashSet<Counted> = group.iter().flat_map(|(_, counters)| counters).map(|(of, _)| *of).collect();
+    group.len() + of.iter().map(|of| whose[of].places()).sum::<usize>()
+}
+
+impl<'a> Planned<'a> {
+    /// Places that one more change takes: its ledger entry, and the counts that are not written here anyway.
+    fn added_places(&self, (_, counters): &Share, whose: &HashMap<Counted, Whose>) -> usize {
+        let added = counters.iter().filter(|(of, _)| !self.sums.contains_key(of));
+        1 + added.map(|(of, _)| whose[of].places()).sum::<usize>()
+    }
+
+    fn add(&mut self, share: Share<'a>, whose: &HashMap<Counted, Whose>) {
+        self.places += self.added_places(&share, whose);
+        let (change, counters) = share;
+        for (of, name) in counters {
+            *self.sums.entry(of).or_default().entry(name).or_default() += change.effect.by();
+        }
+        self.changes.push(change);
+    }
+
+    /// What is added to which counts: what comes to nothing is not written.
+    fn written(&self) -> impl Iterator<Item = (Counted, Vec<(&'static str, i64)>)> {
+        let added = self.sums.iter().map(|(of, sums)| {
+            let sums = sums.iter().filter(|(_, by)| **by != 0);
+            (*of, sums.map(|(name, by)| (*name, *by)).collect::<Vec<_>>())
+        });
+        added.filter(|(_, sums)| !sums.is_empty())
+    }
+
+    /// The ledger's entries and the sums.
+    fn writes(&self, whose: &HashMap<Counted, Whose>, now: Timestamp) -> Vec<(Table, Write)> {
+        let mut writes: Vec<_> = self.changes.iter().map(|change| Ledger::entry(change.id, now)).collect();
+        for (of, add) in self.written() {
+            match whose.get(&of) {
+                Some(Whose::First) => writes.extend(Counts::creation(of, add)),
+                Some(Whose::Kept) | None => writes.push(Counts::addition(of, add)),
+            }
+        }
+        writes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::changes::effect::{Effect, Subject};
+    use domain::{Act, ActKind, PostId, UserId};
+
+    fn user(number: u8) -> UserId {
+        UserId::from_uuid(Uuid::from_u128(number.into()))
+    }
+
+    fn act(actor: u8, kind: ActKind, is_there: bool) -> Effect {
+        Effect { subject: Subject::Act(Act { actor_id: user(actor), kind }), is_there }
+    }
+
+    /// A post, of an id that no user has.
+    fn post(number: u8) -> PostId {
+        PostId::from_uuid(Uuid::from_u128(0x100 + u128::from(number)))
+    }
+
+    fn like(actor: u8, of: u8, is_there: bool) -> Effect {
+        act(actor, ActKind::Like(post(of)), is_there)
+    }
+
+    fn effect() -> impl Strategy<Value = Effect> {
+        prop_oneof![
+            (any::<u8>(), 0_u8..8, any::<bool>()).prop_map(|(actor, post, is_there)| like(actor, post, is_there)),
+            (any::<u8>(), any::<u8>(), any::<bool>()).prop_map(|(actor, other, is_there)| act(
+                actor,
+                ActKind::Follow(user(other)),
+                is_there
+            )),
+        ]
+    }
+
+    fn planned_of(
+        ids: &[String],
+        effects: &[Effect],
+        whose: impl Fn(Counted) -> Option<Whose>,
+    ) -> Vec<Vec<(Table, Write)>> {
+        let changes: Vec<Effective> =
+            ids.iter().zip(effects).map(|(id, effect)| Effective { id, effect: *effect }).collect();
+        let of = changes.iter().flat_map(|change| change.effect.counters()).map(|(of, _)| of);
+        let whose: HashMap<Counted, Whose> = of.filter_map(|of| Some((of, whose(of)?))).collect();
+        plan(&changes, &whose).iter().map(|planned| planned.writes(&whose, Timestamp::from_millis(1))).collect()
+    }
+
+    fn ids(count: usize) -> Vec<String> {
+        (0..count).map(|number| number.to_string()).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn each_change_is_in_one_transaction_none_is_too_large_and_no_sum_is_lost(
+            effects in prop::collection::vec(effect(), 0..300),
+            with_none in any::<bool>(),
+        ) {
+            let whose = |of: Counted| match of {
+                Counted::Post(_) => Some(Whose::Kept),
+                Counted::User(user) if with_none => (user.as_uuid().as_u128() % 3 > 0).then_some(Whose::First),
+                Counted::User(_) => Some(Whose::First),
+            };
+            let ids = ids(effects.len());
+            let planned = planned_of(&ids, &effects, whose);
+            let (mut entries, mut sums) = (0, HashMap::<_, i64>::new());
+            for writes in &planned {
+                prop_assert!((1..=limits::MAX_TRANSACT).contains(&writes.len()));
+                let keys: HashSet<_> = writes.iter().map(|(_, write)| write.key()).collect();
+                prop_assert_eq!(keys.len(), writes.len());
+                for (_, write) in writes {
+                    match write {
+                        Write::Update { key, changes, .. } => {
+                            for (name, by) in &changes.add {
+                                *sums.entry((key.partition.clone(), (*name).to_owned())).or_default() += by;
+                            }
+                        }
+                        Write::Put { item, .. } if item.key.partition.starts_with("COUNTS#") => {
+                            for name in item.attributes.keys() {
+                                let by = item.number_if_any(match &**name {
+                                    "followers" => "followers",
+                                    _ => "following",
+                                });
+                                *sums.entry((item.key.partition.clone(), name.to_string())).or_default() +=
+                                    by.unwrap().unwrap();
+                            }
+                        }
+                        Write::Put { .. } => entries += 1,
+                        _ => {}
+                    }
+                }
+            }
+            let counted = |effect: &&Effect| effect.counters().iter().any(|(of, _)| whose(*of).is_some());
+            prop_assert_eq!(entries, effects.iter().filter(counted).count());
+            let mut expected = HashMap::<_, i64>::new();
+            for effect in &effects {
+                for (of, name) in effect.counters().into_iter().filter(|(of, _)| whose(*of).is_some()) {
+                    let id = match of {
+                        Counted::User(user) => user.to_string(),
+                        Counted::Post(post) => post.to_string(),
+                    };
+                    *expected.entry((format!("COUNTS#{id}"), name.to_owned())).or_default() += effect.by();
+                }
+            }
+            expected.retain(|_, by| *by != 0);
+            sums.retain(|_, by| *by != 0);
+            prop_assert_eq!(sums, expected);
+        }
+
+        #[test]
+        fn twenty_likes_of_a_post_or_more_cost_at_most_one_counter_write_per_twenty(
+            counts in prop::collection::vec(20_u8..=250, 1..8),
+        ) {
+            let likes = |(post, count): (usize, &u8)| {
+                (0..*count).map(move |actor| like(actor, u8::try_from(post).unwrap(), true)).collect::<Vec<_>>()
+            };
+            let effects: Vec<Effect> = counts.iter().enumerate().flat_map(likes).collect();
+            let ids = ids(effects.len());
+            let planned = planned_of(&ids, &effects, |_| Some(Whose::Kept));
+            for (of, count) in counts.iter().enumerate() {
+                let counter = data::keys::post_counts(post(of.try_into().unwrap()));
+                let written = planned.iter().flatten().filter(|(_, write)| *write.key() == counter).count();
+                prop_assert!(written * 20 <= usize::from(*count), "{written} writes for {count} likes");
+            }
+        }
+    }
+
+    #[test]
+    fn what_comes_to_nothing_writes_no_counter_but_is_noted() {
+        let ids = ids(2);
+        let planned = planned_of(&ids, &[like(1, 1, true), like(1, 1, false)], |_| Some(Whose::First));
+        assert_eq!(planned.len(), 1);
+        assert!(planned[0].iter().all(|(_, write)| write.key().partition.starts_with("LEDGER#")), "{planned:?}");
+        assert_eq!(planned[0].len(), 2);
+    }
+}

@@ -1,0 +1,74 @@
+//! The steps that make numbers of unread notifications exact: entries that were read are subtracted, and where entries
+//! expired the others are counted, a page at a time. Each page is kept with the inbox, so a conflict repeats one page.
+
+use std::{collections::HashSet, sync::Arc};
+
+use futures::{StreamExt, TryStreamExt, stream};
+use uuid::Uuid;
+
+use super::notifying::WRITES_IN_FLIGHT;
+use crate::{rounds::Rounds, steps::StepSize};
+use data::{Notifications, Tasks};
+use domain::{ReactionCursor, Task, Timestamp, UserId};
+use ports::store::{Outcome, Store, StoreError};
+
+/// Makes inboxes exact.
+#[derive(Debug, Clone)]
+pub struct Recounting {
+    notifications: Notifications,
+    tasks: Tasks,
+    size: StepSize,
+}
+
+impl Recounting {
+    /// Inboxes in `store`.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { notifications: Notifications::new(store.clone()), tasks: Tasks::new(store), size: StepSize::default() }
+    }
+
+    /// The same with steps of this size.
+    pub fn in_steps(self, size: StepSize) -> Self {
+        Self { size, ..self }
+    }
+
+    /// Does these steps, outdated ones excepted. Each inbox gets a share of the pages of one batch.
+    pub async fn settle(&self, steps: &HashSet<(UserId, Uuid)>, now: Timestamp) -> Result<(), StoreError> {
+        let tasks: HashSet<Task> = steps.iter().map(|(user, _)| Task::Inbox(*user)).collect();
+        let rows = self.tasks.get_all(&tasks.into_iter().collect::<Vec<_>>()).await?;
+        let is_due =
+            |(user, token): &&(UserId, Uuid)| rows.get(&Task::Inbox(*user)).is_some_and(|row| row.token == *token);
+        let due: Vec<(UserId, Uuid)> = steps.iter().filter(is_due).copied().collect();
+        let pages = (self.size.pages / due.len().max(1)).max(1);
+        stream::iter(due)
+            .map(|(user, token)| self.step(user, token, pages, now))
+            .buffer_unordered(WRITES_IN_FLIGHT)
+            .try_for_each(|()| std::future::ready(Ok(())))
+            .await
+    }
+
+    /// Reads up to so many pages, and has the next step done where the inbox is not exact then.
+    async fn step(&self, user: UserId, token: Uuid, pages: usize, now: Timestamp) -> Result<(), StoreError> {
+        let (task, mut left, mut rounds) = (Task::Inbox(user), pages, Rounds::new());
+        loop {
+            let inbox = self.notifications.inbox(user).await?;
+            // Where there is none, it was erased with its owner.
+            let Some(scan) = Some(inbox).filter(|inbox| inbox.version > 0).and_then(|inbox| inbox.scan(now)) else {
+                return self.tasks.forget(task, token).await;
+            };
+            let counted = self.notifications.scanned(scan, self.size.notifications).await?;
+            left = left.saturating_sub(1);
+            let last = match (counted.is_pending(), left) {
+                (false, _) => Some(Tasks::end(task)),
+                (true, 0) => Some(Tasks::next_step(task, ReactionCursor::Start)),
+                (true, _) => None,
+            };
+            match self.notifications.keep(&counted, last.clone()).await {
+                Ok(Outcome::Applied) if last.is_some() => return Ok(()),
+                Ok(Outcome::Applied) => rounds = Rounds::new(),
+                // Also when an earlier try was applied: the next round reads how far it came.
+                Ok(Outcome::Refused(_)) | Err(StoreError::Conflict) => rounds.pause().await?,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Comments on posts.
+
+use std::{collections::HashSet, sync::Arc};
+
+use super::{
+    ServiceError,
+    pages::{self, Candidate},
+    posts::PostService,
+};
+use data::{Comments, StoredComment, Users};
+use domain::{
+    Comment, CommentId, CommentText, CommentView, IdGenerator, Page, PageLimit, Post, PostId, Timestamp, UserId,
+};
+use ports::store::{Store, StoreError};
+
+/// Comments, reads and deletes comments.
+#[derive(Debug, Clone)]
+pub struct CommentService {
+    posts: PostService,
+    comments: Comments,
+    users: Users,
+    ids: Arc<IdGenerator>,
+}
+
+impl CommentService {
+    /// Comments in `store`; `ids` makes their ids.
+    pub fn new(store: Arc<dyn Store>, ids: Arc<IdGenerator>) -> Self {
+        Self {
+            posts: PostService::new(store.clone()),
+            comments: Comments::new(store.clone()),
+            users: Users::new(store),
+            ids,
+        }
+    }
+
+    /// Comments on a post, each call anew. A post that is not shown is not found, an author without an account is
+    /// unauthenticated.
+    ///
+    /// As with likes the post is looked at and not locked: a comment that lands on a post while it is deleted is shown
+    /// nowhere, and goes with the post.
+    pub async fn create(
+        &self,
+        author: UserId,
+        post: PostId,
+        text: CommentText,
+        now: Timestamp,
+    ) -> Result<CommentView, ServiceError> {
+        let profile = async { self.users.get_own(author).await?.ok_or(ServiceError::Unauthenticated) };
+        let (profile, _live) = futures::try_join!(profile, self.posts.live(post))?;
+        let comment = Comment { comment_id: self.ids.next_comment_id(now), post_id: post, author_id: author, text };
+        self.comments.create(&comment).await?;
+        Ok(CommentView { comment, author: profile.user })
+    }
+
+    /// The comments on a post as `reader` sees them, newest first. Deleted ones and those of who is gone are not shown.
+    pub async fn of_post(
+        &self,
+        reader: UserId,
+        post: PostId,
+        after: Option<CommentId>,
+        limit: PageLimit,
+    ) -> Result<Page<CommentView, CommentId>, ServiceError> {
+        let comments = pages::fill(after, limit, |after, count| async move {
+            self.with_authors(reader, self.comments.page_of_post(post, after, count).await?).await
+        });
+        let (_live, comments) = futures::try_join!(self.posts.live(post), comments)?;
+        Ok(comments)
+    }
+
+    async fn with_authors(
+        &self,
+        reader: UserId,
+        page: Page<StoredComment, CommentId>,
+    ) -> Result<Page<Candidate<CommentView, CommentId>, CommentId>, ServiceError> {
+        let live = page.items.iter().filter(|stored| stored.deleted_at.is_none());
+        let authors: HashSet<UserId> = live.map(|stored| stored.comment.author_id).collect();
+        let authors: Vec<UserId> = authors.into_iter().collect();
+        let profiles = self.users.get_all_for(reader, &authors).await?;
+        Ok(page.map(|stored| Candidate {
+            position: stored.comment.comment_id,
+            shown: stored.live().and_then(|comment| {
+                let author = profiles.get(&comment.author_id)?.user.clone();
+                Some(CommentView { comment, author })
+            }),
+        }))
+    }
+
+    /// Deletes a comment, for its author or the post's; for others it is forbidden. Again is the same for
+    /// [`domain::limits::DELETED_TTL`]. A comment that is not shown to the caller is not found, nor is one of another
+    /// post.
+    pub async fn delete(
+        &self,
+        caller: UserId,
+        post: PostId,
+        comment: CommentId,
+        now: Timestamp,
+    ) -> Result<(), ServiceError> {
+        let stored = self.comments.get(post, comment, now).await?.ok_or(ServiceError::NotFound)?;
+        if stored.comment.author_id == caller && stored.deleted_at.is_some() {
+            // Also when the post is gone by now: what was asked for is so.
+            return Ok(());
+        }
+        let post = self.posts.live(post).await?;
+        self.may_delete(caller, &post, &stored).await?;
+        match stored.live() {
+            Some(comment) => self.mark_deleted(&comment, now).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn may_delete(&self, caller: UserId, post: &Post, stored: &StoredComment) -> Result<(), ServiceError> {
+        let author = stored.comment.author_id;
+        let is_theirs = [author, post.author_id].contains(&caller);
+        if stored.deleted_at.is_some() {
+            return if is_theirs { Ok(()) } else { Err(ServiceError::NotFound) };
+        }
+        self.users.get_for(caller, author).await?.ok_or(ServiceError::NotFound)?;
+        if is_theirs { Ok(()) } else { Err(ServiceError::Forbidden) }
+    }
+
+    async fn mark_deleted(&self, comment: &Comment, now: Timestamp) -> Result<(), ServiceError> {
+        if self.comments.delete(comment, now).await?.is_applied() {
+            return Ok(());
+        }
+        match self.comments.get(comment.post_id, comment.comment_id, now).await? {
+            None => Err(ServiceError::NotFound),
+            // Someone was faster, or an earlier try of ours was applied although its answer was lost.
+            Some(StoredComment { deleted_at: Some(_), .. }) => Ok(()),
+            // One side without the other: an erasure is under way, and the next try finds it done.
+            Some(_) => Err(StoreError::Conflict.into()),
+        }
+    }
+}

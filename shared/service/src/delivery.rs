@@ -1,0 +1,44 @@
+//! From JobQ into feeds.
+
+use std::sync::Arc;
+
+use super::{ServiceError, live::LiveService};
+use data::{Feeds, messages::FeedJob};
+use domain::Clock;
+use ports::store::Store;
+use telemetry::names;
+
+/// Delivers posts into feeds.
+#[derive(Debug, Clone)]
+pub struct DeliveryService {
+    feeds: Feeds,
+    clock: Clock,
+    live: Option<LiveService>,
+}
+
+impl DeliveryService {
+    /// Deliveries into `store`.
+    pub fn new(store: Arc<dyn Store>, clock: Clock) -> Self {
+        Self { feeds: Feeds::new(store), clock, live: None }
+    }
+
+    /// The same, telling readers who are connected.
+    #[must_use]
+    pub fn announced_by(self, live: Option<LiveService>) -> Self {
+        Self { live, ..self }
+    }
+
+    /// Writes the job's entries in one batch. Twice is the same as once.
+    ///
+    /// Whether a reader still follows the author is decided when the feed is read, not here: it may change between
+    /// now and then. Readers who are connected are told, once more when the job comes again.
+    pub async fn deliver(&self, job: &FeedJob) -> Result<(), ServiceError> {
+        self.feeds.put_for_readers(job.post_id, &job.followers).await?;
+        metrics::counter!(names::ENTRIES_WRITTEN).increment(job.followers.len() as u64);
+        metrics::histogram!(names::FAN_OUT_SECONDS).record(self.clock.now().since(job.post_id.created_at()));
+        if let Some(live) = &self.live {
+            live.feed_entries(job.post_id, job.author_id, &job.followers).await;
+        }
+        Ok(())
+    }
+}

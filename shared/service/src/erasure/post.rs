@@ -1,0 +1,117 @@
+//! Erasing a post: likes and comments both ways, each with what the post's author was told of it, the post's places in
+//! story and own feed, its counts, and itself, last.
+//!
+//! What the author was told is found by the like or comment, so it costs what hangs on the post, however much the author
+//! was told of other posts. A notification of a like that was taken back is found by nobody any more: it is hidden, names
+//! a post that is gone, and expires 90 days after it was made.
+
+use std::sync::Arc;
+
+use super::{Budget, ENTRIES_PER_PAGE, Stopped, erase_all, refuse};
+use crate::inbox::InboxWriter;
+use data::{Comments, Counted, Counts, Feeds, Likes, Outbox, Posts};
+use domain::{Act, ActKind, Erasable, PostId, Timestamp, UserId};
+use ports::store::{Store, Table, Write};
+
+/// Reactions to a post, each with the writes that erase it.
+type Reactions = Vec<(Act, Vec<(Table, Write)>)>;
+
+/// Whose inbox is to lose what is erased, and when.
+type Told = Option<(UserId, Timestamp)>;
+
+/// Erases posts.
+#[derive(Debug, Clone)]
+pub(super) struct PostEraser {
+    store: Arc<dyn Store>,
+    posts: Posts,
+    likes: Likes,
+    comments: Comments,
+    inboxes: InboxWriter,
+}
+
+impl PostEraser {
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self {
+            posts: Posts::new(store.clone()),
+            likes: Likes::new(store.clone()),
+            comments: Comments::new(store.clone()),
+            inboxes: InboxWriter::new(store.clone()),
+            store,
+        }
+    }
+
+    /// Erases a post that its author deleted.
+    pub async fn erase_deleted(&self, post: PostId, now: Timestamp, budget: Budget) -> Result<(), Stopped> {
+        let Some(stored) = self.posts.get_all_strongly(&[post]).await?.remove(&post) else { return Ok(()) };
+        if stored.live().is_some() {
+            refuse(Erasable::Post(post));
+            return Ok(());
+        }
+        let author = stored.post.author_id;
+        self.erase_reactions(post, Some((author, now)), budget).await?;
+        self.erase_itself(author, post).await
+    }
+
+    /// Erases a post of an account whose inbox is erased already.
+    pub async fn erase_of_deleted(&self, author: UserId, post: PostId, budget: Budget) -> Result<(), Stopped> {
+        self.erase_reactions(post, None, budget).await?;
+        self.erase_itself(author, post).await
+    }
+
+    async fn erase_reactions(&self, post: PostId, told: Told, budget: Budget) -> Result<(), Stopped> {
+        let mut after = None;
+        loop {
+            budget.spend()?;
+            let page = self.likes.page_of_likers(post, after, ENTRIES_PER_PAGE).await?;
+            let likes = page.items.iter().map(|like| {
+                let act = Act { actor_id: like.user_id, kind: ActKind::Like(post) };
+                (act, Likes::erasure(like.user_id, post))
+            });
+            self.erase(likes.collect(), told).await?;
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        self.erase_comments(post, told, budget).await
+    }
+
+    async fn erase_comments(&self, post: PostId, told: Told, budget: Budget) -> Result<(), Stopped> {
+        let mut after = None;
+        loop {
+            budget.spend()?;
+            let page = self.comments.page_of_post(post, after, ENTRIES_PER_PAGE).await?;
+            let comments = page.items.iter().map(|stored| &stored.comment).map(|comment| {
+                let kind = ActKind::Comment(post, comment.comment_id);
+                let erasure = Comments::erasure(comment.author_id, post, comment.comment_id);
+                (Act { actor_id: comment.author_id, kind }, erasure)
+            });
+            self.erase(comments.collect(), told).await?;
+            after = page.next;
+            if after.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Erases reactions, together with what the post's author was told of them. The post is dead, so nobody is told again.
+    async fn erase(&self, reactions: Reactions, told: Told) -> Result<(), Stopped> {
+        if reactions.is_empty() {
+            return Ok(());
+        }
+        if let Some((author, now)) = told {
+            self.inboxes.erase_acts(author, &reactions, now).await?;
+        } else {
+            let erasures = reactions.into_iter().map(|(_, erasure)| erasure);
+            erase_all(self.store.as_ref(), erasures.collect()).await?;
+        }
+        Ok(())
+    }
+
+    /// With its counts in one transaction: counts of a post that is not there are not made anew.
+    async fn erase_itself(&self, author: UserId, post: PostId) -> Result<(), Stopped> {
+        let mut writes = Posts::erasure(author, post);
+        writes.extend([Counts::erasure(Counted::Post(post)), Outbox::erasure(post), Feeds::removal(author, post)]);
+        Ok(erase_all(self.store.as_ref(), vec![writes]).await?)
+    }
+}

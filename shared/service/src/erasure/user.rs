@@ -1,0 +1,181 @@
+//! Erasing an account: whatever carries the user's id. The deletion itself took the credentials and made the handle's
+//! claim name nobody.
+//!
+//! In this order, each step for a reason:
+//! 1. sessions;
+//! 2. what they did to others: nothing that reads what stands now finds it any more;
+//! 3. what others were told of that: only now does nobody tell them again;
+//! 4. how far they read, then what they were told: without the first nobody tells them anything any more;
+//! 5. their posts, feed, keys and counts;
+//! 6. the profile, by which everything else is known to be deleted.
+//!
+//! Refresh tokens are found by nothing but themselves. Without their session they are good for nothing, and their time
+//! is over before the last pass.
+
+use std::{collections::HashMap, sync::Arc};
+
+use futures::{StreamExt, TryStreamExt, stream};
+
+use super::{Budget, ENTRIES_PER_PAGE, Stopped, erase_all, post::PostEraser, refuse};
+use crate::inbox::InboxWriter;
+use data::{
+    Comments, Counted, Counts, Feeds, Follows, IdempotencyRecords, Likes, Notifications, Posts, SessionRef, Sessions,
+    Users,
+};
+use domain::{Erasable, NotificationId, Timestamp, UserId};
+use ports::store::{Outcome, Store, StoreError, Table, Write, with_retries};
+
+/// Others' inboxes, and posts, worked on at once.
+const IN_FLIGHT: usize = 8;
+
+/// Erases accounts.
+#[derive(Debug, Clone)]
+pub(super) struct UserEraser {
+    store: Arc<dyn Store>,
+    users: Users,
+    sessions: Sessions,
+    likes: Likes,
+    comments: Comments,
+    follows: Follows,
+    notifications: Notifications,
+    inboxes: InboxWriter,
+    posts: Posts,
+    post_eraser: PostEraser,
+    feeds: Feeds,
+    idempotency: IdempotencyRecords,
+}
+
+/// Does something to each page of a list, from its beginning to its end.
+macro_rules! each_page {
+    ($budget:expr, |$after:ident| $read:expr, |$items:ident| $erase:expr) => {{
+        let mut $after = None;
+        loop {
+            $budget.spend()?;
+            let page = $read.await?;
+            let $items = page.items;
+            if !$items.is_empty() {
+                $erase.await?;
+            }
+            $after = page.next;
+            if $after.is_none() {
+                break;
+            }
+        }
+    }};
+}
+
+impl UserEraser {
+    pub fn new(store: Arc<dyn Store>, post_eraser: PostEraser) -> Self {
+        Self {
+            users: Users::new(store.clone()),
+            sessions: Sessions::new(store.clone()),
+            likes: Likes::new(store.clone()),
+            comments: Comments::new(store.clone()),
+            follows: Follows::new(store.clone()),
+            notifications: Notifications::new(store.clone()),
+            inboxes: InboxWriter::new(store.clone()),
+            posts: Posts::new(store.clone()),
+            post_eraser,
+            feeds: Feeds::new(store.clone()),
+            idempotency: IdempotencyRecords::new(store.clone()),
+            store,
+        }
+    }
+
+    /// Erases all there is of a user now.
+    pub async fn erase(&self, user: UserId, now: Timestamp, budget: Budget) -> Result<(), Stopped> {
+        if self.users.is_deleted(user).await? == Some(false) {
+            refuse(Erasable::User(user));
+            return Ok(());
+        }
+        self.erase_sessions(user, budget).await?;
+        self.erase_acts(user, budget).await?;
+        self.erase_what_others_were_told(user, now, budget).await?;
+        self.erase_inbox(user, budget).await?;
+        self.erase_posts(user, budget).await?;
+        self.erase_own_lists(user, budget).await?;
+        self.erase_all(vec![vec![Counts::erasure(Counted::User(user))], vec![Users::erasure(user)]]).await
+    }
+
+    async fn erase_sessions(&self, user: UserId, budget: Budget) -> Result<(), Stopped> {
+        each_page!(budget, |after| self.sessions.page_of_user(user, after, ENTRIES_PER_PAGE), |sessions| {
+            let erasure = |session| vec![Sessions::erasure(SessionRef { user, session })];
+            self.erase_all(sessions.into_iter().map(|stored| erasure(stored.session)).collect())
+        });
+        Ok(())
+    }
+
+    /// Likes, comments and follows, from both sides, and the follows of others.
+    async fn erase_acts(&self, user: UserId, budget: Budget) -> Result<(), Stopped> {
+        each_page!(budget, |after| self.likes.page_of_user(user, after, ENTRIES_PER_PAGE), |likes| self
+            .erase_all(likes.iter().map(|(post, _)| Likes::erasure(user, *post)).collect()));
+        each_page!(budget, |after| self.comments.page_of_author(user, after, ENTRIES_PER_PAGE), |comments| {
+            let erasures = comments.iter().map(|(comment, post)| Comments::erasure(user, *post, *comment));
+            self.erase_all(erasures.collect())
+        });
+        each_page!(budget, |after| self.follows.page_of_following(user, after, ENTRIES_PER_PAGE), |edges| self
+            .erase_all(edges.iter().map(|edge| Follows::removal(user, edge.user_id)).collect()));
+        each_page!(budget, |after| self.follows.page_of_followers(user, after, ENTRIES_PER_PAGE), |edges| self
+            .erase_all(edges.iter().map(|edge| Follows::removal(edge.user_id, user)).collect()));
+        Ok(())
+    }
+
+    async fn erase_what_others_were_told(&self, user: UserId, now: Timestamp, budget: Budget) -> Result<(), Stopped> {
+        each_page!(budget, |after| self.notifications.page_of_actor(user, after, ENTRIES_PER_PAGE), |told| async {
+            let mut of_recipient: HashMap<UserId, Vec<NotificationId>> = HashMap::new();
+            for (_, place) in &told {
+                of_recipient.entry(place.recipient_id).or_default().push(place.notification_id);
+            }
+            stream::iter(of_recipient)
+                .map(|(recipient, ids)| async move { self.inboxes.erase(recipient, &ids, now).await })
+                .buffer_unordered(IN_FLIGHT)
+                .try_for_each(|()| std::future::ready(Ok(())))
+                .await?;
+            // Of a notification whose time was over only this was left.
+            let pointers = told.into_iter().map(|(act, _)| vec![Notifications::pointer_erasure(user, act)]);
+            self.erase_all(pointers.collect()).await
+        });
+        Ok(())
+    }
+
+    async fn erase_inbox(&self, user: UserId, budget: Budget) -> Result<(), Stopped> {
+        self.write(Notifications::inbox_erasure(user)).await?;
+        each_page!(budget, |after| self.notifications.page_of_recipient(user, after, ENTRIES_PER_PAGE), |entries| {
+            let erasures = entries.iter().map(|entry| Notifications::erasure(&entry.notification).into());
+            self.erase_all(erasures.collect())
+        });
+        Ok(())
+    }
+
+    async fn erase_posts(&self, user: UserId, budget: Budget) -> Result<(), Stopped> {
+        each_page!(budget, |after| self.posts.page_of_author(user, after, ENTRIES_PER_PAGE), |posts| {
+            stream::iter(posts)
+                .map(|post| self.post_eraser.erase_of_deleted(user, post, budget))
+                .buffer_unordered(IN_FLIGHT)
+                .try_for_each(|()| std::future::ready(Ok(())))
+        });
+        Ok(())
+    }
+
+    /// The feed and the `Idempotency-Key`s.
+    async fn erase_own_lists(&self, user: UserId, budget: Budget) -> Result<(), Stopped> {
+        each_page!(budget, |after| self.feeds.page_of_reader(user, after, ENTRIES_PER_PAGE), |posts| self
+            .feeds
+            .remove_of_reader(user, &posts));
+        each_page!(budget, |after| self.idempotency.page_of_user(user, after, ENTRIES_PER_PAGE), |used| {
+            let erasures = used.iter().map(|used| vec![IdempotencyRecords::erasure(user, &used.key)]);
+            self.erase_all(erasures.collect())
+        });
+        Ok(())
+    }
+
+    async fn erase_all(&self, things: Vec<Vec<(Table, Write)>>) -> Result<(), Stopped> {
+        Ok(erase_all(self.store.as_ref(), things).await?)
+    }
+
+    /// One write that may be refused: then it is done already.
+    async fn write(&self, (table, write): (Table, Write)) -> Result<(), StoreError> {
+        let _either_way: Outcome = with_retries(|| self.store.write(table, write.clone())).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,275 @@
+//! Everything that is stored about a user, page by page: one kind after the other, each in the order of its list.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use super::{ServiceError, accounts::AccountService, notifications::NotificationService};
+use data::{
+    Comments, Counts, Edge, Feeds, Follows, IdempotencyRecords, Likes, Notifications, Posts, Sessions, StoredSession,
+    Users,
+};
+use domain::{
+    ExportItem, ExportKind, ExportPosition, Handle, InboxEntry, NotificationId, Other, Page, PageLimit, Timestamp,
+    UserId, UserRef,
+};
+use ports::store::{Store, StoreError};
+
+/// Exports.
+#[derive(Debug, Clone)]
+pub struct ExportService {
+    accounts: AccountService,
+    inboxes: NotificationService,
+    users: Users,
+    sessions: Sessions,
+    posts: Posts,
+    counts: Counts,
+    comments: Comments,
+    likes: Likes,
+    follows: Follows,
+    notifications: Notifications,
+    feeds: Feeds,
+    idempotency: IdempotencyRecords,
+}
+
+/// Some of one kind, each with its place in the list, and the place that the list was read to if it goes on.
+type Part = Page<(String, ExportItem), String>;
+
+impl ExportService {
+    /// Exports what is in `store`; `accounts` knows who is who.
+    pub fn new(store: Arc<dyn Store>, accounts: AccountService) -> Self {
+        Self {
+            accounts,
+            inboxes: NotificationService::new(store.clone()),
+            users: Users::new(store.clone()),
+            sessions: Sessions::new(store.clone()),
+            posts: Posts::new(store.clone()),
+            counts: Counts::new(store.clone()),
+            comments: Comments::new(store.clone()),
+            likes: Likes::new(store.clone()),
+            follows: Follows::new(store.clone()),
+            notifications: Notifications::new(store.clone()),
+            feeds: Feeds::new(store.clone()),
+            idempotency: IdempotencyRecords::new(store),
+        }
+    }
+
+    /// A page of what is stored about `caller`, who asks for themselves: another user's is forbidden, that of one who
+    /// is not there not found.
+    pub async fn page(
+        &self,
+        caller: UserId,
+        user: &UserRef,
+        after: Option<ExportPosition>,
+        limit: PageLimit,
+        now: Timestamp,
+    ) -> Result<Page<ExportItem, ExportPosition>, ServiceError> {
+        if self.accounts.resolve(caller, user).await? != caller {
+            return Err(ServiceError::Forbidden);
+        }
+        let mut at = after.unwrap_or(ExportPosition::beginning_of(ExportKind::Profile));
+        let (mut items, mut next) = (Vec::with_capacity(limit.get()), None);
+        loop {
+            // One more than is wanted tells whether something follows.
+            let wanted = u32::try_from(limit.get() - items.len()).unwrap_or(u32::MAX).saturating_add(1);
+            let part = self.part(caller, at.clone(), wanted, now).await?;
+            for (place, item) in part.items {
+                if items.len() == limit.get() {
+                    return Ok(Page { items, next });
+                }
+                items.push(item);
+                next = behind(at.kind, place);
+            }
+            at = match (part.next, at.kind.next()) {
+                (Some(last), _) => ExportPosition { kind: at.kind, last: Some(last) },
+                (None, Some(kind)) => ExportPosition::beginning_of(kind),
+                (None, None) => return Ok(Page { items, next: None }),
+            };
+        }
+    }
+
+    async fn part(&self, user: UserId, at: ExportPosition, limit: u32, now: Timestamp) -> Result<Part, ServiceError> {
+        match at.kind {
+            ExportKind::Profile => Ok(only(self.profile(user).await?)),
+            ExportKind::Inbox => Ok(only(self.inbox(user, now).await?)),
+            ExportKind::Session => self.sessions(user, &at, limit, now).await,
+            ExportKind::Post => self.posts(user, &at, limit).await,
+            ExportKind::Comment => self.comments(user, &at, limit, now).await,
+            ExportKind::Like => self.likes(user, &at, limit).await,
+            ExportKind::Following => self.following(user, &at, limit).await,
+            ExportKind::Follower => self.followers(user, &at, limit).await,
+            ExportKind::Notification => self.notifications(user, &at, limit, now).await,
+            ExportKind::Notified => self.notified(user, at.last, limit).await,
+            ExportKind::FeedEntry => self.feed(user, &at, limit).await,
+            ExportKind::IdempotencyKey => self.idempotency_keys(user, at.last, limit, now).await,
+        }
+    }
+
+    async fn profile(&self, user: UserId) -> Result<ExportItem, ServiceError> {
+        Ok(ExportItem::Profile(Box::new(self.accounts.profile(user, &UserRef::Me).await?)))
+    }
+
+    async fn inbox(&self, user: UserId, now: Timestamp) -> Result<ExportItem, ServiceError> {
+        let unread = self.inboxes.unread_count(user, now).await?;
+        let inbox = self.notifications.inbox(user).await?;
+        let read_up_to = (!inbox.read_up_to.as_uuid().is_nil()).then_some(inbox.read_up_to);
+        Ok(ExportItem::Inbox { unread, read_up_to })
+    }
+
+    async fn sessions(
+        &self,
+        user: UserId,
+        at: &ExportPosition,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<Part, ServiceError> {
+        let mut page = self.sessions.page_of_user(user, place(at), limit).await?;
+        page.items.retain(|session| now < session.expires_at);
+        let item = |stored: StoredSession| {
+            let StoredSession { session, epoch: _, created_at, last_used_at, user_agent, expires_at } = stored;
+            let item = ExportItem::Session { session_id: session, created_at, last_used_at, user_agent, expires_at };
+            (session.to_string(), item)
+        };
+        Ok(part(page.items.into_iter().map(item).collect(), page.next))
+    }
+
+    async fn posts(&self, user: UserId, at: &ExportPosition, limit: u32) -> Result<Part, ServiceError> {
+        let page = self.posts.page_of_author(user, place(at), limit).await?;
+        let (mut posts, counts) =
+            futures::try_join!(self.posts.get_all_strongly(&page.items), self.counts.of_posts(&page.items))?;
+        let item = |id| {
+            let stored = posts.remove(&id)?;
+            let counts = counts.get(&id).copied().unwrap_or_default();
+            Some((id.to_string(), ExportItem::Post { post: stored.post, deleted_at: stored.deleted_at, counts }))
+        };
+        Ok(part(page.items.into_iter().filter_map(item).collect(), page.next))
+    }
+
+    async fn comments(
+        &self,
+        user: UserId,
+        at: &ExportPosition,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<Part, ServiceError> {
+        let page = self.comments.page_of_author(user, place(at), limit).await?;
+        let mut comments = self.comments.get_all(&page.items).await?;
+        comments.retain(|_, stored| !stored.is_expired(now));
+        let item = |(id, _)| {
+            let stored = comments.remove(&id)?;
+            let item = ExportItem::Comment { comment: stored.comment, deleted_at: stored.deleted_at };
+            Some((id.to_string(), item))
+        };
+        Ok(part(page.items.into_iter().filter_map(item).collect(), page.next))
+    }
+
+    async fn likes(&self, user: UserId, at: &ExportPosition, limit: u32) -> Result<Part, ServiceError> {
+        let page = self.likes.page_of_user(user, place(at), limit).await?;
+        let item = |(post_id, liked_at)| (format!("{post_id}"), ExportItem::Like { post_id, liked_at });
+        Ok(part(page.items.into_iter().map(item).collect(), page.next))
+    }
+
+    async fn following(&self, user: UserId, at: &ExportPosition, limit: u32) -> Result<Part, ServiceError> {
+        let page = self.follows.page_of_following(user, place(at), limit).await?;
+        self.people(page, |other, followed_at| ExportItem::Following { other, followed_at }).await
+    }
+
+    async fn followers(&self, user: UserId, at: &ExportPosition, limit: u32) -> Result<Part, ServiceError> {
+        let page = self.follows.page_of_followers(user, place(at), limit).await?;
+        self.people(page, |other, followed_at| ExportItem::Follower { other, followed_at }).await
+    }
+
+    async fn people(
+        &self,
+        page: Page<Edge, UserId>,
+        item: impl Fn(Other, Timestamp) -> ExportItem,
+    ) -> Result<Part, ServiceError> {
+        let handles = self.handles(page.items.iter().map(|edge| edge.user_id)).await?;
+        let item = |edge: Edge| (edge.user_id.to_string(), item(other(edge.user_id, &handles), edge.followed_at));
+        Ok(part(page.items.into_iter().map(item).collect(), page.next))
+    }
+
+    async fn notifications(
+        &self,
+        user: UserId,
+        at: &ExportPosition,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<Part, ServiceError> {
+        let inbox = self.notifications.inbox(user).await?;
+        let page = self.notifications.page_of_recipient(user, place::<NotificationId>(at), limit).await?;
+        let handles = self.handles(page.items.iter().map(|entry| entry.notification.act.actor_id)).await?;
+        let item = |entry: InboxEntry| {
+            let id = entry.notification.notification_id;
+            let actor = other(entry.notification.act.actor_id, &handles);
+            (id.to_string(), ExportItem::Notification { entry, actor, read: inbox.is_read(id) })
+        };
+        let kept = page.items.into_iter().filter(|entry| !entry.is_expired(now));
+        Ok(part(kept.map(item).collect(), page.next))
+    }
+
+    async fn notified(&self, user: UserId, after: Option<String>, limit: u32) -> Result<Part, ServiceError> {
+        let page = self.notifications.page_of_actor(user, after, limit).await?;
+        Ok(page.map(|(act, place)| {
+            let (recipient_id, notification_id) = (place.recipient_id, place.notification_id);
+            (act.clone(), ExportItem::Notified { act, recipient_id, notification_id })
+        }))
+    }
+
+    async fn feed(&self, user: UserId, at: &ExportPosition, limit: u32) -> Result<Part, ServiceError> {
+        let page = self.feeds.page_of_reader(user, place(at), limit).await?;
+        let item = |post_id| (format!("{post_id}"), ExportItem::FeedEntry { post_id });
+        Ok(part(page.items.into_iter().map(item).collect(), page.next))
+    }
+
+    async fn idempotency_keys(
+        &self,
+        user: UserId,
+        after: Option<String>,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<Part, ServiceError> {
+        let mut page = self.idempotency.page_of_user(user, after, limit).await?;
+        page.items.retain(|used| now < used.expires_at);
+        Ok(page.map(|used| {
+            let item = ExportItem::IdempotencyKey {
+                key: used.key.clone(),
+                post_id: used.post_id,
+                expires_at: used.expires_at,
+            };
+            (used.key, item)
+        }))
+    }
+
+    async fn handles(&self, users: impl Iterator<Item = UserId>) -> Result<HashMap<UserId, Handle>, StoreError> {
+        let users: Vec<UserId> = users.collect::<HashSet<_>>().into_iter().collect();
+        let profiles = self.users.get_all(&users).await?;
+        Ok(profiles.into_iter().map(|(id, profile)| (id, profile.user.handle)).collect())
+    }
+}
+
+/// What comes behind an item: more of its kind, or, of a kind of which there is one, the next kind.
+fn behind(kind: ExportKind, place: String) -> Option<ExportPosition> {
+    if kind.has_position(&place) {
+        return Some(ExportPosition { kind, last: Some(place) });
+    }
+    kind.next().map(ExportPosition::beginning_of)
+}
+
+fn only(item: ExportItem) -> Part {
+    Page { items: vec![(String::new(), item)], next: None }
+}
+
+fn part<C: ToString>(items: Vec<(String, ExportItem)>, next: Option<C>) -> Part {
+    Page { items, next: next.map(|next| next.to_string()) }
+}
+
+/// The id after which to go on. A cursor holds none that is not one.
+fn place<Id: std::str::FromStr>(at: &ExportPosition) -> Option<Id> {
+    at.last.as_deref().and_then(|last| last.parse().ok())
+}
+
+fn other(user_id: UserId, handles: &HashMap<UserId, Handle>) -> Other {
+    Other { user_id, handle: handles.get(&user_id).cloned() }
+}

@@ -1,0 +1,74 @@
+//! Who likes what.
+
+use std::sync::Arc;
+
+use super::{
+    ServiceError,
+    pages::{self, Candidate},
+    posts::PostService,
+};
+use data::{Likes, Users};
+use domain::{Page, PageLimit, PostId, Timestamp, User, UserId};
+use ports::store::Store;
+
+/// One person who likes a post, and since when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Liker {
+    /// Who.
+    pub user: User,
+    /// Since when.
+    pub liked_at: Timestamp,
+}
+
+/// Likes and takes likes back.
+#[derive(Debug, Clone)]
+pub struct LikeService {
+    posts: PostService,
+    likes: Likes,
+    users: Users,
+}
+
+impl LikeService {
+    /// Likes in `store`.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { posts: PostService::new(store.clone()), likes: Likes::new(store.clone()), users: Users::new(store) }
+    }
+
+    /// Makes `user` like a post; again is the same, and it stays liked since the first time. A post that is not shown
+    /// is not found.
+    ///
+    /// The post is looked at and not locked: a check in the transaction would have all who like one post wait for one
+    /// item. So a like may land on a post that is deleted at that moment; it is shown nowhere, and goes with the post.
+    pub async fn like(&self, user: UserId, post: PostId, now: Timestamp) -> Result<(), ServiceError> {
+        self.posts.live(post).await?;
+        Ok(self.likes.create(user, post, now).await?)
+    }
+
+    /// Takes a like back; that there was none is the same. A post that is not shown is not found.
+    pub async fn unlike(&self, user: UserId, post: PostId) -> Result<(), ServiceError> {
+        self.posts.live(post).await?;
+        Ok(self.likes.remove(user, post).await?)
+    }
+
+    /// Who likes a post, as `reader` sees them, in an order that stays. Who is gone is not shown.
+    pub async fn likers(
+        &self,
+        reader: UserId,
+        post: PostId,
+        after: Option<UserId>,
+        limit: PageLimit,
+    ) -> Result<Page<Liker, UserId>, ServiceError> {
+        let likers = pages::fill(after, limit, |after, count| async move {
+            let likes = self.likes.page_of_likers(post, after, count).await?;
+            let ids: Vec<UserId> = likes.items.iter().map(|like| like.user_id).collect();
+            let mut profiles = self.users.get_all_for(reader, &ids).await?;
+            Ok::<_, ServiceError>(likes.map(|like| Candidate {
+                position: like.user_id,
+                shown:
+                    profiles.remove(&like.user_id).map(|profile| Liker { user: profile.user, liked_at: like.liked_at }),
+            }))
+        });
+        let (_live, likers) = futures::try_join!(self.posts.live(post), likers)?;
+        Ok(likers)
+    }
+}

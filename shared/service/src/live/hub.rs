@@ -1,0 +1,301 @@
+//! Every open stream of this process, by user.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use parking_lot::RwLock;
+
+use super::{Ending, LiveEvent, mailbox::Mailbox};
+use domain::{Clock, Timestamp, UserId, limits};
+use telemetry::names;
+
+pub use super::mailbox::Next;
+
+/// Locks that the users are spread over, so that deliveries to different readers rarely meet.
+const SHARDS: usize = 16;
+
+/// How streams are kept.
+#[derive(Debug, Clone, Copy)]
+pub struct HubOptions {
+    /// Events that may wait for one stream; [`limits::MAX_WAITING_EVENTS`] by default.
+    pub max_waiting: usize,
+    /// Streams that one user may have; [`limits::MAX_STREAMS_PER_USER`] by default.
+    pub max_per_user: usize,
+    /// After this long without an event a comment is sent; [`limits::EVENT_HEARTBEAT`] by default.
+    pub heartbeat: Duration,
+}
+
+impl Default for HubOptions {
+    fn default() -> Self {
+        Self {
+            max_waiting: limits::MAX_WAITING_EVENTS,
+            max_per_user: limits::MAX_STREAMS_PER_USER,
+            heartbeat: limits::EVENT_HEARTBEAT,
+        }
+    }
+}
+
+/// Every open stream of this process. Cheap to clone; clones share the streams.
+#[derive(Debug, Clone)]
+pub struct Hub(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    options: HubOptions,
+    clock: Clock,
+    shards: [RwLock<HashMap<UserId, Vec<Open>>>; SHARDS],
+    last_number: AtomicU64,
+    is_closed: AtomicBool,
+}
+
+/// One open stream, as others see it.
+#[derive(Debug, Clone)]
+struct Open {
+    number: u64,
+    expiry: Expiry,
+    mailbox: Arc<Mailbox>,
+}
+
+/// When a token expires, by both sides of the clock: whichever comes first. So a clock that is set back gives a stream no
+/// more time than its token had when the stream was opened.
+#[derive(Debug, Clone, Copy)]
+struct Expiry {
+    wall: Timestamp,
+    uptime: Duration,
+}
+
+impl Expiry {
+    fn at(wall: Timestamp, clock: &Clock) -> Self {
+        Self { wall, uptime: clock.uptime().saturating_add(wall.since(clock.now())) }
+    }
+
+    fn has_passed(self, clock: &Clock) -> bool {
+        self.wall <= clock.now() || self.uptime <= clock.uptime()
+    }
+}
+
+impl Hub {
+    /// Without a stream yet; tokens expire by `clock`.
+    pub fn new(clock: Clock, options: HubOptions) -> Self {
+        Self(Arc::new(Inner {
+            options,
+            clock,
+            shards: std::array::from_fn(|_| RwLock::default()),
+            last_number: AtomicU64::new(0),
+            is_closed: AtomicBool::new(false),
+        }))
+    }
+
+    /// After how long without an event a comment is sent.
+    pub fn heartbeat(&self) -> Duration {
+        self.0.options.heartbeat
+    }
+
+    /// Opens a stream of `user`, told from now on whatever comes, until `expires_at`. The user's oldest stream ends when
+    /// they have too many.
+    pub fn open(&self, user: UserId, expires_at: Timestamp) -> Subscription {
+        let number = self.0.last_number.fetch_add(1, Ordering::Relaxed);
+        let mailbox = Arc::new(Mailbox::new(self.0.options.max_waiting));
+        let expiry = Expiry::at(expires_at, &self.0.clock);
+        let mut shard = self.0.shard(user).write();
+        let streams = shard.entry(user).or_default();
+        while streams.len() >= self.0.options.max_per_user.max(1) {
+            streams.remove(0).mailbox.end(Ending::Replaced);
+        }
+        streams.push(Open { number, expiry, mailbox: Arc::clone(&mailbox) });
+        drop(shard);
+        // Looked at behind the insertion: who closes looks at the streams behind setting it.
+        if self.0.is_closed.load(Ordering::SeqCst) {
+            mailbox.end(Ending::Stopping);
+        }
+        metrics::gauge!(names::EVENT_STREAMS).increment(1.0);
+        Subscription { hub: Arc::clone(&self.0), user, number, expiry, mailbox }
+    }
+
+    /// Those of `users` who have a stream open.
+    pub fn connected(&self, users: &[UserId]) -> Vec<UserId> {
+        users.iter().copied().filter(|user| self.0.shard(*user).read().contains_key(user)).collect()
+    }
+
+    /// Everybody who has a stream open.
+    pub fn users(&self) -> Vec<UserId> {
+        self.0.shards.iter().flat_map(|shard| shard.read().keys().copied().collect::<Vec<_>>()).collect()
+    }
+
+    /// Tells every stream of `user`.
+    pub fn tell(&self, user: UserId, event: LiveEvent) {
+        for open in self.0.shard(user).read().get(&user).into_iter().flatten() {
+            open.mailbox.put(event);
+        }
+    }
+
+    /// Ends the streams whose tokens have expired.
+    pub fn end_expired(&self) {
+        self.0.end_where(Ending::TokenExpired, |open| open.expiry.has_passed(&self.0.clock));
+    }
+
+    /// Ends every stream of a user who is no more.
+    pub fn end_of(&self, user: UserId) {
+        for open in self.0.shard(user).read().get(&user).into_iter().flatten() {
+            open.mailbox.end(Ending::AccountGone);
+        }
+    }
+
+    /// Ends every stream; those opened from now on end at once.
+    pub fn close(&self) {
+        self.0.is_closed.store(true, Ordering::SeqCst);
+        self.0.end_where(Ending::Stopping, |_| true);
+    }
+}
+
+impl Inner {
+    fn shard(&self, user: UserId) -> &RwLock<HashMap<UserId, Vec<Open>>> {
+        // Every bit of the last byte of a random UUID is random.
+        let byte = user.as_uuid().as_bytes()[15];
+        &self.shards[usize::from(byte) % SHARDS]
+    }
+
+    fn end_where(&self, ending: Ending, is_over: impl Fn(&Open) -> bool) {
+        for shard in &self.shards {
+            for open in shard.read().values().flatten().filter(|open| is_over(open)) {
+                open.mailbox.end(ending);
+            }
+        }
+    }
+}
+
+/// One open stream, as its client's connection sees it. Dropped, it is closed.
+#[derive(Debug)]
+pub struct Subscription {
+    hub: Arc<Inner>,
+    user: UserId,
+    number: u64,
+    expiry: Expiry,
+    mailbox: Arc<Mailbox>,
+}
+
+impl Subscription {
+    /// Waits for what comes next. Nothing comes behind an end but the same end.
+    pub async fn next(&self) -> Next {
+        let next = self.mailbox.next().await;
+        // Whoever looks for expired tokens may not have come by yet.
+        let is_expired = self.expiry.has_passed(&self.hub.clock);
+        if is_expired && matches!(next, Next::Event(_)) { Next::End(Ending::TokenExpired) } else { next }
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        let mut shard = self.hub.shard(self.user).write();
+        if let Some(streams) = shard.get_mut(&self.user) {
+            streams.retain(|open| open.number != self.number);
+            if streams.is_empty() {
+                shard.remove(&self.user);
+            }
+        }
+        drop(shard);
+        metrics::gauge!(names::EVENT_STREAMS).decrement(1.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+
+    use super::{super::Topic, *};
+
+    const NOW: Timestamp = Timestamp::from_millis(1_763_700_000_000);
+    const EVENT: LiveEvent = LiveEvent::Reload(Topic::Feed);
+
+    fn hub() -> Hub {
+        Hub::new(Clock::manual(NOW), HubOptions::default())
+    }
+
+    fn later() -> Timestamp {
+        NOW.plus(Duration::from_mins(15))
+    }
+
+    fn ended(stream: &Subscription) -> Option<Ending> {
+        match stream.next().now_or_never() {
+            Some(Next::End(ending)) => Some(ending),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn every_stream_of_a_user_is_told_and_no_other() {
+        let (hub, user, other) = (hub(), UserId::random(), UserId::random());
+        let [one, two] = [hub.open(user, later()), hub.open(user, later())];
+        let others = hub.open(other, later());
+        hub.tell(user, EVENT);
+        for stream in [&one, &two] {
+            assert_eq!(stream.next().now_or_never(), Some(Next::Event(EVENT)));
+        }
+        assert_eq!(others.next().now_or_never(), None);
+    }
+
+    #[test]
+    fn who_has_closed_their_streams_is_not_connected() {
+        let (hub, user, nobody) = (hub(), UserId::random(), UserId::random());
+        let [one, two] = [hub.open(user, later()), hub.open(user, later())];
+        assert_eq!(hub.connected(&[nobody, user]), [user]);
+        drop(one);
+        assert_eq!(hub.connected(&[nobody, user]), [user]);
+        drop(two);
+        assert_eq!((hub.connected(&[user]), hub.users()), (vec![], vec![]));
+    }
+
+    #[test]
+    fn of_too_many_streams_of_one_user_the_oldest_ends() {
+        let (hub, user) = (hub(), UserId::random());
+        let streams: Vec<_> = (0..=limits::MAX_STREAMS_PER_USER).map(|_| hub.open(user, later())).collect();
+        let endings: Vec<_> = streams.iter().map(ended).collect();
+        assert_eq!(endings[0], Some(Ending::Replaced));
+        assert_eq!(endings[1..], vec![None; limits::MAX_STREAMS_PER_USER]);
+    }
+
+    #[test]
+    fn a_stream_tells_nothing_after_its_token_has_expired() {
+        let (hub, user) = (hub(), UserId::random());
+        let [early, late] = [hub.open(user, NOW.plus(Duration::from_secs(1))), hub.open(user, later())];
+        hub.end_expired();
+        assert_eq!((ended(&early), ended(&late)), (None, None));
+        hub.0.clock.advance(Duration::from_secs(1));
+        hub.tell(user, EVENT);
+        assert_eq!(ended(&early), Some(Ending::TokenExpired));
+        assert_eq!(late.next().now_or_never(), Some(Next::Event(EVENT)));
+        hub.end_expired();
+        assert_eq!((ended(&early), ended(&late)), (Some(Ending::TokenExpired), None));
+    }
+
+    #[test]
+    fn a_stream_ends_with_its_token_though_the_clock_steps() {
+        for is_back in [true, false] {
+            let (hub, user) = (hub(), UserId::random());
+            let clock = &hub.0.clock;
+            let stream = hub.open(user, later());
+            let hour = Duration::from_hours(1);
+            clock.step_to(if is_back { NOW.minus(hour) } else { NOW.plus(hour) });
+            hub.end_expired();
+            assert_eq!(ended(&stream).is_some(), !is_back, "by the wall clock at the latest");
+            clock.advance(Duration::from_mins(15));
+            hub.end_expired();
+            assert_eq!(ended(&stream), Some(Ending::TokenExpired));
+        }
+    }
+
+    #[test]
+    fn a_stop_ends_the_streams_that_there_are_and_those_that_come() {
+        let (hub, user) = (hub(), UserId::random());
+        let before = hub.open(user, later());
+        hub.close();
+        let after = hub.open(user, later());
+        assert_eq!((ended(&before), ended(&after)), (Some(Ending::Stopping), Some(Ending::Stopping)));
+    }
+}

@@ -1,0 +1,184 @@
+//! A user's notifications: a page of them, how many are unread, and up to where they are read.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use tracing::debug;
+
+use super::{
+    ServiceError,
+    pages::{self, Candidate},
+    rounds::Rounds,
+    steps::StepSize,
+};
+use data::{Acts, Notifications, Posts, Tasks, Users};
+use domain::{
+    Act, Inbox, InboxEntry, NotificationId, NotificationView, Page, PageLimit, PostId, ReactionCursor, Task, Timestamp,
+    UserId,
+};
+use ports::store::{Outcome, Store, StoreError};
+
+/// A page of notifications, and how many are unread in all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotificationPage {
+    /// The page, newest first.
+    pub page: Page<NotificationView, NotificationId>,
+    /// How many notifications are unread, on the page or not.
+    pub unread: u64,
+}
+
+/// Reads notifications.
+#[derive(Debug, Clone)]
+pub struct NotificationService {
+    notifications: Notifications,
+    acts: Acts,
+    posts: Posts,
+    users: Users,
+    size: StepSize,
+}
+
+impl NotificationService {
+    /// Notifications in `store`.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self {
+            notifications: Notifications::new(store.clone()),
+            acts: Acts::new(store.clone()),
+            posts: Posts::new(store.clone()),
+            users: Users::new(store),
+            size: StepSize::default(),
+        }
+    }
+
+    /// The same with steps of this size.
+    #[must_use]
+    pub fn in_steps(self, size: StepSize) -> Self {
+        Self { size, ..self }
+    }
+
+    /// A page of a user's notifications.
+    pub async fn page(
+        &self,
+        user: UserId,
+        after: Option<NotificationId>,
+        limit: PageLimit,
+        now: Timestamp,
+    ) -> Result<NotificationPage, ServiceError> {
+        // Not side by side: what is marked as read between the two would be counted and not shown as such.
+        let inbox = self.notifications.inbox(user).await?;
+        let page = pages::fill(after, limit, |after, count| async move {
+            let entries = self.notifications.page_of_recipient(user, after, count).await?;
+            self.resolved(&inbox, entries, now).await
+        });
+        let (page, unread) = futures::try_join!(page, self.unread_of(inbox, now))?;
+        Ok(NotificationPage { page, unread })
+    }
+
+    /// How many of a user's notifications are unread.
+    pub async fn unread_count(&self, user: UserId, now: Timestamp) -> Result<u64, ServiceError> {
+        let inbox = self.notifications.inbox(user).await?;
+        self.unread_of(inbox, now).await
+    }
+
+    /// One query's entries with what they show: nothing when the act does not stand now, its post is deleted, its actor
+    /// is gone, or its time is over. Whatever deletes one of these is seen here before it reaches the entry.
+    async fn resolved(
+        &self,
+        inbox: &Inbox,
+        entries: Page<InboxEntry, NotificationId>,
+        now: Timestamp,
+    ) -> Result<Page<Candidate<NotificationView, NotificationId>, NotificationId>, ServiceError> {
+        let seen = entries.items.iter().filter(|entry| entry.is_visible() && !entry.is_expired(now));
+        let acts: HashSet<Act> = seen.map(|entry| entry.notification.act).collect();
+        let posts: HashSet<PostId> = acts.iter().filter_map(|act| act.kind.post_id()).collect();
+        let actors: HashSet<UserId> = acts.iter().map(|act| act.actor_id).collect();
+        let acts: Vec<Act> = acts.into_iter().collect();
+        let (posts, actors): (Vec<_>, Vec<_>) = (posts.into_iter().collect(), actors.into_iter().collect());
+        let (standing, posts, mut actors) = futures::try_join!(
+            self.acts.standing(&acts),
+            self.posts.get_all_strongly(&posts),
+            self.users.get_all(&actors),
+        )?;
+        let is_live = |post: PostId| posts.get(&post).is_some_and(|stored| stored.live().is_some());
+        let actors: HashMap<UserId, _> = actors.drain().map(|(id, profile)| (id, profile.user)).collect();
+        let view = |entry: InboxEntry| {
+            let notification = entry.notification;
+            let stands = entry.is_visible()
+                && standing.contains(&notification.act)
+                && notification.act.kind.post_id().is_none_or(is_live);
+            let actor = actors.get(&notification.act.actor_id).filter(|_| stands && !entry.is_expired(now))?.clone();
+            Some(NotificationView { notification, actor, read: inbox.is_read(notification.notification_id) })
+        };
+        Ok(entries.map(|entry| Candidate { position: entry.notification.notification_id, shown: view(entry) }))
+    }
+
+    /// What is unread. Where entries may have expired, one page is counted here, and the inbox's task counts the rest:
+    /// until then the number includes expired ones.
+    async fn unread_of(&self, inbox: Inbox, now: Timestamp) -> Result<u64, ServiceError> {
+        if !inbox.must_recount(now) || inbox.recount.is_some() {
+            return Ok(u64::try_from(inbox.unread).unwrap_or(0));
+        }
+        let recounted = self.notifications.scanned(inbox.recounting(now), self.size.notifications).await?;
+        match self.keep(&recounted).await {
+            Ok(Outcome::Applied) => {}
+            // The answer is right all the same; the next read keeps it.
+            Ok(Outcome::Refused(_)) => debug!(user.id = %inbox.recipient_id, "The inbox was written meanwhile"),
+            Err(error) => debug!(user.id = %inbox.recipient_id, %error, "A new count is not kept"),
+        }
+        Ok(u64::try_from(recounted.unread).unwrap_or(0))
+    }
+
+    /// Keeps an inbox, and has its task continue where it is not exact.
+    async fn keep(&self, inbox: &Inbox) -> Result<Outcome, StoreError> {
+        let task = Task::Inbox(inbox.recipient_id);
+        let step = inbox.is_pending().then(|| Tasks::next_step(task, ReactionCursor::Start));
+        self.notifications.keep(inbox, step).await
+    }
+
+    /// Marks as read what is not newer than `up_to`; never what is newer than all there is. Again is the same.
+    ///
+    /// What is unread then is exact at once where either side of `up_to` is at most
+    /// [`domain::limits::NOTIFICATIONS_PER_PAGE`] of the unread entries and nobody else writes the inbox; otherwise when the
+    /// inbox's task has ended.
+    pub async fn mark_read(&self, user: UserId, up_to: NotificationId, now: Timestamp) -> Result<(), ServiceError> {
+        // To one that there is: an id out of the future must not hide what comes.
+        let Some(last) = self.notifications.newest_up_to(user, up_to).await? else { return Ok(()) };
+        let (mut rounds, mut is_contended) = (Rounds::new(), false);
+        loop {
+            let inbox = self.notifications.inbox(user).await?;
+            if inbox.version == 0 {
+                // A notification without an inbox: the account is being erased.
+                return Ok(());
+            }
+            let Some(read) = inbox.read_to(last) else { return Ok(()) };
+            // Where others write the same inbox, the watermark goes first and quickly, and the task counts.
+            let read = if is_contended { read } else { self.counted(read, now).await? };
+            match self.keep(&read).await {
+                Ok(Outcome::Applied) => return Ok(()),
+                // Also when an earlier try was applied: the next look finds it read.
+                Ok(Outcome::Refused(_)) | Err(StoreError::Conflict) => rounds.pause().await?,
+                Err(error) => return Err(error.into()),
+            }
+            is_contended = true;
+        }
+    }
+
+    /// An inbox in which more is read now, with the number of unread ones as far as one page of either side tells it.
+    async fn counted(&self, read: Inbox, now: Timestamp) -> Result<Inbox, StoreError> {
+        if !read.is_pending() {
+            return Ok(read);
+        }
+        let newer = self.notifications.scanned(read.recounting(now), self.size.notifications).await?;
+        if newer.recount.is_none() {
+            return Ok(newer);
+        }
+        match read.scan(now) {
+            // A recount is under way, and goes on where it was.
+            _ if read.recount.is_some() => Ok(read),
+            Some(scan) if scan.subtracts() => self.notifications.scanned(scan, self.size.notifications).await,
+            // Entries may have expired: a recount has begun with this page.
+            _ => Ok(newer),
+        }
+    }
+}

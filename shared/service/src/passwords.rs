@@ -1,0 +1,240 @@
+//! Password hashing: Argon2id, on blocking threads, a bounded number at once.
+//!
+//! - `queue`: which is next.
+
+mod queue;
+
+use std::{num::NonZeroUsize, panic::resume_unwind, sync::Arc, thread, time::Duration};
+
+use argon2::{
+    Algorithm, Argon2, Params, Version,
+    password_hash::{PasswordHasher, PasswordVerifier},
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
+
+use self::queue::{Bounds, HashQueue};
+use super::ServiceError;
+use data::PasswordHash;
+use domain::{ClientNetwork, Password, limits};
+use telemetry::names;
+
+/// Memory of one hash in KiB: the OWASP Password Storage Cheat Sheet asks for Argon2id with at least 19 MiB, 2
+/// iterations and 1 degree of parallelism.
+pub const ARGON2_MEMORY_KIB: u32 = 19 * 1024;
+/// Iterations of one hash: see [`ARGON2_MEMORY_KIB`].
+pub const ARGON2_ITERATIONS: u32 = 2;
+/// Lanes of one hash: see [`ARGON2_MEMORY_KIB`].
+pub const ARGON2_LANES: u32 = 1;
+/// When to try again after too many hashes were waiting: about as long as it takes to hash those.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// How passwords are hashed, and how many at once.
+#[derive(Debug, Clone)]
+pub struct HashingOptions {
+    /// Memory of one hash in KiB, at least 8.
+    pub memory_kib: u32,
+    /// Iterations of one hash, at least 1.
+    pub iterations: u32,
+    /// Hashes that run at once; each takes a core and its memory.
+    pub running: NonZeroUsize,
+    /// Hashes that may wait beyond those; with one more, one of the network that has the most waiting is answered
+    /// [`ServiceError::Busy`].
+    pub waiting: usize,
+    /// Hashes of one network that may wait; one more is answered [`ServiceError::Busy`].
+    pub waiting_per_network: usize,
+}
+
+impl Default for HashingOptions {
+    /// The parameters of OWASP, as many hashes at once as there are cores.
+    fn default() -> Self {
+        let running = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        Self {
+            memory_kib: ARGON2_MEMORY_KIB,
+            iterations: ARGON2_ITERATIONS,
+            running,
+            waiting: running.get() * limits::HASHES_WAITING_PER_RUNNING,
+            waiting_per_network: running.get() * limits::NETWORK_HASHES_WAITING_PER_RUNNING,
+        }
+    }
+}
+
+impl HashingOptions {
+    /// Parameters that take well under a millisecond and protect nobody: for tests and load tests.
+    #[must_use]
+    pub fn cheap() -> Self {
+        Self { memory_kib: 8, iterations: 1, ..Self::default() }
+    }
+}
+
+/// Hashes and verifies passwords.
+#[derive(Debug, Clone)]
+pub struct Passwords {
+    argon2: Argon2<'static>,
+    /// A hash that no password has, with the parameters of the others: what the password of an unknown user is
+    /// verified against, so that it takes the same time.
+    nobodys: PasswordHash,
+    queue: Arc<HashQueue>,
+}
+
+impl Passwords {
+    /// Hashing as `options` say.
+    ///
+    /// # Panics
+    /// When the parameters are outside of what Argon2 allows.
+    pub fn new(options: &HashingOptions) -> Self {
+        let params = Params::new(options.memory_kib, options.iterations, ARGON2_LANES, None)
+            .expect("the configured Argon2 parameters are within its limits");
+        Self {
+            nobodys: nobodys_hash(&params),
+            argon2: Argon2::new(Algorithm::Argon2id, Version::V0x13, params),
+            queue: HashQueue::new(Bounds {
+                running: options.running.get(),
+                waiting: options.waiting,
+                waiting_per_network: options.waiting_per_network,
+            }),
+        }
+    }
+
+    /// The hash of a password under a salt of its own, for a client of a network. [`ServiceError::Busy`] when too many are
+    /// waiting.
+    ///
+    /// # Panics
+    /// Never: Argon2 fails only for lengths outside its limits.
+    pub async fn hash(&self, network: ClientNetwork, password: Password) -> Result<PasswordHash, ServiceError> {
+        let argon2 = self.argon2.clone();
+        self.run(network, move || {
+            let hash = argon2
+                .hash_password(password.as_bytes())
+                .expect("a password of at most 128 characters and a random salt are within Argon2's limits");
+            PasswordHash(hash.to_string())
+        })
+        .await
+    }
+
+    /// Whether this is the password that was hashed; never, and in the same time, where there is no hash.
+    /// [`ServiceError::Busy`] when too many are waiting.
+    pub async fn verify(
+        &self,
+        network: ClientNetwork,
+        password: Password,
+        hash: Option<PasswordHash>,
+    ) -> Result<bool, ServiceError> {
+        let argon2 = self.argon2.clone();
+        let hash = hash.unwrap_or_else(|| self.nobodys.clone());
+        self.run(network, move || argon2.verify_password(password.as_bytes(), hash.0.as_str()).is_ok()).await
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        network: ClientNetwork,
+        hashing: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, ServiceError> {
+        let busy = ServiceError::Busy { retry_after: RETRY_AFTER };
+        let Some(slot) = self.queue.enter(network).await else { return Err(busy) };
+        metrics::counter!(names::PASSWORDS_HASHED).increment(1);
+        // The slot goes along: a caller who gives up does not make room before the thread is done.
+        let task = tokio::task::spawn_blocking(move || {
+            let result = hashing();
+            drop(slot);
+            result
+        });
+        match task.await {
+            Ok(result) => Ok(result),
+            Err(failed) if failed.is_panic() => resume_unwind(failed.into_panic()),
+            // The runtime is shutting down.
+            Err(_) => Err(busy),
+        }
+    }
+}
+
+/// A PHC string whose salt and output are random: verifying against it costs one hash and fails.
+fn nobodys_hash(params: &Params) -> PasswordHash {
+    let salt = STANDARD_NO_PAD.encode(rand::random::<[u8; 16]>());
+    let output = STANDARD_NO_PAD.encode(rand::random::<[u8; Params::DEFAULT_OUTPUT_LEN]>());
+    let (memory, iterations, lanes) = (params.m_cost(), params.t_cost(), params.p_cost());
+    PasswordHash(format!("$argon2id$v=19$m={memory},t={iterations},p={lanes}${salt}${output}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        net::{IpAddr, Ipv4Addr},
+        sync::mpsc,
+    };
+
+    use futures::FutureExt;
+    use parking_lot::Mutex;
+
+    use super::*;
+
+    const HERE: ClientNetwork = ClientNetwork::UNKNOWN;
+
+    fn password(text: &str) -> Password {
+        Password::parse(text).unwrap()
+    }
+
+    #[tokio::test]
+    async fn only_the_password_that_was_hashed_verifies() {
+        let passwords = Passwords::new(&HashingOptions::cheap());
+        let hash = passwords.hash(HERE, password("correct horse")).await.unwrap();
+        assert!(passwords.verify(HERE, password("correct horse"), Some(hash.clone())).await.unwrap());
+        assert!(!passwords.verify(HERE, password("correct house"), Some(hash)).await.unwrap());
+        assert!(!passwords.verify(HERE, password("correct horse"), None).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_hash_says_its_parameters_and_has_its_own_salt() {
+        let passwords = Passwords::new(&HashingOptions::default());
+        let [one, other] = [
+            passwords.hash(HERE, password("same password")).await.unwrap(),
+            passwords.hash(HERE, password("same password")).await.unwrap(),
+        ];
+        assert!(one.0.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", one.0);
+        assert_ne!(one, other);
+    }
+
+    #[test]
+    fn nobodys_hash_costs_what_a_real_one_costs() {
+        let hash = Passwords::new(&HashingOptions::default()).nobodys;
+        let parsed = argon2::password_hash::phc::PasswordHash::new(&hash.0).unwrap();
+        assert_eq!(Params::try_from(&parsed).unwrap().m_cost(), ARGON2_MEMORY_KIB);
+        assert_eq!(Params::try_from(&parsed).unwrap().t_cost(), ARGON2_ITERATIONS);
+        assert_eq!(parsed.hash.unwrap().len(), Params::DEFAULT_OUTPUT_LEN);
+    }
+
+    #[tokio::test]
+    async fn one_hash_more_than_may_wait_is_refused() {
+        let options = HashingOptions { running: NonZeroUsize::MIN, waiting: 1, ..HashingOptions::default() };
+        let passwords = Passwords::new(&options);
+        let hash = || passwords.hash(HERE, password("correct horse"));
+        let (first, second, third) = tokio::join!(hash(), hash(), hash());
+        assert!(first.is_ok() && second.is_ok());
+        assert!(matches!(third, Err(ServiceError::Busy { .. })));
+        assert!(hash().await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_flood_costs_another_network_one_hash() {
+        let options = HashingOptions { running: NonZeroUsize::MIN, ..HashingOptions::default() };
+        let passwords = Passwords::new(&options);
+        let [flood, other] = [1, 2].map(|last| ClientNetwork::from(IpAddr::V4(Ipv4Addr::new(192, 0, 2, last))));
+        let (open, gate) = mpsc::channel::<()>();
+        let (gate, order) = (Arc::new(Mutex::new(gate)), Arc::new(Mutex::new(Vec::new())));
+        let hashing = |network: ClientNetwork| {
+            let (gate, order) = (Arc::clone(&gate), Arc::clone(&order));
+            passwords.run(network, move || {
+                gate.lock().recv().unwrap();
+                order.lock().push(network);
+            })
+        };
+        let mut jobs: Vec<_> = (0..options.waiting_per_network).map(|_| Box::pin(hashing(flood))).collect();
+        jobs.push(Box::pin(hashing(other)));
+        // In the order of coming: one of the flood runs up to the gate, all others wait.
+        assert!(jobs.iter_mut().all(|job| job.as_mut().now_or_never().is_none()));
+        for _ in &jobs {
+            open.send(()).unwrap();
+        }
+        futures::future::try_join_all(jobs).await.unwrap();
+        assert_eq!(order.lock()[..3], [flood, flood, other]);
+    }
+}

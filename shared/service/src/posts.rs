@@ -1,0 +1,362 @@
+//! Publishing, one post and its end, a story.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use sha2::{Digest as _, Sha256};
+use tracing::warn;
+
+use super::{
+    ServiceError,
+    live::LiveService,
+    pages::{self, Candidate},
+    views::PostViews,
+};
+use crate::live::Topic;
+use data::{
+    Counts, Erasures, Feeds, IdempotencyRecord, IdempotencyRecords, Likes, Outbox, Posts, StoredPost, Users,
+    messages::{FanOutMessage, FanOutTag, V1},
+};
+use domain::{
+    IdGenerator, Page, PageLimit, Post, PostCounts, PostId, PostText, PostView, Profile, Timestamp, UserId, limits,
+};
+use ports::{
+    queue::{OutgoingMessage, Queue, QueueError, QueueName},
+    store::{Outcome, Store, StoreError, Table, Write, with_retries},
+};
+use telemetry::chain;
+
+/// An `Idempotency-Key`: 1 to 255 visible ASCII characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdempotencyKey(String);
+
+impl IdempotencyKey {
+    /// `None` when the text is not of that form.
+    pub fn parse(text: &str) -> Option<Self> {
+        let visible = text.bytes().all(|byte| byte.is_ascii_graphic());
+        (limits::IDEMPOTENCY_KEY_CHARS.contains(&text.len()) && visible).then(|| Self(text.to_owned()))
+    }
+
+    /// The key.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A post that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Published {
+    /// It was made now.
+    New(PostView),
+    /// It was made before, under the same `Idempotency-Key`.
+    Before(PostView),
+}
+
+impl Published {
+    /// The post.
+    pub fn into_view(self) -> PostView {
+        match self {
+            Self::New(view) | Self::Before(view) => view,
+        }
+    }
+}
+
+/// Where in the transaction that records a post the post itself stands.
+const POST_ITSELF: usize = 0;
+
+/// Publishes posts: the write side, behind post-handler.
+#[derive(Debug, Clone)]
+pub struct PublishService {
+    store: Arc<dyn Store>,
+    queue: Arc<dyn Queue>,
+    ids: Arc<IdGenerator>,
+    users: Users,
+    records: IdempotencyRecords,
+    counts: Counts,
+    likes: Likes,
+    live: Option<LiveService>,
+}
+
+impl PublishService {
+    /// Publishing to `store`, announced on `queue`.
+    pub fn new(store: Arc<dyn Store>, queue: Arc<dyn Queue>, ids: Arc<IdGenerator>) -> Self {
+        Self {
+            users: Users::new(store.clone()),
+            records: IdempotencyRecords::new(store.clone()),
+            counts: Counts::new(store.clone()),
+            likes: Likes::new(store.clone()),
+            store,
+            queue,
+            ids,
+            live: None,
+        }
+    }
+
+    /// The same, telling authors who are connected of their own posts.
+    #[must_use]
+    pub fn announced_by(self, live: Option<LiveService>) -> Self {
+        Self { live, ..self }
+    }
+
+    /// Publishes a post: to its author's story and feed at once, to the followers' feeds by way of PostQ.
+    ///
+    /// The same `key` with the same text answers the same post again and fans out once; with another text it is
+    /// invalid (field `Idempotency-Key`). An author without an account is unauthenticated.
+    pub async fn publish(
+        &self,
+        author: UserId,
+        text: PostText,
+        key: Option<&IdempotencyKey>,
+        now: Timestamp,
+    ) -> Result<PostView, ServiceError> {
+        self.publish_once(author, text, key, now).await.map(Published::into_view)
+    }
+
+    /// The same, and tells whether the post was made now.
+    pub async fn publish_once(
+        &self,
+        author: UserId,
+        text: PostText,
+        key: Option<&IdempotencyKey>,
+        now: Timestamp,
+    ) -> Result<Published, ServiceError> {
+        let profile = self.users.get_own(author).await?.ok_or(ServiceError::Unauthenticated)?;
+        let post = Post { post_id: self.ids.next_post_id(now), author_id: author, text };
+        let recorded = self.record(&post, key, now).await;
+        if let (Err(_), Some(live)) = (&recorded, &self.live) {
+            // It may be there all the same.
+            live.unsure(author, Topic::Feed);
+        }
+        let (true, Some(key)) = (is_taken(&recorded?), key) else {
+            self.announce(&post).await;
+            return Ok(Published::New(fresh(post, profile)));
+        };
+        let post_id = self.replayed(&post, key).await?;
+        self.known(Post { post_id, ..post }, profile).await.map(Published::Before)
+    }
+
+    /// The post that the same request made before, if there is one: for who may make no more. A key that was used with
+    /// another text is invalid, as it is when publishing.
+    pub async fn published_before(
+        &self,
+        author: UserId,
+        text: PostText,
+        key: &IdempotencyKey,
+        now: Timestamp,
+    ) -> Result<Option<PostView>, ServiceError> {
+        let Some(record) = self.records.get(author, key.as_str()).await? else { return Ok(None) };
+        if now.since(record.post_id.created_at()) >= limits::IDEMPOTENCY_TTL {
+            return Ok(None);
+        }
+        let post_id = made_by(&record, &text)?;
+        let profile = self.users.get_own(author).await?.ok_or(ServiceError::Unauthenticated)?;
+        self.known(Post { post_id, author_id: author, text }, profile).await.map(Some)
+    }
+
+    /// A post that was made before, as its author sees it now.
+    async fn known(&self, post: Post, author: Profile) -> Result<PostView, ServiceError> {
+        let ids = [post.post_id];
+        let (counts, liked) =
+            futures::try_join!(self.counts.of_posts(&ids), self.likes.liked_of(post.author_id, &ids))?;
+        let counts = counts.get(&post.post_id).copied().unwrap_or_default();
+        Ok(PostView { author: author.user, counts, liked_by_me: liked.contains(&post.post_id), post })
+    }
+
+    /// Post, story entry, own feed entry, outbox entry and the claim of the key: all or none.
+    ///
+    /// Repeating it after a lost answer is safe: the post's id is new, so it is refused by the post itself when the lost
+    /// try was applied.
+    async fn record(&self, post: &Post, key: Option<&IdempotencyKey>, now: Timestamp) -> Result<Outcome, ServiceError> {
+        let mut writes: Vec<(Table, Write)> = Posts::creation(post).into();
+        writes.push(Feeds::own_entry(post.author_id, post.post_id));
+        writes.push(Outbox::creation(post.post_id, post.author_id, now));
+        if let Some(key) = key {
+            let record = IdempotencyRecord { digest: digest_of(&post.text), post_id: post.post_id };
+            writes.push(IdempotencyRecords::claim(post.author_id, key.as_str(), &record, now));
+        }
+        Ok(with_retries(|| self.store.transact(writes.clone())).await?)
+    }
+
+    /// The post that a taken key stands for.
+    async fn replayed(&self, post: &Post, key: &IdempotencyKey) -> Result<PostId, ServiceError> {
+        let record = self.records.get(post.author_id, key.as_str()).await?;
+        // None: it expired between our two looks, and the next try finds it free.
+        let record = record.ok_or(ServiceError::Busy { retry_after: Duration::from_secs(1) })?;
+        made_by(&record, &post.text)
+    }
+
+    /// Tells the author's own streams, and puts the post on PostQ. Failing that, the post is still accepted: its outbox entry has the sweeper send it.
+    async fn announce(&self, post: &Post) {
+        if let Some(live) = &self.live {
+            live.own_post(post.author_id, post.post_id);
+        }
+        let message = FanOutMessage {
+            tag: FanOutTag::FanOut,
+            v: V1,
+            post_id: post.post_id,
+            author_id: post.author_id,
+            generation: 0,
+            hop: 0,
+        };
+        if let Err(error) = send_fan_out(self.queue.as_ref(), &message).await {
+            warn!(post.id = %post.post_id, error = %chain(&error), "Post {} is not on PostQ; the sweeper will put it there", post.post_id);
+        }
+    }
+}
+
+/// Whether the key stands for another post. Where our own post is there, so is all that was recorded with it, by a try
+/// whose answer was lost.
+fn is_taken(recorded: &Outcome) -> bool {
+    matches!(recorded, Outcome::Refused(places) if !places.contains(&POST_ITSELF))
+}
+
+/// Puts a fan-out on PostQ, in its author's group.
+pub(super) async fn send_fan_out(queue: &dyn Queue, message: &FanOutMessage) -> Result<(), QueueError> {
+    let outgoing =
+        OutgoingMessage { body: message.encode(), group: message.author_id.to_string(), delay: Duration::ZERO };
+    let unsent = queue.send(QueueName::PostQ, vec![outgoing]).await?;
+    if unsent.is_empty() { Ok(()) } else { Err(QueueError::Throttled) }
+}
+
+/// The post of a record, if it was made by this text.
+fn made_by(record: &IdempotencyRecord, text: &PostText) -> Result<PostId, ServiceError> {
+    if record.digest != digest_of(text) {
+        return Err(ServiceError::Invalid {
+            field: "Idempotency-Key",
+            message: "was used with another body in the last 24 hours",
+        });
+    }
+    Ok(record.post_id)
+}
+
+/// What tells one body from another: the digest of what was asked for.
+fn digest_of(text: &PostText) -> String {
+    hex::encode(Sha256::digest(text.as_str()))
+}
+
+/// A post that was just made.
+fn fresh(post: Post, author: Profile) -> PostView {
+    PostView { post, author: author.user, counts: PostCounts::default(), liked_by_me: false }
+}
+
+/// Reads, deletes and restores posts, and reads stories, behind status-api.
+///
+/// A deleted post is marked and stays where it is, with its likes, its comments and its places in feeds and stories:
+/// whoever reads leaves it out, and to restore it is to take the mark off. So a fan-out that is under way goes on, and
+/// what it still delivers is not shown. What is not restored in [`limits::DELETED_TTL`] is erased.
+#[derive(Debug, Clone)]
+pub struct PostService {
+    store: Arc<dyn Store>,
+    posts: Posts,
+    views: PostViews,
+    users: Users,
+}
+
+impl PostService {
+    /// Posts in `store`.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self {
+            posts: Posts::new(store.clone()),
+            views: PostViews::new(store.clone()),
+            users: Users::new(store.clone()),
+            store,
+        }
+    }
+
+    /// A post that is shown, for who wants to do something to it; else it is not found. Read consistently: its author
+    /// sees at once that they deleted it.
+    pub async fn live(&self, post: PostId) -> Result<Post, ServiceError> {
+        let stored = self.stored(post).await?.ok_or(ServiceError::NotFound)?;
+        let live = stored.live().ok_or(ServiceError::NotFound)?;
+        self.users.get(live.author_id).await?.ok_or(ServiceError::NotFound)?;
+        Ok(live.clone())
+    }
+
+    /// One post, as `reader` sees it.
+    pub async fn get(&self, reader: UserId, post: PostId) -> Result<PostView, ServiceError> {
+        let found = self.views.find(reader, &[post]).await?;
+        let authors = self.users.get_all_for(reader, &found.authors()).await?;
+        found.view(post, &authors).ok_or(ServiceError::NotFound)
+    }
+
+    /// Deletes a post of `caller`'s. Again is the same for [`limits::DELETED_TTL`]; then, as a post that never was, it
+    /// is not found. The post of another is forbidden, and not found when it is not shown.
+    pub async fn delete(&self, caller: UserId, post: PostId, now: Timestamp) -> Result<(), ServiceError> {
+        let stored = self.stored(post).await?.ok_or(ServiceError::NotFound)?;
+        if stored.post.author_id != caller {
+            self.live(post).await?;
+            return Err(ServiceError::Forbidden);
+        }
+        if let Some(erased_from) = stored.erased_from() {
+            return if now < erased_from { Ok(()) } else { Err(ServiceError::NotFound) };
+        }
+        let erasure = Erasures::schedule_post(post, now.plus(limits::DELETED_TTL));
+        let writes = vec![Posts::deletion(&stored.post, now), erasure];
+        if with_retries(|| self.store.transact(writes.clone())).await?.is_applied() {
+            return Ok(());
+        }
+        match self.stored(post).await? {
+            // By another call, or by a try of ours whose answer was lost.
+            Some(stored) if stored.deleted_at.is_some() => Ok(()),
+            Some(_) => Err(StoreError::Conflict.into()),
+            None => Err(ServiceError::NotFound),
+        }
+    }
+
+    /// Makes a deleted post what it was. Not found when there is nothing to restore: no such post, one that is not
+    /// deleted or was longer than [`limits::DELETED_TTL`] ago, or one whose author's account is gone.
+    pub async fn restore(&self, post: PostId, now: Timestamp) -> Result<(), ServiceError> {
+        let stored = self.stored(post).await?.ok_or(ServiceError::NotFound)?;
+        let (deleted_at, erased_from) = stored.deleted_at.zip(stored.erased_from()).ok_or(ServiceError::NotFound)?;
+        if erased_from <= now || self.users.get_own(stored.post.author_id).await?.is_none() {
+            return Err(ServiceError::NotFound);
+        }
+        let writes = vec![Posts::restoration(post, deleted_at), Erasures::cancel_post(post, erased_from)];
+        if with_retries(|| self.store.transact(writes.clone())).await?.is_applied() {
+            return Ok(());
+        }
+        match self.stored(post).await? {
+            // By another call, or by a try of ours whose answer was lost.
+            Some(now) if now.deleted_at.is_none() => Ok(()),
+            // Restored and deleted once more meanwhile.
+            Some(now) if now.deleted_at != stored.deleted_at => Err(StoreError::Conflict.into()),
+            // Its erasure has begun, or is done.
+            _ => Err(ServiceError::NotFound),
+        }
+    }
+
+    async fn stored(&self, post: PostId) -> Result<Option<StoredPost>, StoreError> {
+        Ok(self.posts.get_all_strongly(&[post]).await?.remove(&post))
+    }
+
+    /// An author's posts as `reader` sees them, newest first.
+    pub async fn story(
+        &self,
+        reader: UserId,
+        author: UserId,
+        after: Option<PostId>,
+        limit: PageLimit,
+    ) -> Result<Page<PostView, PostId>, ServiceError> {
+        let profile = self.users.get_for(reader, author).await?.ok_or(ServiceError::NotFound)?;
+        let authors = &HashMap::from([(author, profile)]);
+        pages::fill(after, limit, |after, count| async move {
+            let page = self.posts.page_of_author(author, after, count).await?;
+            let found = self.views.find(reader, &page.items).await?;
+            Ok(page.map(|post| Candidate { position: post, shown: found.view(post, authors) }))
+        })
+        .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idempotency_key_is_visible_ascii() {
+        assert!(IdempotencyKey::parse("!~").is_some());
+        assert!(IdempotencyKey::parse(&"k".repeat(255)).is_some());
+        for bad in ["", "a b", "ä", "a\u{7f}", &"k".repeat(256)] {
+            assert!(IdempotencyKey::parse(bad).is_none(), "{bad}");
+        }
+    }
+}

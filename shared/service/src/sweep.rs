@@ -1,0 +1,155 @@
+//! What a lost message or a crash left unfinished: fan-outs in the outbox, backfills of follows; and what is to be erased
+//! by now.
+
+use std::{collections::HashSet, sync::Arc};
+
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use super::{
+    ServiceError, backfill::BackfillService, erasure::ErasureService, posts::send_fan_out, safe_time::SafeTime,
+};
+use data::{
+    Outbox, OutboxEntry,
+    messages::{FanOutMessage, FanOutTag, V1},
+};
+use domain::{PostId, Timestamp, limits};
+use ports::{queue::Queue, store::Store};
+use telemetry::{chain, names};
+
+/// Later than every lease.
+const END_OF_TIME: Timestamp = Timestamp::from_millis(u64::MAX);
+
+/// Puts stalled fan-outs back on PostQ, finishes what was left of follows, and erases what is due.
+#[derive(Debug, Clone)]
+pub struct SweepService {
+    outbox: Outbox,
+    backfill: BackfillService,
+    erasure: ErasureService,
+    queue: Arc<dyn Queue>,
+    safe: Option<SafeTime>,
+}
+
+/// What a sweep found unfinished and saw to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Swept {
+    /// Fan-outs that were put back on PostQ.
+    pub fan_outs: u64,
+    /// Backfills that were finished.
+    pub backfills: u64,
+    /// Posts that were erased, and passes over deleted accounts that ended.
+    pub erasures: u64,
+}
+
+impl SweepService {
+    /// Sweeps `store`, announcing fan-outs on `queue`.
+    pub fn new(store: Arc<dyn Store>, queue: Arc<dyn Queue>) -> Self {
+        Self {
+            outbox: Outbox::new(store.clone()),
+            backfill: BackfillService::new(store.clone()),
+            erasure: ErasureService::new(store),
+            queue,
+            safe: None,
+        }
+    }
+
+    /// The same, erasing what is due by this time instead of the one that a sweep is given.
+    #[must_use]
+    pub fn erasing_by(self, safe: SafeTime) -> Self {
+        Self { safe: Some(safe), ..self }
+    }
+
+    /// Takes every expired lease of a fan-out once, finishes backfills for [`limits::SWEEP_BACKFILL_BUDGET`], then erases
+    /// what is due for [`limits::SWEEP_ERASURE_BUDGET`] at the most.
+    ///
+    /// What fails is logged and does not hold up the others; its lease stays or expires again.
+    ///
+    /// # Errors
+    /// When a shard of the outbox, of the backfills or of the erasures cannot be read; the other shards were swept all
+    /// the same.
+    pub async fn sweep(&self, now: Timestamp) -> Result<Swept, ServiceError> {
+        // Fan-outs first: they only send a message, and others wait for them.
+        let fan_outs = self.put_back_where(now, now, |_| true).await;
+        let until = Instant::now() + limits::SWEEP_BACKFILL_BUDGET;
+        let backfills = self.backfill.finish_expired(now, Some(until)).await;
+        let due_by = self.safe.as_ref().map_or(now, SafeTime::now);
+        let erased = self.erasure.run_due(due_by, Instant::now() + limits::SWEEP_ERASURE_BUDGET).await;
+        Ok(Swept { fan_outs: fan_outs?, backfills: backfills?, erasures: erased?.ended })
+    }
+
+    /// Takes everything unfinished, also where the lease still runs: for a process that starts and knows that nobody
+    /// else works on the same store. So a crash delays a fan-out by a restart, not by a lease. Of the fan-outs only
+    /// those whose message is not among `announced`: a message that is still there must be the one to be received. Only
+    /// so are its receives counted, and one that kills the process ends in the dead letters.
+    ///
+    /// # Errors
+    /// When a shard of the outbox or of the backfills cannot be read; the other shards were swept all the same.
+    pub async fn reclaim(&self, now: Timestamp, announced: &HashSet<PostId>) -> Result<Swept, ServiceError> {
+        let fan_outs = self.put_back_where(END_OF_TIME, now, |entry| !announced.contains(&entry.post_id)).await;
+        let backfills = self.backfill.finish_expired(END_OF_TIME, None).await;
+        // Erasing would hold up the start, and nobody waits for it.
+        Ok(Swept { fan_outs: fan_outs?, backfills: backfills?, erasures: 0 })
+    }
+
+    async fn put_back_where(
+        &self,
+        leased_until: Timestamp,
+        now: Timestamp,
+        is_due: impl Fn(&OutboxEntry) -> bool,
+    ) -> Result<u64, ServiceError> {
+        let (mut put_back, mut failed) = (0, None);
+        for shard in 0..limits::OUTBOX_SHARDS {
+            let mut after = None;
+            loop {
+                match self.outbox.page_of_expired(shard, leased_until, after).await {
+                    Ok((mut entries, next)) => {
+                        entries.retain(&is_due);
+                        put_back += self.put_all_back(&entries, now).await;
+                        after = next;
+                    }
+                    Err(error) => {
+                        failed = Some(error);
+                        break;
+                    }
+                }
+                if after.is_none() {
+                    break;
+                }
+            }
+        }
+        metrics::counter!(names::SWEPT).increment(put_back);
+        failed.map_or(Ok(put_back), |error| Err(error.into()))
+    }
+
+    async fn put_all_back(&self, entries: &[OutboxEntry], now: Timestamp) -> u64 {
+        let mut put_back = 0;
+        for entry in entries {
+            match self.put_back(entry, now).await {
+                Ok(true) => put_back += 1,
+                Ok(false) => {}
+                Err(error) => {
+                    warn!(post.id = %entry.post_id, error = %chain(&error), "Fan-out of {} could not be put back", entry.post_id);
+                }
+            }
+        }
+        put_back
+    }
+
+    /// Takes the lease, then sends. A crash between the two costs one more lease, not the post.
+    async fn put_back(&self, entry: &OutboxEntry, now: Timestamp) -> Result<bool, ServiceError> {
+        let Some(taken) = self.outbox.take(entry, now).await? else {
+            return Ok(false);
+        };
+        let message = FanOutMessage {
+            tag: FanOutTag::FanOut,
+            v: V1,
+            post_id: taken.post_id,
+            author_id: taken.author_id,
+            generation: taken.generation,
+            hop: 0,
+        };
+        send_fan_out(self.queue.as_ref(), &message).await?;
+        info!(post.id = %taken.post_id, generation = taken.generation, "Fan-out of {} is back on PostQ", taken.post_id);
+        Ok(true)
+    }
+}

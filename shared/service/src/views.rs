@@ -1,0 +1,76 @@
+//! Posts as one reader sees them, many at once: the same few calls whatever a page holds.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use data::{Counts, Likes, Posts, StoredPost};
+use domain::{PostCounts, PostId, PostView, Profile, UserId};
+use ports::store::{Store, StoreError};
+
+/// Finds posts with their counts and whether the reader likes them.
+#[derive(Debug, Clone)]
+pub struct PostViews {
+    posts: Posts,
+    counts: Counts,
+    likes: Likes,
+}
+
+impl PostViews {
+    /// Posts in `store`.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { posts: Posts::new(store.clone()), counts: Counts::new(store.clone()), likes: Likes::new(store) }
+    }
+
+    /// What is stored of these posts, for `reader`. Three batch gets side by side, and one more when posts of the
+    /// reader's own are among them: what they delete is gone for them at once.
+    pub async fn find(&self, reader: UserId, ids: &[PostId]) -> Result<FoundPosts, StoreError> {
+        let (mut posts, counts, liked) =
+            futures::try_join!(self.posts.get_all(ids), self.counts.of_posts(ids), self.likes.liked_of(reader, ids),)?;
+        let is_own = |stored: &&StoredPost| stored.post.author_id == reader && stored.deleted_at.is_none();
+        let own: Vec<PostId> = posts.values().filter(is_own).map(|stored| stored.post.post_id).collect();
+        if !own.is_empty() {
+            posts.retain(|post, _| !own.contains(post));
+            posts.extend(self.posts.get_all_strongly(&own).await?);
+        }
+        Ok(FoundPosts { posts, counts, liked })
+    }
+}
+
+/// Posts that were found, before their authors are known.
+#[derive(Debug, Clone)]
+pub struct FoundPosts {
+    posts: HashMap<PostId, StoredPost>,
+    counts: HashMap<PostId, PostCounts>,
+    liked: HashSet<PostId>,
+}
+
+impl FoundPosts {
+    /// Whether anything is stored of a post. What is not has been erased, and never comes back.
+    pub fn is_stored(&self, post: PostId) -> bool {
+        self.posts.contains_key(&post)
+    }
+
+    /// Whose post it is, also when it is deleted.
+    pub fn author_of(&self, post: PostId) -> Option<UserId> {
+        Some(self.posts.get(&post)?.post.author_id)
+    }
+
+    /// The authors of all that was found, each once.
+    pub fn authors(&self) -> Vec<UserId> {
+        let authors: HashSet<UserId> = self.posts.values().map(|stored| stored.post.author_id).collect();
+        authors.into_iter().collect()
+    }
+
+    /// One post as the reader sees it; `None` when it or its author is gone.
+    pub fn view(&self, post: PostId, authors: &HashMap<UserId, Profile>) -> Option<PostView> {
+        let live = self.posts.get(&post)?.live()?;
+        Some(PostView {
+            author: authors.get(&live.author_id)?.user.clone(),
+            counts: self.counts.get(&post).copied().unwrap_or_default(),
+            liked_by_me: self.liked.contains(&post),
+            post: live.clone(),
+        })
+    }
+}

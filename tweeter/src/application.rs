@@ -1,0 +1,347 @@
+//! The whole service in one process: API, workers, schedules, metrics and the operator's socket.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use embedded::Engine;
+use follow_fetcher::FollowFetcher;
+use http_api::HttpOptions;
+use job_handler::JobHandler;
+use metrics_exporter_prometheus::PrometheusHandle;
+use outbox_sweeper::OutboxSweeper;
+use ports::changes::ChangeLog;
+use service::{
+    changes::ChangeService,
+    delivery::DeliveryService,
+    erasure::ErasureService,
+    fan_out::{FanOutOptions, FanOutService},
+    live::Hub,
+    sweep::SweepService,
+};
+use stream_handler::{Eraser, StreamHandler};
+use tokio::{
+    net::TcpListener,
+    sync::{Notify, watch},
+    task::JoinHandle,
+};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tracing::{info, warn};
+
+use crate::{
+    backend::Backend,
+    config::Config,
+    descriptors,
+    error::{RunError, StartError},
+    http_server::{self, ConnectionLimits},
+    metrics,
+    operator::Operator,
+    parts::{Parts, Sources, Workers},
+    seams::{Seams, Wrap},
+    services::{Pipeline, Services},
+    socket::OperatorSocket,
+};
+
+/// A process that has its data and its addresses, and does not work yet.
+#[derive(Debug)]
+pub struct Application {
+    config: Config,
+    backend: Backend,
+    services: Services,
+    workers: Option<Workers>,
+    sweeper: Option<OutboxSweeper>,
+    progress: watch::Sender<u64>,
+    wake_eraser: Arc<Notify>,
+    api: TcpListener,
+    address: SocketAddr,
+    router: axum::Router,
+    metrics: Option<Metrics>,
+    socket: Option<OperatorSocket>,
+}
+
+#[derive(Debug)]
+struct Metrics {
+    listener: TcpListener,
+    address: SocketAddr,
+    recorder: PrometheusHandle,
+}
+
+impl Application {
+    /// Opens the stores and the addresses.
+    pub async fn build(config: Config, seams: Seams) -> Result<Self, StartError> {
+        let backend = Backend::open(&config, &seams).await?;
+        let tokens = backend.access_tokens(&seams.clock).await?;
+        let (api, address) = listen(config.listen).await?;
+        let metrics = match config.metrics_listen {
+            Some(address) => Some(Metrics::listen(address).await?),
+            None => None,
+        };
+        let socket = backend.operator_socket()?;
+        let time = backend.timekeeper(&seams.clock).await?;
+
+        let (progress, seen) = watch::channel(0);
+        let (store, queue) = backend.ports();
+        let log = if seams.changes { backend.changes() } else { None };
+        let log = log.map(|log| Arc::new(log) as Arc<dyn ChangeLog>);
+        let changes = log.as_ref().map(|log| wrapped(log, seams.wrap_changes.as_ref()));
+        let streams = backend.is_alone().then(|| Hub::new(seams.clock.clone(), seams.live));
+        let pipeline = Pipeline { store, queue, changes: log, progress: seen, streams };
+        let store = wrapped(&pipeline.store, seams.wrap_store.as_ref());
+        let queue = wrapped(&pipeline.queue, seams.wrap_queue.as_ref());
+        let services = Services::new(store, queue, &seams, tokens, time, pipeline);
+        let wake_eraser = Arc::new(Notify::new());
+        Ok(Self {
+            router: seams.more_routes.clone().into_iter().fold(router(&services, &config), axum::Router::merge),
+            workers: seams
+                .workers
+                .then(|| workers(&services, changes, &seams, backend.fan_out(seams.fan_out), &wake_eraser)),
+            sweeper: seams.sweep.then(|| {
+                let sweep = SweepService::new(Arc::clone(&services.store), Arc::clone(&services.queue));
+                OutboxSweeper::new(sweep.erasing_by(services.time.safe_time().clone()))
+            }),
+            config,
+            backend,
+            services,
+            progress,
+            wake_eraser,
+            api,
+            address,
+            metrics,
+            socket,
+        })
+    }
+
+    /// Where the API listens.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where metrics are served, if anywhere.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref().map(|metrics| metrics.address)
+    }
+
+    /// The data directory, where there is one: not on AWS with a signing secret.
+    pub fn data_dir(&self) -> Option<&Path> {
+        self.backend.data_dir()
+    }
+
+    /// The services, which go on to work on the same stores while this runs.
+    pub const fn services(&self) -> &Services {
+        &self.services
+    }
+
+    /// The embedded database's engine, where there is one: for counting syncs.
+    pub const fn engine(&self) -> Option<&Engine> {
+        self.backend.engine()
+    }
+
+    /// Works in the background until the handle says stop or is dropped.
+    pub fn spawn(self) -> Handle {
+        let stop = CancellationToken::new();
+        let (address, metrics_address) = (self.address(), self.metrics_address());
+        let (data_dir, engine, services) =
+            (self.data_dir().map(Path::to_owned), self.engine().cloned(), self.services.clone());
+        let task = tokio::spawn(self.run(stop.clone().cancelled_owned()));
+        Handle { address, metrics_address, data_dir, engine, services, task, stop: stop.drop_guard() }
+    }
+
+    /// Works until `shutdown`: then takes nothing more, gives what is under way ten seconds to end, and closes the
+    /// stores.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
+        descriptors::raise_limit();
+        if let Some(sweeper) = &self.sweeper {
+            self.backend.reclaim(sweeper, self.services.clock.now()).await;
+        }
+        self.announce();
+        let stop = CancellationToken::new();
+        let time = self.services.time.clone();
+        let streams = self.services.live.as_ref().map(|live| live.hub().clone());
+        let (backend, mut parts) = self.start(&stop);
+        let outcome = tokio::select! {
+            () = shutdown => Ok(()),
+            ended = parts.ended() => Err(ended),
+        };
+        info!("Stopping: no new work is taken");
+        stop.cancel();
+        // Or the server would wait for them as for any answer under way.
+        streams.inspect(Hub::close);
+        parts.finish().await;
+        if let Err(error) = time.end().await {
+            warn!(%error, "Could not note the last id: the store failed; the next start goes on from what is reserved");
+        }
+        // Its store would keep the database open.
+        drop(time);
+        backend.close().await;
+        info!("Stopped");
+        outcome
+    }
+
+    /// Starts every part.
+    fn start(self, stop: &CancellationToken) -> (Backend, Parts) {
+        let mut parts = Parts::new(stop.clone());
+        let (services, clock) = (&self.services, &self.services.clock);
+        let (store, queue) = services.bare_ports();
+        let limits = ConnectionLimits::new(descriptors::max_connections(), self.config.max_connections_per_network);
+        parts.spawn("the API", http_server::serve(self.api, self.router, limits, stop.clone()));
+        if let Some(socket) = self.socket {
+            let recount = self.backend.recount();
+            let backup = self.backend.backup();
+            let (queue, changes) = (Arc::clone(&queue), services.change_log());
+            let operator = Operator { queue, changes, store, patience: Duration::ZERO, recount, backup };
+            parts.spawn("the operator's socket", socket.serve(operator, clock.clone(), stop.clone()));
+        }
+        if let Some(metrics) = self.metrics {
+            let changes = self.backend.changes();
+            parts.serve_metrics(metrics.listener, metrics.recorder, queue, changes, clock);
+        }
+        if let Some(workers) = self.workers {
+            let queue = Arc::clone(&services.queue);
+            let last_receive = self.backend.last_receive();
+            let wake_eraser = Arc::clone(&self.wake_eraser);
+            let sources = Sources { queue, progress: self.progress, last_receive, wake_eraser };
+            parts.work(workers, &self.config, clock, &sources);
+        }
+        parts.keep_time(&services.time, clock);
+        if let Some(live) = &services.live {
+            parts.watch_streams(live, clock);
+        }
+        if let Some(sweeper) = self.sweeper {
+            parts.sweep(sweeper, &self.wake_eraser, clock);
+            self.backend.expire(&mut parts, clock, services.time.safe_time().clone());
+        }
+        (self.backend, parts)
+    }
+
+    fn announce(&self) {
+        self.backend.announce();
+        if let Some(address) = self.metrics_address() {
+            info!(metrics.address = %address, "Metrics are at http://{address}/metrics");
+        }
+        let api = self.address;
+        info!(http.address = %api, "Ready: the API is at http://{api}, its description at http://{api}/openapi.json");
+    }
+}
+
+impl Metrics {
+    async fn listen(address: SocketAddr) -> Result<Self, StartError> {
+        let (listener, address) = listen(address).await?;
+        Ok(Self { listener, address, recorder: metrics::recorder() })
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let listen = async {
+        let listener = TcpListener::bind(address).await?;
+        let bound = listener.local_addr()?;
+        Ok((listener, bound))
+    };
+    listen.await.map_err(|error| StartError::Listen { address, error })
+}
+
+/// The port inside its wrapper, if it has one.
+fn wrapped<P: ?Sized>(port: &Arc<P>, wrap: Option<&Wrap<P>>) -> Arc<P> {
+    wrap.map_or_else(|| Arc::clone(port), |wrap| wrap(Arc::clone(port)))
+}
+
+fn workers(
+    services: &Services,
+    changes: Option<Arc<dyn ChangeLog>>,
+    seams: &Seams,
+    fan_out: FanOutOptions,
+    wake_eraser: &Arc<Notify>,
+) -> Workers {
+    let (store, queue, clock) = (&services.store, &services.queue, &services.clock);
+    let fan_out = FanOutService::new(Arc::clone(store), Arc::clone(queue), clock.clone(), fan_out);
+    let delivery = DeliveryService::new(Arc::clone(store), clock.clone()).announced_by(services.live.clone());
+    let applies = ChangeService::new(Arc::clone(store), Arc::clone(&services.ids)).announced_by(services.live.clone());
+    Workers {
+        stream: StreamHandler::new(Arc::new(applies), Arc::clone(queue), seams.retry_pauses)
+            .with_eraser(Eraser::Woken(Arc::clone(wake_eraser))),
+        eraser: ErasureService::new(Arc::clone(store)),
+        safe_time: services.time.safe_time().clone(),
+        changes,
+        fetcher: FollowFetcher::new(fan_out, Arc::clone(queue), seams.retry_pauses),
+        jobs: JobHandler::new(delivery, Arc::clone(queue), seams.retry_pauses),
+    }
+}
+
+fn router(services: &Services, config: &Config) -> axum::Router {
+    let api = status_api::Api {
+        accounts: services.accounts.clone(),
+        graph: services.graph.clone(),
+        posts: services.posts.clone(),
+        feeds: services.feeds.clone(),
+        notifications: services.notifications.clone(),
+        likes: services.likes.clone(),
+        comments: services.comments.clone(),
+        live: services.live.as_ref().map(|live| live.hub().clone()),
+        changes: services.change_log(),
+        rates: config.rate_limits.limiter(Arc::clone(&services.store)),
+        store: Arc::clone(&services.store),
+        clock: services.clock.clone(),
+    };
+    let options = HttpOptions {
+        cors_origins: config.cors_origins.clone(),
+        trusted_proxy: config.trusted_proxy.clone(),
+        ..HttpOptions::default()
+    };
+    status_api::router(api, Some(services.publishing.clone()), &options)
+}
+
+/// A process that works in the background of this one. Dropped, it stops by itself, in its own time.
+#[derive(Debug)]
+pub struct Handle {
+    address: SocketAddr,
+    metrics_address: Option<SocketAddr>,
+    data_dir: Option<PathBuf>,
+    engine: Option<Engine>,
+    services: Services,
+    task: JoinHandle<Result<(), RunError>>,
+    stop: DropGuard,
+}
+
+impl Handle {
+    /// Where the API listens.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where metrics are served, if anywhere.
+    pub const fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics_address
+    }
+
+    /// The data directory, where there is one: not on AWS with a signing secret.
+    pub fn data_dir(&self) -> Option<&Path> {
+        self.data_dir.as_deref()
+    }
+
+    /// The services, on the same stores.
+    pub const fn services(&self) -> &Services {
+        &self.services
+    }
+
+    /// The embedded database's engine, where there is one: for counting syncs.
+    pub const fn engine(&self) -> Option<&Engine> {
+        self.engine.as_ref()
+    }
+
+    /// Waits until every post published so far has reached every follower: see [`Services::drain`].
+    pub async fn drain(&self) {
+        self.services.drain().await;
+    }
+
+    /// Stops, and waits until everything has ended. The data directory can then be opened again, when no clone of the
+    /// services is kept.
+    pub async fn stop(self) -> Result<(), RunError> {
+        let Self { task, stop, services, engine, .. } = self;
+        // Or the database would still be open, and writing, when a temporary directory goes.
+        drop((services, engine));
+        drop(stop);
+        task.await.map_err(RunError::Panicked)?
+    }
+}

@@ -1,0 +1,256 @@
+//! `tweeter backup`: the data directory as it is at one instant, in another directory, without holding up writes.
+//!
+//! ```text
+//! DIR  db/            the database, copied row by row from a snapshot and read back
+//!      manifest.json  what it consists of
+//!      signing-key    and whatever else lies in the data directory
+//!      backup.json    what was copied and when: written last, so that only a finished backup has it
+//! ```
+
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions, Permissions},
+    io::{self, ErrorKind, Write as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use domain::Timestamp;
+use embedded::{
+    Engine, EngineOptions, OpenError,
+    copy::{Contents, CopyError, Report, sync_all},
+    manifest::MANIFEST,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{data_dir::DATABASE, restore::SET_ASIDE, socket};
+
+/// The file that makes a directory a backup.
+pub(crate) const SUMMARY: &str = "backup.json";
+/// The version of [`Summary`].
+pub(crate) const FORMAT: u32 = 1;
+/// What every data directory has that is no data, or is copied in its own way.
+const NOT_COPIED: [&str; 4] = [DATABASE, MANIFEST, SUMMARY, socket::FILE];
+
+/// What a backup holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// The instant, RFC 3339.
+    pub taken_at: String,
+    /// The version of `tweeter` that took it.
+    pub version: String,
+    /// What each keyspace held.
+    pub contents: Contents,
+}
+
+/// What was backed up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackedUp {
+    /// Where it is.
+    pub dir: String,
+    /// The instant, RFC 3339: a post acknowledged before it is in the backup.
+    pub taken_at: String,
+    /// Rows of the database.
+    pub rows: u64,
+    /// Bytes of their keys and values.
+    pub bytes: u64,
+}
+
+/// Why there is no backup, or it is not restored.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    /// A directory is not as it must be.
+    #[error("{0}")]
+    Directory(String),
+    /// A file cannot be read or written.
+    #[error("cannot use {}: {error}", path.display())]
+    Io {
+        /// The file or its directory.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        error: io::Error,
+    },
+    /// The database cannot be copied or read.
+    #[error("cannot copy the database: {0}")]
+    Copy(#[from] CopyError),
+    /// The copy does not open.
+    #[error("the copy cannot be used: {0}")]
+    Open(#[from] OpenError),
+    /// The copy is none.
+    #[error("the copy in {} does not hold in keyspace {keyspace} what was copied; the disk or the memory may be failing", dir.display())]
+    Differs {
+        /// Where.
+        dir: PathBuf,
+        /// The first keyspace that differs.
+        keyspace: String,
+    },
+}
+
+impl BackupError {
+    /// Whether another command line is needed, rather than another disk.
+    pub const fn is_usage(&self) -> bool {
+        matches!(self, Self::Directory(_))
+    }
+
+    pub(crate) fn io(path: &Path) -> impl Fn(io::Error) -> Self {
+        let path = path.to_owned();
+        move |error| Self::Io { path: path.clone(), error }
+    }
+}
+
+/// Takes backups of an open data directory.
+#[derive(Debug, Clone)]
+pub struct Backup {
+    /// The database.
+    pub engine: Engine,
+    /// The directory that it is in.
+    pub data_dir: PathBuf,
+}
+
+impl Backup {
+    /// Takes a backup, and reads it back. Blocks. What was made is removed again when it fails.
+    ///
+    /// # Errors
+    /// When `to` holds anything already or lies in the data directory, or the copy fails or differs.
+    pub fn run(&self, to: &Path, now: Timestamp, report: Report<'_>) -> Result<BackedUp, BackupError> {
+        self.check_target(to)?;
+        let was_there = to.exists();
+        let done = self.copy(to, now, report);
+        if done.is_err() {
+            remove(to, was_there);
+        }
+        done
+    }
+
+    fn check_target(&self, to: &Path) -> Result<(), BackupError> {
+        let data_dir = fs::canonicalize(&self.data_dir).map_err(BackupError::io(&self.data_dir))?;
+        // The nearest directory that exists: the target may have to be made.
+        let there = to.ancestors().find_map(|path| fs::canonicalize(path).ok());
+        if there.is_some_and(|path| path.starts_with(&data_dir)) {
+            let text = format!("{} lies in the data directory; name a directory outside of it", to.display());
+            return Err(BackupError::Directory(text));
+        }
+        match fs::read_dir(to).map(|mut entries| entries.next().is_none()) {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                let text = format!("{} is not empty; name a directory that is empty or does not exist", to.display());
+                Err(BackupError::Directory(text))
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(BackupError::io(to)(error)),
+        }
+    }
+
+    fn copy(&self, to: &Path, now: Timestamp, report: Report<'_>) -> Result<BackedUp, BackupError> {
+        make_private(to).map_err(BackupError::io(to))?;
+        let database = to.join(DATABASE);
+        make_private(&database).map_err(BackupError::io(&database))?;
+        let contents = self.engine.copy_to(&database, report)?;
+        copy_files(&self.data_dir, to)?;
+        verify(to, &contents, report)?;
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        let summary = Summary { format: FORMAT, taken_at: now.to_string(), version, contents };
+        close_to_others(to).and_then(|()| sync_all(to)).map_err(BackupError::io(to))?;
+        write_summary(to, &summary).map_err(BackupError::io(to))?;
+        Ok(BackedUp {
+            dir: to.display().to_string(),
+            taken_at: summary.taken_at,
+            rows: summary.contents.values().map(|sum| sum.rows).sum(),
+            bytes: summary.contents.values().map(|sum| sum.bytes).sum(),
+        })
+    }
+}
+
+/// Opens the database of a directory and holds what it reads against what was copied.
+pub(crate) fn verify(dir: &Path, expected: &Contents, report: Report<'_>) -> Result<(), BackupError> {
+    let engine = Engine::open(EngineOptions { manifest: dir.join(MANIFEST), ..EngineOptions::at(dir.join(DATABASE)) })?;
+    let contents = engine.contents(report);
+    engine.close();
+    drop(engine);
+    let contents = contents?;
+    let names = expected.keys().chain(contents.keys());
+    match names.into_iter().find(|name| expected.get(*name) != contents.get(*name)) {
+        None => Ok(()),
+        Some(keyspace) => Err(BackupError::Differs { dir: dir.to_owned(), keyspace: keyspace.clone() }),
+    }
+}
+
+/// Copies what else lies in a data directory or a backup: the signing key, and files of later versions.
+pub(crate) fn copy_files(from: &Path, to: &Path) -> Result<(), BackupError> {
+    for entry in fs::read_dir(from).map_err(BackupError::io(from))? {
+        let entry = entry.map_err(BackupError::io(from))?;
+        let name = entry.file_name();
+        let text = name.to_string_lossy();
+        // A restore's leftovers and the socket being made begin with a dot.
+        if NOT_COPIED.contains(&&*text) || text.starts_with(SET_ASIDE) || text.starts_with('.') {
+            continue;
+        }
+        copy_tree(&entry.path(), &to.join(&name))?;
+    }
+    Ok(())
+}
+
+/// Copies a file or a directory with all that is in it. Sockets, pipes and links are left out: they are no data.
+pub(crate) fn copy_tree(from: &Path, to: &Path) -> Result<(), BackupError> {
+    let io_error = BackupError::io(from);
+    let kind = fs::symlink_metadata(from).map_err(&io_error)?.file_type();
+    if kind.is_file() {
+        fs::copy(from, to).map_err(&io_error)?;
+    } else if kind.is_dir() {
+        make_private(to).map_err(BackupError::io(to))?;
+        for entry in fs::read_dir(from).map_err(&io_error)? {
+            let name = entry.map_err(&io_error)?.file_name();
+            copy_tree(&from.join(&name), &to.join(&name))?;
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn make_private(dir: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    fs::set_permissions(dir, Permissions::from_mode(0o700))
+}
+
+/// Files for their owner alone, directories too, however they were made.
+pub(crate) fn close_to_others(dir: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            close_to_others(&entry.path())?;
+        } else if kind.is_file() {
+            fs::set_permissions(entry.path(), Permissions::from_mode(0o600))?;
+        }
+    }
+    fs::set_permissions(dir, Permissions::from_mode(0o700))
+}
+
+fn write_summary(dir: &Path, summary: &Summary) -> io::Result<()> {
+    let fresh = dir.join(format!(".{SUMMARY}"));
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
+    writeln!(file, "{}", serde_json::to_string_pretty(summary)?)?;
+    file.sync_all()?;
+    fs::rename(fresh, dir.join(SUMMARY))?;
+    File::open(dir)?.sync_all()
+}
+
+/// Removes what a failed backup has left in a directory that was empty or absent before.
+fn remove(dir: &Path, was_there: bool) {
+    let removed = if was_there { empty(dir) } else { fs::remove_dir_all(dir) };
+    match removed {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            tracing::warn!(%error, "Could not remove the unfinished backup in {}; it has no {SUMMARY}", dir.display());
+        }
+        _ => {}
+    }
+}
+
+fn empty(dir: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() { fs::remove_dir_all(entry.path())? } else { fs::remove_file(entry.path())? }
+    }
+    Ok(())
+}

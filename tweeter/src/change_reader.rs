@@ -1,0 +1,120 @@
+//! What Lambda's mapping of a change stream does in the cloud: reads changes in their order, calls the handler with them,
+//! and goes on behind what it is done with.
+
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use domain::{Clock, limits};
+use futures::FutureExt as _;
+use ports::changes::{Change, ChangeLog};
+use stream_handler::{HandledBatch, StreamHandler};
+use tokio::{sync::watch, time::Instant};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, warn};
+
+use crate::event_source::{GRACE, pause_after};
+
+/// The loop from the log of changes to their handler. There is one: changes are handled in their order.
+#[derive(Debug)]
+pub struct ChangeReader {
+    log: Arc<dyn ChangeLog>,
+    handler: StreamHandler,
+    clock: Clock,
+    window: Duration,
+    progress: watch::Sender<u64>,
+}
+
+/// How one batch went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// All of it is passed.
+    Done,
+    /// A part of it is passed; the rest will be retried.
+    InPart,
+    /// All of it will be retried.
+    Failed,
+}
+
+impl ChangeReader {
+    /// The loop from `log` to `handler`; `progress` is raised after each batch, when what is done is passed.
+    pub fn new(log: Arc<dyn ChangeLog>, handler: StreamHandler, clock: Clock, progress: watch::Sender<u64>) -> Self {
+        Self { log, handler, clock, window: limits::CHANGES_WINDOW, progress }
+    }
+
+    /// The same with another window than [`limits::CHANGES_WINDOW`].
+    #[must_use]
+    pub fn with_window(self, window: Duration) -> Self {
+        Self { window, ..self }
+    }
+
+    /// Works until `stop`: then reads nothing more, and gives the batch under way ten seconds to end.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut failures = 0;
+        while let Some(changes) = stop.run_until_cancelled(self.read_some()).await {
+            let (began, is_full) = (Instant::now(), changes.len() >= limits::MAX_CHANGES);
+            let cut_short = async {
+                stop.cancelled().await;
+                tokio::time::sleep(GRACE).await;
+            };
+            let turn = tokio::select! {
+                turn = self.turn(changes) => turn,
+                () = cut_short => return warn!("Handling changes was cut short; they will be retried"),
+            };
+            self.progress.send_modify(|turns| *turns = turns.wrapping_add(1));
+            failures = match turn {
+                Turn::Done => 0,
+                Turn::InPart => 1,
+                Turn::Failed => failures + 1,
+            };
+            if failures > 0 {
+                stop.run_until_cancelled(tokio::time::sleep(pause_after(failures - 1))).await;
+            } else if !is_full {
+                stop.run_until_cancelled(tokio::time::sleep_until(began + self.window)).await;
+            }
+        }
+    }
+
+    /// Reads until there is something, with growing pauses while the log fails.
+    async fn read_some(&self) -> Vec<Change> {
+        let mut failures = 0;
+        loop {
+            match self.log.read(limits::MAX_CHANGES, limits::MAX_RECEIVE_WAIT).await {
+                Ok(changes) if changes.is_empty() => failures = 0,
+                Ok(changes) => return changes,
+                Err(error) => {
+                    warn!(%error, "Could not read the log of changes; will try again");
+                    tokio::time::sleep(pause_after(failures)).await;
+                    failures += 1;
+                }
+            }
+        }
+    }
+
+    /// Handles a batch and passes what is done.
+    async fn turn(&self, changes: Vec<Change>) -> Turn {
+        let done = match self.handle(changes.clone()).await {
+            Some(HandledBatch { retry_from }) => retry_from.unwrap_or(changes.len()),
+            None => 0,
+        };
+        let Some(last) = done.checked_sub(1).and_then(|place| changes.get(place)) else { return Turn::Failed };
+        match self.log.pass(last).await {
+            Ok(()) if done == changes.len() => Turn::Done,
+            Ok(()) => Turn::InPart,
+            Err(error) => {
+                warn!(change.id = last.id, %error, "Could not pass changes that are done; they will be read again");
+                Turn::Failed
+            }
+        }
+    }
+
+    /// Calls the handler, which ends in bounded time and isolates a change that hangs or panics: see
+    /// [`StreamHandler::handle`]. `None` when the handler itself panicked.
+    async fn handle(&self, changes: Vec<Change>) -> Option<HandledBatch> {
+        let (first, batch) = (changes.first().map(|change| change.id.clone()).unwrap_or_default(), changes.len());
+        // The log is read again, so a panic leaves no state of ours behind.
+        let handled = AssertUnwindSafe(self.handler.handle(changes, self.clock.now())).catch_unwind().await;
+        if handled.is_err() {
+            error!(change.id = first, batch, "The handler of changes panicked; its batch will be retried");
+        }
+        handled.ok()
+    }
+}

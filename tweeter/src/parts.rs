@@ -1,0 +1,225 @@
+//! The parts of a running process: tasks that end when they are told to, and never before.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use domain::{Clock, Timestamp, limits};
+use embedded::{EmbeddedChanges, EmbeddedStore};
+use follow_fetcher::FollowFetcher;
+use job_handler::JobHandler;
+use metrics_exporter_prometheus::PrometheusHandle;
+use outbox_sweeper::OutboxSweeper;
+use ports::{
+    changes::ChangeLog,
+    queue::{Queue, QueueName},
+};
+use service::{erasure::ErasureService, live::LiveService, safe_time::SafeTime, timekeeper::Timekeeper};
+use stream_handler::StreamHandler;
+use tokio::{
+    net::TcpListener,
+    sync::{Notify, watch},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use crate::{
+    change_reader::ChangeReader,
+    config::Config,
+    eraser::erase_when_woken,
+    error::RunError,
+    event_source::EventSource,
+    http_server::{self, ConnectionLimits},
+    metrics,
+    schedule::every,
+};
+
+/// How often items are removed whose time is over.
+const EXPIRY_INTERVAL: Duration = Duration::from_mins(1);
+/// How often recorded samples are put into their buckets, so that they do not pile up where nothing scrapes.
+const METRICS_UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
+/// Connections at once to the metrics: a few scrapers keep one each.
+const METRICS_CONNECTIONS: usize = 16;
+
+/// The handlers behind the queues.
+#[derive(Debug)]
+pub(crate) struct Workers {
+    pub(crate) fetcher: FollowFetcher,
+    pub(crate) jobs: JobHandler,
+    pub(crate) stream: StreamHandler,
+    pub(crate) eraser: ErasureService,
+    /// By which time is erased.
+    pub(crate) safe_time: SafeTime,
+    /// The log of changes, when there is one.
+    pub(crate) changes: Option<Arc<dyn ChangeLog>>,
+}
+
+/// Where messages come from.
+#[derive(Debug)]
+pub(crate) struct Sources {
+    pub(crate) queue: Arc<dyn Queue>,
+    /// Raised after each invocation.
+    pub(crate) progress: watch::Sender<u64>,
+    /// How long a stop waits for messages that are on their way.
+    pub(crate) last_receive: Duration,
+    /// Woken when something is to be erased.
+    pub(crate) wake_eraser: Arc<Notify>,
+}
+
+/// The parts, as they run.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    tasks: JoinSet<&'static str>,
+    stop: CancellationToken,
+}
+
+impl Parts {
+    /// None yet; each ends after `stop`.
+    pub(crate) fn new(stop: CancellationToken) -> Self {
+        Self { tasks: JoinSet::new(), stop }
+    }
+
+    pub(crate) fn spawn(&mut self, name: &'static str, part: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(async move {
+            part.await;
+            name
+        });
+    }
+
+    /// Waits until a part ends that should not.
+    pub(crate) async fn ended(&mut self) -> RunError {
+        match self.tasks.join_next().await {
+            Some(Ok(name)) => RunError::Stopped(name),
+            Some(Err(panic)) => RunError::Panicked(panic),
+            None => RunError::Stopped("the process"),
+        }
+    }
+
+    /// Waits until all have ended, which each does in bounded time after the stop.
+    pub(crate) async fn finish(mut self) {
+        while self.tasks.join_next().await.is_some() {}
+    }
+
+    pub(crate) fn serve_metrics(
+        &mut self,
+        listener: TcpListener,
+        recorder: PrometheusHandle,
+        queue: Arc<dyn Queue>,
+        changes: Option<EmbeddedChanges>,
+        clock: &Clock,
+    ) {
+        let router = metrics::router(recorder.clone(), queue, changes, clock.clone());
+        let upkeep = every(METRICS_UPKEEP_INTERVAL, Clock::System, self.stop.clone(), move || {
+            recorder.run_upkeep();
+            std::future::ready(())
+        });
+        let limits = ConnectionLimits::shared(METRICS_CONNECTIONS);
+        self.spawn("the metrics", http_server::serve(listener, router, limits, self.stop.clone()));
+        self.spawn("the metrics' upkeep", upkeep);
+    }
+
+    /// Takes messages from PostQ, JobQ and ChangeQ, and changes from their log.
+    pub(crate) fn work(&mut self, workers: Workers, config: &Config, clock: &Clock, sources: &Sources) {
+        let Workers { fetcher, jobs, stream, eraser, safe_time, changes } = workers;
+        let source = |name, mapping| {
+            EventSource::new(Arc::clone(&sources.queue), name, mapping, sources.progress.clone())
+                .with_last_receive(sources.last_receive)
+        };
+        let timeout = config.fan_out.timeout;
+        let fan_outs = source(QueueName::PostQ, config.fan_out).run(
+            move |event| {
+                let (fetcher, deadline) = (fetcher.clone(), Instant::now().checked_add(timeout));
+                async move { fetcher.handle(event, deadline).await }
+            },
+            self.stop.clone(),
+        );
+        let deliveries = source(QueueName::JobQ, config.delivery).run(
+            move |event| {
+                let jobs = jobs.clone();
+                async move { jobs.handle(event).await }
+            },
+            self.stop.clone(),
+        );
+        if let Some(log) = changes {
+            let reader = ChangeReader::new(log, stream.clone(), clock.clone(), sources.progress.clone());
+            self.spawn("the change reader", reader.run(self.stop.clone()));
+        }
+        let erases = erase_when_woken(eraser, Arc::clone(&sources.wake_eraser), safe_time, self.stop.clone());
+        self.spawn("the eraser", erases);
+        let clock = clock.clone();
+        let redriven_changes = source(QueueName::ChangeQ, config.redriven_changes).run(
+            move |event| {
+                let (stream, now) = (stream.clone(), clock.now());
+                async move { stream.handle_queue(event, now).await }
+            },
+            self.stop.clone(),
+        );
+        self.spawn("the event source of ChangeQ", redriven_changes);
+        self.spawn("the event source of PostQ", fan_outs);
+        self.spawn("the event source of JobQ", deliveries);
+    }
+
+    /// Sweeps the outbox, and wakes the eraser for what the sweep had no time to erase.
+    pub(crate) fn sweep(&mut self, sweeper: OutboxSweeper, wake_eraser: &Arc<Notify>, clock: &Clock) {
+        let (now, wake_eraser) = (clock.clone(), Arc::clone(wake_eraser));
+        let sweeps = every(limits::SWEEP_INTERVAL, clock.clone(), self.stop.clone(), move || {
+            let (sweeper, now, wake_eraser) = (sweeper.clone(), now.now(), Arc::clone(&wake_eraser));
+            async move {
+                sweep(sweeper, now).await;
+                wake_eraser.notify_one();
+            }
+        });
+        self.spawn("the sweeper", sweeps);
+    }
+
+    /// Ends streams of live events whose tokens have expired or whose users are no more.
+    pub(crate) fn watch_streams(&mut self, live: &LiveService, clock: &Clock) {
+        let live = live.clone();
+        let looks = every(limits::STREAM_CHECK_INTERVAL, clock.clone(), self.stop.clone(), move || {
+            end_outdated_streams(live.clone())
+        });
+        self.spawn("the watch over streams", looks);
+    }
+
+    /// Removes what has expired.
+    pub(crate) fn expire(&mut self, store: EmbeddedStore, clock: &Clock, safe_time: SafeTime) {
+        let expiry = every(EXPIRY_INTERVAL, clock.clone(), self.stop.clone(), move || {
+            remove_expired(store.clone(), safe_time.now())
+        });
+        self.spawn("the expiry", expiry);
+    }
+
+    /// Reserves ids and remembers the time.
+    pub(crate) fn keep_time(&mut self, timekeeper: &Timekeeper, clock: &Clock) {
+        let timekeeper = timekeeper.clone();
+        let marks =
+            every(limits::CLOCK_MARK_INTERVAL, clock.clone(), self.stop.clone(), move || keep_time(timekeeper.clone()));
+        self.spawn("the timekeeper", marks);
+    }
+}
+
+async fn sweep(sweeper: OutboxSweeper, now: Timestamp) {
+    if let Err(error) = sweeper.handle(now).await {
+        warn!(%error, "The outbox was not swept; it is swept again in a minute");
+    }
+}
+
+async fn end_outdated_streams(live: LiveService) {
+    if let Err(error) = live.end_outdated().await {
+        warn!(%error, "Whose streams must end is not known; it is looked again in a moment");
+    }
+}
+
+async fn keep_time(timekeeper: Timekeeper) {
+    if let Err(error) = timekeeper.keep().await {
+        warn!(%error, "Could not reserve ids: the store failed; posts keep the last reserved time until it works");
+    }
+}
+
+async fn remove_expired(store: EmbeddedStore, now: Timestamp) {
+    if let Err(error) = store.sweep_expired(now).await {
+        warn!(%error, "Expired items were not removed; they are tried again in a minute");
+    }
+}

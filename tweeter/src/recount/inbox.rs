@@ -1,0 +1,204 @@
+//! One user's notifications: what each is about, looked up again, beside what is hidden and what is stored as unread.
+//! A page at a time, however many there are.
+
+use std::{
+    collections::HashMap,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+};
+
+use data::{Notifications, keys};
+use domain::{ActKind, Inbox, InboxEntry, NotificationId, Timestamp, UserId, limits};
+use ports::store::{Item, Key, Query, StoreError, Table};
+
+use super::{
+    Found, Seen, Verdict,
+    look::{applied, is_live},
+    reads::Reads,
+};
+
+/// How many are unread.
+pub const UNREAD: &str = "unread";
+/// Notifications that are hidden and should not be, or the other way round.
+pub const MISJUDGED: &str = "misjudged";
+/// Notifications of a kind that is not known here, or that lack an attribute.
+pub const UNREADABLE: &str = "unreadable";
+
+/// Notifications of a page: they are changed in one transaction, in which the inbox takes up to two places.
+const PAGE: usize = limits::MAX_TRANSACT - 2;
+
+/// What a user's notifications are, and what they should be.
+#[derive(Debug)]
+struct Audit {
+    /// The inbox as it was before the entries were read.
+    inbox: Inbox,
+    /// Entries that say something else than they should.
+    wrong: i64,
+    /// Entries that cannot be read.
+    unreadable: i64,
+    /// Entries that should be unread.
+    unread: i64,
+    /// The oldest of them.
+    oldest: Option<InboxEntry>,
+    fingerprint: DefaultHasher,
+}
+
+/// An entry of which the place at least can be read.
+struct Judged {
+    id: NotificationId,
+    /// The entry as it is and as it should be; `None` when it cannot be read.
+    entry: Option<(InboxEntry, InboxEntry)>,
+}
+
+/// Compares a user's notifications with what they are about.
+pub async fn look(
+    reads: &Reads,
+    notifications: &Notifications,
+    user: UserId,
+    now: Timestamp,
+) -> Result<Verdict, StoreError> {
+    let mut audit = Audit::of(notifications.inbox(user).await?);
+    let mut after = None;
+    loop {
+        let page = page(reads, user, after).await?;
+        for judged in judge(reads, user, &page.items).await? {
+            audit.note(&judged, now);
+        }
+        after = match page.next {
+            None => break,
+            next => next,
+        };
+    }
+    if notifications.inbox(user).await? == audit.inbox { Ok(audit.verdict(now)) } else { Ok(Verdict::Moving) }
+}
+
+/// Makes entries and inbox what they should be. False when the inbox was written meanwhile; what was fixed by then stays
+/// fixed.
+pub async fn fix(
+    reads: &Reads,
+    notifications: &Notifications,
+    user: UserId,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let mut audit = Audit::of(notifications.inbox(user).await?);
+    let mut after = None;
+    loop {
+        let page = page(reads, user, after).await?;
+        let judged = judge(reads, user, &page.items).await?;
+        if !fix_page(reads, &mut audit.inbox, &judged, now).await? {
+            return Ok(false);
+        }
+        for judged in &judged {
+            audit.note(judged, now);
+        }
+        after = match page.next {
+            None => break,
+            next => next,
+        };
+    }
+    // Entries that cannot be read may be unread: then the number stays what the fixed entries made of it.
+    if audit.unreadable > 0 || audit.verdict(now) == Verdict::Right {
+        return Ok(true);
+    }
+    let inbox = Inbox { unread: audit.unread, ..audit.inbox.recounting(now).found(audit.oldest.as_slice(), None) };
+    applied(reads, Notifications::keeping(&inbox)).await
+}
+
+/// Whether an entry is hidden and should not be, or the other way round. The reason of one that is hidden is kept right
+/// only as far as it decides that.
+const fn is_misjudged(is: &InboxEntry, should_be: &InboxEntry) -> bool {
+    is.is_visible() != should_be.is_visible()
+}
+
+/// Stores the entries of a page that are wrong as they should be, if the inbox was not written since it was read.
+async fn fix_page(reads: &Reads, inbox: &mut Inbox, judged: &[Judged], now: Timestamp) -> Result<bool, StoreError> {
+    let entries = judged.iter().filter_map(|judged| judged.entry.as_ref());
+    let wrong: Vec<_> = entries.filter(|(is, should_be)| is_misjudged(is, should_be) && !is.is_expired(now)).collect();
+    if wrong.is_empty() {
+        return Ok(true);
+    }
+    for (is, should_be) in &wrong {
+        inbox.note(Some(is), Some(should_be), now);
+    }
+    let mut writes = Notifications::keeping(inbox);
+    writes.extend(wrong.iter().map(|(_, should_be)| Notifications::put(should_be)));
+    let is_applied = applied(reads, writes).await?;
+    inbox.version += 1;
+    Ok(is_applied)
+}
+
+impl Audit {
+    fn of(inbox: Inbox) -> Self {
+        let fingerprint = DefaultHasher::new();
+        Self { inbox, wrong: 0, unreadable: 0, unread: 0, oldest: None, fingerprint }
+    }
+
+    fn note(&mut self, judged: &Judged, now: Timestamp) {
+        judged.id.hash(&mut self.fingerprint);
+        let Some((is, should_be)) = judged.entry else {
+            self.unreadable += 1;
+            return;
+        };
+        if is.is_expired(now) {
+            return;
+        }
+        for flag in [is.undone, is.post_gone, should_be.undone, should_be.post_gone] {
+            flag.hash(&mut self.fingerprint);
+        }
+        self.wrong += i64::from(is_misjudged(&is, &should_be));
+        if should_be.is_visible() && !self.inbox.is_read(judged.id) {
+            self.unread += 1;
+            self.oldest = self.oldest.or(Some(should_be));
+        }
+    }
+
+    fn verdict(&self, now: Timestamp) -> Verdict {
+        let mut found = vec![
+            Found { name: MISJUDGED, stored: self.wrong, expected: 0 },
+            Found { name: UNREADABLE, stored: self.unreadable, expected: 0 },
+        ];
+        // Otherwise whoever reads counts again, or it is not known what is unread.
+        if !self.inbox.must_recount(now) && self.unreadable == 0 {
+            found.push(Found { name: UNREAD, stored: self.inbox.unread, expected: self.unread });
+        }
+        Verdict::of(Seen::of(found, self.fingerprint.finish()))
+    }
+}
+
+async fn page(reads: &Reads, user: UserId, start_after: Option<String>) -> Result<ports::store::QueryPage, StoreError> {
+    let limit = u32::try_from(PAGE).ok();
+    let query = Query { start_after, limit, ..Query::all_of(Table::Social, keys::notifications_partition(user)) };
+    reads.page(&query).await
+}
+
+/// Looks up what the entries of a page are about.
+async fn judge(reads: &Reads, user: UserId, items: &[Item]) -> Result<Vec<Judged>, StoreError> {
+    let entries: Vec<_> = items.iter().map(|item| Notifications::entry_of(user, item).ok()).collect();
+    let mut wanted: Vec<Key> =
+        entries.iter().flatten().flat_map(|entry| keys_of(entry).into_iter().flatten()).collect();
+    wanted.sort_unstable();
+    wanted.dedup();
+    let found = reads.get_all(&wanted).await?;
+    let live: HashMap<&Key, bool> = found.iter().map(|item| (&item.key, is_live(item))).collect();
+    let judged = items.iter().zip(entries).map(|(item, entry)| {
+        let entry = entry.map(|entry| (entry, as_it_should_be(&entry, &live)));
+        Ok(Judged { id: item.parsed_sort()?, entry })
+    });
+    Ok(judged.collect::<Result<_, ports::store::MalformedItem>>()?)
+}
+
+/// The act, and the post if there is one.
+fn keys_of(entry: &InboxEntry) -> [Option<Key>; 2] {
+    let act = entry.notification.act;
+    let of_act = match act.kind {
+        ActKind::Follow(followee) => keys::follower_edge(followee, act.actor_id),
+        ActKind::Like(post) => keys::liker(post, act.actor_id),
+        ActKind::Comment(post, comment) => keys::comment(post, comment),
+    };
+    [Some(of_act), act.kind.post_id().map(keys::post)]
+}
+
+fn as_it_should_be(entry: &InboxEntry, live: &HashMap<&Key, bool>) -> InboxEntry {
+    let is_live = |key: &Key| live.get(key).copied().unwrap_or(false);
+    let [act, post] = keys_of(entry).map(|key| key.is_none_or(|key| is_live(&key)));
+    InboxEntry { undone: !act, post_gone: !post, ..*entry }
+}

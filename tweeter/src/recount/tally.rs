@@ -1,0 +1,267 @@
+//! What a scan adds up, in bounded memory: a row a user or post, which goes to files when there are too many.
+
+use std::{
+    collections::HashMap,
+    fs::File,
+    io::{self, BufReader, BufWriter, Read, Seek, Write},
+    mem,
+};
+
+use domain::{PostId, UserId};
+use uuid::Uuid;
+
+use super::{Subject, Suspect};
+
+/// Rows in memory at once: about 150 MB.
+pub const MAX_ROWS: usize = 1_000_000;
+/// Files that rows are divided among. Each is added up by itself at the end, so memory stays within [`MAX_ROWS`] up to
+/// 64 million users and posts, and grows with a 64th of what is beyond.
+const PARTS: usize = 64;
+/// Counters of one row.
+const COUNTERS: usize = 3;
+/// Bytes of a row in a file: kind, id, flags, counters.
+const ROW_BYTES: usize = 1 + 16 + 1 + 2 * COUNTERS * 8;
+
+/// What was seen of one user or post. Two rows of the same add up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Row {
+    /// It is there.
+    pub exists: bool,
+    /// It has notifications.
+    pub has_inbox: bool,
+    /// What its edges add up to, in the order of [`Subject::counters`].
+    pub counted: [i64; COUNTERS],
+    /// What is stored, in the same order.
+    pub kept: [i64; COUNTERS],
+}
+
+impl Row {
+    fn add(&mut self, other: Self) {
+        self.exists |= other.exists;
+        self.has_inbox |= other.has_inbox;
+        for place in 0..COUNTERS {
+            self.counted[place] += other.counted[place];
+            self.kept[place] += other.kept[place];
+        }
+    }
+}
+
+type Rows = HashMap<Subject, Row>;
+
+/// Some of the users and posts, added up.
+#[derive(Debug, Default)]
+pub struct Part {
+    /// Users there are.
+    pub users: u64,
+    /// Posts there are.
+    pub posts: u64,
+    /// What to look at closely. What is not among these is right.
+    pub suspects: Vec<Suspect>,
+}
+
+/// Adds up.
+#[derive(Debug)]
+pub struct Tally {
+    rows: Rows,
+    max_rows: usize,
+    spill: Option<Spill>,
+    next_part: usize,
+}
+
+impl Tally {
+    /// An empty one that holds up to `max_rows` in memory.
+    pub fn new(max_rows: usize) -> Self {
+        Self { rows: Rows::new(), max_rows, spill: None, next_part: 0 }
+    }
+
+    /// The row of a user or post.
+    pub fn row(&mut self, of: Subject) -> &mut Row {
+        self.rows.entry(of).or_default()
+    }
+
+    /// Makes room when there are too many rows; to be called now and then.
+    ///
+    /// # Errors
+    /// When the temporary files cannot be written.
+    pub async fn make_room(&mut self) -> io::Result<()> {
+        if self.rows.len() >= self.max_rows { self.spill().await } else { Ok(()) }
+    }
+
+    async fn spill(&mut self) -> io::Result<()> {
+        let (rows, spill) = (mem::take(&mut self.rows), self.spill.take());
+        let spill = blocking(move || {
+            let mut spill = spill.map_or_else(Spill::create, Ok)?;
+            spill.write(&rows)?;
+            Ok(spill)
+        })
+        .await?;
+        self.spill = Some(spill);
+        Ok(())
+    }
+
+    /// The sums, a part at a time, once everything is in. `None` behind the last.
+    ///
+    /// # Errors
+    /// When the temporary files cannot be read or written.
+    pub async fn next_part(&mut self, inboxes: bool) -> io::Result<Option<Part>> {
+        if self.spill.is_none() {
+            let is_first = mem::replace(&mut self.next_part, 1) == 0;
+            return Ok(is_first.then(|| Part::of(&mem::take(&mut self.rows), inboxes)));
+        }
+        if !self.rows.is_empty() {
+            self.spill().await?;
+        }
+        let Some(mut spill) = self.spill.take().filter(|_| self.next_part < PARTS) else { return Ok(None) };
+        let part = self.next_part;
+        let (spill, rows) = blocking(move || {
+            let rows = spill.read(part)?;
+            Ok((spill, rows))
+        })
+        .await?;
+        (self.spill, self.next_part) = (Some(spill), part + 1);
+        Ok(Some(Part::of(&rows, inboxes)))
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+}
+
+impl Part {
+    fn of(rows: &Rows, inboxes: bool) -> Self {
+        let mut part = Self::default();
+        for (subject, row) in rows {
+            match subject {
+                _ if !row.exists => {}
+                Subject::User(_) => part.users += 1,
+                Subject::Post(_) => part.posts += 1,
+            }
+            part.suspects.extend(suspects(*subject, row, inboxes));
+        }
+        part.suspects.sort_unstable();
+        part
+    }
+}
+
+fn suspects(subject: Subject, row: &Row, inboxes: bool) -> impl Iterator<Item = Suspect> {
+    let counters = subject.counters().iter().enumerate();
+    let wrong = counters.filter(|(place, _)| row.exists && row.counted[*place] != row.kept[*place]);
+    let inbox = match subject {
+        Subject::User(user) if inboxes && row.has_inbox => Some(Suspect::Inbox(user)),
+        _ => None,
+    };
+    wrong.map(|(_, name)| Suspect::Count(subject, name)).chain(inbox).collect::<Vec<_>>().into_iter()
+}
+
+/// Rows in files that have no name, so that they go with the process.
+#[derive(Debug)]
+struct Spill(Vec<BufWriter<File>>);
+
+impl Spill {
+    fn create() -> io::Result<Self> {
+        (0..PARTS).map(|_| Ok(BufWriter::new(tempfile::tempfile()?))).collect::<io::Result<_>>().map(Self)
+    }
+
+    fn write(&mut self, rows: &Rows) -> io::Result<()> {
+        rows.iter().try_for_each(|(subject, row)| self.0[part_of(*subject)].write_all(&encoded(*subject, row)))
+    }
+
+    fn read(&mut self, part: usize) -> io::Result<Rows> {
+        let file = &mut self.0[part];
+        file.flush()?;
+        let file = file.get_mut();
+        file.rewind()?;
+        let (mut file, mut rows, mut bytes) = (BufReader::new(file), Rows::new(), [0; ROW_BYTES]);
+        loop {
+            match file.read_exact(&mut bytes) {
+                Ok(()) => {
+                    let (subject, row) = decoded(&bytes);
+                    rows.entry(subject).or_default().add(row);
+                }
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(rows),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+/// The last byte of an id is random.
+fn part_of(subject: Subject) -> usize {
+    usize::from(subject.uuid().as_bytes()[15]) % PARTS
+}
+
+fn encoded(subject: Subject, row: &Row) -> [u8; ROW_BYTES] {
+    let mut bytes = [0; ROW_BYTES];
+    bytes[0] = u8::from(matches!(subject, Subject::Post(_)));
+    bytes[1..17].copy_from_slice(subject.uuid().as_bytes());
+    bytes[17] = u8::from(row.exists) | u8::from(row.has_inbox) << 1;
+    for (place, number) in row.counted.iter().chain(&row.kept).enumerate() {
+        bytes[18 + 8 * place..26 + 8 * place].copy_from_slice(&number.to_le_bytes());
+    }
+    bytes
+}
+
+fn decoded(bytes: &[u8; ROW_BYTES]) -> (Subject, Row) {
+    let mut id = [0; 16];
+    id.copy_from_slice(&bytes[1..17]);
+    let id = Uuid::from_bytes(id);
+    let subject =
+        if bytes[0] == 0 { Subject::User(UserId::from_uuid(id)) } else { Subject::Post(PostId::from_uuid(id)) };
+    let number = |place: usize| {
+        let mut number = [0; 8];
+        number.copy_from_slice(&bytes[18 + 8 * place..26 + 8 * place]);
+        i64::from_le_bytes(number)
+    };
+    let (counted, kept) = (std::array::from_fn(number), std::array::from_fn(|place| number(COUNTERS + place)));
+    (subject, Row { exists: bytes[17] & 1 != 0, has_inbox: bytes[17] & 2 != 0, counted, kept })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn all_parts(mut tally: Tally) -> (u64, u64, Vec<Suspect>) {
+        let mut all = Part::default();
+        while let Some(part) = tally.next_part(true).await.unwrap() {
+            all.users += part.users;
+            all.posts += part.posts;
+            all.suspects.extend(part.suspects);
+        }
+        all.suspects.sort();
+        (all.users, all.posts, all.suspects)
+    }
+
+    #[tokio::test]
+    async fn spilled_rows_add_up_as_in_memory() {
+        let subjects: Vec<Subject> = (0..400_u128)
+            .map(|number| {
+                let id = Uuid::from_u128(number);
+                if number % 3 == 0 {
+                    Subject::Post(PostId::from_uuid(id))
+                } else {
+                    Subject::User(UserId::from_uuid(id))
+                }
+            })
+            .collect();
+        let mut results = Vec::new();
+        for max_rows in [usize::MAX, 7] {
+            let mut tally = Tally::new(max_rows);
+            for (subject, place) in subjects.iter().chain(&subjects).zip(0_i64..) {
+                let row = tally.row(*subject);
+                (row.exists, row.has_inbox) = (true, place % 5 == 0);
+                row.counted[0] += 1;
+                row.counted[1] -= place % 2;
+                if place >= 400 {
+                    row.kept[0] += if place % 10 == 0 { 3 } else { 2 };
+                    row.kept[1] = -2 * (place % 2);
+                }
+                tally.make_room().await.unwrap();
+            }
+            results.push(all_parts(tally).await);
+        }
+        assert_eq!(results[0], results[1]);
+        let (users, posts, suspects) = &results[0];
+        assert_eq!((users, posts), (&266, &134));
+        assert_eq!(suspects.iter().filter(|suspect| matches!(suspect, Suspect::Count(..))).count(), 40);
+    }
+}

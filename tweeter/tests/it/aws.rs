@@ -1,0 +1,221 @@
+//! The whole service on DynamoDB's and SQS's APIs, as dynoxide and rustack have them.
+
+use std::time::Duration;
+
+use crate::support::{ApiClient, in_time, seams};
+use data::{
+    Feeds,
+    messages::{FeedJob, FeedJobTag, V1},
+};
+use domain::{Clock, PostId, UserId};
+use ports::queue::{OutgoingMessage, Queue, QueueDepth, QueueName, QueueSettings};
+use tempfile::TempDir;
+use testkit::engines;
+use tweeter::{
+    Application, Config, DataDir, Handle, Seams, Stores,
+    aws::{self, AwsClients, AwsError, AwsOptions},
+    dead_letters::Selection,
+    operator::{Answer, Operator, Question},
+};
+use worker::RetryPauses;
+
+/// Two engines, and how to reach them.
+struct Cloud {
+    clients: AwsClients,
+    options: AwsOptions,
+}
+
+impl Cloud {
+    async fn start() -> Self {
+        let dynamo = engines::dynamo().await;
+        let sqs = engines::sqs(|_| QueueSettings::default()).await;
+        let options = AwsOptions { tables: dynamo.tables, fair_queues: false, ..AwsOptions::named("") };
+        Self { clients: AwsClients::of(dynamo.client, sqs.client), options }
+    }
+
+    async fn operator(&self, question: &Question) -> Operator {
+        aws::operator(&self.clients, &self.options, question).await.unwrap()
+    }
+
+    async fn ask(&self, question: Question) -> Answer {
+        self.operator(&question).await.answer(question, Clock::System.now()).await
+    }
+
+    /// All four queues, without a service.
+    async fn queue(&self) -> impl Queue {
+        aws::queues(&self.clients, &self.options, &QueueName::ALL).await.unwrap()
+    }
+
+    async fn put(&self, queue: QueueName, body: &str) {
+        let message = OutgoingMessage { body: body.to_owned(), group: "alice".to_owned(), delay: Duration::ZERO };
+        assert_eq!(self.queue().await.send(queue, vec![message]).await.unwrap(), []);
+    }
+}
+
+/// A service on a cloud.
+struct Town {
+    handle: Handle,
+    client: ApiClient,
+    dir: TempDir,
+}
+
+impl Town {
+    async fn start(cloud: &Cloud) -> Self {
+        Self::start_in(tempfile::tempdir().unwrap(), cloud, quick()).await
+    }
+
+    async fn start_in(dir: TempDir, cloud: &Cloud, seams: Seams) -> Self {
+        let config = Config {
+            stores: Stores::Aws(cloud.options.clone()),
+            ..Config::on_free_port(DataDir::Path(dir.path().join("data")))
+        };
+        let seams = Seams { aws_clients: Some(cloud.clients.clone()), ..seams };
+        let handle = Application::build(config, seams).await.unwrap().spawn();
+        let client = ApiClient::new(format!("http://{}", handle.address()));
+        Self { handle, client, dir }
+    }
+
+    async fn drain(&self) {
+        in_time(self.handle.drain()).await;
+    }
+
+    async fn stop(self) -> TempDir {
+        in_time(self.handle.stop()).await.unwrap();
+        self.dir
+    }
+
+    async fn depth_of(&self, queue: QueueName) -> QueueDepth {
+        self.handle.services().queue.depth(queue).await.unwrap()
+    }
+
+    async fn wait_for_dead_letters(&self, queue: QueueName, number: u64) {
+        in_time(async {
+            while self.depth_of(queue).await.visible < number {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        })
+        .await;
+    }
+}
+
+/// SQS takes whole seconds, and what is to come at once comes at once.
+fn quick() -> Seams {
+    Seams { retry_pauses: RetryPauses { first: Duration::ZERO, longest: Duration::ZERO }, ..seams() }
+}
+
+fn job_for(reader: &str, post: &str, author: &str) -> String {
+    let (post_id, author_id): (PostId, UserId) = (post.parse().unwrap(), author.parse().unwrap());
+    FeedJob { tag: FeedJobTag::Deliver, v: V1, post_id, author_id, followers: vec![reader.parse().unwrap()] }.encode()
+}
+
+#[tokio::test]
+async fn a_post_reaches_a_follower_and_survives_a_restart() {
+    let cloud = Cloud::start().await;
+    let town = Town::start(&cloud).await;
+    let (alice, bob) = (town.client.register("alice").await, town.client.register("bob").await);
+    town.client.follow(&bob, &alice).await;
+    town.client.post(&alice, "hello").await;
+    town.drain().await;
+    assert_eq!(town.client.feed(&bob, "").await.expect(200).texts(), ["hello"]);
+
+    let town = Town::start_in(town.stop().await, &cloud, quick()).await;
+    assert_eq!(town.client.feed(&bob, "").await.expect(200).texts(), ["hello"], "also the token is still good");
+}
+
+#[tokio::test]
+async fn two_processes_work_on_the_same_stores() {
+    let cloud = Cloud::start().await;
+    let first = Town::start_in(tempfile::tempdir().unwrap(), &cloud, Seams { workers: false, ..quick() }).await;
+    let (alice, bob) = (first.client.register("alice").await, first.client.register("bob").await);
+    first.client.follow(&bob, &alice).await;
+    first.client.post(&alice, "by one, delivered by the other").await;
+
+    let second = Town::start(&cloud).await;
+    second.drain().await;
+    assert_eq!(first.client.feed(&bob, "").await.expect(200).texts(), ["by one, delivered by the other"]);
+}
+
+#[tokio::test]
+async fn a_start_leaves_fan_outs_to_whoever_has_the_lease() {
+    let cloud = Cloud::start().await;
+    let first = Town::start_in(tempfile::tempdir().unwrap(), &cloud, Seams { workers: false, ..quick() }).await;
+    let alice = first.client.register("alice").await;
+    first.client.post(&alice, "under way").await;
+    let announced = first.depth_of(QueueName::PostQ).await.visible;
+
+    let second = Town::start_in(tempfile::tempdir().unwrap(), &cloud, Seams { workers: false, ..quick() }).await;
+    second.client.health().await.expect(200);
+    assert_eq!((announced, second.depth_of(QueueName::PostQ).await.visible), (1, 1));
+}
+
+#[tokio::test]
+async fn poison_ends_in_the_dead_letters_and_comes_back_when_redriven() {
+    let cloud = Cloud::start().await;
+    let town = Town::start(&cloud).await;
+    cloud.put(QueueName::JobQ, "no job").await;
+    town.wait_for_dead_letters(QueueName::JobDlq, 1).await;
+
+    let look = Question::Look { queue: "JobQ".to_owned(), ids: vec![], limit: 10 };
+    let Answer::Letters(letters) = cloud.ask(look).await else { panic!("no letters") };
+    assert_eq!(letters.iter().map(|letter| letter.body.as_str()).collect::<Vec<_>>(), ["no job"]);
+    assert_eq!(letters[0].group, "alice");
+
+    let id = letters[0].message_id.clone();
+    let redrive = Question::Redrive { queue: "JobQ".to_owned(), ids: vec![id] };
+    let Answer::Redriven(redriven) = cloud.ask(redrive).await else { panic!("not redriven") };
+    assert_eq!((redriven.from.as_str(), redriven.to.as_str(), redriven.messages), ("JobDLQ", "JobQ", 1));
+    town.wait_for_dead_letters(QueueName::JobDlq, 1).await;
+}
+
+#[tokio::test]
+async fn dead_letters_are_delivered_when_they_are_redriven() {
+    let cloud = Cloud::start().await;
+    let town = Town::start(&cloud).await;
+    let (alice, bob) = (town.client.register("alice").await, town.client.register("bob").await);
+    town.client.follow(&bob, &alice).await;
+    let post = town.client.post(&alice, "late").await;
+    town.drain().await;
+    let feeds = Feeds::new(town.handle.services().store.clone());
+    feeds.remove_of_reader(bob.user_id.parse().unwrap(), &[post.parse().unwrap()]).await.unwrap();
+    assert_eq!(town.client.feed(&bob, "").await.expect(200).texts(), Vec::<&str>::new());
+    for _ in 0..12 {
+        cloud.put(QueueName::JobDlq, &job_for(&bob.user_id, &post, &alice.user_id)).await;
+    }
+
+    let Answer::Redriven(redriven) = cloud.ask(Question::Redrive { queue: "JobDLQ".to_owned(), ids: vec![] }).await
+    else {
+        panic!("not redriven")
+    };
+    assert_eq!(redriven.messages, 12);
+    town.drain().await;
+    assert_eq!(town.depth_of(QueueName::JobDlq).await, QueueDepth::default());
+    assert_eq!(town.client.feed(&bob, "").await.expect(200).texts(), ["late"]);
+}
+
+#[tokio::test]
+async fn a_dead_letter_that_is_not_there_is_named_and_nothing_is_moved() {
+    let cloud = Cloud::start().await;
+    cloud.put(QueueName::JobDlq, "stays").await;
+    let question = Question::Redrive { queue: "JobQ".to_owned(), ids: vec!["nobody".to_owned()] };
+    let Answer::Refused(refusal) = cloud.ask(question).await else { panic!("not refused") };
+    assert_eq!(refusal.message, "no message nobody in JobDLQ");
+    let left = cloud.queue().await;
+    assert_eq!(left.depth(QueueName::JobDlq).await.unwrap().visible, 1);
+    let dead_letters =
+        tweeter::dead_letters::DeadLetters { queue: &left, name: QueueName::JobDlq, patience: Duration::ZERO };
+    assert_eq!(dead_letters.look(&Selection::All, 10).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_table_or_a_queue_that_is_not_there_is_named_with_what_makes_it() {
+    let cloud = Cloud::start().await;
+    let elsewhere = AwsOptions { queues: cloud.options.queues.clone(), ..AwsOptions::named("nowhere-") };
+    let no_table = AwsOptions { prefix: String::new(), ..elsewhere.clone() };
+    let no_queue = AwsOptions { tables: cloud.options.tables.clone(), ..elsewhere };
+    let failure = async |options| aws::open(&cloud.clients, &options).await.unwrap_err();
+
+    let error = failure(no_table).await;
+    assert!(matches!(&error, AwsError::NoTable { name, .. } if name.starts_with("nowhere-")), "{error}");
+    let error = failure(no_queue).await.to_string();
+    assert!(error.contains("nowhere-") && error.contains("tweeter setup --store aws"), "{error}");
+}

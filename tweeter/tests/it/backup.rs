@@ -1,0 +1,336 @@
+//! Backups: what they hold, how they come back, and what is refused.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+    process::Output,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
+
+use serde_json::{Value, json};
+use tweeter::{Application, Config, DataDir, Handle};
+
+use crate::support::{
+    ApiClient, Person, in_time,
+    process::{Server, tweeter},
+    seams,
+};
+
+/// Posts of each author before the backup begins, and after it.
+const POSTS: usize = 25;
+
+fn run(command: &str, dir: &Path, data_dir: &Path, more: &[&str]) -> Output {
+    tweeter(&[command]).arg(dir).arg("--data-dir").arg(data_dir).args(more).output().unwrap()
+}
+
+#[track_caller]
+fn succeeded(output: &Output) -> String {
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+#[track_caller]
+fn refused(output: &Output) -> String {
+    let line = String::from_utf8(output.stderr.clone()).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{line}");
+    assert_eq!(line.lines().count(), 1, "{line}");
+    line
+}
+
+async fn open(data_dir: &Path) -> (Handle, ApiClient) {
+    let config = Config::on_free_port(DataDir::Path(data_dir.to_owned()));
+    let handle = Application::build(config, seams()).await.unwrap().spawn();
+    let client = ApiClient::new(format!("http://{}", handle.address()));
+    (handle, client)
+}
+
+/// A post, and when it was asked for and acknowledged.
+struct Acknowledged {
+    text: String,
+    asked: Instant,
+    answered: Instant,
+}
+
+async fn post_until(stop: Arc<AtomicBool>, client: ApiClient, author: Arc<Person>) -> Vec<Acknowledged> {
+    let mut posts = Vec::new();
+    while !stop.load(Ordering::SeqCst) {
+        let (text, asked) = (format!("{} {:04}", author.handle, posts.len()), Instant::now());
+        client.post(&author, &text).await;
+        posts.push(Acknowledged { text, asked, answered: Instant::now() });
+    }
+    posts
+}
+
+/// Waits until an author's story is longer than this.
+async fn wait_for_posts(client: &ApiClient, author: &Person, count: usize) {
+    in_time(async {
+        while client.whole_list(author, "/v1/users/me/posts", 100).await.len() < count {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_under_load_holds_one_instant() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, backup, restored) = (dir.path().join("data"), dir.path().join("backup"), dir.path().join("restored"));
+    let server = Server::start(&data, &[]);
+    let client = ApiClient::new(format!("http://{}", server.address));
+    let authors = client.register_many("author", 3).await;
+    let follower = client.register("follower").await;
+    for author in &authors {
+        client.follow(&follower, author).await;
+    }
+    let authors: Vec<_> = authors.into_iter().map(Arc::new).collect();
+    let stop = Arc::new(AtomicBool::new(false));
+    let writers: Vec<_> = authors
+        .iter()
+        .map(|author| tokio::spawn(post_until(Arc::clone(&stop), client.clone(), Arc::clone(author))))
+        .collect();
+
+    wait_for_posts(&client, &authors[0], POSTS).await;
+    let began = Instant::now();
+    let (to, of) = (backup.clone(), data.clone());
+    let output = tokio::task::spawn_blocking(move || run("backup", &to, &of, &[])).await.unwrap();
+    let ended = Instant::now();
+    assert!(succeeded(&output).starts_with("Backed up to "), "{output:?}");
+    let count = client.whole_list(&authors[0], "/v1/users/me/posts", 100).await.len();
+    wait_for_posts(&client, &authors[0], count + POSTS).await;
+    stop.store(true, Ordering::SeqCst);
+    let mut posts = Vec::new();
+    for writer in writers {
+        posts.push(writer.await.unwrap());
+    }
+    tokio::task::spawn_blocking(|| server.stop("KILL")).await.unwrap();
+
+    succeeded(&run("restore", &backup, &restored, &[]));
+    let (handle, client) = open(&restored).await;
+    in_time(handle.drain()).await;
+    let mut all = BTreeSet::new();
+    for (author, posts) in authors.iter().zip(&posts) {
+        let story = texts(&client.whole_list(author, "/v1/users/me/posts", 100).await);
+        for post in posts {
+            let is_there = story.contains(&post.text);
+            assert!(is_there || post.answered > began, "{} was acknowledged before the backup", post.text);
+            assert!(!is_there || post.asked < ended, "{} was posted after the backup", post.text);
+        }
+        let prefix: BTreeSet<_> = posts.iter().take(story.len()).map(|post| post.text.clone()).collect();
+        assert_eq!(story, prefix, "one instant, so no later post without an earlier one");
+        // Post, story entry and own feed entry are one transaction.
+        assert_eq!(feed(&client, author).await, story);
+        all.extend(story);
+    }
+    // And so is the outbox entry, by which the fan-out is finished.
+    assert_eq!(feed(&client, &follower).await, all);
+    handle.stop().await.unwrap();
+}
+
+fn texts(posts: &[Value]) -> BTreeSet<String> {
+    posts.iter().map(|post| post["text"].as_str().unwrap().to_owned()).collect()
+}
+
+async fn feed(client: &ApiClient, reader: &Person) -> BTreeSet<String> {
+    let texts = client.whole_feed(reader, 100).await;
+    let unique: BTreeSet<_> = texts.iter().cloned().collect();
+    assert_eq!(unique.len(), texts.len(), "a post is twice in the feed of {}", reader.handle);
+    unique
+}
+
+/// A data directory with one author and one post.
+async fn town(data_dir: &Path) -> Person {
+    let (handle, client) = open(data_dir).await;
+    let author = client.register("alice").await;
+    client.post(&author, "before the backup").await;
+    handle.stop().await.unwrap();
+    author
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopped_service_is_backed_up_and_restored() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, backup, restored) = (dir.path().join("data"), dir.path().join("backup"), dir.path().join("restored"));
+    let author = town(&data).await;
+    fs::write(data.join("note"), "an operator's").unwrap();
+    let told: Value = serde_json::from_str(&succeeded(&run("backup", &backup, &data, &["--json"]))).unwrap();
+    assert_eq!(told["dir"], json!(backup));
+    assert!(told["rows"].as_u64() > Some(5), "{told}");
+    assert!(!backup.join("tweeter.sock").exists());
+    assert_private(&backup);
+
+    let told: Value = serde_json::from_str(&succeeded(&run("restore", &backup, &restored, &["--json"]))).unwrap();
+    assert_eq!((&told["data_dir"], &told["set_aside"]), (&json!(restored), &Value::Null));
+    assert_private(&restored);
+    assert_eq!(fs::read_to_string(restored.join("note")).unwrap(), "an operator's");
+    assert_eq!(fs::read(restored.join("signing-key")).unwrap(), fs::read(data.join("signing-key")).unwrap());
+    let (handle, client) = open(&restored).await;
+    // By the old access token: the key is the same.
+    assert_eq!(client.whole_feed(&author, 100).await, ["before the backup"]);
+    client.post(&author, "after the restore").await;
+    assert_eq!(client.whole_feed(&author, 100).await, ["after the restore", "before the backup"]);
+    handle.stop().await.unwrap();
+}
+
+/// Files are their owner's alone, and directories too.
+fn assert_private(dir: &Path) {
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(dir), 0o700, "{}", dir.display());
+    for entry in fs::read_dir(dir).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_dir() {
+            assert_private(&entry.path());
+        } else {
+            assert_eq!(mode(&entry.path()), 0o600, "{}", entry.path().display());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_goes_only_to_an_empty_directory_outside() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    town(&data).await;
+    let line = refused(&run("backup", &data.join("backups/1"), &data, &[]));
+    assert!(line.contains("lies in the data directory"), "{line}");
+    assert!(!data.join("backups").exists());
+    let other = dir.path().join("other");
+    fs::create_dir(&other).unwrap();
+    fs::write(other.join("file"), "mine").unwrap();
+    assert!(refused(&run("backup", &other, &data, &[])).contains("is not empty"));
+    assert_eq!(fs::read_dir(&other).unwrap().count(), 1);
+    fs::remove_file(other.join("file")).unwrap();
+    succeeded(&run("backup", &other, &data, &[]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn restoring_over_data_keeps_it_aside() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, backup) = (dir.path().join("data"), dir.path().join("backup"));
+    let author = town(&data).await;
+    succeeded(&run("backup", &backup, &data, &[]));
+    let (handle, client) = open(&data).await;
+    client.post(&author, "after the backup").await;
+    let line = refused(&run("restore", &backup, &data, &["--replace"]));
+    assert!(line.contains("a process runs on"), "{line}");
+    handle.stop().await.unwrap();
+    let line = refused(&run("restore", &backup, &data, &[]));
+    assert!(line.contains("--replace"), "{line}");
+
+    let told = succeeded(&run("restore", &backup, &data, &["--replace"]));
+    assert!(told.contains("before-restore-1"), "{told}");
+    let feed = async |data_dir: &Path| {
+        let (handle, client) = open(data_dir).await;
+        let feed = client.whole_feed(&author, 100).await;
+        handle.stop().await.unwrap();
+        feed
+    };
+    assert_eq!(feed(&data).await, ["before the backup"]);
+    assert_eq!(feed(&data.join("before-restore-1")).await, ["after the backup", "before the backup"]);
+    // A backup is no place of work, but a second restore finds it as it was.
+    succeeded(&run("restore", &backup, &data, &["--replace"]));
+    assert!(data.join("before-restore-2/db").is_dir());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_or_unfinished_backup_is_not_restored() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, backup, restored) = (dir.path().join("data"), dir.path().join("backup"), dir.path().join("restored"));
+    town(&data).await;
+    succeeded(&run("backup", &backup, &data, &[]));
+    let summary = backup.join("backup.json");
+    let text = fs::read_to_string(&summary).unwrap();
+    let changed = text.replacen(r#""rows": "#, r#""rows": 1"#, 1);
+    assert_ne!(changed, text);
+    fs::write(&summary, changed).unwrap();
+    let output = run("restore", &backup, &restored, &[]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert_eq!(fs::read_dir(&restored).unwrap().count(), 0, "nothing is left of it");
+
+    fs::remove_file(&summary).unwrap();
+    assert!(refused(&run("restore", &backup, &restored, &[])).contains("is no finished backup"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_database_starts_only_when_loss_is_accepted() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    town(&data).await;
+    for entry in fs::read_dir(data.join("db")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "jnl") {
+            fs::remove_file(path).unwrap();
+        }
+    }
+    let serve = ["serve", "--listen", "127.0.0.1:0", "--metrics-listen", "off", "--data-dir"];
+    for command in [&serve[..], &["queues", "--data-dir"]] {
+        let line = refused(&tweeter(command).arg(&data).output().unwrap());
+        assert!(line.contains("0.jnl` is missing") && line.contains("`tweeter restore`"), "{line}");
+        assert!(line.contains("--accept-data-loss"), "{line}");
+    }
+    let (code, log) = Server::start(&data, &["--accept-data-loss"]).stop("TERM");
+    assert_eq!(code, Some(0), "{log}");
+    let warned = log.lines().any(|line| line.contains(r#""level":"WARN""#) && line.contains("0.jnl` is missing"));
+    assert!(warned, "{log}");
+    assert_eq!(Server::start(&data, &[]).stop("TERM").0, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_data_directory_without_its_database_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    town(&data).await;
+    fs::remove_dir_all(data.join("db")).unwrap();
+    let serve = ["serve", "--listen", "127.0.0.1:0", "--metrics-listen", "off", "--data-dir"];
+    let line = refused(&tweeter(&serve).arg(&data).output().unwrap());
+    assert!(line.contains("is damaged"), "{line}");
+}
+
+/// Rows of a kilobyte: a gigabyte.
+const GIGABYTE_ROWS: usize = 1_000_000;
+const ROW_BYTES: usize = 1_000;
+
+/// `cargo test -p tweeter --test it -- --ignored --nocapture backing_up_a_gigabyte`
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement of minutes, beside the time that cp takes"]
+async fn backing_up_a_gigabyte() {
+    use ports::store::{BatchWrite, Item, Key, Store as _, Table};
+
+    let dir = tempfile::tempdir().unwrap();
+    let (data, backup, restored) = (dir.path().join("data"), dir.path().join("backup"), dir.path().join("restored"));
+    town(&data).await;
+    let (engine, store, queue) =
+        tweeter::data_dir::open_database(&data, &Config::default(), domain::Clock::System).unwrap();
+    for first in (0..GIGABYTE_ROWS).step_by(25) {
+        let key = |row: usize| Key { partition: format!("FEED#{}", row / 100), sort: format!("{row:09}") };
+        // Of hexadecimal digits, as nothing is compressed anyway.
+        let item = |row: usize| Item::new(key(row)).with("text", format!("{row:08x}").repeat(ROW_BYTES / 8));
+        let writes: Vec<_> = (first..first + 25).map(|row| BatchWrite::Put(item(row))).collect();
+        assert!(store.batch_write(Table::Feed, &writes).await.unwrap().is_empty());
+    }
+    engine.close();
+    drop((engine, store, queue));
+    let timed = |run: &dyn Fn()| {
+        let began = Instant::now();
+        run();
+        began.elapsed()
+    };
+    let copied = timed(&|| {
+        let copy = "cp -r \"$1\" \"$2\" && sync -f \"$2\"";
+        let paths = [data.join("db"), dir.path().join("cp")];
+        assert!(std::process::Command::new("sh").args(["-c", copy, "sh"]).args(paths).status().unwrap().success());
+    });
+    let backed_up = timed(&|| drop(succeeded(&run("backup", &backup, &data, &[]))));
+    let put_back = timed(&|| drop(succeeded(&run("restore", &backup, &restored, &[]))));
+    let (handle, _) = open(&restored).await;
+    handle.stop().await.unwrap();
+    #[expect(clippy::print_stdout, reason = "the figures are what it is run for")]
+    {
+        println!("cp and sync {copied:.1?}, backup {backed_up:.1?}, restore {put_back:.1?}");
+    }
+}

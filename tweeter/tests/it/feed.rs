@@ -1,0 +1,388 @@
+//! What readers see, through HTTP, with the whole pipeline behind it.
+
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use crate::support::{Answer, PASSWORD, Person, TestApp, in_time, post_ids, seams, wrap_queue, wrap_store};
+use data::Follows;
+use domain::{Clock, Timestamp, limits};
+use futures::future::join_all;
+use ports::{queue::QueueName, store::BatchWrite};
+use serde_json::{Value, json};
+use testkit::faults::{CountingQueue, GuardedStore};
+use tokio::sync::Semaphore;
+use uuid::Uuid;
+
+const NOTHING: [&str; 0] = [];
+
+async fn feed(app: &TestApp, reader: &Person) -> Vec<String> {
+    app.feed(reader, "?limit=100").await.expect(200).post_ids()
+}
+
+async fn story(app: &TestApp, reader: &Person, author: &Person) -> Vec<String> {
+    app.story(reader, &author.user_id, "?limit=100").await.expect(200).post_ids()
+}
+
+#[tokio::test]
+async fn a_post_is_seen_by_its_author_and_followers_and_by_nobody_else() {
+    let app = TestApp::start().await;
+    let [alice, bob, eve] = [app.register("alice").await, app.register("bob").await, app.register("eve").await];
+    app.follow(&bob, &alice).await;
+    let post = app.post(&alice, "hello").await;
+    app.drain().await;
+    assert_eq!(feed(&app, &bob).await, [post.as_str()]);
+    assert_eq!(feed(&app, &alice).await, [post.as_str()]);
+    assert_eq!(feed(&app, &eve).await, NOTHING);
+    for reader in [&alice, &bob, &eve] {
+        assert_eq!(story(&app, reader, &alice).await, [post.as_str()], "a story is for everybody");
+    }
+
+    app.unfollow(&bob, &alice).await;
+    assert_eq!(feed(&app, &bob).await, NOTHING);
+}
+
+#[tokio::test]
+async fn a_follow_shows_the_followees_posts_in_the_very_next_feed() {
+    let mut without = seams();
+    without.workers = false;
+    let app = TestApp::start_with(without).await;
+    let [alice, bob] = [app.register("alice").await, app.register("bob").await];
+    let mut posts = Vec::new();
+    for number in 0..103 {
+        posts.insert(0, app.post(&alice, &format!("{number}")).await);
+    }
+    posts.truncate(100);
+    for _ in 0..2 {
+        app.follow(&bob, &alice).await;
+        assert_eq!(post_ids(&app.whole_list(&bob, "/v1/feed", 20).await), posts);
+    }
+    app.unfollow(&bob, &alice).await;
+    assert_eq!(feed(&app, &bob).await, NOTHING, "gone as soon");
+    app.follow(&bob, &alice).await;
+    assert_eq!(feed(&app, &bob).await, posts);
+}
+
+#[tokio::test]
+async fn a_refollow_shows_what_was_missed_also_where_the_feed_was_read_in_between() {
+    let app = TestApp::start().await;
+    let [alice, bob, carol] = [app.register("alice").await, app.register("bob").await, app.register("carol").await];
+    app.follow_all(&[bob.clone(), carol.clone()], &alice).await;
+    let before = app.post(&alice, "before").await;
+    app.drain().await;
+    for reader in [&bob, &carol] {
+        app.unfollow(reader, &alice).await;
+    }
+    let missed = app.post(&alice, "missed").await;
+    app.drain().await;
+    // Only one looks in between, which takes the outdated entry out.
+    assert_eq!(feed(&app, &bob).await, NOTHING);
+    app.follow_all(&[bob.clone(), carol.clone()], &alice).await;
+    let after = app.post(&alice, "after").await;
+    app.drain().await;
+    for reader in [&bob, &carol] {
+        assert_eq!(feed(&app, reader).await, [after.as_str(), &missed, &before], "{}", reader.handle);
+    }
+}
+
+#[tokio::test]
+async fn a_start_finishes_the_follows_that_a_crash_left() {
+    let app = TestApp::start_with(seams()).await;
+    let [alice, bob] = [app.register("alice").await, app.register("bob").await];
+    let post = app.post(&alice, "before").await;
+    // What a process leaves that dies between the two transactions of a follow.
+    let (services, now) = (app.services().clone(), app.services().clock.now());
+    let [follower, followee] = [&bob, &alice].map(|person| person.user_id.parse().unwrap());
+    let (marker, lease_until) = (services.ids.next_post_id(now), now.plus(limits::BACKFILL_LEASE));
+    let follows = Follows::new(services.store.clone());
+    assert!(follows.create(follower, followee, now, marker, lease_until).await.unwrap().is_applied());
+    drop((follows, services));
+    assert_eq!(feed(&app, &bob).await, NOTHING);
+
+    let app = app.restart(seams()).await;
+    assert_eq!(feed(&app, &bob).await, [post.as_str()]);
+}
+
+#[tokio::test]
+async fn a_post_is_in_its_authors_story_and_feed_before_anything_else_happens() {
+    let mut without = seams();
+    without.workers = false;
+    let app = TestApp::start_with(without).await;
+    let [alice, bob, carol] = [app.register("alice").await, app.register("bob").await, app.register("carol").await];
+    for follower in [&bob, &carol] {
+        app.follow(follower, &alice).await;
+    }
+    let post = app.post(&alice, "hello").await;
+    assert_eq!(feed(&app, &alice).await, [post.as_str()]);
+    assert_eq!(story(&app, &alice, &alice).await, [post.as_str()]);
+    app.unfollow(&bob, &alice).await;
+
+    let app = app.restart(seams()).await;
+    app.drain().await;
+    assert_eq!(feed(&app, &carol).await, [post.as_str()]);
+    assert_eq!(feed(&app, &bob).await, NOTHING, "unfollowed while the post still waited");
+}
+
+#[tokio::test]
+async fn after_an_unfollow_in_the_middle_of_a_fan_out_its_posts_are_gone_at_once_and_stay_away() {
+    let jobs_let_through = Arc::new(Semaphore::new(1));
+    let mut held_up = seams();
+    let _guarded = wrap_store(&mut held_up, {
+        let gate = Arc::clone(&jobs_let_through);
+        move |bare| {
+            let gate = Arc::clone(&gate);
+            GuardedStore::new(bare, move |_, writes| {
+                let (gate, delivers) = (Arc::clone(&gate), matches!(writes, [BatchWrite::Put(_), ..]));
+                async move {
+                    if delivers {
+                        gate.acquire().await.unwrap().forget();
+                    }
+                    Ok(())
+                }
+            })
+        }
+    });
+    let app = TestApp::start_with(held_up).await;
+    let alice = app.register("alice").await;
+    let followers = app.register_many("follower", 30).await;
+    app.follow_all(&followers, &alice).await;
+    let post = app.post(&alice, "hello").await;
+
+    let (delivered, waiting) = in_time(async {
+        loop {
+            let feeds = join_all(followers.iter().map(|follower| feed(&app, follower))).await;
+            let (delivered, waiting): (Vec<_>, Vec<_>) =
+                followers.iter().zip(feeds).partition(|(_, feed)| *feed == [post.as_str()]);
+            if !delivered.is_empty() {
+                break (delivered, waiting);
+            }
+        }
+    })
+    .await;
+    let leavers = [delivered[0].0, waiting.first().expect("one job is held up").0];
+    for leaver in leavers {
+        app.unfollow(leaver, &alice).await;
+        assert_eq!(feed(&app, leaver).await, NOTHING);
+    }
+    jobs_let_through.add_permits(1_000);
+    app.drain().await;
+    for follower in &followers {
+        let has_left = leavers.iter().any(|leaver| leaver.user_id == follower.user_id);
+        assert_eq!(feed(&app, follower).await, if has_left { vec![] } else { vec![post.clone()] });
+    }
+}
+
+#[tokio::test]
+async fn each_follower_is_reached_by_one_job_of_at_most_25() {
+    const FOLLOWERS: [usize; 6] = [0, 1, 25, 26, 50, 60];
+    let mut counted = seams();
+    let queue = wrap_queue(&mut counted, CountingQueue::new);
+    let app = TestApp::start_with(counted).await;
+    let people = app.register_many("person", 60).await;
+    let authors = app.register_many("author", FOLLOWERS.len()).await;
+    let mut posts = Vec::new();
+    for (author, count) in authors.iter().zip(FOLLOWERS) {
+        app.follow_all(&people[..count], author).await;
+        posts.push(app.post(author, "hello").await);
+        app.drain().await;
+        let counts = queue.take_counts(QueueName::JobQ);
+        assert_eq!(counts.messages_sent, count.div_ceil(25) as u64, "{count} followers");
+        assert_eq!(counts.messages_received, counts.messages_sent, "nothing goes round");
+    }
+    for (number, person) in people.iter().enumerate() {
+        let due = posts.iter().zip(FOLLOWERS).filter(|(_, count)| number < *count).map(|(post, _)| post.clone());
+        assert_eq!(feed(&app, person).await, due.rev().collect::<Vec<_>>(), "person {number}");
+    }
+}
+
+/// Walks a list to its end by pages of several sizes, while `others` go on doing something that changes it.
+async fn walks_while(app: &TestApp, reader: &Person, path: &str, others: impl AsyncFn(usize)) -> Vec<Vec<Value>> {
+    let are_done = AtomicBool::new(false);
+    let walk = async {
+        let walks = [1, 7, 20, 100].map(|limit| app.whole_list(reader, path, limit));
+        let lists = join_all(walks).await;
+        are_done.store(true, Ordering::SeqCst);
+        lists
+    };
+    let write = async {
+        for number in 0.. {
+            others(number).await;
+            if are_done.load(Ordering::SeqCst) {
+                break;
+            }
+        }
+    };
+    futures::join!(walk, write).0
+}
+
+/// That each of `posts` is in each list once and in order, whatever else came meanwhile.
+#[track_caller]
+fn assert_each_once(lists: &[Vec<Value>], posts: &[String]) {
+    let newest_first: Vec<_> = posts.iter().rev().cloned().collect();
+    for list in lists {
+        let ids = post_ids(list);
+        assert!(ids.is_sorted_by(|newer, older| newer > older), "newest first, none twice: {ids:?}");
+        let (_meanwhile, before) = ids.split_at(ids.len().checked_sub(posts.len()).expect("none is missing"));
+        assert_eq!(before, newest_first);
+    }
+}
+
+#[tokio::test]
+async fn following_the_cursor_yields_each_post_once_while_others_post() {
+    let app = TestApp::start().await;
+    let [alice, carol, bob] = [app.register("alice").await, app.register("carol").await, app.register("bob").await];
+    app.follow(&bob, &alice).await;
+    app.follow(&bob, &carol).await;
+    let (mut posts, mut of_alice) = (Vec::new(), Vec::new());
+    for number in 0..41 {
+        let author = if number % 3 == 0 { &carol } else { &alice };
+        let post = app.post(author, &format!("{number}")).await;
+        posts.push(post.clone());
+        if number % 3 != 0 {
+            of_alice.push(post);
+        }
+    }
+    app.drain().await;
+
+    let post_more = async |number: usize| {
+        app.post(if number.is_multiple_of(2) { &alice } else { &carol }, "meanwhile").await;
+    };
+    assert_each_once(&walks_while(&app, &bob, "/v1/feed", post_more).await, &posts);
+    let path = format!("/v1/users/{}/posts", alice.user_id);
+    assert_each_once(&walks_while(&app, &bob, &path, post_more).await, &of_alice);
+}
+
+#[tokio::test]
+async fn posts_of_two_authors_in_the_same_millisecond_are_two_also_across_pages() {
+    let mut at_once = seams();
+    at_once.clock = Clock::manual(Timestamp::from_millis(1_763_700_000_000));
+    let app = TestApp::start_with(at_once).await;
+    let [alice, carol, bob] = [app.register("alice").await, app.register("carol").await, app.register("bob").await];
+    app.follow(&bob, &alice).await;
+    app.follow(&bob, &carol).await;
+    let mut posts = Vec::new();
+    for author in [&alice, &carol, &alice, &carol] {
+        posts.push(app.post(author, "now").await);
+    }
+    app.drain().await;
+    posts.reverse();
+    for limit in 1..5 {
+        let list = app.whole_list(&bob, "/v1/feed", limit).await;
+        assert_eq!(post_ids(&list), posts, "pages of {limit}");
+        assert!(list.iter().all(|post| post["created_at"] == list[0]["created_at"]));
+    }
+}
+
+/// The ids of the people in a list, of those in `among`.
+fn people_of<'a>(list: &'a [Value], among: &BTreeSet<&str>) -> Vec<&'a str> {
+    let ids = list.iter().map(|follow| follow["user"]["user_id"].as_str().unwrap());
+    ids.filter(|id| among.contains(id)).collect()
+}
+
+#[tokio::test]
+async fn following_the_cursor_yields_each_person_once_while_others_follow() {
+    let app = TestApp::start().await;
+    let alice = app.register("alice").await;
+    let people = app.register_many("person", 43).await;
+    app.follow_all(&people, &alice).await;
+    for person in &people {
+        app.follow(&alice, person).await;
+    }
+    let newcomers = app.register_many("newcomer", 20).await;
+    let ids: BTreeSet<&str> = people.iter().map(|person| person.user_id.as_str()).collect();
+
+    let join_and_leave = async |number: usize| {
+        let newcomer = &newcomers[number % newcomers.len()];
+        app.follow(newcomer, &alice).await;
+        app.follow(&alice, newcomer).await;
+        if number >= newcomers.len() {
+            app.unfollow(newcomer, &alice).await;
+            app.unfollow(&alice, newcomer).await;
+        }
+    };
+    for path in ["/v1/users/me/followers", "/v1/users/me/following"] {
+        let lists = walks_while(&app, &alice, path, join_and_leave).await;
+        let seen: Vec<Vec<&str>> = lists.iter().map(|list| people_of(list, &ids)).collect();
+        for people in &seen {
+            assert_eq!(people.len(), ids.len(), "none twice: {path}");
+            assert_eq!(people.iter().copied().collect::<BTreeSet<_>>(), ids, "everybody: {path}");
+            assert_eq!(people, &seen[0], "in one order whatever the page: {path}");
+        }
+    }
+}
+
+/// What a client has of an answer.
+fn told(answer: Answer) -> (Value, String) {
+    let answer = answer.expect(201);
+    (answer.body, answer.headers["location"].to_str().unwrap().to_owned())
+}
+
+#[tokio::test]
+async fn a_post_sent_again_with_its_key_is_one_post_and_one_fan_out() {
+    let mut counted = seams();
+    let queue = wrap_queue(&mut counted, CountingQueue::new);
+    let app = TestApp::start_with(counted).await;
+    let (alice, bob) = (app.register("alice").await, app.register("bob").await);
+    app.follow(&bob, &alice).await;
+
+    let first = told(app.post_with_key(&alice, "one", "sequential").await);
+    assert_eq!(told(app.post_with_key(&alice, "one", "sequential").await), first);
+    app.drain().await;
+    assert_eq!(told(app.post_with_key(&alice, "one", "sequential").await), first, "also after its fan-out");
+
+    let at_once = join_all((0..20).map(|_| app.post_with_key(&alice, "two", "at-once"))).await;
+    let at_once: Vec<_> = at_once.into_iter().map(told).collect();
+    assert!(at_once.iter().all(|answer| *answer == at_once[0]), "{at_once:#?}");
+
+    app.drain().await;
+    assert_eq!(app.whole_feed(&bob, 100).await, ["two", "one"]);
+    assert_eq!(story(&app, &bob, &alice).await, feed(&app, &bob).await);
+    for name in [QueueName::PostQ, QueueName::JobQ] {
+        assert_eq!(queue.counts(name).messages_sent, 2, "{name:?}");
+    }
+    // Another user's key is another key.
+    assert_ne!(told(app.post_with_key(&bob, "one", "sequential").await), first);
+}
+
+#[tokio::test]
+async fn of_many_who_register_one_name_at_once_one_wins_and_the_others_leave_nothing() {
+    let app = TestApp::start().await;
+    let of = |handle: String, email: String| json!({ "handle": handle, "email": email, "password": PASSWORD });
+    let same_handle: Vec<_> = (0..10).map(|n| of("alice".into(), format!("handle{n}@example.org"))).collect();
+    let same_email: Vec<_> = (0..10).map(|n| of(format!("email_{n}"), "alice@example.org".into())).collect();
+    for (field, wishes) in [("handle", same_handle), ("email", same_email)] {
+        let answers = join_all(wishes.iter().map(|wish| app.try_register(wish.clone()))).await;
+        let (won, lost): (Vec<_>, Vec<_>) = wishes.iter().zip(answers).partition(|(_, answer)| answer.status == 201);
+        assert_eq!((won.len(), lost.len()), (1, 9), "{field}");
+        for (number, (mut wish, answer)) in lost.into_iter().map(|(wish, answer)| (wish.clone(), answer)).enumerate() {
+            let answer = answer.expect(409);
+            assert_eq!(answer.body["errors"].as_array().unwrap().len(), 1, "{answer:?}");
+            assert_eq!(answer.body["errors"][0]["field"], field);
+            // What the loser did not share is still free.
+            let free =
+                if field == "handle" { format!("second_{number}") } else { format!("second{number}@example.org") };
+            wish[field] = json!(free);
+            app.try_register(wish).await.expect(201);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_post_was_created_in_the_millisecond_of_its_id() {
+    let app = TestApp::start().await;
+    let alice = app.register("alice").await;
+    let answer = app.try_post(&alice, json!({ "text": "now" })).await.expect(201);
+    let post = Uuid::parse_str(answer.body["post_id"].as_str().unwrap()).unwrap();
+    let (seconds, nanos) = post.get_timestamp().unwrap().to_unix();
+    let of_id = Timestamp::from_millis(seconds * 1_000 + u64::from(nanos) / 1_000_000).to_string();
+    assert!(of_id.ends_with('Z') && of_id.len() == "2025-11-21T04:40:00.100Z".len(), "{of_id}");
+    let read = app.get_post(&alice, &post.to_string()).await.expect(200);
+    let (feed, story) = (app.feed(&alice, "").await.expect(200), app.story(&alice, "me", "").await.expect(200));
+    for shown in [&answer.body, &read.body, &feed.items()[0], &story.items()[0]] {
+        assert_eq!(shown["created_at"], of_id);
+    }
+}

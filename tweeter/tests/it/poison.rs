@@ -1,0 +1,273 @@
+//! A job that panics its handler, or kills the process, ends in the dead letters after its receives, across restarts;
+//! all others are delivered, and a redrive brings it back.
+
+use std::{
+    collections::BTreeSet,
+    future::ready,
+    path::Path,
+    process::{Command, Output},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use crate::support::{Person, TestApp, in_time, seams, wrap_store};
+use data::{
+    Outbox, keys,
+    messages::{FanOutMessage, FeedJob},
+};
+use domain::{Clock, limits};
+use ports::{
+    queue::{Queue, QueueName, ReceivedMessage},
+    store::{BatchWrite, Store, Table},
+};
+use service::fan_out::{FanOutOptions, FanOutService};
+use testkit::faults::GuardedStore;
+use tweeter::{
+    Application, Config, DataDir, Seams,
+    dead_letters::{DeadLetters, Selection},
+    event_source::Mapping,
+};
+
+const FOLLOWERS: usize = 45;
+/// So that there are nine jobs, all in one batch.
+const FOLLOWERS_PER_JOB: usize = 5;
+/// Where the child process finds its data; set for it alone.
+const DATA_DIR: &str = "POISON_TEST_DATA_DIR";
+/// Whose feed entry kills it.
+const VICTIM: &str = "POISON_TEST_VICTIM";
+
+/// Whether these writes put something into the reader's feed.
+fn delivers_to(reader: &str, table: Table, writes: &[BatchWrite]) -> bool {
+    let partition = keys::feed_partition(reader.parse().unwrap());
+    table == Table::Feed && writes.iter().any(|write| write.key().partition == partition)
+}
+
+/// Seams with small jobs, and failures that come again at once.
+fn small_jobs() -> Seams {
+    let mut seams = seams();
+    seams.fan_out = FanOutOptions { followers_per_job: FOLLOWERS_PER_JOB, ..seams.fan_out };
+    seams.retry_pauses.first = Duration::from_millis(1);
+    seams
+}
+
+/// One batch at a time, so that all jobs are in the handler's hands when one of them strikes.
+fn one_batch_at_a_time(config: &mut Config) {
+    config.delivery = Mapping { max_concurrency: 1, ..config.delivery };
+}
+
+/// An author with a post, and the followers that it is for.
+struct Town {
+    followers: Vec<Person>,
+    post: String,
+}
+
+impl Town {
+    /// The last follower but some: in a job in the middle.
+    fn victim(&self) -> &Person {
+        &self.followers[FOLLOWERS / 2]
+    }
+
+    async fn found(app: &TestApp) -> (Person, Vec<Person>) {
+        let alice = app.register("alice").await;
+        let followers = app.register_many("follower", FOLLOWERS).await;
+        app.follow_all(&followers, &alice).await;
+        (alice, followers)
+    }
+
+    /// That the post is in every feed but those of `missing`, and once.
+    async fn assert_delivered_but_to(&self, app: &TestApp, missing: &BTreeSet<String>) {
+        for follower in &self.followers {
+            let feed = app.feed(follower, "").await.expect(200).post_ids();
+            let due = if missing.contains(&follower.user_id) { vec![] } else { vec![self.post.clone()] };
+            assert_eq!(feed, due, "{}", follower.handle);
+        }
+    }
+
+    /// The dead letter: the victim's job and nothing else.
+    async fn dead_letter(&self, app: &TestApp) -> (ReceivedMessage, BTreeSet<String>) {
+        let mut letters = dead_letters(app).look(&Selection::All, 100).await.unwrap();
+        assert_eq!(letters.len(), 1, "{letters:#?}");
+        let job = FeedJob::decode(&letters[0].body).unwrap();
+        let readers: BTreeSet<String> = job.followers.iter().map(ToString::to_string).collect();
+        assert!(readers.contains(&self.victim().user_id) && readers.len() == FOLLOWERS_PER_JOB, "{readers:?}");
+        (letters.remove(0), readers)
+    }
+
+    /// Redrives everything into a service that has no faults any more.
+    async fn assert_redrive_delivers(&self, app: &TestApp) {
+        let now = Clock::System.now();
+        let moved = dead_letters(app).redrive(&Selection::All, now).await.unwrap();
+        assert_eq!(moved, 1);
+        app.drain().await;
+        self.assert_delivered_but_to(app, &BTreeSet::new()).await;
+        assert_eq!(app.depth(QueueName::JobDlq).await, (0, 0));
+    }
+}
+
+fn dead_letters(app: &TestApp) -> DeadLetters<'_> {
+    DeadLetters { queue: app.queue(), name: QueueName::JobDlq, patience: Duration::ZERO }
+}
+
+impl TestApp {
+    fn queue(&self) -> &dyn Queue {
+        self.services().queue.as_ref()
+    }
+
+    /// Visible messages, and those in flight.
+    async fn depth(&self, name: QueueName) -> (u64, u64) {
+        let depth = self.queue().depth(name).await.unwrap();
+        (depth.visible + depth.delayed, depth.in_flight)
+    }
+
+    async fn wait_for_depth(&self, name: QueueName, expected: (u64, u64)) {
+        until(async || self.depth(name).await == expected).await;
+    }
+
+    async fn wait_for_fan_outs(&self) {
+        let outbox = Outbox::new(self.services().store.clone());
+        until(async || outbox.is_empty().await.unwrap()).await;
+        self.wait_for_depth(QueueName::PostQ, (0, 0)).await;
+    }
+}
+
+/// Waits for a condition.
+#[track_caller]
+fn until(holds: impl AsyncFn() -> bool) -> impl Future<Output = ()> {
+    in_time(async move {
+        while !holds().await {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+}
+
+/// A store whose write into the victim's feed panics, and how often it did. Nobody is the victim until one is named.
+#[derive(Debug, Clone, Default)]
+struct Trap {
+    victim: Arc<OnceLock<String>>,
+    panics: Arc<AtomicU32>,
+}
+
+impl Trap {
+    fn set_in(&self, mut seams: Seams) -> Seams {
+        let trap = self.clone();
+        let _wrapped = wrap_store(&mut seams, move |bare| {
+            let trap = trap.clone();
+            GuardedStore::new(bare, move |table, writes| {
+                if trap.victim.get().is_some_and(|victim| delivers_to(victim, table, writes)) {
+                    trap.panics.fetch_add(1, Ordering::SeqCst);
+                    panic!("as the test asks");
+                }
+                ready(Ok(()))
+            })
+        });
+        seams
+    }
+
+    fn panics(&self) -> u32 {
+        self.panics.load(Ordering::SeqCst)
+    }
+}
+
+#[tokio::test]
+async fn a_job_that_panics_ends_in_the_dead_letters_across_restarts_and_the_others_arrive() {
+    let trap = Trap::default();
+    // What panicked stays away until the next start.
+    let patient = || {
+        let mut seams = trap.set_in(small_jobs());
+        seams.retry_pauses.first = Duration::from_hours(1);
+        seams
+    };
+    let app = TestApp::start_configured(one_batch_at_a_time, patient()).await;
+    let (alice, followers) = Town::found(&app).await;
+    trap.victim.set(followers[FOLLOWERS / 2].user_id.clone()).unwrap();
+    let town = Town { post: app.post(&alice, "hello").await, followers };
+    app.wait_for_fan_outs().await;
+    app.wait_for_depth(QueueName::JobQ, (0, 1)).await;
+    assert_eq!(trap.panics(), 1);
+
+    let app = app.restart(patient()).await;
+    until(async || trap.panics() == 2).await;
+
+    let app = app.restart(trap.set_in(small_jobs())).await;
+    app.drain().await;
+    assert_eq!(trap.panics(), limits::MAX_RECEIVES);
+    let (_, unreached) = town.dead_letter(&app).await;
+    town.assert_delivered_but_to(&app, &unreached).await;
+
+    let app = app.restart(small_jobs()).await;
+    town.assert_redrive_delivers(&app).await;
+}
+
+#[tokio::test]
+#[ignore = "no test by itself: the next one runs it in a process of its own, to be killed by a job"]
+async fn child_works_until_a_job_kills_it() {
+    let (Ok(data_dir), Ok(victim)) = (std::env::var(DATA_DIR), std::env::var(VICTIM)) else { return };
+    let mut deadly = small_jobs();
+    let _wrapped = wrap_store(&mut deadly, move |bare| {
+        let victim = victim.clone();
+        GuardedStore::new(bare, move |table, writes| {
+            if delivers_to(&victim, table, writes) {
+                std::process::abort();
+            }
+            ready(Ok(()))
+        })
+    });
+    let mut config = Config::on_free_port(DataDir::Path(data_dir.into()));
+    one_batch_at_a_time(&mut config);
+    let handle = Application::build(config, deadly).await.unwrap().spawn();
+    handle.drain().await;
+    handle.stop().await.unwrap();
+}
+
+fn run_child(data_dir: &Path, victim: &str) -> Output {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "poison::child_works_until_a_job_kills_it"])
+        .env(DATA_DIR, data_dir)
+        .env(VICTIM, victim)
+        .output()
+        .unwrap()
+}
+
+/// Puts the post's jobs on JobQ, as a fan-out by hand: nobody is killed before all of them are there.
+async fn fan_out_by_hand(app: &TestApp) {
+    let services = app.services();
+    let (store, queue): (Arc<dyn Store>, Arc<dyn Queue>) = (services.store.clone(), services.queue.clone());
+    let fan_out = FanOutService::new(store, queue.clone(), services.clock.clone(), small_jobs().fan_out);
+    let messages = queue.receive(QueueName::PostQ, 1, Duration::ZERO, None).await.unwrap();
+    fan_out.fan_out(&FanOutMessage::decode(&messages[0].body).unwrap(), None).await.unwrap();
+    queue.delete(QueueName::PostQ, vec![messages[0].receipt.clone()]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_job_that_kills_the_process_ends_in_the_dead_letters_and_the_others_arrive() {
+    let mut idle = small_jobs();
+    idle.workers = false;
+    let app = TestApp::start_with(idle).await;
+    let (alice, followers) = Town::found(&app).await;
+    let town = Town { post: app.post(&alice, "hello").await, followers };
+    fan_out_by_hand(&app).await;
+    assert_eq!(app.depth(QueueName::JobQ).await, (FOLLOWERS.div_ceil(FOLLOWERS_PER_JOB) as u64, 0));
+    let stopped = app.stop().await;
+
+    let mut deaths = 0;
+    loop {
+        let output = run_child(&stopped.data_dir(), &town.victim().user_id);
+        if output.status.success() {
+            let printed = String::from_utf8_lossy(&output.stdout);
+            assert!(printed.contains("1 passed"), "the child ran no test: {printed}");
+            break;
+        }
+        assert_eq!(output.status.code(), None, "killed by a signal: {output:?}");
+        deaths += 1;
+        assert!(deaths <= limits::MAX_RECEIVES, "the job goes on killing");
+    }
+    assert_eq!(deaths, limits::MAX_RECEIVES);
+
+    let app = stopped.start(small_jobs()).await;
+    let (_, unreached) = town.dead_letter(&app).await;
+    town.assert_delivered_but_to(&app, &unreached).await;
+    town.assert_redrive_delivers(&app).await;
+}

@@ -1,0 +1,222 @@
+//! `tweeter recount`: finds nothing where changes were applied through faults, and finds and mends what is planted.
+
+use std::{path::Path, process::Output, sync::Arc, time::Duration};
+
+use crate::support::{
+    home::Home,
+    process::{Server, tweeter},
+};
+use async_trait::async_trait;
+use data::{Notifications, keys};
+use domain::Clock;
+use ports::{
+    changes::{Backlog, Change, ChangeLog},
+    store::{Item, Store, StoreError, Table, Write},
+};
+use proptest::prelude::*;
+use rand::{RngExt, SeedableRng as _, rngs::StdRng};
+use serde_json::Value;
+use testkit::{
+    faults::{FaultyStore, StoreFaults},
+    town::{Deed, Town},
+};
+use tweeter::{
+    Config,
+    data_dir::open_database,
+    recount::{Difference, Recount, Scope},
+};
+
+fn deed(rng: &mut StdRng) -> Deed {
+    let mut number = || rng.random_range(0..1_000_usize);
+    let (a, b, kind) = (number(), number(), number() % 10);
+    match kind {
+        0 => Deed::Post(a),
+        1 => Deed::Delete(a),
+        2 => Deed::Restore(a),
+        3 | 4 => Deed::Follow(a, b),
+        5 => Deed::Unfollow(a, b),
+        6 | 7 => Deed::Like(a, b),
+        8 => Deed::Unlike(a, b),
+        _ if a % 4 == 0 => Deed::DeleteComment(a),
+        _ => Deed::Comment(a, b),
+    }
+}
+
+/// Any deeds, applied through faults and in other batches each time, until all are.
+async fn lively_town(home: &Home, seed: u64) -> Town {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let mut town = home.town().await;
+    let faults = StoreFaults { throttled: 0.1, unavailable_before: 0.05, unavailable_after: 0.1, unprocessed: 0.1 };
+    let faulty = Arc::new(FaultyStore::new(Arc::new(home.store.clone()), faults, seed));
+    town.does(Deed::Post(0)).await;
+    for _ in 0..30 {
+        for _ in 0..rng.random_range(0..6) {
+            town.does(deed(&mut rng)).await;
+        }
+        home.apply(faulty.clone(), rng.random_range(1..20), &town).await;
+    }
+    home.apply_all(&town).await;
+    town
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 8, ..ProptestConfig::default() })]
+
+    #[test]
+    fn it_finds_nothing_after_faults_and_every_error_that_is_planted(seed: u64) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let home = Home::open();
+            let mut town = lively_town(&home, seed).await;
+            let whole: Arc<dyn Store> = Arc::new(home.store.clone());
+            town.assert_settled(&whole, "before").await;
+            let recounted = home.recount(false, &town).await;
+            assert_eq!((&recounted.differences, recounted.undecided), (&vec![], 0));
+            assert_eq!((recounted.users, recounted.posts), (5, town.posts.len() as u64));
+
+            let (user, post) = (town.people[0], *town.posts.keys().next().unwrap());
+            for name in ["followers", "following", "posts"] {
+                home.plant(keys::user_counts(user), name, 77).await;
+            }
+            for name in ["likes", "comments"] {
+                home.plant(keys::post_counts(post), name, -3).await;
+            }
+            let found = home.recount(false, &town).await;
+            let counts: Vec<&str> = found.differences.iter().map(|it| it.count.as_str()).collect();
+            assert_eq!(counts, ["comments", "likes", "followers", "following", "posts"]);
+            assert!(!found.is_right());
+            let fixed = home.recount(true, &town).await;
+            assert!(fixed.is_right() && fixed.differences.iter().all(|it| it.fixed), "{fixed:?}");
+            assert_eq!(home.recount(false, &town).await.differences, []);
+            town.assert_settled(&whole, "mended").await;
+        });
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_finds_and_mends_what_is_unread_and_what_is_hidden() {
+    let home = Home::open();
+    let mut town = home.town().await;
+    for deed in [Deed::Post(0), Deed::Like(1, 0), Deed::Like(2, 0), Deed::Comment(3, 0), Deed::Follow(1, 0)] {
+        town.does(deed).await;
+    }
+    home.apply_all(&town).await;
+    let (user, whole) = (town.people[0], Arc::new(home.store.clone()) as Arc<dyn Store>);
+    town.assert_settled(&whole, "before").await;
+    home.plant(keys::unread(user), "unread", 9).await;
+    let difference = |count: &str, found, expected, fixed| Difference {
+        of: "user".to_owned(),
+        id: user.to_string(),
+        count: count.to_owned(),
+        found,
+        expected,
+        fixed,
+    };
+    assert_eq!(home.recount(false, &town).await.differences, [difference("unread", 9, 4, false)]);
+    assert_eq!(home.recount(true, &town).await.differences, [difference("unread", 9, 4, true)]);
+    town.assert_settled(&whole, "unread mended").await;
+
+    let entries = Notifications::new(whole.clone()).page_of_recipient(user, None, 10).await.unwrap().items;
+    for entry in &entries[..2] {
+        let key = keys::notification(user, entry.notification.notification_id);
+        home.plant(key, "undone", 1).await;
+    }
+    assert_eq!(home.recount(false, &town).await.differences, [difference("misjudged", 2, 0, false)]);
+    assert!(home.recount(true, &town).await.is_right());
+    assert_eq!(home.recount(false, &town).await.differences, []);
+    town.assert_settled(&whole, "hidden ones mended").await;
+    // What is mended goes on as if nothing had been.
+    town.does(Deed::Delete(0)).await;
+    home.apply_all(&town).await;
+    town.assert_settled(&whole, "after").await;
+    assert_eq!(home.recount(false, &town).await.differences, []);
+}
+
+/// A log that says it is never done, or that always is.
+#[derive(Debug)]
+struct Says(bool);
+
+#[async_trait]
+impl ChangeLog for Says {
+    async fn read(&self, _: usize, _: Duration) -> Result<Vec<Change>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn pass(&self, _: &Change) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn is_empty(&self) -> Result<bool, StoreError> {
+        Ok(self.0)
+    }
+
+    async fn backlog(&self) -> Result<Backlog, StoreError> {
+        Ok(Backlog::default())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_changes_wait_nothing_is_judged_and_nothing_mended() {
+    let home = Home::open();
+    let mut town = home.town().await;
+    town.does(Deed::Post(0)).await;
+    town.does(Deed::Like(1, 0)).await;
+    let recounted = home.recount(true, &town).await;
+    assert_eq!((recounted.differences.len(), recounted.undecided), (0, 2), "{recounted:?}");
+    assert!(!recounted.is_right());
+    home.apply_all(&town).await;
+    assert!(home.recount(false, &town).await.is_right());
+    // With a log that lies the like would be counted twice: what is tested here is that the log is asked.
+    town.does(Deed::Like(2, 0)).await;
+    let trusting = Recount::new(home.store.clone(), Arc::new(Says(true)));
+    assert_eq!(trusting.run(Scope::All { inboxes: true }, false, town.now).await.unwrap().differences.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn deleted_accounts_have_no_counts_to_be_right() {
+    let home = Home::open();
+    let mut town = home.town().await;
+    town.does(Deed::Follow(1, 0)).await;
+    home.apply_all(&town).await;
+    home.plant(keys::profile(town.people[0]), "deleted_at", 5).await;
+    home.plant(keys::user_counts(town.people[0]), "followers", 100).await;
+    let recounted = home.recount(false, &town).await;
+    assert_eq!((recounted.users, &recounted.differences), (4, &vec![]));
+}
+
+fn run(args: &[&str], data: &Path) -> (Output, Value) {
+    let output = tweeter(args).args(["--json", "--data-dir"]).arg(data).output().unwrap();
+    let json = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
+    (output, json)
+}
+
+/// Puts an item into a data directory that nobody has open.
+async fn put(data: &Path, item: Item) {
+    std::fs::create_dir_all(data).unwrap();
+    let (engine, store, queue) = open_database(data, &Config::default(), Clock::System).unwrap();
+    assert!(store.write(Table::Social, Write::put(item)).await.unwrap().is_applied());
+    engine.close();
+    drop((engine, store, queue));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_sees_differences_by_the_exit_code_and_mends_them_while_it_runs_or_not() {
+    for running in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let user = domain::UserId::random();
+        put(dir.path(), Item::new(keys::profile(user)).with("handle", "alice")).await;
+        put(dir.path(), Item::new(keys::user_counts(user)).with("followers", 3)).await;
+        let server = running.then(|| Server::start(dir.path(), &[]));
+        let (output, found) = run(&["recount"], dir.path());
+        assert_eq!(output.status.code(), Some(1));
+        assert_eq!((&found["differences"][0]["found"], &found["differences"][0]["expected"]), (&3.into(), &0.into()));
+        let text = tweeter(&["recount", "--data-dir"]).arg(dir.path()).output().unwrap();
+        let text = String::from_utf8(text.stdout).unwrap();
+        assert!(text.ends_with("1 difference in the counts of all (users: 1, posts: 0)\n"), "{text}");
+        let (output, fixed) = run(&["recount", "--fix"], dir.path());
+        assert_eq!((output.status.code(), &fixed["differences"][0]["fixed"]), (Some(0), &true.into()));
+        let (output, none) = run(&["recount"], dir.path());
+        assert_eq!((output.status.code(), &none["differences"]), (Some(0), &Value::Array(Vec::new())));
+        drop(server);
+    }
+}

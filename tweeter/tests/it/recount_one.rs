@@ -1,0 +1,236 @@
+//! Recounts on both stores: of one user or post, of everything, and while people write.
+
+use std::sync::Arc;
+
+use crate::support::home::Home;
+use async_trait::async_trait;
+use data::{Notifications, keys};
+use domain::{Act, ActKind, IdGenerator, InboxEntry, Notification, UserId};
+use ports::store::{Changes, Condition, Item, Key, Store, StoreError, Table, Value, Write};
+use rstest::rstest;
+use service::changes::{Applied, ChangeService};
+use testkit::{
+    engines,
+    pipeline::START,
+    town::{Deed, Town},
+};
+use tokio::sync::Mutex;
+use tweeter::recount::{Difference, Recount, Recounted, Scope, settle::Settle};
+
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Embedded,
+    Aws,
+}
+
+/// A town on one of the stores, and what recounts it.
+struct Place {
+    store: Arc<dyn Store>,
+    town: Arc<Mutex<Town>>,
+    recount: Recount,
+    _home: Option<Home>,
+}
+
+/// Applies what happened before, then does something new: as many changes are on their way as can be.
+#[derive(Debug)]
+struct Busy {
+    store: Arc<dyn Store>,
+    town: Arc<Mutex<Town>>,
+    deeds: Vec<Deed>,
+}
+
+#[async_trait]
+impl Settle for Busy {
+    async fn is_settled(&self) -> Result<bool, StoreError> {
+        Ok(true)
+    }
+
+    async fn pause(&self) {
+        let mut town = self.town.lock().await;
+        apply(&self.store, &town).await;
+        for deed in &self.deeds {
+            town.does(*deed).await;
+        }
+    }
+
+    fn rounds(&self) -> usize {
+        5
+    }
+}
+
+async fn apply(store: &Arc<dyn Store>, town: &Town) {
+    let changes = town.store.take_changes();
+    let service = ChangeService::new(Arc::clone(store), Arc::new(IdGenerator::new()));
+    for batch in changes.chunks(100) {
+        let outcomes = service.apply(batch, town.now).await;
+        assert!(outcomes.iter().all(|outcome| matches!(outcome, Applied::Done)), "{outcomes:?}");
+    }
+}
+
+impl Place {
+    async fn of(kind: Kind) -> Self {
+        Self::busy_with(kind, Vec::new()).await
+    }
+
+    /// One where people do this between two looks.
+    async fn busy_with(kind: Kind, deeds: Vec<Deed>) -> Self {
+        match kind {
+            Kind::Embedded => {
+                let home = Home::open();
+                let store = home.store.clone();
+                Self { _home: Some(home), ..Self::on(store, 1, deeds).await }
+            }
+            Kind::Aws => Self::on(engines::dynamo().await.store(), 3, deeds).await,
+        }
+    }
+
+    async fn on<S: Store + ports::store::TableScan + Clone>(inner: S, segments: u32, deeds: Vec<Deed>) -> Self {
+        let store: Arc<dyn Store> = Arc::new(inner.clone());
+        let town = Arc::new(Mutex::new(Town::of(5, Arc::clone(&store), START).await));
+        let settle = Busy { store: Arc::clone(&store), town: Arc::clone(&town), deeds };
+        Self { recount: Recount::on(inner, segments, None, Arc::new(settle)), store, town, _home: None }
+    }
+
+    async fn does(&self, deeds: &[Deed]) {
+        let mut town = self.town.lock().await;
+        for deed in deeds {
+            town.does(*deed).await;
+        }
+        apply(&self.store, &town).await;
+    }
+
+    async fn recount(&self, scope: Scope, fix: bool) -> Recounted {
+        self.recount.run(scope, fix, START).await.unwrap()
+    }
+
+    async fn set(&self, key: Key, name: &'static str, value: impl Into<Value>) {
+        let mut changes = Changes::default();
+        changes.set.insert(name.into(), value.into());
+        let write = Write::Update { key, changes, condition: Condition::Always };
+        assert!(self.store.write(Table::Social, write).await.unwrap().is_applied());
+    }
+
+    async fn assert_settled(&self, when: &str) {
+        self.town.lock().await.assert_settled(&self.store, when).await;
+    }
+}
+
+fn names(recounted: &Recounted) -> Vec<&str> {
+    recounted.differences.iter().map(|difference| difference.count.as_str()).collect()
+}
+
+const LIVELY: [Deed; 7] = [
+    Deed::Post(0),
+    Deed::Post(0),
+    Deed::Follow(1, 0),
+    Deed::Follow(2, 0),
+    Deed::Like(1, 0),
+    Deed::Comment(2, 0),
+    Deed::Follow(0, 3),
+];
+const ALL: Scope = Scope::All { inboxes: true };
+
+#[rstest]
+#[tokio::test]
+async fn one_user_or_post_is_recounted_alone(#[values(Kind::Embedded, Kind::Aws)] kind: Kind) {
+    let place = Place::of(kind).await;
+    place.does(&LIVELY).await;
+    let town = place.town.lock().await;
+    let (user, other, post) = (town.people[0], town.people[3], *town.posts.keys().next().unwrap());
+    drop(town);
+    assert!(place.recount(ALL, false).await.is_right());
+    for (of, name) in [(user, "followers"), (user, "following"), (user, "posts"), (other, "followers")] {
+        place.set(keys::user_counts(of), name, 77).await;
+    }
+    place.set(keys::unread(user), "unread", 9).await;
+    for name in ["likes", "comments"] {
+        place.set(keys::post_counts(post), name, -3).await;
+    }
+    let found = place.recount(Scope::User(user), false).await;
+    assert_eq!(names(&found), ["followers", "following", "posts", "unread"]);
+    assert!(found.differences.iter().all(|it| it.id == user.to_string() && !it.fixed), "{found:?}");
+    assert!(place.recount(Scope::User(user), true).await.is_right());
+    assert_eq!(names(&place.recount(ALL, false).await), ["comments", "likes", "followers"]);
+    let fixed = place.recount(Scope::Post(post), true).await;
+    assert_eq!((names(&fixed), fixed.is_right()), (vec!["comments", "likes"], true));
+    assert!(place.recount(ALL, true).await.is_right());
+    place.assert_settled("fixed").await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn writes_between_looks_are_no_difference(#[values(Kind::Embedded, Kind::Aws)] kind: Kind) {
+    let deeds = vec![Deed::Like(3, 0), Deed::Unlike(1, 0), Deed::Follow(4, 0), Deed::Comment(1, 0), Deed::Post(0)];
+    let place = Place::busy_with(kind, deeds.clone()).await;
+    place.does(&LIVELY).await;
+    // On its way while the first look is taken.
+    let mut town = place.town.lock().await;
+    for deed in deeds {
+        town.does(deed).await;
+    }
+    drop(town);
+    let recounted = place.recount(ALL, true).await;
+    assert_eq!(recounted.differences, [], "{recounted:?}");
+    place.does(&[]).await;
+    place.assert_settled("nothing was fixed that was right").await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn an_error_is_fixed_while_others_write(#[values(Kind::Embedded, Kind::Aws)] kind: Kind) {
+    let place = Place::busy_with(kind, vec![Deed::Post(1), Deed::Like(3, 1), Deed::Unlike(3, 1)]).await;
+    place.does(&LIVELY).await;
+    let user = place.town.lock().await.people[0];
+    place.set(keys::user_counts(user), "following", 5).await;
+    let fixed = place.recount(Scope::User(user), true).await;
+    assert_eq!((names(&fixed), fixed.is_right()), (vec!["following"], true));
+    place.does(&[]).await;
+    place.assert_settled("fixed").await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn unreadable_items_are_reported_and_the_rest_fixed(#[values(Kind::Embedded, Kind::Aws)] kind: Kind) {
+    let place = Place::of(kind).await;
+    place.does(&LIVELY).await;
+    let user = place.town.lock().await.people[0];
+    let newest = Notifications::new(Arc::clone(&place.store)).page_of_recipient(user, None, 1).await.unwrap().items[0];
+    place.set(keys::notification(user, newest.notification.notification_id), "kind", "poke").await;
+    let broken = Item::new(Key { partition: "COUNTS#nobody".to_owned(), sort: "COUNTS".to_owned() });
+    assert!(place.store.write(Table::Social, Write::put(broken)).await.unwrap().is_applied());
+    place.set(keys::user_counts(user), "followers", 5).await;
+    let difference = |of: &str, id: &str, found| Difference {
+        of: of.to_owned(),
+        id: id.to_owned(),
+        count: "unreadable".to_owned(),
+        found,
+        expected: 0,
+        fixed: false,
+    };
+    let fixed = place.recount(ALL, true).await;
+    let unreadable: Vec<_> = fixed.differences.iter().filter(|it| it.count == "unreadable").cloned().collect();
+    assert_eq!(unreadable, [difference("item", "COUNTS#nobody COUNTS", 1), difference("user", &user.to_string(), 1)]);
+    assert!(!fixed.is_right() && fixed.differences.iter().any(|it| it.count == "followers" && it.fixed), "{fixed:?}");
+    assert_eq!(names(&place.recount(ALL, false).await), ["unreadable"; 2]);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_long_inbox_is_fixed_page_by_page(#[values(Kind::Embedded, Kind::Aws)] kind: Kind) {
+    const ENTRIES: i64 = 230;
+    let place = Place::of(kind).await;
+    let (user, ids) = (place.town.lock().await.people[0], IdGenerator::new());
+    for _ in 0..ENTRIES {
+        let notification_id = ids.next_notification_id(START);
+        let act = Act { actor_id: UserId::random(), kind: ActKind::Follow(user) };
+        let notification = Notification { notification_id, recipient_id: user, act };
+        let (table, write) = Notifications::put(&InboxEntry { notification, undone: false, post_gone: false });
+        assert!(place.store.write(table, write).await.unwrap().is_applied());
+    }
+    // None of these people follows: nothing is to be seen, and nothing unread.
+    let found = place.recount(Scope::User(user), true).await;
+    assert_eq!(names(&found), ["misjudged"]);
+    assert_eq!((found.differences[0].found, found.is_right()), (ENTRIES, true));
+    assert_eq!(place.recount(Scope::User(user), false).await.differences, []);
+    place.assert_settled("fixed").await;
+}

@@ -1,0 +1,315 @@
+//! People who act at once on a store that fails, refuses and is late, while the changes are handled by two that get into
+//! each other's way: each act stands wholly or not at all, and counts and notifications say exactly what stands.
+//!
+//! `TWEETER_FAULT_SEEDS` sets the number of seeds (default 4).
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use crate::support::{TestApp, home::Home, village::assert_both_sides};
+use data::{keys, messages::ChangeMessage};
+use domain::{Clock, CommentId, CommentText, IdGenerator, PostId, Timestamp, UserId};
+use embedded::{EmbeddedChanges, EmbeddedStore};
+use futures::future::{join, join_all};
+use http::Method;
+use ports::{
+    changes::ChangeLog as _,
+    queue::QueueName,
+    store::{Item, Store, Table, Write},
+};
+use proptest::{prelude::ProptestConfig, proptest};
+use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
+use service::{
+    ServiceError,
+    backfill::BackfillService,
+    changes::{Applied, ChangeService},
+    comments::CommentService,
+    graph::GraphService,
+    likes::LikeService,
+    posts::PostService,
+};
+use testkit::{
+    faults::{ConflictingStore, FaultyStore, LateStore, StaleStore, StoreFaults},
+    pipeline::START,
+    town::{Deed, Town},
+};
+use tweeter::{
+    dead_letters::{DeadLetters, Selection},
+    recount::{Recount, Scope},
+};
+
+const POSTS: usize = 4;
+const ACTS_EACH: usize = 40;
+const FAULTS: StoreFaults =
+    StoreFaults { throttled: 0.1, unavailable_before: 0.04, unavailable_after: 0.1, unprocessed: 0.1 };
+
+/// Everything that people can do, on one store.
+struct Services {
+    graph: GraphService,
+    likes: LikeService,
+    comments: CommentService,
+    posts: PostService,
+}
+
+impl Services {
+    fn on(store: &Arc<dyn Store>) -> Self {
+        let ids = Arc::new(IdGenerator::new());
+        Self {
+            graph: GraphService::new(Arc::clone(store), Arc::clone(&ids)),
+            likes: LikeService::new(Arc::clone(store)),
+            comments: CommentService::new(Arc::clone(store), ids),
+            posts: PostService::new(Arc::clone(store)),
+        }
+    }
+}
+
+/// One of the town's people.
+struct Actor<'a> {
+    services: Services,
+    me: UserId,
+    people: &'a [UserId],
+    posts: &'a [(PostId, UserId)],
+    said: Vec<(PostId, CommentId)>,
+    rng: StdRng,
+}
+
+impl Actor<'_> {
+    async fn acts(mut self) {
+        for step in 0..ACTS_EACH {
+            let now = START.plus(Duration::from_millis(step as u64));
+            let (kind, number) = (self.rng.random_range(0..20), self.rng.random_range(0..1_000));
+            // Who got no answer tries again, as a rule.
+            while let Err(error) = self.act(kind, number, now).await {
+                match error {
+                    ServiceError::NotFound | ServiceError::Invalid { .. } => break,
+                    ServiceError::Store(error) if error.is_transient() => {}
+                    error => panic!("{error:?}"),
+                }
+                if self.rng.random_bool(0.3) {
+                    break;
+                }
+            }
+        }
+    }
+
+    async fn act(&mut self, kind: usize, number: usize, now: Timestamp) -> Result<(), ServiceError> {
+        let (post, author) = self.posts[number % self.posts.len()];
+        let whom = self.people[number % self.people.len()];
+        match kind {
+            0..6 => self.services.likes.like(self.me, post, now).await,
+            6..10 => self.services.likes.unlike(self.me, post).await,
+            10..12 => self.services.graph.follow(self.me, whom, now).await,
+            12..14 => self.services.graph.unfollow(self.me, whom).await,
+            14..17 => {
+                let text = CommentText::parse("well").expect("a text");
+                let view = self.services.comments.create(self.me, post, text, now).await?;
+                self.said.push((post, view.comment.comment_id));
+                Ok(())
+            }
+            17 => match self.said.get(number.checked_rem(self.said.len()).unwrap_or(0)) {
+                Some((post, comment)) => self.services.comments.delete(self.me, *post, *comment, now).await,
+                None => Ok(()),
+            },
+            18 if author == self.me => self.services.posts.delete(author, post, now).await,
+            // What an operator does; at any time, also for one that is not deleted.
+            _ => self.services.posts.restore(post, now).await,
+        }
+    }
+}
+
+/// Handles the log's changes until told to stop: some twice, in other batches, or by two at once.
+async fn handles(home: &Home, store: &Arc<dyn Store>, mut rng: StdRng, is_over: &AtomicBool) {
+    let ids = Arc::new(IdGenerator::new());
+    let [first, second] = [(); 2].map(|()| ChangeService::new(Arc::clone(store), Arc::clone(&ids)));
+    while !is_over.load(Ordering::SeqCst) {
+        let changes = home.log.read(rng.random_range(1..60), Duration::from_millis(5)).await.unwrap();
+        let some = rng.random_range(0..=changes.len());
+        let (outcomes, others) = join(first.apply(&changes, START), second.apply(&changes[some..], START)).await;
+        for outcome in outcomes.iter().chain(&others) {
+            assert!(!matches!(outcome, Applied::Poison(_)), "{outcome:?}");
+        }
+        let done = outcomes.iter().take_while(|outcome| matches!(outcome, Applied::Done)).count();
+        if let Some(last) = changes[..done].last().filter(|_| rng.random_bool(0.7)) {
+            home.log.pass(last).await.unwrap();
+        }
+    }
+}
+
+async fn storm(seed: u64) {
+    let (home, mut rng) = (Home::open(), StdRng::seed_from_u64(seed));
+    let mut town = home.town().await;
+    for who in 0..POSTS {
+        town.does(Deed::Post(who)).await;
+    }
+    let stale: Arc<dyn Store> = Arc::new(StaleStore::new(Arc::new(home.store.clone()), 30));
+    let faulty = Arc::new(FaultyStore::new(stale, FAULTS, seed));
+    let conflicting = Arc::new(ConflictingStore::new(faulty.clone(), 0.1, seed));
+    let late = Arc::new(LateStore::new(conflicting.clone(), 0.1, seed));
+    let store: Arc<dyn Store> = late.clone();
+    let posts: Vec<(PostId, UserId)> = town.posts.iter().map(|(post, (author, _))| (*post, *author)).collect();
+    let actors = town.people.iter().map(|me| {
+        let (services, rng) = (Services::on(&store), StdRng::seed_from_u64(rng.random()));
+        Actor { services, me: *me, people: &town.people, posts: &posts, said: Vec::new(), rng }.acts()
+    });
+    let actors: Vec<_> = actors.collect();
+    let is_over = AtomicBool::new(false);
+    let all = async {
+        join_all(actors).await;
+        is_over.store(true, Ordering::SeqCst);
+    };
+    join(all, handles(&home, &store, StdRng::seed_from_u64(seed + 1), &is_over)).await;
+    late.switch().turn_off();
+    faulty.switch().turn_off();
+    conflicting.switch().turn_off();
+    late.arrive_all().await;
+    assert!(faulty.counts().has_every_kind(), "seed {seed} is no storm: {:?}", faulty.counts());
+    assert_settled(&home, &town, &format!("seed {seed}")).await;
+}
+
+async fn assert_settled(home: &Home, town: &Town, when: &str) {
+    let backfills = BackfillService::new(Arc::new(home.store.clone()));
+    backfills.finish_expired(Timestamp::from_millis(u64::MAX), None).await.unwrap();
+    home.apply_all(town).await;
+    let recounted = home.recount(false, town).await;
+    assert!(recounted.is_right(), "{when}: {recounted:#?}");
+    assert_both_sides(&home.store).await;
+    let (acts, shown) = acts_and_notifications(&home.store).await;
+    assert!(!acts.is_empty(), "{when}: nothing stands");
+    assert_eq!(acts, shown, "{when}");
+}
+
+/// What stands and is to be told somebody, and the notifications that can be seen.
+async fn acts_and_notifications(store: &EmbeddedStore) -> (Vec<String>, Vec<String>) {
+    let (mut items, mut after): (Vec<Item>, _) = (Vec::new(), None);
+    loop {
+        let page = store.scan(Table::Social, after, 1_000).await.unwrap();
+        let Some(last) = page.last() else { break };
+        after = Some(last.key.clone());
+        items.extend(page);
+    }
+    let is_live = |item: &Item| !item.attributes.contains_key("deleted_at");
+    let parts = |item: &Item| item.key.partition.split('#').map(str::to_owned).collect::<Vec<_>>();
+    let live: BTreeMap<String, String> = items
+        .iter()
+        .filter(|item| item.key.partition.starts_with("POST#") && item.key.sort == "POST" && is_live(item))
+        .map(|item| (parts(item)[1].clone(), item.text("author_id").unwrap().to_owned()))
+        .collect();
+    let (mut acts, mut shown) = (Vec::new(), Vec::new());
+    for item in &items {
+        let (parts, sort) = (parts(item), item.key.sort.as_str());
+        let told = |recipient: Option<&String>, actor: &str, what: String| {
+            recipient.filter(|it| *it != actor).map(|recipient| format!("{recipient}: {actor} {what}"))
+        };
+        match parts[0].as_str() {
+            "LIKERS" => acts.extend(told(live.get(&parts[1]), sort, format!("like {}", parts[1]))),
+            "FOLLOWERS" => acts.extend(told(Some(&parts[1]), sort, "follow".to_owned())),
+            "POST" if sort != "POST" && is_live(item) => {
+                let comment = sort.strip_prefix("COMMENT#").unwrap();
+                acts.extend(told(live.get(&parts[1]), item.text("author_id").unwrap(), format!("comment {comment}")));
+            }
+            "NOTIFICATIONS" if !["undone", "post_gone"].iter().any(|flag| item.attributes.contains_key(*flag)) => {
+                let text = |name| item.text(name).unwrap();
+                let what = match text("kind") {
+                    "like" => format!("like {}", text("post_id")),
+                    "comment" => format!("comment {}", text("comment_id")),
+                    kind => kind.to_owned(),
+                };
+                shown.push(format!("{}: {} {what}", parts[1], text("actor_id")));
+            }
+            _ => {}
+        }
+    }
+    acts.sort();
+    shown.sort();
+    (acts, shown)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_people_do_at_once_through_faults_is_counted_and_told_exactly() {
+    let seeds = std::env::var("TWEETER_FAULT_SEEDS").map_or(4, |seeds| seeds.parse().expect("a number"));
+    for seed in 1..=seeds {
+        storm(seed).await;
+    }
+}
+
+/// What was applied and not passed before a pause of so many days, during which everything that is over expires.
+async fn comes_again_after(days: u32, passed: usize) {
+    let home = Home::open();
+    let mut town = home.town().await;
+    for deed in [Deed::Post(0), Deed::Like(1, 0), Deed::Comment(2, 0), Deed::Follow(3, 0)] {
+        town.does(deed).await;
+    }
+    let changes = home.log.read(100, Duration::ZERO).await.unwrap();
+    let service = ChangeService::new(Arc::new(home.store.clone()), Arc::new(IdGenerator::new()));
+    service.apply(&changes, START).await;
+    if let Some(last) = changes[..passed.min(changes.len())].last() {
+        home.log.pass(last).await.unwrap();
+    }
+    town.now = START.plus(Duration::from_hours(24) * days);
+    home.store.sweep_expired(town.now).await.unwrap();
+    home.apply_all(&town).await;
+    let whole: Arc<dyn Store> = Arc::new(home.store.clone());
+    town.assert_settled(&whole, &format!("after {days} days, {passed} passed")).await;
+    assert!(home.recount(false, &town).await.is_right());
+    let ledger_is_over = days >= 2;
+    let removed = home.store.sweep_expired(town.now).await.unwrap();
+    assert!(!ledger_is_over || removed > 0 || passed >= changes.len(), "what is over goes in the end");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_was_applied_before_a_long_pause_is_not_counted_again_after_it(days in 0_u32..60, passed in 0_usize..6) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+        runtime.block_on(comes_again_after(days, passed));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_like_that_cannot_be_counted_waits_with_its_images_and_is_counted_when_it_is_redriven() {
+    let app = TestApp::start().await;
+    let [alice, bob] = [app.register("alice").await, app.register("bob").await];
+    let post = app.post(&alice, "hello").await;
+    app.drain().await;
+    let store = EmbeddedStore::new(app.handle.engine().unwrap().clone());
+    let counts = keys::post_counts(post.parse().unwrap());
+    let broken = Item::new(counts.clone()).with("likes", "many");
+    assert!(store.write(Table::Social, Write::put(broken)).await.unwrap().is_applied());
+    let (like, token) = (format!("/v1/posts/{post}/like"), Some(bob.access_token.as_str()));
+    app.request(Method::PUT, &like, token, None).await.expect(204);
+    app.drain().await;
+
+    let queue = app.services().queue.as_ref();
+    let letters = DeadLetters { queue, name: QueueName::ChangeDlq, patience: Duration::ZERO };
+    let found = letters.look(&Selection::All, 10).await.unwrap();
+    let [letter] = &found[..] else { panic!("{found:?}") };
+    let message = ChangeMessage::decode(&letter.body).unwrap();
+    let change = message.into_change();
+    assert_eq!((change.key.sort.as_str(), change.before), (bob.user_id.as_str(), None));
+    assert!(change.after.unwrap().contains_key("liked_at"));
+
+    assert!(store.write(Table::Social, Write::delete(counts)).await.unwrap().is_applied());
+    for moved in [1, 0] {
+        assert_eq!(letters.redrive(&Selection::All, Clock::System.now()).await.unwrap(), moved);
+        app.drain().await;
+    }
+    let shown = app.get_post(&alice, &post).await.expect(200).body;
+    assert_eq!(shown["likes_count"], 1);
+    let page = app.request(Method::GET, "/v1/notifications", Some(&alice.access_token), None).await.expect(200);
+    assert_eq!((page.items().len(), &page.body["unread_count"]), (1, &1.into()));
+    let log = Arc::new(EmbeddedChanges::new(app.handle.engine().unwrap().clone()));
+    assert!(
+        Recount::new(store, log)
+            .run(Scope::All { inboxes: true }, false, Clock::System.now())
+            .await
+            .unwrap()
+            .is_right()
+    );
+}

@@ -1,0 +1,78 @@
+//! The embedded stores by themselves, with the log of their changes, and no service around them.
+
+use std::{sync::Arc, time::Duration};
+
+use domain::{Clock, IdGenerator};
+use embedded::{EmbeddedChanges, EmbeddedStore, Engine, EngineOptions};
+use ports::{
+    changes::ChangeLog as _,
+    store::{Changes, Condition, Key, Store, Table, Write},
+};
+use service::changes::{Applied, ChangeService};
+use tempfile::TempDir;
+use testkit::{pipeline::START, town::Town};
+use tweeter::recount::{Recount, Recounted, Scope};
+
+/// A database of its own, with the log that its changes are read from.
+pub struct Home {
+    pub engine: Engine,
+    pub store: EmbeddedStore,
+    pub log: Arc<EmbeddedChanges>,
+    _directory: TempDir,
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        self.engine.close();
+    }
+}
+
+impl Home {
+    /// A new one, whose clock stands at [`START`].
+    pub fn open() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let options = EngineOptions { clock: Clock::manual(START), ..EngineOptions::at(directory.path()) };
+        let engine = Engine::open(options).unwrap();
+        let log = Arc::new(EmbeddedChanges::new(engine.clone()));
+        Self { store: EmbeddedStore::new(engine.clone()), engine, log, _directory: directory }
+    }
+
+    /// Five people in it.
+    pub async fn town(&self) -> Town {
+        Town::of(5, Arc::new(self.store.clone()), START).await
+    }
+
+    /// Applies up to `max` changes of the log on `store`, and passes those that are done.
+    pub async fn apply(&self, store: Arc<dyn Store>, max: usize, town: &Town) {
+        let changes = self.log.read(max, Duration::ZERO).await.unwrap();
+        let service = ChangeService::new(store, Arc::new(IdGenerator::new()));
+        let outcomes = service.apply(&changes, town.now).await;
+        let done = outcomes.iter().take_while(|outcome| matches!(outcome, Applied::Done)).count();
+        if let Some(last) = changes[..done].last() {
+            self.log.pass(last).await.unwrap();
+        }
+    }
+
+    /// Applies and passes every change.
+    pub async fn apply_all(&self, town: &Town) {
+        while !self.log.is_empty().await.unwrap() {
+            self.apply(Arc::new(self.store.clone()), 100, town).await;
+        }
+    }
+
+    /// What an operator is told.
+    pub async fn recount(&self, fix: bool, town: &Town) -> Recounted {
+        Recount::new(self.store.clone(), self.log.clone())
+            .run(Scope::All { inboxes: true }, fix, town.now)
+            .await
+            .unwrap()
+    }
+
+    /// Changes one attribute of an item, as no change of ours would.
+    pub async fn plant(&self, key: Key, name: &'static str, value: i64) {
+        let mut changes = Changes::default();
+        changes.set.insert(name.into(), value.into());
+        let write = Write::Update { key, changes, condition: Condition::Always };
+        assert!(self.store.write(Table::Social, write).await.unwrap().is_applied());
+    }
+}
