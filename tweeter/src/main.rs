@@ -45,7 +45,8 @@ fn main() -> ExitCode {
 }
 
 async fn serve(args: ServeArgs) -> ExitCode {
-    telemetry::init(args.log_format());
+    // Written out when the process ends.
+    let _log = telemetry::init_detached(args.log_format());
     // Before the start, so that a signal during it is not lost.
     let (mut terminate, mut interrupt) = match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
         (Ok(terminate), Ok(interrupt)) => (terminate, interrupt),

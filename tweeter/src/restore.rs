@@ -51,6 +51,17 @@ pub fn restore(from: &Path, data_dir: &Path, replace: bool, report: Report<'_>) 
     make_private(data_dir).map_err(BackupError::io(data_dir))?;
     // Held until the data is in its place: it is the lock of the database that is moved aside.
     let _lock = refuse_running(data_dir)?;
+    let (backup, target) = (from.canonicalize(), data_dir.canonicalize());
+    if let (Ok(backup), Ok(target)) = (backup, target)
+        && (backup.starts_with(&target) || target.starts_with(&backup))
+    {
+        let text = format!(
+            "{} and {} lie in each other; restore into another data directory",
+            from.display(),
+            data_dir.display()
+        );
+        return Err(BackupError::Directory(text));
+    }
     let present = entries(data_dir).map_err(BackupError::io(data_dir))?;
     if !present.is_empty() && !replace {
         let text = format!(

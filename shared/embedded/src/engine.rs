@@ -130,7 +130,7 @@ pub enum OpenError {
     #[error("the database folder {} cannot be used: {}", .0.display(), .1)]
     Unwritable(PathBuf, #[source] io::Error),
     /// What is in the folder is not a database of this version.
-    #[error("the database in {} cannot be read: {}; a backup can be restored with `tweeter restore`", .0.display(), .1)]
+    #[error("the database in {} cannot be read: {}; restore a backup with `tweeter restore`, or start with --accept-data-loss to go on without what cannot be read", .0.display(), .1)]
     Corrupt(PathBuf, #[source] Box<dyn std::error::Error + Send + Sync>),
     /// Parts of it are missing or cannot be read. Nothing was changed.
     #[error(
@@ -169,9 +169,10 @@ impl OpenError {
     /// The folder is there by now, so what is not found is a part of the database.
     pub(super) fn of_io(path: &Path, error: io::Error) -> Self {
         match error.kind() {
-            io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof | io::ErrorKind::NotFound => {
-                Self::Corrupt(path.to_owned(), error.into())
-            }
+            io::ErrorKind::InvalidData
+            | io::ErrorKind::InvalidInput
+            | io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::NotFound => Self::Corrupt(path.to_owned(), error.into()),
             _ => Self::Unwritable(path.to_owned(), error),
         }
     }

@@ -48,6 +48,18 @@ pub enum Damage {
         /// Its folder in `keyspaces`.
         number: u64,
     },
+    /// A keyspace's tables are there, but the engine cannot open them.
+    KeyspaceUnreadable {
+        /// Its name.
+        name: String,
+        /// Its folder in `keyspaces`.
+        number: u64,
+        /// The engine's reason.
+        why: String,
+    },
+    /// The position is not there or unreadable, and the newest journal ends in bytes that are no batch: synced writes may be
+    /// among them.
+    NoPosition,
     /// A journal is not there whose writes are in no table.
     JournalMissing(u64),
     /// A journal holds less than was synced.
@@ -74,8 +86,14 @@ impl fmt::Display for Damage {
             Self::NoManifest => f.write_str("the manifest is missing"),
             Self::Manifest(why) => write!(f, "the manifest cannot be read: {why}"),
             Self::OtherInstance => f.write_str("the manifest is that of another database"),
-            Self::Missing(name) => write!(f, "`{name}` is missing"),
+            Self::Missing(name) => write!(f, "`{name}` is missing or unreadable, and without it nothing can be used"),
             Self::Keyspace { name, number } => write!(f, "keyspace {name} (`{KEYSPACES}/{number}`) is missing"),
+            Self::KeyspaceUnreadable { name, number, why } => {
+                write!(f, "keyspace {name} (`{KEYSPACES}/{number}`) cannot be read: {why}")
+            }
+            Self::NoPosition => {
+                f.write_str("the position is missing, and the newest journal cannot be read to its end")
+            }
             Self::JournalMissing(number) => write!(f, "journal `{number}.jnl` is missing"),
             Self::JournalCut { number, readable, synced } => {
                 write!(f, "journal `{number}.jnl` can be read up to byte {readable} of {synced} that were synced")
@@ -132,7 +150,10 @@ impl Known {
 /// aside and reported.
 pub(super) fn inspect(folder: &Path, manifest: &Path, accept_data_loss: bool) -> Result<Known, OpenError> {
     let io_error = |error| OpenError::of_io(folder, error);
-    let found = Inspection::of(folder, manifest)?;
+    let mut found = Inspection::of(folder, manifest)?;
+    if accept_data_loss {
+        found.open_keyspaces();
+    }
     if found.damage.is_empty() {
         found.cut_torn_journal().map_err(io_error)?;
         return Ok(found.known);
@@ -202,11 +223,32 @@ impl<'a> Inspection<'a> {
         self.read_journals()?;
         let claims: Vec<_> = position.map(|(_, synced)| synced).into_iter().chain([manifest.synced]).collect();
         self.check_journals(&manifest, &claims)?;
-        if position.is_none() && self.damage.is_empty() {
+        if position.is_none() && self.torn.is_some() {
+            self.damage.push(Damage::NoPosition);
+        } else if position.is_none() && self.damage.is_empty() {
             warn!("Could not read the database's position; checked the journals as far as the manifest says");
         }
         self.known.manifest = Some(manifest);
         Ok(())
+    }
+
+    /// Finds the keyspaces that the engine cannot open. Only where loss is accepted: opening a keyspace removes files that
+    /// it does not know of, and a database that is refused is left as it is.
+    fn open_keyspaces(&mut self) {
+        let Some(manifest) = &self.known.manifest else { return };
+        let list = self.keyspace(LIST);
+        if list.join(CURRENT).exists() && open_tree(&list).is_err() {
+            self.damage.push(Damage::Missing("keyspaces/0"));
+        }
+        for (name, number) in &manifest.keyspaces {
+            let folder = self.keyspace(*number);
+            if folder.join(CURRENT).exists()
+                && let Err(error) = open_tree(&folder)
+            {
+                let why = error.to_string();
+                self.damage.push(Damage::KeyspaceUnreadable { name: name.clone(), number: *number, why });
+            }
+        }
     }
 
     fn keyspace(&self, number: u64) -> PathBuf {
@@ -296,7 +338,7 @@ impl<'a> Inspection<'a> {
             return Ok(Known::default());
         }
         for damage in &self.damage {
-            if let Damage::Keyspace { name, number } = damage {
+            if let Damage::Keyspace { name, number } | Damage::KeyspaceUnreadable { name, number, .. } = damage {
                 self.empty_keyspace(name, *number, &aside).map_err(io_error)?;
             }
         }

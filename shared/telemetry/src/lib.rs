@@ -7,7 +7,8 @@
 use std::io::{IsTerminal, Write as _, stderr};
 
 use tracing::{Level, error};
-use tracing_subscriber::{filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::{filter::Targets, fmt::MakeWriter, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 /// The environment variable that filters logs.
 pub const LOG_FILTER_VARIABLE: &str = "TWEETER_LOG";
@@ -33,6 +34,22 @@ pub fn init(format: LogFormat) {
 
 /// The same with another filter where the variable names none.
 pub fn init_at(format: LogFormat, default_filter: &str) {
+    install(format, default_filter, stderr);
+}
+
+/// Sends logs to standard error through a thread of its own: where nothing reads them, lines are dropped beyond
+/// [`tracing_appender::non_blocking::DEFAULT_BUFFERED_LINES_LIMIT`], and whatever logs goes on. For a service, whose
+/// requests must not wait for the reader of its log. What is buffered is written when the guard is dropped.
+pub fn init_detached(format: LogFormat) -> WorkerGuard {
+    let (lines, guard) = NonBlockingBuilder::default().lossy(true).thread_name("log").finish(stderr());
+    install(format, DEFAULT_LOG_FILTER, lines);
+    guard
+}
+
+fn install<W>(format: LogFormat, default_filter: &str, writer: W)
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
     let chosen = std::env::var_os(LOG_FILTER_VARIABLE).filter(|text| !text.is_empty());
     let readable = chosen.as_ref().and_then(|text| text.to_str()?.parse::<Targets>().ok());
     let unreadable = chosen.is_some() && readable.is_none();
@@ -40,7 +57,7 @@ pub fn init_at(format: LogFormat, default_filter: &str) {
         readable.or_else(|| default_filter.parse().ok()).unwrap_or_else(|| Targets::new().with_default(Level::INFO));
     // A line that cannot be written is lost. By default the layer reports that by `eprintln!`, which panics as standard
     // error is what cannot be written: the log line would end whatever logs it.
-    let lines = tracing_subscriber::fmt::layer().with_writer(stderr).log_internal_errors(false);
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer).log_internal_errors(false);
     let registry = tracing_subscriber::registry().with(filter);
     let installed = match format {
         LogFormat::Json => registry.with(lines.json().with_current_span(false)).try_init(),

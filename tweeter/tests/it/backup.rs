@@ -252,6 +252,7 @@ async fn a_damaged_or_unfinished_backup_is_not_restored() {
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     assert_eq!(fs::read_dir(&restored).unwrap().count(), 0, "nothing is left of it");
 
+    assert!(refused(&run("restore", &backup, &backup, &["--replace"])).contains("lie in each other"));
     fs::remove_file(&summary).unwrap();
     assert!(refused(&run("restore", &backup, &restored, &[])).contains("is no finished backup"));
 }

@@ -17,7 +17,7 @@ use super::{
     rows::{self, Receives},
     state::{Hold, Message, Place, State, Taken},
 };
-use domain::{Clock, Timestamp, limits};
+use domain::{Clock, Timestamp};
 use ports::queue::{OutgoingMessage, QueueDepth, QueueName, ReceivedMessage};
 
 /// Sequences reserved by one row: a start skips at most as many.
@@ -107,8 +107,8 @@ impl OneQueue {
         let mut newest = 0;
         rows::each(shared, queue, |sequence, head, receives| {
             newest = sequence;
-            // No delay is longer, so what is more comes of a clock that was set back.
-            let left = head.due.since(now.wall).min(limits::MAX_MESSAGE_DELAY);
+            // No longer than the message's own delay: what is more comes of a clock that was set back.
+            let left = head.due.since(now.wall).min(head.due.since(head.sent_at));
             let message = Message {
                 group: state.intern(head.group),
                 sent_at: head.sent_at,

@@ -128,9 +128,34 @@ fn remove_all(folder: &Path) {
     }
 }
 
+/// Refused with the way out, which is one.
+fn unreadable(folder: &Path) -> EmbeddedStore {
+    let line = Engine::open(EngineOptions::at(folder)).expect_err("a part cannot be read").to_string();
+    assert!(line.contains("tweeter restore") && line.contains("--accept-data-loss"), "{line}");
+    accepted(folder)
+}
+
+#[rstest]
+#[case::empty(2, "", ROWS)]
+#[case::garbage(2, "garbage!", ROWS)]
+#[case::list(0, "", 0)]
+#[tokio::test]
+async fn a_keyspace_that_cannot_be_read_is_refused(#[case] number: u32, #[case] current: &str, #[case] left: u32) {
+    let folder = killed().await;
+    fs::write(folder.path().join(format!("keyspaces/{number}/current")), current).expect("written");
+    let store = unreadable(folder.path());
+    assert_eq!(rows(&store).await.len(), left as usize);
+}
+
+fn lose_the_position_and_a_part(folder: &Path) {
+    fs::remove_file(folder.join("position")).expect("removed");
+    overwrite(folder, 20_000, &[0; 4_096]);
+}
+
 #[rstest]
 #[case::keyspace(|folder: &Path| fs::remove_dir_all(folder.join("keyspaces/2")).expect("removed"), ROWS)]
 #[case::tables(|folder: &Path| fs::remove_file(folder.join("keyspaces/2/current")).expect("removed"), ROWS)]
+#[case::position_and_hole(lose_the_position_and_a_part, 18)]
 #[case::manifest(|folder: &Path| fs::remove_file(folder.join("manifest.json")).expect("removed"), ROWS)]
 #[case::no_manifest(|folder: &Path| fs::write(folder.join("manifest.json"), "{").expect("written"), ROWS)]
 #[case::list(|folder: &Path| fs::remove_dir_all(folder.join("keyspaces/0")).expect("removed"), 0)]
@@ -299,7 +324,5 @@ async fn a_missing_table_is_refused_with_the_way_out() {
     for (table, _) in listing(&tables) {
         fs::remove_file(table).expect("removed");
     }
-    let error = Engine::open(EngineOptions::at(folder.path())).expect_err("a table is missing");
-    assert!(matches!(error, OpenError::Corrupt(..)), "{error:?}");
-    assert!(error.to_string().contains("`tweeter restore`"), "{error}");
+    unreadable(folder.path());
 }
