@@ -71,8 +71,6 @@ pub struct ServeArgs {
     metrics_listen: MetricsListen,
     #[command(flatten)]
     data: DataArgs,
-    #[command(flatten)]
-    stores: ServeStoreArgs,
     /// Keep data in a temporary directory that goes with the process; `--data-dir` then means nothing
     #[arg(long, env = "TWEETER_EPHEMERAL", value_parser = BoolishValueParser::new())]
     ephemeral: bool,
@@ -103,6 +101,8 @@ pub struct ServeArgs {
     /// Note after each sync how far the journal is synced (an instrument for tests)
     #[arg(long, hide = true)]
     record_syncs: bool,
+    #[command(flatten)]
+    stores: ServeStoreArgs,
 }
 
 impl ServeArgs {

@@ -83,7 +83,9 @@ pub enum Damage {
 impl fmt::Display for Damage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoManifest => f.write_str("the manifest is missing"),
+            Self::NoManifest => f.write_str(
+                "the manifest is missing (alone that loses nothing: --accept-data-loss then makes a new one)",
+            ),
             Self::Manifest(why) => write!(f, "the manifest cannot be read: {why}"),
             Self::OtherInstance => f.write_str("the manifest is that of another database"),
             Self::Missing(name) => write!(f, "`{name}` is missing or unreadable, and without it nothing can be used"),
