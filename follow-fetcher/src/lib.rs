@@ -1,8 +1,5 @@
 //! `PostQ -> [follow-fetcher] -> JobQ`: reads a post's followers page by page and puts jobs of 25 on JobQ.
 
-#[cfg(feature = "lambda")]
-pub mod config;
-
 use std::{sync::Arc, time::Instant};
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
@@ -10,6 +7,12 @@ use data::messages::FanOutMessage;
 use ports::queue::{Queue, QueueName};
 use service::fan_out::FanOutService;
 use worker::{BatchDriver, RetryPauses};
+
+/// What the Lambda function needs of its environment. `template.yaml` sets exactly this.
+#[cfg(feature = "lambda")]
+pub const NEEDS: lambda::Needs<service::fan_out::FanOutOptions> =
+    lambda::Needs::of(&[ports::store::Table::Social], &[QueueName::PostQ, QueueName::JobQ])
+        .with(|find| Ok(service::fan_out::FanOutOptions::from_lookup(find)?));
 
 /// Handles batches of PostQ.
 #[derive(Debug, Clone)]

@@ -1,11 +1,10 @@
-//! The Lambda function behind PostQ: telemetry, configuration, clients, run.
+//! The Lambda function behind PostQ: parts, services, run.
 
 use std::{process::ExitCode, sync::Arc};
 
-use aws::{DynamoStore, SqsOptions, SqsQueue, config};
 use domain::Clock;
-use follow_fetcher::{FollowFetcher, config::Config};
-use lambda::{config::environment, emf::FunctionMetrics, function};
+use follow_fetcher::{FollowFetcher, NEEDS};
+use lambda::{Parts, function};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use service::fan_out::FanOutService;
 use worker::RetryPauses;
@@ -16,18 +15,13 @@ async fn main() -> ExitCode {
 }
 
 async fn serve() -> Result<(), Error> {
-    let metrics = FunctionMetrics::install();
-    let config = Config::from_lookup(environment)?;
-    let sdk = config::load_sdk_config().await;
-    let store = Arc::new(DynamoStore::new(&config::dynamodb_client(&sdk), config.tables));
-    let queue = Arc::new(SqsQueue::new(&config::sqs_client(&sdk), config.queues, SqsOptions::default()));
-    function::warm_up(&store, Some(&queue)).await;
-
-    let fan_out = FanOutService::new(store, queue.clone(), Clock::System, config.fan_out);
+    let parts = Parts::load(&NEEDS).await?;
+    let queue = Arc::new(parts.connected_queue().await);
+    let fan_out = FanOutService::new(parts.store, queue.clone(), Clock::System, parts.options);
     let handler = &FollowFetcher::new(fan_out, queue, RetryPauses::default());
     let handle = |event: LambdaEvent<_>| async move {
         let deadline = function::deadline_of(&event.context).into_std();
         Ok::<_, Error>(handler.handle(event.payload, Some(deadline)).await)
     };
-    lambda_runtime::run(metrics.flushed_after(service_fn(handle))).await
+    lambda_runtime::run(parts.metrics.flushed_after(service_fn(handle))).await
 }

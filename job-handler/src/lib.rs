@@ -1,8 +1,5 @@
 //! `JobQ -> [job-handler] -> Feed`: writes each job's feed entries in one batch.
 
-#[cfg(feature = "lambda")]
-pub mod config;
-
 use std::sync::Arc;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
@@ -11,6 +8,10 @@ use domain::limits;
 use ports::queue::{Queue, QueueName};
 use service::delivery::DeliveryService;
 use worker::{BatchDriver, RetryPauses};
+
+/// What the Lambda function needs of its environment. `template.yaml` sets exactly this.
+#[cfg(feature = "lambda")]
+pub const NEEDS: lambda::Needs = lambda::Needs::of(&[ports::store::Table::Feed], &[QueueName::JobQ]);
 
 /// Handles batches of JobQ.
 #[derive(Debug, Clone)]

@@ -1,11 +1,10 @@
-//! The Lambda function behind JobQ: telemetry, configuration, clients, run.
+//! The Lambda function behind JobQ: parts, services, run.
 
 use std::{process::ExitCode, sync::Arc};
 
-use aws::{DynamoStore, SqsOptions, SqsQueue, config};
 use domain::Clock;
-use job_handler::{JobHandler, config::Config};
-use lambda::{config::environment, emf::FunctionMetrics, function};
+use job_handler::{JobHandler, NEEDS};
+use lambda::{Parts, function};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use service::delivery::DeliveryService;
 use worker::RetryPauses;
@@ -16,16 +15,11 @@ async fn main() -> ExitCode {
 }
 
 async fn serve() -> Result<(), Error> {
-    let metrics = FunctionMetrics::install();
-    let config = Config::from_lookup(environment)?;
-    let sdk = config::load_sdk_config().await;
-    let store = Arc::new(DynamoStore::new(&config::dynamodb_client(&sdk), config.tables));
-    let queue = SqsQueue::new(&config::sqs_client(&sdk), config.queues, SqsOptions::default());
+    let parts = Parts::load(&NEEDS).await?;
     // The driver sends copies of throttled jobs, for as long as it takes.
-    let queue = Arc::new(queue.beginning_traces());
-    function::warm_up(&store, Some(&queue)).await;
-
-    let handler = &JobHandler::new(DeliveryService::new(store, Clock::System), queue, RetryPauses::default());
+    let queue = Arc::new(parts.connected_queue().await.beginning_traces());
+    let delivery = DeliveryService::new(parts.store, Clock::System);
+    let handler = &JobHandler::new(delivery, queue, RetryPauses::default());
     let handle = |event: LambdaEvent<_>| async move { Ok::<_, Error>(handler.handle(event.payload).await) };
-    lambda_runtime::run(metrics.flushed_after(service_fn(handle))).await
+    lambda_runtime::run(parts.metrics.flushed_after(service_fn(handle))).await
 }

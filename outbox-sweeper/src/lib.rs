@@ -1,9 +1,6 @@
 //! `schedule -> [outbox-sweeper] -> PostQ`, `Feed`: puts back what a crash or a lost message left in the outbox, and
 //! finishes what a crash left of a follow.
 
-#[cfg(feature = "lambda")]
-pub mod config;
-
 use std::collections::HashSet;
 
 use domain::{PostId, Timestamp};
@@ -11,6 +8,10 @@ use service::{
     ServiceError,
     sweep::{SweepService, Swept},
 };
+
+/// What the Lambda function needs of its environment. `template.yaml` sets exactly this.
+#[cfg(feature = "lambda")]
+pub const NEEDS: lambda::Needs = lambda::Needs::of(&ports::store::Table::ALL, &[ports::queue::QueueName::PostQ]);
 
 /// What the handler needs.
 #[derive(Debug, Clone)]

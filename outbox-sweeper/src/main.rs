@@ -1,13 +1,12 @@
-//! The Lambda function behind the sweeper's schedule: telemetry, configuration, clients, run.
+//! The Lambda function behind the sweeper's schedule: parts, services, run.
 
 use std::{process::ExitCode, sync::Arc};
 
-use aws::{DynamoStore, SqsOptions, SqsQueue, config};
 use aws_lambda_events::eventbridge::EventBridgeEvent;
 use domain::Clock;
-use lambda::{config::environment, emf::FunctionMetrics, function};
+use lambda::{Parts, function};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use outbox_sweeper::{OutboxSweeper, config::Config};
+use outbox_sweeper::{NEEDS, OutboxSweeper};
 use service::sweep::SweepService;
 
 #[tokio::main]
@@ -16,16 +15,11 @@ async fn main() -> ExitCode {
 }
 
 async fn serve() -> Result<(), Error> {
-    let metrics = FunctionMetrics::install();
-    let config = Config::from_lookup(environment)?;
-    let sdk = config::load_sdk_config().await;
-    let store = Arc::new(DynamoStore::new(&config::dynamodb_client(&sdk), config.tables));
-    let queue = Arc::new(SqsQueue::new(&config::sqs_client(&sdk), config.queues, SqsOptions::default()));
-    function::warm_up(&store, Some(&queue)).await;
-
-    let handler = &OutboxSweeper::new(SweepService::new(store, queue));
+    let parts = Parts::load(&NEEDS).await?;
+    let queue = Arc::new(parts.connected_queue().await);
+    let handler = &OutboxSweeper::new(SweepService::new(parts.store, queue));
     let handle = |_: LambdaEvent<EventBridgeEvent>| async move {
         handler.handle(Clock::System.now()).await.map(drop).map_err(Error::from)
     };
-    lambda_runtime::run(metrics.flushed_after(service_fn(handle))).await
+    lambda_runtime::run(parts.metrics.flushed_after(service_fn(handle))).await
 }

@@ -3,21 +3,24 @@
 //! `POST /v1/posts -> [post-handler] -> PostQ -> follow-fetcher`
 //!
 //! - [`create_post`]: the one endpoint.
-//! - `config`: what the Lambda function is told.
 //!
 //! The one process serves the same endpoint inside `status_api::router`; in the cloud API Gateway sends it here.
 
-#[cfg(feature = "lambda")]
-pub mod config;
 pub mod create_post;
 
 use std::sync::Arc;
 
 use axum::{Router, extract::FromRef};
 use http_api::{Authentication, HttpOptions, with_conventions};
-use ports::store::Store;
-use service::{posts::PublishService, rates::RateLimiter};
+use ports::{queue::Queue, store::Store};
+use service::{Foundation, Services, liveness::Liveness, posts::PublishService, rates::RateLimiter};
 use utoipa_axum::{router::OpenApiRouter, routes};
+
+/// What the Lambda function needs of its environment. `template.yaml` sets exactly this.
+#[cfg(feature = "lambda")]
+pub const NEEDS: lambda::Needs<lambda::ApiOptions> =
+    lambda::Needs::of(&[ports::store::Table::Social, ports::store::Table::Feed], &[ports::queue::QueueName::PostQ])
+        .with(lambda::ApiOptions::read);
 
 /// What the endpoint works with.
 #[derive(Debug, Clone)]
@@ -28,6 +31,21 @@ pub struct PublishApi {
     pub authentication: Authentication,
     /// How often one may publish.
     pub rates: RateLimiter,
+}
+
+impl PublishApi {
+    /// Publishing alone, for a process that serves nothing else.
+    pub fn new(on: &Foundation, queue: Arc<dyn Queue>) -> Self {
+        let liveness = Liveness::new(Arc::clone(&on.store));
+        let authentication = Authentication { tokens: on.tokens.clone(), liveness, clock: on.clock.clone() };
+        Self { publishing: on.publishing(queue), authentication, rates: on.rates.clone() }
+    }
+
+    /// Publishing beside the other services; `None` when it is not among them.
+    pub fn of(services: &Services) -> Option<Self> {
+        let publishing = services.publishing.clone()?;
+        Some(Self { publishing, authentication: Authentication::of(services), rates: services.rates.clone() })
+    }
 }
 
 impl FromRef<PublishApi> for Authentication {

@@ -84,7 +84,8 @@ struct Reload {
     ),
 )]
 pub async fn events(caller: CallerUntil, State(api): State<ApiState>, method: Method) -> Result<Response, Problem> {
-    let hub = api.live.as_ref().ok_or(Problem::NotHere("Live events are served in the one-process mode alone."))?;
+    let live = api.live.as_ref().ok_or(Problem::NotHere("Live events are served in the one-process mode alone."))?;
+    let hub = live.hub();
     if method == Method::HEAD {
         // No stream is opened, so none of the caller's ends for it.
         return Ok(unbuffered(Sse::new(stream::empty::<Result<Event, Error>>())));

@@ -257,6 +257,6 @@ pub async fn export(
     user: PathUser,
     query: PageQuery<Export>,
 ) -> Result<Json<PageShape<ExportShape>>, Problem> {
-    let page = api.export().page(caller, &user.get()?, query.after, query.limit, api.clock.now()).await?;
+    let page = api.export.page(caller, &user.get()?, query.after, query.limit, api.clock.now()).await?;
     Ok(Json(PageShape::of::<Export, _>(page)))
 }

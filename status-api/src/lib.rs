@@ -11,12 +11,10 @@
 //! - [`health`]: whether the stores answer.
 //! - [`description`]: the OpenAPI document of all of it.
 //! - [`state`]: what the endpoints work with.
-//! - `config`: what the Lambda function is told; `gateway`: what API Gateway says of a request.
+//! - `gateway`: what API Gateway says of a request.
 
 pub mod auth;
 pub mod comments;
-#[cfg(feature = "lambda")]
-pub mod config;
 pub mod description;
 pub mod events;
 pub mod export;
@@ -42,25 +40,30 @@ use axum::{
 };
 use http::{HeaderValue, Method, header::ALLOW};
 use http_api::{HttpOptions, Problem, with_conventions};
+use ports::changes::ChangeLog;
 use post_handler::PublishApi;
-use service::posts::PublishService;
+use service::Services;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-pub use state::Api;
 use state::ApiState;
 
-/// The whole API. Without `publishing`, `POST /v1/posts` is served elsewhere: API Gateway sends it to post-handler, and
-/// what arrives here are only the methods that the path does not have.
-pub fn router(api: Api, publishing: Option<PublishService>, options: &HttpOptions) -> Router {
-    let store = Arc::clone(&api.store);
-    let published = match publishing {
-        Some(publishing) => {
-            let state = PublishApi { publishing, authentication: api.authentication(), rates: api.rates.clone() };
-            Router::from(post_handler::routes().with_state(state))
-        }
+/// What the Lambda function needs of its environment. `template.yaml` sets exactly this.
+#[cfg(feature = "lambda")]
+pub const NEEDS: lambda::Needs<lambda::ApiOptions> =
+    lambda::Needs::of(&ports::store::Table::ALL, &[]).with(lambda::ApiOptions::read);
+
+/// The whole API. Without publishing among the services, `POST /v1/posts` is served elsewhere: API Gateway sends it to
+/// post-handler, and what arrives here are only the methods that the path does not have.
+///
+/// `changes` is the log of changes where this process reads it: its backlog is then part of health. On AWS an alarm watches
+/// the stream's age instead.
+pub fn router(services: Services, changes: Option<Arc<dyn ChangeLog>>, options: &HttpOptions) -> Router {
+    let store = Arc::clone(&services.store);
+    let published = match PublishApi::of(&services) {
+        Some(publishing) => Router::from(post_handler::routes().with_state(publishing)),
         None => Router::new().route("/v1/posts", MethodRouter::new().fallback(published_elsewhere)),
     };
-    let own = Router::from(routes()).with_state(ApiState::new(api));
+    let own = Router::from(routes()).with_state(ApiState::new(services, changes));
     with_conventions(own.merge(published), store, options)
 }
 

@@ -4,87 +4,37 @@ use std::{ops::Deref, sync::Arc};
 
 use axum::extract::FromRef;
 use bytes::Bytes;
-use domain::Clock;
 use http_api::Authentication;
-use ports::{changes::ChangeLog, store::Store};
-use service::{
-    accounts::AccountService, comments::CommentService, export::ExportService, feeds::FeedService, graph::GraphService,
-    likes::LikeService, live::Hub, notifications::NotificationService, posts::PostService, rates::RateLimiter,
-};
+use ports::changes::ChangeLog;
+use service::Services;
 
 use crate::{description, health::Health};
 
-/// The services behind the endpoints, the store that answers wait for, and the time.
-#[derive(Debug, Clone)]
-pub struct Api {
-    /// Accounts, and who the caller is.
-    pub accounts: AccountService,
-    /// Who follows whom.
-    pub graph: GraphService,
-    /// Posts and stories.
-    pub posts: PostService,
-    /// Feeds.
-    pub feeds: FeedService,
-    /// Notifications.
-    pub notifications: NotificationService,
-    /// Likes.
-    pub likes: LikeService,
-    /// Comments.
-    pub comments: CommentService,
-    /// The streams of live events; `None` where none are served.
-    pub live: Option<Hub>,
-    /// The log of changes, where this process reads it: its backlog is part of health. `None` on AWS, where an alarm
-    /// watches the stream's age.
-    pub changes: Option<Arc<dyn ChangeLog>>,
-    /// How often one may do what.
-    pub rates: RateLimiter,
-    /// Waited for before an answer to a write leaves, and probed for health.
-    pub store: Arc<dyn Store>,
-    /// The time.
-    pub clock: Clock,
-}
-
-impl Api {
-    /// What reads the tokens of requests.
-    pub fn authentication(&self) -> Authentication {
-        Authentication {
-            tokens: self.accounts.access_tokens().clone(),
-            liveness: self.accounts.liveness().clone(),
-            clock: self.clock.clone(),
-        }
-    }
-}
-
-/// [`Api`] as the router carries it.
+/// The services behind the endpoints, as the router carries them.
 #[derive(Debug, Clone)]
 pub struct ApiState(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    api: Api,
+    services: Services,
     authentication: Authentication,
     health: Health,
-    export: ExportService,
     document: Bytes,
 }
 
 impl ApiState {
-    pub(crate) fn new(api: Api) -> Self {
+    /// `changes` is the log of changes where this process reads it: its backlog is then part of health.
+    pub(crate) fn new(services: Services, changes: Option<Arc<dyn ChangeLog>>) -> Self {
         Self(Arc::new(Inner {
-            authentication: api.authentication(),
-            health: Health::new(Arc::clone(&api.store), api.changes.clone(), api.clock.clone()),
-            export: ExportService::new(Arc::clone(&api.store), api.accounts.clone()),
+            authentication: Authentication::of(&services),
+            health: Health::new(Arc::clone(&services.store), changes, services.clock.clone()),
             document: description::document(),
-            api,
+            services,
         }))
     }
 
     pub(crate) fn health(&self) -> &Health {
         &self.0.health
-    }
-
-    pub(crate) fn export(&self) -> &ExportService {
-        &self.0.export
     }
 
     pub(crate) fn document(&self) -> Bytes {
@@ -93,10 +43,10 @@ impl ApiState {
 }
 
 impl Deref for ApiState {
-    type Target = Api;
+    type Target = Services;
 
-    fn deref(&self) -> &Api {
-        &self.0.api
+    fn deref(&self) -> &Services {
+        &self.0.services
     }
 }
 

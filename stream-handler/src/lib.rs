@@ -5,8 +5,6 @@
 //! - `parts`: how many changes are applied at once, and for how long: a part that fails as a whole is halved.
 //! - [`event`]: what Lambda hands over: records of the stream, and messages of ChangeQ.
 
-#[cfg(feature = "lambda")]
-pub mod config;
 pub mod event;
 mod parts;
 
@@ -39,6 +37,11 @@ use parts::{Part, PartSize};
 
 /// Characters that SQS takes in a message's group.
 const MAX_GROUP_CHARS: usize = 128;
+
+/// What the Lambda function needs of its environment. `template.yaml` sets exactly this.
+#[cfg(feature = "lambda")]
+pub const NEEDS: lambda::Needs =
+    lambda::Needs::of(&ports::store::Table::ALL, &[QueueName::ChangeQ, QueueName::ChangeDlq]);
 
 /// What applies changes: [`ChangeService`], or what a test puts in its place to have one fail.
 #[async_trait]

@@ -1,14 +1,13 @@
-//! The Lambda function behind Social's change stream and ChangeQ: telemetry, configuration, clients, run.
+//! The Lambda function behind Social's change stream and ChangeQ: parts, services, run.
 
 use std::{process::ExitCode, sync::Arc};
 
-use aws::{DynamoStore, SqsOptions, SqsQueue, config};
 use domain::{Clock, IdGenerator};
-use lambda::{config::environment, emf::FunctionMetrics, function};
+use lambda::{Parts, function};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;
 use service::{changes::ChangeService, erasure::ErasureService};
-use stream_handler::{Eraser, StreamHandler, config::Config, event::Event};
+use stream_handler::{Eraser, NEEDS, StreamHandler, event::Event};
 use worker::RetryPauses;
 
 #[tokio::main]
@@ -17,16 +16,10 @@ async fn main() -> ExitCode {
 }
 
 async fn serve() -> Result<(), Error> {
-    let metrics = FunctionMetrics::install();
-    let config = Config::from_lookup(environment)?;
-    let sdk = config::load_sdk_config().await;
-    let store = Arc::new(DynamoStore::new(&config::dynamodb_client(&sdk), config.tables));
-    let queue =
-        Arc::new(SqsQueue::new(&config::sqs_client(&sdk), config.queues, SqsOptions::default()).beginning_traces());
-    function::warm_up(&store, Some(&queue)).await;
-
-    let changes = ChangeService::new(store.clone(), Arc::new(IdGenerator::new()));
-    let eraser = Eraser::Handler(Box::new(ErasureService::new(store)));
+    let parts = Parts::load(&NEEDS).await?;
+    let queue = Arc::new(parts.connected_queue().await.beginning_traces());
+    let changes = ChangeService::new(parts.store.clone(), Arc::new(IdGenerator::new()));
+    let eraser = Eraser::Handler(Box::new(ErasureService::new(parts.store)));
     let handler = &StreamHandler::new(Arc::new(changes), queue, RetryPauses::default()).with_eraser(eraser);
     let handle = |event: LambdaEvent<Value>| async move {
         let now = Clock::System.now();
@@ -35,5 +28,5 @@ async fn serve() -> Result<(), Error> {
             Event::Queue(event) => serde_json::to_value(handler.handle_queue(event, now).await)?,
         })
     };
-    lambda_runtime::run(metrics.flushed_after(service_fn(handle))).await
+    lambda_runtime::run(parts.metrics.flushed_after(service_fn(handle))).await
 }

@@ -15,6 +15,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use outbox_sweeper::OutboxSweeper;
 use ports::changes::ChangeLog;
 use service::{
+    Foundation, ServiceOptions,
     changes::ChangeService,
     delivery::DeliveryService,
     erasure::ErasureService,
@@ -87,11 +88,19 @@ impl Application {
         let log = if seams.changes { backend.changes() } else { None };
         let log = log.map(|log| Arc::new(log) as Arc<dyn ChangeLog>);
         let changes = log.as_ref().map(|log| wrapped(log, seams.wrap_changes.as_ref()));
-        let streams = backend.is_alone().then(|| Hub::new(seams.clock.clone(), seams.live));
-        let pipeline = Pipeline { store, queue, changes: log, progress: seen, streams };
+        let pipeline = Pipeline { store, queue, changes: log, progress: seen };
         let store = wrapped(&pipeline.store, seams.wrap_store.as_ref());
         let queue = wrapped(&pipeline.queue, seams.wrap_queue.as_ref());
-        let services = Services::new(store, queue, &seams, tokens, time, pipeline);
+        let foundation = Foundation {
+            ids: Arc::clone(time.ids()),
+            clock: seams.clock.clone(),
+            tokens,
+            rates: config.rate_limits.limiter(Arc::clone(&store)),
+            streams: backend.is_alone().then(|| Hub::new(seams.clock.clone(), seams.live)),
+            store,
+        };
+        let options = ServiceOptions { hashing: seams.hashing.clone(), ..ServiceOptions::default() };
+        let services = Services::new(&foundation, queue, &options, time, pipeline);
         let wake_eraser = Arc::new(Notify::new());
         Ok(Self {
             router: seams.more_routes.clone().into_iter().fold(router(&services, &config), axum::Router::merge),
@@ -270,26 +279,12 @@ fn workers(
 }
 
 fn router(services: &Services, config: &Config) -> axum::Router {
-    let api = status_api::Api {
-        accounts: services.accounts.clone(),
-        graph: services.graph.clone(),
-        posts: services.posts.clone(),
-        feeds: services.feeds.clone(),
-        notifications: services.notifications.clone(),
-        likes: services.likes.clone(),
-        comments: services.comments.clone(),
-        live: services.live.as_ref().map(|live| live.hub().clone()),
-        changes: services.change_log(),
-        rates: config.rate_limits.limiter(Arc::clone(&services.store)),
-        store: Arc::clone(&services.store),
-        clock: services.clock.clone(),
-    };
     let options = HttpOptions {
         cors_origins: config.cors_origins.clone(),
         trusted_proxy: config.trusted_proxy.clone(),
         ..HttpOptions::default()
     };
-    status_api::router(api, Some(services.publishing.clone()), &options)
+    status_api::router(services.api().clone(), services.change_log(), &options)
 }
 
 /// A process that works in the background of this one. Dropped, it stops by itself, in its own time.

@@ -1,68 +1,40 @@
 //! The services of one process, over its store and its queue.
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::Deref, sync::Arc, time::Duration};
 
 use data::Outbox;
-use domain::{Clock, IdGenerator};
+use domain::IdGenerator;
 use ports::{
     changes::ChangeLog,
     queue::{Queue, QueueName},
     store::Store,
 };
-use service::{
-    ServiceError,
-    accounts::AccountService,
-    comments::CommentService,
-    erasure::ErasureService,
-    feeds::FeedService,
-    graph::GraphService,
-    likes::LikeService,
-    live::Hub,
-    live::LiveService,
-    notifications::NotificationService,
-    posts::{PostService, PublishService},
-    timekeeper::Timekeeper,
-    tokens::AccessTokens,
-};
+use service::{Foundation, ServiceError, ServiceOptions, erasure::ErasureService, timekeeper::Timekeeper};
 use tokio::sync::watch;
-
-use crate::seams::Seams;
 
 /// How often [`Services::drain`] looks again when no invocation ends meanwhile.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-/// Everything a test or a load test seeds and looks at.
+/// Everything a test or a load test seeds and looks at: the API's services, on ports that are wrapped where the seams
+/// wrap them.
 #[derive(Debug, Clone)]
 pub struct Services {
-    /// The store, as the services see it: wrapped where the seams wrap it.
-    pub store: Arc<dyn Store>,
+    api: service::Services,
     /// The queues, as the services see them.
     pub queue: Arc<dyn Queue>,
-    /// The process's clock.
-    pub clock: Clock,
     /// Makes post ids.
     pub ids: Arc<IdGenerator>,
     /// What is kept of the time.
     pub time: Timekeeper,
-    /// Accounts and tokens.
-    pub accounts: AccountService,
-    /// Who follows whom.
-    pub graph: GraphService,
-    /// Posts and stories.
-    pub posts: PostService,
-    /// Feeds.
-    pub feeds: FeedService,
-    /// Notifications.
-    pub notifications: NotificationService,
-    /// Likes.
-    pub likes: LikeService,
-    /// Comments.
-    pub comments: CommentService,
-    /// Publishing.
-    pub publishing: PublishService,
-    /// The streams of live events, where they are served.
-    pub live: Option<LiveService>,
     pipeline: Pipeline,
+}
+
+impl Deref for Services {
+    type Target = service::Services;
+
+    fn deref(&self) -> &service::Services {
+        &self.api
+    }
 }
 
 /// The ports under their wrappers, and a number that grows with each invocation.
@@ -73,40 +45,23 @@ pub(crate) struct Pipeline {
     /// The log of changes, when there is one.
     pub(crate) changes: Option<Arc<dyn ChangeLog>>,
     pub(crate) progress: watch::Receiver<u64>,
-    /// The streams of live events, where they are served.
-    pub(crate) streams: Option<Hub>,
 }
 
 impl Services {
     pub(crate) fn new(
-        store: Arc<dyn Store>,
+        on: &Foundation,
         queue: Arc<dyn Queue>,
-        seams: &Seams,
-        tokens: AccessTokens,
+        options: &ServiceOptions,
         time: Timekeeper,
         pipeline: Pipeline,
     ) -> Self {
-        let ids = Arc::clone(time.ids());
-        let live = pipeline.streams.clone().map(|hub| LiveService::new(Arc::clone(&store), hub));
-        let graph = GraphService::new(Arc::clone(&store), Arc::clone(&ids));
-        Self {
-            accounts: AccountService::new(Arc::clone(&store), graph.clone(), tokens, &seams.hashing),
-            graph,
-            posts: PostService::new(Arc::clone(&store)),
-            feeds: FeedService::new(Arc::clone(&store)),
-            notifications: NotificationService::new(Arc::clone(&store)),
-            likes: LikeService::new(Arc::clone(&store)),
-            comments: CommentService::new(Arc::clone(&store), Arc::clone(&ids)),
-            publishing: PublishService::new(Arc::clone(&store), Arc::clone(&queue), Arc::clone(&ids))
-                .announced_by(live.clone()),
-            live,
-            store,
-            queue,
-            clock: seams.clock.clone(),
-            ids,
-            time,
-            pipeline,
-        }
+        let api = service::Services::new(on, Some(Arc::clone(&queue)), options);
+        Self { api, queue, ids: Arc::clone(&on.ids), time, pipeline }
+    }
+
+    /// The services behind the API.
+    pub(crate) const fn api(&self) -> &service::Services {
+        &self.api
     }
 
     /// The ports under their wrappers.

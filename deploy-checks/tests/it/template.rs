@@ -426,17 +426,17 @@ fn noting<'a>(asked: &'a RefCell<BTreeSet<&'static str>>) -> impl Fn(&'static st
     }
 }
 
-/// The variables that a function reads, as its `Config` asks for them.
+/// The variables that a function reads, as its `NEEDS` say.
 fn variables_read(code: &str) -> BTreeSet<&'static str> {
     let asked = RefCell::new(BTreeSet::from([LOG_FILTER_VARIABLE]));
     let find = noting(&asked);
     match code {
-        "post-handler" => drop(post_handler::config::Config::from_lookup(&find).unwrap()),
-        "follow-fetcher" => drop(follow_fetcher::config::Config::from_lookup(&find).unwrap()),
-        "job-handler" => drop(job_handler::config::Config::from_lookup(&find).unwrap()),
-        "status-api" => drop(status_api::config::Config::from_lookup(&find).unwrap()),
-        "stream-handler" => drop(stream_handler::config::Config::from_lookup(&find).unwrap()),
-        "outbox-sweeper" => drop(outbox_sweeper::config::Config::from_lookup(&find).unwrap()),
+        "post-handler" => drop(post_handler::NEEDS.read(&find).unwrap()),
+        "follow-fetcher" => drop(follow_fetcher::NEEDS.read(&find).unwrap()),
+        "job-handler" => drop(job_handler::NEEDS.read(&find).unwrap()),
+        "status-api" => drop(status_api::NEEDS.read(&find).unwrap()),
+        "stream-handler" => drop(stream_handler::NEEDS.read(&find).unwrap()),
+        "outbox-sweeper" => drop(outbox_sweeper::NEEDS.read(&find).unwrap()),
         other => panic!("{other} has no configuration here"),
     }
     drop(find);
@@ -452,12 +452,12 @@ fn each_function_is_told_exactly_what_it_reads() {
 }
 
 #[test]
-fn the_environment_is_read_through_the_configurations_alone() {
+fn functions_read_the_environment_through_needs_alone() {
     for function in template().functions() {
         let sources = fs::read_dir(repository().join(function.code()).join("src")).unwrap();
         for path in sources.map(|entry| entry.unwrap().path()).filter(|path| path.is_file()) {
             let text = fs::read_to_string(&path).unwrap();
-            assert!(!text.contains("env::"), "{} reads the environment past its Config", path.display());
+            assert!(!text.contains("env::"), "{} reads the environment past its NEEDS", path.display());
         }
     }
 }

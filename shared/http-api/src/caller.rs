@@ -5,7 +5,7 @@ use http::{header::AUTHORIZATION, request::Parts};
 
 use super::{observe::RequestContext, problem::Problem};
 use domain::{Clock, SessionId, Timestamp, UserId};
-use service::{ServiceError, liveness::Liveness, tokens::AccessTokens};
+use service::{ServiceError, Services, liveness::Liveness, tokens::AccessTokens};
 
 /// What knows who sends a request, and whether they still have an account.
 #[derive(Debug, Clone)]
@@ -16,6 +16,17 @@ pub struct Authentication {
     pub liveness: Liveness,
     /// By which a token has expired.
     pub clock: Clock,
+}
+
+impl Authentication {
+    /// The authentication of these services' users: an account that the services delete is dead here at once.
+    pub fn of(services: &Services) -> Self {
+        Self {
+            tokens: services.accounts.access_tokens().clone(),
+            liveness: services.accounts.liveness().clone(),
+            clock: services.clock.clone(),
+        }
+    }
 }
 
 /// The user whose access token the request carries, and who has an account. As an argument of a handler it comes first: 401 goes before every

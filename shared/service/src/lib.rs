@@ -18,6 +18,7 @@
 //! - [`export`]: all that is stored about a user.
 //! - [`sweep`]: what a lost message or a crash left unfinished.
 //! - [`timekeeper`]: what a process keeps of the time; with [`safe_time`], by which things are removed.
+//! - [`services`]: where the API's services are built, all of them in one place.
 
 pub mod accounts;
 pub mod backfill;
@@ -41,6 +42,7 @@ pub mod posts;
 pub mod rates;
 mod rounds;
 pub mod safe_time;
+pub mod services;
 pub mod sessions;
 pub mod steps;
 pub mod sweep;
@@ -50,3 +52,4 @@ pub mod tokens;
 pub mod views;
 
 pub use error::ServiceError;
+pub use services::{Foundation, ServiceOptions, Services};

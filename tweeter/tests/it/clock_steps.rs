@@ -23,7 +23,8 @@ fn id_of(person: &Person) -> UserId {
 async fn publish(app: &TestApp, author: UserId, text: &str) -> PostId {
     let services = app.services();
     let text = PostText::parse(text).unwrap();
-    services.publishing.publish(author, text, None, services.clock.now()).await.unwrap().post.post_id
+    let publishing = services.publishing.as_ref().unwrap();
+    publishing.publish(author, text, None, services.clock.now()).await.unwrap().post.post_id
 }
 
 fn canary() -> Key {

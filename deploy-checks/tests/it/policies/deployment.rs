@@ -15,7 +15,7 @@ use domain::{Clock, IdGenerator, PostId, limits};
 use embedded::{EmbeddedChanges, EmbeddedQueue, EmbeddedStore, Engine, EngineOptions, QueueSettingsOf};
 use follow_fetcher::FollowFetcher;
 use http::{Request, header};
-use http_api::{Authentication, HttpOptions};
+use http_api::HttpOptions;
 use http_body_util::BodyExt as _;
 use job_handler::JobHandler;
 use outbox_sweeper::OutboxSweeper;
@@ -28,23 +28,15 @@ use ports::{
 use post_handler::PublishApi;
 use serde_json::Value;
 use service::{
-    accounts::AccountService,
+    Foundation, ServiceOptions, Services,
     changes::ChangeService,
-    comments::CommentService,
     delivery::DeliveryService,
     erasure::ErasureService,
     fan_out::{FanOutOptions, FanOutService},
-    feeds::FeedService,
-    graph::GraphService,
-    likes::LikeService,
-    liveness::Liveness,
-    notifications::NotificationService,
     passwords::HashingOptions,
-    posts::{PostService, PublishService},
     rates::RateLimiter,
     steps::StepSize,
     sweep::{SweepService, Swept},
-    tokens::AccessTokens,
 };
 use stream_handler::{Eraser, StreamHandler};
 use testkit::{
@@ -262,41 +254,19 @@ impl Deployment {
     }
 }
 
-fn keys() -> TokenKeys {
-    TokenKeys::new([7; 32])
+fn foundation(store: &Arc<dyn Store>, clock: &Clock) -> Foundation {
+    Foundation::new(Arc::clone(store), clock.clone(), &TokenKeys::new([7; 32]), RateLimiter::new(Arc::clone(store)))
 }
 
 fn post_handler(Ports { store, queue }: Ports, clock: &Clock) -> Router {
-    let api = PublishApi {
-        publishing: PublishService::new(Arc::clone(&store), queue, Arc::new(IdGenerator::new())),
-        authentication: Authentication {
-            tokens: AccessTokens::new(&keys()),
-            liveness: Liveness::new(Arc::clone(&store)),
-            clock: clock.clone(),
-        },
-        rates: RateLimiter::new(Arc::clone(&store)),
-    };
+    let api = PublishApi::new(&foundation(&store, clock), queue);
     post_handler::router(api, store, &HttpOptions::default())
 }
 
 fn status_api(Ports { store, .. }: Ports, clock: &Clock) -> Router {
-    let ids = Arc::new(IdGenerator::new());
-    let graph = GraphService::new(Arc::clone(&store), Arc::clone(&ids));
-    let api = status_api::Api {
-        accounts: AccountService::new(Arc::clone(&store), graph.clone(), &keys(), &HashingOptions::cheap()),
-        graph,
-        posts: PostService::new(Arc::clone(&store)),
-        feeds: FeedService::new(Arc::clone(&store)),
-        notifications: NotificationService::new(Arc::clone(&store)).in_steps(STEPS),
-        likes: LikeService::new(Arc::clone(&store)),
-        comments: CommentService::new(Arc::clone(&store), ids),
-        live: None,
-        changes: None,
-        rates: RateLimiter::new(Arc::clone(&store)),
-        store,
-        clock: clock.clone(),
-    };
-    status_api::router(api, None, &HttpOptions::default())
+    let options = ServiceOptions { hashing: HashingOptions::cheap(), steps: STEPS };
+    let services = Services::new(&foundation(&store, clock), None, &options);
+    status_api::router(services, None, &HttpOptions::default())
 }
 
 /// Puts each function on ports of its own over the same store.

@@ -12,7 +12,7 @@ use std::sync::{
 
 use async_trait::async_trait;
 use axum::{Router, body::Body};
-use domain::{Clock, IdGenerator, Timestamp};
+use domain::{Clock, Timestamp};
 use embedded::SyncHooks;
 use http::{HeaderMap, Method, Request, StatusCode, header::CONTENT_TYPE};
 use http_api::HttpOptions;
@@ -22,18 +22,7 @@ use ports::store::{
     BatchGot, BatchWrite, Consistency, Item, Key, Outcome, Query, QueryPage, Store, StoreError, Table, Write,
 };
 use serde_json::{Value, json};
-use service::{
-    accounts::AccountService,
-    comments::CommentService,
-    feeds::FeedService,
-    graph::GraphService,
-    likes::LikeService,
-    notifications::NotificationService,
-    passwords::HashingOptions,
-    posts::{PostService, PublishService},
-    rates::RateLimiter,
-};
-use status_api::Api;
+use service::{Foundation, ServiceOptions, Services, passwords::HashingOptions, rates::RateLimiter};
 use tokio::sync::Notify;
 use tower::ServiceExt;
 
@@ -138,24 +127,12 @@ impl TestApi {
         let bare = running.store();
         let watched = Watched::around(Arc::clone(&bare));
         let store: Arc<dyn Store> = Arc::new(watched.clone());
-        let ids = Arc::new(IdGenerator::new());
-        let graph = GraphService::new(Arc::clone(&store), Arc::clone(&ids));
-        let publishing = publishes.then(|| PublishService::new(Arc::clone(&store), running.queue(), Arc::clone(&ids)));
-        let api = Api {
-            accounts: AccountService::new(Arc::clone(&store), graph.clone(), &TokenKeys::new(SECRET), hashing),
-            graph,
-            posts: PostService::new(Arc::clone(&store)),
-            feeds: FeedService::new(Arc::clone(&store)),
-            notifications: NotificationService::new(Arc::clone(&store)),
-            likes: LikeService::new(Arc::clone(&store)),
-            comments: CommentService::new(Arc::clone(&store), ids),
-            live: None,
-            changes: Some(running.changes()),
-            rates: rates(Arc::clone(&store)),
-            store,
-            clock: clock.clone(),
-        };
-        Self { router: status_api::router(api, publishing, options), clock, watched, store: bare, _engine: running }
+        let foundation =
+            Foundation::new(Arc::clone(&store), clock.clone(), &TokenKeys::new(SECRET), rates(Arc::clone(&store)));
+        let service_options = ServiceOptions { hashing: hashing.clone(), ..ServiceOptions::default() };
+        let services = Services::new(&foundation, publishes.then(|| running.queue()), &service_options);
+        let router = status_api::router(services, Some(running.changes()), options);
+        Self { router, clock, watched, store: bare, _engine: running }
     }
 
     pub async fn send(&self, request: Request<Body>) -> Answer {
