@@ -42,7 +42,7 @@ pub use likes::{Like, Likes};
 pub use notifications::{Notifications, Notified};
 pub use outbox::{Outbox, OutboxEntry};
 pub use posts::{Posts, StoredPost};
-pub use rates::{RateWindow, Rates, StoredRate};
+pub use rates::{RateWindow, Rates};
 pub use sessions::{SessionRef, Sessions, Spent, Stored, StoredSession, StoredToken, Successor};
 pub use tasks::{StoredTask, Tasks};
 pub use users::Users;

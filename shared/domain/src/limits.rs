@@ -179,9 +179,9 @@ pub const FAILED_LOGIN_RATE: Rate = Rate { uses: 10, window: Duration::from_mins
 pub const FAILED_PASSWORD_RATE: Rate = Rate { uses: 60, window: Duration::from_mins(1) };
 /// Refreshes of one session. A client needs one in [`ACCESS_TOKEN_TTL`]; this leaves room for reloads and tabs.
 pub const REFRESH_RATE: Rate = Rate { uses: 30, window: Duration::from_mins(1) };
-/// Subjects of whom one process keeps in memory how much they use: 10 MB or so. Of whom it does not, it asks the store.
+/// Subjects whose uses one process counts in memory: 10 MB or so. An evicted count begins from nothing; the store has all.
 pub const MAX_RATE_TALLIES: u64 = 50_000;
-/// The longest that a request waits for a rate limit's store calls. Then the process decides by what it knows.
+/// The longest that a request waits for a rate limit's store call. Then the process decides by its own count.
 pub const RATE_PATIENCE: Duration = Duration::from_millis(500);
 
 // --- Password hashes.

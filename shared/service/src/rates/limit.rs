@@ -1,0 +1,121 @@
+//! What is limited, and whose uses are counted together.
+
+use std::fmt;
+
+use sha2::{Digest as _, Sha256};
+
+use domain::{
+    ClientNetwork, SessionId, UserId,
+    limits::{self, Rate},
+};
+
+/// What is limited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Limit {
+    /// Posts of a user.
+    Posts,
+    /// Posts that a user deletes.
+    PostDeletions,
+    /// Likes of a user.
+    Likes,
+    /// Likes that a user takes back.
+    Unlikes,
+    /// Follows of a user.
+    Follows,
+    /// Follows that a user ends.
+    Unfollows,
+    /// Comments of a user.
+    Comments,
+    /// Comments that a user deletes.
+    CommentDeletions,
+    /// Edits of a user's profile.
+    ProfileEdits,
+    /// Tries to register from a network.
+    Registrations,
+    /// Failed logins to an account from a network.
+    FailedLogins,
+    /// Failed uses of a password from a network, whichever account they are for.
+    FailedPasswords,
+    /// Refreshes of a session.
+    Refreshes,
+}
+
+impl Limit {
+    /// Its name in keys and metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Posts => "posts",
+            Self::PostDeletions => "post_deletions",
+            Self::Likes => "likes",
+            Self::Unlikes => "unlikes",
+            Self::Follows => "follows",
+            Self::Unfollows => "unfollows",
+            Self::Comments => "comments",
+            Self::CommentDeletions => "comment_deletions",
+            Self::ProfileEdits => "profile_edits",
+            Self::Registrations => "registrations",
+            Self::FailedLogins => "failed_logins",
+            Self::FailedPasswords => "failed_passwords",
+            Self::Refreshes => "refreshes",
+        }
+    }
+
+    /// How many in which time.
+    pub const fn rate(self) -> Rate {
+        match self {
+            Self::Posts => limits::POST_RATE,
+            Self::PostDeletions => limits::POST_DELETION_RATE,
+            Self::Likes => limits::LIKE_RATE,
+            Self::Unlikes => limits::UNLIKE_RATE,
+            Self::Follows => limits::FOLLOW_RATE,
+            Self::Unfollows => limits::UNFOLLOW_RATE,
+            Self::Comments => limits::COMMENT_RATE,
+            Self::CommentDeletions => limits::COMMENT_DELETION_RATE,
+            Self::ProfileEdits => limits::PROFILE_EDIT_RATE,
+            Self::Registrations => limits::REGISTER_RATE,
+            Self::FailedLogins => limits::FAILED_LOGIN_RATE,
+            Self::FailedPasswords => limits::FAILED_PASSWORD_RATE,
+            Self::Refreshes => limits::REFRESH_RATE,
+        }
+    }
+}
+
+/// Whose uses are counted together. Only a digest of it is kept: no id, address or name is stored for a limit's sake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Subject([u8; 16]);
+
+impl Subject {
+    /// An account, as a client of a network tries to log in to it.
+    pub fn login(network: ClientNetwork, account: impl fmt::Display) -> Self {
+        Self::of(format_args!("{network} {account}"))
+    }
+
+    /// The digest as it stands in keys.
+    pub(super) fn to_hex(self) -> String {
+        hex::encode(self.0)
+    }
+
+    fn of(identity: impl fmt::Display) -> Self {
+        let mut subject = [0; 16];
+        subject.copy_from_slice(&Sha256::digest(identity.to_string())[..16]);
+        Self(subject)
+    }
+}
+
+impl From<UserId> for Subject {
+    fn from(user: UserId) -> Self {
+        Self::of(user)
+    }
+}
+
+impl From<SessionId> for Subject {
+    fn from(session: SessionId) -> Self {
+        Self::of(session)
+    }
+}
+
+impl From<ClientNetwork> for Subject {
+    fn from(network: ClientNetwork) -> Self {
+        Self::of(network)
+    }
+}

@@ -1,0 +1,59 @@
+//! Whether rates are limited at all.
+
+use std::{str::FromStr, sync::Arc};
+
+use tracing::info;
+
+use super::RateLimiter;
+use ports::store::Store;
+
+/// Whether rates are limited at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RateLimits {
+    /// They are.
+    #[default]
+    On,
+    /// They are not: for load tests, and where something in front of the service limits them.
+    Off,
+}
+
+/// The variable that holds [`RateLimits`]: `on` or `off`.
+pub const RATE_LIMITS: &str = "TWEETER_RATE_LIMITS";
+
+/// It is neither on nor off.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{RATE_LIMITS}: {found:?} is neither `on` nor `off`")]
+pub struct InvalidRateLimits {
+    /// What stands there.
+    pub found: String,
+}
+
+impl FromStr for RateLimits {
+    type Err = InvalidRateLimits;
+
+    fn from_str(text: &str) -> Result<Self, InvalidRateLimits> {
+        match text {
+            "on" => Ok(Self::On),
+            "off" => Ok(Self::Off),
+            other => Err(InvalidRateLimits { found: other.to_owned() }),
+        }
+    }
+}
+
+impl RateLimits {
+    /// From a configuration: [`RATE_LIMITS`]; on when it is not set.
+    pub fn from_lookup(find: impl Fn(&'static str) -> Option<String>) -> Result<Self, InvalidRateLimits> {
+        find(RATE_LIMITS).filter(|text| !text.is_empty()).map_or(Ok(Self::On), |text| text.parse())
+    }
+
+    /// The limiter over `store`; that there is none is logged.
+    pub fn limiter(self, store: Arc<dyn Store>) -> RateLimiter {
+        match self {
+            Self::On => RateLimiter::new(store),
+            Self::Off => {
+                info!("Rate limits are off");
+                RateLimiter::off()
+            }
+        }
+    }
+}

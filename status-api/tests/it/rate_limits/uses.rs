@@ -1,0 +1,172 @@
+//! How often a user may post, react, follow, and undo it.
+
+use std::time::Duration;
+
+use super::{From, id_of, limited, limited_with_limiter, person, publish, seconds_to_wait, use_up};
+use crate::support::{Answer, PASSWORD, TestApi, metrics::Metrics, request};
+use axum::body::Body;
+use http::{Method, header::CONTENT_TYPE};
+use rstest::rstest;
+use serde_json::json;
+use service::rates::Limit;
+use telemetry::names;
+
+async fn publish_with_key(api: &TestApi, token: &str, key: &str, text: &str) -> Answer {
+    let request = request(Method::POST, "/v1/posts", Some(token))
+        .header(CONTENT_TYPE, "application/json")
+        .header("idempotency-key", key);
+    api.send(request.body(Body::from(json!({ "text": text }).to_string())).unwrap()).await
+}
+
+#[tokio::test]
+async fn the_61st_post_of_an_hour_is_refused_until_the_hour_is_over() {
+    let (api, metrics) = (limited(), Metrics::of_this_thread());
+    let (alice, bob) = (person(&api, "alice").await, person(&api, "bob").await);
+    for number in 0..60 {
+        publish(&api, &alice, &format!("Post {number}")).await.is(201);
+    }
+    let refused = publish(&api, &alice, "One more").await.problem(429, "rate-limited");
+    let story = api.get("/v1/users/me/posts?limit=100", &alice).await.is(200).json();
+    assert_eq!(story["items"].as_array().unwrap().len(), 60, "a refused request changes nothing");
+    publish(&api, &bob, "Another user").await.is(201);
+    assert_eq!(metrics.value(&format!("{}{{limit=\"posts\"}}", names::RATE_LIMITED)), 1);
+
+    // Tokens live for 15 minutes, so a new one for the next hour.
+    let wait = Duration::from_secs(seconds_to_wait(&refused));
+    assert!(wait <= Duration::from_hours(1));
+    api.clock.advance(wait);
+    let login = From::peer("10.9.9.9").logs_in(&api, json!({"handle": "alice"}), PASSWORD).await.is(200);
+    publish(&api, &login.text_of("access_token"), "The next hour").await.is(201);
+}
+
+#[tokio::test]
+async fn what_is_not_valid_does_not_count_as_a_post() {
+    let api = limited();
+    let alice = person(&api, "alice").await;
+    for _ in 0..100 {
+        publish(&api, &alice, " ").await.is(422);
+    }
+    publish(&api, &alice, "Valid").await.is(201);
+}
+
+#[tokio::test]
+async fn a_key_of_another_body_counts_as_no_post() {
+    let api = limited();
+    let alice = person(&api, "alice").await;
+    publish_with_key(&api, &alice, "k", "Once").await.is(201);
+    for _ in 0..100 {
+        publish_with_key(&api, &alice, "k", "Another").await.problem(422, "invalid");
+    }
+    publish(&api, &alice, "Valid").await.is(201);
+}
+
+#[tokio::test]
+async fn a_post_sent_again_counts_once_and_is_answered_when_no_more_may_be_made() {
+    let api = limited();
+    let alice = person(&api, "alice").await;
+    let first = publish_with_key(&api, &alice, "k", "Once").await.is(201);
+    for _ in 0..100 {
+        assert_eq!(publish_with_key(&api, &alice, "k", "Once").await.is(201).text, first.text);
+    }
+    for number in 1..60 {
+        publish(&api, &alice, &format!("Post {number}")).await.is(201);
+    }
+    publish(&api, &alice, "One more").await.problem(429, "rate-limited");
+    publish_with_key(&api, &alice, "other", "One more").await.problem(429, "rate-limited");
+    assert_eq!(publish_with_key(&api, &alice, "k", "Once").await.is(201).text, first.text);
+    publish_with_key(&api, &alice, "k", "Another").await.problem(422, "invalid");
+}
+
+#[tokio::test]
+async fn likes_follows_and_comments_have_limits_of_their_own() {
+    let api = limited();
+    let (alice, bob) = (person(&api, "alice").await, person(&api, "bob").await);
+    let post = publish(&api, &alice, "Hello").await.is(201).text_of("post_id");
+    let (like, comments) = (format!("/v1/posts/{post}/like"), format!("/v1/posts/{post}/comments"));
+    let comment = json!({"text": "Well said"});
+    for _ in 0..600 {
+        api.bare(Method::PUT, &like, Some(&bob)).await.is(204);
+        api.bare(Method::PUT, "/v1/users/@alice/follow", Some(&bob)).await.is(204);
+    }
+    for _ in 0..120 {
+        api.post(&comments, Some(&bob), &comment).await.is(201);
+    }
+    api.bare(Method::PUT, &like, Some(&bob)).await.problem(429, "rate-limited");
+    api.bare(Method::PUT, "/v1/users/@alice/follow", Some(&bob)).await.problem(429, "rate-limited");
+    api.post(&comments, Some(&bob), &comment).await.problem(429, "rate-limited");
+    // Taking back has limits of its own, and so has another user.
+    api.bare(Method::DELETE, &like, Some(&bob)).await.is(204);
+    api.bare(Method::DELETE, "/v1/users/@alice/follow", Some(&bob)).await.is(204);
+    api.bare(Method::PUT, &like, Some(&alice)).await.is(204);
+    api.post(&comments, Some(&alice), &comment).await.is(201);
+}
+
+#[test]
+fn undoing_is_limited_to_ten_times_doing() {
+    for (doing, undoing) in [
+        (Limit::Posts, Limit::PostDeletions),
+        (Limit::Likes, Limit::Unlikes),
+        (Limit::Follows, Limit::Unfollows),
+        (Limit::Comments, Limit::CommentDeletions),
+        (Limit::Posts, Limit::ProfileEdits),
+    ] {
+        let (doing, undoing) = (doing.rate(), undoing.rate());
+        assert_eq!((undoing.uses, undoing.window), (10 * doing.uses, doing.window));
+    }
+}
+
+#[rstest]
+#[case(Limit::PostDeletions, "/v1/posts/{post}")]
+#[case(Limit::PostDeletions, "/v1/posts/no-post")]
+#[case(Limit::Unlikes, "/v1/posts/{post}/like")]
+#[case(Limit::Unlikes, "/v1/posts/no-post/like")]
+#[case(Limit::Unfollows, "/v1/users/@alice/follow")]
+#[case(Limit::Unfollows, "/v1/users/@nobody/follow")]
+#[case(Limit::CommentDeletions, "/v1/posts/{post}/comments/{post}")]
+#[tokio::test]
+async fn undoing_too_often_is_refused(#[case] limit: Limit, #[case] path: &str) {
+    let (api, limiter) = limited_with_limiter();
+    let (alice, bob) = (person(&api, "alice").await, person(&api, "bob").await);
+    let post = publish(&api, &alice, "Hello").await.is(201).text_of("post_id");
+    let path = path.replace("{post}", &post);
+    let undo = async |token: &str| api.bare(Method::DELETE, &path, Some(token)).await;
+    assert_ne!(undo(&bob).await.status, 429, "the first is one of many");
+    let user = id_of(&api, &bob).await;
+    while limiter.admit(limit, user, api.clock.now()).await.is_ok() {}
+    let refused = undo(&bob).await.problem(429, "rate-limited");
+    assert!(seconds_to_wait(&refused) > 0);
+    assert_ne!(undo(&alice).await.status, 429, "another user has a limit of their own");
+}
+
+#[tokio::test]
+async fn editing_too_often_is_refused_after_422_before_403() {
+    let (api, limiter) = limited_with_limiter();
+    let (alice, bob) = (person(&api, "alice").await, person(&api, "bob").await);
+    use_up(&api, &limiter, Limit::ProfileEdits, id_of(&api, &bob).await).await;
+    let edit = json!({"bio": "Anew"});
+    for path in ["/v1/users/me", "/v1/users/@alice", "/v1/users/@nobody"] {
+        let refused = api.patch(path, Some(&bob), &edit).await.problem(429, "rate-limited");
+        assert!(seconds_to_wait(&refused) > 0);
+        api.patch(path, Some(&bob), &json!({"bio": 5})).await.problem(422, "invalid");
+    }
+    api.patch("/v1/users/me", Some(&alice), &edit).await.is(200);
+}
+
+#[tokio::test]
+async fn following_oneself_is_invalid_however_often() {
+    let (api, limiter) = limited_with_limiter();
+    let alice = person(&api, "alice").await;
+    use_up(&api, &limiter, Limit::Follows, id_of(&api, &alice).await).await;
+    for me in ["me", "@alice"] {
+        api.bare(Method::PUT, &format!("/v1/users/{me}/follow"), Some(&alice)).await.problem(422, "invalid");
+    }
+    api.bare(Method::PUT, "/v1/users/@nobody/follow", Some(&alice)).await.problem(429, "rate-limited");
+}
+
+#[tokio::test]
+async fn a_caller_without_a_token_uses_up_nothing_and_learns_nothing() {
+    let api = limited();
+    for _ in 0..70 {
+        api.post("/v1/posts", None, &json!({"text": "x"})).await.problem(401, "unauthenticated");
+    }
+}
