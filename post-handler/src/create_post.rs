@@ -7,7 +7,7 @@ use axum::{
     extract::{FromRequestParts, State},
     response::{IntoResponse, Response},
 };
-use domain::{Invalid, PostText, PostView, Timestamp, UserId};
+use domain::{Invalid, PostText};
 use http::{StatusCode, header::LOCATION, request::Parts};
 use http_api::{
     ApiJson, Caller, FieldErrors, Problem,
@@ -16,11 +16,7 @@ use http_api::{
     texts,
 };
 use serde::Deserialize;
-use service::{
-    ServiceError,
-    posts::{IdempotencyKey, Published},
-    rates::Limit,
-};
+use service::posts::IdempotencyKey;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -106,43 +102,9 @@ pub async fn create_post(
 ) -> Result<Response, Problem> {
     let (text, key) = request.validate(key)?;
     let now = api.authentication.clock.now();
-    let post = PostShape::from(publish(&api, caller, text, key.as_ref(), now).await?);
+    let post = PostShape::from(api.publishing.publish(caller, text, key.as_ref(), now).await?);
     let location = format!("/v1/posts/{}", post.post_id);
     Ok((StatusCode::CREATED, [(LOCATION, location)], Json(post)).into_response())
-}
-
-/// Publishes within the limit. A use is taken before the work and given back when nothing new was published. Who has
-/// none left still gets what they published before under the same key.
-///
-/// A duplicate that overlaps with its original may be refused, when that takes the last use: there is no post yet to
-/// answer with. When it comes again it is answered.
-async fn publish(
-    api: &PublishApi,
-    author: UserId,
-    text: PostText,
-    key: Option<&IdempotencyKey>,
-    now: Timestamp,
-) -> Result<PostView, ServiceError> {
-    let taken = match (api.rates.admit(Limit::Posts, author, now).await, key) {
-        (Ok(taken), _) => taken,
-        (Err(refused), None) => return Err(refused),
-        (Err(refused), Some(key)) => {
-            return api.publishing.published_before(author, text, key, now).await?.ok_or(refused);
-        }
-    };
-    match api.publishing.publish_once(author, text, key, now).await {
-        Ok(Published::New(post)) => Ok(post),
-        Ok(Published::Before(post)) => {
-            taken.give_back().await;
-            Ok(post)
-        }
-        // The key is another body's: as with any request that is not valid, no use is taken.
-        Err(invalid @ ServiceError::Invalid { .. }) => {
-            taken.give_back().await;
-            Err(invalid)
-        }
-        Err(error) => Err(error),
-    }
 }
 
 #[cfg(test)]

@@ -14,7 +14,6 @@ use http_api::{
     texts,
 };
 use serde::{Deserialize, Serialize};
-use service::rates::Limit;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -88,9 +87,7 @@ pub async fn create_comment(
     ApiJson(request): ApiJson<CreateCommentRequest>,
 ) -> Result<(StatusCode, Json<CommentShape>), Problem> {
     let text = request.validate()?;
-    let now = api.clock.now();
-    api.rates.admit(Limit::Comments, caller, now).await?;
-    let comment = api.comments.create(caller, post.get()?, text, now).await?;
+    let comment = api.comments.create(caller, post.if_any(), text, api.clock.now()).await?;
     Ok((StatusCode::CREATED, Json(comment.into())))
 }
 
@@ -138,9 +135,7 @@ pub async fn delete_comment(
     State(api): State<ApiState>,
     comment: PathComment,
 ) -> Result<StatusCode, Problem> {
-    let now = api.clock.now();
-    api.rates.admit(Limit::CommentDeletions, caller, now).await?;
-    let (post, comment) = comment.get()?;
-    api.comments.delete(caller, post, comment, now).await?;
+    let (post, comment) = comment.if_any();
+    api.comments.delete(caller, post, comment, api.clock.now()).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -254,9 +254,9 @@ fn said_of(act: &Act) -> (NotificationKind, Option<Uuid>) {
 pub async fn export(
     Caller(caller): Caller,
     State(api): State<ApiState>,
-    user: PathUser,
+    PathUser(user): PathUser,
     query: PageQuery<Export>,
 ) -> Result<Json<PageShape<ExportShape>>, Problem> {
-    let page = api.export.page(caller, &user.get()?, query.after, query.limit, api.clock.now()).await?;
+    let page = api.export.page(caller, &user, query.after, query.limit, api.clock.now()).await?;
     Ok(Json(PageShape::of::<Export, _>(page)))
 }

@@ -10,10 +10,7 @@ use http_api::{
     shapes::{PageShape, UserShape},
 };
 use serde::Serialize;
-use service::{
-    graph::{Follow, GraphService},
-    rates::Limit,
-};
+use service::graph::Follow;
 use utoipa::ToSchema;
 
 use crate::state::ApiState;
@@ -54,19 +51,9 @@ impl From<Follow> for FollowShape {
 pub async fn follow(
     Caller(caller): Caller,
     State(api): State<ApiState>,
-    user: PathUser,
+    PathUser(user): PathUser,
 ) -> Result<StatusCode, Problem> {
-    let now = api.clock.now();
-    let found = match user.get() {
-        Ok(user) => api.accounts.resolve(caller, &user).await.map_err(Problem::from),
-        Err(absent) => Err(absent),
-    };
-    // The contract's order: following oneself is a 422 and comes before the 429, an absent user is a 404 after it.
-    if let Ok(followee) = &found {
-        GraphService::require_other(caller, *followee)?;
-    }
-    api.rates.admit(Limit::Follows, caller, now).await?;
-    api.graph.follow(caller, found?, now).await?;
+    api.graph.follow(caller, user, api.clock.now()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -87,11 +74,9 @@ pub async fn follow(
 pub async fn unfollow(
     Caller(caller): Caller,
     State(api): State<ApiState>,
-    user: PathUser,
+    PathUser(user): PathUser,
 ) -> Result<StatusCode, Problem> {
-    api.rates.admit(Limit::Unfollows, caller, api.clock.now()).await?;
-    let followee = api.accounts.resolve(caller, &user.get()?).await?;
-    api.graph.unfollow(caller, followee).await?;
+    api.graph.unfollow(caller, user, api.clock.now()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -113,10 +98,9 @@ pub async fn followers(
     Caller(caller): Caller,
     State(api): State<ApiState>,
     query: PageQuery<Followers>,
-    user: PathUser,
+    PathUser(user): PathUser,
 ) -> Result<Json<PageShape<FollowShape>>, Problem> {
-    let user = api.accounts.resolve(caller, &user.get()?).await?;
-    let page = api.graph.followers(user, query.after, query.limit).await?;
+    let page = api.graph.followers(caller, user, query.after, query.limit).await?;
     Ok(Json(PageShape::of::<Followers, _>(page)))
 }
 
@@ -138,9 +122,8 @@ pub async fn following(
     Caller(caller): Caller,
     State(api): State<ApiState>,
     query: PageQuery<Following>,
-    user: PathUser,
+    PathUser(user): PathUser,
 ) -> Result<Json<PageShape<FollowShape>>, Problem> {
-    let user = api.accounts.resolve(caller, &user.get()?).await?;
-    let page = api.graph.following(user, query.after, query.limit).await?;
+    let page = api.graph.following(caller, user, query.after, query.limit).await?;
     Ok(Json(PageShape::of::<Following, _>(page)))
 }

@@ -9,7 +9,7 @@ use http_api::{
     shapes::{PageShape, UserShape},
 };
 use serde::Serialize;
-use service::{likes::Liker, rates::Limit};
+use service::likes::Liker;
 use utoipa::ToSchema;
 
 use crate::state::ApiState;
@@ -46,9 +46,7 @@ impl From<Liker> for LikeShape {
     ),
 )]
 pub async fn like(Caller(caller): Caller, State(api): State<ApiState>, post: PathPost) -> Result<StatusCode, Problem> {
-    let now = api.clock.now();
-    api.rates.admit(Limit::Likes, caller, now).await?;
-    api.likes.like(caller, post.get()?, now).await?;
+    api.likes.like(caller, post.if_any(), api.clock.now()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -71,8 +69,7 @@ pub async fn unlike(
     State(api): State<ApiState>,
     post: PathPost,
 ) -> Result<StatusCode, Problem> {
-    api.rates.admit(Limit::Unlikes, caller, api.clock.now()).await?;
-    api.likes.unlike(caller, post.get()?).await?;
+    api.likes.unlike(caller, post.if_any(), api.clock.now()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

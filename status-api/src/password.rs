@@ -54,11 +54,11 @@ pub async fn change_password(
     Caller(caller): Caller,
     State(api): State<ApiState>,
     Client(network): Client,
-    user: PathUser,
+    PathUser(user): PathUser,
     ApiJson(request): ApiJson<ChangePasswordRequest>,
 ) -> Result<StatusCode, Problem> {
     let (current, new) = request.validate()?;
-    let origin = LoginOrigin { network, rates: &api.rates, user_agent: None };
-    api.accounts.change_password(caller, &user.get()?, current, new, origin, api.clock.now()).await?;
+    let origin = LoginOrigin { network, user_agent: None };
+    api.accounts.change_password(caller, &user, current, new, origin, api.clock.now()).await?;
     Ok(StatusCode::NO_CONTENT)
 }

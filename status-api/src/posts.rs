@@ -11,7 +11,6 @@ use http_api::{
     },
     shapes::{PageShape, PostShape},
 };
-use service::rates::Limit;
 
 use crate::state::ApiState;
 
@@ -56,9 +55,7 @@ pub async fn delete_post(
     State(api): State<ApiState>,
     post: PathPost,
 ) -> Result<StatusCode, Problem> {
-    let now = api.clock.now();
-    api.rates.admit(Limit::PostDeletions, caller, now).await?;
-    api.posts.delete(caller, post.get()?, now).await?;
+    api.posts.delete(caller, post.if_any(), api.clock.now()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -80,9 +77,8 @@ pub async fn story(
     Caller(caller): Caller,
     State(api): State<ApiState>,
     query: PageQuery<Story>,
-    user: PathUser,
+    PathUser(user): PathUser,
 ) -> Result<Json<PageShape<PostShape>>, Problem> {
-    let author = api.accounts.resolve(caller, &user.get()?).await?;
-    let page = api.posts.story(caller, author, query.after, query.limit).await?;
+    let page = api.posts.story(caller, user, query.after, query.limit).await?;
     Ok(Json(PageShape::of::<Story, _>(page)))
 }

@@ -70,11 +70,11 @@ impl SessionShape {
 pub async fn sessions(
     CallerSession { user: caller, session: current }: CallerSession,
     State(api): State<ApiState>,
-    user: PathUser,
+    PathUser(user): PathUser,
     query: PageQuery<Sessions>,
 ) -> Result<Json<PageShape<SessionShape>>, Problem> {
     let now = api.clock.now();
-    let page = api.accounts.sessions(caller, &user.get()?, query.after, query.limit, now).await?;
+    let page = api.accounts.sessions(caller, &user, query.after, query.limit, now).await?;
     Ok(Json(PageShape::of::<Sessions, _>(page.map(|session| SessionShape::new(session, current)))))
 }
 
@@ -96,9 +96,9 @@ pub async fn sessions(
 pub async fn end_session(
     Caller(caller): Caller,
     State(api): State<ApiState>,
-    user: PathUser,
+    PathUser(user): PathUser,
     session: PathSession,
 ) -> Result<StatusCode, Problem> {
-    api.accounts.end_session(caller, &user.get()?, session.get()?).await?;
+    api.accounts.end_session(caller, &user, session.get()?).await?;
     Ok(StatusCode::NO_CONTENT)
 }

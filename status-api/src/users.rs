@@ -11,10 +11,7 @@ use http_api::{
     texts,
 };
 use serde::Deserialize;
-use service::{
-    accounts::{LoginOrigin, ProfileEdit},
-    rates::Limit,
-};
+use service::accounts::{LoginOrigin, ProfileEdit};
 use utoipa::{
     ToSchema,
     openapi::schema::{Object, ObjectBuilder, Type},
@@ -77,9 +74,9 @@ impl EditProfileRequest {
 pub async fn profile(
     Caller(caller): Caller,
     State(api): State<ApiState>,
-    user: PathUser,
+    PathUser(user): PathUser,
 ) -> Result<Json<ProfileShape>, Problem> {
-    let profile = api.accounts.profile(caller, &user.get()?).await?;
+    let profile = api.accounts.profile(caller, &user).await?;
     Ok(Json(profile.into()))
 }
 
@@ -101,12 +98,11 @@ pub async fn profile(
 pub async fn edit_profile(
     Caller(caller): Caller,
     State(api): State<ApiState>,
-    user: PathUser,
+    PathUser(user): PathUser,
     ApiJson(request): ApiJson<EditProfileRequest>,
 ) -> Result<Json<ProfileShape>, Problem> {
     let edit = request.validate()?;
-    api.rates.admit(Limit::ProfileEdits, caller, api.clock.now()).await?;
-    let profile = api.accounts.edit_profile(caller, &user.get()?, &edit).await?;
+    let profile = api.accounts.edit_profile(caller, &user, &edit, api.clock.now()).await?;
     Ok(Json(profile.into()))
 }
 
@@ -148,11 +144,11 @@ pub async fn delete_account(
     Caller(caller): Caller,
     State(api): State<ApiState>,
     Client(network): Client,
-    user: PathUser,
+    PathUser(user): PathUser,
     ApiJson(request): ApiJson<DeleteAccountRequest>,
 ) -> Result<StatusCode, Problem> {
     let password = request.validate()?;
-    let origin = LoginOrigin { network, rates: &api.rates, user_agent: None };
-    api.accounts.delete(caller, &user.get()?, password, origin, api.clock.now()).await?;
+    let origin = LoginOrigin { network, user_agent: None };
+    api.accounts.delete(caller, &user, password, origin, api.clock.now()).await?;
     Ok(StatusCode::ACCEPTED)
 }

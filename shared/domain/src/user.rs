@@ -61,4 +61,12 @@ pub enum UserRef {
     Id(UserId),
     /// `@handle`.
     Handle(Handle),
+    /// A text that is neither.
+    Nobody,
+}
+
+impl From<UserId> for UserRef {
+    fn from(id: UserId) -> Self {
+        Self::Id(id)
+    }
 }

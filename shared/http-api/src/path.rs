@@ -9,22 +9,15 @@ use http::request::Parts;
 use super::problem::Problem;
 use domain::{CommentId, Handle, PostId, SessionId, UserRef};
 
-/// The `{user}` of a path: an id, `@handle` or `me`.
+/// The `{user}` of a path: an id, `@handle` or `me`; any other text is [`UserRef::Nobody`], whom a service does not find.
 #[derive(Debug, Clone)]
-pub struct PathUser(Option<UserRef>);
-
-impl PathUser {
-    /// Whom the path names, or a 404.
-    pub fn get(self) -> Result<UserRef, Problem> {
-        self.0.ok_or(Problem::NotFound)
-    }
-}
+pub struct PathUser(pub UserRef);
 
 impl<S: Send + Sync> FromRequestParts<S> for PathUser {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
-        Ok(Self(text(parts, state, "user").await.and_then(|text| user_ref(&text))))
+        Ok(Self(text(parts, state, "user").await.map_or(UserRef::Nobody, |text| user_ref(&text))))
     }
 }
 
@@ -36,6 +29,11 @@ impl PathPost {
     /// Which post the path names, or a 404.
     pub fn get(self) -> Result<PostId, Problem> {
         self.0.ok_or(Problem::NotFound)
+    }
+
+    /// Which post the path names, if any: for a service that counts the request first.
+    pub const fn if_any(self) -> Option<PostId> {
+        self.0
     }
 }
 
@@ -52,9 +50,9 @@ impl<S: Send + Sync> FromRequestParts<S> for PathPost {
 pub struct PathComment(Option<(PostId, CommentId)>);
 
 impl PathComment {
-    /// Which comment of which post the path names, or a 404.
-    pub fn get(self) -> Result<(PostId, CommentId), Problem> {
-        self.0.ok_or(Problem::NotFound)
+    /// The post and the comment that the path names, if any: for a service that counts the request first.
+    pub fn if_any(self) -> (Option<PostId>, Option<CommentId>) {
+        self.0.unzip()
     }
 }
 
@@ -92,13 +90,13 @@ async fn text<S: Send + Sync>(parts: &mut Parts, state: &S, name: &str) -> Optio
     parameters.into_iter().find_map(|(parameter, text)| (parameter == name).then_some(text))
 }
 
-fn user_ref(text: &str) -> Option<UserRef> {
+fn user_ref(text: &str) -> UserRef {
     if text == "me" {
-        return Some(UserRef::Me);
+        return UserRef::Me;
     }
     match text.strip_prefix('@') {
-        Some(handle) => Handle::parse(handle).ok().map(UserRef::Handle),
-        None => text.parse().ok().map(UserRef::Id),
+        Some(handle) => Handle::parse(handle).map_or(UserRef::Nobody, UserRef::Handle),
+        None => text.parse().map_or(UserRef::Nobody, UserRef::Id),
     }
 }
 
@@ -108,12 +106,12 @@ mod tests {
 
     #[test]
     fn a_user_is_named_by_id_by_handle_or_as_me() {
-        assert_eq!(user_ref("me"), Some(UserRef::Me));
-        assert_eq!(user_ref("@Alice"), Some(UserRef::Handle(Handle::parse("alice").unwrap())));
+        assert_eq!(user_ref("me"), UserRef::Me);
+        assert_eq!(user_ref("@Alice"), UserRef::Handle(Handle::parse("alice").unwrap()));
         let id = "018f6a6e-0000-4000-8000-000000000000";
-        assert_eq!(user_ref(id), Some(UserRef::Id(id.parse().unwrap())));
+        assert_eq!(user_ref(id), UserRef::Id(id.parse().unwrap()));
         for text in ["", "@", "@ab", "@@alice", "alice", "Me", "@me", "018f6a6e"] {
-            assert_eq!(user_ref(text), None, "{text}");
+            assert_eq!(user_ref(text), UserRef::Nobody, "{text}");
         }
     }
 }

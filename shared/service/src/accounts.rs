@@ -16,6 +16,7 @@ use super::{
     rates::{Limit, RateLimiter, Subject},
     sessions::{Continued, RefreshToken, SessionService},
     tokens::AccessTokens,
+    user_refs,
 };
 use data::{Counts, Credentials, PasswordHash, StoredCredentials, Users, credentials::FIRST_EPOCH};
 use domain::{
@@ -46,38 +47,13 @@ pub enum LoginName {
     Handle(Handle),
 }
 
-/// Where a password comes from, and what keeps a client from guessing.
+/// Where a password comes from.
 #[derive(Debug, Clone, Copy)]
 pub struct LoginOrigin<'a> {
-    /// The client's network.
+    /// The client's network, whose wrong passwords are counted.
     pub network: ClientNetwork,
-    /// Counts the wrong ones.
-    pub rates: &'a RateLimiter,
     /// What the client says of itself, kept with a session that begins.
     pub user_agent: Option<&'a UserAgent>,
-}
-
-impl LoginOrigin<'_> {
-    /// Does what uses a password, and counts it to the network's limit when it fails.
-    /// [`ServiceError::RateLimited`] before it is done, when too many failed.
-    ///
-    /// Each use counts as a failed one until it is known not to be: so many at once are no way around the limit.
-    async fn counted<T>(
-        &self,
-        now: Timestamp,
-        work: impl Future<Output = Result<T, ServiceError>>,
-    ) -> Result<T, ServiceError> {
-        let attempt = self.rates.admit(Limit::FailedPasswords, self.network, now).await?;
-        let outcome = work.await;
-        let failed = matches!(
-            outcome,
-            Err(ServiceError::Unauthenticated | ServiceError::WrongPassword | ServiceError::Taken { .. })
-        );
-        if !failed {
-            attempt.give_back().await;
-        }
-        outcome
-    }
 }
 
 /// What a user changes of their profile; what is `None` stays.
@@ -119,6 +95,7 @@ pub struct AccountService {
     tokens: AccessTokens,
     liveness: Liveness,
     graph: GraphService,
+    rates: RateLimiter,
 }
 
 /// Where in a registration's transaction the claim of the handle stands.
@@ -128,11 +105,13 @@ const EMAIL_CLAIM: usize = 2;
 
 impl AccountService {
     /// Accounts in `store`; `graph` says who follows whom. `tokens` are [`AccessTokens`], or the keys to sign them with.
+    /// `rates` admit registrations, wrong passwords, refreshes and edits.
     pub fn new(
         store: Arc<dyn Store>,
         graph: GraphService,
         tokens: impl Into<AccessTokens>,
         hashing: &HashingOptions,
+        rates: RateLimiter,
     ) -> Self {
         Self {
             users: Users::new(Arc::clone(&store)),
@@ -144,19 +123,45 @@ impl AccountService {
             liveness: Liveness::new(Arc::clone(&store)),
             graph,
             store,
+            rates,
         }
     }
 
-    /// Makes an account and begins a session. [`ServiceError::Taken`] names each of `handle` and `email` that someone
+    /// Makes an account and begins a session. A try counts to the network's limit, also when `registration` is what is
+    /// wrong with it: that tells a guesser something too. [`ServiceError::Taken`] names each of `handle` and `email` that someone
     /// else has, [`ServiceError::Busy`] says that too many passwords are being hashed, [`ServiceError::RateLimited`] that
-    /// too many from the network failed.
-    pub async fn register(
+    /// too many from the network were made, or failed.
+    pub async fn register<E: From<ServiceError>>(
         &self,
-        registration: Registration,
+        registration: Result<Registration, E>,
         origin: LoginOrigin<'_>,
         now: Timestamp,
-    ) -> Result<LoggedIn, ServiceError> {
-        origin.counted(now, self.make_account(registration, origin, now)).await
+    ) -> Result<LoggedIn, E> {
+        let _taken = self.rates.admit(Limit::Registrations, origin.network, now).await?;
+        let made = self.make_account(registration?, origin, now);
+        Ok(self.counted(origin, now, made).await?)
+    }
+
+    /// Does what uses a password, and counts it to the network's limit when it fails.
+    /// [`ServiceError::RateLimited`] before it is done, when too many failed.
+    ///
+    /// Each use counts as a failed one until it is known not to be: so many at once are no way around the limit.
+    async fn counted<T>(
+        &self,
+        origin: LoginOrigin<'_>,
+        now: Timestamp,
+        work: impl Future<Output = Result<T, ServiceError>>,
+    ) -> Result<T, ServiceError> {
+        let attempt = self.rates.admit(Limit::FailedPasswords, origin.network, now).await?;
+        let outcome = work.await;
+        let failed = matches!(
+            outcome,
+            Err(ServiceError::Unauthenticated | ServiceError::WrongPassword | ServiceError::Taken { .. })
+        );
+        if !failed {
+            attempt.give_back().await;
+        }
+        outcome
     }
 
     async fn make_account(
@@ -185,7 +190,7 @@ impl AccountService {
         origin: LoginOrigin<'_>,
         now: Timestamp,
     ) -> Result<LoggedIn, ServiceError> {
-        origin.counted(now, self.log_in_as(name, password, origin, now)).await
+        self.counted(origin, now, self.log_in_as(name, password, origin, now)).await
     }
 
     async fn log_in_as(
@@ -206,7 +211,7 @@ impl AccountService {
             (None, LoginName::Email(email)) => Subject::login(origin.network, email.canonical()),
             (None, LoginName::Handle(handle)) => Subject::login(origin.network, handle),
         };
-        let attempt = origin.rates.admit(Limit::FailedLogins, subject, now).await?;
+        let attempt = self.rates.admit(Limit::FailedLogins, subject, now).await?;
         let outcome = self.log_in(known.unwrap_or_else(UserId::random), password, origin, now).await;
         if !matches!(outcome, Err(ServiceError::Unauthenticated)) {
             attempt.give_back().await;
@@ -241,23 +246,10 @@ impl AccountService {
         &self.liveness
     }
 
-    /// The id of a user that exists.
-    pub async fn resolve(&self, caller: UserId, user: &UserRef) -> Result<UserId, ServiceError> {
-        let found = match user {
-            UserRef::Me => Some(caller),
-            UserRef::Id(id) => self.users.get(*id).await?.map(|_| *id),
-            UserRef::Handle(handle) => self.users.id_of_handle(handle).await?,
-        };
-        found.ok_or(ServiceError::NotFound)
-    }
-
     /// A user as `viewer` sees them.
     pub async fn profile(&self, viewer: UserId, user: &UserRef) -> Result<ProfileView, ServiceError> {
-        let user = match user {
-            // The profile is read below, which tells whether the user exists.
-            UserRef::Id(id) => *id,
-            other => self.resolve(viewer, other).await?,
-        };
+        // The profile is read below, which tells whether the user exists.
+        let user = user_refs::named(&self.users, viewer, user).await?;
         let profile = async { self.users.get_for(viewer, user).await?.ok_or(ServiceError::NotFound) };
         let counts = async { Ok(self.counts.of_user(user).await?) };
         let (profile, counts, relation) = futures::try_join!(profile, counts, self.relation(viewer, user))?;
@@ -271,8 +263,10 @@ impl AccountService {
         caller: UserId,
         user: &UserRef,
         edit: &ProfileEdit,
+        now: Timestamp,
     ) -> Result<ProfileView, ServiceError> {
-        self.require_own(caller, user).await?;
+        let own = self.require_own(caller, user);
+        self.rates.admit_beside(Limit::ProfileEdits, caller, now, own).await?;
         let ProfileEdit { display_name, bio } = edit;
         let is_nothing = display_name.is_none() && bio.is_none();
         if !is_nothing && !self.users.update(caller, display_name.as_ref(), bio.as_ref()).await?.is_applied() {
@@ -282,8 +276,12 @@ impl AccountService {
     }
 
     /// Fails unless `user` names `caller`: of another user it is forbidden, of one who is not there not found.
-    async fn require_own(&self, caller: UserId, user: &UserRef) -> Result<(), ServiceError> {
-        if self.resolve(caller, user).await? == caller { Ok(()) } else { Err(ServiceError::Forbidden) }
+    pub(super) async fn require_own(&self, caller: UserId, user: &UserRef) -> Result<(), ServiceError> {
+        if user_refs::resolve(&self.users, caller, user).await? == caller {
+            Ok(())
+        } else {
+            Err(ServiceError::Forbidden)
+        }
     }
 
     async fn relation(&self, viewer: UserId, user: UserId) -> Result<Relation, ServiceError> {

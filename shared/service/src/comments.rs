@@ -6,6 +6,7 @@ use super::{
     ServiceError,
     pages::{self, Candidate},
     posts::PostService,
+    rates::{Limit, RateLimiter},
 };
 use data::{Comments, StoredComment, Users};
 use domain::{
@@ -20,16 +21,18 @@ pub struct CommentService {
     comments: Comments,
     users: Users,
     ids: Arc<IdGenerator>,
+    rates: RateLimiter,
 }
 
 impl CommentService {
-    /// Comments in `store`; `ids` makes their ids.
-    pub fn new(store: Arc<dyn Store>, ids: Arc<IdGenerator>) -> Self {
+    /// Comments in `store`, as often as `rates` admit; `ids` makes their ids.
+    pub fn new(store: Arc<dyn Store>, ids: Arc<IdGenerator>, rates: RateLimiter) -> Self {
         Self {
-            posts: PostService::new(store.clone()),
+            posts: PostService::new(store.clone(), rates.clone()),
             comments: Comments::new(store.clone()),
             users: Users::new(store),
             ids,
+            rates,
         }
     }
 
@@ -41,13 +44,15 @@ impl CommentService {
     pub async fn create(
         &self,
         author: UserId,
-        post: PostId,
+        post: impl Into<Option<PostId>>,
         text: CommentText,
         now: Timestamp,
     ) -> Result<CommentView, ServiceError> {
         let profile = async { self.users.get_own(author).await?.ok_or(ServiceError::Unauthenticated) };
-        let (profile, _live) = futures::try_join!(profile, self.posts.live(post))?;
-        let comment = Comment { comment_id: self.ids.next_comment_id(now), post_id: post, author_id: author, text };
+        let reads = async { futures::try_join!(profile, self.posts.live(post)) };
+        let (profile, post) = self.rates.admit_beside(Limit::Comments, author, now, reads).await?;
+        let comment_id = self.ids.next_comment_id(now);
+        let comment = Comment { comment_id, post_id: post.post_id, author_id: author, text };
         self.comments.create(&comment).await?;
         Ok(CommentView { comment, author: profile.user })
     }
@@ -91,21 +96,32 @@ impl CommentService {
     pub async fn delete(
         &self,
         caller: UserId,
-        post: PostId,
-        comment: CommentId,
+        post: impl Into<Option<PostId>>,
+        comment: impl Into<Option<CommentId>>,
         now: Timestamp,
     ) -> Result<(), ServiceError> {
-        let stored = self.comments.get(post, comment, now).await?.ok_or(ServiceError::NotFound)?;
+        let stored = self.stored(post.into(), comment.into(), now);
+        let stored = self.rates.admit_beside(Limit::CommentDeletions, caller, now, stored).await?;
         if stored.comment.author_id == caller && stored.deleted_at.is_some() {
             // Also when the post is gone by now: what was asked for is so.
             return Ok(());
         }
-        let post = self.posts.live(post).await?;
+        let post = self.posts.live(stored.comment.post_id).await?;
         self.may_delete(caller, &post, &stored).await?;
         match stored.live() {
             Some(comment) => self.mark_deleted(&comment, now).await,
             None => Ok(()),
         }
+    }
+
+    async fn stored(
+        &self,
+        post: Option<PostId>,
+        comment: Option<CommentId>,
+        now: Timestamp,
+    ) -> Result<StoredComment, ServiceError> {
+        let (post, comment) = post.zip(comment).ok_or(ServiceError::NotFound)?;
+        self.comments.get(post, comment, now).await?.ok_or(ServiceError::NotFound)
     }
 
     async fn may_delete(&self, caller: UserId, post: &Post, stored: &StoredComment) -> Result<(), ServiceError> {

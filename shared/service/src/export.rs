@@ -65,9 +65,7 @@ impl ExportService {
         limit: PageLimit,
         now: Timestamp,
     ) -> Result<Page<ExportItem, ExportPosition>, ServiceError> {
-        if self.accounts.resolve(caller, user).await? != caller {
-            return Err(ServiceError::Forbidden);
-        }
+        self.accounts.require_own(caller, user).await?;
         let mut at = after.unwrap_or(ExportPosition::beginning_of(ExportKind::Profile));
         let (mut items, mut next) = (Vec::with_capacity(limit.get()), None);
         loop {

@@ -6,9 +6,11 @@ use super::{
     ServiceError,
     backfill::BackfillService,
     pages::{self, Candidate},
+    rates::{Limit, RateLimiter},
+    user_refs::resolve,
 };
 use data::{Edge, Follows, Users};
-use domain::{IdGenerator, Page, PageLimit, Timestamp, User, UserId, limits};
+use domain::{IdGenerator, Page, PageLimit, Timestamp, User, UserId, UserRef, limits};
 use ports::store::Store;
 
 /// One person of a list, and since when.
@@ -27,17 +29,19 @@ pub struct GraphService {
     follows: Follows,
     backfill: BackfillService,
     ids: Arc<IdGenerator>,
+    rates: RateLimiter,
 }
 
 impl GraphService {
-    /// The graph in `store`. `ids` is the generator that also makes the posts' ids in this process, if any does: then
+    /// The graph in `store`, changed as often as `rates` admit. `ids` is the generator that also makes the posts' ids in this process, if any does: then
     /// follows and posts of one millisecond are in order.
-    pub fn new(store: Arc<dyn Store>, ids: Arc<IdGenerator>) -> Self {
+    pub fn new(store: Arc<dyn Store>, ids: Arc<IdGenerator>, rates: RateLimiter) -> Self {
         Self {
             users: Users::new(store.clone()),
             follows: Follows::new(store.clone()),
             backfill: BackfillService::new(store),
             ids,
+            rates,
         }
     }
 
@@ -46,9 +50,14 @@ impl GraphService {
     ///
     /// # Errors
     /// Also when the follow is made but its backfill is not finished: again finishes it, and so does the sweeper.
-    pub async fn follow(&self, follower: UserId, followee: UserId, now: Timestamp) -> Result<(), ServiceError> {
-        Self::require_other(follower, followee)?;
-        self.must_exist(followee).await?;
+    pub async fn follow(&self, follower: UserId, user: impl Into<UserRef>, now: Timestamp) -> Result<(), ServiceError> {
+        let found = resolve(&self.users, follower, &user.into()).await;
+        // The contract's order: following oneself is a 422 and comes before the 429, an absent user is a 404 after it.
+        if let Ok(followee) = &found {
+            require_other(follower, *followee)?;
+        }
+        let exists = self.existing(found);
+        let followee = self.rates.admit_beside(Limit::Follows, follower, now, exists).await?;
         let (marker, lease_until) = (self.ids.next_post_id(now), now.plus(limits::BACKFILL_LEASE));
         if self.follows.create(follower, followee, now, marker, lease_until).await?.is_applied() {
             return self.backfill.run(follower, followee, marker).await;
@@ -59,23 +68,23 @@ impl GraphService {
         Ok(())
     }
 
-    /// Fails as invalid when both are the same user: nobody follows themselves.
-    pub fn require_other(follower: UserId, followee: UserId) -> Result<(), ServiceError> {
-        if follower == followee {
-            return Err(ServiceError::Invalid { field: "user", message: "must be someone other than yourself" });
-        }
-        Ok(())
-    }
-
     /// Ends the follow; that there was none is the same. An absent user is not found. Its posts are hidden at once, and
     /// taken out of the feed when it is read.
-    pub async fn unfollow(&self, follower: UserId, followee: UserId) -> Result<(), ServiceError> {
-        self.must_exist(followee).await?;
+    pub async fn unfollow(
+        &self,
+        follower: UserId,
+        user: impl Into<UserRef>,
+        now: Timestamp,
+    ) -> Result<(), ServiceError> {
+        let user = user.into();
+        let exists = async { self.existing(resolve(&self.users, follower, &user).await).await };
+        let followee = self.rates.admit_beside(Limit::Unfollows, follower, now, exists).await?;
         Ok(self.follows.remove(follower, followee).await?)
     }
 
-    async fn must_exist(&self, user: UserId) -> Result<(), ServiceError> {
-        self.users.get(user).await?.map(drop).ok_or(ServiceError::NotFound)
+    async fn existing(&self, found: Result<UserId, ServiceError>) -> Result<UserId, ServiceError> {
+        let user = found?;
+        self.users.get(user).await?.map(|_| user).ok_or(ServiceError::NotFound)
     }
 
     /// Whether `follower` follows `followee`.
@@ -83,26 +92,30 @@ impl GraphService {
         Ok(self.follows.edges_from(follower, &[followee]).await?.contains_key(&followee))
     }
 
-    /// Who follows `user`, in the order of their ids. The user is known to exist.
+    /// Who follows `user`, in the order of their ids. An absent user is not found.
     pub async fn followers(
         &self,
-        user: UserId,
+        caller: UserId,
+        user: impl Into<UserRef>,
         after: Option<UserId>,
         limit: PageLimit,
     ) -> Result<Page<Follow, UserId>, ServiceError> {
+        let user = resolve(&self.users, caller, &user.into()).await?;
         pages::fill(after, limit, |after, count| async move {
             self.with_users(self.follows.page_of_followers(user, after, count).await?).await
         })
         .await
     }
 
-    /// Whom `user` follows, in the order of their ids. The user is known to exist.
+    /// Whom `user` follows, in the order of their ids. An absent user is not found.
     pub async fn following(
         &self,
-        user: UserId,
+        caller: UserId,
+        user: impl Into<UserRef>,
         after: Option<UserId>,
         limit: PageLimit,
     ) -> Result<Page<Follow, UserId>, ServiceError> {
+        let user = resolve(&self.users, caller, &user.into()).await?;
         pages::fill(after, limit, |after, count| async move {
             self.with_users(self.follows.page_of_following(user, after, count).await?).await
         })
@@ -123,4 +136,12 @@ impl GraphService {
                 .map(|profile| Follow { user: profile.user, followed_at: edge.followed_at }),
         }))
     }
+}
+
+/// Fails as invalid when both are the same user: nobody follows themselves.
+fn require_other(follower: UserId, followee: UserId) -> Result<(), ServiceError> {
+    if follower == followee {
+        return Err(ServiceError::Invalid { field: "user", message: "must be someone other than yourself" });
+    }
+    Ok(())
 }

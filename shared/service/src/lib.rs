@@ -49,6 +49,7 @@ pub mod sweep;
 pub mod timekeeper;
 mod token_signature;
 pub mod tokens;
+mod user_refs;
 pub mod views;
 
 pub use error::ServiceError;

@@ -6,6 +6,7 @@ use super::{
     ServiceError,
     pages::{self, Candidate},
     posts::PostService,
+    rates::{Limit, RateLimiter},
 };
 use data::{Likes, Users};
 use domain::{Page, PageLimit, PostId, Timestamp, User, UserId};
@@ -26,28 +27,46 @@ pub struct LikeService {
     posts: PostService,
     likes: Likes,
     users: Users,
+    rates: RateLimiter,
 }
 
 impl LikeService {
-    /// Likes in `store`.
-    pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { posts: PostService::new(store.clone()), likes: Likes::new(store.clone()), users: Users::new(store) }
+    /// Likes in `store`, as often as `rates` admit.
+    pub fn new(store: Arc<dyn Store>, rates: RateLimiter) -> Self {
+        Self {
+            posts: PostService::new(store.clone(), rates.clone()),
+            likes: Likes::new(store.clone()),
+            users: Users::new(store),
+            rates,
+        }
     }
 
     /// Makes `user` like a post; again is the same, and it stays liked since the first time. A post that is not shown
-    /// is not found.
+    /// is not found, and counts as a like all the same.
     ///
     /// The post is looked at and not locked: a check in the transaction would have all who like one post wait for one
     /// item. So a like may land on a post that is deleted at that moment; it is shown nowhere, and goes with the post.
-    pub async fn like(&self, user: UserId, post: PostId, now: Timestamp) -> Result<(), ServiceError> {
-        self.posts.live(post).await?;
-        Ok(self.likes.create(user, post, now).await?)
+    pub async fn like(
+        &self,
+        user: UserId,
+        post: impl Into<Option<PostId>>,
+        now: Timestamp,
+    ) -> Result<(), ServiceError> {
+        let live = self.posts.live(post);
+        let post = self.rates.admit_beside(Limit::Likes, user, now, live).await?;
+        Ok(self.likes.create(user, post.post_id, now).await?)
     }
 
     /// Takes a like back; that there was none is the same. A post that is not shown is not found.
-    pub async fn unlike(&self, user: UserId, post: PostId) -> Result<(), ServiceError> {
-        self.posts.live(post).await?;
-        Ok(self.likes.remove(user, post).await?)
+    pub async fn unlike(
+        &self,
+        user: UserId,
+        post: impl Into<Option<PostId>>,
+        now: Timestamp,
+    ) -> Result<(), ServiceError> {
+        let live = self.posts.live(post);
+        let post = self.rates.admit_beside(Limit::Unlikes, user, now, live).await?;
+        Ok(self.likes.remove(user, post.post_id).await?)
     }
 
     /// Who likes a post, as `reader` sees them, in an order that stays. Who is gone is not shown.

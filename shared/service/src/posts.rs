@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
+use futures::FutureExt as _;
 use sha2::{Digest as _, Sha256};
 use tracing::warn;
 
@@ -9,6 +10,8 @@ use super::{
     ServiceError,
     live::LiveService,
     pages::{self, Candidate},
+    rates::{Limit, RateLimiter},
+    user_refs,
     views::PostViews,
 };
 use crate::live::Topic;
@@ -17,7 +20,8 @@ use data::{
     messages::{FanOutMessage, FanOutTag, V1},
 };
 use domain::{
-    IdGenerator, Page, PageLimit, Post, PostCounts, PostId, PostText, PostView, Profile, Timestamp, UserId, limits,
+    IdGenerator, Page, PageLimit, Post, PostCounts, PostId, PostText, PostView, Profile, Timestamp, UserId, UserRef,
+    limits,
 };
 use ports::{
     queue::{OutgoingMessage, Queue, QueueError, QueueName},
@@ -43,21 +47,11 @@ impl IdempotencyKey {
 }
 
 /// A post that was asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Published {
+enum Published {
     /// It was made now.
     New(PostView),
     /// It was made before, under the same `Idempotency-Key`.
     Before(PostView),
-}
-
-impl Published {
-    /// The post.
-    pub fn into_view(self) -> PostView {
-        match self {
-            Self::New(view) | Self::Before(view) => view,
-        }
-    }
 }
 
 /// Where in the transaction that records a post the post itself stands.
@@ -73,12 +67,13 @@ pub struct PublishService {
     records: IdempotencyRecords,
     counts: Counts,
     likes: Likes,
+    rates: RateLimiter,
     live: Option<LiveService>,
 }
 
 impl PublishService {
-    /// Publishing to `store`, announced on `queue`.
-    pub fn new(store: Arc<dyn Store>, queue: Arc<dyn Queue>, ids: Arc<IdGenerator>) -> Self {
+    /// Publishing to `store` as often as `rates` admit, announced on `queue`.
+    pub fn new(store: Arc<dyn Store>, queue: Arc<dyn Queue>, ids: Arc<IdGenerator>, rates: RateLimiter) -> Self {
         Self {
             users: Users::new(store.clone()),
             records: IdempotencyRecords::new(store.clone()),
@@ -87,6 +82,7 @@ impl PublishService {
             store,
             queue,
             ids,
+            rates,
             live: None,
         }
     }
@@ -101,6 +97,10 @@ impl PublishService {
     ///
     /// The same `key` with the same text answers the same post again and fans out once; with another text it is
     /// invalid (field `Idempotency-Key`). An author without an account is unauthenticated.
+    ///
+    /// Each post is a use of [`Limit::Posts`]; an earlier one answered again is none, nor is an invalid request.
+    /// [`ServiceError::RateLimited`] when none is left, though an earlier post is still answered again. A duplicate that
+    /// overlaps with its original may be refused when that takes the last use, as there is no post yet to answer with.
     pub async fn publish(
         &self,
         author: UserId,
@@ -108,18 +108,38 @@ impl PublishService {
         key: Option<&IdempotencyKey>,
         now: Timestamp,
     ) -> Result<PostView, ServiceError> {
-        self.publish_once(author, text, key, now).await.map(Published::into_view)
+        let admitted = futures::try_join!(self.rates.admit(Limit::Posts, author, now), self.profile(author).map(Ok));
+        let (taken, profile) = match (admitted, key) {
+            (Ok(admitted), _) => admitted,
+            (Err(refused), None) => return Err(refused),
+            (Err(refused), Some(key)) => return self.published_before(author, text, key, now).await?.ok_or(refused),
+        };
+        match self.publish_once(profile?, text, key, now).await {
+            Ok(Published::New(post)) => Ok(post),
+            Ok(Published::Before(post)) => {
+                taken.give_back().await;
+                Ok(post)
+            }
+            Err(invalid @ ServiceError::Invalid { .. }) => {
+                taken.give_back().await;
+                Err(invalid)
+            }
+            Err(error) => Err(error),
+        }
     }
 
-    /// The same, and tells whether the post was made now.
-    pub async fn publish_once(
+    async fn profile(&self, author: UserId) -> Result<Profile, ServiceError> {
+        self.users.get_own(author).await?.ok_or(ServiceError::Unauthenticated)
+    }
+
+    async fn publish_once(
         &self,
-        author: UserId,
+        profile: Profile,
         text: PostText,
         key: Option<&IdempotencyKey>,
         now: Timestamp,
     ) -> Result<Published, ServiceError> {
-        let profile = self.users.get_own(author).await?.ok_or(ServiceError::Unauthenticated)?;
+        let author = profile.user.user_id;
         let post = Post { post_id: self.ids.next_post_id(now), author_id: author, text };
         let recorded = self.record(&post, key, now).await;
         if let (Err(_), Some(live)) = (&recorded, &self.live) {
@@ -134,9 +154,9 @@ impl PublishService {
         self.known(Post { post_id, ..post }, profile).await.map(Published::Before)
     }
 
-    /// The post that the same request made before, if there is one: for who may make no more. A key that was used with
-    /// another text is invalid, as it is when publishing.
-    pub async fn published_before(
+    /// The post that the same request made before, if there is one. A key that was used with another text is invalid, as
+    /// it is when publishing.
+    async fn published_before(
         &self,
         author: UserId,
         text: PostText,
@@ -148,7 +168,7 @@ impl PublishService {
             return Ok(None);
         }
         let post_id = made_by(&record, &text)?;
-        let profile = self.users.get_own(author).await?.ok_or(ServiceError::Unauthenticated)?;
+        let profile = self.profile(author).await?;
         self.known(Post { post_id, author_id: author, text }, profile).await.map(Some)
     }
 
@@ -238,7 +258,8 @@ fn fresh(post: Post, author: Profile) -> PostView {
     PostView { post, author: author.user, counts: PostCounts::default(), liked_by_me: false }
 }
 
-/// Reads, deletes and restores posts, and reads stories, behind status-api.
+/// Reads, deletes and restores posts, and reads stories, behind status-api. An id may be `None`, for a text in a path that is
+/// no id: such a post is not found.
 ///
 /// A deleted post is marked and stays where it is, with its likes, its comments and its places in feeds and stories:
 /// whoever reads leaves it out, and to restore it is to take the mark off. So a fan-out that is under way goes on, and
@@ -249,23 +270,25 @@ pub struct PostService {
     posts: Posts,
     views: PostViews,
     users: Users,
+    rates: RateLimiter,
 }
 
 impl PostService {
-    /// Posts in `store`.
-    pub fn new(store: Arc<dyn Store>) -> Self {
+    /// Posts in `store`, deleted as often as `rates` admit.
+    pub fn new(store: Arc<dyn Store>, rates: RateLimiter) -> Self {
         Self {
             posts: Posts::new(store.clone()),
             views: PostViews::new(store.clone()),
             users: Users::new(store.clone()),
             store,
+            rates,
         }
     }
 
     /// A post that is shown, for who wants to do something to it; else it is not found. Read consistently: its author
     /// sees at once that they deleted it.
-    pub async fn live(&self, post: PostId) -> Result<Post, ServiceError> {
-        let stored = self.stored(post).await?.ok_or(ServiceError::NotFound)?;
+    pub async fn live(&self, post: impl Into<Option<PostId>>) -> Result<Post, ServiceError> {
+        let stored = self.found(post.into()).await?;
         let live = stored.live().ok_or(ServiceError::NotFound)?;
         self.users.get(live.author_id).await?.ok_or(ServiceError::NotFound)?;
         Ok(live.clone())
@@ -280,8 +303,15 @@ impl PostService {
 
     /// Deletes a post of `caller`'s. Again is the same for [`limits::DELETED_TTL`]; then, as a post that never was, it
     /// is not found. The post of another is forbidden, and not found when it is not shown.
-    pub async fn delete(&self, caller: UserId, post: PostId, now: Timestamp) -> Result<(), ServiceError> {
-        let stored = self.stored(post).await?.ok_or(ServiceError::NotFound)?;
+    pub async fn delete(
+        &self,
+        caller: UserId,
+        post: impl Into<Option<PostId>>,
+        now: Timestamp,
+    ) -> Result<(), ServiceError> {
+        let found = self.found(post.into());
+        let stored = self.rates.admit_beside(Limit::PostDeletions, caller, now, found).await?;
+        let post = stored.post.post_id;
         if stored.post.author_id != caller {
             self.live(post).await?;
             return Err(ServiceError::Forbidden);
@@ -324,18 +354,24 @@ impl PostService {
         }
     }
 
+    /// A stored post, deleted or not. `None`, a text in a path that is no id, is not found.
+    async fn found(&self, post: Option<PostId>) -> Result<StoredPost, ServiceError> {
+        self.stored(post.ok_or(ServiceError::NotFound)?).await?.ok_or(ServiceError::NotFound)
+    }
+
     async fn stored(&self, post: PostId) -> Result<Option<StoredPost>, StoreError> {
         Ok(self.posts.get_all_strongly(&[post]).await?.remove(&post))
     }
 
-    /// An author's posts as `reader` sees them, newest first.
+    /// An author's posts as `reader` sees them, newest first. An absent author is not found.
     pub async fn story(
         &self,
         reader: UserId,
-        author: UserId,
+        author: impl Into<UserRef>,
         after: Option<PostId>,
         limit: PageLimit,
     ) -> Result<Page<PostView, PostId>, ServiceError> {
+        let author = user_refs::named(&self.users, reader, &author.into()).await?;
         let profile = self.users.get_for(reader, author).await?.ok_or(ServiceError::NotFound)?;
         let authors = &HashMap::from([(author, profile)]);
         pages::fill(after, limit, |after, count| async move {

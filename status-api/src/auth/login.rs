@@ -103,7 +103,7 @@ pub async fn login(
     ApiJson(request): ApiJson<LoginRequest>,
 ) -> Result<Json<SessionResponse>, Problem> {
     let (name, password) = request.validate()?;
-    let origin = LoginOrigin { network, rates: &api.rates, user_agent: agent.as_ref() };
+    let origin = LoginOrigin { network, user_agent: agent.as_ref() };
     let logged_in = api.accounts.login(&name, password, origin, api.clock.now()).await?;
     Ok(Json(logged_in.into()))
 }

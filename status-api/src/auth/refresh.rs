@@ -38,6 +38,6 @@ pub async fn refresh(
     State(api): State<ApiState>,
     ApiJson(request): ApiJson<RefreshRequest>,
 ) -> Result<Json<TokensResponse>, Problem> {
-    let tokens = api.accounts.refresh(&request.refresh_token, &api.rates, api.clock.now()).await?;
+    let tokens = api.accounts.refresh(&request.refresh_token, api.clock.now()).await?;
     Ok(Json(tokens.into()))
 }

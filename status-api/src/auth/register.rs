@@ -11,10 +11,7 @@ use http_api::{
     texts,
 };
 use serde::Deserialize;
-use service::{
-    accounts::{LoginOrigin, Registration},
-    rates::Limit,
-};
+use service::accounts::{LoginOrigin, Registration};
 use utoipa::ToSchema;
 
 use super::SessionResponse;
@@ -76,10 +73,7 @@ pub async fn register(
     ClientAgent(agent): ClientAgent,
     ApiJson(request): ApiJson<RegisterRequest>,
 ) -> Result<(StatusCode, Json<SessionResponse>), Problem> {
-    let now = api.clock.now();
-    // Before it is judged: what is wrong tells a guesser something too.
-    api.rates.admit(Limit::Registrations, network, now).await?;
-    let origin = LoginOrigin { network, rates: &api.rates, user_agent: agent.as_ref() };
-    let logged_in = api.accounts.register(request.validate()?, origin, now).await?;
+    let origin = LoginOrigin { network, user_agent: agent.as_ref() };
+    let logged_in = api.accounts.register(request.validate(), origin, api.clock.now()).await?;
     Ok((StatusCode::CREATED, Json(logged_in.into())))
 }

@@ -91,7 +91,7 @@ impl AccountService {
         origin: LoginOrigin<'_>,
         now: Timestamp,
     ) -> Result<StoredCredentials, ServiceError> {
-        origin.counted(now, self.shown_to_account(user, password, origin, now)).await
+        self.counted(origin, now, self.shown_to_account(user, password, origin, now)).await
     }
 
     async fn shown_to_account(
@@ -101,7 +101,7 @@ impl AccountService {
         origin: LoginOrigin<'_>,
         now: Timestamp,
     ) -> Result<StoredCredentials, ServiceError> {
-        let attempt = origin.rates.admit(Limit::FailedLogins, Subject::login(origin.network, user), now).await?;
+        let attempt = self.rates.admit(Limit::FailedLogins, Subject::login(origin.network, user), now).await?;
         let shown = self.credentials_of(user, password, origin).await;
         if !matches!(shown, Err(ServiceError::WrongPassword)) {
             attempt.give_back().await;

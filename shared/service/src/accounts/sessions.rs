@@ -1,19 +1,14 @@
 //! A user's sessions: carrying one on, listing them, ending one.
 
 use super::{AccountService, TokenPair};
-use crate::{ServiceError, rates::RateLimiter, sessions::Continued};
+use crate::{ServiceError, sessions::Continued};
 use data::StoredSession;
 use domain::{Page, PageLimit, SessionId, Timestamp, UserId, UserRef};
 
 impl AccountService {
     /// Takes a refresh token for a new pair; see [`crate::sessions::SessionService::refresh`].
-    pub async fn refresh(
-        &self,
-        refresh_token: &str,
-        rates: &RateLimiter,
-        now: Timestamp,
-    ) -> Result<TokenPair, ServiceError> {
-        let session = self.sessions.refresh(refresh_token, rates, now).await?;
+    pub async fn refresh(&self, refresh_token: &str, now: Timestamp) -> Result<TokenPair, ServiceError> {
+        let session = self.sessions.refresh(refresh_token, &self.rates, now).await?;
         Ok(self.pair(session, now))
     }
 

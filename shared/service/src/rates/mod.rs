@@ -23,6 +23,7 @@ mod tally;
 
 use std::{sync::Arc, time::Duration};
 
+use futures::FutureExt as _;
 use moka::sync::Cache;
 use parking_lot::Mutex;
 use tracing::warn;
@@ -100,6 +101,19 @@ impl RateLimiter {
         }
         metrics::counter!(names::RATE_LIMITED, "limit" => limit.name()).increment(1);
         Err(ServiceError::RateLimited { retry_after: window.end.since(now) })
+    }
+
+    /// Takes one use of `limit` while `reads` is under way, and answers what was read. A refusal comes before an error of
+    /// the reads, and stops them; a use is taken whatever they find.
+    pub async fn admit_beside<T>(
+        &self,
+        limit: Limit,
+        subject: impl Into<Subject>,
+        now: Timestamp,
+        reads: impl Future<Output = Result<T, ServiceError>>,
+    ) -> Result<T, ServiceError> {
+        let (_taken, read) = futures::try_join!(self.admit(limit, subject, now), reads.map(Ok))?;
+        read
     }
 }
 
