@@ -13,7 +13,7 @@ use std::sync::Arc;
 use axum::{Router, extract::FromRef};
 use http_api::{Authentication, HttpOptions, with_conventions};
 use ports::{queue::Queue, store::Store};
-use service::{Foundation, Services, liveness::Liveness, posts::PublishService, rates::RateLimiter};
+use service::{Foundation, Services, liveness::Liveness, posts::PublishService};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// What the Lambda function needs of its environment. `template.yaml` sets exactly this.
@@ -29,8 +29,6 @@ pub struct PublishApi {
     pub publishing: PublishService,
     /// Knows the caller, and the time.
     pub authentication: Authentication,
-    /// How often one may publish.
-    pub rates: RateLimiter,
 }
 
 impl PublishApi {
@@ -38,13 +36,13 @@ impl PublishApi {
     pub fn new(on: &Foundation, queue: Arc<dyn Queue>) -> Self {
         let liveness = Liveness::new(Arc::clone(&on.store));
         let authentication = Authentication { tokens: on.tokens.clone(), liveness, clock: on.clock.clone() };
-        Self { publishing: on.publishing(queue), authentication, rates: on.rates.clone() }
+        Self { publishing: on.publishing(queue), authentication }
     }
 
     /// Publishing beside the other services; `None` when it is not among them.
     pub fn of(services: &Services) -> Option<Self> {
         let publishing = services.publishing.clone()?;
-        Some(Self { publishing, authentication: Authentication::of(services), rates: services.rates.clone() })
+        Some(Self { publishing, authentication: Authentication::of(services) })
     }
 }
 

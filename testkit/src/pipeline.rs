@@ -26,6 +26,7 @@ use service::{
     feeds::FeedService,
     graph::GraphService,
     posts::{PostService, PublishService},
+    rates::RateLimiter,
     sweep::{SweepService, Swept},
 };
 use worker::RetryPauses;
@@ -66,10 +67,10 @@ impl Pipeline {
         let fan_out = FanOutService::new(store.clone(), queue.clone(), clock.clone(), options);
         let delivery = DeliveryService::new(store.clone(), clock.clone());
         Self {
-            publish: PublishService::new(store.clone(), queue.clone(), ids.clone()),
-            graph: GraphService::new(store.clone(), ids),
+            publish: PublishService::new(store.clone(), queue.clone(), ids.clone(), RateLimiter::off()),
+            graph: GraphService::new(store.clone(), ids, RateLimiter::off()),
             feeds: FeedService::new(store.clone()),
-            posts: PostService::new(store.clone()),
+            posts: PostService::new(store.clone(), RateLimiter::off()),
             fetcher: FollowFetcher::new(fan_out, queue.clone(), RetryPauses::default()),
             jobs: JobHandler::new(delivery, queue.clone(), RetryPauses::default()),
             sweep: SweepService::new(store.clone(), queue.clone()),

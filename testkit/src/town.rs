@@ -23,6 +23,7 @@ use service::{
     inbox::InboxWriter,
     notifications::NotificationService,
     posts::PostService,
+    rates::RateLimiter,
 };
 
 use crate::changing::ChangingStore;
@@ -167,7 +168,7 @@ impl Town {
             return;
         }
         self.posts.insert(post, (author, is_live));
-        let posts = PostService::new(Arc::clone(&self.store) as Arc<dyn Store>);
+        let posts = PostService::new(Arc::clone(&self.store) as Arc<dyn Store>, RateLimiter::off());
         let done =
             if is_live { posts.restore(post, self.now).await } else { posts.delete(author, post, self.now).await };
         done.expect("the town's store does not fail");

@@ -14,7 +14,7 @@ use ports::{
     store::{Store, StoreError},
 };
 use serde::{Deserialize, Serialize};
-use service::{ServiceError, posts::PostService};
+use service::{ServiceError, posts::PostService, rates::RateLimiter};
 
 use tokio::sync::watch;
 
@@ -320,7 +320,7 @@ impl Operator {
 
     async fn restore_post(&self, post: &str, now: Timestamp) -> Result<Answer, Refusal> {
         let id = post_id(post)?;
-        match PostService::new(Arc::clone(&self.store)).restore(id, now).await {
+        match PostService::new(Arc::clone(&self.store), RateLimiter::off()).restore(id, now).await {
             Ok(()) => {}
             Err(ServiceError::NotFound) => {
                 let message = format!("there is no deleted post {post} that can be restored");

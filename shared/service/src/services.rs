@@ -46,7 +46,8 @@ impl Foundation {
 
     /// Publishing, announced on `queue`.
     pub fn publishing(&self, queue: Arc<dyn Queue>) -> PublishService {
-        PublishService::new(Arc::clone(&self.store), queue, Arc::clone(&self.ids)).announced_by(self.live())
+        PublishService::new(Arc::clone(&self.store), queue, Arc::clone(&self.ids), self.rates.clone())
+            .announced_by(self.live())
     }
 
     fn live(&self) -> Option<LiveService> {
@@ -86,8 +87,6 @@ pub struct Services {
     pub export: ExportService,
     /// Live events; `None` where none are served.
     pub live: Option<LiveService>,
-    /// Admits or refuses uses by their rates.
-    pub rates: RateLimiter,
     /// The store of all of them.
     pub store: Arc<dyn Store>,
     /// The process's clock.
@@ -97,21 +96,20 @@ pub struct Services {
 impl Services {
     /// Every service of the API. Without `queue` nothing is published here.
     pub fn new(on: &Foundation, queue: Option<Arc<dyn Queue>>, options: &ServiceOptions) -> Self {
-        let (store, ids) = (|| Arc::clone(&on.store), || Arc::clone(&on.ids));
-        let graph = GraphService::new(store(), ids());
-        let accounts = AccountService::new(store(), graph.clone(), on.tokens.clone(), &options.hashing);
+        let (store, ids, rates) = (|| Arc::clone(&on.store), || Arc::clone(&on.ids), || on.rates.clone());
+        let graph = GraphService::new(store(), ids(), rates());
+        let accounts = AccountService::new(store(), graph.clone(), on.tokens.clone(), &options.hashing, rates());
         Self {
             export: ExportService::new(store(), accounts.clone()),
             accounts,
             graph,
-            posts: PostService::new(store()),
+            posts: PostService::new(store(), rates()),
             publishing: queue.map(|queue| on.publishing(queue)),
             feeds: FeedService::new(store()),
             notifications: NotificationService::new(store()).in_steps(options.steps),
-            likes: LikeService::new(store()),
-            comments: CommentService::new(store(), ids()),
+            likes: LikeService::new(store(), rates()),
+            comments: CommentService::new(store(), ids(), rates()),
             live: on.live(),
-            rates: on.rates.clone(),
             store: store(),
             clock: on.clock.clone(),
         }

@@ -8,7 +8,7 @@ use domain::{PostId, Timestamp, UserId, limits};
 use http::Method;
 use ports::store::{Consistency, Table, Write};
 use serde_json::{Value, json};
-use service::{ServiceError, posts::PostService};
+use service::{ServiceError, posts::PostService, rates::RateLimiter};
 
 const NOBODYS_POST: &str = "/v1/posts/018f6a6e-0000-7000-8000-000000000000";
 
@@ -43,7 +43,7 @@ async fn put(api: &TestApi, who: &Person, path: &str) -> Answer {
 }
 
 async fn restore(api: &TestApi, post: &str, now: Timestamp) -> Result<(), ServiceError> {
-    PostService::new(api.store.clone()).restore(post_id(post), now).await
+    PostService::new(api.store.clone(), RateLimiter::off()).restore(post_id(post), now).await
 }
 
 /// What a user sees of a post, wherever it may be seen.
@@ -111,7 +111,8 @@ async fn deleting_again_is_the_same_for_30_days_and_then_there_is_nothing() {
     delete(&api, &alice, &post).await.is(204);
     let last = START.plus(limits::DELETED_TTL.saturating_sub(Duration::from_millis(1)));
     for (now, status) in [(START, 204), (last, 204), (START.plus(limits::DELETED_TTL), 404)] {
-        let outcome = PostService::new(api.store.clone()).delete(alice.id, post_id(&post), now).await;
+        let outcome =
+            PostService::new(api.store.clone(), RateLimiter::off()).delete(alice.id, post_id(&post), now).await;
         assert_eq!(if outcome.is_ok() { 204 } else { 404 }, status, "{outcome:?}");
     }
 }

@@ -19,6 +19,7 @@ use service::{
     erasure::ErasureService,
     notifications::NotificationService,
     posts::PostService,
+    rates::RateLimiter,
 };
 use testkit::{
     changing::ChangingStore,
@@ -96,7 +97,7 @@ impl Author {
     }
 
     async fn delete(&self, post: PostId) {
-        let posts = PostService::new(self.changing.clone() as Arc<dyn Store>);
+        let posts = PostService::new(self.changing.clone() as Arc<dyn Store>, RateLimiter::off());
         posts.delete(self.id, post, START).await.unwrap();
     }
 

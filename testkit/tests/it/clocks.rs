@@ -47,7 +47,7 @@ async fn nothing_is_lost_between_clocks_100_ms_apart() {
         behind.drain().await;
         assert_shown(&behind, reader, &posts).await;
 
-        follows_by.graph.unfollow(reader, author).await.unwrap();
+        follows_by.graph.unfollow(reader, author, follows_by.clock.now()).await.unwrap();
         follows_by.graph.follow(reader, author, follows_by.clock.now()).await.unwrap();
         posts.push(posts_by.post(author, "after a refollow").await);
         behind.drain().await;

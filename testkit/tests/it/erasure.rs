@@ -15,6 +15,7 @@ use ports::{
     store::{BatchWrite, Item, Outcome, Store, Table, batch_write_all},
 };
 use service::{
+    ServiceError,
     accounts::{AccountService, LoginOrigin, Registration},
     changes::{Applied, ChangeService},
     comments::CommentService,
@@ -69,15 +70,21 @@ impl Home {
         let changing = Arc::new(ChangingStore::new(Arc::new(embedded.clone())));
         let store: Arc<dyn Store> = changing.clone();
         let ids = Arc::new(IdGenerator::new());
-        let graph = GraphService::new(store.clone(), ids.clone());
+        let graph = GraphService::new(store.clone(), ids.clone(), RateLimiter::off());
         let keys = TokenKeys::new([7; 32]);
         Self {
-            accounts: AccountService::new(store.clone(), graph.clone(), &keys, &HashingOptions::cheap()),
+            accounts: AccountService::new(
+                store.clone(),
+                graph.clone(),
+                &keys,
+                &HashingOptions::cheap(),
+                RateLimiter::off(),
+            ),
             graph,
-            publishing: PublishService::new(store.clone(), queue, ids.clone()),
-            posts: PostService::new(store.clone()),
-            likes: LikeService::new(store.clone()),
-            comments: CommentService::new(store.clone(), ids.clone()),
+            publishing: PublishService::new(store.clone(), queue, ids.clone(), RateLimiter::off()),
+            posts: PostService::new(store.clone(), RateLimiter::off()),
+            likes: LikeService::new(store.clone(), RateLimiter::off()),
+            comments: CommentService::new(store.clone(), ids.clone(), RateLimiter::off()),
             notifications: NotificationService::new(store.clone()),
             now: START,
             delivered: Vec::new(),
@@ -96,11 +103,10 @@ impl Home {
             password: Password::parse(PASSWORD).unwrap(),
             display_name: None,
         };
-        let rates = RateLimiter::off();
-        let origin = LoginOrigin { network: ClientNetwork::UNKNOWN, rates: &rates, user_agent: None };
-        let logged_in = self.accounts.register(registration, origin, self.now).await.unwrap();
+        let origin = LoginOrigin { network: ClientNetwork::UNKNOWN, user_agent: None };
+        let logged_in = self.accounts.register(Ok::<_, ServiceError>(registration), origin, self.now).await.unwrap();
         let token = logged_in.tokens.refresh_token.reveal();
-        let _rotated = self.accounts.refresh(&token, &rates, self.now).await.unwrap();
+        let _rotated = self.accounts.refresh(&token, self.now).await.unwrap();
         logged_in.user.profile.user.user_id
     }
 
@@ -119,7 +125,7 @@ impl Home {
 
     async fn delete_account(&self, user: UserId) {
         let password = Password::parse(PASSWORD).unwrap();
-        let origin = LoginOrigin { network: ClientNetwork::UNKNOWN, rates: &RateLimiter::off(), user_agent: None };
+        let origin = LoginOrigin { network: ClientNetwork::UNKNOWN, user_agent: None };
         self.accounts.delete(user, &UserRef::Me, password, origin, self.now).await.unwrap();
     }
 

@@ -8,8 +8,11 @@ use domain::{
     Bio, ClientNetwork, CommentText, DisplayName, Email, Handle, IdGenerator, PageLimit, Password, PostId, PostText,
     UserId, UserRef,
 };
-use ports::signing::TokenKeys;
-use ports::store::Store;
+use ports::{
+    queue::{Queue as _, QueueName},
+    signing::TokenKeys,
+    store::Store,
+};
 use service::{
     ServiceError,
     accounts::{AccountService, LoginOrigin, ProfileEdit, Registration},
@@ -18,7 +21,7 @@ use service::{
     graph::GraphService,
     likes::LikeService,
     passwords::HashingOptions,
-    posts::{IdempotencyKey, PostService, PublishService, Published},
+    posts::{IdempotencyKey, PostService, PublishService},
     rates::RateLimiter,
 };
 use testkit::{
@@ -39,14 +42,15 @@ struct Services {
 impl Services {
     fn on(store: &Arc<dyn Store>, embedded: &Embedded) -> Self {
         let ids = Arc::new(IdGenerator::new());
-        let graph = GraphService::new(store.clone(), ids.clone());
+        let graph = GraphService::new(store.clone(), ids.clone(), RateLimiter::off());
+        let keys = TokenKeys::new([7; 32]);
         Self {
-            accounts: AccountService::new(store.clone(), graph, &TokenKeys::new([7; 32]), &HashingOptions::cheap()),
-            publishing: PublishService::new(store.clone(), embedded.queue.clone(), ids.clone()),
-            posts: PostService::new(store.clone()),
+            accounts: AccountService::new(store.clone(), graph, &keys, &HashingOptions::cheap(), RateLimiter::off()),
+            publishing: PublishService::new(store.clone(), embedded.queue.clone(), ids.clone(), RateLimiter::off()),
+            posts: PostService::new(store.clone(), RateLimiter::off()),
             feeds: FeedService::new(store.clone()),
-            likes: LikeService::new(store.clone()),
-            comments: CommentService::new(store.clone(), ids),
+            likes: LikeService::new(store.clone(), RateLimiter::off()),
+            comments: CommentService::new(store.clone(), ids, RateLimiter::off()),
         }
     }
 
@@ -57,8 +61,15 @@ impl Services {
             password: Password::parse("correct horse battery").unwrap(),
             display_name: None,
         };
-        let origin = LoginOrigin { network: ClientNetwork::UNKNOWN, rates: &RateLimiter::off(), user_agent: None };
-        self.accounts.register(registration, origin, START).await.unwrap().user.profile.user.user_id
+        let origin = LoginOrigin { network: ClientNetwork::UNKNOWN, user_agent: None };
+        self.accounts
+            .register(Ok::<_, ServiceError>(registration), origin, START)
+            .await
+            .unwrap()
+            .user
+            .profile
+            .user
+            .user_id
     }
 
     async fn post(&self, author: UserId) -> PostId {
@@ -85,7 +96,7 @@ async fn ones_own_edits_likes_and_comments_show_at_once_on_a_store_that_lags() {
         display_name: Some(DisplayName::parse("Alice").unwrap()),
         bio: Some(Bio::parse("glasses").unwrap()),
     };
-    let edited = services.accounts.edit_profile(alice, &UserRef::Me, &edit).await.unwrap();
+    let edited = services.accounts.edit_profile(alice, &UserRef::Me, &edit, START).await.unwrap();
     assert_eq!(edited, services.accounts.profile(alice, &UserRef::Id(alice)).await.unwrap());
     assert_eq!((edited.profile.user.display_name.as_str(), edited.profile.bio.as_str()), ("Alice", "glasses"));
     let limit = PageLimit::default();
@@ -99,7 +110,7 @@ async fn ones_own_edits_likes_and_comments_show_at_once_on_a_store_that_lags() {
     services.likes.like(alice, post, START).await.unwrap();
     assert!(services.posts.get(alice, post).await.unwrap().liked_by_me);
     assert_eq!(services.likers(alice, post).await, [alice]);
-    services.likes.unlike(alice, post).await.unwrap();
+    services.likes.unlike(alice, post, START).await.unwrap();
     assert!(!services.posts.get(alice, post).await.unwrap().liked_by_me);
     assert!(services.likers(alice, post).await.is_empty());
 
@@ -122,8 +133,11 @@ async fn a_like_is_there_on_both_sides_or_on_none_whatever_fails_and_a_comment_o
     let (mut tried, mut made) = (0, Vec::new());
     for round in 0..60 {
         let liked = round % 2 == 0;
-        let done =
-            if liked { uncertain.likes.like(bob, post, START).await } else { uncertain.likes.unlike(bob, post).await };
+        let done = if liked {
+            uncertain.likes.like(bob, post, START).await
+        } else {
+            uncertain.likes.unlike(bob, post, START).await
+        };
         let by_user = certain.posts.get(bob, post).await.unwrap().liked_by_me;
         assert_eq!(certain.likers(bob, post).await.contains(&bob), by_user);
         if done.is_ok() {
@@ -166,13 +180,14 @@ async fn a_deleted_post_stays_deleted_when_an_earlier_try_to_make_it_arrives_lat
         let (text, key) = (PostText::parse("hello").unwrap(), IdempotencyKey::parse(&number.to_string()).unwrap());
         let key = Some(&key).filter(|_| number % 2 == 0);
         // What fails for good is not deleted, and may come late like any other.
-        let Ok(published) = uncertain.publishing.publish_once(alice, text, key, START).await else { continue };
-        assert!(matches!(published, Published::New(_)), "nobody else made it");
-        let post = published.into_view().post.post_id;
+        let Ok(published) = uncertain.publishing.publish(alice, text, key, START).await else { continue };
+        let post = published.post.post_id;
         certain.posts.delete(alice, post, START).await.unwrap();
         made.push(post);
     }
     assert!(made.len() > 10, "most are made: calls are repeated");
+    let announced = embedded.queue.depth(QueueName::PostQ).await.unwrap();
+    assert_eq!(announced.visible, made.len() as u64, "each is new, also where a lost try had made it");
     late.switch().turn_off();
     late.arrive_all().await;
     for post in made {

@@ -7,13 +7,13 @@ use crate::support::Embedded;
 use data::{Comments, Feeds, Follows, Likes, Notifications, Posts, Sessions, StoredSession, Users, keys};
 use domain::{
     Act, ActKind, Bio, Comment, CommentText, DisplayName, Handle, IdGenerator, InboxEntry, Notification,
-    NotificationId, PageLimit, Post, PostId, PostText, Profile, SessionId, Timestamp, User, UserId, limits,
+    NotificationId, PageLimit, Post, PostId, PostText, Profile, SessionId, Timestamp, User, UserId, UserRef, limits,
 };
 use futures::{StreamExt, TryStreamExt, stream};
 use ports::store::{BatchWrite, Item, Store, Table, Write, batch_write_all};
 use service::{
     comments::CommentService, feeds::FeedService, graph::GraphService, likes::LikeService,
-    notifications::NotificationService, posts::PostService, sessions::SessionService,
+    notifications::NotificationService, posts::PostService, rates::RateLimiter, sessions::SessionService,
 };
 use testkit::{
     engines,
@@ -166,13 +166,33 @@ impl Counted {
         let (reader, author, post) = (*reader, *author, *post);
         match list {
             List::Feed => FeedService::new(store).page(reader, None, limit).await.unwrap().items.len(),
-            List::Story => PostService::new(store).story(reader, author, None, limit).await.unwrap().items.len(),
-            List::Comments => {
-                CommentService::new(store, ids).of_post(reader, post, None, limit).await.unwrap().items.len()
+            List::Story => PostService::new(store, RateLimiter::off())
+                .story(reader, author, None, limit)
+                .await
+                .unwrap()
+                .items
+                .len(),
+            List::Comments => CommentService::new(store, ids, RateLimiter::off())
+                .of_post(reader, post, None, limit)
+                .await
+                .unwrap()
+                .items
+                .len(),
+            List::Likes => {
+                LikeService::new(store, RateLimiter::off()).likers(reader, post, None, limit).await.unwrap().items.len()
             }
-            List::Likes => LikeService::new(store).likers(reader, post, None, limit).await.unwrap().items.len(),
-            List::Followers => GraphService::new(store, ids).followers(author, None, limit).await.unwrap().items.len(),
-            List::Following => GraphService::new(store, ids).following(reader, None, limit).await.unwrap().items.len(),
+            List::Followers => GraphService::new(store, ids, RateLimiter::off())
+                .followers(reader, author, None, limit)
+                .await
+                .unwrap()
+                .items
+                .len(),
+            List::Following => GraphService::new(store, ids, RateLimiter::off())
+                .following(reader, UserRef::Me, None, limit)
+                .await
+                .unwrap()
+                .items
+                .len(),
             List::Notifications => {
                 let service = NotificationService::new(store);
                 service.page(author, None, limit, NOW).await.unwrap().page.items.len()
@@ -243,7 +263,7 @@ fn expected(list: List) -> Vec<(&'static str, u64)> {
                 ("get USER", 2),
             ]
         }
-        List::Followers => vec![("query FOLLOWERS", 1), ("batch_get USER", 1)],
+        List::Followers => vec![("get USER", 1), ("query FOLLOWERS", 1), ("batch_get USER", 1)],
         List::Following => vec![("query FOLLOWING", 1), ("batch_get USER", 1)],
         List::Notifications => vec![
             ("get UNREAD", 1),

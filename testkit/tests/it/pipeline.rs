@@ -54,7 +54,7 @@ async fn after_an_unfollow_the_posts_are_gone_also_while_the_fan_out_runs() {
     pipeline.drain().await;
     let under_way = pipeline.post(author, "under way").await;
     pipeline.turn(QueueName::PostQ).await;
-    pipeline.graph.unfollow(bob, author).await.unwrap();
+    pipeline.graph.unfollow(bob, author, pipeline.clock.now()).await.unwrap();
     assert_eq!(pipeline.feed(bob).await, []);
     pipeline.drain().await;
     assert_eq!(pipeline.feed(bob).await, []);
@@ -131,7 +131,7 @@ async fn every_message_twice_out_of_order_and_long_after_an_unfollow_changes_not
         }
         jobs.extend(received);
     }
-    pipeline.graph.unfollow(leaver, author).await.unwrap();
+    pipeline.graph.unfollow(leaver, author, pipeline.clock.now()).await.unwrap();
     for round in 0..2 {
         jobs.shuffle(&mut rng);
         for job in &jobs {

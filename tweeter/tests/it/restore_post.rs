@@ -7,7 +7,7 @@ use data::{Posts, Users};
 use domain::{Bio, Clock, DisplayName, Handle, IdGenerator, Post, PostId, PostText, Profile, User, UserId};
 use embedded::EmbeddedStore;
 use ports::store::Store;
-use service::posts::PostService;
+use service::{posts::PostService, rates::RateLimiter};
 use tweeter::{Config, data_dir::open_database};
 
 /// Opens the database of a directory for a while.
@@ -34,11 +34,11 @@ async fn publish(store: EmbeddedStore) -> (UserId, PostId) {
 }
 
 async fn delete(store: EmbeddedStore, author: UserId, post: PostId) {
-    PostService::new(Arc::new(store)).delete(author, post, Clock::System.now()).await.unwrap();
+    PostService::new(Arc::new(store), RateLimiter::off()).delete(author, post, Clock::System.now()).await.unwrap();
 }
 
 async fn is_live(store: EmbeddedStore, post: PostId) -> bool {
-    PostService::new(Arc::new(store)).live(post).await.is_ok()
+    PostService::new(Arc::new(store), RateLimiter::off()).live(post).await.is_ok()
 }
 
 fn restore(data_dir: &Path, post: &str, more: &[&str]) -> Output {

@@ -33,6 +33,7 @@ use service::{
     graph::GraphService,
     likes::LikeService,
     posts::PostService,
+    rates::RateLimiter,
 };
 use testkit::{
     faults::{ConflictingStore, FaultyStore, LateStore, StaleStore, StoreFaults},
@@ -61,10 +62,10 @@ impl Services {
     fn on(store: &Arc<dyn Store>) -> Self {
         let ids = Arc::new(IdGenerator::new());
         Self {
-            graph: GraphService::new(Arc::clone(store), Arc::clone(&ids)),
-            likes: LikeService::new(Arc::clone(store)),
-            comments: CommentService::new(Arc::clone(store), ids),
-            posts: PostService::new(Arc::clone(store)),
+            graph: GraphService::new(Arc::clone(store), Arc::clone(&ids), RateLimiter::off()),
+            likes: LikeService::new(Arc::clone(store), RateLimiter::off()),
+            comments: CommentService::new(Arc::clone(store), ids, RateLimiter::off()),
+            posts: PostService::new(Arc::clone(store), RateLimiter::off()),
         }
     }
 }
@@ -103,9 +104,9 @@ impl Actor<'_> {
         let whom = self.people[number % self.people.len()];
         match kind {
             0..6 => self.services.likes.like(self.me, post, now).await,
-            6..10 => self.services.likes.unlike(self.me, post).await,
+            6..10 => self.services.likes.unlike(self.me, post, now).await,
             10..12 => self.services.graph.follow(self.me, whom, now).await,
-            12..14 => self.services.graph.unfollow(self.me, whom).await,
+            12..14 => self.services.graph.unfollow(self.me, whom, now).await,
             14..17 => {
                 let text = CommentText::parse("well").expect("a text");
                 let view = self.services.comments.create(self.me, post, text, now).await?;

@@ -84,7 +84,7 @@ async fn change_mind(pipeline: &Pipeline, follower: UserId, followee: UserId, wi
         if *follows {
             follow(pipeline, follower, followee).await;
         } else {
-            pipeline.graph.unfollow(follower, followee).await.unwrap();
+            pipeline.graph.unfollow(follower, followee, pipeline.clock.now()).await.unwrap();
         }
     }
 }

@@ -102,7 +102,7 @@ async fn an_unfollow_leaves_nothing_for_the_sweeper_to_do() {
     let mortal = Pipeline::on(store, home.queue.clone(), home.clock.clone(), 20);
     assert!(life.live(follow(&mortal, bob, alice)).await.is_none());
     assert!(healthy.graph.follows(bob, alice).await.unwrap());
-    healthy.graph.unfollow(bob, alice).await.unwrap();
+    healthy.graph.unfollow(bob, alice, healthy.clock.now()).await.unwrap();
     home.clock.advance(limits::BACKFILL_LEASE);
     assert_eq!(healthy.sweep().await, Swept::default());
     assert_eq!(feed(&healthy, bob).await, []);

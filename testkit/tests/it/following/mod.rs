@@ -12,7 +12,7 @@ use std::{sync::Arc, time::Duration};
 use crate::support::Embedded;
 use data::{Feeds, Follows, Window};
 use domain::{IdGenerator, PostId, UserId, limits};
-use service::{graph::GraphService, sweep::Swept};
+use service::{graph::GraphService, rates::RateLimiter, sweep::Swept};
 use testkit::{
     engines,
     faults::{CountingStore, FaultyStore, StaleStore, StoreCounts, StoreFaults},
@@ -110,7 +110,7 @@ async fn brings_back_what_an_unfollow_took(pipeline: &Pipeline) {
         follow(pipeline, bob, alice).await;
         posts.push(pipeline.post(alice, "since").await);
         pipeline.drain().await;
-        pipeline.graph.unfollow(bob, alice).await.unwrap();
+        pipeline.graph.unfollow(bob, alice, pipeline.clock.now()).await.unwrap();
         if is_read_between {
             assert_eq!(feed(pipeline, bob).await, [], "gone at once");
         }
@@ -118,7 +118,7 @@ async fn brings_back_what_an_unfollow_took(pipeline: &Pipeline) {
         pipeline.drain().await;
         follow(pipeline, bob, alice).await;
         assert_eq!(feed(pipeline, bob).await, newest(&posts, BROUGHT));
-        pipeline.graph.unfollow(bob, alice).await.unwrap();
+        pipeline.graph.unfollow(bob, alice, pipeline.clock.now()).await.unwrap();
     }
     assert_eq!(pipeline.sweep().await, Swept::default());
 }
@@ -158,7 +158,7 @@ async fn clocks_that_are_apart_leave_no_gap_and_double_nothing() {
             let [alice, bob] = [pipeline.user("alice").await, pipeline.user("bob").await];
             let mut posts = story(&pipeline, alice, count).await;
             // Another process, with ids and a clock of its own.
-            let graph = GraphService::new(home.store.clone(), Arc::new(IdGenerator::new()));
+            let graph = GraphService::new(home.store.clone(), Arc::new(IdGenerator::new()), RateLimiter::off());
             let now = home.clock.now();
             graph.follow(bob, alice, if follows_ahead { now.plus(APART) } else { now.minus(APART) }).await.unwrap();
             posts.push(pipeline.post(alice, "since the follow").await);
@@ -182,7 +182,7 @@ async fn posts_that_were_fanned_out_before_the_edge_was_there_are_brought_whatev
         since.push(pipeline.post(alice, "meanwhile").await);
     }
     pipeline.drain().await;
-    let graph = GraphService::new(home.store.clone(), Arc::new(IdGenerator::new()));
+    let graph = GraphService::new(home.store.clone(), Arc::new(IdGenerator::new()), RateLimiter::off());
     graph.follow(bob, alice, marker).await.unwrap();
     let due = [newest(&since, 120), newest(&before, BROUGHT)].concat();
     assert_eq!(feed(&pipeline, bob).await, due);
@@ -267,7 +267,7 @@ async fn a_store_that_answers_from_the_past_changes_nothing_of_a_follow() {
     assert_eq!(living_in().await, newest(&living, BROUGHT), "deleted ones take no place of living ones");
     living.push(pipeline.post(alice, "since").await);
     pipeline.drain().await;
-    pipeline.graph.unfollow(bob, alice).await.unwrap();
+    pipeline.graph.unfollow(bob, alice, pipeline.clock.now()).await.unwrap();
     assert_eq!(feed(&pipeline, bob).await, []);
     follow(&pipeline, bob, alice).await;
     assert_eq!(living_in().await, newest(&living, BROUGHT));
@@ -297,7 +297,7 @@ async fn follows_through_a_storm_of_faults_end_in_the_right_feed() {
             };
             futures::join!(insist(), insist());
             assert_eq!(feed(&calm, bob).await, newest(&posts, BROUGHT));
-            while stormy.graph.unfollow(bob, alice).await.is_err() {}
+            while stormy.graph.unfollow(bob, alice, stormy.clock.now()).await.is_err() {}
             assert_eq!(feed(&calm, bob).await, []);
         }
     }

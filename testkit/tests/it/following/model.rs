@@ -138,7 +138,7 @@ impl<'a> Lives<'a> {
     }
 
     async fn unfollow(&self, (a, b): (usize, usize)) {
-        self.pipeline.graph.unfollow(self.users[a], self.users[b]).await.unwrap();
+        self.pipeline.graph.unfollow(self.users[a], self.users[b], self.pipeline.clock.now()).await.unwrap();
     }
 
     async fn read_twice(&self, reader: usize) {

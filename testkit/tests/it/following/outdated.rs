@@ -80,7 +80,7 @@ async fn a_read_from_before_a_refollow_does_not_take_out_what_the_refollow_broug
     for ends_before in [true, false] {
         follow(&pipeline, bob, alice).await;
         if ends_before {
-            pipeline.graph.unfollow(bob, alice).await.unwrap();
+            pipeline.graph.unfollow(bob, alice, pipeline.clock.now()).await.unwrap();
         } else {
             // As after a follow of which only the newest posts are shown.
             let follows = Follows::new(home.store.clone());
@@ -92,7 +92,7 @@ async fn a_read_from_before_a_refollow_does_not_take_out_what_the_refollow_broug
         let meanwhile = {
             let pipeline = pipeline.clone();
             Box::pin(async move {
-                pipeline.graph.unfollow(bob, alice).await.unwrap();
+                pipeline.graph.unfollow(bob, alice, pipeline.clock.now()).await.unwrap();
                 follow(&pipeline, bob, alice).await;
             })
         };
@@ -101,7 +101,7 @@ async fn a_read_from_before_a_refollow_does_not_take_out_what_the_refollow_broug
         feed(&reading, bob).await;
         assert!(slow.meanwhile.lock().unwrap().is_none(), "the read took nothing out");
         assert_eq!(feed(&pipeline, bob).await, newest(&posts, BROUGHT), "{ends_before}");
-        pipeline.graph.unfollow(bob, alice).await.unwrap();
+        pipeline.graph.unfollow(bob, alice, pipeline.clock.now()).await.unwrap();
     }
 }
 
@@ -113,7 +113,7 @@ async fn outdated_entries_leave_the_store_when_the_feed_is_read() {
     let [alice, bob] = [pipeline.user("alice").await, pipeline.user("bob").await];
     story(&pipeline, alice, 100).await;
     follow(&pipeline, bob, alice).await;
-    pipeline.graph.unfollow(bob, alice).await.unwrap();
+    pipeline.graph.unfollow(bob, alice, pipeline.clock.now()).await.unwrap();
     assert_eq!(feed(&pipeline, bob).await, []);
     assert_eq!(feed(&pipeline, bob).await, []);
     counting.take_counts();
