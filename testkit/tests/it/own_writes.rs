@@ -8,11 +8,7 @@ use domain::{
     Bio, ClientNetwork, CommentText, DisplayName, Email, Handle, IdGenerator, PageLimit, Password, PostId, PostText,
     UserId, UserRef,
 };
-use ports::{
-    queue::{Queue as _, QueueName},
-    signing::TokenKeys,
-    store::Store,
-};
+use ports::{queue::QueueName, signing::TokenKeys, store::Store};
 use service::{
     ServiceError,
     accounts::{AccountService, LoginOrigin, ProfileEdit, Registration},

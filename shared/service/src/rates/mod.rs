@@ -8,8 +8,8 @@
 //! all processes together let at most the limit through, however many they are. The write needs nothing that the request
 //! reads: a service runs it beside its first reads.
 //!
-//! Each process also counts its own uses, in memory. It asks the store no more in a window in which the store has refused
-//! a use, so a flood of refused requests does not reach the store.
+//! Each process also counts its own uses, in memory. Once the store has refused a use, it asks the store no more in that
+//! window unless one of its own uses is given back: a flood of refused requests does not reach the store.
 //!
 //! # Errors of the store
 //! A limit is no reason to be unavailable: when the store fails or does not answer within [`limits::RATE_PATIENCE`], the
