@@ -1,4 +1,4 @@
-"""The deployed API as a client sees it."""
+"""A client of the deployed API."""
 
 import http.client
 import json
@@ -9,21 +9,21 @@ from concurrent.futures import ThreadPoolExecutor
 
 from terminal import Failed
 
-# An emulated function that starts cold takes seconds, on a slow and busy machine minutes.
+# A cold start of an emulated function takes seconds, on a slow and busy machine minutes.
 ANSWER_SECONDS = 600
-# A connection that was idle for longer is not used again: the emulator closes one after 75 s, the service after less.
+# A connection idle for longer is not reused: the emulator closes it after 75 s, the service sooner.
 REUSE_SECONDS = 3
 # Access tokens live 15 minutes, and a run on a slow machine takes longer.
 TOKEN_SECONDS = 300
-# Requests that may be sent twice. A `POST` may have been done although its answer never came.
+# Methods that are safe to retry. A `POST` may have succeeded although its response was lost.
 REPEATABLE = ("GET", "PUT", "DELETE")
-# The emulator runs each request's function in a process of its own; more at once only wait for each other.
+# The emulator runs each request in a separate process; more concurrency only adds waiting.
 AT_ONCE = 8
 PASSWORD = "correct horse battery"
 
 
 class Api:
-    """Calls by path below the base URL, over one connection a thread."""
+    """Calls paths below the base URL, over one connection per thread."""
 
     def __init__(self, url, *, clock=time.monotonic):
         parts = urllib.parse.urlsplit(url)
@@ -32,7 +32,7 @@ class Api:
         self._local = threading.local()
 
     def call(self, method, path, *, token=None, body=None, status):
-        """One request; the decoded body of its answer, which must have this status."""
+        """Sends one request, checks the status and returns the decoded body."""
         headers = {"authorization": f"Bearer {token}"} if token else {}
         data = None
         if body is not None:
@@ -40,11 +40,11 @@ class Api:
             data = json.dumps(body)
         answer, text = self._exchange(method, path, data, headers)
         if answer.status != status:
-            raise Failed(f"{method} {path} answered {answer.status}, not {status}: {text[:2000]}")
+            raise Failed(f"{method} {path} returned {answer.status}, expected {status}: {text[:2000]}")
         return json.loads(text) if text else None
 
     def _exchange(self, method, path, data, headers):
-        """The answer. A connection that was closed while it was idle is replaced, once, where that is safe."""
+        """The response. Retries once on a new connection if an idle one was closed and the method is safe to retry."""
         connection, is_used = self._connection()
         try:
             try:
@@ -56,10 +56,10 @@ class Api:
                 return self._send(connection, method, path, data, headers)
         except (OSError, http.client.HTTPException) as error:
             self.close()
-            raise Failed(f"{method} {path} was not answered: {error!r}") from error
+            raise Failed(f"{method} {path} got no response: {error!r}") from error
 
     def _connection(self):
-        """This thread's connection, and whether it was used before."""
+        """This thread's connection, and whether it is reused."""
         connection = getattr(self._local, "connection", None)
         if connection is not None and self.clock() - self._local.used_at <= REUSE_SECONDS:
             return connection, True
@@ -87,7 +87,7 @@ class Api:
 
 
 class User:
-    """A registered user, logged in for as long as the run takes."""
+    """A registered user, kept logged in for the whole run."""
 
     def __init__(self, api, session):
         self.api, self.id = api, session["user"]["user_id"]
@@ -95,7 +95,7 @@ class User:
 
     @property
     def token(self):
-        """An access token that is good for minutes."""
+        """An access token that stays valid for minutes."""
         with self._lock:
             if self.api.clock() - self._issued_at > TOKEN_SECONDS:
                 body = {"refresh_token": self._session["refresh_token"]}
@@ -107,15 +107,15 @@ class User:
         self.api.call("PUT", f"/v1/users/{other.id}/follow", token=self.token, status=204)
 
     def post(self, text):
-        """The id of a new post."""
+        """Publishes a post and returns its id."""
         return self.api.call("POST", "/v1/posts", token=self.token, body={"text": text}, status=201)["post_id"]
 
     def call(self, method, path, *, body=None, status):
-        """One request of theirs."""
+        """Sends one request as this user."""
         return self.api.call(method, path, token=self.token, body=body, status=status)
 
     def feed(self):
-        """The ids of every post in the feed, newest first, as the pages have them."""
+        """The ids of all posts in the feed, in page order: newest first."""
         ids, cursor = [], ""
         while cursor is not None:
             path = f"/v1/feed?limit=100&cursor={cursor}" if cursor else "/v1/feed?limit=100"
@@ -126,6 +126,6 @@ class User:
 
 
 def for_all(things, action):
-    """The action's results in order, several at once; the first failure is raised."""
+    """Runs the action on all things concurrently. Returns the results in order; raises the first failure."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return list(pool.map(action, things))

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The deployment, proved step by step in an emulator of AWS. Started by scripts/e2e-cloud, which makes what it needs."""
+"""Tests the deployment step by step in an AWS emulator. Run by scripts/e2e-cloud, which installs the requirements."""
 
 import argparse
 import json
@@ -27,27 +27,27 @@ DEPLOY_PROGRAMS = ROOT / "target" / "venv-deploy" / "bin"
 FOLLOWERS = 200
 FOLLOWERS_PER_JOB = 25
 LOADTEST_FOLLOWERS = 500
-# The bounds below only end a run that hangs. Each is ten times or more what a slow machine was seen to take, because how
-# fast things go is not judged here.
+# The bounds below only end a run that hangs. Each is at least ten times the duration seen on a slow machine, because this
+# test does not judge speed.
 CARGO_SECONDS = 2 * 60 * 60
-# From a post to the last feed; the emulator takes about 100 ms an invocation.
+# From a post to the last feed; the emulator takes about 100 ms per invocation.
 FAN_OUT_SECONDS = 15 * 60
 # Five receives, with pauses of seconds between them.
 DEAD_LETTER_SECONDS = 15 * 60
-# A lease of one minute, the next sweep a minute later at the most, and the fan-out.
+# A lease of one minute, at most another minute until the next sweep, and the fan-out.
 SWEEP_SECONDS = 20 * 60
-# From an act to its count and its notification.
+# From a like or comment to its count and notification.
 CHANGES_SECONDS = 15 * 60
 LOADTEST_SECONDS = 30 * 60
-# Of an operator's command.
+# For an operator's command.
 COMMAND_SECONDS = 10 * 60
-# To collect logs once something has failed.
+# For collecting logs after a failure.
 LOGS_SECONDS = 120
 
 
 def main():
     options = arguments()
-    # However it hangs, it ends: the alarm is an exception in whatever runs.
+    # The alarm raises an exception in the running code, so a hung run ends, too.
     signal.signal(signal.SIGALRM, out_of_time)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
     signal.alarm(options.minutes * 60)
@@ -69,13 +69,13 @@ def main():
     finally:
         emulator.stop()
         shutil.rmtree(directory, ignore_errors=True)
-    print(f"e2e-cloud: everything holds, {time.monotonic() - began:.0f} s")
+    print(f"e2e-cloud: all steps passed, {time.monotonic() - began:.0f} s")
 
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=int, default=300, help="give up after so many, the build included (300)")
-    parser.add_argument("--skip-build", action="store_true", help="deploy what the last run built")
+    parser.add_argument("--minutes", type=int, default=300, help="time limit in minutes, including the build (default 300)")
+    parser.add_argument("--skip-build", action="store_true", help="deploy the build of the last run")
     return parser.parse_args()
 
 
@@ -84,19 +84,19 @@ def out_of_time(*_):
 
 
 def prove(emulator, stack, options):
-    """Every step, in order."""
+    """Runs every step in order."""
     with step("ministack starts"):
         emulator.wait_until_ready()
     if not options.skip_build:
         build(emulator, stack)
-    with step("the adapters keep their contracts on ministack's DynamoDB and SQS"):
+    with step("the adapters pass their contract suites on ministack's DynamoDB and SQS"):
         check_contracts(emulator)
         emulator.reset()
     with step("sam deploys the stack"):
         stack.deploy()
         gaps.close(emulator, stack)
         say(f"the API is at {stack.url()}")
-    with step("each sample event does what events/README.md says"):
+    with step("each sample event has the effect that events/README.md describes"):
         check_sample_events(stack)
     scene = Scene(emulator, stack)
     with step(f"{FOLLOWERS} users register and follow an author"):
@@ -107,28 +107,28 @@ def prove(emulator, stack, options):
         scene.post_and_check()
     with step("a post shows its likes and comments, and its author is notified"):
         scene.react()
-    with step("a deleted post is gone and can be restored; a deleted account is gone for good"):
+    with step("a deleted post disappears and can be restored; a deleted account disappears permanently"):
         scene.delete_and_restore()
-    with step("a message that cannot be read ends in each queue's dead letters"):
+    with step("an unreadable message on each queue is dead-lettered"):
         scene.poison_every_queue()
-    with step("without its permission job-handler writes nothing and loses nothing; redriven, the post arrives"):
+    with step("without its permission job-handler loses nothing; after a redrive the post arrives"):
         scene.lose_a_permission_and_redrive()
     with step(f"loadtest fanout --url --stack, {LOADTEST_FOLLOWERS} followers"):
         scene.loadtest()
-    with step("outbox-sweeper has the first post fanned out"):
+    with step("outbox-sweeper recovers the first post's fan-out"):
         scene.check_that_the_sweeper_found_the_first_post()
     with step("sam deletes the stack and its tables"):
         delete(emulator, stack)
 
 
-# --- Before there is a stack.
+# --- Before the deployment.
 
 
 def build(emulator, stack):
     with step("sam builds the functions"):
         stack.build()
     with step("cargo builds tweeter, loadtest and the contract tests"):
-        # The profile of tests: nothing is measured here, and `cargo test` has built most of it.
+        # The test profile: this script does not measure, and `cargo test` has built most of it.
         packages = ["-p", "local", "-p", "loadtest", "--features", "aws"]
         cargo(emulator, "build", *packages, show=True)
         cargo(emulator, "test", "-p", "testkit", *CONTRACTS, "--no-run", show=True)
@@ -149,7 +149,7 @@ def cargo(emulator, command, *arguments, show=False):
     return run(["cargo", command, "--locked", *arguments], env=environment, cwd=ROOT, timeout=CARGO_SECONDS, show=show)
 
 
-# --- With a stack.
+# --- With the deployed stack.
 
 
 def check_sample_events(stack):
@@ -163,18 +163,18 @@ def check_sample_events(stack):
     }
     for function, is_right in answers.items():
         answer, error = stack.invoke(function, ROOT / "events" / f"{FUNCTIONS[function]}.json")
-        expect(not error and is_right(answer), f"{function} answered {answer} ({error})")
+        expect(not error and is_right(answer), f"{function} returned {answer} ({error})")
 
 
 class Scene:
-    """An author, followers, and what their feeds must hold."""
+    """An author, followers, and the expected contents of their feeds."""
 
     def __init__(self, emulator, stack):
         self.emulator, self.stack = emulator, stack
         self.api = Api(stack.url())
         self.sqs = emulator.client("sqs")
         self.author, self.followers = None, []
-        # Posts that every feed holds, newest last; and the one that waits for the sweeper.
+        # The posts in every feed, newest last; and the one waiting for the sweeper.
         self.arrived, self.unannounced = [], None
 
     def register_and_follow(self):
@@ -190,15 +190,15 @@ class Scene:
 
     def post_without_postq(self):
         with self.stack.without("PostHandler", "AnnouncesThePost"):
-            self.unannounced = self.author.post("Nobody is told of this one")
-        expect(self.author.feed() == [self.unannounced], "an author does not see the own post at once")
+            self.unannounced = self.author.post("This one is not announced")
+        expect(self.author.feed() == [self.unannounced], "an author's feed does not show their own post immediately")
 
     def post_and_check(self, text="Hello, followers!"):
         post = self.author.post(text)
         self.wait_for(post)
 
     def wait_for(self, post):
-        """Until every feed holds the post; then that every feed is what it must be."""
+        """Waits until every feed has the post, then checks the feeds."""
         waiting = set(self.followers)
 
         def all_have_it():
@@ -211,19 +211,19 @@ class Scene:
         self.check_feeds()
 
     def check_feeds(self):
-        """Each feed has each post once, newest first, and nothing else. The unannounced one comes when it comes."""
+        """Checks that each feed has each post once, newest first, and no other; the unannounced one may arrive anytime."""
         expected = sorted(self.arrived, reverse=True)
         late = {self.unannounced} - set(self.arrived)
 
         def check(follower):
             feed = follower.feed()
             expect(len(feed) == len(set(feed)), f"{follower.id} has a post twice: {feed}")
-            expect([post for post in feed if post not in late] == expected, f"{follower.id} has {feed}, not {expected}")
+            expect([post for post in feed if post not in late] == expected, f"{follower.id} has {feed}, expected {expected}")
 
         for_all(self.followers, check)
 
     def react(self):
-        """Each of some followers likes and comments on the last post; one takes both back."""
+        """Some followers like and comment on the last post; one like and one comment are removed."""
         post, fans = self.arrived[-1], self.followers[:20]
 
         def react(fan):
@@ -235,7 +235,7 @@ class Scene:
         self.author.call("DELETE", f"/v1/posts/{post}/comments/{comments[0]['comment_id']}", status=204)
         acts = len(fans) - 1
         shown = self.author.call("GET", f"/v1/posts/{post}/likes?limit=100", status=200)["items"]
-        expect(len(shown) == acts, f"{len(shown)} likes are listed, not {acts}")
+        expect(len(shown) == acts, f"{len(shown)} likes are listed, expected {acts}")
 
         def counted():
             found = fans[1].call("GET", f"/v1/posts/{post}", status=200)
@@ -247,19 +247,19 @@ class Scene:
                    timeout=CHANGES_SECONDS)  # fmt: skip
         page = self.author.call("GET", "/v1/notifications?limit=1", status=200)
         expected = FOLLOWERS + 2 * acts
-        expect(page["unread_count"] == expected, f"{page['unread_count']} unread notifications, not {expected}")
+        expect(page["unread_count"] == expected, f"{page['unread_count']} unread notifications, expected {expected}")
         newest = page["items"][0]["notification_id"]
         self.author.call("PUT", "/v1/notifications/read", body={"up_to": newest}, status=204)
         left = self.author.call("GET", "/v1/notifications?limit=1", status=200)["unread_count"]
-        expect(left == 0, f"{left} notifications are unread after all were read")
+        expect(left == 0, f"{left} notifications are unread after all were marked as read")
         newcomer = self.api.register("newcomer")
         newcomer.follow(self.author)
-        expect(newcomer.feed() == sorted([*self.arrived, self.unannounced], reverse=True), "a follow does not show at once")
+        expect(newcomer.feed() == sorted([*self.arrived, self.unannounced], reverse=True), "a follow does not backfill at once")
         newcomer.call("DELETE", f"/v1/users/{self.author.id}/follow", status=204)
         expect(newcomer.feed() == [], "an unfollow does not hide at once")
 
     def delete_and_restore(self):
-        """A post goes from every feed and comes back; an account goes with its likes, for good."""
+        """A deleted post disappears from every feed and is restored; a deleted account disappears with its likes."""
         post, leaver = self.arrived[-1], self.api.register("leaver")
         likes = self.author.call("GET", f"/v1/posts/{post}", status=200)["likes_count"]
         leaver.call("PUT", f"/v1/posts/{post}/like", status=204)
@@ -285,11 +285,11 @@ class Scene:
         for queue in ("PostQ", "JobQ", "ChangeQ"):
             body = f"no message for {queue}"
             self.sqs.send_message(QueueUrl=self.stack.outputs[f"{queue}Url"], MessageBody=body)
-        # What is behind the poison is not held up.
+        # Poison does not block later messages.
         self.post_and_check("Past the poison")
         for queue in ("PostQ", "JobQ", "ChangeQ"):
             letter = self.next_dead_letter(queue)
-            expect(letter["Body"] == f"no message for {queue}", f"another dead letter of {queue}: {letter}")
+            expect(letter["Body"] == f"no message for {queue}", f"unexpected dead letter of {queue}: {letter}")
             self.sqs.delete_message(QueueUrl=self.dead_letters(queue), ReceiptHandle=letter["ReceiptHandle"])
 
     def dead_letters(self, queue):
@@ -313,12 +313,12 @@ class Scene:
             self.check_feeds()
         self.check_that_nothing_is_lost(post)
         redriven = self.tweeter("dlq", "redrive", "JobQ")
-        expect(redriven["messages"] == jobs, f"not {jobs} messages were redriven: {redriven}")
+        expect(redriven["messages"] == jobs, f"expected {jobs} redriven messages: {redriven}")
         self.wait_for(post)
-        expect(self.depth("JobDLQ") == 0, "dead letters are left behind a redrive")
+        expect(self.depth("JobDLQ") == 0, "dead letters remain after a redrive")
 
     def check_that_nothing_is_lost(self, post):
-        """The dead letters are the post's jobs, and name every follower once."""
+        """Checks that the dead letters are the post's jobs and name every follower once."""
         jobs = [json.loads(letter["body"]) for letter in self.tweeter("dlq", "show", "JobQ")]
         expect({job["post_id"] for job in jobs} == {post}, f"jobs of other posts: {jobs}")
         named = sorted(follower for job in jobs for follower in job["followers"])
@@ -329,13 +329,13 @@ class Scene:
         return states[queue]["visible"]
 
     def tweeter(self, *command):
-        """What an operator's command answers."""
+        """Runs an operator's command and returns its JSON output."""
         environment = self.emulator.environment(**self.stack.operator_environment())
         return json.loads(run([program("tweeter"), *command, "--store", "aws", "--json"], env=environment, timeout=COMMAND_SECONDS))
 
     def loadtest(self):
         command = [program("loadtest"), "fanout", "--url", self.stack.url(), "--stack", NAME]
-        # An emulator's times say nothing.
+        # An emulator's timings are meaningless.
         command += ["--followers", LOADTEST_FOLLOWERS, "--no-targets"]
         output = run(command, env=self.emulator.environment(), timeout=LOADTEST_SECONDS)
         for line in output.splitlines():
@@ -354,17 +354,17 @@ def program(name):
 def delete(emulator, stack):
     dynamodb, sqs = emulator.client("dynamodb"), emulator.client("sqs")
     there = dynamodb.list_tables()["TableNames"]
-    expect(set(stack.tables()) <= set(there), f"the stack's tables are not among {there}")
+    expect(set(stack.tables()) <= set(there), f"the stack's tables are missing from {there}")
     stack.delete()
-    expect(not stack.exists(), "the stack is still there")
+    expect(not stack.exists(), "the stack still exists")
     left = set(stack.tables()) & set(dynamodb.list_tables()["TableNames"])
-    expect(not left, f"tables are left: {left}")
+    expect(not left, f"tables remain: {left}")
     for queue in QUEUES:
         try:
             sqs.get_queue_attributes(QueueUrl=stack.outputs[f"{queue}Url"])
         except botocore.exceptions.ClientError:
             continue
-        raise Failed(f"the queue {queue} is left")
+        raise Failed(f"the queue {queue} still exists")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,8 @@
-"""Holds a running `tweeter` to its own description: schemathesis sends what the description allows and what it does not,
-and every answer must be one that it names.
+"""Tests a running `tweeter` against its own OpenAPI description: schemathesis sends requests that conform to it and requests
+that do not, and every response must be documented.
 
-Cases written out here: `GET /v1/events` (an answer without end) and `DELETE /v1/users/{user}` (it would end the account
-that asks), which schemathesis leaves out; a refresh, a change of password and the end of a session that succeed, which it
-cannot be sure to find.
+Handwritten cases cover `GET /v1/events` (an endless response) and `DELETE /v1/users/{user}` (it would delete the caller's
+account), which schemathesis skips; and a successful refresh, password change and end of a session, which it may not find.
 """
 
 import argparse
@@ -20,16 +19,16 @@ import tempfile
 from api import Api
 from terminal import Failed, end_group, run, say, step
 
-# The description's own examples, so that those succeed: see the examples of register and login.
+# The description's own examples of register and login, so that those succeed.
 EXAMPLE = {"handle": "alice", "email": "alice@example.org", "password": "correct horse battery staple"}
 EXAMPLES_AN_OPERATION = 20
-# Ends a run that hangs; on two cores it takes half a minute.
+# Ends a run that hangs; normally half a minute on two cores.
 RUN_SECONDS = 60 * 60
-# Of one request, on a machine that does much else.
+# For one request, on a busy machine.
 ANSWER_SECONDS = 120
 
-# Every check is on, but for what the description cannot say: a cursor is one of its list, a key belongs to one body, nobody
-# follows themselves; and where there is no `/like` any more, there are still `/likes`.
+# Every check is on, except for rules that the description cannot express: a cursor belongs to its list, a key to one body,
+# users cannot follow themselves; and after `/like` is deleted, `/likes` still exists.
 CONFIGURATION = """
 [dictionaries.people]
 values = ["me", "@alice"]
@@ -57,8 +56,8 @@ expected-statuses = ["2xx", 404, 422]
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("tweeter", type=pathlib.Path, help="the program to hold to its description")
-    arguments.add_argument("--seed", type=int, default=1, help="another seed tries other requests")
+    arguments.add_argument("tweeter", type=pathlib.Path, help="the program to test")
+    arguments.add_argument("--seed", type=int, default=1, help="seed of the generated requests")
     arguments = arguments.parse_args()
     try:
         with tempfile.TemporaryDirectory() as directory, serving(arguments.tweeter, pathlib.Path(directory)) as api:
@@ -72,9 +71,9 @@ def check(api, directory, seed):
     api.call("POST", "/v1/auth/register", body=EXAMPLE, status=201)
     caller = api.call("POST", "/v1/auth/register", body=named("caller"), status=201)
     operations = described(api)
-    with step(f"{len(operations)} operations, whatever the description allows and what it does not"):
+    with step(f"{len(operations)} operations, with conforming and non-conforming requests"):
         answered += fuzz(api, directory, caller["access_token"], seed)
-    with step("what is left to cases written out"):
+    with step("handwritten cases"):
         answered += refresh(api)
         answered += end_session(api, operations)
         answered += listen(api, caller["access_token"], operations)
@@ -83,13 +82,13 @@ def check(api, directory, seed):
     say(", ".join(f"{operation} {answered[operation]}" for operation in sorted(operations)))
     hollow = sorted(operation for operation in operations if not answered[operation])
     if hollow:
-        raise Failed(f"never answered with a 2xx, so next to nothing is checked: {', '.join(hollow)}")
-    say(f"each was answered with a 2xx, the least {min(answered[operation] for operation in operations)} times")
+        raise Failed(f"never returned a 2xx, so hardly tested: {', '.join(hollow)}")
+    say(f"each returned a 2xx at least {min(answered[operation] for operation in operations)} times")
 
 
 @contextlib.contextmanager
 def serving(program, directory):
-    """A service of its own, on a free port and without the settings of whoever runs this."""
+    """Runs a separate service on a free port, without the user's settings."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TWEETER_")}
     environment["TWEETER_RATE_LIMITS"] = "off"
     command = [program, "--listen", "127.0.0.1:0", "--metrics-listen", "off", "--ephemeral", "--log-format", "json"]
@@ -105,7 +104,7 @@ def serving(program, directory):
 
 
 def address(process, log):
-    """Where it listens, once it says so."""
+    """The service's address, once it logs it."""
     with log.open() as lines:
         while process.poll() is None:
             with contextlib.suppress(ValueError, KeyError):
@@ -118,13 +117,13 @@ def named(handle):
 
 
 def described(api):
-    """Every operation, as `GET /v1/feed`."""
+    """All operations, such as `GET /v1/feed`."""
     paths = api.call("GET", "/openapi.json", status=200)["paths"]
     return {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods if method != "parameters"}
 
 
 def fuzz(api, directory, token, seed):
-    """How often each operation was answered with a 2xx."""
+    """The number of 2xx responses per operation."""
     configuration, events = directory / "schemathesis.toml", directory / "events.ndjson"
     configuration.write_text(CONFIGURATION)
     command = [pathlib.Path(sys.executable).with_name("schemathesis"), "--config-file", configuration]
@@ -154,7 +153,7 @@ def log_in(api, handle):
 
 
 def refresh(api):
-    # A session of its own: the caller's may have been ended by what went before.
+    # A separate session: an earlier request may have ended the caller's.
     body = {"refresh_token": log_in(api, "caller")["refresh_token"]}
     tokens = api.call("POST", "/v1/auth/refresh", body=body, status=200)
     api.call("GET", "/v1/users/me", token=tokens["access_token"], status=200)
@@ -170,7 +169,7 @@ def listen(api, token, operations):
         answer = connection.getresponse()
         kind, first = answer.headers.get_content_type(), answer.readline()
     if (answer.status, kind, first) != (200, "text/event-stream", b"event: hello\n"):
-        raise Failed(f"GET /v1/events answered {answer.status}, {kind}, {first}")
+        raise Failed(f"GET /v1/events returned {answer.status}, {kind}, {first}")
     api.call("GET", "/v1/events", status=401)
     return {"GET /v1/events": 1}
 

@@ -1,12 +1,12 @@
-"""ministack: AWS in one process on 127.0.0.1. Its state is in memory and goes with it.
+"""ministack: an AWS emulator in one process on 127.0.0.1. Its state is in memory and lost when it stops.
 
-What version 1.5.33 does not do, so that nothing here proves it; `deploy-checks` holds the template to it instead:
-- Conditions on `dynamodb:LeadingKeys` are not enforced; actions and resources are.
-- Of the template it takes no expiry of items and no `RecursiveLoop`.
-- A batch of a change stream is over once the function has answered: what it says is to come again does not.
+Limitations of version 1.5.33, which these tests cannot cover; `deploy-checks` tests the template for them instead:
+- It enforces policies by action and resource, but not conditions on `dynamodb:LeadingKeys`.
+- It ignores the template's item expiry and `RecursiveLoop`.
+- It never retries a batch of a change stream, even if the function reports failures.
 - Queues are not fair, there is no message-move task, and deleting by an outdated receipt is an error.
-- An invocation takes about 100 ms. No time measured here says anything about AWS.
-What it does otherwise than AWS and needs a hand with is in gaps.py.
+- An invocation takes about 100 ms. Timings here say nothing about AWS.
+gaps.py has workarounds for further differences from AWS.
 """
 
 import os
@@ -22,16 +22,16 @@ import botocore.config
 from terminal import Failed, end_group, wait_until
 
 REGION = "us-east-1"
-# What the emulator takes for the keys of its account's root.
+# The root access key and secret of the emulator's account.
 KEY = "test"
-# Starting takes about three seconds, on a busy machine ten.
+# Start-up takes about three seconds, on a busy machine ten.
 START_SECONDS = 10 * 60
-# A call, in which a function may start.
+# For one call, which may include a function's cold start.
 CALL_SECONDS = 10 * 60
 
 
 class Emulator:
-    """An emulator that enforces IAM, from start to stop."""
+    """A running emulator that enforces IAM."""
 
     def __init__(self, programs: Path, directory: Path):
         self.url = f"http://127.0.0.1:{free_port()}"
@@ -42,12 +42,12 @@ class Emulator:
             cwd=directory,
             stdout=self.log.open("wb"),
             stderr=subprocess.STDOUT,
-            # It and the functions it starts are ended as one group.
+            # The emulator and its functions are stopped as one process group.
             start_new_session=True,
         )
 
     def _own_environment(self, programs, directory):
-        # All of it, because the functions inherit it: nothing of whoever runs this may reach them.
+        # The complete environment: the functions inherit it, and the user's variables must not reach them.
         return {
             "PATH": f"{programs}:/usr/bin:/bin",
             "HOME": str(directory),
@@ -76,16 +76,16 @@ class Emulator:
         wait_until("ministack answers", answers, timeout=START_SECONDS, pause=0.2)
 
     def reset(self):
-        """Has it forget all that was made in it."""
+        """Deletes everything created in the emulator."""
         request = urllib.request.Request(f"{self.url}/_ministack/reset", method="POST")
         urllib.request.urlopen(request, timeout=CALL_SECONDS).close()
 
     def stop(self):
-        """Ends it, and the functions that it runs."""
+        """Stops the emulator and its functions."""
         end_group(self._process)
 
     def environment(self, **more):
-        """The environment of programs that take the emulator for AWS: that of the caller, without its own AWS."""
+        """The environment of programs that use the emulator as AWS: the caller's, without its AWS settings."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SAM_", "TWEETER_"))}
         return kept | {
             "AWS_ENDPOINT_URL": self.url,

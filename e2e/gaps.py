@@ -1,10 +1,10 @@
-"""What has to be done to a deployed stack because ministack is not AWS. Each of these is right in template.yaml."""
+"""Adjustments to a deployed stack for ministack's differences from AWS. Each setting is correct in template.yaml."""
 
 import secrets
 
 from stack import FUNCTIONS, PARAMETERS
 
-# Actions whose batch form AWS allows with them. ministack asks for an action of the batch's name, which AWS does not have.
+# Actions that also permit their batch form on AWS. ministack requires an action named after the batch, which AWS lacks.
 BATCHED = ("sqs:SendMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility")
 
 
@@ -16,15 +16,15 @@ def close(emulator, stack):
 
 
 def make_the_secret_what_the_template_says(emulator, stack):
-    """ministack does not look at `ExcludePunctuation` and `ExcludeUppercase`, so what it generates is not hexadecimal."""
+    """ministack ignores `ExcludePunctuation` and `ExcludeUppercase`, so the secret it generates is not hexadecimal."""
     manager = emulator.client("secretsmanager")
-    # Two versions, because the previous one counts too.
+    # Two versions, because the functions read the previous one, too.
     for _ in ("AWSPREVIOUS", "AWSCURRENT"):
         manager.put_secret_value(SecretId=stack.outputs["SigningSecretArn"], SecretString=secrets.token_hex(32))
 
 
 def make_concurrencies_numbers(emulator, stack):
-    """A number that comes from a parameter stays text, and ministack's poller of queues fails at comparing it."""
+    """ministack keeps a number from a parameter as text, and its queue poller fails when it compares that."""
     client = emulator.client("lambda")
     for function, queue, parameter in (
         ("FollowFetcher", "PostQ", "FollowFetcherConcurrency"),
@@ -36,7 +36,7 @@ def make_concurrencies_numbers(emulator, stack):
 
 
 def allow_batches(stack, function):
-    """Nothing but what the policy allows already, by the name that ministack has for it."""
+    """Adds the batch actions that the policy already permits on AWS, under ministack's names."""
     policy = stack.policy(function)
     for statement in policy["Statement"]:
         actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]

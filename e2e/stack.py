@@ -1,4 +1,4 @@
-"""The stack of template.yaml: built, deployed and deleted by SAM, as a user does it."""
+"""The stack of template.yaml, built, deployed and deleted with SAM as a user would."""
 
 import contextlib
 import json
@@ -10,12 +10,12 @@ import botocore.exceptions
 from terminal import run, say
 
 NAME = "tweeter-e2e"
-# The release build of six functions, cold and on a slow and busy machine.
+# A cold release build of six functions on a slow and busy machine.
 BUILD_SECONDS = 3 * 60 * 60
 DEPLOY_SECONDS = 30 * 60
 # The emulator starts the binaries on this machine.
 ARCHITECTURE = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
-# Those of samconfig.toml for dev; naming one on the command line sets all others aside.
+# samconfig.toml's values for dev: naming one on the command line overrides all of them.
 PARAMETERS = {
     # All users register from one address.
     "RateLimits": "off",
@@ -35,9 +35,9 @@ FUNCTIONS = {
     "StreamHandler": "stream-handler",
     "OutboxSweeper": "outbox-sweeper",
 }
-# Each queue, and where its dead letters go.
+# Queues and their dead-letter queues.
 QUEUES = ("PostQ", "JobQ", "ChangeQ", "PostDLQ", "JobDLQ", "ChangeDLQ")
-# Lines of each log that a failure shows.
+# Lines of each log to show after a failure.
 LOG_LINES = 25
 
 
@@ -82,21 +82,21 @@ class Stack:
             return False
 
     def url(self):
-        # The output ApiUrl is a name that AWS alone resolves.
+        # The host name in the output ApiUrl resolves only on AWS.
         return f"{self._emulator.url}/_aws/execute-api/{self.outputs['ApiId']}/$default"
 
     def tables(self):
         return [self.outputs[f"{table}Table"] for table in ("Auth", "Social", "Feed")]
 
     def operator_environment(self):
-        """What `tweeter ... --store aws` finds the stack by."""
+        """The variables by which `tweeter ... --store aws` finds the stack."""
         return {f"TWEETER_{queue.upper()}_URL": self.outputs[f"{queue}Url"] for queue in QUEUES} | {
             f"TWEETER_{table.upper()}_TABLE": self.outputs[f"{table}Table"] for table in ("Auth", "Social", "Feed")
         }  # fmt: skip
 
     @contextlib.contextmanager
     def without(self, function, statement):
-        """Takes one statement out of a function's policy, and puts it back."""
+        """Removes one statement from a function's policy for the duration of the block."""
         whole = self.policy(function)
         narrower = [each for each in whole["Statement"] if each["Sid"] != statement]
         assert len(narrower) == len(whole["Statement"]) - 1, f"{function} has no statement {statement}"
@@ -113,17 +113,17 @@ class Stack:
         self._iam.put_role_policy(**self._policy_of(function), PolicyDocument=json.dumps(document))
 
     def _policy_of(self, function):
-        # JobHandler has the policy job-handler.
+        # For example, JobHandler's policy is named job-handler.
         return {"RoleName": self.resources[f"{function}Role"], "PolicyName": FUNCTIONS[function]}
 
     def invoke(self, function, event: Path):
-        """A function's answer to an event, and whether it is an error."""
+        """A function's response to an event, and its error, if any."""
         client = self._emulator.client("lambda")
         answer = client.invoke(FunctionName=self.resources[function], Payload=event.read_bytes())
         return json.loads(answer["Payload"].read() or "null"), answer.get("FunctionError")
 
     def show_logs(self):
-        """The last lines of each function's log."""
+        """Prints the last lines of each function's log."""
         logs = self._emulator.client("logs")
         for name, group in self.resources.items():
             if not name.endswith("Logs"):
@@ -141,7 +141,7 @@ class Stack:
         settings.mkdir(parents=True, exist_ok=True)
         environment = self._emulator.environment(
             SAM_CLI_TELEMETRY="0",
-            # Both out of the home directory.
+            # Keeps both out of the home directory.
             __SAM_CLI_APP_DIR=str(settings),
             ZIG_GLOBAL_CACHE_DIR=str(self._target / "e2e" / "zig"),
         )

@@ -1,4 +1,4 @@
-"""What the steps share: telling what runs and how long it took, running programs, waiting."""
+"""Shared by all steps: progress output, running programs, waiting."""
 
 import contextlib
 import os
@@ -8,12 +8,12 @@ import time
 
 
 class Failed(Exception):
-    """A step found something else than it was promised."""
+    """A step's expectation was not met."""
 
 
 @contextlib.contextmanager
 def step(title):
-    """Says which step runs and, behind it, how long it took."""
+    """Prints the step's title and, at its end, its duration."""
     print(f"--- {title}", flush=True)
     began = time.monotonic()
     yield
@@ -25,8 +25,8 @@ def say(line):
 
 
 def run(command, *, env, timeout, cwd=None, show=False):
-    """Runs a program to its end and returns what it printed, which is shown only when it fails; or shows it as it comes,
-    and returns nothing."""
+    """Runs a program to completion and returns its output, which is printed only on failure; with `show`, passes the output
+    through and returns nothing."""
     command = [str(word) for word in command]
     pipe = None if show else subprocess.PIPE
     process = subprocess.Popen(
@@ -40,7 +40,7 @@ def run(command, *, env, timeout, cwd=None, show=False):
         output, _ = process.communicate()
         raise Failed(f"{' '.join(command)} took more than {timeout} s:\n{output}") from None
     finally:
-        # What it started goes with it, however this ends.
+        # Its child processes end with it in any case.
         end_group(process)
     if process.returncode != 0:
         raise Failed(f"{' '.join(command)} ended with {process.returncode}:\n{output}")
@@ -48,7 +48,7 @@ def run(command, *, env, timeout, cwd=None, show=False):
 
 
 def end_group(process, patience=10):
-    """Ends a process that has a group of its own, with all that it started: asked first, then killed."""
+    """Ends a process and its children, which form one process group: with SIGTERM, then SIGKILL."""
     for how in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
             os.killpg(process.pid, how)
@@ -56,14 +56,14 @@ def end_group(process, patience=10):
 
 
 def wait_until(what, condition, *, timeout, pause=0.5):
-    """Asks until the condition answers something true, and returns that."""
+    """Polls the condition until it returns a true value, and returns that value."""
     deadline = time.monotonic() + timeout
     while True:
         answer = condition()
         if answer:
             return answer
         if time.monotonic() > deadline:
-            raise Failed(f"within {timeout} s it never was so that {what}")
+            raise Failed(f"timed out after {timeout} s waiting until {what}")
         time.sleep(pause)
 
 

@@ -1,4 +1,7 @@
-"""The harness's own connections and tokens, against servers that close what is idle: `python3 -m unittest discover -s e2e`."""
+"""Tests the harness's connections and tokens, with servers that close idle connections.
+
+    python3 -m unittest discover -s e2e
+"""
 
 import contextlib
 import json
@@ -11,7 +14,7 @@ from terminal import Failed
 
 
 class Clock:
-    """Time that passes when it is told to."""
+    """A clock set by the test."""
 
     def __init__(self):
         self.now = 0.0
@@ -21,8 +24,8 @@ class Clock:
 
 
 class Server:
-    """Answers as many requests on each connection as it is told to, then closes it without a word, as one that was idle for
-    too long; on a connection for which it is told 0 it closes at the first request."""
+    """Responds to a given number of requests per connection, then closes it without a response, as if it had been idle for too
+    long; with 0 it closes the connection at the first request."""
 
     def __init__(self, per_connection):
         self.requests, self.closed = [], threading.Semaphore(0)
@@ -73,7 +76,7 @@ class Connections(unittest.TestCase):
         self.addCleanup(api.close)
         return server, clock, api
 
-    def test_a_closed_connection_is_replaced_for_what_may_be_repeated(self):
+    def test_a_repeatable_request_replaces_a_closed_connection(self):
         for method in ("GET", "PUT", "DELETE"):
             with self.subTest(method):
                 server, _, api = self.serve(1, 1)
@@ -106,7 +109,7 @@ class Connections(unittest.TestCase):
         api.call("POST", "/third", body={}, status=200)
         self.assertEqual(server.requests, ["POST /first", "POST /third"])
 
-    def test_a_request_is_repeated_once_only(self):
+    def test_a_request_is_retried_only_once(self):
         server, _, api = self.serve(1, 0, 1)
         api.call("GET", "/first", status=200)
         server.closed.acquire()
@@ -114,7 +117,7 @@ class Connections(unittest.TestCase):
             api.call("GET", "/second", status=200)
         self.assertEqual(server.requests, ["GET /first", "GET /second"])
 
-    def test_no_answer_on_a_new_connection_is_a_failure(self):
+    def test_no_response_on_a_new_connection_fails(self):
         server, _, api = self.serve(0, 1)
         with self.assertRaises(Failed):
             api.call("GET", "/first", status=200)
@@ -122,7 +125,7 @@ class Connections(unittest.TestCase):
 
 
 class Tokens(unittest.TestCase):
-    def test_an_old_token_is_refreshed_with_the_newest_refresh_token(self):
+    def test_refreshing_uses_the_newest_refresh_token(self):
         calls, clock = [], Clock()
 
         class Calls:
