@@ -1,10 +1,11 @@
 //! `PostQ -> [follow-fetcher] -> JobQ`: reads a post's followers page by page and puts jobs of 25 on JobQ.
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use data::messages::FanOutMessage;
 use ports::queue::{Queue, QueueName, ReceivedMessage};
 use service::fan_out::FanOutService;
+use tokio::time::Instant;
 use worker::{BatchDriver, BatchOutcome, RetryPauses};
 
 /// What the Lambda function needs of its environment. `template.yaml` sets exactly this.

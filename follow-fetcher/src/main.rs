@@ -20,7 +20,7 @@ async fn serve() -> Result<(), Error> {
     let fan_out = FanOutService::new(parts.store, queue.clone(), Clock::System, parts.options);
     let handler = &FollowFetcher::new(fan_out, queue, RetryPauses::default());
     let handle = |event: LambdaEvent<_>| async move {
-        let deadline = function::deadline_of(&event.context).into_std();
+        let deadline = function::deadline_of(&event.context);
         Ok::<_, Error>(sqs::response_of(handler.handle(sqs::messages_of(event.payload), Some(deadline)).await))
     };
     lambda_runtime::run(parts.metrics.flushed_after(service_fn(handle))).await

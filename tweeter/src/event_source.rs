@@ -5,7 +5,6 @@ use std::{collections::HashSet, future::Future, pin::pin, sync::Arc, time::Durat
 
 use domain::limits;
 use ports::queue::{Queue, QueueError, QueueName, Receipt, ReceivedMessage, delete_all};
-use rand::RngExt;
 use tokio::{
     sync::{Semaphore, watch},
     task::JoinSet,
@@ -204,7 +203,7 @@ async fn ended_within(time: Duration, invocations: &mut JoinSet<()>) -> bool {
 /// together.
 pub(crate) fn pause_after(failures: u32) -> Duration {
     let (first, last) = RECEIVE_PAUSES;
-    first.saturating_mul(2_u32.saturating_pow(failures)).min(last).mul_f64(rand::rng().random_range(0.5..1.0))
+    first.saturating_mul(2_u32.saturating_pow(failures)).min(last).mul_f64(rand::random_range(0.5..1.0))
 }
 
 #[cfg(test)]

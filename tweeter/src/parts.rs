@@ -1,9 +1,6 @@
 //! The parts of a running process: tasks that end when they are told to, and never before.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use domain::{Clock, Timestamp, limits};
 use embedded::{EmbeddedChanges, EmbeddedStore};
@@ -21,6 +18,7 @@ use tokio::{
     net::TcpListener,
     sync::{Notify, watch},
     task::JoinSet,
+    time::Instant,
 };
 use tokio_util::sync::CancellationToken;
 use tracing::warn;

@@ -40,7 +40,7 @@ use super::{
     failure::Failure,
     lanes::Lane,
 };
-use domain::{Clock, Timestamp, limits};
+use domain::{Clock, Timestamp, limits, random};
 use ports::{
     changes::{Backlog, Change, ChangeLog, is_streamed},
     store::{StoreError, Table},
@@ -86,7 +86,7 @@ impl ChangeRows {
             // A log without a mark is one of which an operator accepted the loss: it goes on with its first row.
             let first = database.snapshot().range(&keyspace, after(0)).next();
             let first = first.map(|row| Ok::<_, Failure>(sequence_of(&row.key()?)?)).transpose()?;
-            let mark = (Uuid::new_v4(), first.map_or(0, |first| first.saturating_sub(1)));
+            let mark = (random::uuid(), first.map_or(0, |first| first.saturating_sub(1)));
             let mut batch = database.batch();
             batch.insert(&keyspace, MARK, encode_mark(mark.0, mark.1));
             batch.commit()?;

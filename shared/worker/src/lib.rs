@@ -6,13 +6,10 @@
 //! - What can never pass (it cannot be read, its handler panics, it is refused) uses its receives up within seconds and
 //!   ends in the dead-letter queue.
 
-use std::{
-    panic::AssertUnwindSafe,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures::{FutureExt as _, StreamExt as _};
+use tokio::time::Instant;
 use tracing::{error, warn};
 
 use data::messages::UndecodableMessage;

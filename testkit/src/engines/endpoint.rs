@@ -6,7 +6,6 @@ use ports::{
     queue::{QueueName, QueueSettings},
     store::Table,
 };
-use uuid::Uuid;
 
 use super::{DynamoEngine, REGION, SqsEngine, sqs::make_queues};
 
@@ -62,5 +61,5 @@ fn credentials() -> Credentials {
 
 /// No two checks share a table or a queue.
 fn own_prefix() -> String {
-    format!("contract-{}-", Uuid::new_v4().simple())
+    format!("contract-{}-", domain::random::uuid().simple())
 }

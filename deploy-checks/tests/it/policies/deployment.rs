@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
     sync::{Arc, Mutex},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use aws::config::table_variable;
@@ -44,6 +44,7 @@ use testkit::{
     pipeline::START,
     recording::{Access, Recorder},
 };
+use tokio::time::Instant;
 use tower::ServiceExt as _;
 use worker::RetryPauses;
 
