@@ -1,12 +1,12 @@
 //! `PostQ -> [follow-fetcher] -> JobQ`: reads a post's followers page by page and puts jobs of 25 on JobQ.
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
-use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use data::messages::FanOutMessage;
-use ports::queue::{Queue, QueueName};
+use ports::queue::{Queue, QueueName, ReceivedMessage};
 use service::fan_out::FanOutService;
-use worker::{BatchDriver, RetryPauses};
+use tokio::time::Instant;
+use worker::{BatchDriver, BatchOutcome, RetryPauses};
 
 /// What the Lambda function needs of its environment. `template.yaml` sets exactly this.
 #[cfg(feature = "lambda")]
@@ -28,11 +28,11 @@ impl FollowFetcher {
         Self { driver: BatchDriver::new(queue, QueueName::PostQ, pauses, 1), fan_out }
     }
 
-    /// Handles one batch; what failed is in the answer. `deadline` is when the function will be stopped.
-    pub async fn handle(&self, event: SqsEvent, deadline: Option<Instant>) -> SqsBatchResponse {
+    /// Handles one batch; the outcome names what failed. `deadline` is when the function will be stopped.
+    pub async fn handle(&self, batch: Vec<ReceivedMessage>, deadline: Option<Instant>) -> BatchOutcome {
         self.driver
             .drive(
-                event,
+                batch,
                 FanOutMessage::decode,
                 |message| async move { self.fan_out.fan_out(&message, deadline).await },
             )

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use data::messages::FeedJob;
 use domain::limits;
-use ports::queue::{Queue, QueueName};
+use ports::queue::{Queue, QueueName, ReceivedMessage};
 use service::delivery::DeliveryService;
-use worker::{BatchDriver, RetryPauses};
+use worker::{BatchDriver, BatchOutcome, RetryPauses};
 
 /// What the Lambda function needs of its environment. `template.yaml` sets exactly this.
 #[cfg(feature = "lambda")]
@@ -26,8 +25,8 @@ impl JobHandler {
         Self { driver: BatchDriver::new(queue, QueueName::JobQ, pauses, limits::MAX_QUEUE_BATCH), delivery }
     }
 
-    /// Handles one batch; what failed is in the answer.
-    pub async fn handle(&self, event: SqsEvent) -> SqsBatchResponse {
-        self.driver.drive(event, FeedJob::decode, |job| async move { self.delivery.deliver(&job).await }).await
+    /// Handles one batch; the outcome names what failed.
+    pub async fn handle(&self, batch: Vec<ReceivedMessage>) -> BatchOutcome {
+        self.driver.drive(batch, FeedJob::decode, |job| async move { self.delivery.deliver(&job).await }).await
     }
 }

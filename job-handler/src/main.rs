@@ -4,7 +4,7 @@ use std::{process::ExitCode, sync::Arc};
 
 use domain::Clock;
 use job_handler::{JobHandler, NEEDS};
-use lambda::{Parts, function};
+use lambda::{Parts, function, sqs};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use service::delivery::DeliveryService;
 use worker::RetryPauses;
@@ -20,6 +20,8 @@ async fn serve() -> Result<(), Error> {
     let queue = Arc::new(parts.connected_queue().await.beginning_traces());
     let delivery = DeliveryService::new(parts.store, Clock::System);
     let handler = &JobHandler::new(delivery, queue, RetryPauses::default());
-    let handle = |event: LambdaEvent<_>| async move { Ok::<_, Error>(handler.handle(event.payload).await) };
+    let handle = |event: LambdaEvent<_>| async move {
+        Ok::<_, Error>(sqs::response_of(handler.handle(sqs::messages_of(event.payload)).await))
+    };
     lambda_runtime::run(parts.metrics.flushed_after(service_fn(handle))).await
 }

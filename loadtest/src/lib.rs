@@ -18,6 +18,8 @@
 //! - [`stack`]: the fan-out against a deployed stack; [`cost`]: what requests cost on AWS.
 //! - [`error`]: why a run did not come to an end.
 
+#![expect(clippy::disallowed_methods, reason = "a load test measures real time")]
+
 pub mod arrivals;
 pub mod client;
 pub mod cost;

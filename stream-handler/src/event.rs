@@ -1,9 +1,10 @@
 //! What Lambda hands over: records of the change stream as `DynamoDB` writes them, and messages of ChangeQ.
 
-use aws_lambda_events::sqs::SqsEvent;
 use domain::Timestamp;
+use lambda::sqs;
 use ports::{
     changes::{Change, is_streamed},
+    queue::ReceivedMessage,
     store::{Attributes, Key, Table},
 };
 use serde::{Deserialize, Serialize};
@@ -20,7 +21,7 @@ pub enum Event {
     /// Of the change stream.
     Stream(StreamEvent),
     /// Of ChangeQ.
-    Queue(SqsEvent),
+    Queue(Vec<ReceivedMessage>),
 }
 
 impl Event {
@@ -32,7 +33,7 @@ impl Event {
         if event["Records"][0]["eventSource"] == "aws:dynamodb" {
             serde_json::from_value(event).map(Self::Stream)
         } else {
-            serde_json::from_value(event).map(Self::Queue)
+            serde_json::from_value(event).map(sqs::messages_of).map(Self::Queue)
         }
     }
 }

@@ -5,13 +5,13 @@
 //! - `parts`: how many changes are applied at once, and for how long: a part that fails as a whole is halved.
 //! - [`event`]: what Lambda hands over: records of the stream, and messages of ChangeQ.
 
+#[cfg(feature = "lambda")]
 pub mod event;
 mod parts;
 
 use std::{fmt, ops::ControlFlow, slice, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use data::{
     Erasures,
     keys::{self, streamed::Streamed},
@@ -20,7 +20,7 @@ use data::{
 use domain::{Timestamp, limits};
 use ports::{
     changes::Change,
-    queue::{OutgoingMessage, Queue, QueueName, send_all},
+    queue::{OutgoingMessage, Queue, QueueName, ReceivedMessage, send_all},
 };
 use service::{
     ServiceError,
@@ -30,7 +30,7 @@ use service::{
 use telemetry::{chain, names, outcomes};
 use tokio::{sync::Notify, time::Instant};
 use tracing::{error, warn};
-use worker::{BatchDriver, RetryPauses};
+use worker::{BatchDriver, BatchOutcome, RetryPauses};
 
 pub use parts::Patience;
 use parts::{Part, PartSize};
@@ -234,9 +234,9 @@ impl StreamHandler {
         known.min(changes.len())
     }
 
-    /// Applies changes that an operator sent back from ChangeDLQ; what failed is in the answer.
-    pub async fn handle_queue(&self, event: SqsEvent, now: Timestamp) -> SqsBatchResponse {
-        self.driver.drive(event, ChangeMessage::decode, |message| self.apply_again(message.into_change(), now)).await
+    /// Applies changes that an operator sent back from ChangeDLQ; the outcome names what failed.
+    pub async fn handle_queue(&self, batch: Vec<ReceivedMessage>, now: Timestamp) -> BatchOutcome {
+        self.driver.drive(batch, ChangeMessage::decode, |message| self.apply_again(message.into_change(), now)).await
     }
 
     async fn apply_again(&self, change: Change, now: Timestamp) -> Result<(), ServiceError> {

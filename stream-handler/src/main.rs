@@ -3,7 +3,7 @@
 use std::{process::ExitCode, sync::Arc};
 
 use domain::{Clock, IdGenerator};
-use lambda::{Parts, function};
+use lambda::{Parts, function, sqs};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;
 use service::{changes::ChangeService, erasure::ErasureService};
@@ -25,7 +25,7 @@ async fn serve() -> Result<(), Error> {
         let now = Clock::System.now();
         Ok::<Value, Error>(match Event::of(event.payload)? {
             Event::Stream(event) => serde_json::to_value(handler.handle_stream(event, now).await)?,
-            Event::Queue(event) => serde_json::to_value(handler.handle_queue(event, now).await)?,
+            Event::Queue(batch) => serde_json::to_value(sqs::response_of(handler.handle_queue(batch, now).await))?,
         })
     };
     lambda_runtime::run(parts.metrics.flushed_after(service_fn(handle))).await

@@ -7,7 +7,6 @@ use std::{
 };
 
 use async_trait::async_trait;
-use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use data::messages::ChangeMessage;
 use domain::{Timestamp, limits};
 use embedded::{EmbeddedQueue, Engine, EngineOptions, QueueSettingsOf};
@@ -296,18 +295,6 @@ async fn a_group_that_sqs_would_not_take_is_left_out() {
 
 // --- ChangeQ.
 
-fn event_of(messages: &[ReceivedMessage]) -> SqsEvent {
-    let mut event = SqsEvent::default();
-    for message in messages {
-        let mut record = SqsMessage::default();
-        record.message_id = Some(message.message_id.clone());
-        record.receipt_handle = Some(message.receipt.clone());
-        record.body = Some(message.body.clone());
-        event.records.push(record);
-    }
-    event
-}
-
 #[tokio::test]
 async fn redriven_changes_are_applied_and_what_fails_comes_again() {
     let fixture = Fixture::new(&[("b", Fate::Malformed), ("c", Fate::Throttled), ("d", Fate::Panic)]);
@@ -319,8 +306,8 @@ async fn redriven_changes_are_applied_and_what_fails_comes_again() {
     });
     fixture.queue.send(ChangeQ, messages.collect()).await.expect("sent");
     let received = fixture.queue.receive(ChangeQ, 10, Duration::ZERO, None).await.expect("received");
-    let response = fixture.handler.handle_queue(event_of(&received), NOW).await;
-    let failed: HashSet<&str> = response.batch_item_failures.iter().map(|it| it.item_identifier.as_str()).collect();
+    let outcome = fixture.handler.handle_queue(received.clone(), NOW).await;
+    let failed: HashSet<&str> = outcome.failed.iter().map(String::as_str).collect();
     assert_eq!(failed, received[1..].iter().map(|message| message.message_id.as_str()).collect());
     assert_eq!(fixture.applied(), ["a"]);
 }
@@ -438,7 +425,7 @@ async fn records_of_items_that_are_not_streamed_are_passed_over() {
 fn an_event_of_the_queue_is_told_from_one_of_the_stream() {
     let body = ChangeMessage::of(change("a"), String::new()).encode();
     let event = json!({"Records": [{"messageId": "m", "eventSource": "aws:sqs", "body": body, "attributes": {}, "messageAttributes": {}}]});
-    let Ok(Event::Queue(event)) = Event::of(event) else { panic!("an event of the queue") };
-    assert_eq!(event.records[0].message_id.as_deref(), Some("m"));
+    let Ok(Event::Queue(messages)) = Event::of(event) else { panic!("an event of the queue") };
+    assert_eq!(messages[0].message_id, "m");
     assert!(Event::of(json!({"source": "aws.events"})).is_err());
 }

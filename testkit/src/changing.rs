@@ -54,7 +54,7 @@ impl ChangingStore {
         for key in keys {
             let (before, after) = (before.remove(&key), after.remove(&key));
             if before != after {
-                changes.push(Change { id: uuid::Uuid::new_v4().to_string(), key, before, after });
+                changes.push(Change { id: domain::random::uuid().to_string(), key, before, after });
             }
         }
         written

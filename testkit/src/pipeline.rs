@@ -1,7 +1,7 @@
 //! The whole pipeline, turned by hand: one batch at a time, with time standing still until a test moves it.
 
 use std::{
-    collections::{BTreeSet, HashSet},
+    collections::HashSet,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -9,7 +9,6 @@ use std::{
     time::Duration,
 };
 
-use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use data::{Outbox, Users};
 use domain::{
     Bio, Clock, DisplayName, Handle, IdGenerator, PageLimit, PostId, PostText, Profile, Timestamp, User, UserId, limits,
@@ -133,14 +132,12 @@ impl Pipeline {
 
     /// Hands messages to the handler behind `name`. Returns those that did not fail.
     pub async fn handle(&self, name: QueueName, messages: Vec<ReceivedMessage>) -> Vec<ReceivedMessage> {
-        let event = event_of(&messages);
-        let response = match name {
-            QueueName::PostQ => self.fetcher.handle(event, None).await,
-            _ => self.jobs.handle(event).await,
+        let batch = messages.clone();
+        let outcome = match name {
+            QueueName::PostQ => self.fetcher.handle(batch, None).await,
+            _ => self.jobs.handle(batch).await,
         };
-        let failed: BTreeSet<String> =
-            response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect();
-        messages.into_iter().filter(|message| !failed.contains(&message.message_id)).collect()
+        messages.into_iter().filter(|message| !outcome.failed.contains(&message.message_id)).collect()
     }
 
     /// One batch: received, handled, and what did not fail deleted. Returns how many messages there were.
@@ -194,26 +191,4 @@ impl Pipeline {
         let depth = self.queue.depth(name).await.expect("the depth can be read");
         depth.visible + depth.in_flight + depth.delayed
     }
-}
-
-/// Messages as Lambda hands them to a function.
-pub fn event_of(messages: &[ReceivedMessage]) -> SqsEvent {
-    let mut event = SqsEvent::default();
-    event.records = messages
-        .iter()
-        .map(|message| {
-            let mut record = SqsMessage::default();
-            record.message_id = Some(message.message_id.clone());
-            record.receipt_handle = Some(message.receipt.clone());
-            record.body = Some(message.body.clone());
-            record.attributes = [
-                ("ApproximateReceiveCount", message.receive_count.to_string()),
-                ("MessageGroupId", message.group.clone()),
-            ]
-            .map(|(name, value)| (name.to_owned(), value))
-            .into();
-            record
-        })
-        .collect();
-    event
 }

@@ -1,24 +1,17 @@
 //! What a Lambda event source mapping does in the cloud: takes messages from a queue, calls a handler with them, deletes
 //! what it did not report as failed.
 
-use std::{
-    collections::{HashMap, HashSet},
-    future::Future,
-    pin::pin,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashSet, future::Future, pin::pin, sync::Arc, time::Duration};
 
-use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use domain::limits;
 use ports::queue::{Queue, QueueError, QueueName, Receipt, ReceivedMessage, delete_all};
-use rand::RngExt;
 use tokio::{
     sync::{Semaphore, watch},
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
+use worker::BatchOutcome;
 
 /// How a queue is mapped to its handler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,8 +62,8 @@ impl EventSource {
     /// given back.
     pub async fn run<H, F>(self, handler: H, stop: CancellationToken)
     where
-        H: Fn(SqsEvent) -> F + Send + Sync + 'static,
-        F: Future<Output = SqsBatchResponse> + Send + 'static,
+        H: Fn(Vec<ReceivedMessage>) -> F + Send + Sync + 'static,
+        F: Future<Output = BatchOutcome> + Send + 'static,
     {
         let (source, handler) = (Arc::new(self), Arc::new(handler));
         let slots = Arc::new(Semaphore::new(source.mapping.max_concurrency.max(1)));
@@ -123,17 +116,17 @@ impl EventSource {
     /// Calls the handler with the messages and deletes those that it is done with.
     async fn invoke<H, F>(&self, handler: &H, messages: Vec<ReceivedMessage>)
     where
-        H: Fn(SqsEvent) -> F,
-        F: Future<Output = SqsBatchResponse> + Send + 'static,
+        H: Fn(Vec<ReceivedMessage>) -> F,
+        F: Future<Output = BatchOutcome> + Send + 'static,
     {
         let sent: Vec<_> = messages.iter().map(|m| (m.message_id.clone(), m.receipt.clone())).collect();
         let receives = messages.iter().map(|m| m.receive_count).max().unwrap_or_default();
         // In a task of its own, so that a panic ends no more than the batch. Aborted when this future is dropped.
         let mut task = JoinSet::new();
-        task.spawn(handler(event_of(self.name, messages)));
+        task.spawn(handler(messages));
         let handled = tokio::time::timeout(self.mapping.timeout, task.join_next());
         let done = match self.cut.run_until_cancelled(handled).await {
-            Some(Ok(Some(Ok(response)))) => self.done_of(sent, &response),
+            Some(Ok(Some(Ok(outcome)))) => self.done_of(sent, &outcome),
             Some(Ok(_)) => {
                 self.report_failure(sent.len(), receives, "panicked");
                 Vec::new()
@@ -162,9 +155,8 @@ impl EventSource {
 
     /// The receipts of the messages that are not reported as failed. As in Lambda, a report that names no message of
     /// the batch fails all of it.
-    fn done_of(&self, sent: Vec<(String, Receipt)>, response: &SqsBatchResponse) -> Vec<Receipt> {
-        let failed: HashSet<&str> =
-            response.batch_item_failures.iter().map(|failure| failure.item_identifier.as_str()).collect();
+    fn done_of(&self, sent: Vec<(String, Receipt)>, outcome: &BatchOutcome) -> Vec<Receipt> {
+        let failed: HashSet<&str> = outcome.failed.iter().map(String::as_str).collect();
         let known = sent.iter().filter(|(id, _)| failed.contains(id.as_str())).count();
         if known < failed.len() {
             error!(
@@ -211,58 +203,12 @@ async fn ended_within(time: Duration, invocations: &mut JoinSet<()>) -> bool {
 /// together.
 pub(crate) fn pause_after(failures: u32) -> Duration {
     let (first, last) = RECEIVE_PAUSES;
-    first.saturating_mul(2_u32.saturating_pow(failures)).min(last).mul_f64(rand::rng().random_range(0.5..1.0))
-}
-
-/// The event that Lambda would make of the messages.
-fn event_of(name: QueueName, messages: Vec<ReceivedMessage>) -> SqsEvent {
-    let mut event = SqsEvent::default();
-    event.records = messages.into_iter().map(|message| record_of(name, message)).collect();
-    event
-}
-
-fn record_of(name: QueueName, message: ReceivedMessage) -> SqsMessage {
-    let mut record = SqsMessage::default();
-    record.attributes = HashMap::from([
-        ("ApproximateReceiveCount".to_owned(), message.receive_count.to_string()),
-        ("SentTimestamp".to_owned(), message.sent_at.as_millis().to_string()),
-        ("MessageGroupId".to_owned(), message.group),
-    ]);
-    record.message_id = Some(message.message_id);
-    record.receipt_handle = Some(message.receipt);
-    record.body = Some(message.body);
-    record.event_source = Some("aws:sqs".to_owned());
-    record.event_source_arn = Some(format!("arn:aws:sqs:local:000000000000:{}", name.name()));
-    record
+    first.saturating_mul(2_u32.saturating_pow(failures)).min(last).mul_f64(rand::random_range(0.5..1.0))
 }
 
 #[cfg(test)]
 mod tests {
-    use domain::Timestamp;
-
     use super::*;
-
-    #[test]
-    fn an_event_is_what_lambda_makes_of_a_message() {
-        let message = ReceivedMessage {
-            message_id: "m".to_owned(),
-            receipt: "r".to_owned(),
-            body: "{}".to_owned(),
-            group: "g".to_owned(),
-            receive_count: 2,
-            sent_at: Timestamp::from_millis(7),
-        };
-        let event = serde_json::to_value(event_of(QueueName::JobQ, vec![message])).unwrap();
-        let record = &event["Records"][0];
-        assert_eq!(record["messageId"], "m");
-        assert_eq!(record["receiptHandle"], "r");
-        assert_eq!(record["body"], "{}");
-        assert_eq!(record["eventSourceARN"], "arn:aws:sqs:local:000000000000:JobQ");
-        assert_eq!(record["eventSource"], "aws:sqs");
-        assert_eq!(record["attributes"]["ApproximateReceiveCount"], "2");
-        assert_eq!(record["attributes"]["SentTimestamp"], "7");
-        assert_eq!(record["attributes"]["MessageGroupId"], "g");
-    }
 
     #[test]
     fn pauses_grow_to_ten_seconds_and_no_further() {

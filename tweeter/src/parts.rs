@@ -1,9 +1,6 @@
 //! The parts of a running process: tasks that end when they are told to, and never before.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use domain::{Clock, Timestamp, limits};
 use embedded::{EmbeddedChanges, EmbeddedStore};
@@ -21,6 +18,7 @@ use tokio::{
     net::TcpListener,
     sync::{Notify, watch},
     task::JoinSet,
+    time::Instant,
 };
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -129,16 +127,16 @@ impl Parts {
         };
         let timeout = config.fan_out.timeout;
         let fan_outs = source(QueueName::PostQ, config.fan_out).run(
-            move |event| {
+            move |batch| {
                 let (fetcher, deadline) = (fetcher.clone(), Instant::now().checked_add(timeout));
-                async move { fetcher.handle(event, deadline).await }
+                async move { fetcher.handle(batch, deadline).await }
             },
             self.stop.clone(),
         );
         let deliveries = source(QueueName::JobQ, config.delivery).run(
-            move |event| {
+            move |batch| {
                 let jobs = jobs.clone();
-                async move { jobs.handle(event).await }
+                async move { jobs.handle(batch).await }
             },
             self.stop.clone(),
         );
@@ -150,9 +148,9 @@ impl Parts {
         self.spawn("the eraser", erases);
         let clock = clock.clone();
         let redriven_changes = source(QueueName::ChangeQ, config.redriven_changes).run(
-            move |event| {
+            move |batch| {
                 let (stream, now) = (stream.clone(), clock.now());
-                async move { stream.handle_queue(event, now).await }
+                async move { stream.handle_queue(batch, now).await }
             },
             self.stop.clone(),
         );

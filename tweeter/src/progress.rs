@@ -2,11 +2,12 @@
 
 use std::{
     io::{IsTerminal as _, stderr},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use embedded::copy::Progress;
 use indicatif::{ProgressBar, ProgressStyle};
+use tokio::time::Instant;
 
 /// Time between two lines where standard error is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);

@@ -7,8 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use domain::random;
 use ports::signing::{SECRET_BYTES, TokenKeys};
-use rand::Rng;
 
 /// The file's name in the data directory.
 const FILE: &str = "signing-key";
@@ -72,8 +72,7 @@ pub fn load_or_create(data_dir: &Path) -> Result<SigningKeys, SecretError> {
 
 /// Writes a new key beside the file, syncs it and renames it: the file is there whole, or not at all.
 fn create(data_dir: &Path, path: &Path) -> io::Result<SigningKeys> {
-    let mut current = [0; SECRET_BYTES];
-    rand::rng().fill_bytes(&mut current);
+    let current = random::bytes::<SECRET_BYTES>();
     let unfinished = path.with_extension("new");
     match fs::remove_file(&unfinished) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),

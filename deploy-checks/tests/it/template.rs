@@ -7,12 +7,12 @@ use std::{
     fs,
     path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use axum::{Router, body::Body, extract::Request, http::StatusCode, middleware::map_request, routing};
 use deploy_checks::{Function, Template, referent};
-use domain::limits;
+use domain::{Clock, limits};
 use embedded::{EmbeddedStore, Engine, EngineOptions};
 use http_api::{
     HttpOptions,
@@ -205,9 +205,7 @@ async fn a_stuck_request_is_answered_before_its_functions_timeout() {
         .layer(map_request(async |request: Request| function::with_deadline(request)));
     for function in template.functions().into_iter().filter(|function| !function.routes().is_empty()) {
         let mut invocation = Context::default();
-        let stopped_at = SystemTime::now() + timeout(&function);
-        let since_epoch = stopped_at.duration_since(SystemTime::UNIX_EPOCH).unwrap();
-        invocation.deadline = u64::try_from(since_epoch.as_millis()).unwrap();
+        invocation.deadline = Clock::System.now().plus(timeout(&function)).as_millis();
         let mut request = Request::builder().uri("/stuck").body(Body::empty()).unwrap();
         request.extensions_mut().insert(invocation);
         let asked = tokio::time::Instant::now();

@@ -12,7 +12,6 @@ use domain::limits;
 use futures::StreamExt as _;
 use indicatif::ProgressBar;
 use ports::store::{BatchWrite, Store, StoreError, Table};
-use rand::RngExt as _;
 use tokio::time::Instant;
 
 use crate::cost::units::{self, Units};
@@ -119,7 +118,7 @@ impl BulkWriter {
             if !error.is_transient() || Instant::now() > deadline {
                 return Err(Undone { rows: left.len() as u64, error });
             }
-            tokio::time::sleep(pause.mul_f64(rand::rng().random_range(0.5..1.0))).await;
+            tokio::time::sleep(pause.mul_f64(rand::random_range(0.5..1.0))).await;
             pause = (pause * 2).min(PAUSES.1);
         }
     }

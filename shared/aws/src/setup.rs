@@ -115,16 +115,6 @@ async fn switch_expiry(client: &dynamodb::Client, name: &str, to_on: bool) -> Re
     Ok(true)
 }
 
-/// Makes the queues that are missing and returns the URLs of all: see [`set_up_queues`].
-pub async fn create_queues(
-    client: &sqs::Client,
-    prefix: &str,
-    settings_of: impl Fn(QueueName) -> QueueSettings,
-) -> Result<QueueUrls, QueueError> {
-    let queues = set_up_queues(client, prefix, settings_of).await?;
-    Ok(queues.into_iter().fold(QueueUrls::default(), |urls, queue| urls.with(queue.queue, queue.url)))
-}
-
 /// Makes the queues that are missing, dead-letter queues first. A queue that is there stays as it is. Names are `prefix`
 /// and the queue's own.
 pub async fn set_up_queues(

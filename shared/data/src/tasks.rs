@@ -10,7 +10,7 @@ use std::{collections::HashMap, sync::Arc};
 use uuid::Uuid;
 
 use crate::keys;
-use domain::{ReactionCursor, Task};
+use domain::{ReactionCursor, Task, random};
 use ports::{
     changes::Change,
     store::{
@@ -56,7 +56,7 @@ impl Tasks {
 
     /// The write that has a task's next step done, from `cursor` on: whatever step was due before is outdated.
     pub fn next_step(task: Task, cursor: ReactionCursor) -> (Table, Write) {
-        let item = Item::new(keys::task(task)).with(attr::TOKEN, Uuid::new_v4().to_string());
+        let item = Item::new(keys::task(task)).with(attr::TOKEN, random::uuid().to_string());
         let item = match cursor {
             ReactionCursor::Start => item,
             cursor => item.with(attr::CURSOR, cursor.to_string()),

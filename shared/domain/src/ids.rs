@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::time::Timestamp;
+use super::{random, time::Timestamp};
 
 /// A text that is not an id of the kind asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -21,7 +21,7 @@ pub struct UserId(Uuid);
 impl UserId {
     /// A new random id.
     pub fn random() -> Self {
-        Self(Uuid::new_v4())
+        Self(random::uuid())
     }
 
     /// Takes any UUID as a user's id.
@@ -230,7 +230,7 @@ impl IdGenerator {
 
 /// 74 random bits, the highest 8 of them zero: room to count up inside one millisecond.
 fn random_tail() -> u128 {
-    rand::random::<u128>() & ((1 << (V7_RANDOM_BITS - 8)) - 1)
+    u128::from_ne_bytes(random::bytes()) & ((1 << (V7_RANDOM_BITS - 8)) - 1)
 }
 
 /// Lays a 48-bit timestamp and 74 bits out as a UUIDv7.
@@ -273,7 +273,7 @@ mod tests {
     fn a_session_id_tells_its_beginning_unless_random() {
         let now = Timestamp::from_millis(1_763_700_000_123);
         assert_eq!(SessionId::beginning_at(now).created_at(), Some(now));
-        assert_eq!(SessionId::from_uuid(Uuid::new_v4()).created_at(), None);
+        assert_eq!(SessionId::from_uuid(random::uuid()).created_at(), None);
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //! - [`network`]: where a request comes from. [`user_agent`]: with which program a session was begun.
 //! - [`export`]: all that is stored about a user.
 //! - [`page`]: page sizes and pages.
+//! - [`random`]: nonces and secrets.
 
 pub mod comment;
 pub mod counts;
@@ -21,6 +22,7 @@ pub mod network;
 pub mod notification;
 pub mod page;
 pub mod post;
+pub mod random;
 pub mod task;
 pub mod text;
 pub mod time;

@@ -89,6 +89,7 @@ pub struct ManualTime {
 }
 
 /// Where [`Clock::uptime`] begins to count on the machine's clock.
+#[expect(clippy::disallowed_methods, reason = "the clock that others are sent to")]
 static ORIGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 impl Clock {
@@ -98,6 +99,7 @@ impl Clock {
     }
 
     /// The time now.
+    #[expect(clippy::disallowed_methods, reason = "the clock that others are sent to")]
     pub fn now(&self) -> Timestamp {
         match self {
             Self::System => {

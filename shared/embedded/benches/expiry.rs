@@ -1,13 +1,16 @@
 //! What it costs to remove expired items: the same for each, however many were removed before.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use domain::{Timestamp, limits};
 use embedded::{EmbeddedStore, Engine, EngineOptions};
 use futures::future::join_all;
 use ports::store::{BatchWrite, EXPIRES_AT, Item, Key, Store, Table};
-use tokio::runtime::{Builder, Runtime};
+use tokio::{
+    runtime::{Builder, Runtime},
+    time::Instant,
+};
 
 /// Items that expire together: a login storm's tokens, a week later.
 const ITEMS: [u64; 3] = [10_000, 100_000, 200_000];

@@ -38,9 +38,9 @@ use super::{
     codec::{self, Corrupt},
     engine::{Engine, Shared},
     failure::Failure,
-    lanes::Lane,
+    worker_pools::Pool,
 };
-use domain::{Clock, Timestamp, limits};
+use domain::{Clock, Timestamp, limits, random};
 use ports::{
     changes::{Backlog, Change, ChangeLog, is_streamed},
     store::{StoreError, Table},
@@ -86,7 +86,7 @@ impl ChangeRows {
             // A log without a mark is one of which an operator accepted the loss: it goes on with its first row.
             let first = database.snapshot().range(&keyspace, after(0)).next();
             let first = first.map(|row| Ok::<_, Failure>(sequence_of(&row.key()?)?)).transpose()?;
-            let mark = (Uuid::new_v4(), first.map_or(0, |first| first.saturating_sub(1)));
+            let mark = (random::uuid(), first.map_or(0, |first| first.saturating_sub(1)));
             let mut batch = database.batch();
             batch.insert(&keyspace, MARK, encode_mark(mark.0, mark.1));
             batch.commit()?;
@@ -310,7 +310,7 @@ impl ChangeLog for EmbeddedChanges {
             let mut arrived = pin!(self.rows().arrived.notified());
             arrived.as_mut().enable();
             if self.rows().waiting() > 0 {
-                let changes = self.engine.run(Lane::Read, move |shared| shared.changes.read(shared, max)).await?;
+                let changes = self.engine.run(Pool::Read, move |shared| shared.changes.read(shared, max)).await?;
                 if !changes.is_empty() {
                     return Ok(changes);
                 }
@@ -322,7 +322,7 @@ impl ChangeLog for EmbeddedChanges {
 
     async fn pass(&self, last: &Change) -> Result<(), StoreError> {
         let last = self.rows().sequence_in(&last.id)?;
-        Ok(self.engine.run(Lane::Write, move |shared| shared.changes.pass(shared, last)).await?)
+        Ok(self.engine.run(Pool::Write, move |shared| shared.changes.pass(shared, last)).await?)
     }
 
     async fn is_empty(&self) -> Result<bool, StoreError> {
@@ -334,7 +334,7 @@ impl ChangeLog for EmbeddedChanges {
         if changes == 0 {
             return Ok(Backlog::default());
         }
-        let oldest = self.engine.run(Lane::Read, |shared| shared.changes.oldest(shared)).await?;
+        let oldest = self.engine.run(Pool::Read, |shared| shared.changes.oldest(shared)).await?;
         Ok(Backlog { changes, oldest })
     }
 }

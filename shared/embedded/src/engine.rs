@@ -24,11 +24,11 @@ use super::{
     failure::Failure,
     inspection::{self, Damage, Known},
     journal::Journal,
-    lanes::{Lane, Lanes},
     manifest::{MANIFEST, Record},
     store::expiry::ExpiryMark,
     stripes::Stripes,
     syncer::{Syncer, Syncs},
+    worker_pools::{Pool, WorkerPools},
 };
 use domain::Clock;
 use ports::store::Table;
@@ -178,7 +178,7 @@ impl OpenError {
     }
 }
 
-/// The database and what guards it: all that the lanes' threads need.
+/// The database and what guards it: all that the worker threads need.
 pub(super) struct Shared {
     database: Database,
     tables: [Keyspace; Table::ALL.len()],
@@ -283,7 +283,7 @@ struct Inner {
     path: PathBuf,
     clock: Clock,
     shared: Arc<Shared>,
-    lanes: Lanes,
+    pools: WorkerPools,
     syncs: Arc<Syncs>,
     syncer: Mutex<Option<JoinHandle<()>>>,
 }
@@ -304,13 +304,13 @@ impl Engine {
         let unwritable = |error| OpenError::Unwritable(path.clone(), error);
         let journal = Journal::open(&path).map_err(unwritable)?;
         let (journal, record) = start_record(&options, &shared, journal, known)?;
-        let lanes = Lanes::start().map_err(unwritable)?;
+        let pools = WorkerPools::start().map_err(unwritable)?;
         let database = shared.database.clone();
         let inner = Inner {
             path: options.path.clone(),
             clock: options.clock.clone(),
             shared: Arc::new(shared),
-            lanes,
+            pools,
             syncs: Arc::clone(&syncs),
             syncer: Mutex::new(None),
         };
@@ -341,14 +341,14 @@ impl Engine {
         &self.0.shared
     }
 
-    /// Does `work` on a thread of the lane.
+    /// Does `work` on a thread of the pool.
     pub(super) async fn run<T: Send + 'static>(
         &self,
-        lane: Lane,
+        pool: Pool,
         work: impl FnOnce(&Shared) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
         let shared = Arc::clone(&self.0.shared);
-        self.0.lanes.run(lane, move || work(&shared)).await?
+        self.0.pools.run(pool, move || work(&shared)).await?
     }
 
     /// Returns when everything committed before the call survives a loss of power.
@@ -359,7 +359,7 @@ impl Engine {
 
 impl Inner {
     fn close(&self) {
-        self.lanes.close();
+        self.pools.close();
         self.syncs.close();
         if let Some(syncer) = self.syncer.lock().take() {
             // A panic of that thread was reported as a failed sync.

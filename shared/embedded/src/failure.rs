@@ -69,18 +69,18 @@ impl From<Failure> for QueueError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Engine, EngineOptions, lanes::Lane};
+    use crate::{Engine, EngineOptions, worker_pools::Pool};
 
     #[tokio::test]
     async fn work_that_panics_is_not_worth_another_try() {
         let folder = tempfile::tempdir().expect("a folder");
         let engine = Engine::open(EngineOptions::at(folder.path())).expect("an engine");
-        let fail = async || engine.run(Lane::Read, |_| -> Result<(), Failure> { panic!("as the test wants") }).await;
+        let fail = async || engine.run(Pool::Read, |_| -> Result<(), Failure> { panic!("as the test wants") }).await;
         let error = StoreError::from(fail().await.expect_err("it panicked"));
         assert!(matches!(error, StoreError::Rejected(_)) && !error.is_transient(), "{error:?}");
         let error = QueueError::from(fail().await.expect_err("it panicked"));
         assert!(matches!(error, QueueError::Rejected(_)) && !error.is_transient(), "{error:?}");
-        engine.run(Lane::Read, |_| Ok(())).await.expect("the others go on");
+        engine.run(Pool::Read, |_| Ok(())).await.expect("the others go on");
     }
 
     #[test]

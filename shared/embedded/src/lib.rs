@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Store ─▶ EmbeddedStore ─┐
-//!                         ├─▶ Engine ─▶ lanes (threads) ─▶ fjall: one journal for tables and queues
+//!                         ├─▶ Engine ─▶ worker pools ─▶ fjall: one journal for tables and queues
 //! Queue ─▶ EmbeddedQueue ─┤       └──▶ syncer (one thread): one fsync for all who wait
 //! ChangeLog ─▶ EmbeddedChanges
 //! ```
@@ -16,7 +16,7 @@
 //! - [`copy`]: a copy of an open database as it is at one instant.
 //! - `fail_stop`: ending the process when the disk fails.
 //! - `stripes`: the mutexes that isolate conditional writes.
-//! - `lanes`: the threads that call fjall, so that async threads never do.
+//! - `worker_pools`: the threads that call fjall, so that async threads never do.
 //! - `syncer`: shares one fsync between all who wait.
 //! - [`journal`]: how far the journal is synced; cutting it there, for tests of power loss.
 //! - [`store`]: tables, one keyspace each, and the expiry index.
@@ -36,12 +36,12 @@ mod failure;
 mod inspection;
 pub mod journal;
 mod journal_scan;
-mod lanes;
 pub mod manifest;
 pub mod queue;
 pub mod store;
 mod stripes;
 mod syncer;
+mod worker_pools;
 
 pub use changes::EmbeddedChanges;
 pub use engine::{Engine, EngineOptions, OpenError, SyncHooks};

@@ -13,6 +13,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use domain::random;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64;
@@ -85,7 +86,7 @@ pub enum ManifestError {
 impl Manifest {
     /// The manifest of a database that has none yet.
     pub fn new(keyspaces: BTreeMap<String, u64>, synced: Synced, sealed: Vec<Sealed>) -> Self {
-        Self { format: FORMAT, instance: Uuid::new_v4(), keyspaces, synced, sealed }
+        Self { format: FORMAT, instance: random::uuid(), keyspaces, synced, sealed }
     }
 
     /// Reads the file. `None` when there is none.
@@ -250,7 +251,7 @@ mod tests {
     #[test]
     fn a_damaged_position_is_none() {
         let folder = tempfile::tempdir().expect("a folder");
-        let (instance, synced) = (Uuid::new_v4(), Synced { number: 7, bytes: 1_234 });
+        let (instance, synced) = (random::uuid(), Synced { number: 7, bytes: 1_234 });
         drop(Position::open(folder.path(), instance, synced).expect("made"));
         assert_eq!(Position::read(folder.path()).expect("read"), Some((instance, synced)));
         let path = folder.path().join(POSITION);

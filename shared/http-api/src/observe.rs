@@ -3,7 +3,7 @@
 use std::{
     panic::AssertUnwindSafe,
     sync::{Arc, OnceLock},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use axum::{
@@ -18,8 +18,9 @@ use http::{
 };
 
 use super::problem::{Cause, Problem};
-use domain::UserId;
+use domain::{UserId, random};
 use telemetry::{chain, names};
+use tokio::time::Instant;
 
 /// The header that names a request.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -133,7 +134,7 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
         .get(REQUEST_ID)
         .filter(plain)
         .cloned()
-        .unwrap_or_else(|| HeaderValue::try_from(uuid::Uuid::new_v4().to_string()).expect("a UUID is a header's value"))
+        .unwrap_or_else(|| HeaderValue::try_from(random::uuid().to_string()).expect("a UUID is a header's value"))
 }
 
 /// Turns a panic of a handler into an answer. The panic hook has written where it was.

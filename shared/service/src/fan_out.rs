@@ -4,20 +4,17 @@
 //! crash at any point and a message that the sweeper sends again all go on from there; what they do twice at the most
 //! is one page, and its entries are the same rows again.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
+use tokio::time::Instant;
 use tracing::{info, warn};
-use uuid::Uuid;
 
 use super::{ServiceError, posts::send_fan_out};
 use data::{
     Follows, Outbox, OutboxEntry,
     messages::{FanOutMessage, FeedJob, FeedJobTag, V1},
 };
-use domain::{Clock, Page, PostId, UserId, limits};
+use domain::{Clock, Page, PostId, UserId, limits, random};
 use ports::{
     queue::{OutgoingMessage, Queue, QueueName, send_all},
     store::Store,
@@ -102,7 +99,7 @@ impl FanOutService {
             return Ok(());
         }
         let _running = Running::start();
-        let worker = Uuid::new_v4().to_string();
+        let worker = random::uuid().to_string();
         let mut page = self.page_after(&entry).await?;
         loop {
             match self.step(&mut entry, &worker, page).await? {
@@ -240,6 +237,8 @@ impl Drop for Running {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+
+    use uuid::Uuid;
 
     use super::*;
 

@@ -15,7 +15,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 use self::queue::{Bounds, HashQueue};
 use super::ServiceError;
 use data::PasswordHash;
-use domain::{ClientNetwork, Password, limits};
+use domain::{ClientNetwork, Password, limits, random};
 use telemetry::names;
 
 /// Memory of one hash in KiB: the OWASP Password Storage Cheat Sheet asks for Argon2id with at least 19 MiB, 2
@@ -149,8 +149,8 @@ impl Passwords {
 
 /// A PHC string whose salt and output are random: verifying against it costs one hash and fails.
 fn nobodys_hash(params: &Params) -> PasswordHash {
-    let salt = STANDARD_NO_PAD.encode(rand::random::<[u8; 16]>());
-    let output = STANDARD_NO_PAD.encode(rand::random::<[u8; Params::DEFAULT_OUTPUT_LEN]>());
+    let salt = STANDARD_NO_PAD.encode(random::bytes::<16>());
+    let output = STANDARD_NO_PAD.encode(random::bytes::<{ Params::DEFAULT_OUTPUT_LEN }>());
     let (memory, iterations, lanes) = (params.m_cost(), params.t_cost(), params.p_cost());
     PasswordHash(format!("$argon2id$v=19$m={memory},t={iterations},p={lanes}${salt}${output}"))
 }

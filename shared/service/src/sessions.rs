@@ -39,7 +39,7 @@ use super::{
 use data::{
     Credentials, SessionRef, Sessions, Spent, Stored, StoredSession, StoredToken, Successor, credentials::FIRST_EPOCH,
 };
-use domain::{Page, PageLimit, SessionId, Timestamp, UserAgent, UserId, limits};
+use domain::{Page, PageLimit, SessionId, Timestamp, UserAgent, UserId, limits, random};
 use ports::store::{Store, StoreError, Table, Write};
 use telemetry::chain;
 
@@ -57,7 +57,7 @@ pub struct RefreshToken([u8; TOKEN_BYTES]);
 
 impl RefreshToken {
     fn random() -> Self {
-        Self(rand::random())
+        Self(random::bytes())
     }
 
     /// `None` when the text is no refresh token's.

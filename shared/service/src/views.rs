@@ -47,11 +47,6 @@ pub struct FoundPosts {
 }
 
 impl FoundPosts {
-    /// Whether anything is stored of a post. What is not has been erased, and never comes back.
-    pub fn is_stored(&self, post: PostId) -> bool {
-        self.posts.contains_key(&post)
-    }
-
     /// Whose post it is, also when it is deleted.
     pub fn author_of(&self, post: PostId) -> Option<UserId> {
         Some(self.posts.get(&post)?.post.author_id)

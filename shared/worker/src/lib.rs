@@ -1,4 +1,4 @@
-//! The partial-batch driver that every queue handler shares: each record stands alone, and the queue gets back only
+//! The partial-batch driver that every queue handler shares: each message stands alone, and the queue gets back only
 //! what failed.
 //!
 //! - What is throttled or away is made visible again soon, and tried for as long as it takes: before its receives are
@@ -6,19 +6,15 @@
 //! - What can never pass (it cannot be read, its handler panics, it is refused) uses its receives up within seconds and
 //!   ends in the dead-letter queue.
 
-use std::{
-    panic::AssertUnwindSafe,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use futures::{FutureExt as _, StreamExt as _};
+use tokio::time::Instant;
 use tracing::{error, warn};
 
 use data::messages::UndecodableMessage;
 use domain::limits;
-use ports::queue::{OutgoingMessage, Queue, QueueName};
+use ports::queue::{OutgoingMessage, Queue, QueueName, ReceivedMessage};
 use service::ServiceError;
 use telemetry::{chain, names, outcomes};
 
@@ -42,9 +38,17 @@ impl Default for RetryPauses {
     }
 }
 
-/// Why a record was not done.
+/// The result of a batch.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[must_use]
+pub struct BatchOutcome {
+    /// The ids of the messages that are to be redelivered. All others of the batch may be deleted.
+    pub failed: Vec<String>,
+}
+
+/// Why a message was not processed.
 #[derive(Debug, thiserror::Error)]
-enum RecordError {
+enum MessageError {
     #[error(transparent)]
     Undecodable(#[from] UndecodableMessage),
     #[error(transparent)]
@@ -53,94 +57,87 @@ enum RecordError {
     Panicked,
 }
 
-impl RecordError {
+impl MessageError {
     fn is_transient(&self) -> bool {
         matches!(self, Self::Service(error) if error.is_transient())
     }
 }
 
-/// Drives the records of one queue's batches.
+/// Drives the messages of one queue's batches.
 #[derive(Debug, Clone)]
 pub struct BatchDriver {
     queue: Arc<dyn Queue>,
     name: QueueName,
     pauses: RetryPauses,
-    records_in_flight: usize,
+    messages_in_flight: usize,
 }
 
 impl BatchDriver {
-    /// A driver for batches from queue `name`, working on up to `records_in_flight` records at once.
-    pub fn new(queue: Arc<dyn Queue>, name: QueueName, pauses: RetryPauses, records_in_flight: usize) -> Self {
-        Self { queue, name, pauses, records_in_flight: records_in_flight.max(1) }
+    /// A driver for batches from queue `name`, working on up to `messages_in_flight` messages at once.
+    pub fn new(queue: Arc<dyn Queue>, name: QueueName, pauses: RetryPauses, messages_in_flight: usize) -> Self {
+        Self { queue, name, pauses, messages_in_flight: messages_in_flight.max(1) }
     }
 
-    /// Decodes and handles each record; the answer names those that are to come again.
+    /// Decodes and handles each message; the outcome names those that failed.
     pub async fn drive<M, F>(
         &self,
-        event: SqsEvent,
+        batch: Vec<ReceivedMessage>,
         decode: impl Fn(&str) -> Result<M, UndecodableMessage> + Sync,
         handle: impl Fn(M) -> F + Sync,
-    ) -> SqsBatchResponse
+    ) -> BatchOutcome
     where
         M: Send,
         F: Future<Output = Result<(), ServiceError>> + Send,
     {
         let (decode, handle) = (&decode, &handle);
         // Boxed, or the compiler cannot see that the whole is `Send`.
-        let records = event.records.into_iter().map(|record| {
-            let outcome = attempt(decode(record.body.as_deref().unwrap_or_default()), handle);
-            self.settled(record, outcome).boxed()
+        let messages = batch.into_iter().map(|message| {
+            let outcome = attempt(decode(&message.body), handle);
+            self.settled(message, outcome).boxed()
         });
-        let failed: Vec<String> = futures::stream::iter(records)
-            .buffer_unordered(self.records_in_flight)
+        let failed = futures::stream::iter(messages)
+            .buffer_unordered(self.messages_in_flight)
             .filter_map(|failed| async { failed })
             .collect()
             .await;
-        let mut response = SqsBatchResponse::default();
-        for message_id in failed {
-            response.add_failure(message_id);
-        }
-        response
+        BatchOutcome { failed }
     }
 
-    /// Decides what becomes of a record; its id when it is to come again.
+    /// Decides what becomes of a message; its id when it is to be redelivered.
     async fn settled(
         &self,
-        record: SqsMessage,
-        outcome: impl Future<Output = Result<(), RecordError>>,
+        message: ReceivedMessage,
+        outcome: impl Future<Output = Result<(), MessageError>>,
     ) -> Option<String> {
         let Err(error) = outcome.await else {
             self.count(outcomes::DONE);
             return None;
         };
-        let receives = receive_count(&record);
-        let message_id = record.message_id.clone().unwrap_or_default();
-        self.report(&message_id, receives, &error);
-        let is_done = self.give_back(&record, &error, receives).await;
-        (!is_done).then_some(message_id)
+        self.report(&message, &error);
+        let is_done = self.give_back(&message, &error).await;
+        (!is_done).then_some(message.message_id)
     }
 
-    /// Sees to it that a failed record is tried again soon, within [`limits::GIVE_BACK_LIMIT`]. True when a copy took its
-    /// place.
-    async fn give_back(&self, record: &SqsMessage, error: &RecordError, receives: u32) -> bool {
-        let began = Instant::now();
-        if error.is_transient() && receives >= COPY_FROM_RECEIVE && self.send_copy(record).await {
+    /// Makes a failed message visible again soon, within [`limits::GIVE_BACK_LIMIT`]. True when a copy took its place.
+    async fn give_back(&self, message: &ReceivedMessage, error: &MessageError) -> bool {
+        let (began, receives) = (Instant::now(), message.receive_count);
+        if error.is_transient() && receives >= COPY_FROM_RECEIVE && self.send_copy(message).await {
             return true;
         }
         if began.elapsed() + limits::CALL_TIMEOUT > limits::GIVE_BACK_LIMIT {
-            self.warn_hidden(record.message_id.as_deref().unwrap_or_default(), "the queue did not take a copy in time");
+            self.warn_hidden(&message.message_id, "the queue did not take a copy in time");
             return false;
         }
         let pause = if error.is_transient() { self.pause(receives) } else { self.pauses.first };
-        self.hide(record, pause).await;
+        self.hide(message, pause).await;
         false
     }
 
-    fn report(&self, message_id: &str, receives: u32, error: &RecordError) {
-        let queue = self.name.name();
+    fn report(&self, message: &ReceivedMessage, error: &MessageError) {
+        let (queue, message_id, receives) = (self.name.name(), &message.message_id, message.receive_count);
         if error.is_transient() {
             self.count(outcomes::RETRIED);
-            warn!(sqs.message_id = message_id, queue, receives, error = %chain(error), "Message {message_id} of {queue} failed; it comes again");
+            warn!(sqs.message_id = message_id, queue, receives, error = %chain(error), "Message {message_id} of {queue} failed; it is redelivered");
         } else {
             self.count(outcomes::POISON);
             error!(sqs.message_id = message_id, queue, receives, error = %chain(error), "Message {message_id} of {queue} cannot be processed");
@@ -159,10 +156,10 @@ impl BatchDriver {
     }
 
     /// Puts a copy, whose receives count from 0 again, on the queue. True when the original is done with.
-    async fn send_copy(&self, record: &SqsMessage) -> bool {
+    async fn send_copy(&self, message: &ReceivedMessage) -> bool {
         let copy = OutgoingMessage {
-            body: record.body.clone().unwrap_or_default(),
-            group: record.attributes.get("MessageGroupId").cloned().unwrap_or_default(),
+            body: message.body.clone(),
+            group: message.group.clone(),
             delay: self.pauses.longest.mul_f64(rand::random_range(0.5..=1.0)),
         };
         let sent = self.queue.send(self.name, vec![copy]).await;
@@ -170,11 +167,10 @@ impl BatchDriver {
     }
 
     /// Makes a failed message visible again after `pause`. When that fails the queue's own timeout does it, later.
-    async fn hide(&self, record: &SqsMessage, pause: Duration) {
-        let receipt = record.receipt_handle.clone().unwrap_or_default();
-        if let Err(error) = self.queue.change_visibility(self.name, vec![(receipt, pause)]).await {
-            let message_id = record.message_id.as_deref().unwrap_or_default();
-            self.warn_hidden(message_id, &chain(&error));
+    async fn hide(&self, message: &ReceivedMessage, pause: Duration) {
+        let change = (message.receipt.clone(), pause);
+        if let Err(error) = self.queue.change_visibility(self.name, vec![change]).await {
+            self.warn_hidden(&message.message_id, &chain(&error));
         }
     }
 
@@ -189,16 +185,12 @@ impl BatchDriver {
     }
 }
 
-async fn attempt<M, F>(message: Result<M, UndecodableMessage>, handle: impl Fn(M) -> F) -> Result<(), RecordError>
+async fn attempt<M, F>(message: Result<M, UndecodableMessage>, handle: impl Fn(M) -> F) -> Result<(), MessageError>
 where
     F: Future<Output = Result<(), ServiceError>>,
 {
     let message = message?;
-    // Nothing of a record outlives it, so a panic leaves no state of ours behind.
+    // Nothing of a message outlives it, so a panic leaves no state of ours behind.
     let handled = AssertUnwindSafe(async { handle(message).await }).catch_unwind().await;
-    handled.map_err(|_panic| RecordError::Panicked)?.map_err(RecordError::Service)
-}
-
-fn receive_count(record: &SqsMessage) -> u32 {
-    record.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok()).unwrap_or(1)
+    handled.map_err(|_panic| MessageError::Panicked)?.map_err(MessageError::Service)
 }

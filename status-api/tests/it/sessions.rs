@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use crate::support::{Answer, PASSWORD, START, TestApi, request};
 use axum::body::Body;
 use data::{Sessions, keys};
-use domain::{SessionId, Timestamp, UserId, limits};
+use domain::{SessionId, Timestamp, UserId, limits, random};
 use futures::future::join_all;
 use http::{
     HeaderValue, Method,
@@ -138,7 +138,7 @@ async fn sessions_are_for_oneself() {
     delete(&format!("/v1/users/@alice/sessions/{id}")).await.problem(403, "forbidden");
     delete(&format!("/v1/users/@nobody/sessions/{id}")).await.problem(404, "not-found");
     delete(&format!("{SESSIONS}/{id}")).await.is(204);
-    delete(&format!("{SESSIONS}/{}", Uuid::new_v4())).await.is(204);
+    delete(&format!("{SESSIONS}/{}", random::uuid())).await.is(204);
     for malformed in ["x", "me", &id[1..], &format!("{{{id}}}")] {
         delete(&format!("{SESSIONS}/{malformed}")).await.problem(404, "not-found");
     }
@@ -227,7 +227,7 @@ async fn an_account_with_too_many_sessions_is_drained() {
     let api = TestApi::start();
     let alice = api.register("alice").await.is(201);
     for _ in 0..139 {
-        put_older_session(&api, user_of(&alice), Uuid::new_v4(), START).await;
+        put_older_session(&api, user_of(&alice), random::uuid(), START).await;
     }
     let mut stored = vec![stored_sessions(&api, user_of(&alice)).await];
     let mut reads = Vec::new();
@@ -265,7 +265,7 @@ async fn older_sessions_are_listed_last_with_their_first_known_use() {
     let api = TestApi::start();
     let alice = api.register("alice").await.is(201);
     let (token, user) = (alice.text_of("access_token"), user_of(&alice));
-    let (session, used_at) = (Uuid::new_v4(), Timestamp::from_millis(START.as_secs() * 1_000 - 5_000));
+    let (session, used_at) = (random::uuid(), Timestamp::from_millis(START.as_secs() * 1_000 - 5_000));
     put_older_session(&api, user, session, used_at).await;
     // The SHA-256 of the token below.
     let digest = "4bb06f8e4e3a7715d201d573d0aa423762e55dabd61a2c02278fa56cc6d294e0";

@@ -6,9 +6,8 @@ use ports::{
     queue::{QueueName, QueueSettings},
     store::Table,
 };
-use uuid::Uuid;
 
-use super::{DynamoEngine, REGION, SqsEngine};
+use super::{DynamoEngine, REGION, SqsEngine, sqs::make_queues};
 
 /// The variable that names the endpoint of both, such as `http://127.0.0.1:4566`.
 pub const ENDPOINT_VARIABLE: &str = "TWEETER_TEST_AWS_ENDPOINT";
@@ -48,7 +47,7 @@ pub async fn sqs_at_endpoint(settings_of: impl Fn(QueueName) -> QueueSettings) -
         .endpoint_url(endpoint())
         .build();
     let client = aws_sdk_sqs::Client::from_conf(config);
-    let urls = setup::create_queues(&client, &own_prefix(), settings_of).await.expect("the endpoint makes queues");
+    let urls = make_queues(&client, &own_prefix(), settings_of).await;
     SqsEngine { client, urls }
 }
 
@@ -62,5 +61,5 @@ fn credentials() -> Credentials {
 
 /// No two checks share a table or a queue.
 fn own_prefix() -> String {
-    format!("contract-{}-", Uuid::new_v4().simple())
+    format!("contract-{}-", domain::random::uuid().simple())
 }

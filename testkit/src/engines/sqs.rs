@@ -39,8 +39,18 @@ impl SqsEngine {
 pub async fn sqs(settings_of: impl Fn(QueueName) -> QueueSettings) -> SqsEngine {
     let handler = Arc::new(RustackSqsHandler::new(Arc::new(RustackSqs::new(SqsConfig::default()))));
     let client = sqs_client(FunctionClient::new(move |call| perform(Arc::clone(&handler), call)));
-    let urls = setup::create_queues(&client, "", settings_of).await.expect("the engine makes queues");
+    let urls = make_queues(&client, "", settings_of).await;
     SqsEngine { client, urls }
+}
+
+/// Makes every queue, called `prefix` and its own name.
+pub(super) async fn make_queues(
+    client: &aws_sdk_sqs::Client,
+    prefix: &str,
+    settings_of: impl Fn(QueueName) -> QueueSettings,
+) -> QueueUrls {
+    let queues = setup::set_up_queues(client, prefix, settings_of).await.expect("the engine makes queues");
+    queues.into_iter().fold(QueueUrls::default(), |urls, queue| urls.with(queue.queue, queue.url))
 }
 
 pub(crate) fn sqs_client(http: FunctionClient) -> aws_sdk_sqs::Client {

@@ -10,10 +10,10 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Instant,
 };
 
 use serde_json::{Value, json};
+use tokio::time::Instant;
 use tweeter::{Application, Config, DataDir, Handle};
 
 use crate::support::{

@@ -9,14 +9,13 @@ use std::{
     time::Duration,
 };
 
-use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use domain::limits;
 use embedded::{EmbeddedQueue, Engine, EngineOptions, QueueSettingsOf};
 use parking_lot::Mutex;
 use ports::queue::{
     OutgoingMessage, Queue, QueueDepth,
     QueueName::{JobDlq, JobQ, PostQ},
-    QueueSettings,
+    QueueSettings, ReceivedMessage,
 };
 use tempfile::TempDir;
 use tokio::{
@@ -25,6 +24,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use tweeter::event_source::{EventSource, Mapping};
+use worker::BatchOutcome;
 
 /// JobQ on a database of its own, and an event source from it.
 struct Fixture {
@@ -59,9 +59,9 @@ impl Fixture {
         assert_eq!(self.queue.send(JobQ, bodies.iter().map(message).collect()).await.unwrap(), []);
     }
 
-    fn start<F>(&mut self, mapping: Mapping, handler: impl Fn(SqsEvent) -> F + Send + Sync + 'static)
+    fn start<F>(&mut self, mapping: Mapping, handler: impl Fn(Vec<ReceivedMessage>) -> F + Send + Sync + 'static)
     where
-        F: Future<Output = SqsBatchResponse> + Send + 'static,
+        F: Future<Output = BatchOutcome> + Send + 'static,
     {
         let (sender, progress) = watch::channel(0);
         self.progress = progress;
@@ -98,22 +98,15 @@ fn is_empty(depth: QueueDepth) -> bool {
     depth.visible + depth.in_flight + depth.delayed == 0
 }
 
-fn bodies(event: &SqsEvent) -> Vec<String> {
-    event.records.iter().map(|record| record.body.clone().unwrap()).collect()
-}
-
 const HOUR: Duration = Duration::from_hours(1);
 
 #[tokio::test]
 async fn only_what_is_not_reported_as_failed_is_deleted() {
     let mut fixture = Fixture::new(HOUR);
     fixture.send(&["good", "bad", "also good"]).await;
-    fixture.start(mapping(10), |event| async move {
-        let mut response = SqsBatchResponse::default();
-        for record in event.records.iter().filter(|record| record.body.as_deref() == Some("bad")) {
-            response.add_failure(record.message_id.clone().unwrap());
-        }
-        response
+    fixture.start(mapping(10), |batch| async move {
+        let bad = batch.into_iter().filter(|message| message.body == "bad");
+        BatchOutcome { failed: bad.map(|message| message.message_id).collect() }
     });
     fixture.wait_for(|depth| depth.visible == 0 && depth.in_flight == 1).await;
     fixture.stop().await;
@@ -123,11 +116,7 @@ async fn only_what_is_not_reported_as_failed_is_deleted() {
 async fn a_report_of_an_unknown_message_fails_the_whole_batch() {
     let mut fixture = Fixture::new(HOUR);
     fixture.send(&["a", "b"]).await;
-    fixture.start(mapping(10), |_| async {
-        let mut response = SqsBatchResponse::default();
-        response.add_failure("nobody");
-        response
-    });
+    fixture.start(mapping(10), |_| async { BatchOutcome { failed: vec!["nobody".to_owned()] } });
     fixture.invocations(1).await;
     assert_eq!(fixture.queue.depth(JobQ).await.unwrap().in_flight, 2);
     fixture.stop().await;
@@ -140,8 +129,8 @@ async fn a_panic_fails_its_own_batch_alone_and_the_message_comes_again() {
     let seen = Arc::new(Mutex::new(HashMap::<String, usize>::new()));
     fixture.start(mapping(1), {
         let seen = Arc::clone(&seen);
-        move |event| {
-            let body = bodies(&event).remove(0);
+        move |mut batch| {
+            let body = batch.remove(0).body;
             let times = {
                 let mut seen = seen.lock();
                 let times = seen.entry(body.clone()).or_default();
@@ -150,7 +139,7 @@ async fn a_panic_fails_its_own_batch_alone_and_the_message_comes_again() {
             };
             async move {
                 assert!(body != "panics" || times > 1, "as the test asks");
-                SqsBatchResponse::default()
+                BatchOutcome::default()
             }
         }
     });
@@ -173,7 +162,7 @@ async fn a_handler_that_hangs_is_ended_and_its_message_comes_again() {
                 if first {
                     std::future::pending::<()>().await;
                 }
-                SqsBatchResponse::default()
+                BatchOutcome::default()
             }
         }
     });
@@ -192,7 +181,7 @@ async fn a_message_whose_handlers_always_hang_ends_in_the_dead_letters() {
         let calls = Arc::clone(&calls);
         move |_| {
             calls.fetch_add(1, Ordering::SeqCst);
-            std::future::pending::<SqsBatchResponse>()
+            std::future::pending::<BatchOutcome>()
         }
     });
     fixture.wait_for(is_empty).await;
@@ -219,7 +208,7 @@ async fn no_more_invocations_run_at_once_than_the_mapping_allows() {
                     queue.send(PostQ, vec![message("x")]).await.unwrap();
                 }
                 running.fetch_sub(1, Ordering::SeqCst);
-                SqsBatchResponse::default()
+                BatchOutcome::default()
             }
         }
     });
@@ -241,7 +230,7 @@ async fn a_stop_lets_work_under_way_finish_and_takes_nothing_more() {
             async move {
                 begun.add_permits(1);
                 go_on.acquire().await.unwrap().forget();
-                SqsBatchResponse::default()
+                BatchOutcome::default()
             }
         }
     });

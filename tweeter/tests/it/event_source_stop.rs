@@ -3,7 +3,6 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use domain::Timestamp;
 use parking_lot::Mutex;
 use ports::queue::{OutgoingMessage, Queue, QueueDepth, QueueError, QueueName, Receipt, ReceivedMessage};
@@ -13,6 +12,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use tweeter::event_source::{EventSource, Mapping};
+use worker::BatchOutcome;
 
 /// A queue whose receives answer when the test says so.
 #[derive(Debug)]
@@ -82,10 +82,10 @@ impl Queue for FarAway {
 fn start<F>(
     queue: &Arc<FarAway>,
     stop: &CancellationToken,
-    handler: impl Fn(SqsEvent) -> F + Send + Sync + 'static,
+    handler: impl Fn(Vec<ReceivedMessage>) -> F + Send + Sync + 'static,
 ) -> JoinHandle<()>
 where
-    F: Future<Output = SqsBatchResponse> + Send + 'static,
+    F: Future<Output = BatchOutcome> + Send + 'static,
 {
     let (progress, _) = watch::channel(0);
     let mapping = Mapping { batch_size: 1, max_concurrency: 2, timeout: Duration::from_hours(1) };
@@ -93,8 +93,8 @@ where
     tokio::spawn(source.with_last_receive(Duration::from_millis(500)).run(handler, stop.clone()))
 }
 
-async fn done(_: SqsEvent) -> SqsBatchResponse {
-    SqsBatchResponse::default()
+async fn done(_: Vec<ReceivedMessage>) -> BatchOutcome {
+    BatchOutcome::default()
 }
 
 // The clock of these tests moves on by itself when nothing else can happen.

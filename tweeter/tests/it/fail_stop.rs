@@ -5,13 +5,14 @@ use std::{
     io::{Write as _, pipe},
     net::TcpListener,
     process::Stdio,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use http::Request;
 use http_body_util::Full;
 use rstest::rstest;
 use serde_json::json;
+use tokio::time::Instant;
 
 use crate::support::{
     ApiClient,

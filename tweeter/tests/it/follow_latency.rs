@@ -3,7 +3,9 @@
 //!
 //! `cargo test --release -p tweeter --test it follow_latency -- --ignored --nocapture`
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::support::{ApiClient, TestApp, process::Server, seams};
 use data::{Feeds, Posts, Users};

@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
     sync::{Arc, Mutex},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use aws::config::table_variable;
@@ -41,9 +41,10 @@ use service::{
 use stream_handler::{Eraser, StreamHandler};
 use testkit::{
     faults::{FaultSwitch, FaultyStore, StoreFaults},
-    pipeline::{START, event_of},
+    pipeline::START,
     recording::{Access, Recorder},
 };
+use tokio::time::Instant;
 use tower::ServiceExt as _;
 use worker::RetryPauses;
 
@@ -192,12 +193,12 @@ impl Deployment {
 
     /// follow-fetcher with one message; how many failed.
     pub async fn fan_out(&self, message: &ReceivedMessage, deadline: Option<Instant>) -> usize {
-        self.fetcher.handle(event_of(std::slice::from_ref(message)), deadline).await.batch_item_failures.len()
+        self.fetcher.handle(vec![message.clone()], deadline).await.failed.len()
     }
 
     /// job-handler with these messages; how many failed.
     pub async fn deliver(&self, messages: &[ReceivedMessage]) -> usize {
-        self.jobs.handle(event_of(messages)).await.batch_item_failures.len()
+        self.jobs.handle(messages.to_vec()).await.failed.len()
     }
 
     /// outbox-sweeper; how much it put back.
@@ -240,7 +241,7 @@ impl Deployment {
 
     /// stream-handler with changes that an operator sent back; how many failed.
     pub async fn handle_again(&self, messages: &[ReceivedMessage]) -> usize {
-        self.stream_handler.handle_queue(event_of(messages), self.clock.now()).await.batch_item_failures.len()
+        self.stream_handler.handle_queue(messages.to_vec(), self.clock.now()).await.failed.len()
     }
 
     /// What happens while every call to the store is throttled. Pauses between tries take no time.

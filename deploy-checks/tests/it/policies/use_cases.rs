@@ -3,11 +3,12 @@
 mod deletion;
 mod social;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use domain::limits;
 use ports::queue::QueueName;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::deployment::Deployment;
 

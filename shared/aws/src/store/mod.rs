@@ -16,14 +16,13 @@ use aws_sdk_dynamodb::{Client, config::retry::RetryConfig};
 use backon::{ConstantBuilder, Retryable};
 use futures::future::try_join_all;
 use tracing::debug;
-use uuid::Uuid;
 
 use self::{
     expression::Placeholders,
     value::{item_from_dynamo, key_from_dynamo, key_to_dynamo},
 };
 use super::error::Fault;
-use domain::limits;
+use domain::{limits, random};
 use ports::store::{
     BatchGot, BatchWrite, Consistency, Item, Key, Order, Outcome, Projection, Query, QueryPage, Store, StoreError,
     Table, Write,
@@ -165,7 +164,7 @@ impl Store for DynamoStore {
         }
         let items = writes.into_iter().map(|(table, write)| self.transact_item(table, write));
         let items = items.collect::<Result<Vec<_>, _>>()?;
-        let token = Uuid::new_v4().to_string();
+        let token = random::uuid().to_string();
         let (pause, times) = LOST_ANSWER_RETRY;
         (|| self.transact_once(items.clone(), &token))
             .retry(ConstantBuilder::default().with_delay(pause).with_max_times(times).with_jitter())

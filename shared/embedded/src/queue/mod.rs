@@ -28,7 +28,7 @@ use tokio::time::Instant;
 use super::{
     engine::{Engine, OpenError, Shared},
     failure::Failure,
-    lanes::Lane,
+    worker_pools::Pool,
 };
 use domain::{Clock, Timestamp, limits};
 use ports::queue::{
@@ -110,7 +110,7 @@ impl EmbeddedQueue {
         after: Option<u64>,
         limit: usize,
     ) -> Result<Vec<StoredMessage>, QueueError> {
-        Ok(self.engine.run(Lane::Read, move |shared| rows::browse(shared, queue, after, limit)).await?)
+        Ok(self.engine.run(Pool::Read, move |shared| rows::browse(shared, queue, after, limit)).await?)
     }
 
     fn now(&self) -> Now {
@@ -131,7 +131,7 @@ impl EmbeddedQueue {
         work: impl FnOnce(&Shared, &Arc<Queues>) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, QueueError> {
         let queues = Arc::clone(&self.queues);
-        Ok(self.engine.run(Lane::Write, move |shared| work(shared, &queues)).await?)
+        Ok(self.engine.run(Pool::Write, move |shared| work(shared, &queues)).await?)
     }
 }
 

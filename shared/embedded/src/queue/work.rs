@@ -5,7 +5,6 @@ use std::{sync::Arc, time::Duration};
 use fjall::{OwnedWriteBatch, UserValue};
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
-use uuid::Uuid;
 
 use super::{
     super::{
@@ -17,7 +16,7 @@ use super::{
     rows::{self, Receives},
     state::{Hold, Message, Place, State, Taken},
 };
-use domain::{Clock, Timestamp};
+use domain::{Clock, Timestamp, random};
 use ports::queue::{OutgoingMessage, QueueDepth, QueueName, ReceivedMessage};
 
 /// Sequences reserved by one row: a start skips at most as many.
@@ -185,7 +184,7 @@ pub fn send(
     let mut batch = shared.batch();
     let first = queues.number(shared, messages.len(), &mut batch);
     for (sequence, message) in (first..).zip(messages) {
-        let row = rows::encode(message, Uuid::new_v4(), now.wall);
+        let row = rows::encode(message, random::uuid(), now.wall);
         batch.insert(&shared.messages, rows::key_of(queue, sequence), row);
     }
     shared.commit(batch)?;

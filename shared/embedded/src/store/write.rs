@@ -77,7 +77,7 @@ impl<'a> Filling<'a> {
 }
 
 /// Up to [`limits::MAX_BATCH_WRITE`] unconditional writes as bytes. Encoded on the caller's thread, so that the few
-/// threads of the lane do nothing but commit.
+/// threads of the pool do nothing but commit.
 pub struct EncodedBatch {
     table: Table,
     rows: Vec<EncodedRow>,

@@ -348,7 +348,7 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     async fn durable(&self) -> Result<(), StoreError>;
 
     /// Whether every table answers, by one cheap read each, and whether this process can write: where writes go through
-    /// a path of the process's own (the embedded store's lanes and syncer), by one small write that is durable when this
+    /// a path of the process's own (the embedded store's worker pools and syncer), by one small write that is durable when this
     /// returns. On DynamoDB there is no such path, and no write is made.
     async fn probe(&self) -> Result<(), StoreError>;
 }

@@ -1,5 +1,9 @@
 //! What waits for one stream. A client that reads too slowly is not fed late: what waits is dropped, and the client told
 //! to read the first page.
+//!
+//! `tokio::sync::broadcast` does not fit: `Lagged` does not say of which topic the lost events were, two reloads of one
+//! topic stay two, an end waits behind the events, and its buffer of 64 slots takes 5.6 kB of an idle stream, a mailbox
+//! 0.1 kB.
 
 use std::collections::VecDeque;
 

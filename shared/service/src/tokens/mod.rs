@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use self::rotation::{Dates, KeyRing};
 use super::ServiceError;
-use domain::{SessionId, Timestamp, UserId, limits};
+use domain::{SessionId, Timestamp, UserId, limits, random};
 use ports::signing::{KeySource, KeySourceError, TokenKeys};
 
 /// Who signs.
@@ -103,7 +103,7 @@ impl AccessTokens {
             sub: user,
             iat: now.as_secs(),
             exp: now.plus(limits::ACCESS_TOKEN_TTL).as_secs(),
-            jti: uuid::Uuid::new_v4(),
+            jti: random::uuid(),
             sid: session,
         };
         jsonwebtoken::encode(&header, &claims, &keys.signing).expect("texts and numbers sign with an HMAC key")

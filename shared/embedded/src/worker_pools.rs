@@ -1,11 +1,12 @@
 //! The threads that call fjall, so that async threads never do: a commit may stall for a flush, a read for the disk.
 //!
-//! Two lanes, one for reads and one for writes, so that a feed page does not queue behind a fan-out. The threads sleep
+//! Two pools, one for reads and one for writes, so that a feed page does not queue behind a fan-out. The threads sleep
 //! on a condition variable when there is nothing to do.
 //!
 //! Measured (a million feed entries in batches of 25 by 8 tasks, 2 cores): these threads cost 5.4 s of processor time
 //! in all, as much as raw fjall on one thread; `spawn_blocking` 7.6 s, as it wakes many threads that then wait for one
-//! journal; `block_in_place` 6.3 s, and it does not work on a current-thread runtime.
+//! journal; `block_in_place` 6.3 s, and it does not work on a current-thread runtime. Channels in place of the queue
+//! are slower: see `docs/adr/0007-threads-for-the-engine.md`.
 
 use std::{
     collections::VecDeque,
@@ -20,15 +21,16 @@ use tokio::sync::oneshot;
 
 use super::failure::Failure;
 
-/// Which kind of work.
+/// A pool, by the kind of its work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lane {
+pub enum Pool {
     /// Reads.
     Read,
     /// Commits, with the reads that they depend on.
     Write,
 }
 
+/// One call.
 type Work = Box<dyn FnOnce() + Send>;
 
 #[derive(Default)]
@@ -38,64 +40,64 @@ struct Waiting {
 }
 
 #[derive(Default)]
-struct Desk {
+struct WorkQueue {
     waiting: Mutex<Waiting>,
     arrived: Condvar,
 }
 
-/// Both lanes.
-pub struct Lanes {
-    reads: Arc<Desk>,
-    writes: Arc<Desk>,
+/// Both pools.
+pub struct WorkerPools {
+    reads: Arc<WorkQueue>,
+    writes: Arc<WorkQueue>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
-impl Lanes {
+impl WorkerPools {
     /// Starts the threads.
     pub fn start() -> io::Result<Self> {
-        let lanes = Self { reads: Arc::default(), writes: Arc::default(), threads: Mutex::default() };
+        let pools = Self { reads: Arc::default(), writes: Arc::default(), threads: Mutex::default() };
         // Commits take turns at the journal, so more threads would only wait for one another.
         let threads = thread::available_parallelism().map_or(2, usize::from).clamp(2, 4);
         for number in 0..threads {
-            lanes.spawn(format!("store-read-{number}"), &lanes.reads)?;
-            lanes.spawn(format!("store-write-{number}"), &lanes.writes)?;
+            pools.spawn(format!("store-read-{number}"), &pools.reads)?;
+            pools.spawn(format!("store-write-{number}"), &pools.writes)?;
         }
-        Ok(lanes)
+        Ok(pools)
     }
 
-    fn spawn(&self, name: String, desk: &Arc<Desk>) -> io::Result<()> {
-        let desk = Arc::clone(desk);
-        let thread = thread::Builder::new().name(name).spawn(move || desk.serve())?;
+    fn spawn(&self, name: String, queue: &Arc<WorkQueue>) -> io::Result<()> {
+        let queue = Arc::clone(queue);
+        let thread = thread::Builder::new().name(name).spawn(move || queue.serve())?;
         self.threads.lock().push(thread);
         Ok(())
     }
 
-    /// Does `work` on a thread of the lane. It is done also when the caller stops waiting.
+    /// Does `work` on a thread of the pool. It is done also when the caller stops waiting.
     pub async fn run<T: Send + 'static>(
         &self,
-        lane: Lane,
+        pool: Pool,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Failure> {
         let (answer, answered) = oneshot::channel();
-        self.desk(lane).put(Box::new(move || {
+        self.queue(pool).put(Box::new(move || {
             // Nobody waits any more when the send fails: the work is done all the same.
             let _ = answer.send(work());
         }))?;
         answered.await.map_err(|_| Failure::Panicked)
     }
 
-    fn desk(&self, lane: Lane) -> &Desk {
-        match lane {
-            Lane::Read => &self.reads,
-            Lane::Write => &self.writes,
+    fn queue(&self, pool: Pool) -> &WorkQueue {
+        match pool {
+            Pool::Read => &self.reads,
+            Pool::Write => &self.writes,
         }
     }
 
     /// Finishes what was handed in, takes nothing more and ends the threads.
     pub fn close(&self) {
-        for desk in [&self.reads, &self.writes] {
-            desk.waiting.lock().closed = true;
-            desk.arrived.notify_all();
+        for queue in [&self.reads, &self.writes] {
+            queue.waiting.lock().closed = true;
+            queue.arrived.notify_all();
         }
         for thread in self.threads.lock().drain(..) {
             // A panic of the work was caught; there is nothing else to report.
@@ -104,7 +106,7 @@ impl Lanes {
     }
 }
 
-impl Desk {
+impl WorkQueue {
     fn put(&self, work: Work) -> Result<(), Failure> {
         let mut waiting = self.waiting.lock();
         if waiting.closed {
