@@ -184,21 +184,21 @@ impl CostReport {
     fn notes(&self) -> [String; 5] {
         [
             format!("Prices: {} (`loadtest/src/cost/prices.rs`).", self.prices),
-            "Units, requests and bytes are counted in a run of one process; a read is a first page of 20 posts by 20 \
-             authors."
+            "Units, requests and bytes are counted in a run of the single process; a read is a first page of 20 posts by \
+             20 authors."
                 .to_owned(),
             format!(
-                "With what follows from them in counts and notifications. Each like, comment and follow comes by itself, \
-                 which is the dearest: of those of one post that come within a second, up to 98 share one invocation \
-                 of stream-handler and the {} write units for the count. A follow brings in {} posts. stream-handler \
-                 reads its stream for nothing.",
+                "Counts and notifications are included. Each like, comment and follow is priced as an isolated one, the \
+                 most expensive case: up to 98 of one post within a second share one invocation of stream-handler and \
+                 the {} write units for the count. A follow backfills {} posts. stream-handler's stream reads are free.",
                 super::COUNT_UNITS,
                 super::FOLLOWED_POSTS
             ),
             format!(
-                "Assumed, for want of a measurement on AWS: {} ms a post in post-handler, {} ms a read, {} ms a like \
-                 or comment and {} ms a follow in status-api, {} ms a batch of changes in stream-handler, {} ms and {} ms per 1,000 followers in follow-fetcher, {} ms a batch of up to ten jobs in job-handler; \
-                 {} bytes of logs an invocation, {:.0}% of the requests traced.",
+                "Durations are assumed, not measured on AWS: {} ms per post in post-handler; {} ms per read, {} ms per \
+                 like or comment and {} ms per follow in status-api; {} ms per batch of changes in stream-handler; {} ms \
+                 plus {} ms per 1,000 followers in follow-fetcher; {} ms per batch of up to ten jobs in job-handler. Also \
+                 assumed: {} bytes of logs per invocation, {:.0}% of requests traced.",
                 prices::POST_HANDLER_MS,
                 prices::STATUS_API_MS,
                 prices::STATUS_API_ACT_MS,
@@ -210,8 +210,8 @@ impl CostReport {
                 prices::LOG_BYTES_PER_INVOCATION,
                 prices::TRACED_SHARE * 100.0
             ),
-            "Not in it: what a stack costs while nobody uses it (polling of the queues, the sweeper, alarms, the \
-             secret), and the storage, which the last row tells."
+            "Not included: the cost of an idle stack (queue polling, the sweeper, alarms, the secret), and storage, \
+             which is in the last row."
                 .to_owned(),
         ]
     }
