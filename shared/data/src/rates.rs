@@ -11,12 +11,12 @@ mod attr {
     pub const USED: &str = "used";
 }
 
-/// Of whom, in which window.
+/// A subject and a window.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RateWindow {
     /// The limit's name.
     pub limit: &'static str,
-    /// Whose uses; not longer than a key may be.
+    /// The subject, within the length of a key.
     pub subject: String,
     /// The number of the window.
     pub window: u64,
@@ -40,7 +40,7 @@ impl Rates {
         Self { store }
     }
 
-    /// Takes one use if fewer than `limit` are taken; else refuses, and writes nothing. The item goes some time after
+    /// Takes one use if fewer than `limit` are taken; else refuses, and writes nothing. The item expires at
     /// `expires`.
     pub async fn take(&self, of: &RateWindow, limit: u32, expires: Timestamp) -> Result<Outcome, StoreError> {
         let condition = Condition::AbsentOr(vec![Test::AtMost(attr::USED, i64::from(limit) - 1)]);
@@ -53,7 +53,7 @@ impl Rates {
     pub async fn give_back(&self, of: &RateWindow) -> Result<(), StoreError> {
         let changes = Changes { add: vec![(attr::USED, -1)], ..Changes::default() };
         let write = Write::Update { key: of.key(), changes, condition: Condition::Present };
-        // Refused: the window is over, and its item gone.
+        // Refused: the window has ended, and its item has expired.
         self.store.write(Table::Social, write).await.map(drop)
     }
 }

@@ -61,8 +61,8 @@ pub enum UserRef {
     Id(UserId),
     /// `@handle`.
     Handle(Handle),
-    /// A text that is neither.
-    Nobody,
+    /// Any other text; it names no user.
+    Unknown,
 }
 
 impl From<UserId> for UserRef {

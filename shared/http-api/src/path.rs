@@ -9,7 +9,7 @@ use http::request::Parts;
 use super::problem::Problem;
 use domain::{CommentId, Handle, PostId, SessionId, UserRef};
 
-/// The `{user}` of a path: an id, `@handle` or `me`; any other text is [`UserRef::Nobody`], whom a service does not find.
+/// The `{user}` of a path: an id, `@handle` or `me`; any other text is [`UserRef::Unknown`], which a service does not find.
 #[derive(Debug, Clone)]
 pub struct PathUser(pub UserRef);
 
@@ -17,7 +17,7 @@ impl<S: Send + Sync> FromRequestParts<S> for PathUser {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
-        Ok(Self(text(parts, state, "user").await.map_or(UserRef::Nobody, |text| user_ref(&text))))
+        Ok(Self(text(parts, state, "user").await.map_or(UserRef::Unknown, |text| user_ref(&text))))
     }
 }
 
@@ -95,8 +95,8 @@ fn user_ref(text: &str) -> UserRef {
         return UserRef::Me;
     }
     match text.strip_prefix('@') {
-        Some(handle) => Handle::parse(handle).map_or(UserRef::Nobody, UserRef::Handle),
-        None => text.parse().map_or(UserRef::Nobody, UserRef::Id),
+        Some(handle) => Handle::parse(handle).map_or(UserRef::Unknown, UserRef::Handle),
+        None => text.parse().map_or(UserRef::Unknown, UserRef::Id),
     }
 }
 
@@ -111,7 +111,7 @@ mod tests {
         let id = "018f6a6e-0000-4000-8000-000000000000";
         assert_eq!(user_ref(id), UserRef::Id(id.parse().unwrap()));
         for text in ["", "@", "@ab", "@@alice", "alice", "Me", "@me", "018f6a6e"] {
-            assert_eq!(user_ref(text), UserRef::Nobody, "{text}");
+            assert_eq!(user_ref(text), UserRef::Unknown, "{text}");
         }
     }
 }

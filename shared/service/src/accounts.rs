@@ -127,8 +127,8 @@ impl AccountService {
         }
     }
 
-    /// Makes an account and begins a session. A try counts to the network's limit, also when `registration` is what is
-    /// wrong with it: that tells a guesser something too. [`ServiceError::Taken`] names each of `handle` and `email` that someone
+    /// Makes an account and begins a session. Counts to the network's limit also when `registration` is invalid,
+    /// because the errors help a guesser too. [`ServiceError::Taken`] names each of `handle` and `email` that someone
     /// else has, [`ServiceError::Busy`] says that too many passwords are being hashed, [`ServiceError::RateLimited`] that
     /// too many from the network were made, or failed.
     pub async fn register<E: From<ServiceError>>(

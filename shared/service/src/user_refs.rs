@@ -1,11 +1,11 @@
-//! Whom a path names.
+//! The user that a path names.
 
 use super::ServiceError;
 use data::Users;
 use domain::{UserId, UserRef};
 
-/// The id that `user` names for `caller`, without looking whether an [`UserRef::Id`] is a user's: for callers who read
-/// the user next. A name of nobody is not found.
+/// The id that `user` names for `caller`, without looking up an [`UserRef::Id`]: for services that read the user next.
+/// An unknown name is not found.
 pub(super) async fn named(users: &Users, caller: UserId, user: &UserRef) -> Result<UserId, ServiceError> {
     match user {
         UserRef::Id(id) => Ok(*id),
@@ -13,14 +13,14 @@ pub(super) async fn named(users: &Users, caller: UserId, user: &UserRef) -> Resu
     }
 }
 
-/// The id of the user whom `user` names for `caller`; of no user, not found. A handle or `me` may be of a user whose account
-/// ends at this moment.
+/// The id of the existing user that `user` names for `caller`; not found when there is none. A handle and `me` may name
+/// a user whose account is deleted at this moment.
 pub(super) async fn resolve(users: &Users, caller: UserId, user: &UserRef) -> Result<UserId, ServiceError> {
     let found = match user {
         UserRef::Me => Some(caller),
         UserRef::Id(id) => users.get(*id).await?.map(|_| *id),
         UserRef::Handle(handle) => users.id_of_handle(handle).await?,
-        UserRef::Nobody => None,
+        UserRef::Unknown => None,
     };
     found.ok_or(ServiceError::NotFound)
 }

@@ -1,6 +1,6 @@
 //! Rate limits over one store: what processes share, and what each decides without the store.
 
-use std::{sync::Arc, time::Duration};
+use std::{cell::Cell, sync::Arc, time::Duration};
 
 use crate::support::Embedded;
 use data::{RateWindow, Rates, keys};
@@ -163,6 +163,47 @@ async fn without_the_store_each_process_decides_by_what_it_knows() {
     let faulty = Arc::new(FaultyStore::new(embedded.store.clone(), dead, 1));
     let limiter = RateLimiter::new(faulty);
     assert_eq!(passing(&limiter, Limit::Posts, user, 100).await, 60);
+}
+
+#[tokio::test]
+async fn a_use_is_taken_while_reads_run() {
+    let embedded = Embedded::open();
+    let gated = Arc::new(GatedStore::new(embedded.store.clone()));
+    let limiter = RateLimiter::with_patience(gated.clone(), Duration::from_hours(1));
+    let has_read = Cell::new(false);
+    let reads = async {
+        has_read.set(true);
+        Ok(7)
+    };
+    let mut admitted = Box::pin(limiter.admit_beside(Limit::Likes, UserId::random(), START, reads));
+    assert!(admitted.as_mut().now_or_never().is_none(), "the use waits for the store");
+    assert!(has_read.get());
+    gated.let_through(1);
+    assert_eq!(admitted.await.unwrap(), 7);
+}
+
+#[tokio::test]
+async fn failed_reads_count_until_the_refusal() {
+    let embedded = Embedded::open();
+    let (limiter, user) = (RateLimiter::new(embedded.store.clone()), UserId::random());
+    let not_found = async || {
+        let reads = async { Err::<(), _>(ServiceError::NotFound) };
+        limiter.admit_beside(Limit::Posts, user, START, reads).await.unwrap_err()
+    };
+    for _ in 0..60 {
+        assert!(matches!(not_found().await, ServiceError::NotFound));
+    }
+    assert!(matches!(not_found().await, ServiceError::RateLimited { .. }));
+}
+
+#[tokio::test]
+async fn a_process_refuses_without_reading() {
+    let embedded = Embedded::open();
+    let (limiter, user) = (RateLimiter::new(embedded.store.clone()), UserId::random());
+    assert_eq!(passing(&limiter, Limit::Posts, user, 60).await, 60);
+    let reads = async { panic!("nothing is read for a refused use") };
+    let refused: Result<(), _> = limiter.admit_beside(Limit::Posts, user, START, reads).await;
+    assert!(matches!(refused, Err(ServiceError::RateLimited { .. })));
 }
 
 #[tokio::test]

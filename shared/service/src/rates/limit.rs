@@ -1,4 +1,4 @@
-//! What is limited, and whose uses are counted together.
+//! The limits, and the subjects whose uses are counted together.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use domain::{
     limits::{self, Rate},
 };
 
-/// What is limited.
+/// A limited kind of request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Limit {
     /// Posts of a user.
@@ -80,7 +80,8 @@ impl Limit {
     }
 }
 
-/// Whose uses are counted together. Only a digest of it is kept: no id, address or name is stored for a limit's sake.
+/// A user, session or network whose uses are counted together. Only a digest is kept: no id, address or name is stored
+/// for a limit's sake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Subject([u8; 16]);
 

@@ -52,7 +52,7 @@ struct Inner {
     rates: Rates,
     /// The longest that one use waits for the store.
     patience: Duration,
-    /// What this process counts. An evicted tally begins from nothing: the store still has the uses.
+    /// The uses of this process. An evicted tally begins from nothing: the store still has the uses.
     tallies: Cache<(Limit, Subject), Arc<Mutex<Tally>>>,
 }
 

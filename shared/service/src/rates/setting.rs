@@ -10,21 +10,21 @@ use ports::store::Store;
 /// Whether rates are limited at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum RateLimits {
-    /// They are.
+    /// Limited.
     #[default]
     On,
-    /// They are not: for load tests, and where something in front of the service limits them.
+    /// Unlimited: for load tests, and behind a proxy that limits them.
     Off,
 }
 
 /// The variable that holds [`RateLimits`]: `on` or `off`.
 pub const RATE_LIMITS: &str = "TWEETER_RATE_LIMITS";
 
-/// It is neither on nor off.
+/// The value is neither `on` nor `off`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{RATE_LIMITS}: {found:?} is neither `on` nor `off`")]
 pub struct InvalidRateLimits {
-    /// What stands there.
+    /// The value found.
     pub found: String,
 }
 
@@ -46,7 +46,7 @@ impl RateLimits {
         find(RATE_LIMITS).filter(|text| !text.is_empty()).map_or(Ok(Self::On), |text| text.parse())
     }
 
-    /// The limiter over `store`; that there is none is logged.
+    /// The limiter over `store`; logs when it is off.
     pub fn limiter(self, store: Arc<dyn Store>) -> RateLimiter {
         match self {
             Self::On => RateLimiter::new(store),

@@ -75,7 +75,7 @@ impl<'a> From<'a> {
     }
 }
 
-/// The token of a user who registers from a network where nobody else does.
+/// The token of a user who registers from a network of their own.
 async fn person(api: &TestApi, handle: &str) -> String {
     let address = format!("10.0.{}.{}", handle.len(), handle.as_bytes()[0]);
     From::peer(&address).registers(api, handle).await.is(201).text_of("access_token")

@@ -1,4 +1,4 @@
-//! What counts as one network, and how often it may try to register.
+//! The networks that clients are counted by, and how often each may try to register.
 
 use std::{num::NonZeroUsize, time::Duration};
 
@@ -14,7 +14,7 @@ async fn five_tries_to_register_a_minute_from_one_address_taken_or_invalid_ones_
     here.registers(&api, "alice").await.is(201);
     here.registers(&api, "alice").await.is(409);
     here.registers(&api, "a").await.is(422);
-    // What cannot be read is no try.
+    // A body that cannot be read is no try.
     here.post(&api, "/v1/auth/register", &json!([])).await.is(422);
     here.registers(&api, "bob").await.is(201);
     here.registers(&api, "carol").await.is(201);

@@ -50,7 +50,7 @@ async fn a_token_is_no_way_to_guess_the_password_faster_than_by_logging_in() {
     for _ in 0..15 {
         change(here, PASSWORD).await.is(204);
     }
-    // Whose it is comes first, and is no guess.
+    // The user is checked first, and a wrong one is no guess.
     let body = json!({"current": PASSWORD, "new": PASSWORD});
     for _ in 0..15 {
         here.send(&api, Method::PUT, "/v1/users/@nobody/password", Some(&alice), &body).await.is(404);
@@ -105,7 +105,7 @@ async fn many_guesses_at_once_are_no_way_around_the_limit() {
     assert_eq!(answers.iter().filter(|answer| answer.status == 429).count(), 20);
 }
 
-/// Fails to log in under so many names that nobody has.
+/// Fails to log in under so many unknown names.
 async fn fail_under_new_names(api: &TestApi, from: From<'_>, number: usize) {
     for at in 0..number {
         from.logs_in(api, json!({ "handle": format!("nobody_{at}") }), PASSWORD).await.is(401);
