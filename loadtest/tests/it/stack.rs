@@ -217,7 +217,7 @@ async fn what_cannot_be_removed_is_told() {
     stack.handle.stop().await.unwrap();
     // The two posts in the followers' feeds and in the author's own.
     assert_eq!(left.len(), 2 * 121);
-    assert_eq!(report.not_removed, ["242 rows of the feed table: the store refused the call: no permission"]);
+    assert_eq!(report.not_removed, ["242 rows of the feed table: the store rejected the call: no permission"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -95,7 +95,7 @@ pub const BACKFILL_LEASE: Duration = Duration::from_mins(1);
 pub const NOTIFICATION_TTL: Duration = Duration::from_hours(90 * 24);
 /// Time for which a deleted post can be restored, and for which a repeated deletion of a post or a comment succeeds.
 pub const DELETED_TTL: Duration = Duration::from_hours(30 * 24);
-/// Lifetime of a feed entry, counted from its post's creation. Older feed pages are served from stories.
+/// Expiry of a feed entry, counted from its post's creation. Not enforced yet: older pages will come from stories.
 pub const FEED_ENTRY_TTL: Duration = Duration::from_hours(90 * 24);
 /// Time for which the handle of a deleted account stays reserved.
 pub const HANDLE_RESERVED: Duration = Duration::from_hours(90 * 24);
