@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_post_id_is_a_uuid_v7_with_its_millisecond() {
+    fn post_ids_are_uuidv7_with_their_millisecond() {
         let now = Timestamp::from_millis(1_763_700_000_123);
         let id = IdGenerator::new().next_post_id(now);
         assert_eq!(id.as_uuid().get_version_num(), 7);
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_continue_above_a_mark_while_the_clock_lags() {
+    fn ids_continue_above_a_mark_despite_clock_lag() {
         let mark = Timestamp::from_millis(1_763_700_000_000);
         let before = IdGenerator::new().next_post_id(mark);
         let ids = IdGenerator::above(mark);
