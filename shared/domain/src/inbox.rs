@@ -57,8 +57,7 @@ fn beside(id: NotificationId, by: i128) -> NotificationId {
 /// - `counted_after < read_up_to`: entries that were read since are still counted. [`Scan`]s subtract them page by
 ///   page.
 /// - the first counted entry may have expired, see [`Self::must_recount`]: expired entries may be removed and so cannot
-///   be
-///   subtracted. [`Scan`]s recount the others from the beginning, page by page.
+///   be subtracted. [`Scan`]s recount the others from the beginning, page by page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Inbox {
     /// The user who receives the notifications.

@@ -4,8 +4,7 @@
 //! - [`time`]: [`Timestamp`] and the [`Clock`] that callers pass in.
 //! - [`text`]: handles, e-mail addresses, names, posts and passwords as validated types.
 //! - [`user`], [`post`], [`comment`], [`notification`], [`counts`]: data to read and show. [`inbox`]: stored
-//!   notifications
-//!   and the number of unread ones.
+//!   notifications and the number of unread ones.
 //! - [`erasure`]: targets of erasure. [`task`]: work that continues from a cursor.
 //! - [`network`]: the network of a client. [`user_agent`]: the program that began a session.
 //! - [`export`]: everything stored about a user.

@@ -14,7 +14,7 @@ const LAST_LINE: Duration = Duration::from_secs(1);
 /// of C libraries next to threads that still use them, any of which may block. They have nothing to save: acknowledged
 /// writes are synced, and a restart reads them.
 pub(super) fn end_process(error: &io::Error) {
-    let line = format!("error: could not write the database to disk ({error}); exiting, as writes are no longer durable");
+    let line = format!("error: could not write the database to disk ({error}); exiting, as writes are not durable");
     let (written, waiting) = mpsc::channel();
     let writer = thread::Builder::new().spawn(move || {
         telemetry::write_stderr(&line);

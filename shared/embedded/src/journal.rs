@@ -24,15 +24,12 @@ const LISTINGS: usize = 3;
 /// `Database::persist` holds the journal's mutex for the whole fsync, so every commit waits for the disk. An
 /// `fdatasync` through a separate descriptor does not block commits, and is equivalent:
 /// - a commit completes after fjall has passed its bytes to the operating system (`PersistMode::Buffer`), so they
-///   belong to
-///   the file, whichever descriptor syncs it;
+///   belong to the file, whichever descriptor syncs it;
 /// - fjall seals a journal with a full sync before it creates the next one, and syncs the directory before it commits
-///   to the
-///   new one. So everything committed before the newest journal is looked up is either in that journal or already
-/// synced;
+///   to the new one. So everything committed before the newest journal is looked up is either in that journal or
+///   already synced;
 /// - the descriptor stays open as long as the journal is the newest, so no write error is missed (Linux reports each
-///   once
-///   to every descriptor open at the time), and [`super::engine`] first asks fjall about errors of its own.
+///   once to every descriptor open at the time), and [`super::engine`] first asks fjall about errors of its own.
 ///
 /// Measured (a fan-out beside 16 tasks that write and wait for durability): 140,000 entries/s instead of 45,000, and
 /// 0.9 ms instead of 6 ms for the slowest hundredth of the batches.
@@ -84,15 +81,11 @@ impl Journal {
     /// removes the one it writes to. Both may happen at any time, on fjall's threads. So:
     /// - N+1 exists: N is sealed, move on to N+1.
     /// - N+1 does not exist, and *afterwards* N still does: N+1 cannot have been removed before, as N would have been
-    ///   removed
-    ///   first. So N+1 had not been created at the first check, and N was the journal in use then. Everything committed
-    /// before
-    ///   this call is in N or in an earlier, sealed journal.
+    ///   removed first. So N+1 had not been created at the first check, and N was the journal in use then. Everything
+    ///   committed before this call is in N or in an earlier, sealed journal.
     /// - Neither exists: any number of journals came and went since the last sync. The largest number in a listing is
-    ///   taken
-    ///   and judged by the same three rules, because a directory listing is not atomic: it may miss a journal created
-    /// during
-    ///   it, and name one removed since.
+    ///   taken and judged by the same three rules, because a directory listing is not atomic: it may miss a journal
+    ///   created during it, and name one removed since.
     ///
     /// Every iteration that does not end the loop saw a journal created or removed, for which fjall writes 64 MB.
     ///

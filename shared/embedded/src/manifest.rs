@@ -1,12 +1,10 @@
 //! A record of the database's parts, kept beside it, so that a missing part is noticed when it opens.
 //!
 //! - The *manifest* names the keyspaces and the journals. It is replaced atomically (written beside, synced, renamed)
-//!   when
-//!   the database is opened, when a journal was sealed, and at a clean close.
+//!   when the database is opened, when a journal was sealed, and at a clean close.
 //! - The *position* records after each sync how far the newest journal is synced. Its 40 bytes lie within one sector
-//!   and
-//!   are overwritten in place, without a sync: after a power loss it holds this or an earlier value, neither of which
-//!   claims more than was synced.
+//!   and are overwritten in place, without a sync: after a power loss it holds this or an earlier value, neither of
+//!   which claims more than was synced.
 
 use std::{
     collections::BTreeMap,

@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_user_is_named_by_id_handle_or_me() {
+    fn users_are_named_by_id_handle_or_me() {
         assert_eq!(user_ref("me"), Some(UserRef::Me));
         assert_eq!(user_ref("@Alice"), Some(UserRef::Handle(Handle::parse("alice").unwrap())));
         let id = "018f6a6e-0000-4000-8000-000000000000";

@@ -342,8 +342,8 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     async fn transact(&self, writes: Vec<(Table, Write)>) -> Result<Outcome, StoreError>;
 
     /// Waits until everything written before this call survives a power loss. Until then a write survives the end of
-    /// the process, and no write outlives an earlier one. Immediate on DynamoDB, where every write is
-    /// durable when it is acknowledged.
+    /// the process, and no write outlives an earlier one. Immediate on DynamoDB, where every write is durable
+    /// when it is acknowledged.
     async fn durable(&self) -> Result<(), StoreError>;
 
     /// Verifies that every table answers, with one cheap read each, and that this process can write. If writes pass
