@@ -103,7 +103,7 @@ impl SqsQueue {
         if let Some(queue) = self.urls.0.keys().next()
             && let Err(error) = self.depth(*queue).await
         {
-            debug!(%error, "Could not warm up the connection to SQS; the first event opens it");
+            debug!(%error, "The warm-up call to SQS failed; the first event opens the connection if needed");
         }
     }
 

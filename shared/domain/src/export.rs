@@ -133,7 +133,7 @@ pub enum ExportItem {
     Session {
         /// Its id.
         session_id: SessionId,
-        /// The time of the login.
+        /// The time it began.
         created_at: Timestamp,
         /// The time of the last refresh.
         last_used_at: Timestamp,

@@ -86,7 +86,7 @@ impl DynamoStore {
         if let Some(table) = self.tables.0.keys().next()
             && let Err(error) = self.get(*table, &Key::probe(), Consistency::Eventual).await
         {
-            debug!(%error, "Could not warm up the connection to DynamoDB; the first event opens it");
+            debug!(%error, "The warm-up call to DynamoDB failed; the first event opens the connection if needed");
         }
     }
 }
