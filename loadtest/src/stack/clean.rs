@@ -74,7 +74,7 @@ async fn remove_posts(writer: &BulkWriter, people: &People, posts: &[PostId], le
     let (posts_len, readers) = (posts.len() as u64, people.followers.len() as u64 + 1);
     remove(writer, SEEDED, People::outbox_removals(posts), posts_len, left).await;
     remove(writer, Table::Feed, people.entry_removals(posts), posts_len * readers, left).await;
-    // Last: as long as they exist, an interrupted cleanup can be resumed from them.
+    // Last: as long as they exist, the rows left by an interrupted cleanup can be found from them.
     remove(writer, SEEDED, people.post_removals(posts), posts_len * 2, left).await;
 }
 
