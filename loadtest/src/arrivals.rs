@@ -1,17 +1,17 @@
-//! When which request is to arrive: fixed before the run, whatever becomes of the requests before.
+//! The schedule of requests, fixed before the run and independent of its progress.
 
 use std::time::Duration;
 
 use rand::{Rng, RngExt as _};
 
-/// What a request does, and on whose behalf: a place in the list of users.
+/// The action of a request. Users are indexes in the list of users.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
     /// Reads the user's feed.
     Read(usize),
-    /// Publishes a post of the user's.
+    /// Publishes a post of the user.
     Publish(usize),
-    /// Publishes a post of the famous author's.
+    /// Publishes a post of the famous author.
     PublishFamous,
     /// The user likes the one post that many like.
     LikeHot(usize),
@@ -21,12 +21,12 @@ pub enum Action {
     Comment(usize, Pick),
 }
 
-/// Which of the newest posts, a number drawn before anyone knows how many there will be.
+/// A choice among the newest posts, drawn before their number is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pick(pub u32);
 
 impl Pick {
-    /// The one of `posts`, of those that are the newest; they stand at the end.
+    /// The chosen post among the `newest` last ones of `posts`.
     pub fn of<T: Copy>(self, posts: &[T], newest: usize) -> Option<T> {
         let newest = &posts[posts.len().saturating_sub(newest)..];
         let place = (self.0 as usize).checked_rem(newest.len())?;
@@ -34,41 +34,41 @@ impl Pick {
     }
 }
 
-/// Likes for a hundred of the other requests. With nine reads in ten requests that is one like for each nine pages, that
-/// is for each 180 posts that someone sees: rather more than people do. And as many as there are posts, so that the counts
-/// and notifications of both are a load.
+/// Likes per hundred other requests. With nine reads in ten requests that is one like per nine pages, or per 180 posts
+/// seen: more than is typical. There are as many likes as posts, so that the counts and notifications of both are a
+/// load.
 pub const LIKES_PERCENT: u64 = 10;
-/// Comments for a hundred of the other requests: who comments on a post writes, and five like for one who does.
+/// Comments per hundred other requests: five likes per comment.
 pub const COMMENTS_PERCENT: u64 = 2;
-/// Of so many likes one is for the one post that many like.
+/// One of this many likes is of the post that many like.
 pub const HOT_LIKE_EVERY: u64 = 5;
 
-/// One request.
+/// A scheduled request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Arrival {
-    /// Its intended start, from the beginning of the run.
+    /// The intended start, relative to the beginning of the run.
     pub at: Duration,
-    /// What it does.
+    /// The action.
     pub action: Action,
 }
 
-/// How much is to arrive.
+/// The parameters of a schedule.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Load {
-    /// Requests a second.
+    /// Requests per second.
     pub rate: u32,
-    /// For how many seconds.
+    /// The duration in seconds.
     pub seconds: u32,
-    /// Which share of the requests reads.
+    /// The share of reads.
     pub read_share: f64,
-    /// How many users there are.
+    /// The number of users.
     pub users: usize,
-    /// Whether likes and comments come on top.
+    /// Whether likes and comments are added.
     pub social: bool,
 }
 
 impl Load {
-    /// Requests a second, likes and comments included.
+    /// Requests per second, including likes and comments.
     #[expect(clippy::cast_precision_loss, reason = "numbers of requests")]
     pub fn requests_per_second(&self) -> f64 {
         let percent = if self.social { 100 + LIKES_PERCENT + COMMENTS_PERCENT } else { 100 };
@@ -76,14 +76,14 @@ impl Load {
     }
 }
 
-/// `rate` requests a second at even distances, the first of each second by the famous author. Likes and comments come on
-/// top, at even distances too, and leave the others as they are. A new arrival never waits for an answer.
+/// Schedules `rate` requests per second at even intervals, the first of each second by the famous author. Likes and
+/// comments are added at even intervals and do not change the other requests. Arrivals never wait for answers.
 pub fn plan(load: Load, rng: &mut impl Rng) -> Vec<Arrival> {
     let mut arrivals = reads_and_posts(load, rng);
     if load.social {
         arrivals.extend(reactions(load, LIKES_PERCENT, |place| {
             if place % HOT_LIKE_EVERY == 0 {
-                // Everybody once before anybody a second time.
+                // All users once before any user a second time.
                 let liker = usize::try_from(place / HOT_LIKE_EVERY).unwrap_or(usize::MAX);
                 return Action::LikeHot(liker % load.users);
             }
@@ -97,7 +97,7 @@ pub fn plan(load: Load, rng: &mut impl Rng) -> Vec<Arrival> {
     arrivals
 }
 
-/// So many for a hundred other requests, at least one, each in the middle of its share of the time.
+/// Schedules `percent` reactions per hundred other requests, at least one, each in the middle of its share of the time.
 fn reactions(load: Load, percent: u64, mut action: impl FnMut(u64) -> Action) -> Vec<Arrival> {
     let others = u64::from(load.rate) * u64::from(load.seconds);
     let count = (others * percent / 100).max(1);
@@ -142,21 +142,21 @@ mod tests {
     }
 
     #[test]
-    fn arrivals_come_at_even_distances_over_the_whole_time() {
+    fn arrivals_are_evenly_spread() {
         let arrivals = planned(LOAD);
         assert_eq!(arrivals.len(), 2_000);
         assert!(arrivals.iter().zip(0_u64..).all(|(arrival, place)| arrival.at == Duration::from_millis(2 * place)));
     }
 
     #[test]
-    fn the_famous_author_posts_at_each_full_second() {
+    fn the_famous_author_posts_every_second() {
         let famous: Vec<Duration> =
             planned(LOAD).iter().filter(|arrival| arrival.action == Action::PublishFamous).map(|it| it.at).collect();
         assert_eq!(famous, [0, 1, 2, 3].map(Duration::from_secs));
     }
 
     #[test]
-    fn likes_and_comments_come_on_top_and_leave_the_others_as_they_are() {
+    fn reactions_do_not_change_other_arrivals() {
         let with = planned(Load { social: true, ..LOAD });
         let is_reaction = |action| matches!(action, Action::LikeHot(_) | Action::Like(..) | Action::Comment(..));
         let others: Vec<Arrival> = with.iter().filter(|arrival| !is_reaction(arrival.action)).copied().collect();
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fifth_of_the_likes_are_for_one_post_each_by_someone_else() {
+    fn a_fifth_of_likes_share_one_post() {
         let mut likers: Vec<usize> = planned(Load { social: true, ..LOAD })
             .iter()
             .filter_map(|arrival| if let Action::LikeHot(user) = arrival.action { Some(user) } else { None })
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_and_posts_come_in_the_share_asked() {
+    fn reads_and_posts_have_the_requested_shares() {
         let reads = planned(LOAD).iter().filter(|arrival| matches!(arrival.action, Action::Read(_))).count();
         assert!((1_700..1_900).contains(&reads), "{reads}");
         for (read_share, expected) in [(0.0, 0), (1.0, 1_996)] {

@@ -14,60 +14,60 @@ use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::yardstick::CONSTANT;
 
-/// How long an answer may take before it counts as none.
+/// Timeout of an answer.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Why a request did not do what it was to do.
+/// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// The request could not be put together.
-    #[error("the request cannot be made")]
+    /// The request could not be built.
+    #[error("could not build the request")]
     Request(#[from] http::Error),
-    /// The connection broke or was never made.
+    /// The connection broke or could not be opened.
     #[error("the service did not answer")]
     Connection(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// No answer in time.
     #[error("the service did not answer within {} s", TIMEOUT.as_secs())]
     Timeout(#[from] tokio::time::error::Elapsed),
-    /// An answer, but another.
+    /// The answer has an unexpected status.
     #[error("{route} was answered {status}: {body}")]
     Status {
-        /// What was asked.
+        /// The route.
         route: &'static str,
-        /// What was answered.
+        /// The status.
         status: StatusCode,
-        /// With which words.
+        /// The body.
         body: String,
     },
-    /// The answer's body has another form.
-    #[error("the answer cannot be read")]
+    /// The answer's body could not be parsed.
+    #[error("could not parse the answer")]
     Body(#[from] serde_json::Error),
 }
 
-/// A page of a feed, as far as it is looked at.
+/// The parts of a feed page that are used.
 #[derive(Debug, Deserialize)]
 pub struct FeedPage {
     /// The posts.
     pub items: Vec<PostRef>,
-    /// Where to go on from.
+    /// The cursor of the next page.
     pub next_cursor: Option<String>,
 }
 
 impl FeedPage {
-    /// Reads the body of an answer.
+    /// Parses the body of an answer.
     pub fn decode(body: &[u8]) -> Result<Self, ClientError> {
         Ok(serde_json::from_slice(body)?)
     }
 }
 
-/// A post, as far as it is looked at.
+/// The parts of a post that are used.
 #[derive(Debug, Clone, Copy, Deserialize)]
 pub struct PostRef {
     /// Its id.
     pub post_id: PostId,
 }
 
-/// A comment, as far as it is looked at.
+/// The parts of a comment that are used.
 #[derive(Debug, Clone, Copy, Deserialize)]
 pub struct CommentRef {
     /// Its id.
@@ -82,7 +82,7 @@ pub struct HttpClient {
 }
 
 impl HttpClient {
-    /// A client of the service at `address`. Its connections live on the runtime that first sends.
+    /// A client of the service at `address`. Its connections run on the runtime of the first request.
     pub fn new(address: SocketAddr) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
@@ -90,7 +90,7 @@ impl HttpClient {
         Self { client, origin: format!("http://{address}") }
     }
 
-    /// `POST /v1/posts`; the post's id from the 201.
+    /// Sends `POST /v1/posts`; returns the post's id.
     pub async fn publish(&self, token: &str, text: &str) -> Result<PostId, ClientError> {
         let body = serde_json::to_vec(&serde_json::json!({ "text": text }))?;
         let request = self
@@ -101,7 +101,7 @@ impl HttpClient {
         Ok(serde_json::from_slice::<PostRef>(&answer)?.post_id)
     }
 
-    /// `GET /v1/feed`; the whole body of the 200.
+    /// Sends `GET /v1/feed`; returns the body.
     pub async fn feed(&self, token: &str, limit: u32, cursor: Option<&str>) -> Result<Bytes, ClientError> {
         let mut path = format!("/v1/feed?limit={limit}");
         if let Some(cursor) = cursor {
@@ -112,13 +112,13 @@ impl HttpClient {
         self.answer("GET /v1/feed", request, StatusCode::OK).await
     }
 
-    /// `PUT /v1/posts/{id}/like`.
+    /// Sends `PUT /v1/posts/{id}/like`.
     pub async fn like(&self, token: &str, post: PostId) -> Result<(), ClientError> {
         let request = self.request(Method::PUT, &format!("/v1/posts/{post}/like"), token).body(Full::default())?;
         self.answer("PUT /v1/posts/{id}/like", request, StatusCode::NO_CONTENT).await.map(drop)
     }
 
-    /// `POST /v1/posts/{id}/comments`; the comment's id from the 201.
+    /// Sends `POST /v1/posts/{id}/comments`; returns the comment's id.
     pub async fn comment(&self, token: &str, post: PostId, text: &str) -> Result<CommentId, ClientError> {
         let body = serde_json::to_vec(&serde_json::json!({ "text": text }))?;
         let request = self
@@ -129,13 +129,13 @@ impl HttpClient {
         Ok(serde_json::from_slice::<CommentRef>(&answer)?.comment_id)
     }
 
-    /// The constant answer of [`crate::yardstick`]; the whole body of the 200.
+    /// Requests the constant answer of [`crate::yardstick`]; returns the body.
     pub async fn constant(&self) -> Result<Bytes, ClientError> {
         let request = self.request(Method::GET, CONSTANT, "").body(Full::default())?;
         self.answer("the constant answer", request, StatusCode::OK).await
     }
 
-    /// A `GET` of `path` that answers 200 with a `T`. `route` names it in errors.
+    /// Sends a `GET` of `path` and parses the 200 as a `T`. `route` names it in errors.
     pub async fn get<T: DeserializeOwned>(
         &self,
         route: &'static str,

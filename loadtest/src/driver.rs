@@ -1,7 +1,7 @@
-//! Sends a schedule's requests, each at its time, whatever becomes of the others.
+//! Sends a schedule's requests, each at its intended time, regardless of earlier ones.
 //!
-//! The schedule is kept by a thread of its own, and the client has its own runtime: a service that is busy must not
-//! slow down the arrivals, and what it makes the client wait for must show in the latencies.
+//! A separate thread keeps the schedule and the client has a runtime of its own: a busy service must not slow down
+//! arrivals, and the waiting it causes must show in the latencies.
 
 use std::{
     io,
@@ -24,35 +24,35 @@ use crate::{
     report::Latencies,
 };
 
-/// Requests under way at once; one that arrives beyond is an error. Far above what a service that keeps up needs.
+/// Maximum concurrent requests; an arrival beyond that is an error. Far above the needs of a service that keeps up.
 const MAX_UNDER_WAY: usize = 10_000;
-/// Items of a page.
+/// Page size.
 const PAGE: u32 = 20;
-/// People react to what they see: to one of so many posts that were published last.
+/// Users react to one of this many newest posts.
 const NEWEST: usize = 200;
 
-/// Access tokens of those who act.
+/// Access tokens of the users.
 #[derive(Debug)]
 pub struct Tokens {
-    /// One a user, in the order of the users.
+    /// One per user, in the order of the users.
     pub users: Vec<String>,
     /// The famous author's.
     pub famous: String,
 }
 
-/// What there is to react to.
+/// The posts to react to.
 #[derive(Debug)]
 pub struct Reactable {
     /// The one post that many like.
     pub hot: PostId,
-    /// All posts, in the order in which they were answered; not empty where there are likes or comments.
+    /// All posts, in the order of their answers; not empty in runs with likes or comments.
     pub posts: RwLock<Vec<PostId>>,
 }
 
-/// Who wrote a post.
+/// The author of a post.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Author {
-    /// A place in the list of users.
+    /// An index in the list of users.
     User(usize),
     /// The famous author.
     Famous,
@@ -63,13 +63,13 @@ pub enum Author {
 pub struct Published {
     /// The post.
     pub post: PostId,
-    /// Who wrote it.
+    /// The author.
     pub author: Author,
-    /// When it was to be sent.
+    /// The intended start of the request.
     pub intended: Instant,
 }
 
-/// What became of a schedule.
+/// The results of a schedule.
 #[derive(Debug)]
 pub struct Answers {
     /// Reads, from the intended start.
@@ -82,19 +82,19 @@ pub struct Answers {
     pub comments: Latencies,
     /// Posts that were answered 201.
     pub published: Vec<Published>,
-    /// Likes that were answered 204: which post, and the place of the user who likes it. The same may be there twice.
+    /// Likes that were answered 204: the post, and the index of the user. May contain repetitions.
     pub liked: Vec<(PostId, usize)>,
     /// Comments that were answered 201, and their posts.
     pub commented: Vec<(PostId, CommentId)>,
     /// Requests that failed.
     pub errors: u64,
-    /// What the first of these failed with.
+    /// The error of the first of these.
     pub first_error: Option<ClientError>,
     /// From the first intended start to the last answer.
     pub elapsed: Duration,
 }
 
-/// What a request did.
+/// The effect of a request.
 enum Done {
     Read,
     Published(PostId, Author),
@@ -102,7 +102,7 @@ enum Done {
     Commented(PostId, CommentId),
 }
 
-/// One request's end. `Err(None)`: never sent.
+/// The end of a request. `Err(None)`: never sent.
 struct Answer {
     intended: Instant,
     ended: Instant,
@@ -158,7 +158,7 @@ struct Request {
     intended: Instant,
 }
 
-/// About as long as what people write on an ordinary day.
+/// The length of a typical post.
 const POST_TEXT: &str = "A post of a mixed run, about as long as what people write on an ordinary day.";
 const COMMENT_TEXT: &str = "A comment of a mixed run, about as long as most are.";
 
@@ -199,7 +199,7 @@ impl Request {
 }
 
 impl Answers {
-    /// Requests answered as they should be.
+    /// Successful requests.
     pub fn answered(&self) -> u64 {
         [&self.reads, &self.posts, &self.likes, &self.comments].iter().map(|latencies| latencies.count()).sum()
     }

@@ -1,5 +1,5 @@
-//! `loadtest fanout`: one author, many followers, post after post. Nothing but the fan-out: what else follows from posts
-//! and follows, counts and notifications, is left out.
+//! `loadtest fanout`: one author, many followers, post after post. Measures only the fan-out, without the counts and
+//! notifications that posts and follows cause.
 
 use std::{
     borrow::Cow,
@@ -27,17 +27,17 @@ use crate::{
 
 /// Feeds that are also read through HTTP.
 const HTTP_READERS: usize = 100;
-/// How often each of them is read: 1,000 reads give a 99th percentile that ten of them exceed.
+/// Reads of each: 1,000 reads give a 99th percentile that ten of them exceed.
 const READS_EACH: usize = 10;
-/// Items of a page.
+/// Page size.
 const PAGE: u32 = 20;
-/// How long a fan-out may stand still before the run goes on to count what is missing.
+/// Time without progress after which a fan-out is given up and missing entries are counted.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Runs the scenario to its end.
+/// Runs the scenario.
 ///
 /// # Errors
-/// When something fails that is not a missing or doubled entry; these are in the report.
+/// Failures other than missing or duplicate entries; these are in the report.
 pub async fn run(options: &FanoutOptions) -> Result<FanoutReport, LoadtestError> {
     let followers = Arc::new(new_followers(options.followers));
     let ground = Ground::prepare(&options.places.stores).await?;
@@ -49,7 +49,7 @@ pub async fn run(options: &FanoutOptions) -> Result<FanoutReport, LoadtestError>
 
     let memory = PeakMemory::from_now();
     let posts = publish_all(&service, author, options).await?;
-    // Without end when an entry is missing for good; the check below counts it.
+    // Never finishes if an entry is lost; the check below counts it.
     let _drained = tokio::time::timeout(PATIENCE, service.drain()).await;
     let timings = Timings::of(&posts, service.observer());
     let posts: Vec<PostId> = posts.iter().map(|post| post.id).collect();
@@ -88,7 +88,7 @@ pub async fn run(options: &FanoutOptions) -> Result<FanoutReport, LoadtestError>
     })
 }
 
-/// New ids in rising order: that in which a fan-out reads them.
+/// New ids in ascending order, in which a fan-out reads them.
 fn new_followers(count: u64) -> Vec<UserId> {
     let mut followers: Vec<UserId> = (0..count).map(|_| UserId::random()).collect();
     followers.sort_unstable();
@@ -125,7 +125,7 @@ async fn publish_all(
         let id = client.publish(&token, &format!("Post {number} of {} for everybody", options.posts)).await?;
         posts.push(Published { id, sent, answered: Instant::now() });
         if !arrives(service.observer(), id, options.followers).await {
-            // What is missing is counted in the end.
+            // The final check counts missing entries.
             break;
         }
         progress.inc(1);
@@ -133,7 +133,7 @@ async fn publish_all(
     Ok(posts)
 }
 
-/// Waits for a post's last entry. False when nothing more came for [`PATIENCE`].
+/// Waits for a post's last entry. False if none arrived for [`PATIENCE`].
 async fn arrives(observer: &Observer, post: PostId, entries: u64) -> bool {
     loop {
         let (before, _) = observer.committed(post);
@@ -146,11 +146,11 @@ async fn arrives(observer: &Observer, post: PostId, entries: u64) -> bool {
     }
 }
 
-/// How long the fan-outs took.
+/// Durations of the fan-outs.
 struct Timings {
     /// From each 201 to the last entry.
     fanout: Latencies,
-    /// The sum of the times from sending the request to the last entry.
+    /// The sum of the times from each request to the last entry.
     sum: Duration,
 }
 
@@ -171,8 +171,8 @@ impl Timings {
     }
 }
 
-/// Reads some followers' feeds, evenly picked, one request after another. The first time to the end, compared to what
-/// was posted; the first page each time is timed.
+/// Reads the feeds of evenly picked followers, sequentially. The first read goes to the end and is compared with the
+/// posts; the first page of each read is timed.
 async fn read_through_http(
     service: &Service,
     followers: &[UserId],
@@ -202,7 +202,7 @@ fn evenly_picked<T>(all: &[T], count: usize) -> impl Iterator<Item = &T> {
     (0..picked).map(move |place| &all[place * all.len() / picked])
 }
 
-/// What a feed shows, from its first page on.
+/// Reads a whole feed, given its first page.
 async fn whole_feed(client: &HttpClient, token: &str, first_page: FeedPage) -> Result<Vec<PostId>, LoadtestError> {
     let mut page = first_page;
     let mut shown: Vec<PostId> = Vec::new();
@@ -227,7 +227,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_feed_differs_when_it_shows_a_post_not_at_all_or_twice() {
+    fn missing_or_repeated_posts_make_a_difference() {
         let ids = domain::IdGenerator::new();
         let (first, second) = (ids.next_post_id(Clock::System.now()), ids.next_post_id(Clock::System.now()));
         assert!(FeedDiffers::between(&[second, first], &[first, second]).is_none());
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn readers_are_picked_evenly_and_at_most_all_of_them() {
+    fn readers_are_picked_evenly() {
         let all: Vec<usize> = (0..1_000).collect();
         let picked: Vec<usize> = evenly_picked(&all, 4).copied().collect();
         assert_eq!(picked, [0, 250, 500, 750]);

@@ -1,4 +1,4 @@
-//! The floor of the embedded store: how fast the storage engine alone takes the entries of a fan-out.
+//! The baseline of the embedded store: the rate at which the storage engine alone takes the entries of a fan-out.
 
 use std::{
     io,
@@ -14,23 +14,23 @@ use ports::store::Item;
 /// Why the floor could not be measured.
 #[derive(Debug, thiserror::Error)]
 pub enum FloorError {
-    /// The temporary directory.
-    #[error("the temporary directory cannot be used")]
+    /// The temporary directory failed.
+    #[error("the temporary directory is unusable")]
     Directory(#[from] io::Error),
-    /// The engine.
+    /// The engine failed.
     #[error("the storage engine failed")]
     Engine(#[from] fjall::Error),
-    /// DynamoDB.
+    /// DynamoDB failed.
     #[cfg(feature = "aws")]
     #[error("DynamoDB failed")]
     DynamoDb(#[from] ports::store::StoreError),
 }
 
-/// Writes each reader's entry of each of `posts` posts, and returns entries a second.
+/// Writes each reader's entry for each of `posts` posts, and returns entries per second.
 ///
-/// The keys and values are byte for byte of the form that the service stores, the readers in the order in which a
-/// fan-out reaches them, the engine's options the same; batches of 25 on one thread into a fresh directory, no port,
-/// no queue and no sync between. Making the keys is off the clock. Blocks.
+/// Keys and values have exactly the service's format, readers the order in which a fan-out reaches them, and the engine
+/// the service's options; batches of 25 on one thread into a fresh directory, without port, queue or intermediate sync.
+/// Building the keys is not timed. Blocks.
 pub fn entries_per_second(readers: &[UserId], posts: u64) -> Result<f64, FloorError> {
     let directory = tempfile::Builder::new().prefix("tweeter-floor").tempdir()?;
     let database = engine::database_builder(directory.path()).open()?;
@@ -57,7 +57,7 @@ fn rows(post: PostId, readers: &[UserId]) -> Vec<Row> {
     readers.iter().map(|reader| row(post, *reader)).collect()
 }
 
-/// An entry as the service stores it.
+/// An entry as stored by the service.
 fn row(post: PostId, reader: UserId) -> Row {
     let (mut key, mut value) = (Vec::new(), Vec::new());
     let Item { key: stored, attributes } = Feeds::entry(reader, post);
@@ -81,12 +81,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_row_of_the_floor_is_a_feed_entry_as_it_is_stored() {
+    fn floor_rows_equal_stored_feed_entries() {
         let (reader, post) = (UserId::random(), IdGenerator::new().next_post_id(Clock::System.now()));
         let (key, value) = row(post, reader);
         let item = codec::decode_item(&key, &value).unwrap();
         assert_eq!(item, Feeds::entry(reader, post));
-        assert!(item.number(EXPIRES_AT).is_ok(), "as the service's");
+        assert!(item.number(EXPIRES_AT).is_ok(), "as in the service");
     }
 
     #[test]

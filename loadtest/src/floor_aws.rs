@@ -1,4 +1,4 @@
-//! The floor on AWS's stores: how fast DynamoDB alone takes the entries of a fan-out, by BatchWriteItem.
+//! The baseline on AWS's stores: the rate at which DynamoDB alone takes the entries of a fan-out, by BatchWriteItem.
 
 use std::{
     collections::HashMap,
@@ -20,22 +20,22 @@ use tokio::task::JoinSet;
 
 use crate::{floor::FloorError, ground::Prepared};
 
-/// Calls at once of which the best is taken: from fewer than a store at hand needs to more than one far away does.
+/// Concurrencies to try: from below the needs of a nearby store to beyond those of a distant one.
 const CONCURRENCIES: [usize; 6] = [2, 4, 8, 16, 32, 64];
 
-/// Tries of a throttled call, with the SDK's pauses between.
+/// Attempts of a throttled call, with the SDK's pauses.
 const ATTEMPTS: u32 = 10;
-/// Pause before what a call left is sent again.
+/// Pause before unprocessed entries are resent.
 const UNPROCESSED_PAUSE: Duration = Duration::from_millis(20);
 
-/// One call's entries.
+/// The entries of one call.
 type Batch = Vec<WriteRequest>;
 
-/// Writes each reader's entry of each of `posts` posts, and returns entries a second.
+/// Writes each reader's entry for each of `posts` posts, and returns entries per second.
 ///
-/// The items are those that the service writes, the client and the endpoint the same, the table another one of the same
-/// form; batches of 25, no port, no queue and nothing else on the client. Each concurrency writes one post's entries
-/// first; the fastest then writes those of all posts. Making the requests is off the clock.
+/// Items, client and endpoint are those of the service, the table is another one of the same form; batches of 25,
+/// without port or queue, and no other load on the client. Each concurrency writes the entries of one post; the fastest
+/// then writes those of all posts. Building the requests is not timed.
 pub async fn entries_per_second(on: &Prepared, readers: &[UserId], posts: u64) -> Result<f64, FloorError> {
     let table = setup::table_name(&on.options.prefix, Table::Feed) + "-floor";
     setup::create_tables(&on.clients.dynamodb, &TableNames::default().with(Table::Feed, &table)).await?;
@@ -65,7 +65,7 @@ struct Floor {
 }
 
 impl Floor {
-    /// The time that one post's entries take.
+    /// The time to write the entries of one post.
     async fn write_a_post(&self, readers: &[UserId], concurrency: usize) -> Result<Duration, FloorError> {
         let post = self.ids.next_post_id(Clock::System.now());
         let batches = readers.chunks(limits::MAX_BATCH_WRITE).map(|readers| batch(post, readers));
@@ -86,13 +86,13 @@ fn batch(post: PostId, readers: &[UserId]) -> Result<Batch, FloorError> {
     readers.iter().map(|reader| put(post, *reader)).collect()
 }
 
-/// An entry as the service writes it.
+/// An entry as written by the service.
 fn put(post: PostId, reader: UserId) -> Result<WriteRequest, FloorError> {
     let put = PutRequest::builder().set_item(Some(attributes_of(Feeds::entry(reader, post)))).build();
     Ok(WriteRequest::builder().put_request(put.map_err(|error| StoreError::Rejected(error.into()))?).build())
 }
 
-/// An item as DynamoDB takes it.
+/// An item in DynamoDB's form.
 fn attributes_of(item: Item) -> HashMap<String, AttributeValue> {
     let key = [("PK", item.key.partition), ("SK", item.key.sort)];
     let key = key.map(|(name, text)| (name.to_owned(), AttributeValue::S(text)));
@@ -108,7 +108,7 @@ fn attributes_of(item: Item) -> HashMap<String, AttributeValue> {
     key.into_iter().chain(others).collect()
 }
 
-/// Takes batches and writes them until none is left.
+/// Takes and writes batches until none is left.
 async fn write_all(client: Client, table: String, batches: Arc<Mutex<Vec<Batch>>>) -> Result<(), FloorError> {
     loop {
         let Some(mut left) = batches.lock().pop() else { return Ok(()) };

@@ -1,16 +1,16 @@
-//! Who follows whom in a mixed run: the number of followees is drawn from a Zipf distribution, who they are evenly.
+//! The follow graph of a mixed run: numbers of followees follow a Zipf distribution, followees are drawn uniformly.
 
 use std::collections::{HashMap, HashSet};
 
 use domain::UserId;
 use rand::{Rng, RngExt as _};
 
-/// Followees of a user on average.
+/// Mean number of followees.
 pub const MEAN_FOLLOWEES: f64 = 50.0;
-/// Followers of the author whom everybody knows.
+/// Followers of the famous author.
 pub const FAMOUS_FOLLOWERS: usize = 10_000;
 
-/// A Zipf distribution over `1..=max`: `k` comes up in proportion to `k` to the power of `-s`.
+/// A Zipf distribution over `1..=max`: `k` has a probability proportional to `k` to the power of `-s`.
 #[derive(Debug)]
 pub struct Zipf {
     /// `cumulative[k - 1]`: the probability of at most `k`.
@@ -18,12 +18,12 @@ pub struct Zipf {
 }
 
 impl Zipf {
-    /// The one whose mean is `mean`, or half of `max` where that is less: then, and for every mean up to there, `s` is
-    /// not below 0. `max` of at least 1.
+    /// The distribution with this `mean`, or with half of `max` if that is less: up to that mean, `s` is not negative.
+    /// `max` must be at least 1.
     pub fn with_mean(mean: f64, max: usize) -> Self {
         let max = max.max(1);
         let mean = mean.min(as_float(max).midpoint(1.0));
-        // The mean falls as `s` rises: halve the interval until it is a hair's breadth.
+        // The mean decreases as `s` increases: bisect.
         let (mut low, mut high) = (0.0, 8.0);
         for _ in 0..60 {
             let s = f64::midpoint(low, high);
@@ -39,7 +39,7 @@ impl Zipf {
         Self { cumulative: cumulative.collect() }
     }
 
-    /// One draw.
+    /// Draws a number.
     pub fn draw(&self, rng: &mut impl Rng) -> usize {
         let point: f64 = rng.random();
         let below = self.cumulative.partition_point(|cumulative| *cumulative < point);
@@ -61,22 +61,22 @@ fn as_float(number: usize) -> f64 {
     number as f64
 }
 
-/// The users of a mixed run. The famous author is one more than these.
+/// The users of a mixed run, and in addition the famous author.
 #[derive(Debug)]
 pub struct Graph {
     /// The users who read and write.
     pub users: Vec<UserId>,
-    /// The author with [`FAMOUS_FOLLOWERS`] followers, or all users where these are fewer.
+    /// The author with [`FAMOUS_FOLLOWERS`] followers, or all users if they are fewer.
     pub famous: UserId,
-    /// For each user of `users`, the places in `users` of whom they follow.
+    /// For each user of `users`, the indexes of their followees.
     followees: Vec<Vec<u32>>,
 }
 
 impl Graph {
-    /// `users` users with new ids; the same `rng` state makes the same edges.
+    /// Draws `users` users with new ids; the same `rng` state gives the same edges.
     ///
     /// # Panics
-    /// When there are more than 2^32 users.
+    /// If there are more than 2^32 users.
     pub fn draw(users: usize, rng: &mut impl Rng) -> Self {
         let counts = Zipf::with_mean(MEAN_FOLLOWEES, users.saturating_sub(1));
         let places = u32::try_from(users).expect("at most 2^32 users");
@@ -87,13 +87,13 @@ impl Graph {
         }
     }
 
-    /// How many edges there are.
+    /// The number of edges.
     pub fn edge_count(&self) -> u64 {
         let drawn: usize = self.followees.iter().map(Vec::len).sum();
         (drawn + self.famous_followers().len()) as u64
     }
 
-    /// Every edge, as `(follower, followee)`.
+    /// All edges, as `(follower, followee)`.
     pub fn edges(&self) -> impl Iterator<Item = (UserId, UserId)> {
         let drawn = self.users.iter().zip(&self.followees).flat_map(|(follower, followees)| {
             followees.iter().map(|followee| (*follower, self.users[*followee as usize]))
@@ -101,7 +101,7 @@ impl Graph {
         drawn.chain(self.famous_followers().iter().map(|follower| (*follower, self.famous)))
     }
 
-    /// Whom each user follows.
+    /// The followees of each user.
     pub fn followees_by_user(&self) -> HashMap<UserId, Vec<UserId>> {
         let mut followees: HashMap<UserId, Vec<UserId>> = HashMap::with_capacity(self.users.len());
         for (follower, followee) in self.edges() {
@@ -115,7 +115,7 @@ impl Graph {
     }
 }
 
-/// Distinct users other than `user`.
+/// Draws distinct users other than `user`.
 fn draw_followees(user: u32, users: u32, counts: &Zipf, rng: &mut impl Rng) -> Vec<u32> {
     let count = counts.draw(rng).min(users.saturating_sub(1) as usize);
     let mut drawn = HashSet::with_capacity(count);
@@ -137,12 +137,12 @@ mod tests {
     use super::*;
 
     fn exact_mean(zipf: &Zipf) -> f64 {
-        // The mean is the sum over k >= 0 of the probability to exceed k.
+        // The mean is the sum over k >= 0 of the probability of exceeding k.
         1.0 + zipf.cumulative.iter().map(|at_most| 1.0 - at_most).sum::<f64>()
     }
 
     #[test]
-    fn the_distribution_has_the_mean_asked() {
+    fn the_distribution_has_the_requested_mean() {
         for (mean, max) in [(50.0, 9_999), (50.0, 500), (3.0, 40)] {
             let found = exact_mean(&Zipf::with_mean(mean, max));
             assert!((found - mean).abs() < 0.01, "{mean} of {max}: {found}");
@@ -150,13 +150,13 @@ mod tests {
     }
 
     #[test]
-    fn a_small_number_of_users_halves_the_mean() {
+    fn few_users_halve_the_mean() {
         let found = exact_mean(&Zipf::with_mean(50.0, 9));
         assert!((found - 5.0).abs() < 0.01, "{found}");
     }
 
     #[test]
-    fn few_users_follow_many_and_many_follow_few() {
+    fn few_users_follow_many() {
         let mut rng = StdRng::seed_from_u64(1);
         let zipf = Zipf::with_mean(50.0, 9_999);
         let mut drawn: Vec<usize> = (0..10_000).map(|_| zipf.draw(&mut rng)).collect();
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn edges_are_distinct_and_nobody_follows_themselves() {
+    fn edges_are_distinct_and_without_self_follows() {
         let graph = Graph::draw(200, &mut StdRng::seed_from_u64(7));
         let edges: Vec<_> = graph.edges().collect();
         let distinct: HashSet<_> = edges.iter().collect();

@@ -1,4 +1,4 @@
-//! Which stores a run is on: the embedded database, or DynamoDB and SQS.
+//! The stores of a run: the embedded database, or DynamoDB and SQS.
 
 use std::sync::Arc;
 
@@ -7,10 +7,10 @@ use tweeter::Stores;
 
 use crate::{error::LoadtestError, floor, options::StoreOptions, progress};
 
-/// Stores that are there and ready for a run.
+/// Stores prepared for a run.
 #[derive(Debug, Clone)]
 pub enum Ground {
-    /// The embedded database, made by the service itself.
+    /// The embedded database, created by the service.
     Embedded,
     /// DynamoDB and SQS, with tables and queues for load tests.
     #[cfg(feature = "aws")]
@@ -18,7 +18,7 @@ pub enum Ground {
 }
 
 impl Ground {
-    /// Makes tables and queues where they are missing.
+    /// Creates missing tables and queues.
     #[cfg_attr(not(feature = "aws"), expect(clippy::unused_async, reason = "the other build asks AWS"))]
     pub async fn prepare(options: &StoreOptions) -> Result<Self, LoadtestError> {
         match options.stores()? {
@@ -28,7 +28,7 @@ impl Ground {
         }
     }
 
-    /// Refuses stores on which one process does not apply changes.
+    /// Rejects stores on which one process does not apply changes.
     pub const fn applies_changes(&self) -> Result<(), LoadtestError> {
         match self {
             Self::Embedded => Ok(()),
@@ -37,7 +37,7 @@ impl Ground {
         }
     }
 
-    /// What the service is to run on.
+    /// The stores for the service.
     pub fn stores(&self) -> Stores {
         match self {
             Self::Embedded => Stores::Embedded,
@@ -46,16 +46,16 @@ impl Ground {
         }
     }
 
-    /// What the floor is here, in words.
+    /// A description of the floor on these stores.
     pub const fn floor_is(&self) -> &'static str {
         match self {
             Self::Embedded => "raw fjall batches of 25, one thread",
             #[cfg(feature = "aws")]
-            Self::Aws(_) => "BatchWriteItem alone, 25 a call, at its best concurrency",
+            Self::Aws(_) => "BatchWriteItem alone, 25 per call, at its best concurrency",
         }
     }
 
-    /// How many entries a second the store alone takes: see [`floor`].
+    /// Measures the entries per second of the store alone: see [`floor`].
     pub async fn floor(&self, readers: &Arc<Vec<UserId>>, posts: u64) -> Result<f64, LoadtestError> {
         let _spinner = progress::spinner("measuring the floor");
         let readers = Arc::clone(readers);
@@ -77,10 +77,10 @@ mod aws {
         setup,
     };
 
-    /// Tables and queues, and clients of them.
+    /// Tables and queues, with their clients.
     #[derive(Debug, Clone)]
     pub struct Prepared {
-        /// Clients with the region, the credentials and the endpoints that the SDK finds.
+        /// Clients with the region, credentials and endpoints that the SDK finds.
         pub clients: AwsClients,
         /// Names of the tables and queues.
         pub options: AwsOptions,

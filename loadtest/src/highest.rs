@@ -1,4 +1,4 @@
-//! `loadtest mixed --find-rate`: the highest rate that holds, by short runs on one service.
+//! `loadtest mixed --find-rate`: finds the highest sustainable rate by short runs on one service.
 
 use std::fmt;
 
@@ -13,46 +13,46 @@ use crate::{
     report::{P50P99, P50P99P999, Row, memory, rounded, write_table},
 };
 
-/// Where the search begins.
+/// The first rate tried.
 const FIRST_RATE: u32 = 500;
-/// The lowest rate that is tried.
+/// The lowest rate tried.
 const LEAST_RATE: u32 = 10;
-/// The highest.
+/// The highest rate tried.
 const MOST_RATE: u32 = 1_000_000;
-/// Seconds of one step.
+/// Duration of a step in seconds.
 const STEP_SECONDS: u32 = 10;
-/// The search ends when the rates that hold and do not are within this share of each other.
+/// The search ends when the highest rate that holds and the lowest that does not are within this share of each other.
 const PRECISION: f64 = 0.1;
-/// A rate does not hold when it failed this often: one hiccup of the machine decides nothing.
+/// Failures after which a rate does not hold, so that one hiccup of the machine decides nothing.
 const TRIES: u32 = 2;
 
 /// The 99th percentile of reads must be below this, in milliseconds.
 pub const READ_P99_MS: f64 = 50.0;
 /// The 99th percentile of deliveries must be below this, in milliseconds.
 pub const DELIVERY_P99_MS: f64 = 2_000.0;
-/// Of the rate asked so much must be achieved.
+/// The minimum share of the requested rate to achieve.
 pub const ACHIEVED: f64 = 0.99;
 
-/// What `loadtest mixed --find-rate` found.
+/// The result of `loadtest mixed --find-rate`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct HighestReport {
-    /// The highest rate that held, in requests a second; 0 when none did.
+    /// The highest rate that held, in requests per second; 0 if none did.
     pub rate_held: u32,
-    /// The former over [`Self::constant_requests_per_second`].
+    /// The ratio of [`Self::rate_held`] to [`Self::constant_requests_per_second`].
     pub rate_ratio: f64,
-    /// Answers a second of the same server to the same client, when each is the same page from memory.
+    /// Requests per second of the same server and client for a constant page from memory.
     pub constant_requests_per_second: f64,
-    /// Entries a second that the store alone takes.
+    /// Entries per second written to the store alone.
     pub floor_entries_per_second: f64,
-    /// `GET /v1/feed` one after another, when nothing else is under way.
+    /// Latency of sequential `GET /v1/feed` requests on an idle service.
     pub idle_read_ms: P50P99,
-    /// The 99th percentile of reads at the rate that held, over that of an idle service.
+    /// The 99th percentile of reads at the highest rate that held, relative to that of an idle service.
     pub read_p99_over_idle: f64,
-    /// Every step, in order.
+    /// All steps, in order.
     pub steps: Vec<Step>,
-    /// Entries of answered posts that a follower's feed does not hold.
+    /// Entries of answered posts missing in followers' feeds.
     pub lost: u64,
-    /// Entries that it holds more than once.
+    /// Duplicate entries in followers' feeds.
     pub duplicates: u64,
     /// As in [`crate::report::FanoutReport::peak_rss_mb`].
     pub peak_rss_mb: Option<f64>,
@@ -61,17 +61,17 @@ pub struct HighestReport {
 /// One short run.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Step {
-    /// Requests a second that were to arrive.
+    /// The requested rate, per second.
     pub rate: u32,
-    /// Those that were answered as they should be.
+    /// The achieved rate of successful requests, per second.
     pub achieved: f64,
-    /// Those that were not, in all.
+    /// Failed requests, in total.
     pub errors: u64,
     /// `GET /v1/feed`, from the intended start.
     pub read_ms: P50P99P999,
     /// From a post's intended start to the commit of its last follower's entry.
     pub delivery_ms: P50P99,
-    /// Whether every target was met.
+    /// Whether all targets were met.
     pub holds: bool,
 }
 
@@ -86,13 +86,13 @@ impl Step {
 }
 
 impl HighestReport {
-    /// Whether every follower's feed holds every answered post once.
+    /// Whether every follower's feed holds every answered post exactly once.
     pub const fn is_complete(&self) -> bool {
         self.lost == 0 && self.duplicates == 0
     }
 }
 
-/// Which rate to try next.
+/// Chooses the next rate.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Search {
     held: u32,
@@ -101,7 +101,7 @@ struct Search {
 }
 
 impl Search {
-    /// The next rate; `None` when the highest is known.
+    /// The next rate; `None` when the search is done.
     fn next(&self) -> Option<u32> {
         match self.failed {
             None if self.held == 0 => Some(FIRST_RATE),
@@ -125,7 +125,7 @@ impl Search {
     }
 }
 
-/// Runs the search to its end.
+/// Runs the search.
 ///
 /// # Errors
 /// As those of [`mixed::run`].
@@ -189,11 +189,11 @@ impl fmt::Display for HighestReport {
         let idle = self.idle_read_ms;
         let rows: [Row; 9] = [
             ("highest rate", format!("{} /s", self.rate_held), "that held"),
-            ("rate ratio", format!("{:.3}", self.rate_ratio), "of the constant answer's requests a second"),
-            ("read over idle", format!("{:.1}", self.read_p99_over_idle), "p99 at that rate over p99 when idle"),
+            ("rate ratio", format!("{:.3}", self.rate_ratio), "relative to the constant answer"),
+            ("read over idle", format!("{:.1}", self.read_p99_over_idle), "p99 at that rate relative to idle"),
             ("constant answer", format!("{:.0} /s", self.constant_requests_per_second), "same server and client"),
-            ("floor", format!("{:.0}", self.floor_entries_per_second), "entries a second, the store alone"),
-            ("idle read", format!("{:.2} / {:.2} ms", idle.p50, idle.p99), "p50 / p99, one after another"),
+            ("floor", format!("{:.0}", self.floor_entries_per_second), "entries a second to the store alone"),
+            ("idle read", format!("{:.2} / {:.2} ms", idle.p50, idle.p99), "p50 / p99, sequential"),
             ("lost", self.lost.to_string(), ""),
             ("duplicates", self.duplicates.to_string(), ""),
             ("peak memory", memory(self.peak_rss_mb), "resident, after seeding, client included"),
@@ -206,7 +206,7 @@ impl fmt::Display for HighestReport {
 mod tests {
     use super::*;
 
-    /// The rates that are tried where every rate up to `most` holds, and what is found.
+    /// Runs the search where all rates up to `most` hold: the rates tried and the result.
     fn search(most: u32) -> (Vec<u32>, u32) {
         let (mut search, mut tried) = (Search::default(), Vec::new());
         while let Some(rate) = search.next() {
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn the_search_goes_down_and_ends() {
+    fn the_search_descends_and_terminates() {
         assert_eq!(search(100).1, 93);
         assert_eq!(search(0), (vec![500, 500, 250, 250, 125, 125, 62, 62, 31, 31, 15, 15], 0));
         assert_eq!(search(u32::MAX).1, 512_000);

@@ -1,4 +1,4 @@
-//! `loadtest hotpost`: many users like one post, as fast as they are answered.
+//! `loadtest hotpost`: many users like one post, as fast as their requests are answered.
 
 use std::{
     collections::HashSet,
@@ -26,49 +26,48 @@ use crate::{
     yardstick,
 };
 
-/// So many likes may be counted by one write, and must be, once there are so many.
+/// Likes that one write must count, once there are that many.
 const LIKES_PER_COUNT_WRITE: u64 = 20;
-/// How long the count may take after the last answer.
+/// Time limit for the count after the last answer.
 const PATIENCE: Duration = Duration::from_mins(2);
-/// How often the count is looked at while it grows.
+/// Interval at which the growing count is polled.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
-/// What `loadtest hotpost` found.
+/// The result of `loadtest hotpost`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct HotpostReport {
-    /// Users who were to like the post, each once.
+    /// Users who like the post, each once.
     pub likers: u64,
     /// Likes that were answered 204.
     pub accepted: u64,
     /// From the first request to the last answer.
     pub seconds: f64,
-    /// Accepted likes over that.
+    /// Accepted likes per second.
     pub likes_per_second: f64,
-    /// Answers a second of the same server to the same client, when each is the same page from memory: see
-    /// [`crate::yardstick`].
+    /// Requests per second of the same server and client for a constant page from memory: see [`crate::yardstick`].
     pub constant_requests_per_second: f64,
-    /// The former over the latter.
+    /// The ratio of [`Self::likes_per_second`] to [`Self::constant_requests_per_second`].
     pub likes_ratio: f64,
     /// `PUT /v1/posts/{id}/like`, from sending the request to its answer.
     pub like_ms: P50P99Max,
     /// The post's `likes_count` at the end.
     pub likes_count: u64,
-    /// Accepted likes that the list of likers does not have.
+    /// Accepted likes missing in the list of likers.
     pub lost: u64,
-    /// Likes that it has more than once.
+    /// Duplicates in the list of likers.
     pub duplicates: u64,
-    /// Notifications that the author has not read: one a like.
+    /// The author's unread notifications: one per like.
     pub notified: u64,
-    /// From the last answer until `likes_count` was that of the accepted likes; `None` (null) when it never was.
+    /// From the last answer until `likes_count` was exact; `None` (null) if it never was.
     pub exact_after_ms: Option<f64>,
-    /// Writes to the post's counts that the store was asked for, refused ones included.
+    /// Attempted writes to the post's counts, including refused ones.
     pub count_writes: u64,
-    /// Likes a write.
+    /// Likes per write.
     pub likes_per_count_write: f64,
 }
 
 impl HotpostReport {
-    /// What is wrong, in words. That it took long is not.
+    /// Descriptions of all faults. Slowness is not a fault.
     pub fn faults(&self) -> Vec<String> {
         let Self { likers, accepted, likes_count, lost, duplicates, notified, count_writes, .. } = self;
         let most_writes = accepted.div_ceil(LIKES_PER_COUNT_WRITE);
@@ -76,9 +75,12 @@ impl HotpostReport {
             (accepted != likers, format!("{accepted} of {likers} likes were accepted")),
             (likes_count != accepted, format!("the count is {likes_count} where {accepted} likes were accepted")),
             (*lost > 0, format!("{lost} accepted likes are not in the list")),
-            (*duplicates > 0, format!("{duplicates} likes are doubled")),
+            (*duplicates > 0, format!("{duplicates} likes are duplicated")),
             (notified != accepted, format!("{notified} notifications of {accepted} likes")),
-            (*count_writes > most_writes, format!("{count_writes} writes of the count; at most {most_writes} may be")),
+            (
+                *count_writes > most_writes,
+                format!("{count_writes} writes of the count; at most {most_writes} are allowed"),
+            ),
         ];
         faults.into_iter().filter(|(is_wrong, _)| *is_wrong).map(|(_, fault)| fault).collect()
     }
@@ -97,11 +99,11 @@ impl fmt::Display for HotpostReport {
                 format!("{:.0}", self.constant_requests_per_second),
                 "a second, same server and client",
             ),
-            ("likes ratio", format!("{:.2}", self.likes_ratio), "likes over constant answers a second"),
+            ("likes ratio", format!("{:.2}", self.likes_ratio), "likes relative to constant answers"),
             ("like", format!("{:.1} / {:.1} / {:.1} ms", like.p50, like.p99, like.max), "p50 / p99 / max"),
             ("count", self.likes_count.to_string(), "likes_count at the end"),
-            ("exact after", exact_after, "from the last answer on"),
-            ("lost", self.lost.to_string(), "accepted, and not in the list of likers"),
+            ("exact after", exact_after, "after the last answer"),
+            ("lost", self.lost.to_string(), "accepted, but not in the list of likers"),
             ("duplicates", self.duplicates.to_string(), ""),
             ("notifications", self.notified.to_string(), "unread by the author"),
             (
@@ -114,10 +116,10 @@ impl fmt::Display for HotpostReport {
     }
 }
 
-/// Runs the scenario to its end.
+/// Runs the scenario.
 ///
 /// # Errors
-/// When something fails that is not a like; what became of those is in the report.
+/// Failures other than failed likes; these are in the report.
 pub async fn run(options: &HotpostOptions) -> Result<HotpostReport, LoadtestError> {
     let ground = Ground::prepare(&options.places.stores).await?;
     ground.applies_changes()?;
@@ -133,7 +135,7 @@ pub async fn run(options: &HotpostOptions) -> Result<HotpostReport, LoadtestErro
     let liked = like_all(&service, post, &likers, options.concurrency as usize).await?;
     let checker = Checker::new(service.client(), service.token(author));
     let exact_after = until_exact(&checker, post, liked.by.len() as u64).await?;
-    // What never is counted is told above and below.
+    // Likes still uncounted after that appear in the report.
     let _drained = tokio::time::timeout(PATIENCE, service.drain()).await;
     let count_writes = service.observer().count_writes() - writes_before;
     let (verdict, likes_count, notified) = look(&checker, post, &liked).await?;
@@ -148,7 +150,7 @@ async fn seed(service: &Service, author: UserId, likers: &[UserId]) -> Result<()
     seeder.users(std::iter::once(author).chain(likers.iter().copied())).await.map_err(LoadtestError::Seed)
 }
 
-/// What became of the likes.
+/// The results of the likes.
 struct Liked {
     by: HashSet<UserId>,
     latencies: Latencies,
@@ -156,7 +158,7 @@ struct Liked {
     first_error: Option<ClientError>,
 }
 
-/// Sends every like, several at once, from a thread of its own.
+/// Sends all likes, several concurrently, from a separate thread.
 async fn like_all(
     service: &Service,
     post: PostId,
@@ -204,7 +206,7 @@ async fn send_all(
     liked
 }
 
-/// How long it takes until the count is that of the likes; `None` when it never is.
+/// The time until the count equals `likes`; `None` if it never does.
 async fn until_exact(checker: &Checker, post: PostId, likes: u64) -> Result<Option<Duration>, LoadtestError> {
     let _spinner = progress::spinner("waiting for the count");
     let started = Instant::now();
@@ -217,14 +219,14 @@ async fn until_exact(checker: &Checker, post: PostId, likes: u64) -> Result<Opti
     Ok(Some(started.elapsed()))
 }
 
-/// What the post and its author show in the end.
+/// Reads the final state of the post and its author.
 async fn look(checker: &Checker, post: PostId, liked: &Liked) -> Result<(Verdict, u64, u64), LoadtestError> {
     let accepted = Accepted { likers: liked.by.clone(), comments: HashSet::new() };
     let verdict = checker.post(post, &accepted).await?;
     Ok((verdict, checker.counts(post).await?.likes, checker.unread().await?))
 }
 
-/// What was found after the likes.
+/// The state after the likes.
 struct Found {
     verdict: Verdict,
     likes_count: u64,
@@ -280,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn each_thing_that_is_wrong_is_told_and_slowness_is_none() {
+    fn every_fault_is_reported_but_slowness_is_none() {
         assert!(fine().faults().is_empty());
         assert!(HotpostReport { seconds: 1e6, exact_after_ms: Some(1e9), ..fine() }.faults().is_empty());
         let wrong = [
@@ -295,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_few_likes_may_have_a_write_of_their_own() {
+    fn the_last_likes_may_need_another_write() {
         let few = HotpostReport { likers: 21, accepted: 21, likes_count: 21, notified: 21, ..fine() };
         assert!(HotpostReport { count_writes: 2, ..few.clone() }.faults().is_empty());
         assert_eq!(HotpostReport { count_writes: 3, ..few }.faults().len(), 1);

@@ -1,4 +1,4 @@
-//! Measures the whole service: starts it in this process, talks to it over real HTTP and watches its ports.
+//! Measures the whole service: starts it in this process, sends real HTTP requests and observes its ports.
 //!
 //! ```text
 //! client ── HTTP ─▶ the service ─▶ ObservedStore, ObservedQueue ─▶ the embedded engine, or DynamoDB and SQS
@@ -6,17 +6,18 @@
 //!
 //! In reading order:
 //! - [`options`]: the command line.
-//! - [`fanout`], [`mixed`] and [`hotpost`]: the scenarios, each from its start to its report.
-//! - [`service`]: the service under test; [`ground`]: the stores that it is on.
-//! - [`observe`]: what is seen at its ports.
-//! - [`seed`]: users and edges in bulk; [`graph`]: whom the users of a mixed run follow.
-//! - [`arrivals`]: the schedule of a mixed run; [`driver`]: who keeps it; [`client`]: the HTTP client.
-//! - [`highest`]: the search for the highest rate of a mixed run that holds.
-//! - [`yardstick`]: what the machine can do today; [`floor`] and `floor_aws`: what the store alone can do; [`memory`]: what the process takes.
-//! - [`verify`]: whether the feeds hold what they are to hold; [`reactions`]: likes, comments and counts.
-//! - [`report`]: the figures, as a table and as JSON; [`progress`]: what is shown meanwhile.
-//! - [`stack`]: the fan-out against a deployed stack; [`cost`]: what requests cost on AWS.
-//! - [`error`]: why a run did not come to an end.
+//! - [`fanout`], [`mixed`] and [`hotpost`]: the scenarios, each from setup to report.
+//! - [`service`]: the service under test; [`ground`]: the stores it runs on.
+//! - [`observe`]: observations at its ports.
+//! - [`seed`]: users and edges in bulk; [`graph`]: the follow graph of a mixed run.
+//! - [`arrivals`]: the schedule of a mixed run; [`driver`]: sends it; [`client`]: the HTTP client.
+//! - [`highest`]: the search for the highest sustainable rate of a mixed run.
+//! - [`yardstick`]: baselines of the machine; [`floor`] and `floor_aws`: the baseline of the store alone; [`memory`]:
+//!   the peak memory of the process.
+//! - [`verify`]: checks the feeds; [`reactions`]: checks likes, comments and counts.
+//! - [`report`]: the figures, as a table and as JSON; [`progress`]: progress bars.
+//! - [`stack`]: the fan-out against a deployed stack; [`cost`]: the cost of requests on AWS.
+//! - [`error`]: errors that abort a run.
 
 #![expect(clippy::disallowed_methods, reason = "a load test measures real time")]
 

@@ -20,7 +20,7 @@ use serde::Serialize;
 use telemetry::LogFormat;
 use tweeter::error::chain;
 
-/// What was asked for is wrong.
+/// Exit code for invalid arguments.
 const USAGE: u8 = 2;
 
 /// Many small allocations on several threads: the system's allocator took a fifth of a fan-out's time.
@@ -29,7 +29,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    // A line a request would drown the progress bars.
+    // One line per request would drown the progress bars.
     telemetry::init_at(LogFormat::Pretty, "warn");
     let outcome = tokio::runtime::Runtime::new()
         .map_err(LoadtestError::Client)
@@ -44,7 +44,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs a scenario; whether all was well. What was not is told.
+/// Runs a scenario and prints its report and faults. Returns whether it passed.
 async fn run(scenario: Scenario) -> Result<bool, LoadtestError> {
     match scenario {
         Scenario::Fanout(options) if options.stack.url.is_some() => {
@@ -90,7 +90,7 @@ async fn run(scenario: Scenario) -> Result<bool, LoadtestError> {
             json.write(&report)?;
             let is_exact = report.social.is_none_or(|social| social.is_exact());
             if !is_exact {
-                telemetry::write_stderr("error: likes or comments are missing or doubled, or counts are wrong");
+                telemetry::write_stderr("error: likes or comments are missing or duplicated, or counts are wrong");
             }
             Ok(told(report.is_complete()) && is_exact)
         }
@@ -108,7 +108,8 @@ async fn run(scenario: Scenario) -> Result<bool, LoadtestError> {
     }
 }
 
-/// A report on standard output; `print!` would panic where nobody reads it, and lose the file for the figures.
+/// Prints a report to standard output. Unlike `print!` it does not panic if the reader is gone, which would lose the
+/// JSON file.
 fn print(report: impl Display) -> Result<(), LoadtestError> {
     match write!(io::stdout(), "{report}") {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(LoadtestError::Print(error)),
@@ -116,15 +117,15 @@ fn print(report: impl Display) -> Result<(), LoadtestError> {
     }
 }
 
-/// Says so when entries are not complete.
+/// Reports missing or duplicate entries.
 fn told(is_complete: bool) -> bool {
     if !is_complete {
-        telemetry::write_stderr("error: entries are missing or doubled");
+        telemetry::write_stderr("error: feed entries are missing or duplicated");
     }
     is_complete
 }
 
-/// The file for the figures, if one was asked for: made before the run, so that a wrong path does not cost the run.
+/// The JSON file, if requested; created before the run, so that a wrong path does not waste it.
 struct JsonFile<'a>(Option<(&'a Path, File)>);
 
 impl<'a> JsonFile<'a> {

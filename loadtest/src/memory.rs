@@ -1,4 +1,4 @@
-//! The most resident memory of this process over a stretch of time.
+//! The peak resident memory of this process over a period.
 
 use std::{
     fs,
@@ -10,26 +10,26 @@ use std::{
     time::Duration,
 };
 
-/// How often memory is looked at where the kernel's own mark cannot be reset.
+/// Sampling interval if the kernel's peak cannot be reset.
 const SAMPLING: Duration = Duration::from_millis(50);
 
-/// Watches from its making on.
+/// Measures from its creation on.
 #[derive(Debug)]
 pub enum PeakMemory {
-    /// The kernel keeps the mark (`VmHWM`), reset when this was made.
+    /// The kernel's own peak (`VmHWM`), reset on creation.
     Marked,
-    /// Sampled, where the mark cannot be reset: peaks between two looks are missed.
+    /// Samples, if the peak cannot be reset: peaks between two samples are missed.
     Sampled(Sampler),
 }
 
 impl PeakMemory {
-    /// Starts watching now.
+    /// Starts measuring.
     pub fn from_now() -> Self {
         // "5" resets the peak resident set size: proc_pid_clear_refs(5).
         if fs::write("/proc/self/clear_refs", "5").is_ok() { Self::Marked } else { Self::Sampled(Sampler::start()) }
     }
 
-    /// The peak so far in 10^6 bytes; `None` where there is no `/proc`.
+    /// The peak so far in 10^6 bytes; `None` without `/proc`.
     #[expect(clippy::cast_precision_loss, reason = "no process has 2^52 kibibytes")]
     pub fn megabytes(&self) -> Option<f64> {
         let kibibytes = match self {
@@ -40,7 +40,7 @@ impl PeakMemory {
     }
 }
 
-/// Looks at the resident set size now and then until it is dropped.
+/// Samples the resident set size until dropped.
 #[derive(Debug)]
 pub struct Sampler {
     peak_kib: Arc<AtomicU64>,
@@ -76,7 +76,7 @@ fn status_kib(member: &str) -> Option<u64> {
     kib_in(&fs::read_to_string("/proc/self/status").ok()?, member)
 }
 
-/// A size in the form of `/proc/<pid>/status`.
+/// Parses a size from `/proc/<pid>/status`.
 fn kib_in(status: &str, member: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix(member)?.strip_prefix(':'))?;
     line.trim().strip_suffix("kB")?.trim().parse().ok()
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_are_read_from_the_kernels_text() {
+    fn sizes_are_parsed_from_the_kernels_status() {
         let status = "Name:\ttweeter\nVmHWM:\t   12345 kB\nVmRSS:\t      99 kB\n";
         assert_eq!(kib_in(status, "VmHWM"), Some(12_345));
         assert_eq!(kib_in(status, "VmRSS"), Some(99));

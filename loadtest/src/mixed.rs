@@ -32,18 +32,18 @@ use crate::{
 /// Every run draws the same graph and the same schedule; only the ids differ.
 const SEED: u64 = 0x7477_6565_7465_7221;
 
-/// How long the fan-outs may take after the last answer before the run goes on to count what is missing.
+/// Time limit for the fan-outs after the last answer, before missing entries are counted.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// Posts that there are when the first likes and comments come.
+/// Posts published before the first likes and comments.
 const POSTS_BEFORE: usize = 20;
 
-/// Runs the scenario to its end.
+/// Runs the scenario.
 ///
 /// # Errors
-/// When something fails that is not a request, a missing or a doubled entry, like or count; these are in the report.
+/// Failures other than failed requests and missing or duplicate entries, likes or counts; these are in the report.
 pub async fn run(options: &MixedOptions) -> Result<MixedReport, LoadtestError> {
-    // It holds two loads and their answers; on the stack of whoever waits for it that is much.
+    // The future holds two loads and their answers, too large for the caller's stack.
     Box::pin(measure(options)).await
 }
 
@@ -94,7 +94,7 @@ pub(crate) fn load_of(options: &MixedOptions) -> Load {
     }
 }
 
-/// A service with its users, and what they react to.
+/// A service with its users, and the posts they react to.
 pub(crate) struct Run {
     ground: Ground,
     service: Service,
@@ -115,20 +115,21 @@ impl Run {
         Ok(Self { reactable: Arc::new(prepare(&service, &graph, options.social).await?), ground, service, graph })
     }
 
-    /// What the machine can do. The floor has the famous author's followers for readers.
+    /// Baselines of the machine. The floor writes to the famous author's followers.
     pub(crate) async fn yardstick(&self) -> Result<Yardstick, LoadtestError> {
         self.drained().await;
         let readers = Arc::new(self.graph.users.clone());
         yardstick::measure(&self.ground, &readers, self.service.client()).await
     }
 
-    /// Reads of an idle service: see [`yardstick::idle_reads`].
+    /// Latencies of an idle service: see [`yardstick::idle_reads`].
     pub(crate) async fn idle_reads(&self) -> Result<Latencies, LoadtestError> {
         let tokens = self.graph.users.iter().map(|user| self.service.token(*user)).collect();
         yardstick::idle_reads(self.service.client(), tokens).await
     }
 
-    /// From each post's intended start to its last follower's entry. Posts of authors without followers have none.
+    /// Times from each post's intended start to its last follower's entry, without posts of authors who have no
+    /// followers.
     pub(crate) fn deliveries(&self, answers: &Answers) -> Latencies {
         let mut latencies = Latencies::new();
         for published in &answers.published {
@@ -139,7 +140,7 @@ impl Run {
         latencies
     }
 
-    /// Whether the feeds hold every post of these answers once.
+    /// Checks that the feeds hold every post of these answers exactly once.
     pub(crate) async fn check(&self, answers: &[Answers]) -> Result<Verdict, LoadtestError> {
         check(&self.service, &self.graph, &published_by(&self.graph, answers.iter())).await
     }
@@ -149,22 +150,23 @@ impl Run {
         self.service.stop().await
     }
 
-    /// Sends the requests of a load, when nothing is under way any more.
+    /// Sends the requests of a load after all earlier work is done.
     pub(crate) async fn send(&self, load: Load) -> Result<Answers, LoadtestError> {
-        // What came before must not be in this one's latencies.
+        // Earlier work must not affect the latencies.
         self.drained().await;
         let schedule = arrivals::plan(load, &mut StdRng::seed_from_u64(SEED));
         send_all(&self.service, &self.graph, &self.reactable, schedule).await
     }
 
-    /// How long it takes until nothing is under way. Without end when something is lost for good; the check counts it.
+    /// Waits until no work is in progress, and returns the duration. Waits forever if a message is lost; the check
+    /// counts it.
     pub(crate) async fn drained(&self) -> Duration {
         let started = Instant::now();
         let _drained = tokio::time::timeout(PATIENCE, self.service.drain()).await;
         started.elapsed()
     }
 
-    /// What became of likes, comments and counts.
+    /// Checks likes, comments and counts.
     async fn social(
         &self,
         answers: &Answers,
@@ -174,7 +176,7 @@ impl Run {
     ) -> Result<SocialReport, LoadtestError> {
         let perhaps_posts = answers.errors + without.map_or(0, |answers| answers.errors);
         let (accepted, mut has) = (self.accepted(answers), self.has(published, perhaps_posts));
-        // Nobody looks at themselves: who was seeded has no e-mail address, which one's own profile shows.
+        // Not as themselves: seeded users have no e-mail address, which the own profile shows.
         let famous: HashMap<UserId, Has> = has.remove_entry(&self.graph.famous).into_iter().collect();
         let checker = |user| Checker::new(self.service.client(), self.service.token(user));
         let (by_famous, by_user) = (checker(self.graph.famous), checker(self.graph.users[0]));
@@ -199,7 +201,7 @@ impl Run {
         })
     }
 
-    /// What was answered, by post: every post there is, also those that nobody reacted to.
+    /// Expected likes and comments of every post, including posts without any.
     fn accepted(&self, answers: &Answers) -> HashMap<PostId, Accepted> {
         let posts = self.reactable.posts.read();
         let all = posts.iter().chain([&self.reactable.hot]);
@@ -213,7 +215,7 @@ impl Run {
         accepted
     }
 
-    /// What each user must have: the followers who were seeded, the posts that were answered.
+    /// Expected counts of each user: the seeded edges and the answered posts.
     fn has(&self, published: &HashMap<UserId, Vec<PostId>>, perhaps_posts: u64) -> HashMap<UserId, Has> {
         let all = self.graph.users.iter().chain([&self.graph.famous]);
         let mut has: HashMap<UserId, Has> = all.map(|user| (*user, Has { perhaps_posts, ..Has::default() })).collect();
@@ -230,22 +232,22 @@ impl Run {
     }
 }
 
-/// Who publishes before the run: the author of the post that many like, and others.
+/// Authors who publish before the run: that of the post that many like, and others.
 fn posts_before(graph: &Graph) -> impl Iterator<Item = UserId> {
     std::iter::once(graph.famous).chain(graph.users.iter().take(POSTS_BEFORE).copied())
 }
 
-/// Waits until what was seeded is counted, and has posts published to react to, if anybody will.
+/// Waits until the seeded edges are counted, and publishes posts to react to if the run has reactions.
 async fn prepare(service: &Service, graph: &Graph, social: bool) -> Result<Reactable, LoadtestError> {
     {
-        let _spinner = progress::spinner("counting what was seeded");
+        let _spinner = progress::spinner("counting seeded edges");
         service.drain().await;
     }
     let mut posts = Vec::new();
     for author in posts_before(graph).filter(|_| social) {
         posts.push(service.client().publish(&service.token(author), "A post from before the run.").await?);
     }
-    // Nobody reacts where nothing was published.
+    // Unused if nothing was published, as then there are no reactions.
     let hot =
         posts.first().copied().unwrap_or_else(|| service.services().ids.next_post_id(service.services().clock.now()));
     posts.retain(|post| *post != hot);
@@ -302,7 +304,7 @@ async fn check(
     check_feeds(store, expected, &progress).await.map_err(LoadtestError::Read)
 }
 
-/// Every post that was answered, by its author.
+/// Answered posts, by author.
 fn published_by<'a>(graph: &Graph, answers: impl Iterator<Item = &'a Answers>) -> HashMap<UserId, Vec<PostId>> {
     let mut posts: HashMap<UserId, Vec<PostId>> = HashMap::new();
     for published in answers.flat_map(|answers| &answers.published) {

@@ -1,8 +1,7 @@
-//! Watches the ports under the service: which feed entries are committed and when, what goes over JobQ, and how often
-//! counts are written.
+//! Observes the service's ports: which feed entries are committed and when, traffic on JobQ, and writes of counts.
 //!
-//! A batch of 25 entries costs one map look-up under a read lock and two atomic additions, so that watching does not
-//! slow down what is watched.
+//! A batch of 25 entries costs one map look-up under a read lock and two atomic additions, so observing does not slow
+//! down the service.
 
 use std::{
     collections::HashMap,
@@ -22,18 +21,18 @@ use ports::{
 };
 use tokio::sync::Notify;
 
-/// What went over JobQ.
+/// Traffic on JobQ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JobCounts {
-    /// Messages that the queue took.
+    /// Messages accepted by the queue.
     pub sent: u64,
-    /// Messages that it handed out, each time counted.
+    /// Messages received, each receive counted.
     pub received: u64,
-    /// Messages that it deleted.
+    /// Messages deleted.
     pub deleted: u64,
 }
 
-/// What was seen so far. Shared by the wrapped ports and whoever asks.
+/// The observations so far, shared by the wrapped ports and their readers.
 #[derive(Debug)]
 pub struct Observer {
     origin: Instant,
@@ -44,7 +43,7 @@ pub struct Observer {
     count_writes: AtomicU64,
 }
 
-/// How far one post has come.
+/// The progress of one post.
 #[derive(Debug, Default)]
 struct Delivery {
     entries: AtomicU64,
@@ -54,7 +53,7 @@ struct Delivery {
 }
 
 impl Observer {
-    /// Has seen nothing yet.
+    /// An observer without observations.
     pub fn new() -> Self {
         let zero = AtomicU64::default;
         let deliveries = RwLock::default();
@@ -68,18 +67,18 @@ impl Observer {
         }
     }
 
-    /// Returns when `entries` feed entries of followers are committed for `post`. One caller a post.
+    /// Waits until `entries` feed entries of followers are committed for `post`. One caller per post.
     pub async fn reached(&self, post: PostId, entries: u64) {
         let delivery = self.delivery(post);
-        // Order matters: whoever commits adds first and then looks at `awaited`, so one of the two sees the other.
+        // Order matters: a commit adds first and then reads `awaited`, so one of the two sees the other.
         delivery.awaited.store(entries, Ordering::SeqCst);
         while delivery.entries.load(Ordering::SeqCst) < entries {
             delivery.reached.notified().await;
         }
     }
 
-    /// How many of a post's entries were committed, and when the last of them was. An entry written twice, after a
-    /// message was delivered twice, counts twice here: then the instant is that of the later write.
+    /// The number of committed entries of a post, and the time of the last commit. An entry written twice, after a
+    /// redelivery, counts twice; the time is then that of the later write.
     pub fn committed(&self, post: PostId) -> (u64, Option<Instant>) {
         let Some(delivery) = self.deliveries.read().get(&post).cloned() else { return (0, None) };
         let entries = delivery.entries.load(Ordering::SeqCst);
@@ -87,14 +86,13 @@ impl Observer {
         (entries, (entries > 0).then_some(last))
     }
 
-    /// What went over JobQ.
+    /// Traffic on JobQ.
     pub fn jobs(&self) -> JobCounts {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         JobCounts { sent: read(&self.sent), received: read(&self.received), deleted: read(&self.deleted) }
     }
 
-    /// Writes to the counts of any post or user that the store was asked for, those that it refused too: they cost the
-    /// same.
+    /// Attempted writes to the counts of any post or user, including refused ones: they cost the same.
     pub fn count_writes(&self) -> u64 {
         self.count_writes.load(Ordering::Relaxed)
     }
@@ -130,7 +128,7 @@ impl Default for Observer {
     }
 }
 
-/// How many entries of which post a batch on Feed holds: one post, as the jobs are cut.
+/// The number of entries per post in a batch on Feed; a job has one post.
 fn entries_by_post(writes: &[BatchWrite]) -> Vec<(PostId, u64)> {
     let puts: Vec<&Key> =
         writes.iter().filter(|write| matches!(write, BatchWrite::Put(_))).map(BatchWrite::key).collect();
@@ -139,12 +137,12 @@ fn entries_by_post(writes: &[BatchWrite]) -> Vec<(PostId, u64)> {
         .collect()
 }
 
-/// Counts are written in transactions alone, with the ledger's entries.
+/// Counts are written only in transactions, with the ledger's entries.
 fn writes_counts(write: &Write) -> bool {
     !matches!(write, Write::Check { .. }) && write.key().partition.starts_with("COUNTS#")
 }
 
-/// A store that tells an [`Observer`] which feed entries were committed, after they were.
+/// A store that reports committed feed entries to an [`Observer`].
 #[derive(Debug)]
 pub struct ObservedStore {
     inner: Arc<dyn Store>,
@@ -152,7 +150,7 @@ pub struct ObservedStore {
 }
 
 impl ObservedStore {
-    /// Watches `inner`.
+    /// Observes `inner`.
     pub fn new(inner: Arc<dyn Store>, observer: Arc<Observer>) -> Self {
         Self { inner, observer }
     }
@@ -204,7 +202,7 @@ impl Store for ObservedStore {
     }
 }
 
-/// A queue that tells an [`Observer`] what goes over JobQ.
+/// A queue that reports traffic on JobQ to an [`Observer`].
 #[derive(Debug)]
 pub struct ObservedQueue {
     inner: Arc<dyn Queue>,
@@ -212,7 +210,7 @@ pub struct ObservedQueue {
 }
 
 impl ObservedQueue {
-    /// Watches `inner`.
+    /// Observes `inner`.
     pub fn new(inner: Arc<dyn Queue>, observer: Arc<Observer>) -> Self {
         Self { inner, observer }
     }
@@ -275,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_is_counted_by_post_and_removals_are_not() {
+    fn batches_are_counted_by_post_without_removals() {
         let (first, second) = (post_id(), post_id());
         let mut writes = puts(first, 3);
         writes.extend(puts(second, 2));
@@ -284,12 +282,12 @@ mod tests {
     }
 
     #[test]
-    fn a_post_that_nobody_was_given_has_no_last_commit() {
+    fn an_undelivered_post_has_no_last_commit() {
         assert_eq!(Observer::new().committed(post_id()), (0, None));
     }
 
     #[tokio::test]
-    async fn who_waits_for_a_post_is_woken_by_its_last_entry() {
+    async fn the_last_entry_wakes_its_waiter() {
         let (observer, post) = (Arc::new(Observer::new()), post_id());
         let waiting = tokio::spawn({
             let observer = Arc::clone(&observer);

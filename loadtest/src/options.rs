@@ -14,26 +14,27 @@ use crate::stack::api::ApiUrl;
 #[derive(Debug, Parser)]
 #[command(version, about)]
 pub struct Cli {
-    /// What to run.
+    /// The scenario to run.
     #[command(subcommand)]
     pub scenario: Scenario,
 }
 
-/// What to run.
+/// The scenario to run.
 #[derive(Debug, Subcommand)]
 pub enum Scenario {
-    /// One author with many followers posts; every feed is checked. Exits 1 when an entry is missing or doubled.
+    /// One author with many followers posts; every feed is checked. Exits 1 if an entry is missing or duplicated.
     ///
-    /// In one process this is the fan-out alone: no changes are logged, so there are no counts and no notifications.
+    /// In one process this is the fan-out alone: changes are not logged, so there are no counts and no notifications.
     Fanout(FanoutOptions),
-    /// Many users read and post at a fixed rate; every feed is checked. Exits 1 when an entry is missing or doubled.
+    /// Many users read and post at a fixed rate; every feed is checked. Exits 1 if an entry is missing or duplicated.
     ///
     /// With --social they also like and comment, and every like, comment and count is checked too.
     Mixed(MixedOptions),
-    /// Many users like one post, as fast as they are answered. Exits 1 when a like or the count is wrong at the end, or
-    /// when the count was written more than once for 20 likes.
+    /// Many users like one post, as fast as their requests are answered. Exits 1 if a like or the count is wrong at the
+    /// end, or if the count was written more than once per 20 likes.
     Hotpost(HotpostOptions),
-    /// What a post, a feed read, a like, a comment and a follow cost on AWS, from request and capacity units counted in one process.
+    /// Computes the cost on AWS of a post, a feed read, a like, a comment and a follow, from request and capacity units
+    /// counted in one process.
     Cost(CostOptions),
 }
 
@@ -43,13 +44,13 @@ pub struct FanoutOptions {
     /// Followers of the author.
     #[arg(long, default_value_t = 10_000, value_parser = value_parser!(u64).range(1..=100_000_000))]
     pub followers: u64,
-    /// Posts, one after another, each when the one before has reached everybody.
+    /// Posts, one after another, each sent when the previous one has reached all feeds.
     #[arg(long, default_value_t = 5, value_parser = value_parser!(u64).range(1..=1_000_000))]
     pub posts: u64,
-    /// Where data and results go.
+    /// Data and result files.
     #[command(flatten)]
     pub places: Places,
-    /// A deployed stack, in place of one process.
+    /// A deployed stack, instead of one process.
     #[command(flatten)]
     pub stack: StackOptions,
 }
@@ -58,27 +59,27 @@ pub struct FanoutOptions {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "A deployed stack")]
 pub struct StackOptions {
-    /// Drive the deployed API at this address, end to end. Exits 1 also when a target is missed.
+    /// Drive the deployed API at this address, end to end. Also exits 1 if a target is missed.
     #[arg(long, requires = "stack", conflicts_with = "data_dir")]
     pub url: Option<ApiUrl>,
-    /// The name of the stack behind the address. Region and credentials are found as the AWS CLI finds them.
+    /// Name of the stack that serves the address. Region and credentials are found as by the AWS CLI.
     #[arg(long, requires = "url", value_name = "NAME")]
     pub stack: Option<String>,
-    /// Rows a second that are seeded and removed. A third of those seeded go into one partition, which takes 1,000
-    /// write units a second; a new on-demand table takes 4,000.
+    /// Rows seeded and removed per second. A third of the seeded rows go into one partition, which takes 1,000 write
+    /// units a second; a new on-demand table takes 4,000.
     #[arg(long, default_value_t = StackOptions::SEED_RATE, value_parser = value_parser!(u32).range(1..=1_000_000))]
     pub seed_rate: u32,
-    /// Feeds read at once.
+    /// Feeds read concurrently.
     #[arg(long, default_value_t = StackOptions::CONCURRENCY, value_parser = value_parser!(u32).range(1..=1_000))]
     pub concurrency: u32,
-    /// Only tell the times, whatever they are: for emulators. Entries must still be complete and not doubled.
+    /// Report times without comparing them to targets, for emulators. Missing or duplicate entries still fail the run.
     #[arg(long)]
     pub no_targets: bool,
 }
 
 impl StackOptions {
     const SEED_RATE: u32 = 2_500;
-    /// At 30 ms a read about the 1,000 requests a second that the template lets through.
+    /// At 30 ms per read about the 1,000 requests a second that the template allows.
     const CONCURRENCY: u32 = 32;
 }
 
@@ -93,7 +94,7 @@ impl Default for StackOptions {
 /// Options of `loadtest cost`.
 #[derive(Debug, Clone, Args)]
 pub struct CostOptions {
-    /// Followers of the author, for each of which a post is priced.
+    /// Numbers of followers of the author, for each of which a post is priced.
     #[arg(long, value_delimiter = ',', default_values_t = [100, 10_000, 1_000_000], value_parser = value_parser!(u64).range(1..=100_000_000))]
     pub followers: Vec<u64>,
     /// Print Markdown.
@@ -107,31 +108,31 @@ pub struct CostOptions {
 /// Options of `loadtest mixed`.
 #[derive(Debug, Clone, Args)]
 pub struct MixedOptions {
-    /// Users; an author whom the first 10,000 follow comes on top.
+    /// Users, in addition to an author whom the first 10,000 of them follow.
     #[arg(long, default_value_t = 10_000, value_parser = value_parser!(u32).range(2..=10_000_000))]
     pub users: u32,
-    /// Requests a second.
+    /// Requests per second.
     #[arg(long, default_value_t = 500, value_parser = value_parser!(u32).range(1..=1_000_000))]
     pub rate: u32,
-    /// Seconds of requests: at most 840, since access tokens live 15 minutes.
+    /// Duration in seconds: at most 840, as access tokens expire after 15 minutes.
     #[arg(long, default_value_t = 30, value_parser = value_parser!(u32).range(1..=840))]
     pub seconds: u32,
     /// Share of the requests that read a feed, 0 to 1; the others post.
     #[arg(long, default_value_t = 0.9, value_parser = share)]
     pub read_share: f64,
-    /// Likes and comments come on top: 10 likes, every fifth of them of one and the same post, and 2 comments for 100
-    /// other requests. In one process only.
+    /// Add likes and comments: per 100 other requests 10 likes, a fifth of them of one and the same post, and 2
+    /// comments. In one process only.
     #[arg(long)]
     pub social: bool,
-    /// Sends the same reads and posts twice, first without likes and comments, then with them, and tells by how much reads
-    /// are slower.
+    /// Send the same reads and posts twice, first without likes and comments, then with them, and report how much
+    /// slower reads get.
     #[arg(long, requires = "social")]
     pub compare: bool,
-    /// Searches for the highest rate that holds, by runs of 10 seconds: reads p99 under 50 ms, deliveries p99 under 2 s, 99%
-    /// of the rate achieved, no error, nothing lost.
+    /// Search for the highest rate that holds, in runs of 10 seconds: reads p99 under 50 ms, deliveries p99 under 2 s,
+    /// 99% of the rate achieved, no error, nothing lost.
     #[arg(long, conflicts_with_all = ["rate", "seconds", "social"])]
     pub find_rate: bool,
-    /// Where data and results go.
+    /// Data and result files.
     #[command(flatten)]
     pub places: Places,
 }
@@ -139,38 +140,39 @@ pub struct MixedOptions {
 /// Options of `loadtest hotpost`.
 #[derive(Debug, Clone, Args)]
 pub struct HotpostOptions {
-    /// Users, each of whom likes the post once: at most as many as are answered in the 15 minutes that access tokens live.
+    /// Users, each of whom likes the post once: at most as many as can be answered in the 15 minutes before access
+    /// tokens expire.
     #[arg(long, default_value_t = 10_000, value_parser = value_parser!(u32).range(1..=1_000_000))]
     pub likers: u32,
-    /// Likes under way at once.
+    /// Concurrent likes.
     #[arg(long, default_value_t = 64, value_parser = value_parser!(u32).range(1..=10_000))]
     pub concurrency: u32,
-    /// Where data and results go.
+    /// Data and result files.
     #[command(flatten)]
     pub places: Places,
 }
 
-/// Where data and results go.
+/// Data and result files.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Places {
     /// Also write the figures to this file, as one JSON object.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
-    /// Keep the service's data here; without it a temporary directory is used and removed.
+    /// Keep the service's data in this directory; by default a temporary directory is used and removed.
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
-    /// What the service runs on.
+    /// The stores of the service.
     #[command(flatten)]
     pub stores: StoreOptions,
 }
 
-/// What the service runs on.
+/// The stores of the service.
 #[derive(Debug, Clone, Args)]
 pub struct StoreOptions {
-    /// The embedded database, or DynamoDB and SQS: region, credentials and endpoints as the SDK finds them.
+    /// The embedded database, or DynamoDB and SQS with region, credentials and endpoints as found by the SDK.
     #[arg(long, value_enum, default_value = "embedded")]
     pub store: StoreChoice,
-    /// With --store aws: what the names of tables and queues begin with. They are made when they are missing, and stay.
+    /// With --store aws: prefix of the names of tables and queues. Missing ones are created, and they are kept.
     #[arg(long, default_value = PREFIX)]
     pub prefix: String,
     /// With --store aws: whether messages carry their author as `MessageGroupId`.
@@ -178,8 +180,7 @@ pub struct StoreOptions {
     pub fair_queues: bool,
 }
 
-/// Not what `tweeter` takes when nothing is said: no load goes into tables that people use because an option was left
-/// out.
+/// Differs from `tweeter`'s default, so that a forgotten option does not send load to tables in use.
 const PREFIX: &str = "loadtest-";
 
 impl Default for StoreOptions {
@@ -189,7 +190,7 @@ impl Default for StoreOptions {
 }
 
 impl StoreOptions {
-    /// The stores, or that this build has no AWS.
+    /// The stores, or an error if this build lacks AWS.
     pub fn stores(&self) -> Result<Stores, NotBuilt> {
         match self.store {
             StoreChoice::Embedded => Ok(Stores::Embedded),
@@ -223,12 +224,12 @@ mod tests {
     }
 
     #[test]
-    fn the_command_line_is_well_formed() {
+    fn the_command_line_definition_is_valid() {
         Cli::command().debug_assert();
     }
 
     #[test]
-    fn options_are_accepted_up_to_their_limits_and_refused_beyond_with_2() {
+    fn options_outside_their_limits_exit_with_2() {
         for good in [
             "fanout",
             "mixed",

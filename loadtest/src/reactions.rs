@@ -1,4 +1,4 @@
-//! Whether likes, comments and counts are what they must be: read through HTTP, as people do.
+//! Verifies likes, comments and counts through HTTP.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,49 +9,49 @@ use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::client::{ClientError, CommentRef, HttpClient};
 
-/// Posts and users looked at at once.
+/// Concurrent reads of posts and users.
 const READS_IN_FLIGHT: usize = 16;
-/// Items of a page: as many as there may be.
+/// Page size: the maximum.
 const PAGE: u32 = 100;
 
-/// What was answered of one post.
+/// The expected reactions to one post.
 #[derive(Debug, Clone, Default)]
 pub struct Accepted {
-    /// Who likes it.
+    /// The users who like it.
     pub likers: HashSet<UserId>,
-    /// Comments on it.
+    /// The comments on it.
     pub comments: HashSet<CommentId>,
 }
 
-/// How many of what a user must have. Posts may be more where requests failed: those may have been made.
+/// The expected counts of a user. There may be more posts if requests failed, as those may have been published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Has {
     /// Followers.
     pub followers: u64,
-    /// Whom they follow.
+    /// Followees.
     pub following: u64,
-    /// Posts that were answered.
+    /// Answered posts.
     pub posts: u64,
-    /// Requests that failed.
+    /// Failed requests.
     pub perhaps_posts: u64,
 }
 
-/// How lists and counts compare to what was expected of them.
+/// The comparison of lists and counts with their expected content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Verdict {
-    /// Answered likes and comments that are not in the lists.
+    /// Answered likes and comments missing in the lists.
     pub lost: u64,
-    /// What is in a list more than once: each time beyond the first counts.
+    /// Repetitions in the lists.
     pub duplicates: u64,
-    /// Counts that were looked at.
+    /// Counts compared.
     pub counts_checked: u64,
-    /// How many of these were not what they count.
+    /// Counts that were wrong.
     pub counts_off: u64,
 }
 
 impl Verdict {
-    /// Compares a post's lists to what was answered, and its counts to its lists. A request that failed may have been
-    /// applied: what is in a list beyond what was answered is neither lost nor doubled, but it must be counted.
+    /// Compares a post's lists to the answers, and its counts to its lists. A failed request may have been applied:
+    /// further items in a list are neither lost nor duplicate, but must be counted.
     pub fn of_post(counts: PostCounts, likers: &[UserId], comments: &[CommentId], accepted: &Accepted) -> Self {
         let [likes, comments] = [
             Self::of_list(likers, &accepted.likers, counts.likes),
@@ -78,7 +78,7 @@ impl Verdict {
         Self { lost: 0, duplicates: 0, counts_checked: 3, counts_off }
     }
 
-    /// Both together.
+    /// The sum of both.
     #[must_use]
     pub const fn and(self, other: Self) -> Self {
         Self {
@@ -90,14 +90,14 @@ impl Verdict {
     }
 }
 
-/// The counts of a post, as it is shown.
+/// The counts of a post, as shown.
 #[derive(Debug, Clone, Copy, Deserialize)]
 struct ShownPost {
     likes_count: u64,
     comments_count: u64,
 }
 
-/// The counts of a profile, as it is shown.
+/// The counts of a profile, as shown.
 #[derive(Debug, Clone, Copy, Deserialize)]
 struct ProfileCounts {
     #[serde(rename = "followers_count")]
@@ -108,7 +108,7 @@ struct ProfileCounts {
     posts: u64,
 }
 
-/// One of those who like a post.
+/// A user in the list of likers.
 #[derive(Debug, Clone, Copy, Deserialize)]
 struct LikeRef {
     user: UserRef,
@@ -130,7 +130,7 @@ struct InboxPage {
     unread_count: u64,
 }
 
-/// Looks at posts and users as someone sees them.
+/// Reads posts and users as one user.
 #[derive(Debug, Clone)]
 pub struct Checker {
     client: HttpClient,
@@ -138,12 +138,12 @@ pub struct Checker {
 }
 
 impl Checker {
-    /// Looks by `client`, as whose `token` it is.
+    /// Reads with `client` as the user of `token`.
     pub const fn new(client: HttpClient, token: String) -> Self {
         Self { client, token }
     }
 
-    /// Compares every post. `progress` counts them.
+    /// Compares all posts. `progress` counts them.
     pub async fn posts(
         &self,
         accepted: &HashMap<PostId, Accepted>,
@@ -166,20 +166,20 @@ impl Checker {
         Ok(Verdict::of_post(self.counts(post).await?, &likers, &comments, accepted))
     }
 
-    /// A post's counts.
+    /// The counts of a post.
     pub async fn counts(&self, post: PostId) -> Result<PostCounts, ClientError> {
         let shown: ShownPost = self.client.get("GET /v1/posts/{id}", &format!("/v1/posts/{post}"), &self.token).await?;
         Ok(PostCounts { likes: shown.likes_count, comments: shown.comments_count })
     }
 
-    /// How many notifications the one who looks has not read.
+    /// The reader's number of unread notifications.
     pub async fn unread(&self) -> Result<u64, ClientError> {
         let route = "GET /v1/notifications";
         let page: InboxPage = self.client.get(route, "/v1/notifications?limit=1", &self.token).await?;
         Ok(page.unread_count)
     }
 
-    /// Compares every user's counts. `progress` counts users.
+    /// Compares the counts of all users. `progress` counts users.
     pub async fn users(&self, has: &HashMap<UserId, Has>, progress: &ProgressBar) -> Result<Verdict, ClientError> {
         let verdicts = futures::stream::iter(has).map(|(user, has)| async move {
             let path = format!("/v1/users/{user}");
@@ -190,7 +190,7 @@ impl Checker {
         sum(verdicts).await
     }
 
-    /// A list from its first page to its last.
+    /// Reads all pages of a list.
     async fn whole<T: DeserializeOwned>(&self, route: &'static str, path: &str) -> Result<Vec<T>, ClientError> {
         let (mut items, mut cursor) = (Vec::new(), String::new());
         loop {
@@ -219,7 +219,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_like_that_is_missing_is_lost_one_listed_twice_is_doubled_and_the_count_is_that_of_the_list() {
+    fn likes_are_compared_with_list_and_count() {
         let [first, second, third] = [(); 3].map(|()| UserId::random());
         let accepted = Accepted { likers: [first, second].into(), comments: HashSet::new() };
         let of = |likes, likers: &[UserId]| Verdict::of_post(PostCounts { likes, comments: 0 }, likers, &[], &accepted);
@@ -228,14 +228,14 @@ mod tests {
         assert_eq!(of(2, &[second, first]), fine);
         assert_eq!(of(1, &[first]), Verdict { lost: 1, ..fine });
         assert_eq!(of(2, &[first, second, first]), Verdict { duplicates: 1, ..fine });
-        // Of a request that failed.
+        // A like of a failed request.
         assert_eq!(of(3, &[first, second, third]), fine);
         assert_eq!(of(1, &[first, second]), Verdict { counts_off: 1, ..fine });
         assert_eq!(of(3, &[first, second]), Verdict { counts_off: 1, ..fine });
     }
 
     #[test]
-    fn a_comment_that_is_missing_is_lost() {
+    fn a_missing_comment_is_lost() {
         let comment = IdGenerator::new().next_comment_id(Clock::System.now());
         let accepted = Accepted { likers: HashSet::new(), comments: [comment].into() };
         let verdict = Verdict::of_post(PostCounts { likes: 0, comments: 1 }, &[], &[], &accepted);
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn each_count_of_a_profile_is_compared_and_a_failed_post_may_be_counted() {
+    fn profile_counts_may_include_failed_posts() {
         let has = Has { followers: 1, following: 2, posts: 3, perhaps_posts: 1 };
         let off = |followers, following, posts| {
             Verdict::of_profile(&ProfileCounts { followers, following, posts }, &has).counts_off

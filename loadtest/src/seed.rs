@@ -1,5 +1,5 @@
-//! Users and follow edges in bulk: batches of rows that the DAOs build, several in flight. Nobody reads the store yet,
-//! so none of the checks and transactions of the services is needed.
+//! Users and follow edges in bulk: several concurrent batches of rows built by the DAOs. The store has no readers yet,
+//! so the checks and transactions of the services are unnecessary.
 
 use std::sync::Arc;
 
@@ -9,15 +9,15 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use indicatif::ProgressBar;
 use ports::store::{BatchWrite, Item, Store, StoreError, Table, batch_write_all};
 
-/// Batches under way at once.
+/// Concurrent batches.
 const BATCHES_IN_FLIGHT: usize = 16;
 
-/// Rows that a user takes.
+/// Rows per user.
 pub const ROWS_PER_USER: u64 = 1;
-/// Rows that a follow edge takes.
+/// Rows per follow edge.
 pub const ROWS_PER_EDGE: u64 = 2;
 
-/// Puts users and edges into a store.
+/// Writes users and edges to a store.
 #[derive(Debug)]
 pub struct Seeder {
     store: Arc<dyn Store>,
@@ -26,18 +26,18 @@ pub struct Seeder {
 }
 
 impl Seeder {
-    /// Seeds `store` with accounts and follows that began `now`; `progress` counts rows.
+    /// Seeds `store` with accounts and follows that begin `now`; `progress` counts rows.
     pub fn new(store: Arc<dyn Store>, now: Timestamp, progress: ProgressBar) -> Self {
         Self { store, now, progress }
     }
 
-    /// Makes profiles. Nobody has their password and the handles are not claimed: access tokens are issued to them
-    /// without logging in.
+    /// Creates profiles. They have no password and their handles are not claimed: access tokens are issued without a
+    /// login.
     pub async fn users(&self, users: impl Iterator<Item = UserId> + Send) -> Result<(), StoreError> {
         self.write(users.enumerate().map(|(place, user)| Users::profile_item(&self.profile(user, place)))).await
     }
 
-    /// Makes edges, each `(follower, followee)`, from both sides.
+    /// Creates edges, each `(follower, followee)`, from both sides.
     pub async fn edges(&self, edges: impl Iterator<Item = (UserId, UserId)> + Send) -> Result<(), StoreError> {
         self.write(edges.flat_map(|(follower, followee)| Follows::both_sides(follower, followee, self.now))).await
     }
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_are_cut_into_batches_of_25_and_a_rest() {
+    fn rows_are_split_into_batches_of_25() {
         let sizes = |rows| batches(0..rows).map(|batch| batch.len()).collect::<Vec<_>>();
         assert_eq!(sizes(0), [0; 0]);
         assert_eq!(sizes(25), [25]);

@@ -1,4 +1,4 @@
-//! The service under test, in this process: the runner's own application, its ports watched.
+//! The service under test, in this process: the real application with observed ports.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -14,12 +14,12 @@ use crate::{
     yardstick,
 };
 
-/// Whether what follows from changes is done.
+/// Whether changes are applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Changes {
-    /// Counts and notifications are made, as in every real service.
+    /// Counts and notifications are updated, as in a real service.
     Applied,
-    /// No change is logged: there is nothing but the fan-out.
+    /// Changes are not logged: only the fan-out runs.
     LeftOut,
 }
 
@@ -31,7 +31,7 @@ pub struct Service {
 }
 
 impl Service {
-    /// Starts it on a free port, metrics included, as an operator would run it.
+    /// Starts the service on a free port, including metrics, as an operator would.
     pub async fn start(places: &Places, ground: &Ground, changes: Changes) -> Result<Self, LoadtestError> {
         let data_dir = places.data_dir.clone().map_or(DataDir::Ephemeral, DataDir::Path);
         let free_port = SocketAddr::from(([127, 0, 0, 1], 0));
@@ -42,7 +42,7 @@ impl Service {
         Ok(Self { handle, observer })
     }
 
-    /// What was seen at the ports.
+    /// The observations at the ports.
     pub const fn observer(&self) -> &Arc<Observer> {
         &self.observer
     }
@@ -52,18 +52,18 @@ impl Service {
         self.handle.services()
     }
 
-    /// An HTTP client of it.
+    /// An HTTP client for it.
     pub fn client(&self) -> HttpClient {
         HttpClient::new(self.handle.address())
     }
 
-    /// An access token of a user, good for 15 minutes.
+    /// An access token of a user, valid for 15 minutes.
     pub fn token(&self, user: UserId) -> String {
         let services = self.services();
         services.accounts.access_tokens().issue(user, services.clock.now())
     }
 
-    /// Waits until nothing is under way.
+    /// Waits until no work is in progress.
     pub async fn drain(&self) {
         self.handle.drain().await;
     }
@@ -74,7 +74,7 @@ impl Service {
     }
 }
 
-/// Ports that are watched. What keeps users from asking too much is to be off here: a load test is nothing else.
+/// Observed ports. Rate limits are off, as a load test would exceed them.
 fn seams(observer: &Arc<Observer>, changes: Changes) -> Seams {
     let (of_store, of_queue) = (Arc::clone(observer), Arc::clone(observer));
     Seams {

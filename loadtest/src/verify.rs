@@ -1,4 +1,4 @@
-//! Whether the feeds hold what they are to hold: read entry by entry through the DAO.
+//! Verifies the feeds, entry by entry through the DAO.
 
 use std::sync::Arc;
 
@@ -8,24 +8,24 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use indicatif::ProgressBar;
 use ports::store::{Store, StoreError};
 
-/// Feeds read at once.
+/// Concurrent feed reads.
 const READS_IN_FLIGHT: usize = 16;
-/// Entries a query.
+/// Entries per query.
 const PAGE: u32 = 1_000;
 
-/// How the feeds compare to what was expected of them.
+/// The comparison of feeds with their expected content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Verdict {
-    /// Expected entries that are there.
+    /// Expected entries found.
     pub found: u64,
-    /// Expected entries that are not.
+    /// Expected entries not found.
     pub missing: u64,
-    /// Expected entries that are there more than once: each time beyond the first counts.
+    /// Repetitions of expected entries.
     pub duplicates: u64,
 }
 
 impl Verdict {
-    /// Compares one feed to the posts that it must hold. What else it holds does not matter.
+    /// Compares one feed to the posts that it must hold. Other entries are ignored.
     pub fn of(mut feed: Vec<PostId>, expected: &[PostId]) -> Self {
         feed.sort_unstable();
         let mut verdict = Self::default();
@@ -41,7 +41,7 @@ impl Verdict {
         verdict
     }
 
-    /// Both together.
+    /// The sum of both.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self {
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_expected_post_is_found_missing_or_doubled() {
+    fn expected_posts_are_found_missing_or_duplicated() {
         let ids = IdGenerator::new();
         let post = || ids.next_post_id(Clock::System.now());
         let (first, second, third, other) = (post(), post(), post(), post());

@@ -1,5 +1,5 @@
-//! What the machine can do today, measured in the run itself: figures of different days and machines can be compared
-//! by their ratios to these.
+//! Baselines of the machine, measured in the run: ratios to them make figures of different days and machines
+//! comparable.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -17,27 +17,27 @@ use crate::{
     report::{Latencies, rounded},
 };
 
-/// Where the constant answer is.
+/// The path of the constant answer.
 pub const CONSTANT: &str = "/loadtest/constant";
-/// Bytes of the constant answer: those of a page of 20 posts, as `loadtest cost` counts them.
+/// The size of the constant answer in bytes: a page of 20 posts, as counted by `loadtest cost`.
 const PAGE_BYTES: usize = 11 * 1024;
-/// Requests for the constant answer under way at once: as many as `hotpost` has, enough to keep every core busy.
+/// Concurrent requests for the constant answer: as many as in `hotpost`, enough to keep every core busy.
 const AT_ONCE: usize = 64;
-/// For how long the constant answer is asked for.
+/// Duration of the measurement of constant answers.
 const SATURATION: Duration = Duration::from_secs(2);
-/// Feed pages that are read one after another on an idle service: ten of them exceed the 99th percentile.
+/// Sequential feed page reads on an idle service: ten of them exceed the 99th percentile.
 const IDLE_READS: usize = 1_000;
-/// Items of a page.
+/// Page size.
 const PAGE: u32 = 20;
-/// Posts that the floor writes to each reader, where a scenario has no number of its own.
+/// Default number of posts that the floor writes to each reader.
 pub const FLOOR_POSTS: u64 = 5;
 
-/// The machine's own figures.
+/// The machine's baselines.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Yardstick {
-    /// Entries a second that the store alone takes: see [`crate::floor`].
+    /// Entries per second written to the store alone: see [`crate::floor`].
     pub floor_entries_per_second: f64,
-    /// Answers a second of the same server to the same client, when each is the same page from memory.
+    /// Requests per second of the same server and client for a constant page from memory.
     pub constant_requests_per_second: f64,
 }
 
@@ -51,10 +51,10 @@ pub fn routes() -> Router {
     Router::new().route(CONSTANT, get(answer))
 }
 
-/// Measures both figures with nothing else under way. `readers` are those of the floor.
+/// Measures both baselines without other load. `readers` are those of the floor.
 ///
 /// # Errors
-/// When a request or the store fails.
+/// If a request or the store fails.
 pub async fn measure(
     ground: &Ground,
     readers: &Arc<Vec<UserId>>,
@@ -66,10 +66,10 @@ pub async fn measure(
     })
 }
 
-/// Answers a second to the constant request, with [`AT_ONCE`] under way for [`SATURATION`].
+/// Measures requests per second for the constant answer, with [`AT_ONCE`] concurrent requests for [`SATURATION`].
 ///
 /// # Errors
-/// When a request fails.
+/// If a request fails.
 pub async fn constant(client: HttpClient) -> Result<f64, LoadtestError> {
     let _spinner = progress::spinner("measuring a constant answer");
     let answered = tokio::task::spawn_blocking(move || on_client_runtime(saturate(client))).await?;
@@ -97,10 +97,10 @@ async fn saturate(client: HttpClient) -> Result<f64, ClientError> {
     Ok(sum as f64 / started.elapsed().as_secs_f64())
 }
 
-/// Feed pages of these readers, read one after another while nothing else is under way.
+/// Reads feed pages of these readers sequentially without other load.
 ///
 /// # Errors
-/// When a request fails.
+/// If a request fails.
 pub async fn idle_reads(client: HttpClient, tokens: Vec<String>) -> Result<Latencies, LoadtestError> {
     let _spinner = progress::spinner("reading an idle service");
     let reads = tokio::task::spawn_blocking(move || on_client_runtime(read_in_turn(client, tokens))).await?;
@@ -119,7 +119,7 @@ async fn read_in_turn(client: HttpClient, tokens: Vec<String>) -> Result<Latenci
     Ok(latencies)
 }
 
-/// Runs on a runtime like that of [`crate::driver`], so that the client costs the same.
+/// Runs on a runtime like that of [`crate::driver`], so that the client has the same cost.
 fn on_client_runtime<T>(work: impl Future<Output = T>) -> io::Result<T> {
     let runtime = runtime::Builder::new_multi_thread().worker_threads(1).thread_name("client").enable_all().build()?;
     Ok(runtime.block_on(work))

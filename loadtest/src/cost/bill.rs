@@ -1,4 +1,4 @@
-//! From what was used to what it costs.
+//! Prices the usage.
 
 use ports::queue::QueueName;
 use serde::Serialize;
@@ -10,7 +10,7 @@ const GB: f64 = 1e9;
 /// Lambda's GB is 1,024 MB.
 const LAMBDA_GB_IN_MB: f64 = 1_024.0;
 
-/// What was done, as far as it is billed.
+/// The billed work.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Work {
     /// Posts answered.
@@ -25,7 +25,7 @@ pub struct Work {
     pub follows: u64,
     /// Bytes of all answers' bodies.
     pub answer_bytes: u64,
-    /// What was counted at the ports.
+    /// The usage counted at the ports.
     pub usage: Usage,
 }
 
@@ -36,7 +36,7 @@ impl Work {
     }
 }
 
-/// What it costs, in US dollars.
+/// Costs in US dollars.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 pub struct Bill {
     /// DynamoDB's write request units.
@@ -45,11 +45,11 @@ pub struct Bill {
     pub dynamodb_reads: f64,
     /// SQS's requests.
     pub sqs: f64,
-    /// Lambda's invocations and GB-seconds; the seconds are assumed.
+    /// Lambda's invocations and GB-seconds; durations are assumed.
     pub lambda: f64,
     /// The HTTP API's requests.
     pub http_api: f64,
-    /// What is sent out to the internet.
+    /// Data transfer to the internet.
     pub transfer: f64,
     /// CloudWatch's logs with the metrics in them, and X-Ray's traces; assumed.
     pub logs_and_traces: f64,
@@ -62,7 +62,7 @@ const fn float(number: u64) -> f64 {
 }
 
 impl Bill {
-    /// The bill of what was done.
+    /// Prices the work.
     pub fn of(work: &Work) -> Self {
         let units = work.usage.units();
         let requests = float(work.requests());
@@ -80,7 +80,7 @@ impl Bill {
         }
     }
 
-    /// Its lines, in the order of a table.
+    /// Its lines, in the order of the table.
     pub const fn lines(&self) -> [(&'static str, f64); 7] {
         [
             ("DynamoDB writes", self.dynamodb_writes),
@@ -93,12 +93,12 @@ impl Bill {
         ]
     }
 
-    /// All lines together.
+    /// The total of all lines.
     pub fn total(&self) -> f64 {
         self.lines().iter().map(|(_, usd)| usd).sum()
     }
 
-    /// The bill of this many times the work.
+    /// The bill for this many times the work.
     #[must_use]
     pub fn times(self, factor: f64) -> Self {
         Self {
@@ -119,7 +119,7 @@ pub fn invocations(work: &Work) -> f64 {
     float(work.requests() + batches + work.usage.change_batches)
 }
 
-/// GB-seconds of all functions, by the times that are assumed.
+/// GB-seconds of all functions, by their assumed durations.
 pub fn gb_seconds(work: &Work) -> f64 {
     let of = |times: u64, millis: f64, megabytes: u32| {
         float(times) * millis / 1_000.0 * f64::from(megabytes) / LAMBDA_GB_IN_MB
@@ -139,7 +139,7 @@ fn log_bytes(work: &Work) -> f64 {
     invocations(work) * prices::LOG_BYTES_PER_INVOCATION + float(work.requests()) * prices::LOG_BYTES_PER_REQUEST
 }
 
-/// What it costs to keep what was written for a month, recovery included.
+/// The cost of keeping the written items for a month, recovery included.
 pub fn kept_a_month(usage: &Usage) -> f64 {
     let gb = float(usage.stored_bytes.max(0).cast_unsigned()) / GB;
     gb * (prices::DYNAMODB_STORAGE_PER_GB_MONTH + prices::DYNAMODB_RECOVERY_PER_GB_MONTH)
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_million_of_each_costs_what_the_list_says() {
+    fn a_million_of_each_costs_the_list_price() {
         let usage = Usage {
             tables: [
                 (Table::Feed, Units { writes: 600_000, read_halves: 2_000_000 }),
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn follow_fetcher_is_billed_by_its_messages_and_by_followers() {
+    fn follow_fetcher_is_billed_by_messages_and_followers() {
         let usage = Usage { batches: [(QueueName::PostQ, 2)].into(), ..Usage::default() };
         let with = |followers| gb_seconds(&Work { posts: 1, followers, usage: usage.clone(), ..Work::default() });
         assert_near(with(10_000) - with(0), 0.5);
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_like_is_billed_as_a_request_and_its_changes_as_an_invocation() {
+    fn a_like_is_billed_with_its_changes() {
         let usage = Usage { change_batches: 3, ..Usage::default() };
         let work = Work { reactions: 10, usage, ..Work::default() };
         assert_near(invocations(&work), 13.0);
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gigabyte_is_kept_for_a_quarter_dollar_and_its_recovery_for_a_fifth() {
+    fn keeping_a_gigabyte_costs_storage_and_recovery() {
         let usage = Usage { stored_bytes: 1_000_000_000, ..Usage::default() };
         assert_near(kept_a_month(&usage), 0.45);
     }

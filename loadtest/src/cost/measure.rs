@@ -1,4 +1,4 @@
-//! Runs requests in one process and counts.
+//! Runs requests in one process and counts their units.
 
 use std::sync::{
     Arc,
@@ -22,16 +22,16 @@ use crate::{
     stack::api::ApiClient,
 };
 
-/// A post as people write them, about half as long as it may be: what is stored and sent grows with it.
+/// A post of typical length, about half the maximum: storage and transfer grow with it.
 const TEXT: &str = "A post of about the length that people write on an ordinary day, with a thought, a second one that \
                     leads somewhere else, and in the end a question to those who read it: what do you think of it, \
                     and what would you have written in its place?";
-/// A comment as people write them.
+/// A comment of typical length.
 const COMMENT: &str = "A comment of about the length that people write, and that takes no more than a line or two.";
-/// Items of a page.
+/// Page size.
 const PAGE: u32 = 20;
 
-/// A process with a meter around its ports, cut as it is on AWS.
+/// A process with metered ports, split up as on AWS.
 struct Metered {
     handle: Handle,
     meter: Arc<Meter>,
@@ -40,8 +40,8 @@ struct Metered {
     api: ApiClient,
 }
 
-/// `posts` posts to `followers` followers, each from its request to its last feed entry and to being counted. The author
-/// has posted before.
+/// `posts` posts to `followers` followers, each from its request until its last feed entry is written and the post
+/// counted. The author has posted before.
 pub async fn post(followers: u64, posts: u64) -> Result<Work, LoadtestError> {
     let service = Metered::start().await?;
     let author = UserId::random();
@@ -59,7 +59,7 @@ pub async fn post(followers: u64, posts: u64) -> Result<Work, LoadtestError> {
     Ok(Work { posts, followers, ..work })
 }
 
-/// `reads` reads of a feed's first page by someone who follows `authors`, each with `posts_each` posts.
+/// `reads` reads of a feed's first page by a follower of `authors`, each with `posts_each` posts.
 pub async fn reads(authors: u32, posts_each: u32, reads: u64) -> Result<Work, LoadtestError> {
     let service = Metered::start().await?;
     let authors: Vec<UserId> = (0..authors).map(|_| UserId::random()).collect();
@@ -79,8 +79,8 @@ pub async fn reads(authors: u32, posts_each: u32, reads: u64) -> Result<Work, Lo
     Ok(Work { reads, ..work })
 }
 
-/// `likes` likes of one post, each by someone else and counted before the next: none shares its writes with another. The
-/// post has been liked before.
+/// `likes` likes of one post, each by another user and counted before the next, so that none shares writes. The post
+/// has been liked before.
 pub async fn likes(likes: u64) -> Result<Work, LoadtestError> {
     let (service, post, users) = Metered::with_a_post(likes).await?;
     let like = async |user: UserId| service.api.like(&service.token(user), post).await.map_err(LoadtestError::from);
@@ -89,7 +89,7 @@ pub async fn likes(likes: u64) -> Result<Work, LoadtestError> {
     Ok(Work { reactions: likes, ..work })
 }
 
-/// `comments` comments on one post, each by someone else and counted before the next. The post has been commented on
+/// `comments` comments on one post, each by another user and counted before the next. The post has been commented on
 /// before.
 pub async fn comments(comments: u64) -> Result<Work, LoadtestError> {
     let (service, post, users) = Metered::with_a_post(comments).await?;
@@ -101,8 +101,8 @@ pub async fn comments(comments: u64) -> Result<Work, LoadtestError> {
     Ok(Work { reactions: comments, ..work })
 }
 
-/// `follows` follows of one author with `posts` posts, each by someone else, who follows others already, and counted
-/// before the next. The author has been followed before.
+/// `follows` follows of one author with `posts` posts, each by another user with other followees, and counted before
+/// the next. The author has been followed before.
 pub async fn follows(posts: u64, follows: u64) -> Result<Work, LoadtestError> {
     let service = Metered::start().await?;
     let [author, other] = [UserId::random(), UserId::random()];
@@ -134,9 +134,9 @@ impl Metered {
             wrap_changes: Some(Box::new(move |log| {
                 Arc::new(MeteredChanges::new(log, Arc::clone(&of_changes), Arc::clone(&is_on)))
             })),
-            // Pages as large as the store gives and no look at the queue's length, as on AWS.
+            // Pages of maximum size and no check of the queue's length, as on AWS.
             fan_out: FanOutOptions::default(),
-            // The sweeper costs the same whatever is posted.
+            // The sweeper's cost does not depend on requests.
             sweep: false,
             ..Seams::default()
         };
@@ -145,7 +145,7 @@ impl Metered {
         Ok(Self { handle, meter, applies_changes, api: ApiClient::new(url)? })
     }
 
-    /// One with a post, and with one more user than asked.
+    /// A process with a post, and one more user than requested.
     async fn with_a_post(users: u64) -> Result<(Self, PostId, Vec<UserId>), LoadtestError> {
         let service = Self::start().await?;
         let author = UserId::random();
@@ -156,7 +156,7 @@ impl Metered {
         Ok((service, post, users))
     }
 
-    /// Users, each reader following each author. What follows from that is not counted by the service.
+    /// Creates users and edges from each reader to each author. The service does not apply these changes.
     async fn seed(&self, authors: &[UserId], readers: &[UserId]) -> Result<(), LoadtestError> {
         self.applies_changes.store(false, Ordering::SeqCst);
         let services = self.handle.services();
@@ -172,7 +172,7 @@ impl Metered {
         Ok(())
     }
 
-    /// Makes the author's first counts, which are dearer than the next.
+    /// Creates the author's first counts, which cost more than later ones.
     async fn count_a_post_of(&self, author: UserId) -> Result<(), LoadtestError> {
         let first = Counts::creation(Counted::User(author), vec![(attr::POSTS, 1)]);
         let outcome = self.handle.services().store.transact(first.into()).await;
@@ -189,7 +189,7 @@ impl Metered {
         Ok(post)
     }
 
-    /// What was used while `doing`.
+    /// The units used by `doing`.
     async fn measure(&self, doing: impl Future<Output = Result<(), LoadtestError>>) -> Result<Work, LoadtestError> {
         let (before, bytes_before) = (self.meter.usage(), self.api.requests().answer_bytes);
         doing.await?;
@@ -197,8 +197,8 @@ impl Metered {
         Ok(Work { answer_bytes: self.api.requests().answer_bytes - bytes_before, usage, ..Work::default() })
     }
 
-    /// What was used by all of `users` but the first, who acts before: first counts and a first notification are dearer
-    /// than the next.
+    /// The units used by all of `users` but the first, who acts beforehand: the first counts and notification cost
+    /// more.
     async fn measure_each<F>(&self, users: &[UserId], act: impl Fn(UserId) -> F) -> Result<Work, LoadtestError>
     where
         F: Future<Output = Result<(), LoadtestError>>,
@@ -230,42 +230,44 @@ mod tests {
     use crate::cost::units::Units;
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_post_to_60_followers_takes_exactly_the_units_that_arithmetic_says() {
+    async fn a_post_takes_exactly_the_computed_units() {
         let work = post(60, 1).await.unwrap();
         let usage = work.usage;
-        // The author's entry by the transaction, twice as dear; the followers' in batches.
+        // The author's entry in the transaction, at twice the units; the followers' in batches.
         assert_eq!(usage.tables[&Table::Feed], Units { writes: 2 + 60, read_halves: 0 });
-        // Post, story and outbox entry in the transaction, and the removal of the last. Read are the author's profile,
-        // consistently, to see whether there is such a caller and then to show it; the outbox entry; and 60 edges of 105 bytes: 6,300, twice 4 KB.
+        // Writes: post, story and outbox entry in the transaction, and the removal of the outbox entry. Reads: the
+        // author's profile, consistently, to check that the caller exists and then to show it; the outbox entry; and 60
+        // edges of 105 bytes: 6,300, twice 4 KB.
         let fan_out = Units { writes: 3 * 2 + 1, read_halves: 2 + 2 + 2 + 2 * 2 };
-        // The change: looked for in the ledger, and whether there are counts; its entry and the count.
+        // The change: reads the ledger and whether counts exist; writes a ledger entry and the count.
         let count = Units { writes: 2 * 2, read_halves: 2 * 2 };
         assert_eq!(usage.tables[&Table::Social], sum([fan_out, count]));
         assert_eq!(usage.tables.len(), 2);
         let batches = usage.batches_of(QueueName::JobQ);
         assert_eq!((usage.batches_of(QueueName::PostQ), usage.change_batches), (1, 1));
         assert!((1..=3).contains(&batches), "three jobs, in {batches} batches");
-        // Sent, received and deleted; the three jobs sent at once.
+        // Sent, received and deleted; the three jobs sent in one call.
         assert_eq!(usage.sqs_requests, 3 + 1 + 2 * batches);
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_feed_page_takes_three_and_a_half_read_units_an_entry_and_one_more() {
+    async fn a_feed_page_takes_exactly_the_computed_units() {
         let work = reads(3, 1, 2).await.unwrap();
-        // Once in four seconds, whether there is such a reader. A query; then for each of three: post, counts and profile, eventually, the like and the edge.
+        // Once in four seconds, whether the reader exists. A query; then for each of three: post, counts and profile,
+        // eventually, the like and the edge.
         let each = 2 + 3 * (1 + 1 + 1 + 2 + 2);
         assert_eq!(work.usage.units(), Units { writes: 0, read_halves: 2 + 2 * each });
         assert_eq!((work.reads, work.usage.sqs_requests, work.usage.change_batches), (2, 0, 0));
         assert!(work.answer_bytes > 2 * 3 * TEXT.len() as u64);
     }
 
-    /// What stream-handler takes for one act of someone else, when nobody else acts: a new notification, its place, the
-    /// inbox, the ledger's entry and the count, all in transactions; and all that it reads before, consistently: the
-    /// ledger, the post twice, the inbox, the act, whether it was notified of, whether there are counts.
+    /// The units of stream-handler for a single act of another user. Writes, all in transactions: a new notification,
+    /// its place, the inbox, the ledger's entry and the count. Reads, all consistent: the ledger, the post twice, the
+    /// inbox, the act, whether it was notified of, whether there are counts.
     const NOTIFIED_AND_COUNTED: Units = Units { writes: 5 * 2, read_halves: 7 * 2 };
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_like_that_comes_alone_takes_exactly_the_units_that_arithmetic_says() {
+    async fn a_lone_like_takes_exactly_the_computed_units() {
         let work = likes(3).await.unwrap();
         // The caller and the post, strongly, and its author; both sides.
         let request = Units { writes: 2 * 2, read_halves: 2 + 2 + 1 };
@@ -274,7 +276,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_comment_that_comes_alone_takes_exactly_the_units_that_arithmetic_says() {
+    async fn a_lone_comment_takes_exactly_the_computed_units() {
         let work = comments(3).await.unwrap();
         // The caller, the post and the own profile, strongly, and the post's author; both items.
         let request = Units { writes: 2 * 2, read_halves: 2 + 2 + 2 + 1 };
@@ -284,16 +286,16 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_follow_brings_in_every_post_for_a_write_and_a_read_unit_each() {
+    async fn a_follow_takes_two_units_per_post() {
         let [few, more] = [follows(1, 3).await.unwrap(), follows(11, 3).await.unwrap()].map(|work| work.usage.units());
         assert_eq!(more.writes - few.writes, 3 * 10);
         assert_eq!(more.read_halves - few.read_halves, 3 * 10 * 2);
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn what_a_post_leaves_behind_is_stored() {
+    async fn stored_bytes_grow_with_feed_entries() {
         let [few, more] = [post(0, 1).await.unwrap(), post(10, 1).await.unwrap()].map(|work| work.usage.stored_bytes);
-        // An entry: 76 bytes of key, 10 of the expiry's name, up to 6 of its digits, and what DynamoDB adds to each item.
+        // An entry: 76 bytes of key, 10 of the expiry's name, up to 6 of its digits, and DynamoDB's overhead per item.
         let each = (more - few) / 10;
         assert!((76 + 10 + 2 + 100..=76 + 10 + 6 + 100).contains(&each), "{each}");
     }

@@ -26,24 +26,23 @@ use super::{
     units::{self, Units, attribute_bytes, item_bytes},
 };
 
-/// What the partition keys of the ledger's entries begin with.
+/// The prefix of the partition keys of ledger entries.
 const LEDGER: &str = "LEDGER#";
-/// Changes that are passed over in one step.
+/// Changes skipped in one step.
 const PASSED_OVER_AT_ONCE: usize = 10_000;
 
-/// What was used.
+/// The usage counted.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Usage {
     /// DynamoDB's request units by table.
     pub tables: BTreeMap<Table, Units>,
-    /// Bytes that the items written take where storage is billed, less those of the items removed.
+    /// Billed storage of the items written, minus that of the items removed, in bytes.
     pub stored_bytes: i64,
-    /// Requests to SQS. Receives that found nothing are not among them: Lambda's pollers make them all the time,
-    /// whatever is posted.
+    /// Requests to SQS, without empty receives: Lambda polls all the time, regardless of posts.
     pub sqs_requests: u64,
-    /// Batches received, by queue: each is one invocation of the function behind it.
+    /// Batches received, by queue: each is one invocation of its function.
     pub batches: BTreeMap<QueueName, u64>,
-    /// Batches of changes that were read: each is one invocation of stream-handler. Reading itself is free for Lambda.
+    /// Batches of changes read: each is one invocation of stream-handler. Reading the stream is free for Lambda.
     pub change_batches: u64,
 }
 
@@ -61,7 +60,7 @@ impl Usage {
     }
 }
 
-/// What was used since an earlier look at the same meter.
+/// The usage since an earlier reading of the same meter.
 impl Sub<&Self> for Usage {
     type Output = Self;
 
@@ -81,12 +80,12 @@ impl Sub<&Self> for Usage {
     }
 }
 
-/// Adds up what metered ports are asked.
+/// Sums up the usage of metered ports.
 #[derive(Debug, Default)]
 pub struct Meter(Mutex<Usage>);
 
 impl Meter {
-    /// What was used so far.
+    /// The usage so far.
     pub fn usage(&self) -> Usage {
         self.0.lock().clone()
     }
@@ -95,8 +94,8 @@ impl Meter {
         *self.0.lock().tables.entry(table).or_default() += units;
     }
 
-    /// An item's size changed from one to the other; `None`: there was or is none. The ledger's entries are gone two days
-    /// later and do not count as kept.
+    /// Records a change in an item's size; `None` if it does not exist. Ledger entries expire two days later and do not
+    /// count as kept.
     fn store(&self, key: &Key, before: Option<u64>, after: Option<u64>) {
         if key.partition.starts_with(LEDGER) {
             return;
@@ -111,7 +110,7 @@ impl Meter {
     }
 }
 
-/// A store that counts. What was not answered counts too, as far as it can have cost something.
+/// A metered store. Failed calls count as well if they may have been billed.
 #[derive(Debug)]
 pub struct MeteredStore {
     inner: Arc<dyn Store>,
@@ -119,17 +118,17 @@ pub struct MeteredStore {
 }
 
 impl MeteredStore {
-    /// Counts what `inner` is asked.
+    /// Meters `inner`.
     pub fn new(inner: Arc<dyn Store>, meter: Arc<Meter>) -> Self {
         Self { inner, meter }
     }
 
-    /// The size of what is stored under a key; looked up beside the meter, for writes are billed by it.
+    /// The stored item under a key; read besides the metered calls, as writes are billed by its size.
     async fn stored(&self, table: Table, key: &Key) -> Result<Option<Item>, StoreError> {
         self.inner.get(table, key, Consistency::Strong).await
     }
 
-    /// The size of an item before and after a write, should it be applied.
+    /// The sizes of an item before and after a write, assuming that it is applied.
     async fn sizes(&self, table: Table, write: &Write) -> Result<(Option<u64>, Option<u64>), StoreError> {
         let before = self.stored(table, write.key()).await?;
         let after = match write {
@@ -140,7 +139,7 @@ impl MeteredStore {
                 let mut item = before.clone().unwrap_or_else(|| Item::new(key.clone()));
                 item.attributes.extend(changes.set.clone());
                 changes.remove.iter().for_each(|name| drop(item.attributes.remove(*name)));
-                // A number added to may grow by a digit; what it is then is not worth another look.
+                // Adding to a number may lengthen it by a digit; another read to be exact is not worth it.
                 let added = changes.add.iter().map(|(name, by)| ((*name).into(), (*by).into())).collect();
                 Some(item_bytes(&item) + attribute_bytes(&added))
             }
@@ -178,7 +177,7 @@ impl Store for MeteredStore {
     }
 
     async fn query(&self, query: &Query) -> Result<QueryPage, StoreError> {
-        // DynamoDB bills whole items, whatever of them is asked for.
+        // DynamoDB bills whole items, whatever the projection.
         let mut page = self.inner.query(&Query { projection: Projection::All, ..query.clone() }).await?;
         let bytes = page.items.iter().map(item_bytes).sum();
         self.meter.charge(query.table, Units::read(bytes, query.consistency));
@@ -188,7 +187,7 @@ impl Store for MeteredStore {
         Ok(page)
     }
 
-    /// Items put are taken to be new or as large as they were.
+    /// Items put are assumed to be new or of unchanged size.
     async fn batch_write(&self, table: Table, writes: &[BatchWrite]) -> Result<Vec<BatchWrite>, StoreError> {
         let mut sizes = Vec::with_capacity(writes.len());
         for write in writes {
@@ -243,7 +242,7 @@ impl Store for MeteredStore {
     }
 }
 
-/// A queue that counts.
+/// A metered queue.
 #[derive(Debug)]
 pub struct MeteredQueue {
     inner: Arc<dyn Queue>,
@@ -251,7 +250,7 @@ pub struct MeteredQueue {
 }
 
 impl MeteredQueue {
-    /// Counts what `inner` is asked.
+    /// Meters `inner`.
     pub fn new(inner: Arc<dyn Queue>, meter: Arc<Meter>) -> Self {
         Self { inner, meter }
     }
@@ -299,8 +298,7 @@ impl Queue for MeteredQueue {
     }
 }
 
-/// A log of changes that counts the batches read. While its switch is off it passes over what comes: nobody applies
-/// what is seeded.
+/// A change log that counts the batches read. While switched off it skips all changes, such as those of seeding.
 #[derive(Debug)]
 pub struct MeteredChanges {
     inner: Arc<dyn ChangeLog>,
@@ -309,7 +307,7 @@ pub struct MeteredChanges {
 }
 
 impl MeteredChanges {
-    /// Counts what `inner` hands out while `is_on`.
+    /// Meters the batches that `inner` returns while `is_on`.
     pub fn new(inner: Arc<dyn ChangeLog>, meter: Arc<Meter>, is_on: Arc<AtomicBool>) -> Self {
         Self { inner, meter, is_on }
     }
@@ -322,7 +320,7 @@ impl ChangeLog for MeteredChanges {
             let at_once = if self.is_on.load(Ordering::SeqCst) { max } else { PASSED_OVER_AT_ONCE };
             let mut changes = self.inner.read(at_once, wait).await?;
             let Some(last) = changes.last() else { return Ok(changes) };
-            // Asked again: it may have been switched on while this waited.
+            // Checked again: it may have been switched on during the wait.
             if self.is_on.load(Ordering::SeqCst) {
                 changes.truncate(max);
                 self.meter.0.lock().change_batches += 1;

@@ -1,10 +1,11 @@
-//! `loadtest cost`: what a post, a feed read, a like, a comment and a follow cost on AWS, with what follows from them.
+//! `loadtest cost`: the cost on AWS of a post, a feed read, a like, a comment and a follow, including the work they
+//! trigger.
 //!
-//! Runs the whole service in one process with a meter around its ports, and prices what was counted. The functions'
-//! times cannot be counted here and are assumed; every assumption stands with the prices.
+//! Runs the whole service in one process with metered ports, and prices the counts. The functions' durations cannot be
+//! measured here and are assumed; every assumption is listed with the prices.
 //!
-//! In reading order: [`units`] has DynamoDB's and SQS's rules; [`meter`] counts at the ports by them; [`measure`] runs
-//! posts and reads; [`prices`] is the price list; [`bill`] multiplies; [`report`] tells.
+//! In reading order: [`units`] has DynamoDB's and SQS's rules; [`meter`] applies them at the ports; [`measure`] runs
+//! the requests; [`prices`] is the price list; [`bill`] multiplies; [`report`] prints.
 
 pub mod bill;
 pub mod measure;
@@ -16,22 +17,22 @@ pub mod units;
 use self::report::{CostReport, Requests};
 use crate::error::LoadtestError;
 
-/// Posts that are averaged where there are few followers: one job more or less then shows.
+/// Posts averaged if there are few followers, where one job more or less matters.
 const POSTS: u64 = 10;
-/// From this many followers on one post is enough.
+/// The number of followers from which one post is enough.
 const MANY: u64 = 100_000;
-/// Authors whom the reader follows, each with one post: more than a page shows, so that a page has 20 authors.
+/// Followees of the reader, each with one post: more than a page shows, so that a page has 20 authors.
 const AUTHORS: u32 = 25;
-/// Feed reads that are averaged.
+/// Feed reads averaged.
 const READS: u64 = 100;
-/// Likes, comments and follows that are averaged, each: none differs from another.
+/// Likes, comments and follows averaged, each: none differs from another.
 const ACTS: u64 = 10;
-/// Posts of whom a follow is of: as many as a follow brings in at the most.
+/// Posts of the followed author: the maximum that a follow backfills.
 pub const FOLLOWED_POSTS: u64 = 100;
 /// Write units of one addition to counts, in a transaction.
 pub const COUNT_UNITS: u64 = 2;
 
-/// Counts a post to each of these numbers of followers, and each other kind of request, and prices them.
+/// Counts and prices a post to each of these numbers of followers, and each other kind of request.
 pub async fn run(followers: &[u64]) -> Result<CostReport, LoadtestError> {
     let mut posts = Vec::new();
     for followers in followers {

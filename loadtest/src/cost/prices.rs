@@ -1,9 +1,9 @@
-//! What AWS asks, and what cannot be counted here and is assumed instead. The one file with prices.
+//! AWS's prices, and assumptions in place of measurements that need AWS. The only file with prices.
 //!
-//! us-east-1, US dollars, list prices of 2025-11 without free tiers and without discounts for volume. Each constant
-//! names the page that it is from; who deploys elsewhere changes the numbers here.
+//! us-east-1, US dollars, list prices of 2025-11 without free tiers and without volume discounts. Each constant names
+//! its source page; change the numbers here for another region.
 
-/// Where and when these prices held.
+/// Validity of the prices.
 pub const VALIDITY: &str = "us-east-1, USD, list prices of 2025-11, without free tiers";
 
 // --- DynamoDB, on demand, standard tables: aws.amazon.com/dynamodb/pricing/on-demand
@@ -36,14 +36,14 @@ pub const LAMBDA_PER_GB_SECOND: f64 = 0.000_013_333_4;
 /// A million requests of up to 512 KB.
 pub const HTTP_API_PER_MILLION: f64 = 1.00;
 
-// --- What is sent out: aws.amazon.com/ec2/pricing/on-demand, data transfer
+// --- Data transfer: aws.amazon.com/ec2/pricing/on-demand, data transfer
 
 /// A GB out to the internet.
 pub const TRANSFER_OUT_PER_GB: f64 = 0.09;
 
 // --- CloudWatch and X-Ray: aws.amazon.com/cloudwatch/pricing, aws.amazon.com/xray/pricing
 
-/// A GB of logs taken in, standard class; embedded metrics come as logs.
+/// A GB of ingested logs, standard class; embedded metrics are billed as logs.
 pub const LOGS_PER_GB: f64 = 0.50;
 /// A million traces recorded.
 pub const TRACES_PER_MILLION: f64 = 5.00;
@@ -61,32 +61,32 @@ pub const STATUS_API_MB: u32 = 1024;
 /// stream-handler.
 pub const STREAM_HANDLER_MB: u32 = 256;
 
-// --- Assumptions: what only a run on AWS can measure. Chosen to be above what is expected.
+// --- Assumptions that only a run on AWS could verify. Chosen above the expected values.
 
-/// How long post-handler runs for a post, in ms: one read, one transaction and one send of some 10 ms each.
+/// Duration of post-handler for a post, in ms: one read, one transaction and one send of about 10 ms each.
 pub const POST_HANDLER_MS: f64 = 60.0;
-/// How long status-api runs for a page of a feed, in ms: one query, then three batch gets side by side.
+/// Duration of status-api for a page of a feed, in ms: one query, then three parallel batch gets.
 pub const STATUS_API_MS: f64 = 40.0;
-/// How long status-api runs for a like or a comment, in ms: two reads and one transaction of some 10 ms each.
+/// Duration of status-api for a like or a comment, in ms: two reads and one transaction of about 10 ms each.
 pub const STATUS_API_ACT_MS: f64 = 40.0;
-/// How long status-api runs for a follow, in ms: a transaction, the story and its posts, the entries side by side, and
+/// Duration of status-api for a follow, in ms: a transaction, the story and its posts, the entries in parallel, and
 /// another transaction.
 pub const STATUS_API_FOLLOW_MS: f64 = 100.0;
-/// How long stream-handler runs for a batch of changes, in ms: up to eight rounds of reads, two of transactions.
+/// Duration of stream-handler for a batch of changes, in ms: up to eight rounds of reads, two of transactions.
 pub const STREAM_HANDLER_MS: f64 = 100.0;
-/// How long follow-fetcher runs for a message besides its pages, in ms.
+/// Duration of follow-fetcher for a message without its pages, in ms.
 pub const FOLLOW_FETCHER_MS: f64 = 50.0;
-/// And for each 1,000 followers: a seventh of a query's megabyte, and four batches of ten jobs.
+/// Additional duration per 1,000 followers, in ms: a seventh of a query's megabyte, and four batches of ten jobs.
 pub const FOLLOW_FETCHER_MS_PER_1000_FOLLOWERS: f64 = 100.0;
-/// How long job-handler runs for a batch, in ms: its jobs are written side by side, each a batch of 25 items.
+/// Duration of job-handler for a batch, in ms: its jobs are written in parallel, each a batch of 25 items.
 pub const JOB_HANDLER_MS: f64 = 100.0;
-/// Bytes that an invocation logs: what the runtime says of its start and end, a line of ours, embedded metrics.
+/// Bytes logged per invocation: the runtime's start and end lines, a line of ours, embedded metrics.
 pub const LOG_BYTES_PER_INVOCATION: f64 = 2_000.0;
-/// Bytes that a request leaves in the API's access log.
+/// Bytes per request in the API's access log.
 pub const LOG_BYTES_PER_REQUEST: f64 = 500.0;
-/// Bytes of an answer besides its body: status line, headers, TLS.
+/// Bytes of an answer without its body: status line, headers, TLS.
 pub const HEADER_BYTES_PER_ANSWER: f64 = 600.0;
-/// Share of the requests that X-Ray records: its default rule takes one a second and 5% of the others.
+/// Share of requests that X-Ray records: by default one per second and 5% of the others.
 pub const TRACED_SHARE: f64 = 0.05;
 
 #[cfg(test)]
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn the_functions_have_the_memory_that_the_template_gives_them() {
+    fn memory_sizes_match_the_template() {
         for (function, megabytes) in [
             ("PostHandler", POST_HANDLER_MB),
             ("FollowFetcher", FOLLOW_FETCHER_MB),

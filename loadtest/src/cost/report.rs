@@ -1,4 +1,4 @@
-//! What was counted and what it costs: as a table, as Markdown, as JSON.
+//! The counts and costs as a table, as Markdown and as JSON.
 
 use std::fmt;
 
@@ -10,24 +10,24 @@ use super::{
     prices,
 };
 
-/// What `loadtest cost` found.
+/// The result of `loadtest cost`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CostReport {
-    /// Where and when the prices held.
+    /// Validity of the prices.
     pub prices: &'static str,
-    /// One post, by its author's followers.
+    /// One post, by the number of its author's followers.
     pub posts: Vec<PostCost>,
     /// A million reads of a feed's first page.
     pub million_reads: RequestCost,
-    /// A million likes, each by itself.
+    /// A million likes, each alone.
     pub million_likes: RequestCost,
-    /// A million comments, each by itself.
+    /// A million comments, each alone.
     pub million_comments: RequestCost,
-    /// A million follows, each by itself.
+    /// A million follows, each alone.
     pub million_follows: RequestCost,
 }
 
-/// What was counted of each kind of request but posts.
+/// The counts of each kind of request but posts.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Requests {
     /// Feed reads.
@@ -40,38 +40,38 @@ pub struct Requests {
     pub follows: Work,
 }
 
-/// What one post costs.
+/// The cost of one post.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct PostCost {
     /// Followers of its author.
     pub followers: u64,
-    /// What was counted.
+    /// The counts.
     pub counted: Counted,
-    /// What it costs, in US dollars.
+    /// The cost, in US dollars.
     pub bill: Bill,
-    /// The sum.
+    /// The total.
     pub usd: f64,
-    /// What it costs to keep the post and its entries for a month, in US dollars. Not in the sum.
+    /// The cost of keeping the post and its entries for a month, in US dollars. Not part of the total.
     pub kept_a_month_usd: f64,
 }
 
-/// What requests of one kind cost.
+/// The cost of requests of one kind.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct RequestCost {
-    /// What was counted for one.
+    /// The counts of one request.
     pub counted: Counted,
-    /// What a million cost, in US dollars.
+    /// The cost of a million, in US dollars.
     pub bill: Bill,
-    /// The sum.
+    /// The total.
     pub usd: f64,
 }
 
-/// Units and requests of one request; averages, hence with fractions.
+/// Units and requests of one request; averages, so they may be fractional.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Counted {
     /// DynamoDB's write request units on Feed.
     pub feed_writes: f64,
-    /// And on the other tables.
+    /// DynamoDB's write request units on the other tables.
     pub other_writes: f64,
     /// DynamoDB's read request units.
     pub reads: f64,
@@ -104,7 +104,7 @@ impl Counted {
 }
 
 impl CostReport {
-    /// Prices what was counted for posts, and for each other kind of request.
+    /// Prices the counts of posts and of each other kind of request.
     #[expect(clippy::cast_precision_loss, reason = "numbers of requests")]
     pub fn new(posts: &[Work], requests: &Requests) -> Self {
         let post = |work: &Work| {
@@ -132,14 +132,14 @@ impl CostReport {
         }
     }
 
-    /// For the README.
+    /// Markdown for the README.
     pub fn markdown(&self) -> String {
         let mut lines: Vec<String> = self.cells().iter().map(|row| format!("| {} |", row.join(" | "))).collect();
         lines.insert(1, format!("| --- |{}", " ---: |".repeat(self.posts.len() + self.millions().len())));
         format!("{}\n\n{}\n", lines.join("\n"), self.notes().join(" "))
     }
 
-    /// Each kind of request that is priced by the million.
+    /// The kinds of requests priced by the million.
     const fn millions(&self) -> [(&'static str, &RequestCost); 4] {
         [
             ("a million feed reads", &self.million_reads),
@@ -174,10 +174,10 @@ impl CostReport {
         rows.extend(self.million_reads.bill.lines().iter().enumerate().map(|(place, (name, _))| {
             row(name, &|post| dollars(post.bill.lines()[place].1), &|cost| dollars(cost.bill.lines()[place].1))
         }));
-        rows.push(row("**sum**", &|post| format!("**{}**", dollars(post.usd)), &|cost| {
+        rows.push(row("**total**", &|post| format!("**{}**", dollars(post.usd)), &|cost| {
             format!("**{}**", dollars(cost.usd))
         }));
-        rows.push(row("kept, a month", &|post| dollars(post.kept_a_month_usd), &|_| "-".to_owned()));
+        rows.push(row("storage for a month", &|post| dollars(post.kept_a_month_usd), &|_| "-".to_owned()));
         rows
     }
 
@@ -234,7 +234,7 @@ impl fmt::Display for CostReport {
     }
 }
 
-/// Dollars with three significant digits, and at least two places.
+/// Formats dollars with three significant digits and at least two decimals.
 fn dollars(usd: f64) -> String {
     if usd <= 0.0 {
         return "$0".to_owned();
@@ -244,7 +244,7 @@ fn dollars(usd: f64) -> String {
     format!("${usd:.places$}")
 }
 
-/// A count: whole from 100 on, with one place below.
+/// Formats a count: whole from 100 on, with one decimal below.
 fn number(count: f64) -> String {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count, far below 2^64")]
     if count >= 100.0 || count.fract() == 0.0 { thousands(count.round() as u64) } else { format!("{count:.1}") }
@@ -262,18 +262,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dollars_have_three_digits_that_tell() {
+    fn dollars_have_three_significant_digits() {
         let texts = [0.0, 0.000_012_34, 0.006_251, 0.625, 1.0, 12.345].map(dollars);
         assert_eq!(texts, ["$0", "$0.0000123", "$0.00625", "$0.625", "$1.00", "$12.35"]);
     }
 
     #[test]
-    fn counts_are_read_in_thousands() {
+    fn counts_are_grouped_in_thousands() {
         assert_eq!([1_000_001.0, 10_000.4, 100.0, 10.5, 3.0].map(number), ["1,000,001", "10,000", "100", "10.5", "3"]);
     }
 
     #[test]
-    fn markdown_has_a_column_for_each_post_and_each_kind_of_request() {
+    fn markdown_has_a_column_per_request() {
         let work = Work { posts: 1, followers: 100, ..Work::default() };
         let requests = Requests { reads: Work { reads: 10, ..Work::default() }, ..Requests::default() };
         let markdown = CostReport::new(&[work.clone(), Work { followers: 10_000, ..work }], &requests).markdown();

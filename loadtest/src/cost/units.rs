@@ -1,17 +1,17 @@
-//! What a call to the store takes in DynamoDB's request units, and a call to a queue in SQS's requests: their published
-//! rules (DynamoDB Developer Guide: item sizes and formats, read and write operations; SQS pricing).
+//! The units of a call: DynamoDB's request units and SQS's requests, by their published rules (DynamoDB Developer
+//! Guide: item sizes and formats, read and write operations; SQS pricing).
 
 use std::ops::AddAssign;
 
 use ports::store::{Attributes, Consistency, Item, Key, Value};
 
-/// Bytes of one write unit.
+/// Bytes per write unit.
 const WRITE_UNIT_BYTES: u64 = 1_024;
-/// Bytes of one strongly consistent read unit.
+/// Bytes per strongly consistent read unit.
 const READ_UNIT_BYTES: u64 = 4_096;
 /// A transaction prepares and commits: twice the units of the write.
 const TRANSACTION: u64 = 2;
-/// Bytes of one SQS request.
+/// Bytes per SQS request.
 const SQS_REQUEST_BYTES: u64 = 64 * 1_024;
 
 /// Request units.
@@ -19,7 +19,7 @@ const SQS_REQUEST_BYTES: u64 = 64 * 1_024;
 pub struct Units {
     /// Write request units.
     pub writes: u64,
-    /// Halves of read request units: a read that need not be consistent takes one of them.
+    /// Halves of read request units: an eventually consistent read takes one of them.
     pub read_halves: u64,
 }
 
@@ -29,7 +29,7 @@ impl Units {
         Self { writes, read_halves: 0 }
     }
 
-    /// Reading this many bytes at once.
+    /// A read of this many bytes at once.
     pub fn read(bytes: u64, consistency: Consistency) -> Self {
         let halves = match consistency {
             Consistency::Strong => 2,
@@ -44,7 +44,7 @@ impl Units {
         self.read_halves as f64 / 2.0
     }
 
-    /// The same in a transaction.
+    /// The units in a transaction.
     #[must_use]
     pub const fn in_transaction(self) -> Self {
         Self { writes: self.writes * TRANSACTION, read_halves: self.read_halves * TRANSACTION }
@@ -58,22 +58,22 @@ impl AddAssign for Units {
     }
 }
 
-/// Units to write, change or remove an item: by the larger of what was there and what is then; one at the least.
+/// Units to write, change or remove an item: by the larger of its sizes before and after; at least one.
 pub fn write(before: u64, after: u64) -> Units {
     Units::written(before.max(after).max(1).div_ceil(WRITE_UNIT_BYTES))
 }
 
-/// Bytes of an item: the names and values of its attributes, those of the key included.
+/// The size of an item in bytes: names and values of all attributes, those of the key included.
 pub fn item_bytes(item: &Item) -> u64 {
     key_bytes(&item.key) + attribute_bytes(&item.attributes)
 }
 
-/// Bytes of a key: `PK` and `SK`, and their texts.
+/// The size of a key in bytes: `PK` and `SK`, and their values.
 pub fn key_bytes(key: &Key) -> u64 {
     ("PK".len() + key.partition.len() + "SK".len() + key.sort.len()) as u64
 }
 
-/// Bytes of attributes apart from the key.
+/// The size of attributes in bytes, without the key.
 pub fn attribute_bytes(attributes: &Attributes) -> u64 {
     attributes.iter().map(|(name, value)| name.len() as u64 + value_bytes(value)).sum()
 }
@@ -87,14 +87,14 @@ fn value_bytes(value: &Value) -> u64 {
     }
 }
 
-/// About: one byte for two significant digits and one more, and another for the sign of a negative number.
+/// Approximate: one byte per two significant digits and one more, and another for the sign of a negative number.
 fn number_bytes(number: i64) -> u64 {
     let digits = number.unsigned_abs().to_string();
     let significant = digits.trim_end_matches('0').len() as u64;
     significant.div_ceil(2) + 1 + u64::from(number < 0)
 }
 
-/// Requests of one call to SQS with this much in all its messages.
+/// Requests of one call to SQS with messages of this total size.
 pub fn sqs_requests(bytes: u64) -> u64 {
     bytes.max(1).div_ceil(SQS_REQUEST_BYTES)
 }
@@ -106,7 +106,7 @@ mod tests {
 
     use super::*;
 
-    /// In halves, as below.
+    /// In half units.
     fn strong(bytes: u64) -> u64 {
         Units::read(bytes, Consistency::Strong).read_halves
     }
@@ -116,16 +116,16 @@ mod tests {
     }
 
     #[test]
-    fn reads_are_rounded_up_to_4_kb_and_halved_where_they_need_not_be_consistent() {
+    fn reads_round_up_to_4_kb() {
         // The Developer Guide's examples: 3,500 bytes as 4 KB; an item of 8 KB takes 2, 1 eventually consistent.
         assert_eq!([strong(3_500), strong(4_096), strong(4_097), strong(8_192)], [2, 2, 4, 4]);
         assert_eq!([eventual(3_500), eventual(8_192)], [1, 2]);
-        // What is not there costs as the smallest that is.
+        // A missing item costs as much as the smallest one.
         assert_eq!([strong(0), eventual(0)], [2, 1]);
     }
 
     #[test]
-    fn a_query_is_rounded_once_for_all_that_it_reads() {
+    fn a_query_is_rounded_once() {
         // The Developer Guide's example: items of 1,500 and 64 bytes: 1.5 KB, one unit.
         assert_eq!(strong(1_500 + 64), 2);
         // And of BatchGetItem, rounded item by item: 1.5 KB and 6.5 KB take 1 + 2.
@@ -133,23 +133,23 @@ mod tests {
     }
 
     #[test]
-    fn writes_are_rounded_up_to_1_kb_by_the_larger_of_before_and_after() {
+    fn writes_round_up_the_larger_size() {
         // The Developer Guide's examples: 500 bytes as 1 KB; 512 bytes one unit; 2 KB two units, four in a transaction.
         assert_eq!([write(0, 500), write(0, 1_024), write(0, 1_025)].map(|it| it.writes), [1, 1, 2]);
         assert_eq!(write(0, 2_048).in_transaction().writes, 4);
         assert_eq!(write(3_000, 100).writes, 3);
-        // Removing what is not there.
+        // Removing a missing item.
         assert_eq!(write(0, 0).writes, 1);
     }
 
     #[test]
-    fn numbers_take_a_byte_for_two_significant_digits_and_one_more() {
+    fn numbers_take_a_byte_per_two_digits() {
         assert_eq!([0, 5, 10, 27, 100, 461].map(number_bytes), [1, 2, 2, 2, 2, 3]);
         assert_eq!([number_bytes(-27), number_bytes(1_763_700_000_001)], [3, 8]);
     }
 
     #[test]
-    fn an_item_counts_the_names_and_the_values_of_all_its_attributes() {
+    fn item_sizes_include_names_and_values() {
         let item = Item::new(Key { partition: "P".into(), sort: "SS".into() })
             .with("text", "ä")
             .with("number", 27)
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_to_sqs_is_a_request_for_each_64_kb() {
+    fn an_sqs_request_covers_64_kb() {
         assert_eq!([0, 1, 65_536, 65_537, 1_048_576].map(sqs_requests), [1, 1, 1, 2, 16]);
     }
 }

@@ -1,4 +1,4 @@
-//! The HTTP client of a service that is somewhere else: behind TLS, throttled, now and then failing.
+//! The HTTP client of a remote service, with TLS, throttling and occasional failures.
 
 use std::{
     fmt,
@@ -22,9 +22,9 @@ use hyper_util::{
 
 use crate::client::{ClientError, FeedPage, PostRef};
 
-/// How long an answer may take: API Gateway's own limit of 30 s, and the way.
+/// Timeout of an answer: API Gateway's limit of 30 s, and the network.
 const TIMEOUT: Duration = Duration::from_secs(35);
-/// Pauses before a read that was throttled or failed is repeated: the first, doubling, up to the last, and how many.
+/// Pauses before a throttled or failed read is retried: the first, which doubles, the maximum, and their number.
 const PAUSES: (Duration, Duration, usize) = (Duration::from_millis(200), Duration::from_secs(5), 12);
 
 #[cfg(feature = "aws")]
@@ -32,17 +32,17 @@ type Connector = hyper_rustls::HttpsConnector<HttpConnector>;
 #[cfg(not(feature = "aws"))]
 type Connector = HttpConnector;
 
-/// Where an API is: `http` or `https`, a host, and perhaps a path before its routes.
+/// The address of an API: `http` or `https`, a host, and optionally a path before its routes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiUrl(String);
 
-/// A text that is not such an address.
+/// The text is not such an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidApiUrl {
-    /// Another form.
-    #[error("not of the form https://HOST[/PATH]")]
+    /// The text has another form.
+    #[error("must be of the form https://HOST[/PATH]")]
     Form,
-    /// `https`, for which this program was built without TLS.
+    /// `https`, but this program was built without TLS.
     #[error("https needs a load test built with `--features aws`")]
     WithoutTls,
 }
@@ -69,23 +69,23 @@ impl fmt::Display for ApiUrl {
     }
 }
 
-/// An answer and how long it took, from sending the request to the end of its body.
+/// An answer and its latency, from sending the request to the end of the body.
 #[derive(Debug)]
 pub struct Timed<T> {
-    /// What was answered.
+    /// The answer.
     pub answer: T,
-    /// How long that took.
+    /// The latency.
     pub latency: Duration,
 }
 
-/// Requests so far.
+/// The requests so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Requests {
-    /// Answered as they should be: posts.
+    /// Successful posts.
     pub posts: u64,
-    /// Answered as they should be: reads.
+    /// Successful reads.
     pub reads: u64,
-    /// Reads that were throttled or failed and were repeated.
+    /// Reads that were throttled or failed and were retried.
     pub repeated: u64,
     /// Bytes of all answers' bodies.
     pub answer_bytes: u64,
@@ -108,19 +108,19 @@ struct Counts {
 }
 
 impl ApiClient {
-    /// A client of the API at `url`. Nothing is sent yet.
+    /// A client of the API at `url`. Sends no request yet.
     pub fn new(url: ApiUrl) -> Result<Self, ClientError> {
         let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(1_024).build(connector()?);
         Ok(Self { client, url, counts: Arc::default() })
     }
 
-    /// Whether the API answers at all, and says that it is well.
+    /// Checks the API's health.
     pub async fn is_well(&self) -> Result<(), ClientError> {
         let request = Request::builder().uri(self.uri("/healthz")).body(Full::default())?;
         self.answer("GET /healthz", request, StatusCode::OK).await.map(drop)
     }
 
-    /// `POST /v1/posts`, once: a post that is not answered may have been made.
+    /// Sends `POST /v1/posts`, once: an unanswered post may have been published.
     pub async fn publish(&self, token: &str, text: &str) -> Result<Timed<PostId>, ClientError> {
         let body = serde_json::to_vec(&serde_json::json!({ "text": text }))?;
         let request = self
@@ -133,8 +133,8 @@ impl ApiClient {
         Ok(Timed { answer, latency: answered.latency })
     }
 
-    /// `GET /v1/feed`, repeated with growing pauses for about 40 s while it is throttled or fails. The time is that
-    /// of the request that was answered. `token` makes a token for each try.
+    /// Sends `GET /v1/feed`, with retries and growing pauses for about 40 s while it is throttled or fails. The latency
+    /// is that of the successful request. `token` issues a token for each attempt.
     pub async fn feed(
         &self,
         token: impl Fn() -> String,
@@ -159,13 +159,13 @@ impl ApiClient {
         Ok(Timed { answer: FeedPage::decode(&answered.answer)?, latency: answered.latency })
     }
 
-    /// `PUT /v1/posts/{id}/like`, once.
+    /// Sends `PUT /v1/posts/{id}/like`, once.
     pub async fn like(&self, token: &str, post: PostId) -> Result<(), ClientError> {
         let request = self.request(Method::PUT, &format!("/v1/posts/{post}/like"), token).body(Full::default())?;
         self.answer("PUT /v1/posts/{id}/like", request, StatusCode::NO_CONTENT).await.map(drop)
     }
 
-    /// `POST /v1/posts/{id}/comments`, once.
+    /// Sends `POST /v1/posts/{id}/comments`, once.
     pub async fn comment(&self, token: &str, post: PostId, text: &str) -> Result<(), ClientError> {
         let body = serde_json::to_vec(&serde_json::json!({ "text": text }))?;
         let request = self
@@ -175,13 +175,13 @@ impl ApiClient {
         self.answer("POST /v1/posts/{id}/comments", request, StatusCode::CREATED).await.map(drop)
     }
 
-    /// `PUT /v1/users/{user}/follow`, once.
+    /// Sends `PUT /v1/users/{user}/follow`, once.
     pub async fn follow(&self, token: &str, followee: UserId) -> Result<(), ClientError> {
         let request = self.request(Method::PUT, &format!("/v1/users/{followee}/follow"), token).body(Full::default())?;
         self.answer("PUT /v1/users/{user}/follow", request, StatusCode::NO_CONTENT).await.map(drop)
     }
 
-    /// Requests so far.
+    /// The requests so far.
     pub fn requests(&self) -> Requests {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         let Counts { posts, reads, repeated, answer_bytes } = self.counts.as_ref();
@@ -219,7 +219,7 @@ impl ApiClient {
     }
 }
 
-/// Whether the same request may be answered later.
+/// Whether a retry may succeed.
 fn may_pass(error: &ClientError) -> bool {
     match error {
         ClientError::Connection(_) | ClientError::Timeout(_) => true,
@@ -253,7 +253,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_has_a_scheme_and_a_host_and_may_have_a_path() {
+    fn an_address_is_scheme_host_and_optional_path() {
         let url = |text: &str| text.parse::<ApiUrl>().map(|url| url.to_string());
         assert_eq!(url("http://127.0.0.1:4566/"), Ok("http://127.0.0.1:4566".to_owned()));
         let with_path = "http://127.0.0.1:4566/_aws/execute-api/abc/$default";
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_throttled_or_fails_inside_may_pass_later_and_a_refusal_may_not() {
+    fn throttling_and_server_errors_are_transient() {
         let status = |status: u16| {
             let status = StatusCode::from_u16(status).unwrap();
             may_pass(&ClientError::Status { route: "GET /v1/feed", status, body: String::new() })

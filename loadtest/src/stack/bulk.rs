@@ -1,4 +1,4 @@
-//! Many rows at a bounded rate: what is throttled or left undone is written again until nothing moves any more.
+//! Writes many rows at a bounded rate, with retries of throttled and unprocessed ones until there is no more progress.
 
 use std::{
     sync::{
@@ -16,12 +16,12 @@ use tokio::time::Instant;
 
 use crate::cost::units::{self, Units};
 
-/// Batches under way at once.
+/// Concurrent batches.
 const BATCHES_IN_FLIGHT: usize = 16;
-/// How long one batch is tried again before it counts as not done.
+/// Time for which one batch is retried before it fails.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// Pauses before what is left of a batch is tried again: the first, doubling while
-/// nothing is written, up to the last; less a random part.
+/// Pauses before a batch is retried: the first, which doubles as long as no row is written, and the maximum; minus a
+/// random part.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 
 /// Writes rows in batches.
@@ -34,19 +34,19 @@ pub struct BulkWriter {
     refused: AtomicBool,
 }
 
-/// Rows that could not be written.
+/// Some rows could not be written.
 #[derive(Debug, thiserror::Error)]
 #[error("{rows} rows could not be written")]
 pub struct Undone {
-    /// How many.
+    /// The number of rows.
     pub rows: u64,
-    /// Why the first of them was not.
+    /// The error of the first one.
     #[source]
     pub error: StoreError,
 }
 
 impl BulkWriter {
-    /// Writes into `store`, at most `rows_per_second`, at least one.
+    /// Writes to `store` at up to `rows_per_second`, and at least one.
     pub fn new(store: Arc<dyn Store>, rows_per_second: u32) -> Self {
         let pause_per_row = Duration::from_secs(1) / rows_per_second.max(1);
         let (written, units, refused) = (AtomicU64::default(), AtomicU64::default(), AtomicBool::default());
@@ -56,7 +56,7 @@ impl BulkWriter {
     /// Writes all rows of one table. `progress` counts them.
     ///
     /// # Errors
-    /// What is left when a batch was in vain for a minute; the others are written all the same.
+    /// If a batch made no progress for a minute; other batches are written nevertheless.
     pub async fn write(
         &self,
         table: Table,
@@ -72,7 +72,7 @@ impl BulkWriter {
         });
         futures::stream::iter(batches)
             .then(|(due, batch): (Instant, Vec<BatchWrite>)| async move {
-                // Who is refused need not be slow about it.
+                // Rejected calls need no rate limit.
                 if !self.refused.load(Ordering::Relaxed) {
                     tokio::time::sleep_until(due).await;
                 }
@@ -89,7 +89,7 @@ impl BulkWriter {
         self.written.load(Ordering::Relaxed)
     }
 
-    /// Write units that they took; each removal is taken to be of an item of up to 1 KB.
+    /// Write units used; a removal is assumed to be of an item of up to 1 KB.
     pub fn units(&self) -> Units {
         Units::written(self.units.load(Ordering::Relaxed))
     }

@@ -1,4 +1,4 @@
-//! Removes what a run seeded and what its posts left, also of a run that failed or was interrupted.
+//! Removes the seeded rows and those of the posts, also after a failed or interrupted run.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -16,14 +16,14 @@ use super::{
 };
 use crate::progress;
 
-/// Posts of a page of the author's story.
+/// Posts per page of the author's story.
 const PAGE: u32 = 100;
-/// How often the story is looked at: a request that was cut short may still make a post after the first look.
+/// Reads of the story: an aborted request may still publish a post after the first one.
 const LOOKS: usize = 3;
-/// How long jobs under way are waited for, and how often they are looked at.
+/// Time limit for jobs in progress, and polling interval.
 const JOBS_PATIENCE: (Duration, Duration) = (Duration::from_mins(1), Duration::from_secs(1));
 
-/// Where a run wrote, and through what.
+/// The stores that a run wrote to.
 #[derive(Debug, Clone)]
 pub struct Place {
     /// The stack's tables.
@@ -32,11 +32,11 @@ pub struct Place {
     pub queue: Arc<dyn Queue>,
 }
 
-/// Removes everything but the ledger's entries, one for each post, which expire within two days: nobody finds them but by
-/// the ids of changes. Returns a line for each thing that could not be removed.
+/// Removes everything but the ledger's entries, one per post, which expire within two days and can be found only by the
+/// ids of changes. Returns a line for each kind of rows that could not be removed.
 ///
-/// `posts` are those that are known; others are found in the author's story. `settled` says that every feed has shown
-/// every post: else jobs under way are waited for, since they would write entries behind the cleaner's back.
+/// `posts` are the known ones; others are found in the author's story. `settled` means that every feed has shown every
+/// post; otherwise waits for jobs in progress, since they could write entries after the cleanup.
 pub async fn clean(
     place: &Place,
     writer: &BulkWriter,
@@ -47,12 +47,12 @@ pub async fn clean(
     let mut left = Vec::new();
     let mut posts: BTreeSet<PostId> = posts.iter().copied().collect();
     let known: Vec<PostId> = posts.iter().copied().collect();
-    // Without outbox entry, author and edges no new post is made and no fan-out goes on.
+    // Without outbox entry, author and edges, no further post or fan-out is possible.
     remove(writer, SEEDED, People::outbox_removals(&known), known.len() as u64, &mut left).await;
     remove(writer, SEEDED, people.removals(), people.row_count(), &mut left).await;
     remove(writer, SEEDED, std::iter::once(people.counts_removal()), 1, &mut left).await;
     if !settled && let Err(reason) = jobs_done(place.queue.as_ref()).await {
-        left.push(format!("perhaps feed entries, of jobs that are still under way: {reason}"));
+        left.push(format!("perhaps feed entries of jobs still in progress: {reason}"));
     }
     let mut done = BTreeSet::new();
     for look in 0..LOOKS {
@@ -74,7 +74,7 @@ async fn remove_posts(writer: &BulkWriter, people: &People, posts: &[PostId], le
     let (posts_len, readers) = (posts.len() as u64, people.followers.len() as u64 + 1);
     remove(writer, SEEDED, People::outbox_removals(posts), posts_len, left).await;
     remove(writer, Table::Feed, people.entry_removals(posts), posts_len * readers, left).await;
-    // Last: as long as they are there, a cleaner that is interrupted could still find the rest by them.
+    // Last: as long as they exist, the rows left by an interrupted cleanup can be found from them.
     remove(writer, SEEDED, people.post_removals(posts), posts_len * 2, left).await;
 }
 
@@ -91,7 +91,7 @@ async fn remove(
     }
 }
 
-/// The author's posts that there are.
+/// The author's existing posts.
 async fn story(place: &Place, people: &People) -> Result<Vec<PostId>, StoreError> {
     let (dao, mut posts, mut after) = (Posts::new(Arc::clone(&place.store)), Vec::new(), None);
     loop {
@@ -104,7 +104,7 @@ async fn story(place: &Place, people: &People) -> Result<Vec<PostId>, StoreError
     }
 }
 
-/// Waits until JobQ is empty, as far as the queue knows; other people's jobs are waited for too.
+/// Waits until JobQ is empty by its approximate counts; this includes other users' jobs.
 async fn jobs_done(queue: &dyn Queue) -> Result<(), String> {
     let (patience, pause) = JOBS_PATIENCE;
     let empty = async {
@@ -122,7 +122,7 @@ async fn jobs_done(queue: &dyn Queue) -> Result<(), String> {
     }
 }
 
-/// An error with its causes, on one line.
+/// Formats an error with its causes on one line.
 fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |&error| error.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))

@@ -1,10 +1,10 @@
-//! Why a run against a deployed stack did not come to an end.
+//! Errors that abort a run against a deployed stack.
 
 use crate::client::ClientError;
 
 use super::bulk::Undone;
 
-/// Why a run against a deployed stack did not come to an end.
+/// Why a run against a deployed stack was aborted.
 #[derive(Debug, thiserror::Error)]
 pub enum StackError {
     /// This program was built without the AWS SDK.
@@ -12,52 +12,51 @@ pub enum StackError {
         "this load test was built without AWS; build it with `cargo run --release -p loadtest --features aws -- fanout ...`"
     )]
     WithoutAws,
-    /// The API did not say that it is well.
-    #[error("the API at {url} cannot be used")]
+    /// The API's health check failed.
+    #[error("the API at {url} is not healthy")]
     Api {
-        /// Where it was looked for.
+        /// The API's address.
         url: String,
-        /// What happened.
+        /// The cause.
         #[source]
         error: ClientError,
     },
     /// No region is set.
     #[error("no AWS region is set: set AWS_REGION, or a region in the profile")]
     NoRegion,
-    /// The stack is none of ours.
+    /// The stack was not created from our template.
     #[error("the stack {stack} has no output {output}: it is not a stack of Tweeter's template.yaml")]
     NoOutput {
         /// The stack.
         stack: String,
-        /// What it lacks.
+        /// The missing output.
         output: &'static str,
     },
-    /// A service of AWS did not do what was asked.
+    /// An AWS service failed.
     #[error("{service}: {reason}")]
     Service {
-        /// Which one.
+        /// The service.
         service: &'static str,
-        /// What it said, or why nothing could be asked.
+        /// The reason.
         reason: String,
     },
-    /// What the stack signs tokens with is nothing of ours.
-    #[error("the stack's secret cannot be used")]
+    /// The stack's signing secret is malformed.
+    #[error("the stack's signing secret is malformed")]
     Secret(#[from] ports::signing::InvalidSecret),
     /// The tables could not be seeded.
-    #[error("the stack cannot be seeded")]
+    #[error("could not seed the stack")]
     Seed(#[source] Undone),
-    /// A request failed for good.
+    /// A request failed permanently.
     #[error("a request failed")]
     Request(#[from] ClientError),
-    /// Somebody pressed Ctrl-C.
+    /// The run was interrupted by Ctrl-C.
     #[error("interrupted")]
     Interrupted,
 }
 
 #[cfg(feature = "aws")]
 impl StackError {
-    /// What a service answered, or why it was not asked, in one line: an SDK's error says most of it in its causes, the
-    /// innermost of which is what helps.
+    /// Formats an SDK error in one line: most of its information is in its causes, the innermost being the most useful.
     pub(super) fn of_sdk<E, R>(service: &'static str, error: &aws_sdk_cloudformation::error::SdkError<E, R>) -> Self
     where
         E: aws_sdk_cloudformation::error::ProvideErrorMetadata + std::error::Error + 'static,

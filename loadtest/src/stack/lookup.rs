@@ -1,5 +1,5 @@
-//! Where a deployed stack has its tables and queues, and what signs its tokens: `CloudFormation`'s outputs and the
-//! stack's secret. Region, credentials and endpoints are found by the SDK.
+//! Finds a deployed stack's tables, queues and signing secret from `CloudFormation`'s outputs. Region, credentials and
+//! endpoints are found by the SDK.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -13,12 +13,12 @@ use service::tokens::AccessTokens;
 
 use super::{Place, error::StackError};
 
-/// What a run needs of a stack.
+/// The parts of a stack that a run needs.
 #[derive(Debug, Clone)]
 pub struct Stack {
     /// Its tables and queues.
     pub place: Place,
-    /// Makes tokens as it does.
+    /// Issues tokens as the stack does.
     pub tokens: AccessTokens,
 }
 
@@ -54,7 +54,7 @@ fn place(sdk: &SdkConfig, outputs: &Outputs) -> Place {
 }
 
 impl Outputs {
-    /// The outputs of the stack of this name.
+    /// Reads the outputs of the stack of this name.
     pub async fn of_stack(client: &cloudformation::Client, name: &str) -> Result<Self, StackError> {
         match client.describe_stacks().stack_name(name).send().await {
             Ok(answer) => Self::from_answer(name, &answer),
@@ -113,13 +113,13 @@ mod tests {
     }
 
     #[test]
-    fn every_output_that_is_read_is_one_of_the_template() {
+    fn the_template_has_every_output_read() {
         let template = include_str!("../../../template.yaml");
         let (_, outputs) = template.split_once("\nOutputs:\n").unwrap();
         for output in OUTPUTS {
             assert!(outputs.contains(&format!("\n  {output}:\n")), "{output}");
         }
-        assert!(Outputs::from_answer("tweeter", &described(OUTPUTS)).is_ok(), "no other is needed");
+        assert!(Outputs::from_answer("tweeter", &described(OUTPUTS)).is_ok(), "no other output is required");
     }
 
     #[test]
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stack_without_an_output_is_told_which() {
+    fn a_missing_output_is_named() {
         for missing in OUTPUTS {
             let others = OUTPUTS.into_iter().filter(|output| *output != missing);
             let error = Outputs::from_answer("other", &described(others)).unwrap_err().to_string();

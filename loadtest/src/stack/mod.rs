@@ -1,13 +1,13 @@
-//! `loadtest fanout --url --stack`: the same scenario against a deployed stack, seen only from outside.
+//! `loadtest fanout --url --stack`: the same scenario against a deployed stack, observed only from outside.
 //!
 //! ```text
 //! this program ── rows ─▶ Social            seeds users and edges, removes all of it in the end
 //!              ── HTTP ─▶ the stack's API   posts, and reads feeds until each shows the post
 //! ```
 //!
-//! In reading order: `lookup` (with the feature `aws`) finds the stack; [`people`] says who takes part and which rows
-//! they have; [`bulk`] writes rows at a bounded rate; [`api`] is the HTTP client; [`watch`] looks at feeds; [`clean`]
-//! removes everything; [`report`] holds it against the targets; [`error`] says what went wrong.
+//! In reading order: `lookup` (with the feature `aws`) finds the stack; [`people`] builds the author, the followers and
+//! their rows; [`bulk`] writes rows at a bounded rate; [`api`] is the HTTP client; [`watch`] polls feeds; [`clean`]
+//! removes everything; [`report`] compares with the targets; [`error`] has the errors.
 
 pub mod api;
 pub mod bulk;
@@ -45,36 +45,36 @@ use crate::{
     report::{Latencies, rounded},
 };
 
-/// How long nothing new may be seen before a post is given up: the target for all feeds.
+/// Time without progress after which a post is given up: the target for all feeds.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// What a run does.
+/// The parameters of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Plan {
     /// Followers of the author.
     pub followers: u64,
     /// Posts, one after another.
     pub posts: u64,
-    /// Rows a second that are seeded and removed.
+    /// Rows seeded and removed per second.
     pub rows_per_second: u32,
-    /// Feeds read at once.
+    /// Concurrent feed reads.
     pub at_once: usize,
-    /// How long nothing new may be seen before a post is given up.
+    /// Time without progress after which a post is given up.
     pub patience: Duration,
 }
 
-/// A stack to drive: from outside by its API, and its tables for seeding and cleaning.
+/// A stack under test: its API, and its tables for seeding and cleaning.
 #[derive(Debug, Clone)]
 pub struct Target {
     /// Its tables and queues.
     pub place: Place,
-    /// Makes tokens as it does.
+    /// Issues tokens as the stack does.
     pub tokens: AccessTokens,
     /// Its API.
     pub api: ApiClient,
 }
 
-/// What was measured.
+/// The measurements.
 #[derive(Debug)]
 struct Measured {
     seed_seconds: f64,
@@ -83,7 +83,7 @@ struct Measured {
     checked: Checked,
 }
 
-/// Finds the stack that the options name, drives it, and says what came of it and what it cost.
+/// Finds the stack named by the options, drives it, and reports results and cost.
 pub async fn run(options: &FanoutOptions) -> Result<StackReport, LoadtestError> {
     let target = find(options).await?;
     let plan = Plan {
@@ -96,7 +96,7 @@ pub async fn run(options: &FanoutOptions) -> Result<StackReport, LoadtestError> 
     drive(&target, plan, interrupt).await
 }
 
-/// The next Ctrl-C. Without signals a run cannot be interrupted, that is all.
+/// Waits for the next Ctrl-C. Never returns if signals are unavailable.
 async fn interrupt() {
     if tokio::signal::ctrl_c().await.is_err() {
         future::pending::<()>().await;
@@ -121,11 +121,11 @@ async fn find(_options: &FanoutOptions) -> Result<Target, StackError> {
     Err(StackError::WithoutAws)
 }
 
-/// Seeds, measures and cleans up, the last also when something fails or `interrupt` comes first. Another one while it
-/// cleans ends that too.
+/// Seeds, measures and cleans up. Cleaning also runs after a failure or the first `interrupt`; a second interrupt ends
+/// it.
 ///
 /// # Errors
-/// When a run does not come to its end. What is missing, doubled or slow is in the report instead.
+/// If a run cannot complete. Missing, duplicate or slow entries are in the report instead.
 pub async fn drive<F: Future<Output = ()>>(
     target: &Target,
     plan: Plan,
@@ -140,13 +140,13 @@ pub async fn drive<F: Future<Output = ()>>(
     };
     let seeded = writer.written();
     if let Err(error) = &outcome {
-        telemetry::write_stderr(format_args!("{error}; removing what is there"));
+        telemetry::write_stderr(format_args!("{error}; removing the seeded rows"));
     }
     let (known, cleaning) = (posts.into_inner(), Instant::now());
     let settled = outcome.as_ref().is_ok_and(|measured| measured.checked.verdict.missing == 0);
     let left = tokio::select! {
         left = clean::clean(&target.place, &writer, &people, &known, settled) => left,
-        () = interrupt() => vec![format!("most of it, interrupted again after {} rows", writer.written() - seeded)],
+        () = interrupt() => vec![format!("most rows, interrupted again after {} of them", writer.written() - seeded)],
     };
     let clean_seconds = rounded(cleaning.elapsed().as_secs_f64());
     for line in &left {
@@ -205,13 +205,13 @@ async fn measure(
     let progress = progress::bar("checking feeds", people.followers.len() as u64);
     let known = posts.lock().clone();
     let mut checked = watcher.check(&people.followers, &known, &progress).await?;
-    // Posts that were not made any more are missing too.
+    // Posts that were never sent count as missing.
     checked.verdict.missing += (plan.posts - known.len() as u64) * plan.followers;
     Ok(Measured { seed_seconds, post, fanout, checked })
 }
 
-/// Posts once and waits until every feed shows it: how long the answer took, and how long from it to the last feed;
-/// `None` when some feed never did.
+/// Posts once and waits until every feed shows it. Returns the latency of the answer, and the time from it to the last
+/// feed; `None` if a feed never showed the post.
 async fn publish(
     watcher: &Watcher,
     people: &People,

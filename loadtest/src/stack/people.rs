@@ -1,4 +1,4 @@
-//! Who takes part in a run, and every row that they and their posts have: what is seeded, and what must go again.
+//! The author and followers of a run, and all rows of them and their posts: to seed and to remove.
 
 use data::{Follows, Users, keys};
 use domain::{Bio, DisplayName, Handle, PostId, Profile, Timestamp, User, UserId};
@@ -6,32 +6,32 @@ use ports::store::{BatchWrite, Item, Table};
 
 use std::time::Duration;
 
-/// How long before the run the follows began, by this machine's clock: far more than clocks are apart.
+/// The age of the follows by this machine's clock: far more than clocks differ.
 const FOLLOWED_BEFORE: Duration = Duration::from_hours(1);
 
-/// Marks what is streamed as not there: as a deleted post is.
+/// The attribute that marks a streamed item as absent, as for deleted posts.
 const NOT_THERE: &str = "deleted_at";
 
-/// An author and followers whom nobody else knows: their ids are random and their handles are not claimed.
+/// An author and followers separate from all other users: their ids are random and their handles are not claimed.
 #[derive(Debug, Clone)]
 pub struct People {
-    /// Who posts.
+    /// The author.
     pub author: UserId,
-    /// Who reads, in rising order: that in which a fan-out reads them.
+    /// The followers in ascending order, in which a fan-out reads them.
     pub followers: Vec<UserId>,
     now: Timestamp,
 }
 
 impl People {
-    /// An author with this many followers, none of whom is in any table yet.
+    /// A new author with this many followers, none of whom is in any table yet.
     pub fn new(followers: u64, now: Timestamp) -> Self {
         let mut followers: Vec<UserId> = (0..followers).map(|_| UserId::random()).collect();
         followers.sort_unstable();
         Self { author: UserId::random(), followers, now }
     }
 
-    /// Rows to seed in Social: a profile each, and an edge of two rows for each follower. One follower's rows stand
-    /// together, so that the author's own partition takes a third of the rate.
+    /// Rows to seed in Social: a profile each, and two edge rows for each follower. The rows of one follower are
+    /// adjacent, so that the author's partition takes a third of the rate.
     pub fn rows(&self) -> impl Iterator<Item = BatchWrite> + Send + '_ {
         let author = std::iter::once(self.profile(0, self.author));
         let followers = self.followers.iter().zip(1..).flat_map(|(follower, place)| {
@@ -41,35 +41,35 @@ impl People {
         author.chain(followers).map(BatchWrite::Put)
     }
 
-    /// How many these are.
+    /// The number of these rows.
     pub fn row_count(&self) -> u64 {
         1 + 3 * self.followers.len() as u64
     }
 
-    /// Removes what is seeded.
+    /// Removes the seeded rows.
     pub fn removals(&self) -> impl Iterator<Item = BatchWrite> + Send + '_ {
         self.rows().map(|row| BatchWrite::Delete(row.key().clone()))
     }
 
-    /// Removes the outbox entries of posts: their fan-outs end.
+    /// Removes the outbox entries of posts, which ends their fan-outs.
     pub fn outbox_removals(posts: &[PostId]) -> impl Iterator<Item = BatchWrite> + Send + '_ {
         posts.iter().map(|post| BatchWrite::Delete(keys::outbox_entry(*post)))
     }
 
-    /// Removes how many posts the author has. For when the author's profile is gone: nobody makes counts of who is gone,
-    /// however late a change is.
+    /// Removes the author's post count. Call it after removing the author's profile: counts of deleted accounts are
+    /// never recreated, however late a change arrives.
     pub fn counts_removal(&self) -> BatchWrite {
         BatchWrite::Delete(keys::user_counts(self.author))
     }
 
-    /// Removes posts and their places in the author's story.
+    /// Removes posts and their entries in the author's story.
     pub fn post_removals<'a>(&'a self, posts: &'a [PostId]) -> impl Iterator<Item = BatchWrite> + Send + 'a {
         let author = self.author;
         let posts = posts.iter().copied();
         posts.flat_map(move |post| [keys::post(post), keys::story_entry(author, post)]).map(BatchWrite::Delete)
     }
 
-    /// Removes posts from everybody's feed, the author's own included.
+    /// Removes posts from all feeds, including the author's.
     pub fn entry_removals<'a>(&'a self, posts: &'a [PostId]) -> impl Iterator<Item = BatchWrite> + Send + 'a {
         let readers = std::iter::once(self.author).chain(self.followers.iter().copied());
         let entries = readers.flat_map(move |reader| posts.iter().map(move |post| keys::feed_entry(reader, *post)));
@@ -83,9 +83,9 @@ impl People {
         Users::profile_item(&Profile { user, bio: Bio::default(), created_at: self.now })
     }
 
-    /// A fan-out reads the keys of followers' edges alone; stream-handler takes an edge with this mark for one that is not
-    /// there, neither when it comes nor when it goes. So seeding leaves no counts, no notifications, and nothing behind
-    /// the cleaner's back.
+    /// An edge that stream-handler ignores. A fan-out reads only the keys of edges; stream-handler treats an edge with
+    /// this mark as absent, both when it is created and when it is removed. So seeding causes no counts and no
+    /// notifications, and no writes after the cleanup.
     fn edge(&self, follower: UserId) -> [Item; 2] {
         let followed_at = self.now.minus(FOLLOWED_BEFORE);
         let [following, follower] = Follows::both_sides(follower, self.author, followed_at);
@@ -93,7 +93,7 @@ impl People {
     }
 }
 
-/// The table of every row but feed entries.
+/// The table of all rows but feed entries.
 pub const SEEDED: Table = Table::Social;
 
 #[cfg(test)]
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_row_that_is_seeded_is_removed_again() {
+    fn every_seeded_row_is_removed() {
         let people = People::new(60, Timestamp::from_millis(1_763_700_000_000));
         let seeded: Vec<_> = people.rows().map(|row| row.key().clone()).collect();
         let removed: Vec<_> = people.removals().map(|row| row.key().clone()).collect();
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_of_rows_has_at_most_nine_in_the_authors_partition() {
+    fn batches_have_at_most_nine_rows_per_author() {
         let people = People::new(200, Timestamp::from_millis(1_763_700_000_000));
         let rows: Vec<_> = people.rows().collect();
         let authors = keys::followers_partition(people.author);

@@ -1,4 +1,4 @@
-//! What a run against a deployed stack found, held against what such a system must do.
+//! The result of a run against a deployed stack, compared with its targets.
 
 use std::fmt;
 
@@ -11,26 +11,27 @@ use crate::{
     report::{P50P99, P50P99Max, Row, rounded, write_table},
 };
 
-/// A post is answered within this many ms; the slowest of a run counts, cold starts included.
+/// Target for the slowest answer to a post, in ms, cold starts included.
 pub const POST_TARGET_MS: f64 = 1_000.0;
-/// Every feed shows a post within this many ms of its answer; the slowest post of a run counts.
+/// Target for the time from a post's answer until every feed shows it, in ms; the slowest post counts.
 pub const FANOUT_TARGET_MS: f64 = 120_000.0;
-/// A page of a feed is read within this many ms; the 99th percentile counts, the way from here to the API included.
+/// Target for the 99th percentile of reading a feed page, in ms, the network to the API included.
 pub const FEED_READ_TARGET_MS: f64 = 200.0;
 
-/// What a run cost, in US dollars.
+/// The cost of a run, in US dollars.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Cost {
-    /// What the stack did for the posts: a post to as many followers in one process, counted there, times the posts.
+    /// The stack's cost of the posts: counted for a post to as many followers in one process, times the number of
+    /// posts.
     pub posts: f64,
-    /// What it did for the reads, each as if it showed all posts: the same way.
+    /// The stack's cost of the reads, counted the same way as if each showed all posts.
     pub reads: f64,
-    /// The units of seeding and cleaning.
+    /// The cost of seeding and cleaning.
     pub rows: f64,
 }
 
 impl Cost {
-    /// Of the requests of a run and of the units that it took itself. Runs one process for a moment.
+    /// Prices the requests of a run and its own units. Briefly runs one process.
     pub async fn of_run(plan: Plan, requests: &Requests, own: Units) -> Result<Self, LoadtestError> {
         let post = cost::measure::post(plan.followers, 1).await?;
         let read = cost::measure::reads(1, u32::try_from(plan.posts).unwrap_or(u32::MAX).min(20), 1).await?;
@@ -44,62 +45,62 @@ impl Cost {
         })
     }
 
-    /// All of it.
+    /// The total.
     pub fn total(&self) -> f64 {
         self.posts + self.reads + self.rows
     }
 }
 
-/// What `loadtest fanout --url --stack` found.
+/// The result of `loadtest fanout --url --stack`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct StackReport {
     /// Followers of the author.
     pub followers: u64,
-    /// Posts that were to be made.
+    /// Posts to publish.
     pub posts: u64,
     /// `POST /v1/posts`, from sending the request to the end of its answer.
     pub post_ms: P50P99Max,
-    /// Per post, from its answer to the moment in which the last follower's feed was *seen* to show it, through HTTP:
-    /// not below what one look at every feed takes.
+    /// Per post, from its answer to the moment when the last follower's feed was *seen* to show it, through HTTP: at
+    /// least the time to poll every feed once.
     pub fanout_ms: P50P99Max,
     /// `GET /v1/feed`, by each follower, after the last fan-out.
     pub feed_read_ms: P50P99,
     /// Followers times posts.
     pub entries_expected: u64,
-    /// How many of these the feeds showed.
+    /// Expected entries shown by the feeds.
     pub entries_found: u64,
-    /// How many they showed more than once.
+    /// Duplicate entries shown by the feeds.
     pub duplicates: u64,
     /// Feed reads that were answered.
     pub feed_reads: u64,
-    /// Feed reads that were throttled or failed, and were repeated.
+    /// Feed reads that were throttled or failed, and were retried.
     pub feed_reads_repeated: u64,
     /// Rows written before the first post.
     pub rows_seeded: u64,
-    /// How long that took.
+    /// Duration of seeding.
     pub seed_seconds: f64,
-    /// Rows removed in the end, or found absent.
+    /// Rows removed at the end, or found absent.
     pub rows_removed: u64,
-    /// How long that took.
+    /// Duration of the cleanup.
     pub clean_seconds: f64,
-    /// What could not be removed.
+    /// Descriptions of rows that could not be removed.
     pub not_removed: Vec<String>,
-    /// What all of it cost.
+    /// The cost of the run.
     pub cost: Cost,
 }
 
 impl StackReport {
-    /// Whether every feed showed every post once.
+    /// Whether every feed showed every post exactly once.
     pub const fn is_complete(&self) -> bool {
         self.entries_found == self.entries_expected && self.duplicates == 0
     }
 
-    /// The targets that were missed, in words.
+    /// Descriptions of the missed targets.
     pub fn missed(&self) -> Vec<String> {
         let times = [
-            ("a post was answered", self.post_ms.max, POST_TARGET_MS),
-            ("all feeds showed a post", self.fanout_ms.max, FANOUT_TARGET_MS),
-            ("99 of 100 feeds were read", self.feed_read_ms.p99, FEED_READ_TARGET_MS),
+            ("posts were answered", self.post_ms.max, POST_TARGET_MS),
+            ("all feeds showed the post", self.fanout_ms.max, FANOUT_TARGET_MS),
+            ("99% of feeds were read", self.feed_read_ms.p99, FEED_READ_TARGET_MS),
         ];
         let late = times.into_iter().filter(|(_, took, target)| took >= target);
         late.map(|(what, took, target)| format!("{what} within {took:.0} ms; the target is {target:.0} ms")).collect()
@@ -121,13 +122,13 @@ impl fmt::Display for StackReport {
                 "p50 / p99 / max, answer to the last feed seen; target: max under 120 s, aim 60",
             ),
             ("feed read", format!("{:.0} / {:.0} ms", read.p50, read.p99), "p50 / p99; target: p99 under 200 ms"),
-            ("entries", of(self.entries_found, self.entries_expected), "shown by the followers' feeds"),
+            ("entries", of(self.entries_found, self.entries_expected), "in the followers' feeds"),
             ("duplicates", self.duplicates.to_string(), ""),
-            ("feed reads", self.feed_reads.to_string(), "while waiting and in the check"),
-            ("repeated", self.feed_reads_repeated.to_string(), "reads that were throttled or failed"),
+            ("feed reads", self.feed_reads.to_string(), "while waiting and in the final check"),
+            ("repeated", self.feed_reads_repeated.to_string(), "reads that were throttled or failed, and retried"),
             ("seeding", format!("{:.1} s", rounded(self.seed_seconds)), "users and edges"),
             ("removed", format!("{} rows", self.rows_removed), "of seeding and of the posts"),
-            ("not removed", self.not_removed.len().to_string(), "kinds of rows, told above"),
+            ("not removed", self.not_removed.len().to_string(), "kinds of rows, listed above"),
             ("cost", format!("${:.4}", self.cost.total()), prices::VALIDITY),
         ];
         write_table(f, &rows)?;
@@ -168,25 +169,25 @@ mod tests {
     }
 
     #[test]
-    fn the_slowest_post_the_slowest_fan_out_and_the_99th_percentile_of_reads_count() {
+    fn slowest_posts_and_99th_percentile_of_reads_count() {
         let ms = |max| P50P99Max { p50: 1.0, p99: 1.0, max };
         let missed = |report: StackReport| report.missed().join("; ");
         assert!(
-            missed(StackReport { post_ms: ms(1_000.0), ..report() }).starts_with("a post was answered within 1000 ms")
+            missed(StackReport { post_ms: ms(1_000.0), ..report() }).starts_with("posts were answered within 1000 ms")
         );
-        assert!(missed(StackReport { fanout_ms: ms(120_000.0), ..report() }).starts_with("all feeds showed a post"));
+        assert!(missed(StackReport { fanout_ms: ms(120_000.0), ..report() }).starts_with("all feeds showed the post"));
         let feed_read_ms = P50P99 { p50: 1.0, p99: 200.0 };
-        assert!(missed(StackReport { feed_read_ms, ..report() }).starts_with("99 of 100 feeds"));
+        assert!(missed(StackReport { feed_read_ms, ..report() }).starts_with("99% of feeds"));
     }
 
     #[test]
-    fn a_missing_or_doubled_entry_is_not_complete() {
+    fn missing_or_duplicate_entries_are_incomplete() {
         assert!(!StackReport { entries_found: 19_999, ..report() }.is_complete());
         assert!(!StackReport { duplicates: 1, ..report() }.is_complete());
     }
 
     #[test]
-    fn the_table_says_what_fan_out_means_here() {
+    fn the_table_defines_fan_out() {
         let table = report().to_string();
         assert!(table.contains("answer to the last feed seen"), "{table}");
         assert!(table.contains("$0.3250"), "{table}");

@@ -1,4 +1,4 @@
-//! Looks at feeds through HTTP: until a post is in all of them, and whether they hold what they must.
+//! Polls feeds through HTTP: until all of them show a post, and to verify their content.
 
 use std::{
     collections::VecDeque,
@@ -18,57 +18,57 @@ use crate::{
     verify::Verdict,
 };
 
-/// How long someone who looked in vain does nothing. Feeds come to show a post in the order in which they are looked at,
-/// so what comes next is not there yet either: a slow stack is not kept from its work by being looked at.
+/// Pause after a poll that did not find the post. Feeds receive a post in the order in which they are polled, so the
+/// next ones do not have it yet either: polling must not slow down a slow stack.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
-/// Items of a page where whole feeds are read: what a reader gets who names no number.
+/// Page size of whole feeds: the default of the API.
 const PAGE: u32 = 20;
 
-/// Reads feeds as their readers do, several at once.
+/// Reads feeds as their readers do, several concurrently.
 #[derive(Debug, Clone)]
 pub struct Watcher {
     /// The API.
     pub api: ApiClient,
-    /// Signs a token for each request, so that none expires however long a run takes.
+    /// Issues a token for each request, so that none expires however long a run takes.
     pub tokens: AccessTokens,
-    /// Feeds read at once.
+    /// Concurrent feed reads.
     pub at_once: usize,
-    /// How long nothing new may be seen before a post is given up.
+    /// Time without progress after which a post is given up.
     pub patience: Duration,
 }
 
-/// What was seen of a post.
+/// The visibility of a post.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seen {
-    /// When it was first seen in the feed that was the last to show it.
+    /// The time at which the last feed was first seen to show it.
     pub last: Instant,
     /// Feeds that did not show it.
     pub missing: usize,
 }
 
-/// What whole feeds showed.
+/// The content of whole feeds.
 #[derive(Debug)]
 pub struct Checked {
-    /// How they compare to the posts that each must hold once.
+    /// The comparison with the posts that each must hold once.
     pub verdict: Verdict,
-    /// How long each page took.
+    /// The latency of each page.
     pub latencies: Latencies,
 }
 
-/// Feeds that have not shown the post.
+/// Feeds that have not shown the post yet.
 struct Waiting {
     feeds: Mutex<VecDeque<UserId>>,
     last: Mutex<Instant>,
 }
 
 impl Watcher {
-    /// A token of `user`, signed now.
+    /// A fresh token of `user`.
     pub fn token(&self, user: UserId) -> String {
         self.tokens.issue(user, Clock::System.now())
     }
 
-    /// Looks until every reader's feed begins with `post`, or nothing new was seen for too long. Readers
-    /// are looked at in their order. `progress` counts feeds.
+    /// Polls until every reader's feed begins with `post`, or no further feed showed it for too long. Readers are
+    /// polled in order. `progress` counts feeds.
     pub async fn until_all_show(
         &self,
         post: PostId,
@@ -83,7 +83,7 @@ impl Watcher {
         Ok(Seen { last: *waiting.last.lock(), missing })
     }
 
-    /// One of those who look: takes the feed that is next, and puts it back when it does not show the post.
+    /// One poller: takes the next feed, and puts it back if it does not show the post.
     async fn look(&self, post: PostId, waiting: &Waiting, progress: &ProgressBar) -> Result<(), ClientError> {
         while let Some(reader) = waiting.next(self.patience) {
             let page = self.first_page(reader, 1).await?.answer;
@@ -98,7 +98,7 @@ impl Watcher {
         Ok(())
     }
 
-    /// Reads every reader's feed to its end and compares. `progress` counts feeds.
+    /// Reads all readers' feeds to their ends and compares. `progress` counts feeds.
     pub async fn check(
         &self,
         readers: &[UserId],
@@ -140,7 +140,7 @@ impl Watcher {
 }
 
 impl Waiting {
-    /// The feed to look at next; `None` when there is none, or nothing new was seen for too long.
+    /// The next feed to poll; `None` if there is none, or no further feed showed the post for too long.
     fn next(&self, patience: Duration) -> Option<UserId> {
         if self.last.lock().elapsed() > patience {
             return None;

@@ -1,11 +1,11 @@
-//! Both scenarios on DynamoDB's and SQS's APIs over HTTP, small, as a person runs them.
+//! Both scenarios on the APIs of DynamoDB and SQS over HTTP, as small runs of the binary.
 
 use std::{fs, process::Command};
 
 use serde_json::Value;
 use testkit::endpoints::Endpoints;
 
-/// Runs the binary against engines of its own and gives the figures.
+/// Runs the binary against separate engines and returns the figures.
 fn figures(args: &[&str]) -> Value {
     let (endpoints, dir) = (Endpoints::start(0, 0).unwrap(), tempfile::tempdir().unwrap());
     let json = dir.path().join("figures.json");
@@ -17,7 +17,7 @@ fn figures(args: &[&str]) -> Value {
 }
 
 #[test]
-fn a_fanout_on_aws_reaches_every_feed_and_is_compared_to_the_same_endpoint() {
+fn a_fanout_on_aws_is_complete_and_compared() {
     let figures = figures(&["fanout", "--followers", "60", "--posts", "2"]);
     assert_eq!(figures["entries_found"], 120, "{figures}");
     assert_eq!(figures["duplicates"], 0, "{figures}");
@@ -28,7 +28,7 @@ fn a_fanout_on_aws_reaches_every_feed_and_is_compared_to_the_same_endpoint() {
 }
 
 #[test]
-fn a_mixed_run_on_aws_loses_and_doubles_nothing() {
+fn a_mixed_run_on_aws_is_complete() {
     let figures = figures(&["mixed", "--users", "40", "--rate", "30", "--seconds", "1", "--read-share", "0.5"]);
     for count in ["errors", "lost", "duplicates"] {
         assert_eq!(figures[count], 0, "{figures}");

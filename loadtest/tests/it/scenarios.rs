@@ -1,4 +1,4 @@
-//! The scenarios, small, from start to report.
+//! The scenarios as small runs, from start to report.
 
 use loadtest::{
     fanout, hotpost, mixed,
@@ -6,7 +6,7 @@ use loadtest::{
 };
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_fanout_of_two_posts_to_60_followers_is_six_jobs_and_120_entries() {
+async fn a_fanout_sends_one_job_per_25_followers() {
     let options = FanoutOptions { followers: 60, posts: 2, stack: StackOptions::default(), places: Places::default() };
     let report = fanout::run(&options).await.unwrap();
     assert_eq!((report.followers, report.posts), (60, 2));
@@ -18,7 +18,7 @@ async fn a_fanout_of_two_posts_to_60_followers_is_six_jobs_and_120_entries() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_mixed_run_loses_and_doubles_nothing() {
+async fn a_mixed_run_is_complete() {
     let report = mixed::run(&mixed_options()).await.unwrap();
     assert_eq!((report.errors, report.lost, report.duplicates), (0, 0, 0));
     assert!(report.is_complete());
@@ -33,20 +33,20 @@ fn mixed_options() -> MixedOptions {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_mixed_run_with_likes_and_comments_counts_each_of_them_once() {
+async fn a_social_run_counts_every_reaction_once() {
     let options = MixedOptions { rate: 300, social: true, compare: true, ..mixed_options() };
     let report = mixed::run(&options).await.unwrap();
     assert_eq!((report.errors, report.lost, report.duplicates), (0, 0, 0));
     let social = report.social.unwrap();
     assert_eq!((social.likes, social.hot_likes, social.comments), (30, 6, 6));
     assert_eq!((social.lost, social.duplicates, social.counts_off), (0, 0, 0));
-    // Two of each post, three of each of the 40 users and the famous author.
+    // Two per post, three for each of the 40 users and the famous author.
     assert!(social.counts_checked >= 2 * 21 + 3 * 41, "{report}");
     assert!(social.read_p99_ratio.unwrap() > 0.0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_like_of_a_hot_post_is_accepted_listed_counted_and_notified_of_once() {
+async fn every_like_of_a_hot_post_is_exact() {
     let report =
         hotpost::run(&HotpostOptions { likers: 150, concurrency: 16, places: Places::default() }).await.unwrap();
     assert_eq!((report.accepted, report.likes_count, report.notified), (150, 150, 150), "{report}");

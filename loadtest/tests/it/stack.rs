@@ -1,4 +1,4 @@
-//! A run against a deployed stack, played by one process: the run sees its API and its tables, as it would the stack's.
+//! A run against a stack simulated by one process, of which the run sees the API and the tables.
 
 use std::{
     collections::BTreeSet,
@@ -27,7 +27,7 @@ use tweeter::{Application, Config, DataDir, Handle, Seams};
 const PLAN: Plan =
     Plan { followers: 120, posts: 2, rows_per_second: 100_000, at_once: 8, patience: Duration::from_secs(30) };
 
-/// A store that remembers every key that was ever written.
+/// A store that remembers every key ever written.
 #[derive(Debug)]
 struct Remembering {
     inner: Arc<dyn Store>,
@@ -72,7 +72,7 @@ impl Store for Remembering {
     }
 }
 
-/// A store that nobody may write feed entries to.
+/// A store that rejects writes of feed entries.
 #[derive(Debug)]
 struct WithoutFeed(Arc<dyn Store>);
 
@@ -114,11 +114,11 @@ impl Store for WithoutFeed {
     }
 }
 
-/// A process that plays the stack.
+/// A process that simulates the stack.
 struct Stack {
     handle: Handle,
     keys: Arc<Mutex<BTreeSet<(Table, Key)>>>,
-    /// Whether there is who does what is under way.
+    /// Whether the process completes work in progress.
     drains: bool,
 }
 
@@ -147,10 +147,9 @@ impl Stack {
         drive(&self.target(), plan, future::pending).await
     }
 
-    /// Fails when a key that was written at some time holds something now, but for one ledger entry a post. Ends the
-    /// process.
+    /// Fails if a key that was ever written still holds an item, except one ledger entry per post. Ends the process.
     async fn holds_nothing(self) {
-        // What follows from seeding, posts and cleaning may come late.
+        // Changes by seeding, posts and cleaning may be applied late.
         if self.drains {
             self.handle.drain().await;
         }
@@ -164,7 +163,7 @@ impl Stack {
 
     async fn left(&self) -> Vec<(Table, Key)> {
         let keys = self.keys.lock().clone();
-        assert!(!keys.is_empty(), "something was written");
+        assert!(!keys.is_empty(), "keys were written");
         let store = &self.handle.services().store;
         let mut left = Vec::new();
         for (table, key) in keys {
@@ -177,7 +176,7 @@ impl Stack {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_feed_shows_every_post_once_and_nothing_is_left_behind() {
+async fn every_feed_is_complete_and_the_stack_cleaned() {
     let stack = Stack::start(Seams::default()).await;
     let report = stack.drive(PLAN).await.unwrap();
     stack.holds_nothing().await;
@@ -185,7 +184,7 @@ async fn every_feed_shows_every_post_once_and_nothing_is_left_behind() {
     assert!(report.is_complete());
     // A profile for each, two sides of each edge.
     assert_eq!(report.rows_seeded, 121 + 2 * 120);
-    // A look at each feed for each post, and one in the check.
+    // At least one poll of each feed for each post, and one in the check.
     assert!(report.feed_reads >= 3 * 120, "{report}");
     assert!(report.post_ms.max > 0.0 && report.fanout_ms.max > 0.0 && report.feed_read_ms.p99 > 0.0, "{report}");
     assert!(report.cost.posts > 0.0 && report.cost.reads > 0.0 && report.cost.rows > 0.0, "{report}");
@@ -193,7 +192,7 @@ async fn every_feed_shows_every_post_once_and_nothing_is_left_behind() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rows_that_are_throttled_or_left_undone_are_written_and_removed_all_the_same() {
+async fn throttled_and_unprocessed_rows_are_retried() {
     let stack = Stack::start(Seams::default()).await;
     let mut target = stack.target();
     let faults = StoreFaults { throttled: 0.3, unprocessed: 0.3, ..StoreFaults::default() };
@@ -207,7 +206,7 @@ async fn rows_that_are_throttled_or_left_undone_are_written_and_removed_all_the_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_removed_is_told() {
+async fn rows_that_cannot_be_removed_are_reported() {
     let stack = Stack::start(Seams::default()).await;
     let mut target = stack.target();
     target.place.store = Arc::new(WithoutFeed(Arc::clone(&target.place.store)));
@@ -215,27 +214,27 @@ async fn what_cannot_be_removed_is_told() {
     let mut left = stack.left().await;
     left.retain(|(table, _)| *table == Table::Feed);
     stack.handle.stop().await.unwrap();
-    // The two posts in the followers' feeds and in the author's own.
+    // The two posts in the followers' and the author's feeds.
     assert_eq!(left.len(), 2 * 121);
-    assert_eq!(report.not_removed, ["242 rows of the feed table: the store refused the call: no permission"]);
+    assert_eq!(report.not_removed, ["242 rows of the feed table: the store rejected the call: no permission"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stack_that_delivers_nothing_is_found_incomplete_and_is_cleaned() {
+async fn a_stack_without_deliveries_is_incomplete_and_cleaned() {
     let stack = Stack::start(Seams { workers: false, sweep: false, ..Seams::default() }).await;
     let report = stack.drive(Plan { patience: Duration::ZERO, ..PLAN }).await.unwrap();
-    // The first post is waited for in vain, and the second not made any more.
+    // The run waits for the first post in vain and never sends the second.
     stack.holds_nothing().await;
     assert_eq!((report.entries_expected, report.entries_found), (240, 0));
     assert!(!report.is_complete());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_interrupted_run_removes_what_is_there() {
+async fn an_interrupted_run_removes_its_rows() {
     let stack = Stack::start(Seams::default()).await;
     let target = stack.target();
     let once = AtomicBool::new(true);
-    // While feeds are being waited for, and not again.
+    // Interrupts once, while the run waits for feeds.
     let interrupt = || async {
         while target.api.requests().reads == 0 {
             tokio::task::yield_now().await;
@@ -251,7 +250,7 @@ async fn an_interrupted_run_removes_what_is_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_that_the_api_refuses_removes_what_it_seeded() {
+async fn a_run_refused_by_the_api_cleans_up() {
     let stack = Stack::start(Seams::default()).await;
     let tokens = AccessTokens::new(&TokenKeys::new([7; SECRET_BYTES]));
     let outcome = drive(&Target { tokens, ..stack.target() }, PLAN, future::pending).await;

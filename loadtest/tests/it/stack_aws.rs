@@ -1,4 +1,4 @@
-//! The program itself against a stack of parts: the API of one process whose tables are on an independent DynamoDB, and
+//! The binary against a simulated stack: the API of one process whose tables are on an independent DynamoDB, and
 //! `CloudFormation`, Secrets Manager and SQS with prepared answers.
 
 use std::{
@@ -29,7 +29,7 @@ const OUTPUTS: [(&str, &str); 7] = [
     ("FeedTable", "feed"),
 ];
 
-/// A stack of parts.
+/// A simulated stack.
 struct Parts {
     handle: Handle,
     tables: Client,
@@ -57,7 +57,7 @@ impl Parts {
         Self { handle, tables, dynamodb_url, others_url, servers: [dynamodb, others] }
     }
 
-    /// `loadtest fanout` with these options and the environment of the parts.
+    /// Runs `loadtest fanout` with these options and the environment of the stack.
     async fn fanout(&self, options: &[&str]) -> Output {
         self.command(options).output().await.unwrap()
     }
@@ -71,7 +71,7 @@ impl Parts {
             ("AWS_ACCESS_KEY_ID", "test"),
             ("AWS_SECRET_ACCESS_KEY", "test"),
             ("AWS_EC2_METADATA_DISABLED", "true"),
-            // Nobody's profile is found.
+            // Hides the user's AWS profile.
             ("HOME", "/nowhere"),
         ]);
         command
@@ -107,7 +107,7 @@ fn client(url: &str) -> Client {
     Client::from_conf(config.build())
 }
 
-/// `CloudFormation`, Secrets Manager and SQS.
+/// Answers for `CloudFormation`, Secrets Manager and SQS.
 async fn answer(State(secret): State<String>, headers: HeaderMap, body: Bytes) -> (StatusCode, String) {
     let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
     let body = String::from_utf8_lossy(&body);
@@ -151,7 +151,7 @@ fn stderr(output: &Output) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_deployed_stack_is_driven_from_its_name_and_left_as_it_was() {
+async fn a_stack_is_driven_by_name_and_cleaned() {
     let parts = Parts::start().await;
     let directory = tempfile::tempdir().unwrap();
     let json = directory.path().join("report.json");
@@ -167,7 +167,7 @@ async fn a_deployed_stack_is_driven_from_its_name_and_left_as_it_was() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_wrong_is_told_in_one_line() {
+async fn errors_are_reported_in_one_line() {
     let parts = Parts::start().await;
     let api = parts.api();
     let output = parts.fanout(&["--url", &api, "--stack", "other"]).await;
@@ -175,7 +175,7 @@ async fn what_is_wrong_is_told_in_one_line() {
     assert_eq!(output.status.code(), Some(1));
 
     let output = parts.fanout(&["--url", "http://127.0.0.1:1", "--stack", "tweeter"]).await;
-    let unreachable = "error: the API at http://127.0.0.1:1 cannot be used: the service did not answer";
+    let unreachable = "error: the API at http://127.0.0.1:1 is not healthy: the service did not answer";
     assert!(stderr(&output).starts_with(unreachable) && !stderr(&output).contains('\n'), "{output:?}");
 
     let mut without = parts.command(&["--url", &api, "--stack", "tweeter"]);
@@ -189,7 +189,7 @@ async fn what_is_wrong_is_told_in_one_line() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ctrl_c_ends_a_run_and_leaves_the_stack_as_it_was() {
+async fn ctrl_c_ends_a_run_and_cleans_up() {
     let parts = Parts::start().await;
     let mut command = parts.command(&["--url", &parts.api(), "--stack", "tweeter", "--seed-rate", "100"]);
     let child = command.stderr(Stdio::piped()).spawn().unwrap();
@@ -198,7 +198,7 @@ async fn ctrl_c_ends_a_run_and_leaves_the_stack_as_it_was() {
     let pid = child.id().unwrap().to_string();
     assert!(Command::new("kill").args(["-INT", &pid]).status().await.unwrap().success());
     let output = child.wait_with_output().await.unwrap();
-    assert_eq!(stderr(&output), "interrupted; removing what is there\nerror: interrupted");
+    assert_eq!(stderr(&output), "interrupted; removing the seeded rows\nerror: interrupted");
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(parts.items(Table::Social).await, 0);
     parts.stop().await;

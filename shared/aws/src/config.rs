@@ -1,8 +1,8 @@
 //! Clients and names from the environment.
 //!
-//! The SDK reads region, credentials and endpoints by itself (`AWS_REGION`, `AWS_ENDPOINT_URL_DYNAMODB`,
-//! `AWS_ENDPOINT_URL_SQS`, `AWS_ENDPOINT_URL_SECRETS_MANAGER`, ...). Names of tables and queues are ours; each binary asks for those that it needs, and an
-//! error names the variable that is missing.
+//! The SDK reads region, credentials and endpoints itself (`AWS_REGION`, `AWS_ENDPOINT_URL_DYNAMODB`,
+//! `AWS_ENDPOINT_URL_SQS`, `AWS_ENDPOINT_URL_SECRETS_MANAGER`, ...). The variables for tables and queues are ours: each
+//! binary asks for those that it needs, and an error names the missing variable.
 
 use std::time::Duration;
 
@@ -12,38 +12,38 @@ use super::{QueueUrls, SIGNING_SECRET_ARN, SigningSecret, TableNames};
 use domain::limits;
 use ports::{queue::QueueName, store::Table};
 
-/// How long connecting may take.
+/// Timeout of connecting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// How many times the signing secret is asked for. Nobody above the SDK asks again, unlike for tables and queues.
+/// Attempts to fetch the signing secret. Unlike for tables and queues, no layer above the SDK retries.
 const SECRET_ATTEMPTS: u32 = 2;
 
-/// A variable of the environment is not set, or empty.
+/// An environment variable is unset or empty.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the environment variable {variable} is not set")]
 pub struct MissingVariable {
-    /// Which one.
+    /// The variable's name.
     pub variable: &'static str,
 }
 
-/// What all clients are made of: region, credentials and endpoints as the SDK finds them. Once per process.
+/// The SDK configuration of all clients: region, credentials and endpoints as the SDK finds them. Once per process.
 pub async fn load_sdk_config() -> SdkConfig {
-    // Retries are the callers' business, see the module above.
+    // Callers retry, see the crate's documentation.
     aws_config::defaults(BehaviorVersion::latest()).retry_config(RetryConfig::disabled()).load().await
 }
 
-/// A client for DynamoDB; a call ends after [`limits::CALL_TIMEOUT`].
+/// A DynamoDB client whose calls time out after [`limits::CALL_TIMEOUT`].
 pub fn dynamodb_client(config: &SdkConfig) -> aws_sdk_dynamodb::Client {
     let config = aws_sdk_dynamodb::config::Builder::from(config).timeout_config(timeouts(limits::CALL_TIMEOUT)).build();
     aws_sdk_dynamodb::Client::from_conf(config)
 }
 
-/// A client for SQS; a call ends after [`limits::CALL_TIMEOUT`], a long poll that much after its wait.
+/// An SQS client whose calls time out after [`limits::CALL_TIMEOUT`], long polls that much after their wait.
 pub fn sqs_client(config: &SdkConfig) -> aws_sdk_sqs::Client {
     let config = aws_sdk_sqs::config::Builder::from(config).timeout_config(timeouts(limits::CALL_TIMEOUT)).build();
     aws_sdk_sqs::Client::from_conf(config)
 }
 
-/// The signing secret of this name or ARN. A fetch is over after [`limits::RETRY_BUDGET`].
+/// The signing secret of this name or ARN. A fetch times out after [`limits::RETRY_BUDGET`].
 pub fn signing_secret(config: &SdkConfig, id: &str) -> SigningSecret {
     let timeouts = timeouts(limits::CALL_TIMEOUT).to_builder().operation_timeout(limits::RETRY_BUDGET).build();
     let config = aws_sdk_secretsmanager::config::Builder::from(config)
@@ -53,12 +53,12 @@ pub fn signing_secret(config: &SdkConfig, id: &str) -> SigningSecret {
     SigningSecret::new(aws_sdk_secretsmanager::Client::from_conf(config), id)
 }
 
-/// The limits on connecting and on one attempt of a call.
+/// Timeouts of connecting and of one attempt of a call.
 pub fn timeouts(attempt: Duration) -> TimeoutConfig {
     TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_attempt_timeout(attempt).build()
 }
 
-/// The names of the tables that are needed, each found by its variable.
+/// The names of the required tables, from their variables.
 pub fn table_names_from(
     needed: &[Table],
     find: impl Fn(&'static str) -> Option<String>,
@@ -68,7 +68,7 @@ pub fn table_names_from(
     })
 }
 
-/// The URLs of the queues that are needed, each found by its variable.
+/// The URLs of the required queues, from their variables.
 pub fn queue_urls_from(
     needed: &[QueueName],
     find: impl Fn(&'static str) -> Option<String>,
@@ -78,7 +78,7 @@ pub fn queue_urls_from(
         .try_fold(QueueUrls::default(), |urls, queue| Ok(urls.with(*queue, required(queue_variable(*queue), &find)?)))
 }
 
-/// Where the signing secret is.
+/// The ARN of the signing secret.
 pub fn signing_secret_arn_from(find: impl Fn(&'static str) -> Option<String>) -> Result<String, MissingVariable> {
     required(SIGNING_SECRET_ARN, &find)
 }
@@ -87,7 +87,7 @@ fn required(variable: &'static str, find: &impl Fn(&'static str) -> Option<Strin
     find(variable).filter(|value| !value.is_empty()).ok_or(MissingVariable { variable })
 }
 
-/// The variable that names a table.
+/// The variable with a table's name.
 pub const fn table_variable(table: Table) -> &'static str {
     match table {
         Table::Auth => "TWEETER_AUTH_TABLE",
@@ -96,7 +96,7 @@ pub const fn table_variable(table: Table) -> &'static str {
     }
 }
 
-/// The variable that holds a queue's URL.
+/// The variable with a queue's URL.
 pub const fn queue_variable(queue: QueueName) -> &'static str {
     match queue {
         QueueName::PostQ => "TWEETER_POSTQ_URL",
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_needed_must_be_set() {
+    fn only_required_variables_must_be_set() {
         let set = |variable: &'static str| (variable == "TWEETER_FEED_TABLE").then(|| "feed-prod".to_owned());
         let names = table_names_from(&[Table::Feed], set).unwrap();
         assert_eq!(names.get(Table::Feed), Some("feed-prod"));
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_names_the_variable_that_is_missing_or_empty() {
+    fn an_error_names_the_missing_or_empty_variable() {
         let missing = table_names_from(&[Table::Auth], |_| None).unwrap_err();
         assert_eq!(missing.to_string(), "the environment variable TWEETER_AUTH_TABLE is not set");
         let empty = queue_urls_from(&[QueueName::JobQ], |_| Some(String::new())).unwrap_err();

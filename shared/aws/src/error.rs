@@ -1,4 +1,4 @@
-//! What an SDK's error means: one classification for both services.
+//! The classification of SDK errors, shared by both services.
 
 use std::error::Error;
 
@@ -11,19 +11,18 @@ use ports::{queue::QueueError, store::StoreError};
 
 type Cause = Box<dyn Error + Send + Sync>;
 
-/// What to do about a failed call.
+/// How to handle a failed call.
 #[derive(Debug)]
 pub(super) enum Fault {
-    /// Nothing was done; later it may pass.
+    /// Nothing was done; a later retry may succeed.
     Throttled,
-    /// It may or may not have been done; later it may pass.
+    /// The call may or may not have been applied; a later retry may succeed.
     Unavailable(Cause),
-    /// The call never passes.
+    /// The call never succeeds.
     Rejected(Cause),
 }
 
-/// Codes by which DynamoDB, SQS and what stands behind them (KMS) say "too much at once". The last one is SQS's for too
-/// many messages in flight.
+/// Codes for throttling from DynamoDB, SQS and their backend KMS. The last is SQS's for too many messages in flight.
 const THROTTLING: [&str; 13] = [
     "ProvisionedThroughputExceeded",
     "ProvisionedThroughputExceededException",
@@ -40,8 +39,8 @@ const THROTTLING: [&str; 13] = [
     "OverLimit",
 ];
 
-/// Codes of failures inside a service, whatever status they come with. `TransactionInProgress`: an earlier attempt with
-/// the same token is still running.
+/// Codes of internal failures, whatever their HTTP status. `TransactionInProgress`: an earlier attempt with the same
+/// token is still running.
 const UNAVAILABLE: [&str; 8] = [
     "InternalError",
     "InternalFailure",
@@ -53,23 +52,23 @@ const UNAVAILABLE: [&str; 8] = [
     "ReplicatedWriteConflictException",
 ];
 
-/// A code without its namespace (`com.amazonaws.sqs#`, `AWS.SimpleQueueService.`).
+/// Strips a code's namespace (`com.amazonaws.sqs#`, `AWS.SimpleQueueService.`).
 pub(super) fn bare(code: &str) -> &str {
     code.rsplit(['#', '.']).next().unwrap_or(code)
 }
 
-/// Whether a code, of a call or of one entry of a batch or transaction, says "too much at once".
+/// Whether a code, of a call or of one entry of a batch or transaction, means throttling.
 pub(super) fn is_throttling(code: &str) -> bool {
     THROTTLING.contains(&bare(code))
 }
 
-/// A call that is wrong by itself: it was not made, or there is no more to say about it.
+/// An invalid call without a further cause; usually it was not made.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct WrongCall(pub String);
 
 impl Fault {
-    /// A call that never passes, in one line that says why.
+    /// A call that never succeeds, with the reason in one line.
     pub fn wrong_call(why: impl Into<String>) -> Self {
         Self::Rejected(Box::new(WrongCall(why.into())))
     }
@@ -99,7 +98,7 @@ where
             }
             SdkError::ConstructionFailure(_) => Self::Rejected(Box::new(error)),
             SdkError::DispatchFailure(failure) if failure.is_user() => Self::Rejected(Box::new(error)),
-            // No answer, or none that can be read.
+            // No answer, or an unreadable one.
             _ => Self::Unavailable(Box::new(error)),
         }
     }

@@ -21,26 +21,26 @@ use super::{
 use domain::{Timestamp, limits};
 use ports::queue::{OutgoingMessage, Queue, QueueDepth, QueueError, QueueName, Receipt, ReceivedMessage};
 
-/// The message attribute that holds the group where it is not SQS's own.
+/// The message attribute that holds the group if it is not sent as SQS's own.
 const GROUP: &str = "group";
 
-/// Codes by which SQS says that a receipt names no message in flight: it is deleted or visible again. (It answers a
-/// change for a deleted message by `InvalidParameterValue`; the values themselves were checked before the call.)
+/// Error codes of SQS for a receipt whose message is not in flight: it is deleted or visible again. (A visibility
+/// change of a deleted message fails with `InvalidParameterValue`; the values were validated before the call.)
 const NOT_IN_FLIGHT: [&str; 3] = ["MessageNotInflight", "ReceiptHandleIsInvalid", "InvalidParameterValue"];
 
-/// The queues' URLs. A function knows only those that it uses.
+/// The queues' URLs. A function has only those that it uses.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct QueueUrls(BTreeMap<QueueName, String>);
 
 impl QueueUrls {
-    /// The URLs and one more.
+    /// Adds a URL.
     #[must_use]
     pub fn with(mut self, queue: QueueName, url: impl Into<String>) -> Self {
         self.0.insert(queue, url.into());
         self
     }
 
-    /// The URL of a queue, if it is known.
+    /// The URL of a queue, if known.
     pub fn get(&self, queue: QueueName) -> Option<&str> {
         self.0.get(&queue).map(String::as_str)
     }
@@ -50,11 +50,11 @@ impl QueueUrls {
     }
 }
 
-/// What differs between SQS and engines that stand in for it.
+/// Differences between SQS and the engines that emulate it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SqsOptions {
-    /// Whether a message's group becomes its `MessageGroupId`, by which a standard queue of SQS is fair. Some engines
-    /// take it on FIFO queues alone; without it the group travels as a message attribute.
+    /// Whether a message's group is sent as its `MessageGroupId`, which makes SQS standard queues fair. Some engines
+    /// accept it on FIFO queues only; for those the group is sent as a message attribute.
     pub fair_queues: bool,
 }
 
@@ -64,16 +64,16 @@ impl Default for SqsOptions {
     }
 }
 
-/// The header by which a message sent in Lambda carries on the trace of the invocation that sends it. The SDK adds it
+/// The header by which a message sent in Lambda continues the sending invocation's trace. The SDK adds it
 /// (`RecursionDetectionInterceptor`).
 const TRACE_HEADER: &str = "x-amzn-trace-id";
 
 /// [`Queue`] on SQS standard queues.
 ///
-/// The SDK does not retry here; callers do, by [`ports::queue::send_all`] and its kin. SQS counts times in whole
-/// seconds, so a delay, wait or visibility timeout is rounded up. A wait beyond [`limits::MAX_RECEIVE_WAIT`] is cut to
-/// it. A call that names a queue without a known URL is rejected. The age of the oldest message is not told: SQS
-/// publishes it to CloudWatch only.
+/// The SDK's retries are disabled; callers retry, with [`ports::queue::send_all`] and the like. SQS counts times in
+/// whole seconds, so delays, waits and visibility timeouts are rounded up. A wait longer than
+/// [`limits::MAX_RECEIVE_WAIT`] is shortened to it. A call for a queue without a known URL is rejected. The age of the
+/// oldest message is not reported: SQS publishes it to CloudWatch only.
 #[derive(Debug, Clone)]
 pub struct SqsQueue {
     client: Client,
@@ -83,28 +83,27 @@ pub struct SqsQueue {
 }
 
 impl SqsQueue {
-    /// The queues at these URLs. The client's retries are switched off.
+    /// A queue adapter for these URLs. Disables the client's retries.
     pub fn new(client: &Client, urls: QueueUrls, options: SqsOptions) -> Self {
         let config = client.config().to_builder().retry_config(RetryConfig::disabled()).build();
         Self { client: Client::from_conf(config), urls, options, begins_traces: false }
     }
 
-    /// What is sent begins a trace of its own. Lambda counts along a trace how often a function has set itself off, and
-    /// after about 16 times sends the message to the dead letters: wrong for one who sends copies of what is to be tried
-    /// again for as long as it takes, of which none brings forth two.
+    /// Starts a new trace for every message sent. Lambda counts along a trace how often a function triggers itself, and
+    /// after about 16 times moves the message to the dead letters. That would be wrong for a sender that re-sends one
+    /// copy of its message until it succeeds.
     #[must_use]
     pub const fn beginning_traces(mut self) -> Self {
         self.begins_traces = true;
         self
     }
 
-    /// One cheap call, for the connection that it opens. All queues are behind one endpoint. What is answered is no
-    /// matter.
+    /// Makes one cheap call to open the connection; all queues share one endpoint. The result is ignored.
     pub async fn knock(&self) {
         if let Some(queue) = self.urls.0.keys().next()
             && let Err(error) = self.depth(*queue).await
         {
-            debug!(%error, "The first call to SQS was refused or failed");
+            debug!(%error, "The warm-up call to SQS failed; the first event opens the connection if needed");
         }
     }
 
@@ -113,7 +112,7 @@ impl SqsQueue {
         if !message.delay.is_zero() {
             entry = entry.delay_seconds(whole_seconds(message.delay, limits::MAX_MESSAGE_DELAY)?);
         }
-        // Neither a group id nor an attribute may be empty.
+        // A group id or an attribute must not be empty.
         if !message.group.is_empty() {
             entry = if self.options.fair_queues {
                 entry.message_group_id(&message.group)
@@ -132,13 +131,17 @@ impl Queue for SqsQueue {
         check_batch(messages.len())?;
         let bytes = messages.iter().map(|message| message.body.len()).sum::<usize>();
         if bytes > limits::MAX_MESSAGE_BYTES {
-            return Err(Fault::wrong_call(format!("{bytes} bytes in one batch")).into());
+            return Err(Fault::wrong_call(format!(
+                "{bytes} bytes in one batch; at most {} are allowed",
+                limits::MAX_MESSAGE_BYTES
+            ))
+            .into());
         }
         let entries = messages.iter().enumerate().map(|(place, message)| self.entry(place, message));
         let entries = entries.collect::<Result<Vec<_>, _>>()?;
         let mut request = self.client.send_message_batch().queue_url(url).set_entries(Some(entries)).customize();
         if self.begins_traces {
-            // Runs after the SDK's own interceptors, of which one adds it.
+            // Runs after the SDK's interceptors, one of which adds the header.
             request = request.mutate_request(|request| drop(request.headers_mut().remove(TRACE_HEADER)));
         }
         let answer = request.send().await.map_err(Fault::from)?;
@@ -224,15 +227,15 @@ impl Queue for SqsQueue {
     }
 }
 
-/// SQS refuses these too, but not every engine that stands in for it.
+/// SQS rejects these too, but not every emulation does.
 fn check_batch(len: usize) -> Result<(), QueueError> {
     if (1..=limits::MAX_QUEUE_BATCH).contains(&len) {
         return Ok(());
     }
-    Err(Fault::wrong_call(format!("{len} entries in one call; 1 to {} there can be", limits::MAX_QUEUE_BATCH)).into())
+    Err(Fault::wrong_call(format!("{len} entries in one call; 1 to {} are allowed", limits::MAX_QUEUE_BATCH)).into())
 }
 
-/// SQS's unit of time, rounded up so that nothing happens earlier than asked.
+/// Converts to whole seconds, rounded up so that nothing happens earlier than requested.
 fn whole_seconds(time: Duration, most: Duration) -> Result<i32, QueueError> {
     if time > most {
         return Err(Fault::wrong_call(format!("{time:?} is longer than {most:?}")).into());
@@ -249,7 +252,7 @@ fn wrong_request(error: BuildError) -> QueueError {
     QueueError::Rejected(Box::new(error))
 }
 
-/// The places of the entries that failed and may pass later; an error when one of them never will.
+/// The indexes of failed entries that are worth a retry; an error if an entry can never succeed.
 fn worth_another_try(failed: &[BatchResultErrorEntry]) -> Result<Vec<usize>, QueueError> {
     let rejected = failed.iter().find(|entry| entry.sender_fault && !is_throttling(&entry.code));
     if let Some(entry) = rejected {
@@ -259,7 +262,7 @@ fn worth_another_try(failed: &[BatchResultErrorEntry]) -> Result<Vec<usize>, Que
     failed.iter().map(|entry| entry.id.parse().map_err(|_| lacks("the id of a failed entry"))).collect()
 }
 
-/// The things at these places.
+/// The elements at these indexes.
 fn pick<T>(things: Vec<T>, places: &[usize]) -> Vec<T> {
     let things = things.into_iter().enumerate();
     things.filter(|(place, _)| places.contains(place)).map(|(_, thing)| thing).collect()
@@ -293,7 +296,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_rounded_up_to_whole_seconds() {
+    fn times_round_up_to_whole_seconds() {
         let seconds = |millis| whole_seconds(Duration::from_millis(millis), limits::MAX_VISIBILITY).unwrap();
         assert_eq!([0, 1, 999, 1_000, 1_001].map(seconds), [0, 1, 1, 1, 2]);
     }

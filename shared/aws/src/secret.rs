@@ -12,18 +12,18 @@ use tracing::warn;
 
 use ports::signing::{KeySource, KeySourceError, TokenKeys};
 
-/// The variable that says where the signing secret is. The secret itself is never in the environment.
+/// The variable with the signing secret's ARN. The secret itself is never in the environment.
 pub const SIGNING_SECRET_ARN: &str = "TWEETER_SIGNING_SECRET_ARN";
 
-/// The label of the version that signs. Secrets Manager moves both labels when a new version is put (User Guide: What's
-/// in a Secrets Manager secret).
+/// The label of the version that signs. Secrets Manager moves both labels when a new version is stored (User Guide:
+/// What's in a Secrets Manager secret).
 const CURRENT: &str = "AWSCURRENT";
-/// The label of the version before it.
+/// The label of the previous version.
 const PREVIOUS: &str = "AWSPREVIOUS";
 
-/// The signing secret: its versions `AWSCURRENT`, which signs, and `AWSPREVIOUS`, which is accepted; each 64 hexadecimal
-/// digits. A secret that was never rotated has no previous version. One that is something else is as good as none: a
-/// secret that was wrong and has been put right would be refused otherwise.
+/// The signing secret in its versions `AWSCURRENT`, which signs, and `AWSPREVIOUS`, which is still accepted; each is 64
+/// hexadecimal digits. A secret that was never rotated has no previous version. A malformed previous version is
+/// ignored; otherwise a corrected secret would be refused because of its malformed predecessor.
 #[derive(Debug, Clone)]
 pub struct SigningSecret {
     client: Client,
@@ -48,7 +48,7 @@ impl SigningSecret {
         }
     }
 
-    /// The text of a version; empty where it is no text.
+    /// The text of a version; empty if it is binary.
     async fn version(&self, label: &str) -> Result<String, SdkError<GetSecretValueError, HttpResponse>> {
         let request = self.client.get_secret_value().secret_id(&self.id).version_stage(label);
         Ok(request.send().await?.secret_string.unwrap_or_default())
@@ -61,7 +61,7 @@ impl SigningSecret {
         Ok(match TokenKeys::parse_secret(&previous) {
             Ok(secret) => keys.with_previous(secret),
             Err(error) => {
-                warn!(%error, "The version {PREVIOUS} of {} is not used", self.id);
+                warn!(%error, "Could not use version {PREVIOUS} of {}; tokens signed with it are rejected", self.id);
                 keys
             }
         })

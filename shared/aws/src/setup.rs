@@ -1,6 +1,6 @@
-//! Makes tables and queues where they are missing: for tests and for running without a template. Tables expire what has
-//! an expiry (where [`Table::expires`] says so), since the rows of sessions and idempotency keys pile up otherwise. The deployed stack has its own tables
-//! and queues from the template, with recovery, deletion protection and alarms, which are not set here.
+//! Creates missing tables and queues, for tests and for running without a template. Items with an expiry expire (where
+//! [`Table::expires`] says so); otherwise rows of sessions and idempotency keys would pile up. The deployed stack gets
+//! its tables and queues from the template, with recovery, deletion protection and alarms, which are not set here.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -25,40 +25,39 @@ use ports::{
     store::{EXPIRES_AT, StoreError, Table},
 };
 
-/// How often to ask whether a new table is ready, and how many times: a minute in all. DynamoDB takes about ten
-/// seconds.
+/// Interval and number of polls for a new table to become ready: a minute in total. DynamoDB takes about ten seconds.
 const READY_POLL: (Duration, u32) = (Duration::from_millis(250), 240);
 /// Retention of dead letters: SQS's longest, 14 days in seconds.
 const DEAD_LETTER_RETENTION_SECS: u32 = 14 * 24 * 3_600;
 
-/// What was done about one table.
+/// The result of setting up one table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SetUpTable {
-    /// Which one.
+    /// The table.
     pub table: Table,
     /// Its name.
     pub name: String,
-    /// Whether it was made; else it was there.
+    /// Whether it was created; otherwise it existed.
     pub made: bool,
-    /// Whether expiry was switched, to on or off as [`Table::expires`] says; else it was so already.
+    /// Whether its expiry was switched on or off to match [`Table::expires`]; otherwise it matched already.
     pub expiry_set: bool,
 }
 
-/// What was done about one queue.
+/// The result of setting up one queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SetUpQueue {
-    /// Which one.
+    /// The queue.
     pub queue: QueueName,
     /// Its name.
     pub name: String,
     /// Its URL.
     pub url: String,
-    /// Whether it was made; else it was there, and stays as it is.
+    /// Whether it was created; otherwise it existed and is unchanged.
     pub made: bool,
 }
 
-/// Makes the named tables that are missing (string keys `PK` and `SK`, on demand), waits until they are ready, and has
-/// each expire its items by [`EXPIRES_AT`], or not, as [`Table::expires`] says.
+/// Creates missing tables (string keys `PK` and `SK`, on demand), waits until they are ready, and switches expiry by
+/// [`EXPIRES_AT`] on or off as [`Table::expires`] says.
 pub async fn create_tables(client: &dynamodb::Client, names: &TableNames) -> Result<Vec<SetUpTable>, StoreError> {
     let named = Table::ALL.into_iter().filter_map(|table| Some((table, names.get(table)?)));
     try_join_all(named.map(|(table, name)| set_up_table(client, table, name))).await
@@ -71,7 +70,7 @@ async fn set_up_table(client: &dynamodb::Client, table: Table, name: &str) -> Re
     Ok(SetUpTable { table, name: name.to_owned(), made, expiry_set })
 }
 
-/// False when it is there already.
+/// Returns false if it exists already.
 async fn create_table(client: &dynamodb::Client, name: &str) -> Result<bool, StoreError> {
     let mut request = client.create_table().table_name(name).billing_mode(BillingMode::PayPerRequest);
     for (attribute, key_type) in [(PARTITION, KeyType::Hash), (SORT, KeyType::Range)] {
@@ -101,7 +100,7 @@ async fn wait_until_ready(client: &dynamodb::Client, name: &str) -> Result<(), S
     Err(StoreError::Unavailable(format!("the table {name} is not ready").into()))
 }
 
-/// False when it is so already: DynamoDB refuses to switch it twice.
+/// Returns false if the setting matches already: DynamoDB rejects a repeated switch.
 async fn switch_expiry(client: &dynamodb::Client, name: &str, to_on: bool) -> Result<bool, StoreError> {
     let answer = client.describe_time_to_live().table_name(name).send().await.map_err(Fault::from)?;
     let status = answer.time_to_live_description.and_then(|description| description.time_to_live_status);
@@ -115,8 +114,8 @@ async fn switch_expiry(client: &dynamodb::Client, name: &str, to_on: bool) -> Re
     Ok(true)
 }
 
-/// Makes the queues that are missing, dead-letter queues first. A queue that is there stays as it is. Names are `prefix`
-/// and the queue's own.
+/// Creates missing queues, dead-letter queues first. Existing queues are unchanged. Their names are `prefix` and the
+/// queue's name.
 pub async fn set_up_queues(
     client: &sqs::Client,
     prefix: &str,
@@ -139,17 +138,17 @@ pub async fn set_up_queues(
     Ok(queues)
 }
 
-/// What [`set_up_queues`] calls a queue.
+/// The name that [`set_up_queues`] gives a queue.
 pub fn queue_name(prefix: &str, queue: QueueName) -> String {
     format!("{prefix}{}", queue.name())
 }
 
-/// What tables are called that nobody gave another name.
+/// The default name of a table.
 pub fn table_name(prefix: &str, table: Table) -> String {
     format!("{prefix}{}", table.name())
 }
 
-/// The URL of a queue by its name; `None` when there is no such queue.
+/// The URL of a queue by its name; `None` if it does not exist.
 pub async fn existing_queue(client: &sqs::Client, name: &str) -> Result<Option<String>, QueueError> {
     match client.get_queue_url().queue_name(name).send().await {
         Ok(answer) => Ok(answer.queue_url),

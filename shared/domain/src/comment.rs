@@ -2,31 +2,31 @@
 
 use super::{CommentId, CommentText, PostId, Timestamp, User, UserId};
 
-/// A comment as its author wrote it. Never changes once made.
+/// A comment as its author wrote it. Immutable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Comment {
-    /// The comment's id, which carries its creation time.
+    /// The comment's id, which contains its creation time.
     pub comment_id: CommentId,
-    /// The post it is on.
+    /// The post it belongs to.
     pub post_id: PostId,
-    /// Who wrote it.
+    /// The author.
     pub author_id: UserId,
-    /// What it says.
+    /// The text.
     pub text: CommentText,
 }
 
 impl Comment {
-    /// When the comment was made.
+    /// The time of creation.
     pub fn created_at(&self) -> Timestamp {
         self.comment_id.created_at()
     }
 }
 
-/// A comment as a reader sees it: with its author.
+/// A comment as a reader sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommentView {
     /// The comment.
     pub comment: Comment,
-    /// Its author as they call themselves now.
+    /// Its author, with their current profile.
     pub author: User,
 }

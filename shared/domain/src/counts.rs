@@ -1,21 +1,21 @@
-//! How many of what a user or a post has. Derived from the change stream, so they lag by moments.
+//! Counts of users and posts. They are derived from the change stream and so lag by moments.
 
 /// A user's counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct UserCounts {
-    /// How many follow the user.
+    /// The number of followers.
     pub followers: u64,
-    /// How many the user follows.
+    /// The number of followees.
     pub following: u64,
-    /// How many posts the user has that are not deleted.
+    /// The number of posts, without deleted ones.
     pub posts: u64,
 }
 
 /// A post's counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PostCounts {
-    /// How many like the post.
+    /// The number of likes.
     pub likes: u64,
-    /// How many comments it has that are not deleted.
+    /// The number of comments, without deleted ones.
     pub comments: u64,
 }

@@ -1,12 +1,12 @@
-//! What is erased for good.
+//! Targets of erasure.
 
 use super::{PostId, UserId};
 
-/// Something that is erased, with all that hangs on it.
+/// A target that is erased together with everything that depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Erasable {
-    /// A post that its author deleted.
+    /// A post deleted by its author.
     Post(PostId),
-    /// An account.
+    /// A deleted account.
     User(UserId),
 }

@@ -1,4 +1,4 @@
-//! Everything that is stored about a user, for that user. Of others nothing but ids and handles.
+//! Everything stored about a user, for that user's export. Of other users it contains only ids and handles.
 
 use uuid::Uuid;
 
@@ -8,28 +8,28 @@ use super::{
 };
 use crate::limits;
 
-/// The kinds of what is stored, in the order in which an export lists them.
+/// The kinds of exported records, in the order in which an export lists them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ExportKind {
     /// The profile, with counts and the e-mail address.
     Profile,
-    /// How far notifications are read.
+    /// The read position of notifications.
     Inbox,
     /// Sessions.
     Session,
-    /// Posts, deleted ones too.
+    /// Posts, including deleted ones.
     Post,
-    /// Comments, deleted ones too.
+    /// Comments, including deleted ones.
     Comment,
     /// Likes.
     Like,
-    /// Whom the user follows.
+    /// The user's followees.
     Following,
-    /// Who follows the user.
+    /// The user's followers.
     Follower,
-    /// What the user was told that others did.
+    /// Notifications that the user received.
     Notification,
-    /// What others were told that the user did.
+    /// Notifications that others received about the user's acts.
     Notified,
     /// The feed.
     FeedEntry,
@@ -59,20 +59,20 @@ impl ExportKind {
         self as u8
     }
 
-    /// The kind of a number.
+    /// The kind with this number.
     pub fn from_number(number: u8) -> Option<Self> {
         Self::ALL.get(usize::from(number)).copied()
     }
 
-    /// The kind listed after this one.
+    /// The kind that follows in the order of the export.
     pub fn next(self) -> Option<Self> {
         Self::from_number(self.number() + 1)
     }
 
-    /// Whether something of this kind can be at this place of its list.
+    /// Whether `place` is a valid position in the list of this kind.
     pub fn has_position(self, place: &str) -> bool {
         match self {
-            // There is one, or none: its end is the next kind's beginning.
+            // At most one record: after it, the next kind begins.
             Self::Profile | Self::Inbox => false,
             Self::IdempotencyKey => {
                 limits::IDEMPOTENCY_KEY_CHARS.contains(&place.len())
@@ -87,128 +87,128 @@ impl ExportKind {
     }
 }
 
-/// Whether a text is an id in its one stored form.
+/// Whether a text is an id in its canonical stored form.
 fn is_id(text: &str) -> bool {
     Uuid::try_parse(text).is_ok_and(|id| id.as_hyphenated().to_string() == text)
 }
 
-/// Where in an export to go on.
+/// A position in an export.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExportPosition {
-    /// In which kind.
+    /// The current kind.
     pub kind: ExportKind,
-    /// After which place of its list; from the beginning without.
+    /// The last position passed in that kind's list; `None` for its beginning.
     pub last: Option<String>,
 }
 
 impl ExportPosition {
-    /// The beginning of a kind.
+    /// The beginning of a kind's list.
     pub const fn beginning_of(kind: ExportKind) -> Self {
         Self { kind, last: None }
     }
 }
 
-/// Someone else.
+/// Another user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Other {
-    /// Who.
+    /// Their user id.
     pub user_id: UserId,
-    /// Their handle; `None` when their account is gone.
+    /// Their handle; `None` if the account is deleted.
     pub handle: Option<Handle>,
 }
 
-/// One thing that is stored about a user.
+/// One exported record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ExportItem {
     /// The profile as the user sees it.
     Profile(Box<ProfileView>),
-    /// How far notifications are read.
+    /// The read position of notifications.
     Inbox {
-        /// Notifications that are not read.
+        /// The number of unread notifications.
         unread: u64,
-        /// The newest notification that is read.
+        /// The newest notification that has been read.
         read_up_to: Option<NotificationId>,
     },
     /// A session.
     Session {
         /// Its id.
         session_id: SessionId,
-        /// When it began.
+        /// The time it began.
         created_at: Timestamp,
-        /// When it was last carried on.
+        /// The time of the last refresh.
         last_used_at: Timestamp,
-        /// The program that it was begun with.
+        /// The program that began it.
         user_agent: Option<UserAgent>,
-        /// When it ends unless it is carried on.
+        /// The expiry unless it is refreshed.
         expires_at: Timestamp,
     },
     /// A post.
     Post {
         /// The post.
         post: Post,
-        /// Since when it is deleted.
+        /// The time of deletion, if deleted.
         deleted_at: Option<Timestamp>,
-        /// How many like it and have commented on it.
+        /// The numbers of likes and comments.
         counts: PostCounts,
     },
     /// A comment.
     Comment {
         /// The comment.
         comment: Comment,
-        /// Since when it is deleted.
+        /// The time of deletion, if deleted.
         deleted_at: Option<Timestamp>,
     },
     /// A like.
     Like {
-        /// Of which post.
+        /// The liked post.
         post_id: PostId,
-        /// Since when.
+        /// The time of the like.
         liked_at: Timestamp,
     },
-    /// That the user follows someone.
+    /// A follow by the user.
     Following {
-        /// Whom.
+        /// The followee.
         other: Other,
-        /// Since when.
+        /// The time of the follow.
         followed_at: Timestamp,
     },
-    /// That someone follows the user.
+    /// A follow of the user.
     Follower {
-        /// Who.
+        /// The follower.
         other: Other,
-        /// Since when.
+        /// The time of the follow.
         followed_at: Timestamp,
     },
-    /// What the user was told.
+    /// A notification that the user received.
     Notification {
-        /// The notification, and whether it is shown.
+        /// The notification and its visibility.
         entry: InboxEntry,
-        /// Who did it.
+        /// The actor.
         actor: Other,
         /// Whether the user has read it.
         read: bool,
     },
-    /// What someone else was told that the user did.
+    /// A notification that another user received about the user's act.
     Notified {
-        /// What: `LIKE#`, `COMMENT#` or `FOLLOW#` with an id.
+        /// The act: `LIKE#`, `COMMENT#` or `FOLLOW#` with an id.
         act: String,
-        /// Who was told.
+        /// The recipient.
         recipient_id: UserId,
-        /// By which notification.
+        /// The notification's id.
         notification_id: NotificationId,
     },
-    /// A post in the feed.
+    /// An entry of the user's feed.
     FeedEntry {
-        /// Which.
+        /// The post.
         post_id: PostId,
     },
     /// An `Idempotency-Key`.
     IdempotencyKey {
         /// The key.
         key: String,
-        /// The post that it made.
+        /// The post that was created with it.
         post_id: PostId,
-        /// Until when it is kept.
+        /// The time until which it is remembered.
         expires_at: Timestamp,
     },
 }

@@ -8,12 +8,13 @@ use uuid::Uuid;
 
 use super::{random, time::Timestamp};
 
-/// A text that is not an id of the kind asked for.
+/// The text is not an id of the requested kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a valid id")]
 pub struct InvalidId;
 
-/// A user's id: a random UUID (version 4), so that users spread evenly over partitions and over ranges of a follower list.
+/// A user's id: a random UUID (version 4), so that users spread evenly over partitions and over ranges of a follower
+/// list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct UserId(Uuid);
@@ -24,7 +25,7 @@ impl UserId {
         Self(random::uuid())
     }
 
-    /// Takes any UUID as a user's id.
+    /// Wraps any UUID.
     pub const fn from_uuid(id: Uuid) -> Self {
         Self(id)
     }
@@ -46,7 +47,7 @@ macro_rules! id_text {
         impl FromStr for $id {
             type Err = InvalidId;
 
-            /// Reads the hyphenated form, in either case.
+            /// Parses the hyphenated form, in either case.
             fn from_str(text: &str) -> Result<Self, InvalidId> {
                 if text.len() != uuid::fmt::Hyphenated::LENGTH {
                     return Err(InvalidId);
@@ -61,14 +62,14 @@ macro_rules! timed_id {
     ($($(#[$doc:meta])* $id:ident;)*) => {$(
         $(#[$doc])*
         ///
-        /// A UUIDv7 (RFC 9562, section 5.7): its first 48 bits are the creation time in milliseconds, so order by id is
-        /// order by time, and the id is sort key and cursor at once.
+        /// A UUIDv7 (RFC 9562, section 5.7): its first 48 bits are the creation time in milliseconds. Ids are therefore
+        /// ordered by time, and one id serves as sort key and cursor.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[serde(transparent)]
         pub struct $id(Uuid);
 
         impl $id {
-            /// Takes any UUID as such an id.
+            /// Wraps any UUID.
             pub const fn from_uuid(id: Uuid) -> Self {
                 Self(id)
             }
@@ -83,7 +84,7 @@ macro_rules! timed_id {
                 Self(v7_from(u128::from(millisecond.as_millis()) << V7_RANDOM_BITS))
             }
 
-            /// The millisecond in which the thing was made: the id's own.
+            /// The time of creation, taken from the id.
             pub fn created_at(&self) -> Timestamp {
                 created_at(&self.0)
             }
@@ -104,19 +105,19 @@ timed_id! {
     NotificationId;
 }
 
-/// A session's id, which names the family of its refresh tokens: a UUIDv7, so that order by id is order by beginning. A
-/// session begun before ids told their time has a random UUID (version 4).
+/// A session's id, which identifies the family of its refresh tokens. A UUIDv7, so that sessions are ordered by their
+/// start; sessions from before that have a random UUID (version 4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SessionId(Uuid);
 
 impl SessionId {
-    /// The id of a session that begins now. Two of one millisecond are in random order.
+    /// An id for a session that begins at `now`. Ids of the same millisecond are in random order.
     pub fn beginning_at(now: Timestamp) -> Self {
         Self(v7_from((u128::from(now.as_millis()) << V7_RANDOM_BITS) | random_tail()))
     }
 
-    /// Takes any UUID as a session's id.
+    /// Wraps any UUID.
     pub const fn from_uuid(id: Uuid) -> Self {
         Self(id)
     }
@@ -126,7 +127,7 @@ impl SessionId {
         &self.0
     }
 
-    /// The millisecond in which the session began; `None` where the id does not tell.
+    /// The start of the session, in milliseconds; `None` for a random id.
     pub fn created_at(&self) -> Option<Timestamp> {
         (self.0.get_version_num() == 7).then(|| created_at(&self.0))
     }
@@ -140,14 +141,14 @@ fn created_at(id: &Uuid) -> Timestamp {
     Timestamp::from_millis(u64::from_be_bytes(millis))
 }
 
-/// Makes ids of posts, comments and notifications that only ever grow within this process, also within one millisecond and
-/// when the clock steps back.
+/// Generates ids of posts, comments and notifications that strictly increase within this process, even within one
+/// millisecond and when the clock steps back.
 ///
-/// The 74 bits behind the timestamp are seeded at random in each millisecond and counted up inside it (RFC 9562,
-/// section 6.2, method 2), so ids of other processes do not collide with these.
+/// The 74 bits after the timestamp are seeded randomly in each millisecond and incremented within it (RFC 9562, section
+/// 6.2, method 2), so ids do not collide with those of other processes.
 ///
-/// One made by [`Self::above`] gives no id of a later millisecond than was reserved. When the clock is further, ids keep the
-/// reserved millisecond until more is reserved: they grow all the same, and nobody waits.
+/// A generator made by [`Self::above`] never issues ids beyond the reserved millisecond. While the clock is beyond it,
+/// ids keep the reserved millisecond until more is reserved: they still increase, and no caller waits.
 #[derive(Debug, Default)]
 pub struct IdGenerator {
     state: Mutex<Generated>,
@@ -155,9 +156,9 @@ pub struct IdGenerator {
 
 #[derive(Debug, Default)]
 struct Generated {
-    /// The last id: milliseconds, and [`V7_RANDOM_BITS`] behind them.
+    /// The last id: its milliseconds, followed by [`V7_RANDOM_BITS`].
     last: u128,
-    /// The last millisecond that may be given; `None` where any may.
+    /// The last millisecond that may be issued; `None` if unlimited.
     reserved: Option<Timestamp>,
 }
 
@@ -171,32 +172,32 @@ impl Generated {
 const V7_RANDOM_BITS: u32 = 74;
 
 impl IdGenerator {
-    /// A generator that has not made an id yet.
+    /// A generator that has issued no id yet.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A generator whose ids are greater than every id of the millisecond `mark` and of those before it. It wants a first
+    /// A generator whose ids are greater than all ids up to and including the millisecond `mark`. Needs a first
     /// reservation by [`Self::allow_up_to`].
     pub fn above(mark: Timestamp) -> Self {
         let last = ((u128::from(mark.as_millis()) + 1) << V7_RANDOM_BITS) - 1;
         Self { state: Mutex::new(Generated { last, reserved: Some(mark) }) }
     }
 
-    /// Up to which millisecond to reserve ids so that they last for `ahead` from `now` on, also when the clock is behind the
-    /// last id. Never less than is reserved. The caller remembers it, then calls [`Self::allow_up_to`].
+    /// The millisecond up to which to reserve ids so that they last for `ahead` from `now`, even if the last id is
+    /// ahead of the clock. Never decreases. The caller persists it, then calls [`Self::allow_up_to`].
     pub fn to_reserve(&self, now: Timestamp, ahead: Duration) -> Timestamp {
         let state = self.state.lock();
         let wanted = now.max(state.last_millisecond()).plus(ahead);
         state.reserved.map_or(wanted, |reserved| reserved.max(wanted))
     }
 
-    /// Lets ids of this millisecond and those before it be given.
+    /// Permits ids up to and including this millisecond.
     pub fn allow_up_to(&self, reserved: Timestamp) {
         self.state.lock().reserved = Some(reserved);
     }
 
-    /// Reserves nothing more, and returns the last millisecond of which ids were given.
+    /// Stops reserving, and returns the last millisecond of an issued id.
     pub fn stop_at_last(&self) -> Timestamp {
         let mut state = self.state.lock();
         let last = state.last_millisecond();
@@ -204,17 +205,17 @@ impl IdGenerator {
         last
     }
 
-    /// The next post's id: greater than every one before it, carrying `now` unless the clock stepped back.
+    /// The next post id: greater than all ids before it, with the timestamp `now` unless the clock stepped back.
     pub fn next_post_id(&self, now: Timestamp) -> PostId {
         PostId(self.next(now))
     }
 
-    /// The next comment's id, likewise.
+    /// The next comment id, as [`Self::next_post_id`].
     pub fn next_comment_id(&self, now: Timestamp) -> CommentId {
         CommentId(self.next(now))
     }
 
-    /// The next notification's id, likewise.
+    /// The next notification id, as [`Self::next_post_id`].
     pub fn next_notification_id(&self, now: Timestamp) -> NotificationId {
         NotificationId(self.next(now))
     }
@@ -228,12 +229,12 @@ impl IdGenerator {
     }
 }
 
-/// 74 random bits, the highest 8 of them zero: room to count up inside one millisecond.
+/// 74 random bits, the highest 8 of them zero: room to increment within one millisecond.
 fn random_tail() -> u128 {
     u128::from_ne_bytes(random::bytes()) & ((1 << (V7_RANDOM_BITS - 8)) - 1)
 }
 
-/// Lays a 48-bit timestamp and 74 bits out as a UUIDv7.
+/// Lays out a 48-bit timestamp and 74 bits as a UUIDv7.
 fn v7_from(value: u128) -> Uuid {
     let millis = value >> V7_RANDOM_BITS;
     let rand_a = (value >> 62) & 0xfff;
@@ -246,7 +247,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn post_ids_grow_within_a_millisecond_and_when_the_clock_steps_back() {
+    fn post_ids_grow_although_the_clock_steps_back() {
         let ids = IdGenerator::new();
         let mut previous = ids.next_post_id(Timestamp::from_millis(1_000));
         for step in 0..10_000_u64 {
@@ -258,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_post_id_is_a_uuid_v7_and_carries_its_millisecond() {
+    fn post_ids_are_uuidv7_with_their_millisecond() {
         let now = Timestamp::from_millis(1_763_700_000_123);
         let id = IdGenerator::new().next_post_id(now);
         assert_eq!(id.as_uuid().get_version_num(), 7);
@@ -270,14 +271,14 @@ mod tests {
     }
 
     #[test]
-    fn a_session_id_tells_its_beginning_unless_random() {
+    fn a_session_id_contains_its_start_unless_random() {
         let now = Timestamp::from_millis(1_763_700_000_123);
         assert_eq!(SessionId::beginning_at(now).created_at(), Some(now));
         assert_eq!(SessionId::from_uuid(random::uuid()).created_at(), None);
     }
 
     #[test]
-    fn ids_go_on_from_a_mark_while_the_clock_is_behind() {
+    fn ids_continue_above_a_mark_despite_clock_lag() {
         let mark = Timestamp::from_millis(1_763_700_000_000);
         let before = IdGenerator::new().next_post_id(mark);
         let ids = IdGenerator::above(mark);
@@ -292,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn no_id_lies_above_what_is_reserved() {
+    fn no_id_exceeds_the_reservation() {
         let mark = Timestamp::from_millis(1_763_700_000_000);
         let ids = IdGenerator::above(mark);
         ids.allow_up_to(mark.plus(Duration::from_secs(3)));
@@ -308,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_of_another_form_is_no_id() {
+    fn malformed_ids_are_rejected() {
         for text in ["", "me", "{018f6a6e-0000-7000-8000-000000000000}", "018f6a6e000070008000000000000000"] {
             assert_eq!(text.parse::<PostId>(), Err(InvalidId), "{text}");
         }

@@ -1,4 +1,5 @@
-//! A user's notifications as they are kept: entries that come and go with what they are about, and how many are unread.
+//! A user's stored notifications, whose visibility follows the act and the post they are about, and the number of
+//! unread ones.
 
 use std::time::Duration;
 
@@ -7,105 +8,105 @@ use uuid::Uuid;
 use super::{Notification, NotificationId, Timestamp, UserId};
 use crate::limits;
 
-/// A notification as it is kept. It stays when what it is about is undone, so that redoing restores it as it was.
+/// A stored notification. It stays when its act is undone, so that redoing the act restores it unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InboxEntry {
     /// The notification.
     pub notification: Notification,
-    /// The act does not stand any more.
+    /// The act has been undone.
     pub undone: bool,
-    /// The post that it is about is deleted.
+    /// The post concerned has been deleted.
     pub post_gone: bool,
 }
 
 impl InboxEntry {
-    /// Whether it is to be seen, if its time is not over.
+    /// Whether it is shown until it expires.
     pub const fn is_visible(&self) -> bool {
         !self.undone && !self.post_gone
     }
 
-    /// Whether its time is over.
+    /// Whether it has expired.
     pub fn is_expired(&self, now: Timestamp) -> bool {
         self.notification.notification_id < first_unexpired(now)
     }
 }
 
-/// The least id of a notification that is still shown: younger than [`limits::NOTIFICATION_TTL`].
+/// The least id of an unexpired notification, one younger than [`limits::NOTIFICATION_TTL`].
 fn first_unexpired(now: Timestamp) -> NotificationId {
     NotificationId::first_of(now.minus(limits::NOTIFICATION_TTL).plus(Duration::from_millis(1)))
 }
 
-/// Greater than every id.
+/// The greatest possible id.
 const LAST: NotificationId = NotificationId::from_uuid(Uuid::max());
 
-/// Longer than a page takes to be read and subtracted: an entry that expires meanwhile may be gone before it is read.
+/// Longer than it takes to read and subtract a page: an entry that expires meanwhile may be removed before it is read.
 const SUBTRACTING_TAKES: Duration = Duration::from_mins(1);
 
-/// The id just before or behind another, in the order of ids; it need not be one that was ever made.
+/// The id `by` places after another (before it if negative) in the order of ids; not necessarily one ever issued.
 fn beside(id: NotificationId, by: i128) -> NotificationId {
     NotificationId::from_uuid(Uuid::from_u128(id.as_uuid().as_u128().saturating_add_signed(by)))
 }
 
-/// How far a user has read their notifications, and how many they have not.
+/// A user's read position and number of unread notifications.
 ///
-/// What always holds:
-/// - `unread` is the number of visible entries behind `counted_after`, including expired ones that were removed;
-/// - of the entries behind `read_up_to` and not behind `counted_after`, none is visible unless it has expired.
+/// Invariants:
+/// - `unread` is the number of visible entries with `id > counted_after`, including expired ones that were removed;
+/// - every entry with `read_up_to < id <= counted_after` is hidden or expired.
 ///
 /// So `unread` is exact unless
-/// - `counted_after` lies before `read_up_to`: entries that were read since are still counted, and [`Scan`]s subtract
-///   them, a page at a time;
-/// - the first entry behind `counted_after` may have expired, see [`Self::must_recount`]: expired entries cannot be
-///   subtracted, as they may be gone, so [`Scan`]s count the others from the beginning, a page at a time.
+/// - `counted_after < read_up_to`: entries that were read since are still counted. [`Scan`]s subtract them page by
+///   page.
+/// - the first counted entry may have expired, see [`Self::must_recount`]: expired entries may be removed and so cannot
+///   be subtracted. [`Scan`]s recount the others from the beginning, page by page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Inbox {
-    /// Whose.
+    /// The user who receives the notifications.
     pub recipient_id: UserId,
-    /// How often it was written: 0 before the first time. Each write is conditional on the one before it, so who
-    /// writes knows of every earlier one.
+    /// The number of writes so far. Each write is conditional on its predecessor, so a writer knows of all earlier
+    /// ones.
     pub version: i64,
-    /// Visible entries behind `counted_after`.
+    /// The number of visible entries with `id > counted_after`.
     pub unread: i64,
-    /// What is not behind this id is read. Never moves back.
+    /// The read position: entries up to and including this id are read. Never decreases.
     pub read_up_to: NotificationId,
-    /// Just before the oldest entry that is counted in `unread`, or an id before it.
+    /// A lower bound: the oldest entry counted in `unread` has a greater id.
     pub counted_after: NotificationId,
-    /// A recount that has begun and not ended. It replaces `unread` and `counted_after` when it ends.
+    /// A recount in progress. It replaces `unread` and `counted_after` when it completes.
     pub recount: Option<Recount>,
 }
 
-/// A count of visible entries that continues where it stopped. Entries that change behind its cursor are noted by
-/// [`Inbox::note`]; those before the cursor are counted when a scan reaches them.
+/// A resumable count of visible entries. [`Inbox::note`] records changes of entries up to the cursor; later entries are
+/// counted when a scan reaches them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Recount {
-    /// Visible entries behind `after` and not behind `up_to`.
+    /// The number of visible entries with `after < id <= up_to`.
     pub unread: i64,
-    /// Just before the oldest entry that is counted, or an id before it.
+    /// A lower bound: the oldest counted entry has a greater id.
     pub after: NotificationId,
     /// The cursor: the last entry that a scan has read.
     pub up_to: NotificationId,
 }
 
-/// What a change of one entry means for a count.
+/// The effect of a changed entry on a count.
 #[derive(Debug, Clone, Copy)]
 struct Noted {
-    /// The entry's id, where it was visible before.
+    /// The entry's id, if it was visible before.
     before: Option<NotificationId>,
-    /// The entry's id, where it is visible now.
+    /// The entry's id, if it is visible now.
     after: Option<NotificationId>,
     /// Whether the entry is neither read nor expired.
     is_unread: bool,
 }
 
 impl Noted {
-    /// Adjusts a number of visible entries behind `counted_after`.
+    /// Adjusts a number of visible entries with `id > counted_after`.
     fn adjust(self, unread: &mut i64, counted_after: &mut NotificationId) {
         if self.before.is_some_and(|id| id > *counted_after) {
             *unread -= 1;
         }
         let Some(id) = self.after else { return };
         if id > *counted_after || self.is_unread {
-            // Nothing visible lies between: neither where none is unread, nor before the counted ones.
+            // No visible entry lies between the new id and the counted ones: none is unread, or the id precedes them.
             if *unread == 0 || id <= *counted_after {
                 *counted_after = beside(id, -1);
             }
@@ -115,26 +116,26 @@ impl Noted {
 }
 
 impl Inbox {
-    /// One that nothing has come into yet.
+    /// An empty inbox.
     pub const fn new(recipient_id: UserId) -> Self {
         let none = NotificationId::from_uuid(Uuid::nil());
         Self { recipient_id, version: 0, unread: 0, read_up_to: none, counted_after: none, recount: None }
     }
 
-    /// Whether the user has said that they read it.
+    /// Whether the user has marked this entry as read.
     pub fn is_read(&self, id: NotificationId) -> bool {
         id <= self.read_up_to
     }
 
-    /// The id of a new entry, made for a time by `make`. It lies behind all that is read, also when the clock of who made
-    /// the last one was ahead of `now`.
+    /// The id of a new entry, generated by `make` for a given time. It is greater than every read id, even if the clock
+    /// that generated the last one was ahead of `now`.
     pub fn next_id(&self, now: Timestamp, make: impl Fn(Timestamp) -> NotificationId) -> NotificationId {
         let passed = self.read_up_to.max(self.counted_after);
         let id = make(now);
         if id > passed { id } else { make(passed.created_at().plus(Duration::from_millis(1))) }
     }
 
-    /// Counts that an entry says something else than before; `None` is for one that is not there.
+    /// Records the change of an entry; `None` stands for an absent one.
     pub fn note(&mut self, before: Option<&InboxEntry>, after: Option<&InboxEntry>, now: Timestamp) {
         let visible = |entry: Option<&InboxEntry>| {
             entry.filter(|entry| entry.is_visible()).map(|entry| entry.notification.notification_id)
@@ -151,31 +152,31 @@ impl Inbox {
         self.skip_read();
     }
 
-    /// Where nothing is counted, nothing read is left to be subtracted.
+    /// If nothing is counted, no read entry remains to be subtracted.
     fn skip_read(&mut self) {
         if self.unread == 0 {
             self.counted_after = self.counted_after.max(self.read_up_to);
         }
     }
 
-    /// Whether `unread` may count entries that have expired.
+    /// Whether `unread` may include expired entries.
     pub fn must_recount(&self, now: Timestamp) -> bool {
         self.unread > 0 && beside(self.counted_after, 1) < first_unexpired(now)
     }
 
-    /// Whether `unread` is still to be corrected by scans, which the inbox's task does.
+    /// Whether the inbox's task still has to correct `unread` by scans.
     pub fn is_pending(&self) -> bool {
         self.recount.is_some() || (self.unread > 0 && self.counted_after < self.read_up_to)
     }
 
-    /// The oldest id that an unread entry can have.
+    /// The least id of an unread entry.
     fn first_unread(&self, now: Timestamp) -> NotificationId {
         beside(self.read_up_to, 1).max(first_unexpired(now))
     }
 
-    /// The same read up to `up_to`; `None` when it is already. What was counted and is read now is pending.
+    /// Moves the read position to `up_to`; `None` if it is there already. Entries counted and now read become pending.
     pub fn read_to(self, up_to: NotificationId) -> Option<Self> {
-        // A recount that has only reached what is read now begins again behind that.
+        // A recount whose cursor is at or before the new read position starts again after it.
         let recount = self.recount.filter(|recount| recount.up_to > up_to);
         let mut read = Self { read_up_to: up_to, recount, ..self };
         read.skip_read();
@@ -192,7 +193,7 @@ impl Inbox {
         }
     }
 
-    /// The first page of a recount, whether one is needed or not.
+    /// The first page of a recount, whether or not one is needed.
     #[must_use]
     pub fn recounting(self, now: Timestamp) -> Scan {
         let first = self.first_unread(now);
@@ -202,7 +203,7 @@ impl Inbox {
     }
 }
 
-/// A page of entries to be read, oldest first, so that an inbox becomes exact.
+/// A page of entries to be read, oldest first, to correct an inbox's count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Scan {
     inbox: Inbox,
@@ -213,17 +214,17 @@ pub struct Scan {
 }
 
 impl Scan {
-    /// Whose entries.
+    /// The user whose entries to read.
     pub const fn recipient_id(&self) -> UserId {
         self.inbox.recipient_id
     }
 
-    /// Whether it finds entries that are read, and not what is to be counted.
+    /// Whether the scan subtracts read entries, rather than recounting.
     pub const fn subtracts(&self) -> bool {
         self.inbox.recount.is_none()
     }
 
-    /// The inbox after its next entries were `found`, up to and with `next`; `None` when the range ends with them.
+    /// The inbox after the scan `found` its next entries, up to and including `next`; `None` at the end of the range.
     pub fn found(self, found: &[InboxEntry], next: Option<NotificationId>) -> Inbox {
         let mut inbox = self.inbox;
         let ids = found.iter().filter(|entry| entry.is_visible()).map(|entry| entry.notification.notification_id);
@@ -306,7 +307,7 @@ mod tests {
 
     type Entries = BTreeMap<NotificationId, InboxEntry>;
 
-    /// Entries that one scan reads: few, so that inboxes need many scans.
+    /// Entries per scan: few, so that an inbox needs many scans.
     const PAGE: usize = 2;
 
     fn scanned(scan: Scan, entries: &Entries) -> Inbox {
@@ -318,7 +319,7 @@ mod tests {
         scan.found(&rest, rest.last().filter(|_| goes_on).map(|entry| entry.notification.notification_id))
     }
 
-    /// What a count of everything finds.
+    /// The number of unread entries by a full count.
     fn unread_of(inbox: &Inbox, entries: &Entries, now: Timestamp) -> i64 {
         let is_unread = |entry: &&InboxEntry| {
             entry.is_visible() && !entry.is_expired(now) && !inbox.is_read(entry.notification.notification_id)
@@ -335,7 +336,7 @@ mod tests {
         }
     }
 
-    /// Scans until the inbox is exact: each page is read at most twice, for what is read and for a recount.
+    /// Scans until the inbox is exact. Each page is read at most twice: to subtract and to recount.
     fn settle(mut inbox: Inbox, entries: &Entries, now: Timestamp) {
         for _ in 0..2 * (entries.len() / PAGE + 2) {
             let begun = Some(inbox).filter(|inbox| inbox.must_recount(now)).map(|inbox| inbox.recounting(now));
@@ -346,7 +347,7 @@ mod tests {
         assert_eq!(inbox.unread, unread_of(&inbox, entries, now), "{inbox:?}");
     }
 
-    /// Runs steps as the services do, and compares with a count of everything after each.
+    /// Runs steps as the services do, and compares with a full count after each.
     fn run(steps: Vec<Step>) {
         let mut now = Timestamp::from_millis(1_763_700_000_000);
         let mut inbox = Inbox::new(UserId::from_uuid(Uuid::nil()));
@@ -394,13 +395,13 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(2_000))]
 
         #[test]
-        fn unread_is_what_a_count_of_everything_finds(steps in prop::collection::vec(step(), 1..80)) {
+        fn unread_equals_a_full_count(steps in prop::collection::vec(step(), 1..80)) {
             run(steps);
         }
     }
 
     #[test]
-    fn a_notification_is_over_after_ninety_days_to_the_millisecond() {
+    fn a_notification_expires_after_exactly_ninety_days() {
         let made = Timestamp::from_millis(1_763_700_000_123);
         let last = entry(NotificationId::first_of(made), false, false);
         assert!(!last.is_expired(made.plus(Duration::from_millis(90 * DAY - 1))));

@@ -1,13 +1,13 @@
-//! What Tweeter is about, in plain values: no storage, no transport, no clock of its own.
+//! Tweeter's domain in plain values: no storage, no transport, no clock of its own.
 //!
-//! - [`ids`]: ids, and the generator that keeps those with a time in order.
+//! - [`ids`]: ids, and the generator that keeps time-ordered ids increasing.
 //! - [`time`]: [`Timestamp`] and the [`Clock`] that callers pass in.
-//! - [`text`]: handles, e-mail addresses, names, posts and passwords; a value of these types has been checked.
-//! - [`user`], [`post`], [`comment`], [`notification`], [`counts`]: what is read and shown. [`inbox`]: notifications as
-//!   they are kept, and how many are unread.
-//! - [`erasure`]: what is erased for good. [`task`]: work that goes on from a cursor.
-//! - [`network`]: where a request comes from. [`user_agent`]: with which program a session was begun.
-//! - [`export`]: all that is stored about a user.
+//! - [`text`]: handles, e-mail addresses, names, posts and passwords as validated types.
+//! - [`user`], [`post`], [`comment`], [`notification`], [`counts`]: data to read and show. [`inbox`]: stored
+//!   notifications and the number of unread ones.
+//! - [`erasure`]: targets of erasure. [`task`]: work that continues from a cursor.
+//! - [`network`]: the network of a client. [`user_agent`]: the program that began a session.
+//! - [`export`]: everything stored about a user.
 //! - [`page`]: page sizes and pages.
 //! - [`random`]: nonces and secrets.
 

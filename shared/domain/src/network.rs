@@ -1,12 +1,12 @@
-//! Where a request comes from, as coarse as one customer of an Internet provider.
+//! The network of a client: an approximation of one customer of an Internet provider.
 
 use std::{
     fmt,
     net::{IpAddr, Ipv6Addr},
 };
 
-/// The bits of an IPv6 address that are its network: what a provider hands out to one customer at the least (RFC 6177),
-/// who then has 2^64 addresses to choose from.
+/// The bits of an IPv6 address that identify its network. A provider assigns a customer at least a /64 (RFC 6177), and
+/// so 2^64 addresses to choose from.
 const NETWORK_BITS: u128 = !0 << 64;
 
 /// A client's network: an IPv4 address, or the first 64 bits of an IPv6 address.
@@ -14,13 +14,13 @@ const NETWORK_BITS: u128 = !0 << 64;
 pub struct ClientNetwork(IpAddr);
 
 impl ClientNetwork {
-    /// Of clients whose address is not known: all of them are one.
+    /// The one network shared by all clients with an unknown address.
     pub const UNKNOWN: Self = Self(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
 }
 
 impl From<IpAddr> for ClientNetwork {
-    /// The network of an address. An IPv4 address that is written as IPv6 (`::ffff:192.0.2.1`, as a socket for both
-    /// reports it) is an IPv4 address.
+    /// The network of an address. An IPv4-mapped IPv6 address (`::ffff:192.0.2.1`, as reported by a dual-stack socket)
+    /// counts as its IPv4 address.
     fn from(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V6(v6) => Self(Ipv6Addr::from_bits(v6.to_bits() & NETWORK_BITS).into()),
@@ -49,14 +49,14 @@ mod tests {
     }
 
     #[test]
-    fn ipv6_neighbours_in_one_64_are_one_network() {
+    fn ipv6_addresses_in_one_64_share_a_network() {
         assert_eq!(network("2001:db8:1:2::1"), network("2001:db8:1:2:ffff:ffff:ffff:ffff"));
         assert_ne!(network("2001:db8:1:2::1"), network("2001:db8:1:3::1"));
         assert_eq!(network("2001:db8:1:2::1").to_string(), "2001:db8:1:2::/64");
     }
 
     #[test]
-    fn an_ipv4_address_in_an_ipv6_one_is_an_ipv4_address() {
+    fn an_ipv4_mapped_address_counts_as_ipv4() {
         assert_eq!(network("::ffff:192.0.2.1"), network("192.0.2.1"));
         assert_ne!(network("::ffff:192.0.2.1"), network("::ffff:192.0.2.2"));
         assert_eq!(network("::ffff:192.0.2.1").to_string(), "192.0.2.1");
@@ -64,14 +64,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_ipv4_address_is_a_network_of_its_own(a: u32, b: u32) {
+        fn every_ipv4_address_is_a_separate_network(a: u32, b: u32) {
             let of = |bits: u32| ClientNetwork::from(IpAddr::V4(bits.into()));
             prop_assert_eq!(of(a) == of(b), a == b);
         }
 
         #[test]
-        fn the_last_64_bits_of_an_ipv6_address_do_not_count(a: u128, last: u64) {
-            let a = a | 1 << 127; // No IPv4 address begins so.
+        fn the_last_64_bits_of_ipv6_are_ignored(a: u128, last: u64) {
+            let a = a | 1 << 127; // Not IPv4-mapped.
             let other = (a & NETWORK_BITS) | u128::from(last);
             let of = |bits: u128| ClientNetwork::from(IpAddr::V6(Ipv6Addr::from_bits(bits)));
             prop_assert_eq!(of(a), of(other));

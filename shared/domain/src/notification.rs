@@ -1,29 +1,29 @@
-//! Notifications: that someone did something that concerns a user.
+//! Notifications of other users' acts that concern a user.
 
 use super::{CommentId, NotificationId, PostId, Timestamp, User, UserId};
 
-/// What someone did. At most one notification stands for each act, however often it is undone and redone.
+/// An act of a user. Each act has at most one notification, however often it is undone and redone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Act {
-    /// Who did it.
+    /// The user who acted.
     pub actor_id: UserId,
-    /// What.
+    /// The kind of act, with its object.
     pub kind: ActKind,
 }
 
-/// The kinds of acts.
+/// The kinds of acts, with their objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ActKind {
     /// The actor likes this post.
     Like(PostId),
     /// The actor wrote this comment on this post.
     Comment(PostId, CommentId),
-    /// The actor follows this user, who is the one notified.
+    /// The actor follows this user, who is the recipient.
     Follow(UserId),
 }
 
 impl ActKind {
-    /// The post it is about, if it is about one.
+    /// The post concerned, if any.
     pub const fn post_id(&self) -> Option<PostId> {
         match self {
             Self::Like(post) | Self::Comment(post, _) => Some(*post),
@@ -32,19 +32,19 @@ impl ActKind {
     }
 }
 
-/// That an act concerns a user.
+/// A record that an act concerns a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Notification {
-    /// The notification's id, which carries when the act was noticed.
+    /// The notification's id, which contains the time at which the act was noticed.
     pub notification_id: NotificationId,
-    /// Whom it concerns.
+    /// The user whom it concerns.
     pub recipient_id: UserId,
-    /// What it is about.
+    /// The act.
     pub act: Act,
 }
 
 impl Notification {
-    /// When the act was noticed.
+    /// The time at which the act was noticed.
     pub fn created_at(&self) -> Timestamp {
         self.notification_id.created_at()
     }
@@ -55,8 +55,8 @@ impl Notification {
 pub struct NotificationView {
     /// The notification.
     pub notification: Notification,
-    /// Who did it, as they call themselves now.
+    /// The actor, with their current profile.
     pub actor: User,
-    /// Whether the recipient has said that they read it.
+    /// Whether the recipient has marked it as read.
     pub read: bool,
 }

@@ -2,12 +2,12 @@
 
 use crate::limits;
 
-/// How many items a page holds: 1 to [`limits::MAX_PAGE_LIMIT`].
+/// The number of items on a page: 1 to [`limits::MAX_PAGE_LIMIT`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PageLimit(u32);
 
 impl PageLimit {
-    /// `None` when `limit` is 0 or above [`limits::MAX_PAGE_LIMIT`].
+    /// Returns `None` if `limit` is 0 or above [`limits::MAX_PAGE_LIMIT`].
     pub fn new(limit: u32) -> Option<Self> {
         (1..=limits::MAX_PAGE_LIMIT).contains(&limit).then_some(Self(limit))
     }
@@ -24,19 +24,19 @@ impl Default for PageLimit {
     }
 }
 
-/// Some items of a list, and the position after which the list goes on.
+/// One page of a list and the position from which the next page continues.
 ///
-/// `C` is the position's type: a [`super::PostId`] in feeds and stories, a [`super::UserId`] in lists of people.
+/// `C` is the type of positions: a [`super::PostId`] in feeds and stories, a [`super::UserId`] in lists of people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T, C> {
     /// The items, in the list's order.
     pub items: Vec<T>,
-    /// Present exactly when something follows: the position of the last item passed.
+    /// The position of the last item passed; `None` exactly on the last page.
     pub next: Option<C>,
 }
 
 impl<T, C> Page<T, C> {
-    /// The same page with each item replaced.
+    /// Replaces each item by `f` of it.
     pub fn map<U>(self, f: impl FnMut(T) -> U) -> Page<U, C> {
         Page { items: self.items.into_iter().map(f).collect(), next: self.next }
     }

@@ -2,19 +2,19 @@
 
 use super::{PostCounts, PostId, PostText, Timestamp, User, UserId};
 
-/// A post as its author wrote it. Never changes once made.
+/// A post as its author wrote it. Immutable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Post {
-    /// The post's id, which carries its creation time.
+    /// The post's id, which contains its creation time.
     pub post_id: PostId,
-    /// Who wrote it.
+    /// The author.
     pub author_id: UserId,
-    /// What it says.
+    /// The text.
     pub text: PostText,
 }
 
 impl Post {
-    /// When the post was made.
+    /// The time of creation.
     pub fn created_at(&self) -> Timestamp {
         self.post_id.created_at()
     }
@@ -25,9 +25,9 @@ impl Post {
 pub struct PostView {
     /// The post.
     pub post: Post,
-    /// Its author as they call themselves now.
+    /// Its author, with their current profile.
     pub author: User,
-    /// How many like it and have commented on it.
+    /// The numbers of likes and comments.
     pub counts: PostCounts,
     /// Whether the reader likes it.
     pub liked_by_me: bool,

@@ -1,29 +1,29 @@
-//! Work about notifications that is too large for one step, and where it continues.
+//! Notification work that is too large for one step, and its cursor.
 
 use std::{fmt, str::FromStr};
 
 use super::{CommentId, InvalidId, PostId, UserId};
 
-/// Work that is done in steps, each by a change of the stream, so that others' changes are applied in between.
+/// Work done in steps, each triggered by a change of the stream, so that other changes are applied in between.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Task {
-    /// Hides or shows the notifications about a post that was deleted or restored.
+    /// Hides or shows the notifications about a deleted or restored post.
     Post(PostId),
-    /// Makes the number of a user's unread notifications exact.
+    /// Corrects the number of a user's unread notifications.
     Inbox(UserId),
 }
 
-/// How far the reactions to a post are read: its likes first, then its comments.
+/// A cursor through the reactions to a post: likes first, then comments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ReactionCursor {
-    /// Nothing is read.
+    /// The beginning.
     #[default]
     Start,
-    /// Likes up to and with this user's.
+    /// After the like of this user.
     Like(UserId),
-    /// Every like, and no comment.
+    /// After all likes.
     Likes,
-    /// Every like, and the comments down to and with this one.
+    /// After all likes and, in descending order, this comment.
     Comment(CommentId),
 }
 
@@ -58,7 +58,7 @@ mod tests {
     use crate::Timestamp;
 
     #[test]
-    fn cursors_read_back_from_their_text() {
+    fn cursors_round_trip_through_text() {
         let comment = CommentId::first_of(Timestamp::from_millis(5));
         for cursor in [
             ReactionCursor::Start,

@@ -1,10 +1,10 @@
-//! Texts that people choose. A value of one of these types has been checked; `parse` is the only way to make one.
+//! Texts chosen by users. Values of these types are validated; `parse` is the only way to make one from user input.
 //!
-//! Lengths count Unicode scalar values of what is stored. Text is stored as sent, with three exceptions: handles are
-//! lower-cased, e-mail addresses are trimmed, and in bios, posts and comments CR LF becomes LF.
+//! Lengths count the Unicode scalar values of the stored text. Text is stored as sent, with three exceptions: handles
+//! are lower-cased, e-mail addresses are trimmed, and in bios, posts and comments CR LF becomes LF.
 //!
-//! - [`characters`]: which characters can be seen, and which reorder the text around them.
-//! - `rules`: what must hold of each kind of text.
+//! - [`characters`]: which characters are visible, and which reorder the text around them.
+//! - `rules`: the rules of each kind of text.
 
 pub mod characters;
 mod rules;
@@ -15,7 +15,7 @@ use std::fmt;
 
 use crate::limits;
 
-/// Why a text was refused, in words for the person who sent it.
+/// The reason why a text was rejected, worded for its author.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Invalid(pub &'static str);
@@ -37,13 +37,13 @@ impl Handle {
     }
 }
 
-/// An e-mail address: at most 254 characters (RFC 5321, section 4.5.3.1.3, less the brackets), trimmed, with one `@`
-/// between two parts. Kept as sent, compared lower-cased.
+/// An e-mail address: at most 254 characters (RFC 5321, section 4.5.3.1.3, without the brackets), trimmed, with one `@`
+/// between two non-empty parts. Stored as sent, compared lower-cased.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Email(String);
 
 impl Email {
-    /// Trims and checks. Whether the address receives mail is not asked.
+    /// Trims and validates the text. Whether the address receives mail is not verified.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let trimmed = text.trim();
         if trimmed.chars().count() > limits::MAX_EMAIL_CHARS {
@@ -56,7 +56,7 @@ impl Email {
         if plausible && clean { Ok(Self(trimmed.to_owned())) } else { Err(Invalid("must be an e-mail address")) }
     }
 
-    /// The form in which addresses are compared and claimed.
+    /// The lower-cased form by which addresses are compared and claimed.
     pub fn canonical(&self) -> String {
         self.0.to_lowercase()
     }
@@ -68,47 +68,49 @@ impl Email {
 pub struct DisplayName(String);
 
 impl DisplayName {
-    /// Checks length and characters. The error names the first fault.
+    /// Validates length and characters. The error names the first fault.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         rules::DISPLAY_NAME.check(text).map(Self)
     }
 }
 
 impl From<&Handle> for DisplayName {
-    /// The name of who did not choose one.
+    /// The default name of a new user.
     fn from(handle: &Handle) -> Self {
         Self(handle.0.clone())
     }
 }
 
-/// What a user says about themselves: 0 to 160 characters, of the control characters only line feeds and tabs.
+/// A user's profile text: 0 to 160 characters; the only control characters allowed are line feeds and tabs.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Bio(String);
 
 impl Bio {
-    /// Checks length and characters. The error names the first fault.
+    /// Validates length and characters. The error names the first fault.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         rules::BIO.check(text).map(Self)
     }
 }
 
-/// What a comment says: 1 to 500 characters, one of them visible, of the control characters only line feeds and tabs.
+/// The text of a comment: 1 to 500 characters, one of them visible; the only control characters allowed are line feeds
+/// and tabs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommentText(String);
 
 impl CommentText {
-    /// Checks length and characters. The error names the first fault.
+    /// Validates length and characters. The error names the first fault.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         rules::COMMENT.check(text).map(Self)
     }
 }
 
-/// What a post says: 1 to 500 characters, one of them visible, of the control characters only line feeds and tabs.
+/// The text of a post: 1 to 500 characters, one of them visible; the only control characters allowed are line feeds and
+/// tabs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PostText(String);
 
 impl PostText {
-    /// Checks length and characters. The error names the first fault.
+    /// Validates length and characters. The error names the first fault.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         rules::POST.check(text).map(Self)
     }
@@ -122,7 +124,7 @@ macro_rules! plain_text {
                 &self.0
             }
 
-            /// Takes a text that was checked before it was stored, by the rules of that time.
+            /// Accepts a stored text without validation: it was validated by the rules in force when it was stored.
             pub fn from_stored(text: String) -> Self {
                 Self(text)
             }
@@ -138,12 +140,12 @@ macro_rules! plain_text {
 
 plain_text!(Handle, Email, DisplayName, Bio, PostText, CommentText);
 
-/// A password as a person typed it: 8 to 128 characters. Neither shown by `Debug` nor by any other means.
+/// A plaintext password: 8 to 128 characters. No formatting, `Debug` included, reveals it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Password(String);
 
 impl Password {
-    /// Checks the length.
+    /// Validates the length.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         if limits::PASSWORD_CHARS.contains(&text.chars().count()) {
             Ok(Self(text.to_owned()))

@@ -26,33 +26,33 @@ impl Timestamp {
         self.0
     }
 
-    /// Whole seconds since the epoch: what a DynamoDB time-to-live attribute and a JWT hold.
+    /// Whole seconds since the epoch, the unit of DynamoDB's time-to-live attributes and of JWTs.
     pub const fn as_secs(self) -> u64 {
         self.0 / 1_000
     }
 
-    /// This instant and `by`; the fraction of a millisecond is dropped.
+    /// This instant plus `by`, in whole milliseconds (fractions are dropped).
     #[must_use]
     pub fn plus(self, by: Duration) -> Self {
         Self(self.0.saturating_add(u64::try_from(by.as_millis()).unwrap_or(u64::MAX)))
     }
 
-    /// This instant less `by`; the epoch at the least.
+    /// This instant minus `by`, but not before the epoch.
     #[must_use]
     pub fn minus(self, by: Duration) -> Self {
         Self(self.0.saturating_sub(u64::try_from(by.as_millis()).unwrap_or(u64::MAX)))
     }
 
-    /// How long ago `earlier` was; zero when it lies ahead.
+    /// The time elapsed since `earlier`; zero if that is in the future.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
 
-    /// Whether a lease of this `length` that was given until this instant has ended at `now`: its end has passed, or lies
-    /// further ahead than the lease is long. The latter means that the clock was set back since; the lease would
-    /// otherwise last for as long as it was set back by. [`limits::MAX_CLOCK_SKEW`] is allowed for, as leases are given
-    /// by other processes too.
+    /// Whether a lease of this `length` that expires at this instant has ended at `now`. It has if its expiry has
+    /// passed, or lies further ahead than the lease is long: then the clock was set back after it was taken, and the
+    /// lease would last longer by that step. [`limits::MAX_CLOCK_SKEW`] is allowed for, since other processes take
+    /// leases too.
     #[must_use]
     pub fn is_ended_lease(self, length: Duration, now: Self) -> bool {
         self <= now || self.since(now) > length.saturating_add(limits::MAX_CLOCK_SKEW)
@@ -68,37 +68,37 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// Where the time comes from: the system, or a test's hand.
+/// The source of time: the system, or a test.
 ///
-/// It has two sides. [`Clock::now`] is the wall clock, for instants: what is stored, shown or agreed on with others. It
-/// may be set back or forward at any time. [`Clock::uptime`] only ever grows, at the pace of time: for intervals.
+/// It has two sides. [`Clock::now`] is the wall clock, for instants that are stored, shown or shared with other
+/// processes; it may be set back or forward at any time. [`Clock::uptime`] is monotonic, for intervals.
 #[derive(Debug, Clone, Default)]
 pub enum Clock {
     /// The machine's clocks.
     #[default]
     System,
-    /// Clocks that move only when told to. Clones share the time.
+    /// Clocks that only tests move. Clones share the time.
     Manual(Arc<ManualTime>),
 }
 
-/// Both sides of a clock that is moved by hand, in milliseconds.
+/// The two sides of a manual clock, in milliseconds.
 #[derive(Debug)]
 pub struct ManualTime {
     wall: AtomicU64,
     uptime: AtomicU64,
 }
 
-/// Where [`Clock::uptime`] begins to count on the machine's clock.
+/// The origin of [`Clock::uptime`] on the machine's clock.
 #[expect(clippy::disallowed_methods, reason = "the clock that others are sent to")]
 static ORIGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 impl Clock {
-    /// A clock that stands at `start`.
+    /// A manual clock that starts at `start`.
     pub fn manual(start: Timestamp) -> Self {
         Self::Manual(Arc::new(ManualTime { wall: AtomicU64::new(start.as_millis()), uptime: AtomicU64::new(0) }))
     }
 
-    /// The time now.
+    /// The current wall-clock time.
     #[expect(clippy::disallowed_methods, reason = "the clock that others are sent to")]
     pub fn now(&self) -> Timestamp {
         match self {
@@ -110,8 +110,8 @@ impl Clock {
         }
     }
 
-    /// The time since an arbitrary moment of this process, by a clock that nobody sets. On Linux it stands still while
-    /// the machine is suspended.
+    /// The time since an arbitrary moment of this process, by a monotonic clock. On Linux it stops while the machine is
+    /// suspended.
     pub fn uptime(&self) -> Duration {
         match self {
             Self::System => ORIGIN.elapsed(),
@@ -119,7 +119,7 @@ impl Clock {
         }
     }
 
-    /// Lets time pass on a manual clock, on both sides; the system clock stays as it is.
+    /// Advances both sides of a manual clock; has no effect on the system clock.
     pub fn advance(&self, by: Duration) {
         if let Self::Manual(time) = self {
             let millis = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
@@ -128,7 +128,7 @@ impl Clock {
         }
     }
 
-    /// Sets the wall side of a manual clock, back or forward, while no time passes.
+    /// Sets the wall side of a manual clock, back or forward, without letting time pass.
     pub fn step_to(&self, wall: Timestamp) {
         if let Self::Manual(time) = self {
             time.wall.store(wall.as_millis(), Ordering::SeqCst);
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_manual_clock_moves_only_when_told() {
+    fn a_manual_clock_moves_only_on_request() {
         let clock = Clock::manual(Timestamp::from_millis(5));
         clock.clone().advance(Duration::from_millis(7));
         assert_eq!((clock.now(), clock.uptime()), (Timestamp::from_millis(12), Duration::from_millis(7)));
@@ -163,13 +163,13 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_ends_in_time_although_the_clock_is_set_back() {
+    fn a_lease_ends_although_the_clock_steps_back() {
         let minute = Duration::from_mins(1);
         let given = Timestamp::from_millis(1_763_700_000_000);
         let until = given.plus(minute);
         assert!(!until.is_ended_lease(minute, given));
         assert!(until.is_ended_lease(minute, until));
-        assert!(!until.is_ended_lease(minute, given.minus(limits::MAX_CLOCK_SKEW)), "given by a clock ahead of ours");
+        assert!(!until.is_ended_lease(minute, given.minus(limits::MAX_CLOCK_SKEW)), "taken by a clock ahead of ours");
         assert!(until.is_ended_lease(minute, given.minus(Duration::from_hours(1))));
     }
 }

@@ -2,48 +2,48 @@
 
 use super::{Bio, DisplayName, Email, Handle, Timestamp, UserCounts, UserId};
 
-/// The part of a user that is shown beside what they wrote.
+/// The part of a user that is shown beside their posts and comments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
     /// The user's id.
     pub user_id: UserId,
     /// The unique handle.
     pub handle: Handle,
-    /// The name shown.
+    /// The display name.
     pub display_name: DisplayName,
 }
 
-/// What is stored of a user for everybody to read.
+/// The public, stored part of a user's profile.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Profile {
-    /// Id, handle and name.
+    /// Id, handle and display name.
     pub user: User,
-    /// The text about the user; empty unless they wrote one.
+    /// The profile text; may be empty.
     pub bio: Bio,
-    /// When the account was made.
+    /// The time of registration.
     pub created_at: Timestamp,
 }
 
 /// A profile as one viewer sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProfileView {
-    /// What everybody sees.
+    /// The public part.
     pub profile: Profile,
-    /// How many follow the user, are followed by them, and what they posted.
+    /// The numbers of followers, followees and posts.
     pub counts: UserCounts,
-    /// How the viewer stands to the user.
+    /// The relation between viewer and user.
     pub relation: Relation,
 }
 
-/// How a viewer stands to the user they look at.
+/// The relation between a viewer and the user they look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Relation {
-    /// The viewer is the user, and sees the e-mail address too.
+    /// The viewer is the user; includes the e-mail address.
     Own {
-        /// The account's address.
+        /// The account's e-mail address.
         email: Email,
     },
-    /// The viewer is someone else.
+    /// The viewer is another user.
     Other {
         /// Whether the viewer follows the user.
         followed_by_me: bool,
@@ -52,7 +52,7 @@ pub enum Relation {
     },
 }
 
-/// How a path names a user: by id, by handle, or as the caller.
+/// A reference to a user in a path: an id, a handle, or the caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UserRef {
     /// `me`.

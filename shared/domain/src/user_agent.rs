@@ -1,16 +1,16 @@
-//! The program that a session was begun with, in its own words.
+//! The program that began a session, by its own description.
 
 use std::fmt;
 
 use crate::limits;
 
-/// What a client says of itself in `User-Agent`, made fit to store and to show: without control characters and
-/// bidirectional controls, at most [`limits::MAX_USER_AGENT_CHARS`] characters. Nothing depends on it being true.
+/// A client's description of itself from `User-Agent`, sanitized for storage and display: without control characters
+/// and bidirectional controls, at most [`limits::MAX_USER_AGENT_CHARS`] characters. It is never relied on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserAgent(String);
 
 impl UserAgent {
-    /// What is fit to show of a header's value; `None` when nothing is. Bytes that are not UTF-8 become U+FFFD.
+    /// Sanitizes a header value; `None` if nothing remains. Bytes that are not UTF-8 become U+FFFD.
     pub fn from_header(value: &[u8]) -> Option<Self> {
         let text = String::from_utf8_lossy(value);
         let shown = text.chars().filter(|char| !char.is_control() && !is_bidirectional_control(*char));
@@ -19,7 +19,7 @@ impl UserAgent {
         (!kept.is_empty()).then(|| Self(kept.to_owned()))
     }
 
-    /// Takes what was stored.
+    /// Wraps a stored value.
     pub const fn from_stored(text: String) -> Self {
         Self(text)
     }
@@ -36,8 +36,8 @@ impl fmt::Display for UserAgent {
     }
 }
 
-/// Whether a character can make others appear in another order than they stand (the embeddings, overrides and isolates
-/// of Unicode Standard Annex 9).
+/// Whether a character can reorder the display of others (the embeddings, overrides and isolates of Unicode Standard
+/// Annex 9).
 const fn is_bidirectional_control(char: char) -> bool {
     matches!(char, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_long_value_is_cut_and_an_empty_one_dropped() {
+    fn long_values_are_cut_and_empty_ones_dropped() {
         let long = "🦀".repeat(limits::MAX_USER_AGENT_CHARS + 1);
         let kept = UserAgent::from_header(long.as_bytes()).unwrap();
         assert_eq!(kept.as_str().chars().count(), limits::MAX_USER_AGENT_CHARS);
@@ -62,7 +62,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_become_a_text_fit_to_show(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
+        fn any_bytes_become_displayable_text(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
             if let Some(agent) = UserAgent::from_header(&bytes) {
                 let chars = agent.as_str().chars().count();
                 prop_assert!((1..=limits::MAX_USER_AGENT_CHARS).contains(&chars));

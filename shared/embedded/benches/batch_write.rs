@@ -1,4 +1,4 @@
-//! Feed entries in batches of 25: through the port, and the floor under it: raw fjall, one thread, nothing between.
+//! Feed entries in batches of 25: through the port, and as a baseline on raw fjall with one thread.
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use data::keys;
@@ -9,7 +9,7 @@ use futures::future::join_all;
 use ports::store::{BatchWrite, Item, Store, Table};
 use tokio::runtime::Builder;
 
-/// As many as the event source of `JobQ` has in its hands.
+/// The number of messages that the event source of `JobQ` handles concurrently.
 const JOBS: u64 = 16;
 
 fn entries(post: PostId, author: UserId) -> Vec<BatchWrite> {

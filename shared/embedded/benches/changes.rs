@@ -1,5 +1,5 @@
-//! What the log of changes costs those who write: a follow, a post and a like as transactions of the store, with the log
-//! and without it. With it a reader passes what is written, as in a running process.
+//! The cost of the change log to writers: a follow, a post and a like as transactions, with and without the log. With
+//! the log, a reader passes the changes, as in a running process.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,13 +14,13 @@ use ports::{
 };
 use tokio::runtime::Builder;
 
-/// Writes of one sample, 16 at once.
+/// Writes per sample, 16 at once.
 const WRITES: usize = 64;
 const AT_ONCE: usize = 16;
 
 type Transaction = Vec<(Table, Write)>;
 
-/// Both sides of the edge, each only where there is none.
+/// Both sides of the edge, conditional on its absence.
 fn follow() -> Transaction {
     let (follower, followee) = (UserId::random(), UserId::random());
     [keys::following_edge(follower, followee), keys::follower_edge(followee, follower)]
@@ -29,7 +29,7 @@ fn follow() -> Transaction {
         .into()
 }
 
-/// The post, its story entry, its author's own feed entry and its place in the outbox.
+/// The post, its story entry, its author's feed entry and its outbox entry.
 fn post(post: PostId) -> Transaction {
     let author = UserId::random();
     let text = Item::new(keys::post(post)).with("author_id", author.to_string()).with("text", "x".repeat(140));
@@ -42,7 +42,7 @@ fn post(post: PostId) -> Transaction {
     ]
 }
 
-/// A like that is there already is read, and changed.
+/// An update of an existing like.
 fn update_of_a_like(post: PostId, user: UserId, at: i64) -> Transaction {
     let set = [("liked_at".into(), at.into())].into();
     let changes = Changes { set, ..Changes::default() };
@@ -56,7 +56,7 @@ struct Home {
 }
 
 impl Drop for Home {
-    /// Or the database's folder would go while the reader still works.
+    /// Stops the reader before the database's folder is removed.
     fn drop(&mut self) {
         self.engine.close();
     }
@@ -71,7 +71,7 @@ impl Home {
             let log = EmbeddedChanges::new(engine.clone());
             runtime.spawn(async move {
                 while let Ok(changes) = log.read(limits::MAX_CHANGES, Duration::from_secs(1)).await {
-                    // Fails when the engine is closed.
+                    // Fails once the engine is closed.
                     if let Some(last) = changes.last()
                         && log.pass(last).await.is_err()
                     {

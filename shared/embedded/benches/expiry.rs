@@ -1,4 +1,4 @@
-//! What it costs to remove expired items: the same for each, however many were removed before.
+//! The cost of removing expired items: constant per item, however many were removed before.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use tokio::{
     time::Instant,
 };
 
-/// Items that expire together: a login storm's tokens, a week later.
+/// Items that expire together: the tokens of a login storm, a week later.
 const ITEMS: [u64; 3] = [10_000, 100_000, 200_000];
 
 fn token(number: u64) -> BatchWrite {
@@ -31,7 +31,7 @@ async fn fill(store: &EmbeddedStore, items: u64) {
     }
 }
 
-/// The time that removing so many takes, on a database of its own.
+/// The time to remove this many items from a new database.
 fn sweep(runtime: &Runtime, items: u64) -> Duration {
     let folder = tempfile::tempdir().expect("a folder");
     let engine = Engine::open(EngineOptions::at(folder.path())).expect("an engine");

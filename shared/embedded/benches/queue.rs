@@ -8,7 +8,7 @@ use embedded::{EmbeddedQueue, Engine, EngineOptions, QueueSettingsOf};
 use ports::queue::{OutgoingMessage, Queue, QueueName};
 use tokio::runtime::Builder;
 
-/// A job of 25 followers is about as long.
+/// The approximate size of a job with 25 followers.
 const BODY_BYTES: usize = 1_100;
 
 async fn round(queue: &EmbeddedQueue, messages: Vec<OutgoingMessage>) {

@@ -1,16 +1,16 @@
-//! Items as bytes.
+//! The binary encoding of items.
 //!
-//! A key is its partition, a NUL byte and its sort key. Partitions hold no NUL, so the items of one partition lie
-//! together, ordered by the bytes of their sort keys.
+//! A key is its partition, a NUL byte and its sort key. Partitions contain no NUL, so the items of a partition are
+//! adjacent and ordered by the bytes of their sort keys.
 //!
-//! A value is a version byte and the attributes, by rising name:
+//! A value is a version byte and the attributes, ascending by name:
 //!
 //! ```text
 //! kind (3 bits) and length of the name (5 bits; 31: a varint of the rest follows) · name · content
 //! ```
 //!
-//! The content of a string or of bytes is a varint of its length and itself, of a number a zigzag varint, of a truth
-//! value nothing. A feed entry with one attribute of 36 characters (`author`) is 45 bytes.
+//! The content of a string or of bytes is a varint length and the bytes, of a number a zigzag varint, of a boolean
+//! nothing. A feed entry with one attribute of 36 characters (`author`) takes 45 bytes.
 
 use std::borrow::Cow;
 
@@ -19,11 +19,11 @@ use bytes::Bytes;
 use domain::limits;
 use ports::store::{Attributes, Item, Key, Value};
 
-/// The only version there is.
+/// The only version so far.
 const VERSION: u8 = 1;
-/// Between partition and sort key.
+/// Separates partition and sort key.
 const SEPARATOR: u8 = 0;
-/// What a name's length is cut off at in the head byte.
+/// The maximum name length in the head byte; the rest follows as a varint.
 const LONG_NAME: u8 = 31;
 
 const KIND_STRING: u8 = 0;
@@ -32,10 +32,10 @@ const KIND_FALSE: u8 = 2;
 const KIND_TRUE: u8 = 3;
 const KIND_BYTES: u8 = 4;
 
-/// A key that no table takes.
+/// An invalid key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidKey {
-    /// The partition is empty, too long or holds a NUL.
+    /// The partition is empty, too long or contains a NUL.
     #[error("a partition key has 1 to 2,048 bytes and no NUL")]
     Partition,
     /// The sort key is empty or too long.
@@ -43,12 +43,12 @@ pub enum InvalidKey {
     Sort,
 }
 
-/// Stored bytes that are no key or no value.
+/// Stored bytes are not a valid key or value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("stored bytes are not of the form that was written")]
+#[error("stored bytes are malformed")]
 pub struct Corrupt;
 
-/// Replaces what is in `into` by the key's bytes.
+/// Encodes a key into `into`, replacing its content.
 pub fn encode_key(partition: &str, sort: &str, into: &mut Vec<u8>) -> Result<(), InvalidKey> {
     if sort.is_empty() || sort.len() > limits::MAX_SORT_BYTES {
         return Err(InvalidKey::Sort);
@@ -58,7 +58,7 @@ pub fn encode_key(partition: &str, sort: &str, into: &mut Vec<u8>) -> Result<(),
     Ok(())
 }
 
-/// Replaces what is in `into` by what every key of the partition begins with.
+/// Encodes the common prefix of a partition's keys into `into`, replacing its content.
 pub fn encode_partition(partition: &str, into: &mut Vec<u8>) -> Result<(), InvalidKey> {
     let length = partition.len();
     if length == 0 || length > limits::MAX_PARTITION_BYTES || partition.as_bytes().contains(&SEPARATOR) {
@@ -70,13 +70,13 @@ pub fn encode_partition(partition: &str, into: &mut Vec<u8>) -> Result<(), Inval
     Ok(())
 }
 
-/// Reads a key back.
+/// Decodes a key.
 pub fn decode_key(bytes: &[u8]) -> Result<Key, Corrupt> {
     let end = bytes.iter().position(|byte| *byte == SEPARATOR).ok_or(Corrupt)?;
     Ok(Key { partition: text(&bytes[..end])?, sort: text(&bytes[end + 1..])? })
 }
 
-/// Replaces what is in `into` by the attributes' bytes.
+/// Encodes attributes into `into`, replacing its content.
 pub fn encode_attributes(attributes: &Attributes, into: &mut Vec<u8>) {
     into.clear();
     into.push(VERSION);
@@ -91,7 +91,7 @@ pub fn encode_attributes(attributes: &Attributes, into: &mut Vec<u8>) {
     }
 }
 
-/// Reads attributes back.
+/// Decodes attributes.
 pub fn decode_attributes(bytes: &[u8]) -> Result<Attributes, Corrupt> {
     let (version, mut rest) = bytes.split_first().ok_or(Corrupt)?;
     if *version != VERSION {
@@ -106,7 +106,7 @@ pub fn decode_attributes(bytes: &[u8]) -> Result<Attributes, Corrupt> {
     Ok(attributes)
 }
 
-/// Reads an item back.
+/// Decodes an item.
 pub fn decode_item(key: &[u8], value: &[u8]) -> Result<Item, Corrupt> {
     Ok(Item { key: decode_key(key)?, attributes: decode_attributes(value)? })
 }
@@ -162,24 +162,24 @@ pub(super) fn encode_bytes(bytes: &[u8], into: &mut Vec<u8>) {
     into.extend_from_slice(bytes);
 }
 
-/// Reads a length.
+/// Decodes a length.
 pub(super) fn decode_length(rest: &mut &[u8]) -> Result<usize, Corrupt> {
     usize::try_from(decode_varint(rest)?).map_err(|_| Corrupt)
 }
 
-/// Cuts the first `length` bytes off.
+/// Splits off the first `length` bytes.
 pub(super) fn take<'a>(rest: &mut &'a [u8], length: usize) -> Result<&'a [u8], Corrupt> {
     let (taken, left) = rest.split_at_checked(length).ok_or(Corrupt)?;
     *rest = left;
     Ok(taken)
 }
 
-/// Bytes as text.
+/// Decodes bytes as UTF-8.
 pub(super) fn text(bytes: &[u8]) -> Result<String, Corrupt> {
     std::str::from_utf8(bytes).map(str::to_owned).map_err(|_| Corrupt)
 }
 
-/// LEB128: 7 bits a byte, lowest first.
+/// LEB128: 7 bits per byte, lowest first.
 pub(super) fn encode_varint(mut number: u64, into: &mut Vec<u8>) {
     while number >= 0x80 {
         into.push(number.to_le_bytes()[0] | 0x80);
@@ -200,7 +200,7 @@ fn decode_varint(rest: &mut &[u8]) -> Result<u64, Corrupt> {
     Err(Corrupt)
 }
 
-/// Small numbers of either sign become small unsigned ones.
+/// Maps small numbers of either sign to small unsigned ones.
 const fn zigzag(number: i64) -> u64 {
     ((number << 1) ^ (number >> 63)).cast_unsigned()
 }
@@ -232,7 +232,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn attributes_read_back_as_they_were_written(attributes in btree_map(".{0,40}", value(), 0..8)) {
+        fn attributes_round_trip(attributes in btree_map(".{0,40}", value(), 0..8)) {
             let attributes: Attributes = attributes.into_iter().map(|(name, value)| (Cow::Owned(name), value)).collect();
             let mut bytes = Vec::new();
             encode_attributes(&attributes, &mut bytes);
@@ -240,7 +240,7 @@ mod tests {
         }
 
         #[test]
-        fn keys_read_back_and_sort_by_partition_then_sort_key(
+        fn keys_round_trip_and_keep_their_order(
             a in ("[^\0]{1,5}", ".{1,5}"), b in ("[^\0]{1,5}", ".{1,5}"),
         ) {
             let (left, right) = (encoded_key(&a.0, &a.1), encoded_key(&b.0, &b.1));
@@ -249,7 +249,7 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_are_read_or_refused(bytes: Vec<u8>) {
+        fn decoding_never_panics(bytes: Vec<u8>) {
             let _ = (decode_attributes(&bytes), decode_key(&bytes));
         }
     }
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_would_leave_its_partition_is_refused() {
+    fn invalid_keys_are_rejected() {
         let mut bytes = Vec::new();
         assert_eq!(encode_key("a\0b", "c", &mut bytes), Err(InvalidKey::Partition));
         assert_eq!(encode_key("", "c", &mut bytes), Err(InvalidKey::Partition));

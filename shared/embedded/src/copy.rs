@@ -1,4 +1,4 @@
-//! Copying an open database as it is at one instant, and summing up what a database holds.
+//! Copies an open database as of one instant, and computes checksums of a database.
 
 use std::{collections::BTreeMap, fs::File, io, ops::ControlFlow, path::Path};
 
@@ -11,45 +11,45 @@ use super::{
     failure::Failure,
 };
 
-/// Rows between two reports of progress.
+/// Rows between two progress reports.
 const ROWS_A_REPORT: u64 = 4_096;
 
-/// What a keyspace holds.
+/// The content of a keyspace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sum {
-    /// Its rows.
+    /// The number of rows.
     pub rows: u64,
-    /// Bytes of their keys and values.
+    /// The bytes of their keys and values.
     pub bytes: u64,
     /// XXH3 of their keys and values in order, in hexadecimal.
     pub xxh3: String,
 }
 
-/// What a database holds, by keyspace.
+/// The content of a database, by keyspace.
 pub type Contents = BTreeMap<String, Sum>;
 
-/// How far a long run has come.
+/// The progress of a long operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
-    /// Rows done with.
+    /// Rows processed.
     pub rows: u64,
-    /// All rows, about.
+    /// Total rows, approximate.
     pub of_about: u64,
 }
 
-/// Is told of progress, and may end the run.
+/// A callback that receives progress and may cancel the operation.
 pub type Report<'a> = &'a mut dyn FnMut(Progress) -> ControlFlow<()>;
 
-/// Why there is no copy, or no sum.
+/// Why copying or summing failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CopyError {
     /// A file cannot be written or read.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// A database failed.
+    /// The database failed.
     #[error("the database failed: {0}")]
     Database(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// Whoever was told of progress ended it.
+    /// The progress callback cancelled the operation.
     #[error("it was interrupted")]
     Interrupted,
 }
@@ -73,12 +73,12 @@ impl From<Failure> for CopyError {
 }
 
 impl Engine {
-    /// Makes a database in `folder`, which is empty or does not exist, of everything committed before one instant
-    /// during the call, and of nothing after it: also across keyspaces. Writes go on meanwhile. Memory is bounded.
-    /// Blocks. The copy is durable when this returns.
+    /// Creates a database in `folder`, which is empty or does not exist, with everything committed before one instant
+    /// during the call and nothing after it, consistent across keyspaces. Concurrent writes continue. Memory is
+    /// bounded. Blocks. The copy is durable when this returns.
     ///
     /// # Errors
-    /// What was written of the copy by then stays.
+    /// Leaves an incomplete copy in place.
     pub fn copy_to(&self, folder: &Path, report: Report<'_>) -> Result<Contents, CopyError> {
         let shared = self.shared();
         let copy = database_builder(folder).open()?;
@@ -96,10 +96,10 @@ impl Engine {
         Ok(contents)
     }
 
-    /// Sums up what is committed at one instant during the call. Blocks.
+    /// Sums up everything committed at one instant during the call. Blocks.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// If the database cannot be read.
     pub fn contents(&self, report: Report<'_>) -> Result<Contents, CopyError> {
         let shared = self.shared();
         sum_up(&shared.snapshot(), &shared.keyspaces()?, report, |_, rows| {
@@ -113,7 +113,7 @@ impl Engine {
 
 type Row = (fjall::UserKey, fjall::UserValue);
 
-/// Hands all rows of each keyspace to `take`, summing them up.
+/// Passes all rows of each keyspace to `take` and sums them up.
 fn sum_up(
     snapshot: &Snapshot,
     keyspaces: &[Keyspace],
@@ -143,17 +143,17 @@ fn sum_up(
         drop(read);
         contents.insert(keyspace.name().to_string(), Sum { rows, bytes, xxh3: format!("{:016x}", hash.digest()) });
     }
-    // Also for whoever has little to copy.
+    // Reports at least once, even for a small database.
     match report(progress) {
         ControlFlow::Continue(()) => Ok(contents),
         ControlFlow::Break(()) => Err(CopyError::Interrupted),
     }
 }
 
-/// Makes a folder durable with everything in it.
+/// Makes a folder with all its contents durable.
 ///
 /// # Errors
-/// When a file cannot be opened or synced.
+/// If a file cannot be opened or synced.
 pub fn sync_all(folder: &Path) -> io::Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;

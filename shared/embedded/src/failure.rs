@@ -1,4 +1,4 @@
-//! Why the engine did not do what was asked, and what that is to the callers of each port.
+//! Errors of the engine, and their conversion to the errors of each port.
 
 use super::codec::{Corrupt, InvalidKey};
 use ports::{
@@ -6,12 +6,12 @@ use ports::{
     store::{MalformedItem, StoreError},
 };
 
-/// Why the engine did not do what was asked.
+/// Why the engine failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
     #[error("the engine is closed")]
     Closed,
-    #[error("the engine failed inside")]
+    #[error("a task of the engine panicked")]
     Panicked,
     #[error("the database failed")]
     Database(#[from] fjall::Error),
@@ -22,8 +22,9 @@ pub(super) enum Failure {
 }
 
 impl Failure {
-    /// Whether the same call may pass later, as the failure lies in no bytes and not in the call. A job that failed for
-    /// good is a dead letter after its last receive; a transient failure would keep it going for ever.
+    /// Whether the same call may succeed later: the failure is neither in stored bytes nor in the call. A job that
+    /// fails permanently becomes a dead letter after its last receive; a transient failure would keep it circulating
+    /// forever.
     fn is_transient(&self) -> bool {
         match self {
             Self::Closed => true,
@@ -33,8 +34,8 @@ impl Failure {
     }
 }
 
-/// A disk may answer again, and a database that failed takes calls again after a restart. Bytes that do not fit their
-/// checksum or their form stay as they are.
+/// A disk may recover, and a failed database accepts calls again after a restart. Bytes that do not match their
+/// checksum or format stay that way.
 fn may_pass_later(error: &fjall::Error) -> bool {
     use fjall::{Error, LsmError};
     matches!(error, Error::Io(_) | Error::Storage(LsmError::Io(_)) | Error::Poisoned | Error::Locked)
@@ -52,7 +53,7 @@ impl From<InvalidKey> for Failure {
 impl From<Failure> for StoreError {
     fn from(failure: Failure) -> Self {
         match failure {
-            // Not one attribute is readable.
+            // No attribute is readable.
             Failure::Corrupt(_) => Self::Malformed(MalformedItem { attribute: "*" }),
             failure if failure.is_transient() => Self::Unavailable(failure.into()),
             failure => Self::Rejected(failure.into()),
@@ -72,7 +73,7 @@ mod tests {
     use crate::{Engine, EngineOptions, worker_pools::Pool};
 
     #[tokio::test]
-    async fn work_that_panics_is_not_worth_another_try() {
+    async fn a_panic_is_not_transient() {
         let folder = tempfile::tempdir().expect("a folder");
         let engine = Engine::open(EngineOptions::at(folder.path())).expect("an engine");
         let fail = async || engine.run(Pool::Read, |_| -> Result<(), Failure> { panic!("as the test wants") }).await;
@@ -84,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn damaged_bytes_are_not_worth_another_try_and_a_disk_is() {
+    fn disk_errors_are_transient_and_damaged_bytes_not() {
         let damaged = || Failure::from(fjall::Error::Storage(fjall::LsmError::Unrecoverable));
         assert!(!StoreError::from(damaged()).is_transient());
         assert!(!QueueError::from(damaged()).is_transient());

@@ -1,4 +1,4 @@
-//! Looking at a database before fjall opens it: fjall starts on what it finds, and takes what is missing for empty.
+//! Inspects a database before fjall opens it. fjall starts with whatever it finds and treats missing parts as empty.
 
 use std::{
     collections::BTreeMap,
@@ -19,63 +19,63 @@ use super::{
     manifest::{Manifest, ManifestError, Position, Sealed, Synced},
 };
 
-/// fjall's mark of its version, its folder of keyspaces, and in there the list of them.
+/// fjall's version marker, its folder of keyspaces, and the list of them in that folder.
 const VERSION: &str = "version";
 const KEYSPACES: &str = "keyspaces";
 const LIST: u64 = 0;
-/// The file without which fjall takes a keyspace for one that was never finished, and removes it.
+/// The file without which fjall considers a keyspace unfinished and removes it.
 const CURRENT: &str = "current";
-/// Locks: held while the database is looked at.
+/// Lock files, held during the inspection.
 pub(super) const LOCKS: [&str; 2] = ["lock", "engine.lock"];
-/// What a folder is called that damaged files are moved to; a number follows.
+/// The prefix of a folder for damaged files; a number follows.
 const SET_ASIDE: &str = "damaged-";
 
-/// One part of a database that is missing or cannot be read.
+/// A damaged or missing part of a database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Damage {
-    /// The manifest is not there, although the database had one.
+    /// The manifest is missing although the database had one.
     NoManifest,
-    /// The manifest is none.
+    /// The file is not a manifest.
     Manifest(String),
-    /// The manifest is that of another database.
+    /// The manifest belongs to another database.
     OtherInstance,
-    /// A file or folder that every database has is not there.
+    /// A file or folder that every database has is missing.
     Missing(&'static str),
-    /// A keyspace's tables are not there.
+    /// A keyspace's tables are missing.
     Keyspace {
         /// Its name.
         name: String,
         /// Its folder in `keyspaces`.
         number: u64,
     },
-    /// A keyspace's tables are there, but the engine cannot open them.
+    /// A keyspace's tables exist, but the engine cannot open them.
     KeyspaceUnreadable {
         /// Its name.
         name: String,
         /// Its folder in `keyspaces`.
         number: u64,
-        /// The engine's reason.
+        /// The engine's error.
         why: String,
     },
-    /// The position is not there or unreadable, and the newest journal ends in bytes that are no batch: synced writes may be
-    /// among them.
+    /// The position is missing or unreadable, and the newest journal ends in bytes that are not a batch, which may
+    /// include synced writes.
     NoPosition,
-    /// A journal is not there whose writes are in no table.
+    /// A journal whose writes are not all in tables is missing.
     JournalMissing(u64),
     /// A journal holds less than was synced.
     JournalCut {
         /// The journal's number.
         number: u64,
-        /// How far it can be read.
+        /// The readable length in bytes.
         readable: u64,
-        /// How far it was synced.
+        /// The synced length in bytes.
         synced: u64,
     },
-    /// A journal has more behind bytes that cannot be read.
+    /// A journal has unreadable bytes with more data after them.
     JournalHole {
         /// The journal's number.
         number: u64,
-        /// How far it can be read.
+        /// The readable length in bytes.
         readable: u64,
     },
 }
@@ -87,28 +87,28 @@ impl fmt::Display for Damage {
                 "the manifest is missing (alone that loses nothing: --accept-data-loss then makes a new one)",
             ),
             Self::Manifest(why) => write!(f, "the manifest cannot be read: {why}"),
-            Self::OtherInstance => f.write_str("the manifest is that of another database"),
-            Self::Missing(name) => write!(f, "`{name}` is missing or unreadable, and without it nothing can be used"),
+            Self::OtherInstance => f.write_str("the manifest belongs to another database"),
+            Self::Missing(name) => {
+                write!(f, "`{name}` is missing or unreadable, and the database is unusable without it")
+            }
             Self::Keyspace { name, number } => write!(f, "keyspace {name} (`{KEYSPACES}/{number}`) is missing"),
             Self::KeyspaceUnreadable { name, number, why } => {
                 write!(f, "keyspace {name} (`{KEYSPACES}/{number}`) cannot be read: {why}")
             }
-            Self::NoPosition => {
-                f.write_str("the position is missing, and the newest journal cannot be read to its end")
-            }
+            Self::NoPosition => f.write_str("the position is missing, and the newest journal has an unreadable end"),
             Self::JournalMissing(number) => write!(f, "journal `{number}.jnl` is missing"),
             Self::JournalCut { number, readable, synced } => {
                 write!(f, "journal `{number}.jnl` can be read up to byte {readable} of {synced} that were synced")
             }
             Self::JournalHole { number, readable } => {
-                write!(f, "journal `{number}.jnl` cannot be read from byte {readable} on, and more was written behind")
+                write!(f, "journal `{number}.jnl` cannot be read from byte {readable} on, and more data follows")
             }
         }
     }
 }
 
 impl Damage {
-    /// The journal that ends the readable ones, and how far it can be read itself; `None` where it is missing.
+    /// The first unreadable journal and its readable length; `None` if it is missing.
     const fn journal(&self) -> Option<(u64, Option<u64>)> {
         match self {
             Self::JournalMissing(number) => Some((*number, None)),
@@ -120,17 +120,17 @@ impl Damage {
     }
 }
 
-/// What is known of a database that fjall may open.
+/// Findings about a database that fjall may open.
 #[derive(Debug, Default)]
 pub(super) struct Known {
-    /// Its manifest; a database from before there were manifests has none, nor has a new one.
+    /// Its manifest; `None` for a new database or one from before manifests.
     manifest: Option<Manifest>,
-    /// What its journals hold, by their numbers.
+    /// The content of its journals, by number.
     journals: BTreeMap<u64, Batches>,
 }
 
 impl Known {
-    /// The manifest of the database now that it is open: with the same instance id, and the journals as they are.
+    /// The manifest of the database after opening: with the same instance id and the current journals.
     pub fn into_manifest(self, keyspaces: BTreeMap<String, u64>, newest: u64) -> Manifest {
         let bytes = self.journals.get(&newest).map_or(0, |batches| batches.bytes);
         let sealed = |(number, Batches { bytes, newest })| Sealed { number, bytes, newest };
@@ -142,14 +142,14 @@ impl Known {
         manifest
     }
 
-    /// What the newest journal holds.
+    /// The content of the newest journal.
     pub fn batches(&self, number: u64) -> Batches {
         self.journals.get(&number).cloned().unwrap_or_default()
     }
 }
 
-/// Looks at the database in `folder`, whose locks the caller holds. Damage is refused, or with `accept_data_loss` set
-/// aside and reported.
+/// Inspects the database in `folder`, whose locks the caller holds. Damage is an error, or with `accept_data_loss` it
+/// is set aside and logged.
 pub(super) fn inspect(folder: &Path, manifest: &Path, accept_data_loss: bool) -> Result<Known, OpenError> {
     let io_error = |error| OpenError::of_io(folder, error);
     let mut found = Inspection::of(folder, manifest)?;
@@ -170,7 +170,7 @@ struct Inspection<'a> {
     folder: &'a Path,
     damage: Vec<Damage>,
     known: Known,
-    /// The newest journal, and where bytes begin in it that are no whole batch and were never synced.
+    /// The newest journal, and the position in it where an incomplete, unsynced batch begins.
     torn: Option<(u64, u64)>,
 }
 
@@ -188,7 +188,7 @@ impl<'a> Inspection<'a> {
                 if has_position {
                     found.damage.push(Damage::NoManifest);
                 } else if folder.join(VERSION).exists() {
-                    info!("The database is from a version without manifests; it gets one now");
+                    info!("The database is from a version without manifests; creating one");
                 }
                 found.read_journals().map_err(io_error)?;
             }
@@ -228,14 +228,14 @@ impl<'a> Inspection<'a> {
         if position.is_none() && self.torn.is_some() {
             self.damage.push(Damage::NoPosition);
         } else if position.is_none() && self.damage.is_empty() {
-            warn!("Could not read the database's position; checked the journals as far as the manifest says");
+            warn!("Could not read the database's position; checked the journals up to the manifest's position only");
         }
         self.known.manifest = Some(manifest);
         Ok(())
     }
 
-    /// Finds the keyspaces that the engine cannot open. Only where loss is accepted: opening a keyspace removes files that
-    /// it does not know of, and a database that is refused is left as it is.
+    /// Finds the keyspaces that the engine cannot open. Only if data loss is accepted: opening a keyspace removes
+    /// unknown files, and a rejected database must stay unchanged.
     fn open_keyspaces(&mut self) {
         let Some(manifest) = &self.known.manifest else { return };
         let list = self.keyspace(LIST);
@@ -269,10 +269,10 @@ impl<'a> Inspection<'a> {
         Ok(())
     }
 
-    /// Holds the journals against what is known to have been synced.
+    /// Checks the journals against what is known to have been synced.
     fn check_journals(&mut self, manifest: &Manifest, claims: &[Synced]) -> io::Result<()> {
         let sealed: BTreeMap<u64, u64> = manifest.sealed.iter().map(|it| (it.number, it.bytes)).collect();
-        // fjall makes the next journal before it writes to it, and never removes the newest.
+        // fjall creates the next journal before it writes to it, and never removes the newest.
         let newest_known = claims.iter().map(|it| it.number).chain(sealed.keys().map(|number| number + 1)).max();
         let newest = self.known.journals.keys().next_back().copied();
         let last = newest.max(newest_known).unwrap_or_default();
@@ -292,14 +292,14 @@ impl<'a> Inspection<'a> {
             if batches.bytes < synced {
                 self.damage.push(Damage::JournalCut { number, readable: batches.bytes, synced });
             } else if number < last && !is_zero_from(&File::open(path_of(self.folder, number))?, batches.bytes)? {
-                // A journal that has a successor was synced whole.
+                // A journal with a successor was synced completely.
                 self.damage.push(Damage::JournalHole { number, readable: batches.bytes });
             }
         }
         Ok(())
     }
 
-    /// Whether tables hold everything of a journal that is not there: only then has fjall removed it.
+    /// Whether tables hold everything of a missing journal: only then has fjall removed it.
     fn is_in_tables(&self, journal: &Sealed) -> io::Result<bool> {
         for (number, newest) in &journal.newest {
             let folder = self.keyspace(*number);
@@ -314,25 +314,25 @@ impl<'a> Inspection<'a> {
         Ok(true)
     }
 
-    /// Cuts off what a loss of power has left of writes that nobody was answered: fjall takes some of it for damage.
+    /// Truncates an incomplete, unacknowledged write left by a power loss, since fjall treats some of them as damage.
     fn cut_torn_journal(&self) -> io::Result<()> {
         let newest = self.known.journals.keys().next_back();
         match self.torn {
-            // Where nothing is known to be synced, fjall decides.
+            // Without a known synced position, fjall decides.
             Some((number, bytes)) if self.known.manifest.is_some() && newest == Some(&number) => {
-                info!("Journal {number}.jnl is cut at byte {bytes}, before writes that were not finished");
+                info!("Truncated journal {number}.jnl at byte {bytes}, before incomplete writes");
                 cut(&path_of(self.folder, number), bytes)
             }
             _ => Ok(()),
         }
     }
 
-    /// Moves what cannot be used to a folder of its own, so that fjall opens the rest.
+    /// Moves unusable files to a separate folder, so that fjall opens the rest.
     fn set_aside(mut self) -> Result<Known, OpenError> {
         let io_error = |error| OpenError::Unwritable(self.folder.to_owned(), error);
         let aside = new_folder(self.folder).map_err(io_error)?;
         for damage in &self.damage {
-            warn!("The database is damaged, and the loss accepted: {damage}");
+            warn!("The database is damaged; continuing, as data loss was accepted: {damage}");
         }
         let is_unusable = |damage: &Damage| matches!(damage, Damage::Missing(_));
         if self.damage.iter().any(is_unusable) {
@@ -348,11 +348,11 @@ impl<'a> Inspection<'a> {
         if let Some((number, readable)) = first {
             self.end_journals_at(number, readable, &aside).map_err(io_error)?;
         }
-        // An instance that is not this database's is not kept.
+        // The instance id of another database is not kept.
         if self.damage.contains(&Damage::OtherInstance) {
             self.known.manifest = None;
         }
-        // Goes where it is empty: nothing had to be moved.
+        // Succeeds only if the folder is empty: no file had to be moved.
         let _ = fs::remove_dir(&aside);
         sync(self.folder).map_err(io_error)?;
         Ok(self.known)
@@ -367,23 +367,22 @@ impl<'a> Inspection<'a> {
                 fs::rename(self.folder.join(&name), aside.join(&name))?;
             }
         }
-        warn!("Nothing of the database can be used: it is in {} now; starting with an empty one", aside.display());
+        warn!("No part of the database is usable; moved it to {}; starting with an empty one", aside.display());
         sync(self.folder)
     }
 
-    /// Under the same number, so that fjall replays into it what the journals hold.
+    /// Recreates an empty keyspace under the same number, so that fjall replays the journals into it.
     fn empty_keyspace(&self, name: &str, number: u64, aside: &Path) -> io::Result<()> {
         let folder = self.keyspace(number);
         if folder.exists() {
             fs::rename(&folder, aside.join(number.to_string()))?;
         }
         open_tree(&folder)?;
-        warn!("Keyspace {name} starts with what the journals hold; everything older in it is skipped");
+        warn!("Restored keyspace {name} from the journals only; older data in it is lost");
         Ok(())
     }
 
-    /// What survives of each keyspace is a prefix of its writes, as after a loss of power: so nothing behind the first
-    /// damage is replayed.
+    /// Ends the journals at the first damage: each keyspace keeps a prefix of its writes, as after a power loss.
     fn end_journals_at(&mut self, first: u64, readable: Option<u64>, aside: &Path) -> io::Result<()> {
         let later: Vec<_> = self.known.journals.keys().copied().filter(|number| *number >= first).collect();
         for number in later {
@@ -399,7 +398,7 @@ impl<'a> Inspection<'a> {
             }
             let from = kept.unwrap_or_default();
             warn!(
-                "Skipped journal {number}.jnl from byte {from} of {length} on; the file is in {} now",
+                "Skipped journal {number}.jnl from byte {from} of {length} on; moved the file to {}",
                 aside.display()
             );
         }

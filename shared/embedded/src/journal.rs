@@ -1,4 +1,4 @@
-//! fjall's journal: syncing it without holding up commits, and knowing how far it is synced.
+//! Syncs fjall's journal without blocking commits, and tracks how far it is synced.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -14,33 +14,34 @@ use super::{
 #[cfg(target_os = "linux")]
 use std::os::unix::fs::MetadataExt;
 
-/// The file that names how far the journal is synced: `<journal file> <bytes>`.
+/// The file that records how far the journal is synced: `<journal file> <bytes>`.
 const RECORD: &str = "synced";
-/// Listings without a journal after which there is none.
+/// Consecutive listings without a journal before concluding that there is none.
 const LISTINGS: usize = 3;
 
 /// The newest journal of a database, opened a second time to sync it.
 ///
-/// `Database::persist` holds the journal's mutex for the whole fsync, so that every commit waits for the disk. An
-/// `fdatasync` through a descriptor of our own does not, and is as good:
-/// - a commit counts as done after fjall has written its bytes to the operating system (`PersistMode::Buffer`), so
-///   they belong to the file, whichever descriptor syncs it;
-/// - fjall seals a journal with a full sync before it makes the next one, and syncs the directory before it commits to
-///   that. So what was committed before we look for the newest journal is either in that one or synced already;
-/// - the descriptor stays open as long as the journal is the newest, so no write error goes unseen (Linux reports each
-///   once to every descriptor that was open when it happened), and [`super::engine`] asks fjall about its own before.
+/// `Database::persist` holds the journal's mutex for the whole fsync, so every commit waits for the disk. An
+/// `fdatasync` through a separate descriptor does not block commits, and is equivalent:
+/// - a commit completes after fjall has passed its bytes to the operating system (`PersistMode::Buffer`), so they
+///   belong to the file, whichever descriptor syncs it;
+/// - fjall seals a journal with a full sync before it creates the next one, and syncs the directory before it commits
+///   to the new one. So everything committed before the newest journal is looked up is either in that journal or
+///   already synced;
+/// - the descriptor stays open as long as the journal is the newest, so no write error is missed (Linux reports each
+///   once to every descriptor open at the time), and [`super::engine`] first asks fjall about errors of its own.
 ///
 /// Measured (a fan-out beside 16 tasks that write and wait for durability): 140,000 entries/s instead of 45,000, and
 /// 0.9 ms instead of 6 ms for the slowest hundredth of the batches.
 ///
-/// Elsewhere than on Linux syncing through another descriptor is not promised; `persist` is used there.
+/// Only Linux guarantees that syncing through another descriptor works; other systems use `persist`.
 pub struct Journal {
     folder: PathBuf,
     number: u64,
     file: File,
-    /// What was read of it.
+    /// The batches read so far.
     batches: Batches,
-    /// Those left behind since they were last asked for.
+    /// Journals sealed since they were last taken.
     sealed: Vec<Sealed>,
 }
 
@@ -52,45 +53,47 @@ impl Journal {
         Ok(Self { folder: folder.to_owned(), number, file, batches: Batches::default(), sealed: Vec::new() })
     }
 
-    /// Its number.
+    /// The journal's number.
     pub(super) fn number(&self) -> u64 {
         self.number
     }
 
-    /// Goes on behind what is known to be in it.
+    /// Resumes reading after the given batches.
     pub(super) fn resume(&mut self, batches: Batches) {
         self.batches = batches;
     }
 
-    /// Reads on to the last whole batch that fjall has written. A sync after this covers what [`Self::take_synced`]
-    /// gives. It costs as much as was written since the last time, and takes no lock that commits wait for.
+    /// Reads on to the last whole batch that fjall has written. A sync after this covers the result of
+    /// [`Self::take_synced`]. The cost is proportional to the bytes written since the last time, and no lock of commits
+    /// is taken.
     pub(super) fn read_on(&mut self) -> io::Result<()> {
         self.batches.follow(&self.file)
     }
 
-    /// How far it has been read, and the journals before it that were read to their ends.
+    /// The position read to, and the journals before it that were read to their ends.
     pub(super) fn take_synced(&mut self) -> (Synced, Vec<Sealed>) {
         (Synced { number: self.number, bytes: self.batches.bytes }, mem::take(&mut self.sealed))
     }
 
     /// Moves on to the journal that fjall writes to.
     ///
-    /// fjall makes journal N+1 after it has sealed N (with a full sync), removes sealed journals in their order, and
-    /// never removes the one it writes to. Both happen at any time, on its own threads. So:
-    /// - N+1 is there: N is sealed, go on to N+1.
-    /// - N+1 is not there, and *afterwards* N still is: N+1 cannot have been removed before, as N would have gone first.
-    ///   So it had not been made when we looked, and N was the journal in use then. What was committed before this call
-    ///   is in N or in one sealed before it.
-    /// - Both are gone: any number of journals came and went since the last sync. The largest number in a listing is
-    ///   taken and judged by the same three rules, as a listing is no moment either: it may miss a journal made during
-    ///   it, and name one removed since.
+    /// fjall creates journal N+1 after sealing N (with a full sync), removes sealed journals in order, and never
+    /// removes the one it writes to. Both may happen at any time, on fjall's threads. So:
+    /// - N+1 exists: N is sealed, move on to N+1.
+    /// - N+1 does not exist, and *afterwards* N still does: N+1 cannot have been removed before, as N would have been
+    ///   removed first. So N+1 had not been created at the first check, and N was the journal in use then. Everything
+    ///   committed before this call is in N or in an earlier, sealed journal.
+    /// - Neither exists: any number of journals came and went since the last sync. The largest number in a listing is
+    ///   taken and judged by the same three rules, because a directory listing is not atomic: it may miss a journal
+    ///   created during it, and name one removed since.
     ///
-    /// Each turn of the loop that does not end it saw a journal come or go; fjall writes 64 MB for each.
+    /// Every iteration that does not end the loop saw a journal created or removed, for which fjall writes 64 MB.
     ///
-    /// Looking needs no file descriptor, opening does: so with none left a sync still passes, until the next journal.
+    /// Checking for a file needs no descriptor, opening one does. So without free descriptors syncs still succeed,
+    /// until the next journal.
     ///
     /// # Errors
-    /// Also when there is no journal at all, which no database that is open looks like.
+    /// Also if there is no journal at all, which never holds for an open database.
     pub fn follow(&mut self) -> io::Result<()> {
         loop {
             if self.is_there(self.number + 1)? {
@@ -107,7 +110,7 @@ impl Journal {
         path_of(&self.folder, number).try_exists()
     }
 
-    /// Opens another journal, or leaves all as it is when that one was removed meanwhile.
+    /// Opens another journal; changes nothing if it was removed meanwhile.
     fn move_to(&mut self, number: u64) -> io::Result<()> {
         match File::open(path_of(&self.folder, number)) {
             Ok(file) => {
@@ -122,21 +125,21 @@ impl Journal {
         Ok(())
     }
 
-    /// Makes everything durable that was written to the file before.
+    /// Makes all bytes written to the file so far durable.
     pub fn sync(&self) -> io::Result<()> {
         self.file.sync_data()
     }
 
-    /// How many bytes fjall has written to the journal.
+    /// The number of bytes that fjall has written to the journal.
     ///
-    /// The file itself is no measure: fjall makes it 64 MiB long in advance. The offset of fjall's own descriptor is,
-    /// unless the journal was there when the database was opened: then it is open for appending and ends where it ends.
+    /// The file's length says nothing, as fjall extends it to 64 MiB in advance. The offset of fjall's descriptor does,
+    /// unless the journal existed when the database was opened: then it is open for appending and its length is exact.
     #[cfg(target_os = "linux")]
     pub fn written(&self) -> io::Result<u64> {
         let ours = self.file.metadata()?;
         for entry in fs::read_dir("/proc/self/fd")? {
             let entry = entry?;
-            // A descriptor may be closed meanwhile.
+            // The descriptor may have been closed meanwhile.
             let Ok(theirs) = fs::metadata(entry.path()) else { continue };
             if (theirs.dev(), theirs.ino()) != (ours.dev(), ours.ino()) {
                 continue;
@@ -149,13 +152,13 @@ impl Journal {
         Err(io::Error::new(io::ErrorKind::NotFound, "the journal is not open for writing"))
     }
 
-    /// Other systems do not tell another descriptor's offset.
+    /// Other systems do not expose the offset of another descriptor.
     #[cfg(not(target_os = "linux"))]
     pub fn written(&self) -> io::Result<u64> {
         Err(io::Error::new(io::ErrorKind::Unsupported, "recording syncs needs /proc"))
     }
 
-    /// Notes that the journal is synced up to `bytes`.
+    /// Records that the journal is synced up to `bytes`.
     pub fn record(&self, bytes: u64) -> io::Result<()> {
         let fresh = self.folder.join(format!("{RECORD}.new"));
         fs::write(&fresh, format!("{}.jnl {bytes}\n", self.number))?;
@@ -163,7 +166,7 @@ impl Journal {
     }
 }
 
-/// What `/proc/self/fdinfo` says of a descriptor that is open for writing.
+/// The `/proc/self/fdinfo` entry of a descriptor open for writing.
 #[cfg(target_os = "linux")]
 struct Writer {
     offset: u64,
@@ -176,7 +179,7 @@ impl Writer {
     const WRITES: u32 = 0o3;
     const APPEND: u32 = 0o2000;
 
-    /// `None` for a descriptor that only reads, like our own.
+    /// Parses an entry; `None` for a read-only descriptor, such as ours.
     fn of(info: &str) -> Option<Self> {
         let field = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
         let flags = u32::from_str_radix(field("flags:")?, 8).ok()?;
@@ -185,15 +188,15 @@ impl Writer {
     }
 }
 
-/// A test instrument: makes the database in `folder` what a loss of power right after the last recorded sync would
-/// have left of it. Cuts the journal where [`super::EngineOptions::record_syncs`] noted that sync and removes later
-/// journals. The database must not be open.
+/// A test instrument: reverts the database in `folder` to what a power loss right after the last recorded sync would
+/// have left. Truncates the journal at the position that [`super::EngineOptions::record_syncs`] recorded for that sync,
+/// and removes later journals. The database must not be open.
 ///
 /// # Errors
-/// When nothing was recorded or the files cannot be changed.
+/// If nothing was recorded or the files cannot be changed.
 pub fn cut_to_last_sync(folder: &Path) -> io::Result<()> {
     let record = fs::read_to_string(folder.join(RECORD))?;
-    let unreadable = || io::Error::new(io::ErrorKind::InvalidData, "the record of syncs is not readable");
+    let unreadable = || io::Error::new(io::ErrorKind::InvalidData, "the record of syncs cannot be parsed");
     let (name, bytes) = record.trim().split_once(' ').ok_or_else(unreadable)?;
     let synced_number = number_of(Path::new(name)).ok_or_else(unreadable)?;
     let synced_bytes: u64 = bytes.parse().map_err(|_| unreadable())?;
@@ -204,7 +207,7 @@ pub fn cut_to_last_sync(folder: &Path) -> io::Result<()> {
         }
     }
     let journal = OpenOptions::new().write(true).open(path_of(folder, synced_number))?;
-    // Never longer than it is: after a clean close it may be shorter than it was.
+    // Never extends it: after a clean close the journal may be shorter than recorded.
     journal.set_len(synced_bytes.min(journal.metadata()?.len()))?;
     journal.sync_all()
 }
@@ -222,8 +225,8 @@ pub(super) fn journals(folder: &Path) -> io::Result<impl Iterator<Item = io::Res
     Ok(entries.filter_map(|entry| entry.map(|entry| number_of(&entry.path())).transpose()))
 }
 
-/// The largest number in a listing. One listing may see no journal although there always is one: made too late to be
-/// seen, removed too early. Several in a row cannot, as 64 MB are written in between.
+/// The largest number in a listing. A single listing may contain no journal although there always is one: one created
+/// too late, the other removed too early. Several in a row cannot, as 64 MB are written in between.
 fn newest(folder: &Path) -> io::Result<u64> {
     for _ in 0..LISTINGS {
         let mut newest = None;

@@ -1,4 +1,4 @@
-//! Reading fjall's journal without fjall: how far it holds whole batches.
+//! Reads fjall's journal without fjall, to find its whole batches.
 //!
 //! ```text
 //! batch  1 · items (4) · sequence number (8), then its items, then 3 · xxh3 of the items (8) · "FJL" · 3
@@ -6,8 +6,8 @@
 //!        4 · keyspace (8)
 //! ```
 //!
-//! Numbers are little-endian. fjall ends its replay in silence at the first bytes that are no batch, cuts the journal
-//! there and goes on, whatever was behind them. So they are looked for here before it opens a journal.
+//! Numbers are little-endian. At the first bytes that are not a batch, fjall silently ends its replay, truncates the
+//! journal and continues, whatever followed. So this scan looks for such bytes before fjall opens a journal.
 
 use std::{
     collections::BTreeMap,
@@ -22,37 +22,37 @@ const ITEM: u8 = 2;
 const END: u8 = 3;
 const CLEAR: u8 = 4;
 const TRAILER: [u8; 4] = *b"FJL\x03";
-/// Bytes of a batch's head behind its tag, of an item's head, of a clearing's, and of a batch's end.
+/// Sizes in bytes, without the tag: of the head of a batch, of an item and of a clearing, and of a batch's end.
 const START_BYTES: usize = 12;
 const ITEM_BYTES: usize = 20;
 const CLEAR_BYTES: usize = 8;
 const END_BYTES: usize = 12;
-/// fjall is built without compression.
+/// The compression code of fjall built without compression.
 const UNCOMPRESSED: u8 = 0;
-/// Read at once: little when a few new batches are looked at, as between two syncs.
+/// Read buffer: small, as only a few new batches are read between two syncs.
 const FOLLOW_BUFFER_BYTES: usize = 16 * 1024;
 const CHECK_BUFFER_BYTES: usize = 256 * 1024;
 
 /// The whole batches at the beginning of a journal.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Batches {
-    /// Where the last of them ends.
+    /// The end of the last one.
     pub bytes: u64,
-    /// The newest sequence number in them, by the number of the keyspace.
+    /// The newest sequence number in them, by keyspace number.
     pub newest: BTreeMap<u64, u64>,
 }
 
-/// What lies behind the last whole batch.
+/// The bytes after the last whole batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Behind {
-    /// The end of the file, or a zero: room made in advance.
+    /// The end of the file or a zero: preallocated space.
     Nothing,
-    /// Bytes that are no whole batch.
+    /// An incomplete batch.
     Torn,
 }
 
 impl Batches {
-    /// All whole batches of a journal, by their checksums.
+    /// Reads all whole batches of a journal and verifies their checksums.
     pub fn check(journal: &File) -> io::Result<(Self, Behind)> {
         let mut batches = Self::default();
         let mut reader = BufReader::with_capacity(CHECK_BUFFER_BYTES, journal);
@@ -60,8 +60,8 @@ impl Batches {
         Ok((batches, behind))
     }
 
-    /// Moves on over the batches that were written since. Their checksums are left alone: these bytes have just come
-    /// from fjall. A batch that is being written counts the next time.
+    /// Reads on over the batches written since. Skips their checksums, as fjall has just written these bytes. A batch
+    /// still being written is read the next time.
     pub fn follow(&mut self, journal: &File) -> io::Result<()> {
         let mut reader = BufReader::with_capacity(FOLLOW_BUFFER_BYTES, journal);
         self.extend(&mut reader, None).map(drop)
@@ -92,7 +92,7 @@ impl Batches {
     }
 }
 
-/// Whether a file holds nothing but zeros from `start` on.
+/// Whether a file holds only zeros from `start` on.
 pub fn is_zero_from(file: &File, start: u64) -> io::Result<bool> {
     let mut reader = file;
     reader.seek(SeekFrom::Start(start))?;
@@ -112,7 +112,7 @@ struct Batch {
 }
 
 impl Batch {
-    /// Reads a batch behind its tag. `None` when it is none.
+    /// Reads a batch after its tag. `None` if it is malformed.
     fn read(tag: u8, reader: &mut BufReader<&File>, mut hash: Option<&mut Xxh3>) -> io::Result<Option<Self>> {
         if tag != START {
             return Ok(None);
@@ -125,7 +125,7 @@ impl Batch {
         let mut keyspaces = Vec::new();
         for _ in 0..items {
             let Some(keyspace) = read_item(reader, hash.as_deref_mut())? else { return Ok(None) };
-            // Most batches write to one keyspace, or to a few in turn.
+            // Most batches write to one keyspace, or alternate between few.
             if !keyspaces.contains(&keyspace) {
                 keyspaces.push(keyspace);
             }
@@ -137,7 +137,7 @@ impl Batch {
     }
 }
 
-/// Reads one item; its keyspace. `None` when it is none.
+/// Reads an item and returns its keyspace. `None` if it is malformed.
 fn read_item(reader: &mut BufReader<&File>, mut hash: Option<&mut Xxh3>) -> io::Result<Option<u64>> {
     let [tag] = read_array(reader)?;
     let mut update = |bytes: &[u8]| {
@@ -167,7 +167,7 @@ fn read_item(reader: &mut BufReader<&File>, mut hash: Option<&mut Xxh3>) -> io::
     }
 }
 
-/// Passes over so many bytes. Without a checksum they are not even read; past the end of the file the next read fails.
+/// Skips `length` bytes. Without a checksum they are not even read; past the end of the file the next read fails.
 fn read_over(reader: &mut BufReader<&File>, length: u64, hash: Option<&mut Xxh3>) -> io::Result<()> {
     let Some(hash) = hash else {
         return reader.seek_relative(i64::try_from(length).map_err(io::Error::other)?);

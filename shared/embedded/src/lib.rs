@@ -1,31 +1,31 @@
-//! The embedded home: one fjall database under both ports, durable, in one process.
+//! The embedded backend: both ports on one fjall database, durable, in one process.
 //!
 //! ```text
 //! Store ─▶ EmbeddedStore ─┐
 //!                         ├─▶ Engine ─▶ worker pools ─▶ fjall: one journal for tables and queues
-//! Queue ─▶ EmbeddedQueue ─┤       └──▶ syncer (one thread): one fsync for all who wait
+//! Queue ─▶ EmbeddedQueue ─┤       └──▶ syncer (one thread): one fsync for all waiters
 //! ChangeLog ─▶ EmbeddedChanges
 //! ```
 //!
 //! In reading order:
 //! - [`engine`]: opening and closing the database, committing, waiting for durability.
-//! - `failure`: why the engine did not do what was asked, in the terms of both ports.
+//! - `failure`: errors of the engine, and their conversion to those of the ports.
 //! - [`codec`]: items as bytes.
-//! - `inspection`: what is missing of a database, before it is opened. `manifest`: what it must consist of.
-//! - `journal_scan`: how far a journal holds whole batches.
-//! - [`copy`]: a copy of an open database as it is at one instant.
-//! - `fail_stop`: ending the process when the disk fails.
+//! - `inspection`: checks a database for damage before it is opened. `manifest`: the record of its parts.
+//! - `journal_scan`: finds the whole batches of a journal.
+//! - [`copy`]: copies an open database as of one instant.
+//! - `fail_stop`: ends the process when the disk fails.
 //! - `stripes`: the mutexes that isolate conditional writes.
 //! - `worker_pools`: the threads that call fjall, so that async threads never do.
-//! - `syncer`: shares one fsync between all who wait.
-//! - [`journal`]: how far the journal is synced; cutting it there, for tests of power loss.
+//! - `syncer`: one fsync for all concurrent waiters.
+//! - [`journal`]: syncs the journal and records how far; truncates it there, for tests of power loss.
 //! - [`store`]: tables, one keyspace each, and the expiry index.
-//! - [`changes`]: the log of changes, written in the same batches as they are.
-//! - [`queue`]: queues; rows for durability, order and in-flight state in memory.
+//! - [`changes`]: the change log, written in the same batches as the changes.
+//! - [`queue`]: queues, with rows on disk, and order and in-flight state in memory.
 //!
-//! **Order is durability.** Tables and queues share one journal, and commits reach it one after another. What survives
-//! a loss of power is a prefix of the commits. So a message deleted after its work was written can never be gone while
-//! the work is lost, although neither waits for an fsync.
+//! **Order instead of fsync.** Tables and queues share one journal, which commits reach one after another, so a prefix
+//! of the commits survives a power loss. If the deletion of a message survives, the work written before it survives as
+//! well, although neither waits for an fsync.
 
 pub mod changes;
 pub mod codec;

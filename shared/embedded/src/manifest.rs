@@ -1,10 +1,10 @@
-//! What a database must consist of, written beside it: so that a part that is missing is missed when it opens.
+//! A record of the database's parts, kept beside it, so that a missing part is noticed when it opens.
 //!
-//! - The *manifest* names the keyspaces and the journals. It is replaced as a whole (written beside, synced, renamed)
+//! - The *manifest* names the keyspaces and the journals. It is replaced atomically (written beside, synced, renamed)
 //!   when the database is opened, when a journal was sealed, and at a clean close.
-//! - The *position* says after each sync how far the newest journal is synced. It is written in place, 40 bytes that lie
-//!   within one sector, and is not synced itself: a loss of power leaves this one or an earlier one, and each of them
-//!   claims no more than was synced.
+//! - The *position* records after each sync how far the newest journal is synced. Its 40 bytes lie within one sector
+//!   and are overwritten in place, without a sync: after a power loss it holds this or an earlier value, neither of
+//!   which claims more than was synced.
 
 use std::{
     collections::BTreeMap,
@@ -18,78 +18,78 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// The manifest's name where none is given.
+/// The default name of the manifest.
 pub const MANIFEST: &str = "manifest.json";
-/// The position's name in the database's folder.
+/// The name of the position file in the database's folder.
 pub const POSITION: &str = "position";
-/// The version of both files.
+/// The version of both formats.
 const FORMAT: u32 = 1;
-/// An instance (16), a journal's number (8), bytes (8) and the checksum of these (8).
+/// Instance id (16), journal number (8), bytes (8) and a checksum of these (8).
 const POSITION_BYTES: usize = 40;
 
-/// How far a journal is synced.
+/// The synced part of a journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Synced {
     /// The journal's number.
     pub number: u64,
-    /// So many bytes of it.
+    /// Its synced bytes.
     pub bytes: u64,
 }
 
-/// A journal that fjall has sealed, and synced whole.
+/// A journal that fjall has sealed, and so synced completely.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sealed {
     /// The journal's number.
     pub number: u64,
-    /// What it holds.
+    /// Its length in bytes.
     pub bytes: u64,
-    /// The newest sequence number in it, by the number of the keyspace: fjall removes the journal when the tables of
-    /// each of them have come so far.
+    /// The newest sequence number in it, by keyspace number: fjall removes the journal when the tables of each keyspace
+    /// include that number.
     pub newest: BTreeMap<u64, u64>,
 }
 
-/// What the database consists of.
+/// The parts of the database.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
     /// [`FORMAT`].
     format: u32,
-    /// The database, as one on this disk. A copy has an id of its own.
+    /// The id of this database on this disk. A copy gets another id.
     pub instance: Uuid,
-    /// The keyspaces' numbers by their names: folders in `keyspaces`.
+    /// The keyspaces' numbers by name: folders in `keyspaces`.
     pub keyspaces: BTreeMap<String, u64>,
-    /// How far the newest journal was synced when this was written.
+    /// The synced part of the newest journal when this was written.
     pub synced: Synced,
-    /// The journals before it that may be there still.
+    /// Earlier journals that may still exist.
     pub sealed: Vec<Sealed>,
 }
 
-/// What a manifest of every version has.
+/// The part of a manifest common to all versions.
 #[derive(Deserialize)]
 struct Head {
     format: u32,
 }
 
-/// Why there is no manifest to go by.
+/// Why there is no usable manifest.
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
     /// The file cannot be read or written.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// It is no manifest.
+    /// The file is not a manifest.
     #[error("{0}")]
     Unreadable(#[from] serde_json::Error),
-    /// It was written by a later version.
+    /// The file was written by a later version.
     #[error("it has format {0}, and this version knows format {FORMAT}")]
     Unknown(u32),
 }
 
 impl Manifest {
-    /// The manifest of a database that has none yet.
+    /// A manifest for a database without one.
     pub fn new(keyspaces: BTreeMap<String, u64>, synced: Synced, sealed: Vec<Sealed>) -> Self {
         Self { format: FORMAT, instance: random::uuid(), keyspaces, synced, sealed }
     }
 
-    /// Reads the file. `None` when there is none.
+    /// Reads the file; `None` if it does not exist.
     pub fn read(path: &Path) -> Result<Option<Self>, ManifestError> {
         let text = match fs::read(path) {
             Ok(text) => text,
@@ -103,7 +103,7 @@ impl Manifest {
         Ok(Some(serde_json::from_slice(&text)?))
     }
 
-    /// Replaces the file. It is durable when this returns.
+    /// Replaces the file atomically and durably.
     pub fn write(&self, path: &Path) -> io::Result<()> {
         let mut text = serde_json::to_vec_pretty(self).map_err(io::Error::other)?;
         text.push(b'\n');
@@ -116,15 +116,14 @@ impl Manifest {
     }
 }
 
-/// The file of the position, open.
+/// The open position file.
 pub struct Position {
     file: File,
     instance: Uuid,
 }
 
 impl Position {
-    /// Opens the file in the database's folder, or makes it, and writes a first position, which is durable when this
-    /// returns.
+    /// Opens or creates the file in the database's folder and writes a first position durably.
     pub fn open(folder: &Path, instance: Uuid, synced: Synced) -> io::Result<Self> {
         let path = folder.join(POSITION);
         let file = private(OpenOptions::new().write(true).create(true).truncate(false)).open(&path)?;
@@ -135,7 +134,7 @@ impl Position {
         Ok(position)
     }
 
-    /// Replaces the position. The system has it when this returns, not the disk.
+    /// Overwrites the position, without a sync.
     pub fn write(&mut self, Synced { number, bytes }: Synced) -> io::Result<()> {
         let claim = [self.instance.as_bytes().as_slice(), &number.to_le_bytes(), &bytes.to_le_bytes()].concat();
         let checksum = xxh3_64(&claim).to_le_bytes();
@@ -143,7 +142,7 @@ impl Position {
         self.file.write_all(&[&claim, checksum.as_slice()].concat())
     }
 
-    /// The position in the database's folder, and whose it is. `None` when there is none that can be read.
+    /// Reads the position and its instance id from the database's folder. `None` if missing or unreadable.
     pub fn read(folder: &Path) -> io::Result<Option<(Uuid, Synced)>> {
         let mut bytes = Vec::new();
         match File::open(folder.join(POSITION)) {
@@ -168,24 +167,24 @@ pub struct Record {
     path: PathBuf,
     manifest: Manifest,
     position: Position,
-    /// Whether the file lacks what `manifest` has.
+    /// Whether the file is older than `manifest`.
     is_stale: bool,
-    /// Whether the last write failed, and was reported.
+    /// Whether the last write failed and was reported.
     has_failed: bool,
 }
 
 impl Record {
     /// Writes both files for a database that has just been opened.
     pub fn start(manifest: Manifest, path: PathBuf, folder: &Path) -> io::Result<Self> {
-        // First the manifest: without a position it is good for what it says itself, a position without it is damage.
+        // Manifest first: a manifest without a position is valid on its own, a position without a manifest is damage.
         manifest.write(&path)?;
         let position = Position::open(folder, manifest.instance, manifest.synced)?;
         Ok(Self { path, manifest, position, is_stale: false, has_failed: false })
     }
 
-    /// Notes what a sync has covered, and the journals sealed since the last one.
+    /// Records the extent of a sync, and the journals sealed since the last one.
     ///
-    /// A failure is reported and costs no write: what was synced stays so, it is only not missed if it gets lost.
+    /// A failure is logged and loses no write: synced data stays synced, but its loss would go unnoticed.
     pub fn synced(&mut self, folder: &Path, synced: Synced, sealed: Vec<Sealed>) {
         self.manifest.synced = synced;
         let is_new = !sealed.is_empty();
@@ -198,7 +197,7 @@ impl Record {
         self.report(written);
     }
 
-    /// Notes a clean close, behind the last sync.
+    /// Records a clean close, after the last sync.
     pub fn close(&mut self, folder: &Path) {
         let written = self.write_manifest(folder);
         self.report(written);
@@ -217,7 +216,7 @@ impl Record {
             Ok(()) => self.has_failed = false,
             Err(error) if !self.has_failed => {
                 self.has_failed = true;
-                tracing::warn!(%error, "Could not note how far the journal is synced: {error}; will try with the next sync");
+                tracing::warn!(%error, "Could not record the synced position: {error}; will retry after the next sync");
             }
             Err(_) => {}
         }
@@ -235,7 +234,7 @@ fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     options
 }
 
-/// Makes a new or renamed entry durable.
+/// Makes a new or renamed directory entry durable.
 fn sync_folder_of(path: &Path) -> io::Result<()> {
     match path.parent() {
         Some(folder) if cfg!(unix) && !folder.as_os_str().is_empty() => File::open(folder)?.sync_all(),
@@ -267,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_manifest_of_a_later_version_is_unknown() {
+    fn a_manifest_of_a_later_version_is_rejected() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join(MANIFEST);
         fs::write(&path, r#"{"format": 2, "shape": "unlike this"}"#).expect("written");

@@ -1,4 +1,4 @@
-//! The mutexes that isolate writes from one another.
+//! Mutexes that isolate writes from each other.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -6,22 +6,22 @@ use parking_lot::{Mutex, MutexGuard};
 
 use ports::store::Table;
 
-/// Far more than there are threads that write, so that two writes of different keys rarely meet.
+/// Far more than writing threads, so that writes of different keys rarely share one.
 const STRIPES: usize = 256;
 
-/// 256 mutexes, one for each range of key hashes.
+/// 256 mutexes, each for a range of key hashes.
 ///
-/// Every write of a table takes the stripes of all keys that it touches, also the unconditional ones. So between the
-/// reading of a condition and the commit no other write of the key can come, and there is no need for fjall's
-/// optimistic transactions, whose conflict check sees other transactions but no plain batches.
+/// Every write of a table, unconditional ones included, takes the stripes of all keys that it touches. So no other
+/// write of a key can happen between checking its condition and the commit. fjall's optimistic transactions would not
+/// do, as they detect conflicts with other transactions but not with plain batches.
 pub struct Stripes(Vec<Mutex<()>>);
 
-/// One key's stripe.
+/// The stripe of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Stripe(usize);
 
 impl Stripe {
-    /// The stripe of a key.
+    /// Returns the stripe of a key.
     pub fn of(table: Table, key: &[u8]) -> Self {
         let mut hasher = DefaultHasher::new();
         (table, key).hash(&mut hasher);
@@ -35,7 +35,7 @@ impl Stripes {
         Self((0..STRIPES).map(|_| Mutex::new(())).collect())
     }
 
-    /// Takes the stripes, each once and in rising order, so that two writers never wait for one another in a circle.
+    /// Locks the stripes, each once and in ascending order, so that writers never deadlock.
     pub fn lock(&self, mut stripes: Vec<Stripe>) -> Vec<MutexGuard<'_, ()>> {
         stripes.sort_unstable();
         stripes.dedup();

@@ -1,7 +1,7 @@
-//! Where a request comes from.
+//! The network address that a request comes from.
 //!
-//! What serves says who is at the other end of the connection ([`PeerAddress`]). A header that names a client is
-//! believed only where a [`TrustedProxy`] is configured: anybody can send one.
+//! The server provides the connection's peer ([`PeerAddress`]). A header that names the client is trusted only when a
+//! [`TrustedProxy`] is configured, because any client can send one.
 
 use std::{
     convert::Infallible,
@@ -23,22 +23,23 @@ use tracing::warn;
 
 use domain::ClientNetwork;
 
-/// Who is at the other end of the connection: an extension of the request, put there by what serves.
+/// The peer address of the connection: an extension of the request, set by the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PeerAddress(pub IpAddr);
 
-/// Proxies in front of the service that name the client in a header.
+/// Trusted proxies in front of the service, which name the client in a header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrustedProxy {
-    /// The header: a list of addresses, to which each proxy adds whom it was called by, such as `x-forwarded-for`.
+    /// The header, such as `x-forwarded-for`: a list of addresses to which each proxy appends its peer.
     pub header: HeaderName,
-    /// How many proxies add to it. The client is the entry that the first of them added: so many from the end. What
-    /// stands before it was sent by the client, and means nothing.
+    /// The number of proxies that append to the header. The client is the entry appended by the first of them, counted
+    /// from the end; earlier entries come from the client and are ignored.
     pub hops: NonZeroUsize,
 }
 
 impl TrustedProxy {
-    /// The client that the proxies name. `None` where there are fewer entries than proxies, or no address.
+    /// The client according to the proxies. `None` if there are fewer entries than proxies or the entry is not an
+    /// address.
     fn client(&self, headers: &HeaderMap) -> Option<IpAddr> {
         let lists = headers.get_all(&self.header).into_iter();
         let entries = lists.flat_map(|list| list.as_bytes().split(|byte| *byte == b','));
@@ -48,14 +49,14 @@ impl TrustedProxy {
     }
 }
 
-/// An address, with a port or without.
+/// Parses an address with or without a port.
 fn address(text: &str) -> Option<IpAddr> {
     let bracketed = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
     let with_port = || Some(text.parse::<SocketAddr>().ok()?.ip());
     text.parse().ok().or_else(with_port).or_else(bracketed)
 }
 
-/// The network that a request comes from. Where nobody says, [`ClientNetwork::UNKNOWN`].
+/// The network that a request comes from, or [`ClientNetwork::UNKNOWN`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Client(pub ClientNetwork);
 
@@ -67,10 +68,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Client {
     }
 }
 
-/// The header in which a proxy names its client unless it is set up otherwise.
+/// The header that proxies use by default.
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// How it is found out where requests come from.
+/// How the client's address is determined.
 #[derive(Debug, Clone)]
 pub(super) struct Origins {
     proxy: Option<TrustedProxy>,
@@ -82,14 +83,14 @@ impl Origins {
         Self { proxy, has_warned: Arc::default() }
     }
 
-    /// Warns once when a proxy seems to stand in front that is not configured: its clients share one address, and so
-    /// the limits of one.
+    /// Warns once if requests appear to come through a proxy that is not configured: its clients share one address and
+    /// one set of rate limits.
     fn look_for_proxy(&self, peer: IpAddr, headers: &HeaderMap) {
         let is_proxy = self.proxy.is_none() && is_near(peer) && headers.contains_key(FORWARDED_FOR);
         if is_proxy && !self.has_warned.swap(true, Ordering::Relaxed) {
             warn!(
                 client.address = %peer,
-                "Requests from {peer} carry x-forwarded-for, which is not trusted: all clients behind that proxy share \
+                "Requests from {peer} carry x-forwarded-for, which is not trusted: all clients of that proxy share \
                  one address, its rate limits and its connections. If every request passes the proxy, restart with \
                  --trusted-proxy-header x-forwarded-for; will not warn again"
             );
@@ -97,7 +98,7 @@ impl Origins {
     }
 }
 
-/// Whether it is an address of this machine or of a private network, where proxies are.
+/// Whether this is an address of the host or of a private network, where proxies run.
 fn is_near(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(v4) => v4.is_loopback() || v4.is_private() || v4.is_link_local(),
@@ -105,7 +106,7 @@ fn is_near(address: IpAddr) -> bool {
     }
 }
 
-/// Finds out where a request comes from.
+/// Determines the client's network and attaches it to the request.
 pub(super) async fn client(State(origins): State<Origins>, mut request: Request, next: Next) -> Response {
     let named = origins.proxy.as_ref().and_then(|proxy| proxy.client(request.headers()));
     let peer = request.extensions().get().map(|PeerAddress(address)| *address);
@@ -128,7 +129,7 @@ mod tests {
 
     use super::*;
 
-    /// What is logged, for a test to read.
+    /// Captured log output.
     #[derive(Clone, Default)]
     struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -149,15 +150,15 @@ mod tests {
         }
     }
 
-    /// Sends a request from each address, with the header or without; how many warnings are logged then.
+    /// Sends requests, each from an address and with or without the header; returns the number of warnings logged.
     async fn warnings(proxy: Option<TrustedProxy>, requests: &[(&str, bool)]) -> usize {
         let log = Log::default();
         let logging = {
             let log = log.clone();
             tracing_subscriber::fmt().with_ansi(false).with_writer(move || log.clone()).finish()
         };
-        // With a single dispatcher, `tracing` asks only the thread that first reaches a log line whether anyone listens
-        // to it, and that may be another test's. A second dispatcher makes it ask every dispatcher.
+        // With a single dispatcher, `tracing` asks for interest only on the thread that first reaches a log line, which
+        // may belong to another test. A second dispatcher makes it ask all of them.
         let _second = tracing::Dispatch::new(tracing_subscriber::registry());
         let _logging = tracing::subscriber::set_default(logging);
         let router = Router::new()
@@ -175,7 +176,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_proxy_that_is_not_configured_is_warned_of_once() {
+    async fn an_unconfigured_proxy_is_warned_of_once() {
         for near in
             ["127.0.0.1", "::1", "10.0.0.1", "172.17.0.1", "192.168.1.1", "169.254.1.1", "fd00::1", "::ffff:10.0.0.1"]
         {
@@ -184,7 +185,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn requests_without_a_sign_of_a_proxy_warn_of_none() {
+    async fn requests_without_a_proxy_log_no_warning() {
         assert_eq!(warnings(None, &[("127.0.0.1", false)]).await, 0);
         assert_eq!(warnings(None, &[("203.0.113.1", true), ("2001:db8::1", true)]).await, 0, "any client can send it");
         let proxy = TrustedProxy { header: FORWARDED_FOR, hops: NonZeroUsize::MIN };
@@ -202,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn the_client_is_whom_the_first_of_our_proxies_was_called_by() {
+    fn the_client_is_the_first_proxys_peer() {
         let list = "203.0.113.9, 198.51.100.7,192.0.2.1";
         assert_eq!(client_of(1, &[list]).as_deref(), Some("192.0.2.1"));
         assert_eq!(client_of(2, &[list]).as_deref(), Some("198.51.100.7"));
@@ -210,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn too_few_entries_or_no_address_name_nobody() {
+    fn missing_or_malformed_entries_give_no_client() {
         for (hops, lists) in
             [(1, vec![]), (3, vec!["192.0.2.1, 192.0.2.2"]), (1, vec!["192.0.2.1, unknown"]), (1, vec![""])]
         {

@@ -1,4 +1,4 @@
-//! With which program a request is sent.
+//! The client's `User-Agent`.
 
 use std::convert::Infallible;
 
@@ -7,7 +7,7 @@ use http::{header::USER_AGENT, request::Parts};
 
 use domain::UserAgent;
 
-/// What the request's `User-Agent` says that is fit to show; of several the first counts.
+/// The displayable part of the first `User-Agent` header, if any.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientAgent(pub Option<UserAgent>);
 

@@ -1,4 +1,4 @@
-//! JSON bodies. The order of complaints is the contract's: too large, not JSON, unparseable, invalid.
+//! JSON bodies. The API fixes the order of checks: too large, not JSON, unparseable, invalid.
 
 use axum::{
     body::Body,
@@ -15,7 +15,7 @@ use serde::{
 use super::problem::{FieldError, Problem};
 use domain::{Invalid, limits};
 
-/// Characters of a name that the client made up, at most, when it is sent back.
+/// Limit, in characters, on a field name from the client that an error repeats.
 const MAX_ECHOED_CHARS: usize = 64;
 
 /// The JSON body of a request: an object with exactly the members of `T`.
@@ -35,7 +35,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for ApiJson<T> {
     }
 }
 
-/// The whole body. One that says it is too large is not read at all.
+/// Reads the whole body. A body whose `Content-Length` exceeds the limit is rejected unread.
 async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
     let length = headers.get(http::header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if length.is_some_and(|length| length > limits::MAX_BODY_BYTES as u64) {
@@ -48,21 +48,21 @@ async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
     }
 }
 
-/// `application/json` or `application/<anything>+json`, whatever its parameters.
+/// Whether the `Content-Type` is `application/json` or `application/<anything>+json`, ignoring parameters.
 fn is_json(headers: &HeaderMap) -> bool {
     let Some(Ok(value)) = headers.get(CONTENT_TYPE).map(|value| value.to_str()) else { return false };
     let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
-/// Reads a body. All of it is checked to be JSON before any of it is checked to be what was asked for, so that the
-/// complaint does not depend on which fault comes first in the text.
+/// Decodes a body. The whole text is checked to be JSON before any part is matched against `T`, so that the error does
+/// not depend on which fault comes first.
 ///
-/// Unparseable is what is no JSON text by the grammar of RFC 8259, is not UTF-8, or spells half a surrogate pair: that
-/// the grammar has, but no text can hold. Any other JSON is at most invalid, a number too large for us included.
+/// Unparseable means: not JSON by the grammar of RFC 8259, not UTF-8, or with a lone surrogate escape, which the
+/// grammar allows but no string can hold. All other JSON is at worst invalid, including numbers out of our range.
 fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let text = well_formed(bytes).ok_or(Problem::Unparseable("The body is not well-formed JSON in UTF-8."))?;
-    // Serde would also read an array, member by member.
+    // Serde would also accept an array, field by field.
     if !text.trim_start().starts_with('{') {
         return Err(Problem::invalid("body", "must be an object"));
     }
@@ -79,8 +79,8 @@ fn well_formed(bytes: &[u8]) -> Option<&str> {
     (!has_lone_surrogate(text)).then_some(text)
 }
 
-/// Whether a text that keeps to the grammar of JSON escapes half a surrogate pair. A backslash stands only in strings,
-/// and `\u` only before four hexadecimal digits.
+/// Whether JSON that follows the grammar escapes a lone surrogate. Relies on the grammar: a backslash occurs only in
+/// strings, and `\u` only before four hexadecimal digits.
 fn has_lone_surrogate(json: &str) -> bool {
     let mut rest = json;
     while let Some((_, escape)) = rest.split_once('\\') {
@@ -97,13 +97,13 @@ fn has_lone_surrogate(json: &str) -> bool {
     false
 }
 
-/// The UTF-16 code unit of `uXXXX`, and what follows.
+/// Splits off the UTF-16 code unit of `uXXXX`; returns it and the rest.
 fn code_unit(escape: &str) -> Option<(u16, &str)> {
     let (digits, after) = escape.strip_prefix('u')?.split_at_checked(4)?;
     Some((u16::from_str_radix(digits, 16).ok()?, after))
 }
 
-/// Names the field that serde complains of, without repeating what the client sent.
+/// Translates serde's message into a field error that repeats no value from the client.
 fn complaint(path: &str, error: &str) -> FieldError {
     let named = |prefix: &str| {
         let name = error.strip_prefix(prefix)?.split('`').next()?;
@@ -113,10 +113,10 @@ fn complaint(path: &str, error: &str) -> FieldError {
         return FieldError::new(field, "is required");
     }
     if let Some(field) = named("unknown field `") {
-        return FieldError::new(field, "is not known");
+        return FieldError::new(field, "is not a known field");
     }
     if let Some(field) = named("duplicate field `") {
-        return FieldError::new(field, "is there twice");
+        return FieldError::new(field, "is repeated");
     }
     let expected = error.rsplit_once(", expected ").map(|(_, expected)| expected);
     let expected = expected.map(|expected| expected.split(" at line ").next().unwrap_or(expected));
@@ -125,40 +125,41 @@ fn complaint(path: &str, error: &str) -> FieldError {
     FieldError::new(field, message)
 }
 
-/// For an optional member: absent is `None`, `null` is a wrong type. With `#[serde(default)]`.
+/// Deserializes an optional member: absent is `None` (with `#[serde(default)]`), `null` is a type error.
 pub fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
 
-/// The fields of a request that are not good, collected over all of them, so that a person corrects a form once.
+/// Collects the invalid fields of a request, so that one response reports all of them.
 #[derive(Debug, Default)]
 pub struct FieldErrors(Vec<FieldError>);
 
 impl FieldErrors {
-    /// None yet.
+    /// No errors.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Notes that a field is not good.
+    /// Records an invalid field.
     pub fn add(&mut self, field: &'static str, message: &'static str) {
         self.0.push(FieldError::new(field, message));
     }
 
-    /// The value of a field, or `None` after noting what is wrong with it.
+    /// Returns the parsed value, or records the field as invalid and returns `None`.
     pub fn take<T>(&mut self, field: &'static str, parsed: Result<T, Invalid>) -> Option<T> {
         parsed.inspect_err(|Invalid(message)| self.add(field, message)).ok()
     }
 
-    /// What the fields make together; `None` is for a field that was noted.
+    /// Returns the value built from the fields, or the problem that lists the invalid ones. `None` stands for a value
+    /// with a recorded field.
     ///
     /// # Panics
-    /// When `made` is `None` and nothing was noted: a request's `validate` has a fault.
+    /// If `made` is `None` and no field was recorded: a bug in a request's `validate`.
     pub fn finish<T>(self, made: Option<T>) -> Result<T, Problem> {
         match made {
             Some(made) if self.0.is_empty() => Ok(made),
             _ => {
-                assert!(!self.0.is_empty(), "a request is refused with no reason noted");
+                assert!(!self.0.is_empty(), "a request was rejected without a recorded field");
                 Err(Problem::Invalid(self.0))
             }
         }
@@ -192,13 +193,13 @@ mod tests {
     }
 
     #[test]
-    fn a_complaint_names_the_field() {
+    fn an_error_names_the_field() {
         for (body, field, message) in [
             (r"{}", "text", "is required"),
             (r#"{"text": 5}"#, "text", "must be a string"),
             (r#"{"text": null}"#, "text", "must be a string"),
-            (r#"{"text": "a", "more": 1}"#, "more", "is not known"),
-            (r#"{"text": "a", "text": "b"}"#, "text", "is there twice"),
+            (r#"{"text": "a", "more": 1}"#, "more", "is not a known field"),
+            (r#"{"text": "a", "text": "b"}"#, "text", "is repeated"),
             (r#"{"text": "a", "ids": [1, "x, expected y"]}"#, "ids[1]", "must be u32"),
             (r#"{"text": "a", "ids": null}"#, "ids", "must be a sequence"),
             (r#"{"text": "a", "name": null}"#, "name", "must be a string"),
@@ -210,13 +211,13 @@ mod tests {
     }
 
     #[test]
-    fn a_long_unknown_name_is_not_sent_back_whole() {
+    fn a_long_unknown_name_is_truncated() {
         let body = format!(r#"{{"text": "a", "{}": 1}}"#, "x".repeat(10_000));
         assert_eq!(complaint_about(&body).0.len(), MAX_ECHOED_CHARS);
     }
 
     #[test]
-    fn what_is_no_json_is_unparseable_wherever_the_fault_is() {
+    fn malformed_json_is_unparseable_wherever_the_fault_is() {
         let bodies: [&[u8]; 18] = [
             b"",
             b"{",
@@ -243,15 +244,15 @@ mod tests {
     }
 
     #[test]
-    fn json_that_we_cannot_hold_is_invalid_and_not_unparseable() {
+    fn unrepresentable_json_is_invalid_rather_than_unparseable() {
         let nested = format!(r#"{{"text": {}1{}}}"#, "[".repeat(5_000), "]".repeat(5_000));
         for (body, field, message) in [
             (r#"{"text": 1e999}"#, "text", "is not valid"),
             (r#"{"text": -1E+400}"#, "text", "is not valid"),
             (r#"{"text": "a", "ids": [1e999]}"#, "ids[0]", "is not valid"),
             (r#"{"text": "a", "ids": [18446744073709551616]}"#, "ids[0]", "must be u32"),
-            (r#"{"more": 1e999, "text": 5}"#, "more", "is not known"),
-            (r#"{"text": "\\ud800", "more": "\ud83e\udd80"}"#, "more", "is not known"),
+            (r#"{"more": 1e999, "text": 5}"#, "more", "is not a known field"),
+            (r#"{"text": "\\ud800", "more": "\ud83e\udd80"}"#, "more", "is not a known field"),
             (&nested, "text", "must be a string"),
         ] {
             assert_eq!(complaint_about(body), (field.to_owned(), message.to_owned()), "{body}");
@@ -259,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn every_text_that_is_json_can_be_sent() {
+    fn every_json_text_is_accepted() {
         for body in
             [r#"{"text": "\ud83e\uDD80 \u00e9 \\u \" \/ \u0000 \uffff"}"#, " \t\r\n{\"text\": \"\u{7f}\u{2028}🦀\"} "]
         {
@@ -269,7 +270,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_string_has_a_lone_surrogate_exactly_when_serde_cannot_read_it(
+        fn lone_surrogates_are_what_serde_rejects(
             pieces in proptest::collection::vec(r#"a|🦀|\\\\|\\"|\\n|\\u[dD][89a-fA-F][0-9a-f]{2}|\\u[0-9a-f]{4}"#, 0..6)
         ) {
             let json = format!("\"{}\"", pieces.concat());
@@ -278,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn nesting_that_ends_nowhere_is_unparseable() {
+    fn unclosed_nesting_is_unparseable() {
         let body = "[".repeat(60_000);
         assert!(matches!(decode::<Sample>(body.as_bytes()), Err(Problem::Unparseable(_))));
     }

@@ -1,4 +1,4 @@
-//! Who sends a request.
+//! The authenticated user of a request.
 
 use axum::extract::{FromRef, FromRequestParts};
 use http::{header::AUTHORIZATION, request::Parts};
@@ -7,14 +7,14 @@ use super::{observe::RequestContext, problem::Problem};
 use domain::{Clock, SessionId, Timestamp, UserId};
 use service::{ServiceError, Services, liveness::Liveness, tokens::AccessTokens};
 
-/// What knows who sends a request, and whether they still have an account.
+/// The dependencies of [`Caller`]: they verify access tokens and the accounts of their users.
 #[derive(Debug, Clone)]
 pub struct Authentication {
-    /// The reader of access tokens.
+    /// Verifies access tokens.
     pub tokens: AccessTokens,
-    /// Says whether the token's user still has an account.
+    /// Tells whether the token's user still has an account.
     pub liveness: Liveness,
-    /// By which a token has expired.
+    /// The clock by which tokens expire.
     pub clock: Clock,
 }
 
@@ -29,8 +29,8 @@ impl Authentication {
     }
 }
 
-/// The user whose access token the request carries, and who has an account. As an argument of a handler it comes first: 401 goes before every
-/// other complaint about a request.
+/// The user of the request's access token, whose account exists. A handler takes it as its first argument: 401 has
+/// precedence over every other error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Caller(pub UserId);
 
@@ -56,13 +56,12 @@ where
     }
 }
 
-/// The caller, and until when the access token is good: for an answer that goes on for long. Comes first, like
-/// [`Caller`].
+/// The caller and the expiry of the access token, for long-lived answers. Taken first, like [`Caller`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CallerUntil {
-    /// Whose token it is.
+    /// The caller's user id.
     pub user: UserId,
-    /// When its time is over.
+    /// When the access token expires.
     pub expires_at: Timestamp,
 }
 
@@ -77,18 +76,18 @@ where
         let Caller(user) = Caller::from_request_parts(parts, state).await?;
         let tokens = Authentication::from_ref(state).tokens;
         let expires_at = bearer(parts).and_then(|token| tokens.expiry_of(token));
-        // Always there: the token has just been read.
+        // Always present: the token has just been verified.
         let expires_at = expires_at.ok_or(Problem::Internal { cause: None })?;
         Ok(Self { user, expires_at })
     }
 }
 
-/// The caller, and the session that the access token was issued to. Comes first, like [`Caller`].
+/// The caller and the session of the access token. Taken first, like [`Caller`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CallerSession {
-    /// Whose token it is.
+    /// The caller's user id.
     pub user: UserId,
-    /// The session, if the token names one: those issued by earlier versions do not.
+    /// The session; `None` for tokens of earlier versions, which name none.
     pub session: Option<SessionId>,
 }
 
@@ -106,7 +105,7 @@ where
     }
 }
 
-/// The token of the one `Authorization` header; the scheme's name is in any case (RFC 9110, section 11.1).
+/// The token of the only `Authorization` header; the scheme is case-insensitive (RFC 9110, section 11.1).
 fn bearer(parts: &Parts) -> Option<&str> {
     let mut headers = parts.headers.get_all(AUTHORIZATION).iter();
     let (Some(header), None) = (headers.next(), headers.next()) else { return None };

@@ -1,4 +1,4 @@
-//! What holds of every answer, put around a router in one place.
+//! The middleware around all routes, assembled in one place.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,34 +19,34 @@ use super::{
 };
 use ports::store::Store;
 
-/// How long a request may take by default: what API Gateway allows (30 s for an HTTP API). A [`Deadline`] shortens it.
+/// The default limit on a request's duration: that of API Gateway (30 s for an HTTP API). A [`Deadline`] shortens it.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
-/// Time kept before a [`Deadline`] for the 503, its log line and the function's metrics.
+/// Time reserved before a [`Deadline`] for the 503, its log line and the function's metrics.
 pub const ANSWER_MARGIN: Duration = Duration::from_secs(1);
-/// When to try again what took too long.
+/// The `Retry-After` of a request that timed out.
 const TIMED_OUT_RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// When the request is ended by what serves it, answered or not: an extension of the request, put there by a function
+/// The time at which the server aborts the request, answered or not: an extension of the request, set by a function
 /// that is stopped at its timeout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deadline(pub Instant);
 
 impl Deadline {
-    /// The time left for an answer.
+    /// The time left to answer.
     fn left(self) -> Duration {
         self.0.saturating_duration_since(Instant::now()).saturating_sub(ANSWER_MARGIN)
     }
 }
 
-/// How HTTP is served.
+/// Options of the HTTP service.
 #[derive(Debug, Clone)]
 pub struct HttpOptions {
-    /// Origins whose pages may call the API from a browser, such as `https://app.example.org`. None by default.
+    /// Origins of pages that may call the API from a browser, such as `https://app.example.org`. None by default.
     pub cors_origins: Vec<HeaderValue>,
-    /// How long a request may take, from its head to its answer's, with the reading of its body. 30 s by default, and less where a
-    /// [`Deadline`] is nearer.
+    /// The limit on a request's duration, from the request's head to the answer's, reading the body included. 30 s by
+    /// default, less under a nearer [`Deadline`].
     pub request_timeout: Duration,
-    /// Proxies that are believed about where a request comes from. None by default.
+    /// Proxies trusted to name the client. None by default.
     pub trusted_proxy: Option<TrustedProxy>,
 }
 
@@ -56,19 +56,19 @@ impl Default for HttpOptions {
     }
 }
 
-/// The variable that lists the origins of [`HttpOptions`], with commas between them.
+/// The variable with the CORS origins of [`HttpOptions`], separated by commas.
 pub const CORS_ORIGIN: &str = "TWEETER_CORS_ORIGIN";
 
 /// An origin that no browser sends.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{CORS_ORIGIN}: {origin:?} is not an origin such as https://app.example.org")]
 pub struct InvalidOrigin {
-    /// What stands there.
+    /// The configured value.
     pub origin: String,
 }
 
 impl HttpOptions {
-    /// The options from a configuration: [`CORS_ORIGIN`].
+    /// Reads the options from the configuration: [`CORS_ORIGIN`].
     pub fn from_lookup(find: impl Fn(&'static str) -> Option<String>) -> Result<Self, InvalidOrigin> {
         let list = find(CORS_ORIGIN).unwrap_or_default();
         let origins = list.split(',').map(str::trim).filter(|origin| !origin.is_empty());
@@ -76,7 +76,7 @@ impl HttpOptions {
     }
 }
 
-/// Scheme and authority, nothing behind them: browsers send no path, so an origin with one would never match.
+/// Parses an origin: scheme and authority only. Browsers send no path, so an origin with a path would never match.
 fn origin(text: &str) -> Result<HeaderValue, InvalidOrigin> {
     let invalid = || InvalidOrigin { origin: text.to_owned() };
     let (scheme, authority) = text.split_once("://").ok_or_else(invalid)?;
@@ -86,17 +86,17 @@ fn origin(text: &str) -> Result<HeaderValue, InvalidOrigin> {
     HeaderValue::from_str(text).map_err(|_| invalid())
 }
 
-/// Puts around `routes` what holds of every answer. From the outside in:
-/// 1. request id, log line, metrics, the headers of every answer;
+/// Wraps `routes` in the shared middleware. From the outside in:
+/// 1. request id, log line, metrics, common response headers;
 /// 2. CORS;
-/// 3. what takes longer than [`HttpOptions::request_timeout`], or until a second before its [`Deadline`], becomes a 503
-///    problem;
+/// 3. timeout: a request that exceeds [`HttpOptions::request_timeout`], or reaches one second before its [`Deadline`],
+///    gets a 503 problem;
 /// 4. a panic becomes a 500 problem;
 /// 5. a path with an empty segment is an unknown route;
-/// 6. it is found out where the request comes from;
-/// 7. an answer that a write succeeded waits until the write is durable.
+/// 6. the client's network is determined;
+/// 7. the answer to a successful write waits until the write is durable.
 ///
-/// Unknown routes and methods are answered by problem documents.
+/// Unknown routes and methods are answered with problem documents.
 pub fn with_conventions(routes: Router, store: Arc<dyn Store>, options: &HttpOptions) -> Router {
     let routes = routes
         .fallback(async || Problem::NoSuchRoute)
@@ -108,11 +108,11 @@ pub fn with_conventions(routes: Router, store: Arc<dyn Store>, options: &HttpOpt
         .layer(middleware::from_fn_with_state(options.request_timeout, in_time))
         .layer(middleware::from_fn_with_state(cors::layer(options), cors::cors))
         .layer(middleware::from_fn(observe::observe));
-    // A router adds `Allow` outside of all its layers, so the header is there only for a router around it.
+    // A router adds `Allow` outside all of its layers, so the header is visible only to a router around it.
     Router::new().fallback_service(routes).layer(middleware::map_response(spaced_allow))
 }
 
-/// Ends what takes too long. It may have done what it was asked for or not, as with any 503.
+/// Aborts a request that takes too long. As with any 503, it may or may not have taken effect.
 async fn in_time(State(limit): State<Duration>, request: Request, next: Next) -> Response {
     let deadline = request.extensions().get::<Deadline>();
     let limit = deadline.map_or(limit, |deadline| limit.min(deadline.left()));
@@ -123,12 +123,12 @@ async fn in_time(State(limit): State<Duration>, request: Request, next: Next) ->
     })
 }
 
-/// Why a request was ended.
+/// The reason a request was aborted.
 #[derive(Debug, thiserror::Error)]
-#[error("it was ended after {} s", .0.as_secs_f64())]
+#[error("the request was aborted after {} s", .0.as_secs_f64())]
 struct TookTooLong(Duration);
 
-/// No route has an empty segment, but the router takes `/v1/users//posts` for a user without a name.
+/// Rejects empty segments. No route has one, but the router would match `/v1/users//posts` with an empty user.
 async fn whole_paths(request: Request, next: Next) -> Response {
     if request.uri().path().contains("//") {
         return Problem::NoSuchRoute.into_response();
@@ -136,7 +136,7 @@ async fn whole_paths(request: Request, next: Next) -> Response {
     next.run(request).await
 }
 
-/// The router puts bare commas into `Allow`; lists are written with ", " (RFC 9110, section 5.6.1.1).
+/// Reformats `Allow`: the router joins methods with bare commas, RFC 9110 (section 5.6.1.1) writes ", ".
 async fn spaced_allow(mut response: Response) -> Response {
     let spaced = response.headers().get(ALLOW).and_then(|methods| {
         let methods: Vec<_> = methods.to_str().ok()?.split(',').map(str::trim).collect();

@@ -1,4 +1,4 @@
-//! Cross-origin requests from browsers (the Fetch standard, CORS protocol), the same in both homes.
+//! Cross-origin requests from browsers (the Fetch standard, CORS protocol), the same in both deployments.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -17,10 +17,10 @@ use tower_http::cors::CorsLayer;
 use super::{HttpOptions, observe::REQUEST_ID};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-/// For how long a browser may remember the answer to a preflight: what Chromium keeps at the most is 2 hours.
+/// The time for which a browser may cache a preflight answer; Chromium caps it at 2 hours.
 const PREFLIGHT_MAX_AGE: Duration = Duration::from_hours(1);
 
-/// The rules, or none when no origin is configured.
+/// The CORS layer, or `None` if no origin is configured.
 pub(super) fn layer(options: &HttpOptions) -> Option<CorsLayer> {
     (!options.cors_origins.is_empty()).then(|| {
         CorsLayer::new()
@@ -32,8 +32,8 @@ pub(super) fn layer(options: &HttpOptions) -> Option<CorsLayer> {
     })
 }
 
-/// Applies the rules. The layer would take every OPTIONS request for a preflight; one that is none goes on to the
-/// router, which answers it like any method.
+/// Applies the layer. It would answer every OPTIONS request as a preflight; other OPTIONS requests go on to the router
+/// like any method.
 pub(super) async fn cors(State(layer): State<Option<CorsLayer>>, request: Request, next: Next) -> Response {
     let preflight =
         request.headers().contains_key(ORIGIN) && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);

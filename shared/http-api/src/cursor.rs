@@ -1,4 +1,4 @@
-//! Cursors: opaque text that names a position in one kind of list.
+//! Cursors: opaque texts that encode a position in one kind of list.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use uuid::Uuid;
@@ -7,17 +7,17 @@ use domain::{CommentId, ExportKind, ExportPosition, NotificationId, PostId, Sess
 
 /// A kind of list. A cursor of one kind does not decode for another.
 pub trait Listing: Send + Sync + 'static {
-    /// What its cursors begin with; another number for each kind and for each new form of position.
+    /// The first byte of its cursors, unique to the list and to the format of its position.
     const TAG: u8;
-    /// The position of an item.
+    /// The position of an item in this list.
     type Position: Position;
 }
 
-/// A position that a cursor can hold. Each has one form as bytes.
+/// A position that a cursor can hold. Its encoding is unique: equal positions have equal bytes.
 pub trait Position: Sized + Send {
-    /// As bytes.
+    /// Encodes the position.
     fn to_bytes(&self) -> Vec<u8>;
-    /// From what [`Self::to_bytes`] made; `None` for other bytes.
+    /// Decodes the output of [`Self::to_bytes`]; `None` for any other bytes.
     fn from_bytes(bytes: &[u8]) -> Option<Self>;
 }
 
@@ -67,34 +67,34 @@ macro_rules! listings {
 }
 
 listings! {
-    /// Who follows a user.
+    /// A user's followers.
     Followers = 1, UserId;
-    /// Whom a user follows.
+    /// A user's followees.
     Following = 2, UserId;
     /// An author's posts.
     Story = 3, PostId;
     /// A reader's feed.
     Feed = 4, PostId;
-    /// Who likes a post.
+    /// The users who like a post.
     Likers = 5, UserId;
     /// The comments on a post.
     Comments = 6, CommentId;
     /// A user's notifications.
     Notifications = 7, NotificationId;
-    /// What is stored about a user.
+    /// A user's stored data.
     Export = 8, ExportPosition;
     /// A user's sessions.
     Sessions = 9, SessionId;
 }
 
-/// The text of a position.
+/// Encodes a position.
 pub fn encode<L: Listing>(position: &L::Position) -> String {
     let mut bytes = vec![L::TAG];
     bytes.extend(position.to_bytes());
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// The position of a text, if it is a cursor of this kind of list.
+/// Decodes a cursor; `None` if it is not a cursor of this kind of list.
 pub fn decode<L: Listing>(text: &str) -> Option<L::Position> {
     let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
     let (tag, position) = bytes.split_first()?;
@@ -109,7 +109,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_cursor_reads_back_in_its_own_kind_of_list_alone(id: u128) {
+        fn a_cursor_decodes_only_in_its_own_list(id: u128) {
             let user = UserId::from_uuid(Uuid::from_u128(id));
             let cursor = encode::<Followers>(&user);
             prop_assert_eq!(decode::<Followers>(&cursor), Some(user));
@@ -121,14 +121,14 @@ mod tests {
         }
 
         #[test]
-        fn any_text_decodes_or_not_and_each_position_has_one_text(text in "\\PC*|[A-Za-z0-9_=-]{0,40}|A[A-Za-z0-9_-]{22}") {
+        fn decoding_never_panics_and_encodings_are_unique(text in "\\PC*|[A-Za-z0-9_=-]{0,40}|A[A-Za-z0-9_-]{22}") {
             if let Some(position) = decode::<Feed>(&text) {
                 prop_assert_eq!(encode::<Feed>(&position), text);
             }
         }
 
         #[test]
-        fn an_export_goes_on_in_its_kind(number in any::<u8>(), id: u128, text in "\\PC{0,40}|[0-9a-f-]{36}") {
+        fn an_export_cursor_keeps_its_kind(number in any::<u8>(), id: u128, text in "\\PC{0,40}|[0-9a-f-]{36}") {
             let id = Uuid::from_u128(id).to_string();
             for last in [None, Some(id), Some(text)] {
                 let Some(kind) = ExportKind::from_number(number) else { continue };

@@ -1,4 +1,4 @@
-//! An answer to a write leaves when what it says is durable.
+//! Delays the answer to a write until the write is durable.
 
 use std::sync::Arc;
 
@@ -11,9 +11,10 @@ use axum::{
 use super::problem::Problem;
 use ports::store::Store;
 
-/// Waits for [`Store::durable`] before any success of a method that may write, so also before an answer that repeats
-/// an earlier one or says that things are so already: what it reports may have been written a moment ago by a call that
-/// still waits. When the store cannot say so, the answer is a 503: the write may or may not last.
+/// Waits for [`Store::durable`] before every successful answer of a method that may write. That includes answers
+/// without a write of their own (an idempotent repeat, a state that already holds): the state they report may come from
+/// a concurrent write that is not durable yet. If durability cannot be confirmed, the answer is a 503: the write may or
+/// may not persist.
 pub(super) async fn durable_answers(State(store): State<Arc<dyn Store>>, request: Request, next: Next) -> Response {
     let may_write = !request.method().is_safe();
     let response = next.run(request).await;

@@ -1,15 +1,15 @@
-//! What the two HTTP crates share, so that the API is one API wherever a route is served.
+//! Request parsing, responses and middleware shared by the two HTTP crates, so that both serve one API.
 //!
-//! - [`problem`]: the closed list of problem documents, and the one mapping from service errors to them.
-//! - [`caller`]: who sends a request.
-//! - [`address`]: where a request comes from; [`agent`]: from which program.
-//! - [`body`]: JSON bodies, and the fields of a request that are not good.
+//! - [`problem`]: the closed list of problem documents, and the only mapping from service errors to it.
+//! - [`caller`]: the authenticated user.
+//! - [`address`]: the client's address; [`agent`]: its `User-Agent`.
+//! - [`body`]: JSON bodies and their invalid fields.
 //! - [`path`]: users, posts and comments named in a path.
-//! - [`page`]: `?limit=` and `?cursor=`; [`cursor`] is the text of the latter.
+//! - [`page`]: `?limit=` and `?cursor=`; [`cursor`]: the encoding of cursors.
 //! - [`shapes`]: users, profiles, posts and pages as they are sent.
-//! - [`texts`]: what people write, in the description's words.
-//! - [`conventions`]: what holds of every answer: request id, log line, metrics, CORS, durability.
-//! - [`openapi`]: what the description of every route shares.
+//! - [`texts`]: schemas of the texts that people write.
+//! - [`conventions`]: the middleware around all routes: request id, log line, metrics, CORS, durability.
+//! - [`openapi`]: the shared parts of the API description.
 
 pub mod address;
 pub mod agent;

@@ -1,4 +1,4 @@
-//! What is told about every request: its id to the client, one line to the log, a count and a time to the metrics.
+//! Per-request observability: an id for the client, one log line, a count and a duration in the metrics.
 
 use std::{
     panic::AssertUnwindSafe,
@@ -22,26 +22,26 @@ use domain::{UserId, random};
 use telemetry::{chain, names};
 use tokio::time::Instant;
 
-/// The header that names a request.
+/// The header with the request's id.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// Characters of a request id that a client or proxy chose, at most.
+/// Limit, in characters, on a request id chosen by a client or proxy.
 const MAX_REQUEST_ID_CHARS: usize = 64;
 
-/// What is learnt of a request while it is handled.
+/// Facts about a request that become known while it is handled.
 #[derive(Debug, Clone, Default)]
 pub(super) struct RequestContext {
     user: Arc<OnceLock<UserId>>,
 }
 
 impl RequestContext {
-    /// Notes whose request it is.
+    /// Records the caller.
     pub(super) fn set_user(&self, user: UserId) {
         // A request has one caller; a second extractor finds the same.
         let _already = self.user.set(user);
     }
 }
 
-/// What is known of a request before it is handled.
+/// Facts about a request that are known before it is handled.
 struct Observed {
     method: &'static str,
     route: Arc<str>,
@@ -98,14 +98,14 @@ impl Observed {
     }
 }
 
-/// Milliseconds to three decimals: finer digits are noise, and the last ones rounding errors.
+/// Milliseconds with three decimals: further digits are noise and rounding errors.
 fn milliseconds(time: Duration) -> f64 {
-    // Exact up to an hour, past which no request lives.
+    // Exact up to an hour, longer than any request lives.
     f64::from(u32::try_from(time.as_micros()).unwrap_or(u32::MAX)) / 1_000.0
 }
 
-/// The route as it is written, with names for its parameters; never a path that a client made up, so that there are as
-/// many series as routes.
+/// The route's template, with the names of its parameters. Never the client's path: the number of metric series stays
+/// the number of routes.
 fn route(request: &Request) -> Arc<str> {
     request.extensions().get::<MatchedPath>().map_or_else(|| Arc::from("unmatched"), |path| Arc::from(path.as_str()))
 }
@@ -123,8 +123,8 @@ fn known_method(method: &Method) -> &'static str {
     }
 }
 
-/// The id that a proxy or client gave, so that their logs and ours meet; a new one when there is none or it is not a
-/// short plain word. It is a label, never trusted for anything.
+/// The request id of the proxy or client, so that logs can be correlated; a new one if it is missing or not a short
+/// plain word. It is only a label and never trusted.
 fn request_id(headers: &HeaderMap) -> HeaderValue {
     let plain = |id: &&HeaderValue| {
         (1..=MAX_REQUEST_ID_CHARS).contains(&id.len())
@@ -137,9 +137,9 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
         .unwrap_or_else(|| HeaderValue::try_from(random::uuid().to_string()).expect("a UUID is a header's value"))
 }
 
-/// Turns a panic of a handler into an answer. The panic hook has written where it was.
+/// Turns a handler's panic into an answer. The panic hook has already logged its location.
 pub(super) async fn panics(request: Request, next: Next) -> Response {
-    // Nothing of the request is used after a panic, so nothing half-done can be seen.
+    // No state of the request is used after a panic, so no inconsistent state is observable.
     AssertUnwindSafe(next.run(request))
         .catch_unwind()
         .await
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn durations_have_three_decimals_at_the_most() {
+    fn durations_have_at_most_three_decimals() {
         for (nanoseconds, written) in [(63_136_116, "63.136"), (999, "0.0"), (1_000, "0.001"), (100_000_000, "100.0")] {
             let written_here = format!("{:?}", milliseconds(Duration::from_nanos(nanoseconds)));
             assert_eq!(written_here, written);
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_request_id_is_kept_and_another_replaced() {
+    fn only_a_plain_request_id_is_kept() {
         assert_eq!(id_for("Root-1-67891233.abc_def"), "Root-1-67891233.abc_def");
         for strange in ["", "a b", "a\tb", "<script>", &"x".repeat(65)] {
             assert_eq!(id_for(strange).len(), 36, "{strange}");

@@ -1,4 +1,4 @@
-//! What the description of every route shares: the problems it may answer, and how a caller is known.
+//! The parts of the API description that every route shares: its problem responses and the security scheme.
 
 use utoipa::{
     IntoParams, IntoResponses, Modify,
@@ -13,18 +13,18 @@ use super::problem::ProblemBody;
 /// The name of the security scheme.
 pub const BEARER: &str = "bearer";
 
-/// What any route may answer.
+/// Problems of every route.
 #[derive(Debug, IntoResponses)]
 pub enum CommonProblems {
-    /// Something went wrong here.
+    /// Internal server error.
     #[response(status = 500, content_type = "application/problem+json")]
     Internal(ProblemBody),
-    /// Not now; see `Retry-After`.
+    /// Temporarily unavailable; see `Retry-After`.
     #[response(status = 503, content_type = "application/problem+json", headers(("Retry-After" = u32, description = "Seconds to wait")))]
     Unavailable(ProblemBody),
 }
 
-/// What a route may answer that one may not call too often.
+/// Problems of a rate-limited route.
 #[derive(Debug, IntoResponses)]
 pub enum RateProblems {
     /// Too many of these requests; see `Retry-After`.
@@ -32,15 +32,15 @@ pub enum RateProblems {
     RateLimited(ProblemBody),
 }
 
-/// What a route may answer that needs a token.
+/// Problems of a route that requires an access token.
 #[derive(Debug, IntoResponses)]
 pub enum TokenProblems {
-    /// No access token, or none that is good.
+    /// The access token is missing, invalid or expired.
     #[response(status = 401, content_type = "application/problem+json", headers(("WWW-Authenticate" = String, description = "`Bearer`")))]
     Unauthenticated(ProblemBody),
 }
 
-/// What a route may answer that takes a body.
+/// Problems of a route that takes a JSON body.
 #[derive(Debug, IntoResponses)]
 pub enum BodyProblems {
     /// The body is not well-formed JSON.
@@ -49,18 +49,18 @@ pub enum BodyProblems {
     /// The body is larger than 64 KiB.
     #[response(status = 413, content_type = "application/problem+json")]
     TooLarge(ProblemBody),
-    /// The body is not said to be JSON.
+    /// The `Content-Type` is not JSON.
     #[response(status = 415, content_type = "application/problem+json")]
     NotJson(ProblemBody),
-    /// Fields hold what they must not; `errors` names them.
+    /// Some fields are invalid; `errors` names them.
     #[response(status = 422, content_type = "application/problem+json")]
     Invalid(ProblemBody),
 }
 
-/// What a route may answer that reads pages.
+/// Problems of a paged route.
 #[derive(Debug, IntoResponses)]
 pub enum PageProblems {
-    /// The limit is not a number, or the cursor not one of this list.
+    /// The limit is not a number, or the cursor does not belong to this list.
     #[response(status = 400, content_type = "application/problem+json")]
     Unparseable(ProblemBody),
     /// The limit is out of range.
@@ -68,36 +68,36 @@ pub enum PageProblems {
     Invalid(ProblemBody),
 }
 
-/// What a route may answer whose path names something.
+/// Problems of a route whose path identifies a resource.
 #[derive(Debug, IntoResponses)]
 pub enum PathProblems {
-    /// There is no such thing.
+    /// Not found.
     #[response(status = 404, content_type = "application/problem+json")]
     NotFound(ProblemBody),
 }
 
-/// The query of a route that reads pages, for its description; [`super::PageQuery`] reads it.
+/// The query of a paged route, for the description; [`super::PageQuery`] parses it.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct PageParams {
-    /// How many items.
+    /// The number of items per page.
     #[param(required = false, minimum = 1, maximum = 100, default = 20)]
     pub limit: u32,
-    /// The `next_cursor` of the page before; from the beginning without.
+    /// The `next_cursor` of the previous page; omit it for the first page.
     #[param(required = false, min_length = 1, pattern = "^[A-Za-z0-9_-]+$")]
     pub cursor: String,
 }
 
-/// The `{user}` of a path, for the description; [`super::PathUser`] reads it.
+/// The `{user}` path parameter, for the description; [`super::PathUser`] parses it.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Path)]
 pub struct UserParam {
-    /// A user's id, `@handle`, or `me` for the caller.
+    /// A user id, `@handle`, or `me` for the caller.
     #[param(example = "@alice")]
     pub user: String,
 }
 
-/// The `{id}` of a path, for the description; [`super::PathPost`] reads it.
+/// The `{id}` path parameter, for the description; [`super::PathPost`] parses it.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Path)]
 pub struct PostParam {
@@ -105,7 +105,7 @@ pub struct PostParam {
     pub id: String,
 }
 
-/// The `{session_id}` of a path, for the description; [`super::PathSession`] reads it.
+/// The `{session_id}` path parameter, for the description; [`super::PathSession`] parses it.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Path)]
 pub struct SessionParam {
@@ -113,15 +113,15 @@ pub struct SessionParam {
     pub session_id: String,
 }
 
-/// What a route may answer that is not for everybody to use.
+/// Problems of a route that only the owner of the resource may use.
 #[derive(Debug, IntoResponses)]
 pub enum OwnerProblems {
-    /// The thing is not the caller's.
+    /// The resource does not belong to the caller.
     #[response(status = 403, content_type = "application/problem+json")]
     Forbidden(ProblemBody),
 }
 
-/// Says how a caller is known.
+/// Adds the bearer token security scheme to the description.
 #[derive(Debug)]
 pub struct BearerScheme;
 
@@ -130,7 +130,7 @@ impl Modify for BearerScheme {
         let http = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
             .bearer_format("JWT")
-            .description(Some("The `access_token` of registering, logging in or refreshing."))
+            .description(Some("The `access_token` returned by register, log in or refresh."))
             .build();
         openapi.components.get_or_insert_default().add_security_scheme(BEARER, SecurityScheme::Http(http));
     }

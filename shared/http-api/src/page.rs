@@ -1,4 +1,4 @@
-//! `?limit=` and `?cursor=`. Other members of a query are for later versions and are passed over.
+//! `?limit=` and `?cursor=`. Other query parameters are reserved for later versions and ignored.
 
 use axum::extract::{FromRequestParts, Query};
 use http::{Uri, request::Parts};
@@ -6,12 +6,12 @@ use http::{Uri, request::Parts};
 use super::{cursor, cursor::Listing, problem::Problem};
 use domain::PageLimit;
 
-/// Which page of a list is asked for.
+/// The requested page of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PageQuery<L: Listing> {
-    /// After which position; from the beginning without.
+    /// The position to start after; `None` for the first page.
     pub after: Option<L::Position>,
-    /// How many items.
+    /// The page size.
     pub limit: PageLimit,
 }
 
@@ -23,17 +23,17 @@ impl<L: Listing, S: Send + Sync> FromRequestParts<S> for PageQuery<L> {
     }
 }
 
-/// First whether the values can be read at all (400), then whether they are in range (422).
+/// Parses the query. Unparseable values (400) take precedence over values out of range (422).
 fn parse<L: Listing>(uri: &Uri) -> Result<PageQuery<L>, Problem> {
     let unparseable = Problem::Unparseable;
     let Ok(Query(members)) = Query::<Vec<(String, String)>>::try_from_uri(uri) else {
-        return Err(unparseable("The query cannot be read."));
+        return Err(unparseable("The query cannot be parsed."));
     };
     let limit = only(&members, "limit")?
         .map(|limit| whole_number(limit).ok_or(unparseable("The limit is not a whole number.")))
         .transpose()?;
     let after = only(&members, "cursor")?
-        .map(|text| cursor::decode::<L>(text).ok_or(unparseable("The cursor is not one of this list.")))
+        .map(|text| cursor::decode::<L>(text).ok_or(unparseable("The cursor does not belong to this list.")))
         .transpose()?;
     let limit = match limit {
         None => PageLimit::default(),
@@ -45,16 +45,16 @@ fn parse<L: Listing>(uri: &Uri) -> Result<PageQuery<L>, Problem> {
     Ok(PageQuery { after, limit })
 }
 
-/// The value of a member that may be there once.
+/// The value of a parameter that may occur once.
 fn only<'a>(members: &'a [(String, String)], name: &str) -> Result<Option<&'a str>, Problem> {
     let mut values = members.iter().filter(|(member, _)| member == name).map(|(_, value)| value.as_str());
     match (values.next(), values.next()) {
-        (_, Some(_)) => Err(Problem::Unparseable("A member of the query is there twice.")),
+        (_, Some(_)) => Err(Problem::Unparseable("A query parameter is repeated.")),
         (value, None) => Ok(value),
     }
 }
 
-/// A whole number of any size; one too large to hold is as much out of range as the largest that is not.
+/// Parses a whole number of any size; one too large for `i64` saturates, as it is out of range either way.
 fn whole_number(text: &str) -> Option<i64> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -92,6 +92,6 @@ mod tests {
         assert_eq!(query(&format!("?cursor={}", cursor::encode::<Feed>(&post))).unwrap().after, Some(post));
         assert_eq!(query(&format!("?cursor={}", cursor::encode::<Story>(&post))), Err(400));
         assert_eq!(query("?cursor="), Err(400));
-        assert_eq!(query("?cursor=x&limit=0"), Err(400), "what cannot be read comes before what is out of range");
+        assert_eq!(query("?cursor=x&limit=0"), Err(400), "unparseable takes precedence over out of range");
     }
 }

@@ -1,5 +1,5 @@
-//! Users, posts, comments and sessions named in a path. A text that names nothing is kept as such and becomes a 404 only when the handler
-//! asks, because that complaint comes after those about the body and the query.
+//! Users, posts, comments and sessions named in a path. A malformed name is kept and becomes a 404 only when the
+//! handler asks for it, because errors of the body and the query take precedence.
 
 use std::convert::Infallible;
 
@@ -26,7 +26,7 @@ impl<S: Send + Sync> FromRequestParts<S> for PathUser {
 pub struct PathPost(Option<PostId>);
 
 impl PathPost {
-    /// Which post the path names, or a 404.
+    /// The post that the path names, or a 404.
     pub fn get(self) -> Result<PostId, Problem> {
         self.0.ok_or(Problem::NotFound)
     }
@@ -70,7 +70,7 @@ impl<S: Send + Sync> FromRequestParts<S> for PathComment {
 pub struct PathSession(Option<SessionId>);
 
 impl PathSession {
-    /// Which session the path names, or a 404.
+    /// The session that the path names, or a 404.
     pub fn get(self) -> Result<SessionId, Problem> {
         self.0.ok_or(Problem::NotFound)
     }
@@ -84,7 +84,7 @@ impl<S: Send + Sync> FromRequestParts<S> for PathSession {
     }
 }
 
-/// A parameter of the path; `None` when any of them is not UTF-8.
+/// A path parameter; `None` if any parameter is not UTF-8.
 async fn text<S: Send + Sync>(parts: &mut Parts, state: &S, name: &str) -> Option<String> {
     let Path(parameters) = Path::<Vec<(String, String)>>::from_request_parts(parts, state).await.ok()?;
     parameters.into_iter().find_map(|(parameter, text)| (parameter == name).then_some(text))

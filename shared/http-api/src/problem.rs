@@ -1,4 +1,4 @@
-//! Problem documents (RFC 9457): the closed list, and the one mapping from [`ServiceError`] to them.
+//! Problem documents (RFC 9457): the closed list, and the only mapping from [`ServiceError`] to it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,110 +17,110 @@ use service::ServiceError;
 
 /// The media type of a problem document.
 pub const PROBLEM_JSON: &str = "application/problem+json";
-/// When to try again what failed for a moment: long enough for the store's own retries to be over.
+/// The `Retry-After` of a transient failure: long enough for the store's own retries to finish.
 const TRANSIENT_RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// One field of a request that is not good.
+/// One invalid field of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldError {
-    /// The field, as the contract names it; `body` for the body as a whole.
+    /// The field's name in the API; `body` for the body as a whole.
     #[schema(example = "handle")]
     pub field: String,
-    /// What is wrong with it, in words for a person.
+    /// The reason, worded for a person.
     #[schema(example = "is already taken")]
     pub message: String,
 }
 
 impl FieldError {
-    /// A field and what is wrong with it.
+    /// An error of this field.
     pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self { field: field.into(), message: message.into() }
     }
 }
 
-/// What a problem document says.
+/// The body of a problem response.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub struct ProblemBody {
-    /// Which problem, from a closed list: `/problems/<slug>`.
+    /// The type, from a closed list: `/problems/<slug>`.
     #[serde(rename = "type")]
     #[schema(example = "/problems/not-found", pattern = "^/problems/[a-z-]+$")]
     pub kind: String,
-    /// The problem in a few words, always the same for a type.
+    /// A short summary, the same for every problem of a type.
     pub title: &'static str,
-    /// The status of the answer.
+    /// The HTTP status.
     #[schema(minimum = 400, maximum = 599)]
     pub status: u16,
-    /// What a client can do about it.
+    /// The reason, or what the client can do about it.
     pub detail: String,
-    /// With 409 and 422: the fields.
+    /// The fields concerned; with 409 and 422.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     pub errors: Vec<FieldError>,
 }
 
-/// Every problem that there is.
+/// All problems of the API.
 #[derive(Debug)]
 pub enum Problem {
-    /// The body or a query value cannot be read at all.
+    /// The body or a query value cannot be parsed.
     Unparseable(&'static str),
-    /// No token, or none that is good.
+    /// The access token or the credentials are missing, invalid or expired.
     Unauthenticated(&'static str),
-    /// The thing is not the caller's.
+    /// The resource belongs to another user.
     Forbidden,
-    /// The password is not the account's.
+    /// Not the account's password.
     WrongPassword,
-    /// The thing is absent or not for the caller to see.
+    /// The resource does not exist or is hidden from the caller.
     NotFound,
-    /// There is no such route.
+    /// No route has this path.
     NoSuchRoute,
-    /// The route has no such method.
+    /// The route does not have this method.
     MethodNotAllowed,
-    /// A unique value is someone else's.
+    /// A unique value belongs to another account.
     Taken(Vec<FieldError>),
     /// The body is larger than [`domain::limits::MAX_BODY_BYTES`].
     TooLarge,
-    /// The body is not said to be JSON.
+    /// The `Content-Type` is not JSON.
     NotJson,
-    /// Fields hold what they must not.
+    /// Some fields are invalid.
     Invalid(Vec<FieldError>),
-    /// This home of the service does not serve the route.
+    /// This deployment does not serve the route.
     NotHere(&'static str),
-    /// Whoever asks has asked too often.
+    /// The caller exceeded a rate limit.
     RateLimited {
-        /// When to ask again.
+        /// The time until the limit allows another request.
         retry_after: Duration,
     },
-    /// Not now.
+    /// A transient failure.
     Unavailable {
-        /// When to try again.
+        /// The time until a retry is worthwhile.
         retry_after: Duration,
-        /// What happened, for the log alone.
+        /// The cause, for the log only.
         cause: Option<Arc<ServiceError>>,
     },
-    /// A fault of ours.
+    /// A fault of the service.
     Internal {
-        /// What happened, for the log alone.
+        /// The cause, for the log only.
         cause: Option<Arc<ServiceError>>,
     },
 }
 
-/// Carried by a 5xx answer to whoever logs it, once, with the request's id.
+/// The cause of a 5xx: an extension of the response, so that it is logged once, with the request's id.
 #[derive(Debug, Clone)]
 pub(super) struct Cause(pub Arc<dyn std::error::Error + Send + Sync>);
 
 impl Problem {
-    /// One field that holds what it must not.
+    /// One invalid field.
     pub fn invalid(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self::Invalid(vec![FieldError::new(field, message)])
     }
 
-    /// Its status.
+    /// The HTTP status.
     pub const fn status(&self) -> StatusCode {
         self.describe().0
     }
 
-    /// Its `type`.
+    /// The `type`.
     pub fn kind(&self) -> String {
         format!("/problems/{}", self.describe().1)
     }
@@ -129,20 +129,27 @@ impl Problem {
     const fn describe(&self) -> (StatusCode, &'static str, &'static str, &'static str) {
         use StatusCode as S;
         match self {
-            Self::Unparseable(detail) => (S::BAD_REQUEST, "unparseable", "The request cannot be read", detail),
+            Self::Unparseable(detail) => (S::BAD_REQUEST, "unparseable", "The request cannot be parsed", detail),
             Self::Unauthenticated(detail) => (S::UNAUTHORIZED, "unauthenticated", "Not authenticated", detail),
-            Self::Forbidden => (S::FORBIDDEN, "forbidden", "Not allowed", "This is not yours."),
+            Self::Forbidden => (S::FORBIDDEN, "forbidden", "Not allowed", "The resource belongs to another user."),
             Self::WrongPassword => {
                 (S::FORBIDDEN, "wrong-password", "Wrong password", "This is not the account's password.")
             }
-            Self::NotFound => (S::NOT_FOUND, "not-found", "Not found", "There is no such thing."),
-            Self::NoSuchRoute => (S::NOT_FOUND, "no-such-route", "No such route", "GET /openapi.json lists all."),
-            Self::MethodNotAllowed => {
-                (S::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed", "The Allow header lists all.")
+            Self::NotFound => {
+                (S::NOT_FOUND, "not-found", "Not found", "The resource does not exist or is not visible to you.")
             }
+            Self::NoSuchRoute => {
+                (S::NOT_FOUND, "no-such-route", "No such route", "GET /openapi.json lists all routes.")
+            }
+            Self::MethodNotAllowed => (
+                S::METHOD_NOT_ALLOWED,
+                "method-not-allowed",
+                "Method not allowed",
+                "The Allow header lists the allowed methods.",
+            ),
             Self::Taken(_) => (S::CONFLICT, "taken", "Already taken", "Choose another value for these fields."),
             Self::TooLarge => {
-                (S::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large", "A body may have 64 KiB.")
+                (S::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large", "A body may have at most 64 KiB.")
             }
             Self::NotJson => {
                 (S::UNSUPPORTED_MEDIA_TYPE, "not-json", "The body is not JSON", "Send Content-Type: application/json.")
@@ -152,13 +159,13 @@ impl Problem {
             }
             Self::NotHere(detail) => (S::NOT_IMPLEMENTED, "not-here", "Not served here", detail),
             Self::RateLimited { .. } => {
-                (S::TOO_MANY_REQUESTS, "rate-limited", "Too many requests", "Try again when Retry-After is over.")
+                (S::TOO_MANY_REQUESTS, "rate-limited", "Too many requests", "Try again after Retry-After seconds.")
             }
             Self::Unavailable { .. } => {
-                (S::SERVICE_UNAVAILABLE, "unavailable", "Unavailable for the moment", "Try again after a moment.")
+                (S::SERVICE_UNAVAILABLE, "unavailable", "Temporarily unavailable", "Try again in a moment.")
             }
             Self::Internal { .. } => {
-                (S::INTERNAL_SERVER_ERROR, "internal", "Something went wrong here", "It has been recorded.")
+                (S::INTERNAL_SERVER_ERROR, "internal", "Internal server error", "The error has been logged.")
             }
         }
     }
@@ -211,7 +218,7 @@ impl IntoResponse for Problem {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         if let Some(pause) = retry_after {
-            // Whole seconds, and never 0: that would be no pause.
+            // Whole seconds, rounded up and never 0, which would mean no pause.
             headers.insert(
                 RETRY_AFTER,
                 HeaderValue::from(pause.as_millis().div_ceil(1_000).max(1).try_into().unwrap_or(u64::MAX)),
@@ -258,7 +265,7 @@ mod tests {
             Problem::TooLarge,
             Problem::NotJson,
             Problem::Invalid(errors()),
-            Problem::NotHere("Live events are served in the one-process mode alone."),
+            Problem::NotHere("Live events are served in one-process mode only."),
             Problem::RateLimited { retry_after: Duration::from_millis(59_001) },
             Problem::Unavailable { retry_after: Duration::from_millis(1_001), cause: None },
             Problem::Internal { cause: None },
@@ -271,7 +278,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_5xx_body_carries_no_cause_but_the_answer_does() {
+    async fn a_5xx_body_hides_its_cause() {
         let secret = || std::io::Error::other("table prod-auth-7 at 10.0.0.1").into();
         for (error, status) in [(StoreError::Unavailable(secret()), 503), (StoreError::Rejected(secret()), 500)] {
             let response = Problem::from(ServiceError::from(error)).into_response();
@@ -281,7 +288,7 @@ mod tests {
         }
     }
     #[test]
-    fn who_cannot_be_told_yet_is_asked_to_come_again() {
+    fn an_unknown_outcome_becomes_unavailable_with_retry_after() {
         let retry_after = Duration::from_secs(5);
         let response = Problem::from(ServiceError::Undecided { retry_after }).into_response();
         assert_eq!(

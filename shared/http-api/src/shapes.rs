@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::cursor::{self, Listing};
 use domain::{Page, PostView, ProfileView, User, user::Relation};
 
-/// A user, beside what they wrote.
+/// A user as embedded in posts, comments and lists.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = User)]
 pub struct UserShape {
@@ -16,10 +16,10 @@ pub struct UserShape {
     /// The unique handle.
     #[schema(example = "alice", pattern = "^[a-z0-9_]{3,30}$")]
     pub handle: String,
-    /// The name shown.
+    /// The display name.
     #[schema(example = "Alice", min_length = 1, max_length = 50)]
     pub display_name: String,
-    /// Where their picture is; null without one.
+    /// The URL of their picture; null without one.
     #[schema(required = true)]
     pub avatar_url: Option<String>,
 }
@@ -35,34 +35,34 @@ impl From<User> for UserShape {
     }
 }
 
-/// A user as the caller sees them.
+/// A profile as the caller sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = Profile)]
 pub struct ProfileShape {
-    /// Id, handle and name.
+    /// Id, handle, display name and picture.
     #[serde(flatten)]
     pub user: UserShape,
-    /// The text about the user.
+    /// The profile text.
     #[schema(max_length = 160)]
     pub bio: String,
-    /// When the account was made, in UTC with milliseconds.
+    /// The time of registration, in UTC with milliseconds.
     #[schema(format = DateTime, example = "2025-11-21T04:40:00.100Z")]
     pub created_at: String,
-    /// How many follow the user.
+    /// The number of followers.
     pub followers_count: u64,
-    /// How many the user follows.
+    /// The number of followees.
     pub following_count: u64,
-    /// How many posts the user has.
+    /// The number of posts.
     pub posts_count: u64,
-    /// Of others: whether the caller follows them.
+    /// Other users only: whether the caller follows them.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub followed_by_me: Option<bool>,
-    /// Of others: whether they follow the caller.
+    /// Other users only: whether they follow the caller.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub follows_me: Option<bool>,
-    /// Of the caller: the e-mail address.
+    /// The caller only: the e-mail address.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub email: Option<String>,
@@ -88,7 +88,7 @@ impl From<ProfileView> for ProfileShape {
     }
 }
 
-/// A picture of a post.
+/// A picture attached to a post.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = Media)]
 pub struct MediaShape {
@@ -102,19 +102,19 @@ pub struct MediaShape {
 pub struct PostShape {
     /// The post's id, a UUIDv7.
     pub post_id: Uuid,
-    /// Who wrote it.
+    /// The author.
     pub author: UserShape,
-    /// What it says.
+    /// The text.
     #[schema(max_length = 500)]
     pub text: String,
-    /// Its pictures.
+    /// The attached pictures.
     pub media: Vec<MediaShape>,
-    /// When it was made, in UTC with milliseconds: the id's own.
+    /// The time of creation, in UTC with milliseconds; equals the timestamp in the id.
     #[schema(format = DateTime, example = "2025-11-21T04:40:00.100Z")]
     pub created_at: String,
-    /// How many like it.
+    /// The number of likes.
     pub likes_count: u64,
-    /// How many comments it has.
+    /// The number of comments.
     pub comments_count: u64,
     /// Whether the caller likes it.
     pub liked_by_me: bool,
@@ -135,12 +135,12 @@ impl From<PostView> for PostShape {
     }
 }
 
-/// Some items of a list.
+/// One page of a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct PageShape<T> {
     /// The items, in the list's order.
     pub items: Vec<T>,
-    /// What to ask for next; null exactly when nothing follows.
+    /// The cursor of the next page; null exactly on the last page.
     #[schema(required = true)]
     pub next_cursor: Option<String>,
 }

@@ -1,7 +1,7 @@
-//! The texts that people write, as the description shows them: the rules of [`domain::text`] in a schema's words.
+//! Schemas of the texts that people write: the rules of [`domain::text`] in terms of JSON Schema.
 //!
-//! A schema counts CR LF as two characters, the service stores and counts one. Such a text may be longer than its schema
-//! allows.
+//! A schema counts CR LF as two characters, the service stores and counts one, so a text with CR LF may exceed its
+//! schema's maximum length and still be accepted.
 
 use std::{fmt::Write as _, ops::RangeInclusive, sync::LazyLock};
 
@@ -14,7 +14,7 @@ use domain::{
 
 /// `General_Category` Cc in a character class.
 const CONTROLS: &str = r"\u0000-\u001F\u007F-\u009F";
-/// The same without tab and line feed.
+/// As [`CONTROLS`], without tab and line feed.
 const CONTROLS_OF_A_LINE: &str = r"\u0000-\u0008\u000B-\u001F\u007F-\u009F";
 
 static DISPLAY_NAME: LazyLock<String> = LazyLock::new(|| {
@@ -28,16 +28,16 @@ static BLOCK: LazyLock<String> = LazyLock::new(|| {
 });
 static BLOCK_OR_NOTHING: LazyLock<String> = LazyLock::new(|| format!("^{}$", any_of_a_block()));
 
-/// A name to show.
+/// A display name.
 pub fn display_name() -> Object {
-    let description = "The name shown. It has a visible character, and neither control characters (line breaks and tabs \
-                       included) nor bidirectional controls (U+202A to U+202E, U+2066 to U+2069).";
+    let description = "The display name. It has a visible character, and neither control characters (line breaks and \
+                       tabs included) nor bidirectional controls (U+202A to U+202E, U+2066 to U+2069).";
     text(description, 1..=limits::MAX_DISPLAY_NAME_CHARS, &DISPLAY_NAME, "Alice")
 }
 
-/// A text about a user.
+/// A profile text.
 pub fn bio() -> Object {
-    let description = "The text about the user. Its only control characters are line breaks and tabs; CR LF is stored \
+    let description = "The profile text. Its only control characters are line breaks and tabs; CR LF is stored \
                        as LF.";
     text(description, 0..=limits::MAX_BIO_CHARS, &BLOCK_OR_NOTHING, "Looks through glasses")
 }
@@ -70,8 +70,8 @@ fn any_of_a_block() -> String {
     format!(r"(?:[^{CONTROLS_OF_A_LINE}]|\r\n)*")
 }
 
-/// Ranges of code points as they stand in a character class. Those past U+FFFF stand for themselves: the dialects of
-/// regular expressions have no escape in common for them.
+/// Ranges of code points in the syntax of a character class. Those past U+FFFF appear literally: regular expression
+/// dialects share no escape for them.
 fn class_of(ranges: impl Iterator<Item = RangeInclusive<u32>>) -> String {
     let mut class = String::new();
     for range in ranges {
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn patterns_turn_where_the_rules_turn() {
+    fn patterns_and_rules_have_the_same_boundaries() {
         let controls = [0x00..=0x1F, 0x09..=0x0A, 0x7F..=0x9F, 0x202A..=0x202E, 0x2066..=0x2069];
         for range in controls.into_iter().chain(blank_ranges()) {
             let around = [range.start().saturating_sub(1), *range.start(), *range.end(), range.end() + 1];
@@ -131,7 +131,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
-        fn patterns_say_what_the_rules_say(text in proptest::collection::vec(any::<char>(), 1..50)) {
+        fn patterns_match_what_the_rules_accept(text in proptest::collection::vec(any::<char>(), 1..50)) {
             judged_alike(&text.into_iter().collect::<String>(), &PATTERNS);
         }
     }

@@ -1,19 +1,19 @@
-//! The port to the secrets that access tokens are signed with.
+//! The port to the signing secrets of access tokens.
 
 use std::{error::Error, fmt};
 
 use async_trait::async_trait;
 
-/// Bytes of a signing secret: the output of its hash function, as RFC 7518, section 3.2, asks at least.
+/// The size of a signing secret in bytes: the output size of its hash function, the minimum of RFC 7518, section 3.2.
 pub const SECRET_BYTES: usize = 32;
 
-/// A signing secret that is not 64 hexadecimal digits.
+/// A signing secret is not 64 hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a signing secret is 64 hexadecimal digits")]
+#[error("a signing secret must be 64 hexadecimal digits")]
 pub struct InvalidSecret;
 
-/// The secrets that access tokens are signed with: the current one, and the one before it, whose tokens are still
-/// accepted. Never shown by `Debug`.
+/// The signing secrets of access tokens: the current one and its predecessor, whose tokens are still accepted. `Debug`
+/// shows neither.
 #[derive(Clone)]
 pub struct TokenKeys {
     current: [u8; SECRET_BYTES],
@@ -21,29 +21,29 @@ pub struct TokenKeys {
 }
 
 impl TokenKeys {
-    /// Signs and accepts with one secret of random bits.
+    /// Signs with and accepts one secret of random bits.
     pub const fn new(current: [u8; SECRET_BYTES]) -> Self {
         Self { current, previous: None }
     }
 
-    /// Also accepts what was signed with the secret before.
+    /// Also accepts tokens signed with the previous secret.
     #[must_use]
     pub const fn with_previous(mut self, previous: [u8; SECRET_BYTES]) -> Self {
         self.previous = Some(previous);
         self
     }
 
-    /// The current secret, which signs.
+    /// The current secret, used to sign.
     pub const fn current(&self) -> &[u8; SECRET_BYTES] {
         &self.current
     }
 
-    /// Every accepted secret, the current one first.
+    /// All accepted secrets, the current one first.
     pub fn accepted(&self) -> impl Iterator<Item = &[u8; SECRET_BYTES]> {
         std::iter::once(&self.current).chain(&self.previous)
     }
 
-    /// A secret from its hexadecimal form; white space around it is nothing.
+    /// Parses a secret from its hexadecimal form, ignoring surrounding white space.
     pub fn parse_secret(text: &str) -> Result<[u8; SECRET_BYTES], InvalidSecret> {
         let mut secret = [0; SECRET_BYTES];
         hex::decode_to_slice(text.trim(), &mut secret).map_err(|_| InvalidSecret)?;
@@ -57,26 +57,26 @@ impl fmt::Debug for TokenKeys {
     }
 }
 
-/// Where the signing keys are kept.
+/// The source of the signing keys.
 #[async_trait]
 pub trait KeySource: fmt::Debug + Send + Sync {
-    /// The keys as they are now.
+    /// Fetches the current keys.
     async fn fetch(&self) -> Result<TokenKeys, KeySourceError>;
 }
 
-/// Why there are no signing keys. Names the secret, never its value.
+/// Why the signing keys are unavailable. Names the secret, never its value.
 #[derive(Debug, thiserror::Error)]
 pub enum KeySourceError {
-    /// It did not come.
+    /// Fetching failed.
     #[error("the signing secret {secret} cannot be fetched")]
     Unavailable {
         /// The secret's name.
         secret: String,
-        /// What happened.
+        /// The cause.
         #[source]
         cause: Box<dyn Error + Send + Sync>,
     },
-    /// Its current version is something else.
+    /// The current version is not a valid secret.
     #[error("the signing secret {secret} is not 64 hexadecimal digits")]
     Malformed {
         /// The secret's name.

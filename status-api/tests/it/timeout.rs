@@ -68,6 +68,6 @@ async fn a_request_that_takes_too_long_is_answered_logged_and_counted_like_any()
     let lines = log.lines();
     let about: Vec<_> = lines.iter().map(|line| &line["fields"]).filter(|f| f["request.id"] == "stuck").collect();
     assert_eq!(about.len(), 2, "{lines:#?}");
-    assert_eq!(about[0]["error"], "it was ended after 30 s");
+    assert_eq!(about[0]["error"], "the request was aborted after 30 s");
     assert_eq!((&about[1]["http.status"], &about[1]["http.route"]), (&json!(503), &json!("/v1/users/{user}")));
 }

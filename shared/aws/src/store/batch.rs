@@ -1,4 +1,4 @@
-//! Batches of one table, and what DynamoDB leaves of them.
+//! Batches of one table, and their unprocessed entries.
 
 use std::collections::HashMap;
 
@@ -58,7 +58,7 @@ fn write_request(write: BatchWrite) -> Result<WriteRequest, StoreError> {
     Ok(built.map_err(|error| StoreError::Rejected(Box::new(error)))?.build())
 }
 
-/// The write that a request stands for.
+/// Converts a request back to its write.
 fn batch_write(request: WriteRequest) -> Result<BatchWrite, MalformedItem> {
     if let Some(put) = request.put_request {
         return Ok(BatchWrite::Put(item_from_dynamo(put.item)?));

@@ -1,5 +1,5 @@
-//! Conditions and changes as DynamoDB's expressions. Every name and value goes through a placeholder, so that no
-//! attribute collides with a reserved word.
+//! Conditions and changes as DynamoDB expressions. All names and values are placeholders, so that no attribute collides
+//! with a reserved word.
 
 use std::collections::HashMap;
 
@@ -28,17 +28,17 @@ impl Placeholders {
         placeholder
     }
 
-    /// The names, or `None` where there are none: DynamoDB refuses an empty map.
+    /// The names, or `None` if there are none: DynamoDB rejects an empty map.
     pub fn take_names(&mut self) -> Option<HashMap<String, String>> {
         Some(std::mem::take(&mut self.names)).filter(|names| !names.is_empty())
     }
 
-    /// The values, or `None` where there are none.
+    /// The values, or `None` if there are none.
     pub fn take_values(&mut self) -> Option<HashMap<String, AttributeValue>> {
         Some(std::mem::take(&mut self.values)).filter(|values| !values.is_empty())
     }
 
-    /// A condition's expression, or `None` where nothing is asked.
+    /// A condition's expression, or `None` if it always holds.
     pub fn condition(&mut self, condition: &Condition) -> Option<String> {
         match condition {
             Condition::Always => None,
@@ -49,7 +49,7 @@ impl Placeholders {
         }
     }
 
-    /// The condition of a check, which DynamoDB wants to have one: where nothing is asked, what is always true.
+    /// The condition of a check, which DynamoDB requires: a tautology if it always holds.
     pub fn check(&mut self, condition: &Condition) -> String {
         match self.condition(condition) {
             Some(expression) => expression,
@@ -65,8 +65,8 @@ impl Placeholders {
         format!("attribute_exists({})", self.name(PARTITION))
     }
 
-    /// The item is there and every test holds. That it is there must be said: a missing attribute of a missing item
-    /// passes [`Test::Missing`].
+    /// The item exists and every test holds. Existence must be stated: a missing attribute of a missing item satisfies
+    /// [`Test::Missing`].
     fn all_of(&mut self, tests: &[Test]) -> String {
         let mut expression = self.item_present();
         for test in tests {
@@ -88,7 +88,7 @@ impl Placeholders {
         }
     }
 
-    /// An update's expression, or `None` where nothing changes.
+    /// An update's expression, or `None` if nothing changes.
     pub fn update(&mut self, changes: Changes) -> Option<String> {
         let set: Vec<_> = changes
             .set
@@ -110,7 +110,7 @@ impl Placeholders {
         (!written.is_empty()).then(|| written.join(" "))
     }
 
-    /// A query's key condition. DynamoDB refuses an empty prefix or lower bound, by which the port means "from the
+    /// A query's key condition. DynamoDB rejects an empty prefix or lower bound, which in the port means "from the
     /// beginning".
     pub fn key_condition(&mut self, partition: &str, range: &SortRange) -> String {
         let in_partition = format!("{} = {}", self.name(PARTITION), self.text(partition));
@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_update_names_each_kind_of_change_once_and_every_attribute_by_placeholder() {
+    fn an_update_has_one_clause_per_kind() {
         let mut placeholders = Placeholders::default();
         let changes = Changes {
             set: [("name".into(), Value::from("x")), ("size".into(), Value::N(1))].into(),
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn what_asks_or_changes_nothing_has_no_expression() {
+    fn empty_conditions_and_changes_have_no_expression() {
         let mut placeholders = Placeholders::default();
         assert_eq!(placeholders.condition(&Condition::Always), None);
         assert_eq!(placeholders.update(Changes::default()), None);
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_test_holds_only_of_an_item_that_is_there() {
+    fn a_test_requires_an_existing_item() {
         let condition = Condition::Where(vec![Test::Missing("deleted_at"), Test::AtMost("lease", 7)]);
         assert_eq!(
             Placeholders::default().condition(&condition).as_deref(),

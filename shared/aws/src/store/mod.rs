@@ -28,27 +28,27 @@ use ports::store::{
     Table, Write,
 };
 
-/// The attribute that holds [`Key::partition`].
+/// The attribute of [`Key::partition`].
 pub(super) const PARTITION: &str = "PK";
-/// The attribute that holds [`Key::sort`].
+/// The attribute of [`Key::sort`].
 pub(super) const SORT: &str = "SK";
 
-/// Pause before a transaction whose answer was lost is sent again, and how many times it is.
+/// The pause before a transaction with a lost answer is resent, and the number of resends.
 const LOST_ANSWER_RETRY: (Duration, usize) = (Duration::from_millis(50), 2);
 
-/// The tables' names. A function knows only those that it uses.
+/// The tables' names. A function has only those that it uses.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TableNames(BTreeMap<Table, String>);
 
 impl TableNames {
-    /// The names and one more.
+    /// Adds a name.
     #[must_use]
     pub fn with(mut self, table: Table, name: impl Into<String>) -> Self {
         self.0.insert(table, name.into());
         self
     }
 
-    /// The name of a table, if it is known.
+    /// The name of a table, if known.
     pub fn get(&self, table: Table) -> Option<&str> {
         self.0.get(&table).map(String::as_str)
     }
@@ -56,12 +56,12 @@ impl TableNames {
 
 /// [`Store`] on DynamoDB: tables with the string keys `PK` and `SK`, without indexes.
 ///
-/// The SDK does not retry here; callers do, by [`ports::store::with_retries`] and its kin. A conditional write whose
-/// answer was lost must not be sent again by someone who cannot tell: it would be refused by what it wrote itself. A
-/// transaction can: it carries a token by which DynamoDB knows it for ten minutes, so when an answer is lost it is sent
-/// up to twice more with the same token, and is answered as it was the first time.
+/// The SDK's retries are disabled; callers retry, with [`ports::store::with_retries`] and the like. Only the caller can
+/// decide to resend a conditional write whose answer was lost: its condition may fail because of its own first attempt.
+/// A transaction is safe to resend: it carries an idempotency token that DynamoDB remembers for ten minutes. When an
+/// answer is lost, the adapter resends it up to twice with the same token, and DynamoDB returns the original result.
 ///
-/// Writes are durable when they are answered. A call that names a table without a known name is rejected.
+/// Writes are durable when they are acknowledged. A call for a table without a known name is rejected.
 #[derive(Debug, Clone)]
 pub struct DynamoStore {
     client: Client,
@@ -69,7 +69,7 @@ pub struct DynamoStore {
 }
 
 impl DynamoStore {
-    /// The store in these tables. The client's retries are switched off.
+    /// A store adapter for these tables. Disables the client's retries.
     pub fn new(client: &Client, tables: TableNames) -> Self {
         let config = client.config().to_builder().retry_config(RetryConfig::disabled()).build();
         Self { client: Client::from_conf(config), tables }
@@ -80,12 +80,12 @@ impl DynamoStore {
         self.tables.get(table).ok_or_else(unknown)
     }
 
-    /// One cheap call, for the connection that it opens: half a read unit of one table. What is answered is no matter.
+    /// Makes one cheap call to open the connection: half a read unit of one table. The result is ignored.
     pub async fn knock(&self) {
         if let Some(table) = self.tables.0.keys().next()
             && let Err(error) = self.get(*table, &Key::probe(), Consistency::Eventual).await
         {
-            debug!(%error, "The first call to DynamoDB was refused or failed");
+            debug!(%error, "The warm-up call to DynamoDB failed; the first event opens the connection if needed");
         }
     }
 }
@@ -152,7 +152,7 @@ impl Store for DynamoStore {
             Write::Put { item, condition } => self.put(name, item, &condition).await,
             Write::Update { key, changes, condition } => self.update(name, key, changes, &condition).await,
             Write::Delete { key, condition } => self.delete(name, key, &condition).await,
-            Write::Check { .. } => Err(Fault::wrong_call("a check is no write").into()),
+            Write::Check { .. } => Err(Fault::wrong_call("a check outside of a transaction").into()),
         }
     }
 
@@ -184,14 +184,14 @@ impl Store for DynamoStore {
     }
 }
 
-/// Rejects what DynamoDB would: too many entries, or two for the same key. Here, so that the reason is in plain words.
+/// Rejects what DynamoDB would reject, too many entries or duplicate keys, with a plain reason.
 fn check_batch<K: Eq + std::hash::Hash>(
     keys: impl Iterator<Item = K>,
     len: usize,
     most: usize,
 ) -> Result<(), StoreError> {
     if len > most {
-        return Err(Fault::wrong_call(format!("{len} entries in one call; {most} at the most")).into());
+        return Err(Fault::wrong_call(format!("{len} entries in one call; at most {most} are allowed")).into());
     }
     let mut seen = HashSet::with_capacity(len);
     if keys.into_iter().all(|key| seen.insert(key)) {

@@ -1,4 +1,4 @@
-//! Conditional writes: one, or a transaction of several.
+//! Conditional writes: single writes and transactions.
 
 use aws_sdk_dynamodb::{
     error::{BuildError, SdkError},
@@ -16,7 +16,7 @@ use super::{
 use crate::error::{Fault, is_throttling};
 use ports::store::{Changes, Condition, Item, Key, Outcome, StoreError, Table, Write};
 
-/// What a write without a known answer becomes: refused when the service said that the condition did not hold.
+/// The outcome of a single write: refused if its condition failed.
 macro_rules! outcome {
     ($sent:expr) => {
         match $sent {
@@ -78,7 +78,7 @@ impl DynamoStore {
         outcome!(request.send().await)
     }
 
-    /// One attempt of a transaction that carries `token`.
+    /// Makes one attempt of a transaction with the idempotency `token`.
     pub(super) async fn transact_once(
         &self,
         items: Vec<TransactWriteItem>,
@@ -158,7 +158,7 @@ fn wrong_request(error: BuildError) -> StoreError {
     StoreError::Rejected(Box::new(error))
 }
 
-/// Why a transaction did not happen.
+/// Classifies a cancelled transaction.
 fn cancelled(error: SdkError<TransactWriteItemsError>) -> Result<Outcome, StoreError> {
     let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() else {
         return Err(Fault::from(error).into());
@@ -179,8 +179,8 @@ enum Verdict {
     Wrong,
 }
 
-/// One verdict from the reasons, one per write. What never passes comes first; then what may pass later, for then the
-/// refusal of another write is no answer yet: the item it was judged by may be about to change.
+/// Combines the reasons, one per write, into a verdict. Permanent failures have precedence, then transient ones: while
+/// one is pending, a failed condition is not final, as its item may be about to change.
 fn verdict(reasons: &[CancellationReason]) -> Verdict {
     let (mut refused, mut conflict, mut throttled, mut wrong) = (Vec::new(), false, false, false);
     for (place, reason) in reasons.iter().enumerate() {
@@ -211,20 +211,20 @@ mod tests {
     }
 
     #[test]
-    fn refused_names_every_place_whose_condition_failed() {
+    fn refused_lists_every_failed_condition() {
         let codes = ["None", "ConditionalCheckFailed", "None", "ConditionalCheckFailed"];
         assert_eq!(verdict_of(&codes), Verdict::Refused(vec![1, 3]));
     }
 
     #[test]
-    fn what_may_pass_later_outweighs_a_refusal() {
+    fn a_transient_failure_outweighs_a_refusal() {
         assert_eq!(verdict_of(&["ConditionalCheckFailed", "TransactionConflict"]), Verdict::Conflict);
         assert_eq!(verdict_of(&["ConditionalCheckFailed", "ThrottlingError"]), Verdict::Throttled);
         assert_eq!(verdict_of(&["ProvisionedThroughputExceeded", "None"]), Verdict::Throttled);
     }
 
     #[test]
-    fn what_never_passes_outweighs_all() {
+    fn a_permanent_failure_outweighs_all() {
         assert_eq!(verdict_of(&["ValidationError", "TransactionConflict"]), Verdict::Wrong);
         assert_eq!(verdict_of(&["ItemCollectionSizeLimitExceeded"]), Verdict::Wrong);
         assert_eq!(verdict_of(&[]), Verdict::Wrong);

@@ -1,4 +1,5 @@
-//! Items as DynamoDB has them, and back. Total both ways: a value of a kind that is not ours is malformed, not skipped.
+//! Conversion of items to and from DynamoDB's form. Total in both directions: a value of an unsupported type is
+//! malformed rather than skipped.
 
 use std::{borrow::Cow, collections::HashMap};
 
@@ -7,11 +8,10 @@ use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
 use super::{PARTITION, SORT};
 use ports::store::{Item, Key, MalformedItem, Value};
 
-/// An item as DynamoDB has it.
+/// An item in DynamoDB's form.
 pub(super) type Map = HashMap<String, AttributeValue>;
 
-/// Named in the error about an attribute that holds none of our kinds of values: the port's error has room for names
-/// known at compile time only.
+/// The error for an attribute of an unsupported type. The port's error can only name attributes known at compile time.
 const OTHER_KIND: MalformedItem = MalformedItem { attribute: "attribute (a string, whole number, boolean or bytes)" };
 
 pub(super) fn value_to_dynamo(value: Value) -> AttributeValue {
@@ -53,7 +53,7 @@ fn key_part(map: &mut Map, attribute: &'static str) -> Result<String, MalformedI
 
 pub(super) fn item_to_dynamo(item: Item) -> Map {
     let attributes = item.attributes.into_iter().map(|(name, value)| (name.into_owned(), value_to_dynamo(value)));
-    // The key comes last: no attribute can stand in for a part of it.
+    // The key comes last, so that no attribute can replace a part of it.
     attributes.chain(key_to_dynamo(item.key)).collect()
 }
 
@@ -83,7 +83,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_item_reads_back_as_it_was(
+        fn an_item_round_trips_unchanged(
             partition: String,
             sort: String,
             attributes in prop::collection::btree_map("[a-z_]{1,9}", any_value(), 0..6),
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn values_of_other_kinds_and_missing_keys_are_malformed() {
+    fn unsupported_types_and_missing_keys_are_malformed() {
         let key = || key_to_dynamo(Key { partition: "p".to_owned(), sort: "s".to_owned() });
         let others = [
             AttributeValue::Null(true),

@@ -1,4 +1,4 @@
-//! Which characters a text may have, and which of them can be seen. Unicode's properties are those of `icu_properties`.
+//! Character classes: bidirectional controls and visibility. Unicode properties are those of `icu_properties`.
 
 use std::ops::RangeInclusive;
 
@@ -7,13 +7,14 @@ use icu_properties::{
     props::{DefaultIgnorableCodePoint, WhiteSpace},
 };
 
-/// Bidirectional embeddings, overrides and isolates (Unicode Standard Annex 9, table 4). They outlive the name that they
-/// are in, and reorder the text beside it. Marks (U+200E, U+200F, U+061C) do not, and are allowed.
+/// Bidirectional embeddings, overrides and isolates (Unicode Standard Annex 9, table 4). Their effect reaches beyond
+/// the name that contains them and reorders the text beside it. Marks (U+200E, U+200F, U+061C) have no such effect and
+/// are allowed.
 pub const BIDI_CONTROLS: [RangeInclusive<char>; 2] = ['\u{202A}'..='\u{202E}', '\u{2066}'..='\u{2069}'];
 
-/// Characters without a visible shape that Unicode counts neither as `White_Space` nor as `Default_Ignorable_Code_Point`:
-/// from the names and the descriptions of the Unicode 17 code charts. The Hangul fillers (U+115F, U+1160, U+3164,
-/// U+FFA0) are not here because they have the second property.
+/// Characters without a visible shape that Unicode classifies neither as `White_Space` nor as
+/// `Default_Ignorable_Code_Point`; collected from the names and descriptions of the Unicode 17 code charts. The Hangul
+/// fillers (U+115F, U+1160, U+3164, U+FFA0) are absent because they have the second property.
 pub const BLANK_LOOK_ALIKES: [RangeInclusive<char>; 6] = [
     // Braille pattern blank.
     '\u{2800}'..='\u{2800}',
@@ -29,12 +30,12 @@ pub const BLANK_LOOK_ALIKES: [RangeInclusive<char>; 6] = [
     '\u{1D159}'..='\u{1D159}',
 ];
 
-/// Whether it is one of [`BIDI_CONTROLS`].
+/// Whether the character is one of [`BIDI_CONTROLS`].
 pub fn is_bidi_control(character: char) -> bool {
     is_in(&BIDI_CONTROLS, character)
 }
 
-/// Whether a reader sees that it is there: it is neither a control character, white space, ignorable by default
+/// Whether the character is visible to a reader: neither a control character, white space, ignorable by default
 /// (`Default_Ignorable_Code_Point`) nor a blank look-alike.
 pub fn is_visible(character: char) -> bool {
     let blank = character.is_control()
@@ -44,7 +45,7 @@ pub fn is_visible(character: char) -> bool {
     !blank
 }
 
-/// The code points that are no control characters and not visible, in no particular order.
+/// The invisible code points other than control characters, in unspecified order.
 pub fn blank_ranges() -> impl Iterator<Item = RangeInclusive<u32>> {
     let white_space = CodePointSetData::new::<WhiteSpace>().iter_ranges();
     let ignorable = CodePointSetData::new::<DefaultIgnorableCodePoint>().iter_ranges();

@@ -1,4 +1,4 @@
-//! What a kind of text must be like.
+//! The rules of each kind of text.
 
 use std::{borrow::Cow, ops::RangeInclusive};
 
@@ -8,21 +8,21 @@ use super::{
 };
 use crate::limits;
 
-/// What must hold of a kind of text.
+/// The rules of a kind of text.
 #[derive(Debug)]
 pub(super) struct Rules {
     layout: Layout,
-    /// Characters of what is stored. A text that may not be empty needs a visible one.
+    /// The allowed length of the stored text. If it excludes 0, a visible character is required.
     length: RangeInclusive<usize>,
     wrong_length: &'static str,
 }
 
-/// How a text is shown.
+/// The layout in which a text is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Layout {
-    /// In one line beside other texts: without control characters and bidirectional controls.
+    /// In a line beside other texts: no control characters and no bidirectional controls.
     Line,
-    /// As a block of its own: line feeds and tabs are its only control characters. CR LF becomes LF.
+    /// As a separate block: line feeds and tabs are the only control characters allowed. CR LF becomes LF.
     Block,
 }
 
@@ -39,7 +39,7 @@ pub(super) const COMMENT: Rules =
     Rules { layout: Layout::Block, length: 1..=limits::MAX_COMMENT_CHARS, wrong_length: "must be 1 to 500 characters" };
 
 impl Rules {
-    /// The text as it is stored.
+    /// Validates a text and returns it in its stored form.
     pub(super) fn check(&self, text: &str) -> Result<String, Invalid> {
         let text = self.layout.stored(text);
         if !self.length.contains(&text.chars().count()) {

@@ -1,5 +1,5 @@
-//! The rules of texts, held against a statement of them by regular expressions, whose Unicode tables are another
-//! library's.
+//! Checks the rules of texts against a second statement of them in regular expressions, whose Unicode tables come from
+//! another library.
 
 use std::{collections::BTreeSet, sync::LazyLock};
 
@@ -39,7 +39,7 @@ fn a_post_counts_scalar_values() {
 }
 
 #[test]
-fn a_password_does_not_show() {
+fn debug_hides_the_password() {
     let password = Password::parse("correct horse").unwrap();
     assert_eq!(format!("{password:?}"), "Password(..)");
     assert!(Password::parse("1234567").is_err());
@@ -47,8 +47,8 @@ fn a_password_does_not_show() {
     assert!(Password::parse(&"é".repeat(129)).is_err());
 }
 
-/// What the contract says of a kind of text, in words of its own: characters that are refused, the most that it has,
-/// and whether it needs a visible one.
+/// The contract of a kind of text, stated independently: rejected characters, maximum length, and whether a visible
+/// character is required.
 struct Contract {
     refused: Regex,
     most: usize,
@@ -56,7 +56,7 @@ struct Contract {
     parse: fn(&str) -> Option<String>,
 }
 
-/// The blank look-alikes are named one by one: no property tells them.
+/// Blank look-alikes are listed individually: no Unicode property covers them.
 const BLANK: &str = r"[\p{White_Space}\p{Default_Ignorable_Code_Point}\p{Cc}\u{2800}\u{FFF9}-\u{FFFB}\u{13430}-\u{1343F}\u{13441}\u{13442}\u{16FE4}\u{1D159}]";
 
 static ONLY_BLANK: LazyLock<Regex> = LazyLock::new(|| Regex::new(&format!("^{BLANK}*$")).unwrap());
@@ -81,14 +81,14 @@ fn contracts() -> [(&'static str, Contract); 4] {
     ]
 }
 
-/// Every character that a regular expression matches.
+/// All characters that a regular expression matches.
 fn matched(expression: &Regex) -> BTreeSet<char> {
     let everything: String = (char::MIN..=char::MAX).collect();
     expression.find_iter(&everything).flat_map(|found| found.as_str().chars()).collect()
 }
 
 #[test]
-fn every_scalar_value_is_judged_as_the_contract_says() {
+fn every_scalar_value_follows_the_contract() {
     let blank = matched(&Regex::new(BLANK).unwrap());
     for (kind, contract) in contracts() {
         let refused = matched(&contract.refused);
@@ -106,7 +106,7 @@ fn every_scalar_value_is_judged_as_the_contract_says() {
     }
 }
 
-/// Characters that some rule is about, and others.
+/// Characters that some rule mentions, and others.
 fn any_character() -> impl Strategy<Value = char> {
     let telling = "a\r\n\t\0\u{85}\u{202E}\u{2066}\u{200F}\u{3164}\u{2800}\u{3000}\u{E0041}";
     prop_oneof![proptest::sample::select(telling.chars().collect::<Vec<_>>()), any::<char>()]
@@ -114,7 +114,7 @@ fn any_character() -> impl Strategy<Value = char> {
 
 proptest! {
     #[test]
-    fn any_text_is_judged_as_the_contract_says(text in proptest::collection::vec(any_character(), 0..12), times in 1..60_usize) {
+    fn any_text_follows_the_contract(text in proptest::collection::vec(any_character(), 0..12), times in 1..60_usize) {
         let text: String = text.iter().collect::<String>().repeat(times);
         let blank = &*ONLY_BLANK;
         for (kind, contract) in &*CONTRACTS {
@@ -153,7 +153,7 @@ fn line_breaks_are_stored_as_line_feeds() {
     assert_eq!(CommentText::parse("one\r\ntwo").unwrap().as_str(), "one\ntwo");
     assert_eq!(Bio::parse("one\r\ntwo").unwrap().as_str(), "one\ntwo");
     let longest = format!("x{}", "\r\n".repeat(499));
-    assert_eq!(PostText::parse(&longest).unwrap().as_str().len(), 500, "counted as it is stored");
+    assert_eq!(PostText::parse(&longest).unwrap().as_str().len(), 500, "the stored text is counted");
 }
 
 #[test]

@@ -1,19 +1,20 @@
 //! The queue port on the embedded engine.
 //!
-//! - `rows`: what is on disk: a row a message, and a small one for how often it was received.
-//! - `state`: what is in memory: order, groups, who is in flight until when. Rebuilt at open by one scan.
-//! - `ready`: the order in which ready messages are handed out: groups take turns.
-//! - `work`: send, receive, delete and change, each one commit on one thread of the engine.
+//! - `rows`: the format on disk: one row per message, and a small one for its receive count.
+//! - `state`: the memory: order, groups, messages in flight. Rebuilt by one scan when the queue opens.
+//! - `ready`: the order of ready messages: groups take turns.
+//! - `work`: send, receive, delete and change visibility, each one commit on one thread of the engine.
 //!
-//! **What is durable.** Commits are with the operating system when a call returns, so they survive the end of the
-//! process, and they lie in the same journal as the tables, so a loss of power leaves a prefix of all of them: a
-//! message deleted after its work was written is never gone while that work is lost. Nothing here waits for an fsync.
+//! **Durability.** When a call returns, its commit has been passed to the operating system and so survives the end of
+//! the process. Queues share the tables' journal, so a power loss leaves a prefix of all commits: if the deletion of a
+//! message survives, the work written before it survives as well. No call waits for an fsync.
 //!
-//! **Messages that kill the process.** The receive count is committed before a message is handed out, with a mark that
-//! it is in flight. A message that carries the mark when the queue opens was in some handler's hands when the process
-//! died: a *suspect*. Suspects are handed out alone, one at a time, the least often received first, so that the
-//! innocent ones get through and the one that kills reaches its last receive by itself. A message that was returned by
-//! a change of its visibility is none, as its handler lived to say so; nor is one whose visibility ran out since.
+//! **Messages that kill the process.** Before a message is delivered, its receive count is committed together with a
+//! mark that it is in flight. A message that has the mark when the queue opens was being handled when the process died:
+//! it is a *suspect*. Suspects are delivered alone, one at a time, the least often received first, so that innocent
+//! ones get through and the one that kills the process reaches its last receive without them. A message whose
+//! visibility its handler changed is not a suspect, since the handler survived; nor is one whose visibility timeout has
+//! ended since.
 
 mod ready;
 mod rows;
@@ -36,7 +37,7 @@ use ports::queue::{
 };
 use work::{Now, Queues, Receive};
 
-/// The settings of each queue; the default ones where nothing else is said.
+/// The settings of each queue, by default the default settings.
 #[derive(Debug, Clone, Default)]
 pub struct QueueSettingsOf {
     others: QueueSettings,
@@ -49,7 +50,7 @@ impl QueueSettingsOf {
         Self { others: settings, named: HashMap::new() }
     }
 
-    /// The same, but for one queue.
+    /// Replaces the settings of one queue.
     #[must_use]
     pub fn with(mut self, queue: QueueName, settings: QueueSettings) -> Self {
         self.named.insert(queue, settings);
@@ -62,10 +63,10 @@ impl QueueSettingsOf {
     }
 }
 
-/// A message as it lies in a queue, for operator commands.
+/// A message in a queue, for operator commands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredMessage {
-    /// Its place: rises in the order of sending. Where the next [`EmbeddedQueue::browse`] goes on from.
+    /// The message's position, ascending in sending order. The next [`EmbeddedQueue::browse`] continues from it.
     pub sequence: u64,
     /// The message's id.
     pub message_id: String,
@@ -73,7 +74,7 @@ pub struct StoredMessage {
     pub body: String,
     /// The group it was sent with.
     pub group: String,
-    /// How often it has been received.
+    /// The number of receives.
     pub receive_count: u32,
     /// When it was sent.
     pub sent_at: Timestamp,
@@ -81,7 +82,7 @@ pub struct StoredMessage {
 
 /// The queue port on one fjall database.
 ///
-/// Open it once for an engine and clone it: its memory is the truth about order and visibility.
+/// Open it once per engine and clone it: order and visibility exist only in its memory.
 #[derive(Clone)]
 pub struct EmbeddedQueue {
     engine: Engine,
@@ -89,21 +90,21 @@ pub struct EmbeddedQueue {
 }
 
 impl EmbeddedQueue {
-    /// Reads what lies in the queues.
+    /// Reads the queues' rows.
     ///
     /// # Errors
-    /// `Corrupt` when a row cannot be read.
+    /// `Corrupt` if a row cannot be decoded.
     pub fn open(engine: Engine, settings: QueueSettingsOf) -> Result<Self, OpenError> {
         let queues = Queues::open(engine.shared(), settings, Now::on(engine.clock()))
             .map_err(|error| OpenError::Corrupt(engine.path().to_owned(), error.into()))?;
         Ok(Self { engine, queues: Arc::new(queues) })
     }
 
-    /// Up to `limit` messages of a queue by rising sequence, after `after` when given, whether visible or not and
-    /// without receiving them. Not part of the port; for operator commands.
+    /// Returns up to `limit` messages of a queue, ascending by sequence, starting after `after` if given. Includes
+    /// invisible ones and receives none. Not part of the port; for operator commands.
     ///
     /// # Errors
-    /// `Unavailable` when the engine fails, `Rejected` when a row cannot be read.
+    /// `Unavailable` if the engine fails, `Rejected` if a row cannot be decoded.
     pub async fn browse(
         &self,
         queue: QueueName,
@@ -117,8 +118,8 @@ impl EmbeddedQueue {
         Now::on(self.engine.clock())
     }
 
-    /// When a waiting receive must look again although nobody woke it. A manual clock moves when it is told to, so
-    /// there is no such moment.
+    /// When a waiting receive must poll again without being woken. There is no such time on a manual clock, which moves
+    /// only on request.
     fn next_look(&self, queue: QueueName, until: Instant) -> Instant {
         match (self.engine.clock(), self.queues.of(queue).next_due()) {
             (Clock::System, Some(due)) => until.min(Instant::now() + due.saturating_sub(self.now().uptime)),
@@ -152,13 +153,13 @@ impl Queue for EmbeddedQueue {
         visibility: Option<Duration>,
     ) -> Result<Vec<ReceivedMessage>, QueueError> {
         check_count(max)?;
-        check("a receive waits at most 20 s", wait <= limits::MAX_RECEIVE_WAIT)?;
+        check("a receive may wait at most 20 s", wait <= limits::MAX_RECEIVE_WAIT)?;
         let visibility = visibility.unwrap_or(self.queues.settings.of(queue).visibility_timeout);
         check_visibility(visibility)?;
         let until = Instant::now() + wait;
         let wake = self.queues.of(queue).wake();
         loop {
-            // Registered before looking: what becomes ready after the look wakes it.
+            // Registered before the poll, so that a message that becomes ready after it wakes the receive.
             let mut woken = pin!(wake.notified());
             woken.as_mut().enable();
             if self.queues.of(queue).is_any_ready(self.now()) {
@@ -218,20 +219,20 @@ fn check(rule: &'static str, holds: bool) -> Result<(), Failure> {
 }
 
 fn check_count(count: usize) -> Result<(), Failure> {
-    check("a batch has 1 to 10 entries", (1..=limits::MAX_QUEUE_BATCH).contains(&count))
+    check("a batch must have 1 to 10 entries", (1..=limits::MAX_QUEUE_BATCH).contains(&count))
 }
 
 fn check_visibility(visibility: Duration) -> Result<(), Failure> {
-    check("a message is invisible for 12 hours at most", visibility <= limits::MAX_VISIBILITY)
+    check("a visibility timeout may be at most 12 hours", visibility <= limits::MAX_VISIBILITY)
 }
 
 fn check_sent(messages: &[OutgoingMessage]) -> Result<(), Failure> {
     check_count(messages.len())?;
     let bytes: usize = messages.iter().map(|message| message.body.len()).sum();
-    check("the messages of a batch have 1 MiB together at most", bytes <= limits::MAX_MESSAGE_BYTES)?;
-    check("a message is not empty", messages.iter().all(|message| !message.body.is_empty()))?;
+    check("the messages of a batch may have at most 1 MiB in total", bytes <= limits::MAX_MESSAGE_BYTES)?;
+    check("a message must not be empty", messages.iter().all(|message| !message.body.is_empty()))?;
     let delays_fit = messages.iter().all(|message| message.delay <= limits::MAX_MESSAGE_DELAY);
-    check("a message is delayed by 15 minutes at most", delays_fit)
+    check("a delay may be at most 15 minutes", delays_fit)
 }
 
 #[cfg(test)]
@@ -246,7 +247,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_commit_that_stalls_holds_up_no_async_task() {
+    async fn a_stalled_commit_blocks_no_async_task() {
         let folder = tempfile::tempdir().expect("a folder");
         let engine = Engine::open(EngineOptions::at(folder.path())).expect("an engine");
         let queue = EmbeddedQueue::open(engine.clone(), QueueSettingsOf::default()).expect("a queue");
@@ -254,7 +255,7 @@ mod tests {
         queue.send(JOBS, vec![message]).await.expect("sent");
         let receipt = receive(&queue).await.remove(0).receipt;
 
-        // Released after a minute at the most, so that a failure is no hang.
+        // Released after at most a minute, so that a failure does not hang the test.
         let (release, released) = std::sync::mpsc::channel::<()>();
         let (stalled, is_stalled) = std::sync::mpsc::channel();
         let shared = Arc::clone(engine.shared());
@@ -273,7 +274,7 @@ mod tests {
         }
         assert!(!changing.is_finished(), "its commit stalls");
         release.send(()).expect("commits stalled until now");
-        assert!(stall.join().expect("no panic"), "the depth was answered while a commit stalled");
+        assert!(stall.join().expect("no panic"), "the depth was reported while a commit stalled");
         changing.await.expect("no panic").expect("changed");
         assert_eq!(receive(&queue).await[0].receive_count, 2);
     }

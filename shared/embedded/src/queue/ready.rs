@@ -1,21 +1,21 @@
-//! The order in which ready messages are handed out.
+//! The order of ready messages.
 
 use std::{
     collections::{BTreeSet, HashMap, VecDeque},
     sync::Arc,
 };
 
-/// Ready messages by group. Groups take turns, one message each; within a group the oldest comes first.
+/// Ready messages by group. Groups take turns, one message each; within a group the oldest goes first.
 #[derive(Debug, Default)]
 pub struct Ready {
     groups: HashMap<Arc<str>, BTreeSet<u64>>,
-    /// Each group that has a message, once.
+    /// Each group with a message, once.
     turns: VecDeque<Arc<str>>,
     messages: u64,
 }
 
 impl Ready {
-    /// The group's name in memory, shared with its other ready messages.
+    /// The group's name, shared with its other ready messages.
     pub fn intern(&self, group: &str) -> Arc<str> {
         self.groups.get_key_value(group).map_or_else(|| Arc::from(group), |(known, _)| Arc::clone(known))
     }
@@ -32,7 +32,7 @@ impl Ready {
         self.messages += u64::from(of_group.insert(sequence));
     }
 
-    /// The next message, by turns.
+    /// Takes the next message.
     pub fn pop(&mut self) -> Option<u64> {
         let group = self.turns.pop_front()?;
         let of_group = self.groups.get_mut(&group)?;
@@ -46,7 +46,7 @@ impl Ready {
         sequence
     }
 
-    /// Takes one message out; rare, so the search for its group's turn may be linear.
+    /// Removes a message. Rare, so the linear search for its group's turn is fine.
     pub fn remove(&mut self, group: &Arc<str>, sequence: u64) {
         let Some(of_group) = self.groups.get_mut(group) else { return };
         self.messages -= u64::from(of_group.remove(&sequence));
@@ -56,7 +56,7 @@ impl Ready {
         }
     }
 
-    /// The first of each group.
+    /// The first message of each group.
     pub fn firsts(&self) -> impl Iterator<Item = u64> + '_ {
         self.groups.values().filter_map(|of_group| of_group.first().copied())
     }
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn groups_take_turns_and_each_group_keeps_its_order() {
+    fn groups_take_turns_and_keep_their_order() {
         let mut ready = Ready::default();
         let (large, small) = (Arc::from("large"), Arc::from("small"));
         for sequence in [1, 2, 3, 4] {
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_removed_message_is_not_handed_out_and_its_group_takes_turns_again_later() {
+    fn a_group_takes_turns_again_after_a_removal() {
         let mut ready = Ready::default();
         let group = Arc::from("group");
         ready.insert(&group, 1);

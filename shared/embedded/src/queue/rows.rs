@@ -1,9 +1,9 @@
-//! What of a queue is on disk.
+//! The format of a queue on disk.
 //!
 //! ```text
 //! messages  tag of the queue · sequence  ->  version · id (16) · sent at (8) · due (8) · length · group · body
 //! receives  tag of the queue · sequence  ->  times received (4) · 1 in flight, 0 returned
-//! receives  0                            ->  the sequence from which the next start may go on
+//! receives  0                            ->  the sequence from which the next start may continue
 //! ```
 //!
 //! Numbers are big-endian, times in milliseconds. The first byte of a message's value is a version.
@@ -26,10 +26,10 @@ use ports::queue::{OutgoingMessage, QueueName};
 
 const VERSION: u8 = 1;
 
-/// The row that holds the sequence to go on from.
+/// The key of the row with the reserved sequence.
 pub const RESERVED: [u8; 1] = [0];
 
-/// Written to disk: never to be changed.
+/// Part of the format on disk: must never change.
 const fn tag_of(queue: QueueName) -> u8 {
     match queue {
         QueueName::PostQ => 1,
@@ -48,13 +48,13 @@ pub fn key_of(queue: QueueName, sequence: u64) -> UserKey {
     UserKey::from(key)
 }
 
-/// The sequence in a key.
+/// The sequence of a key.
 pub fn sequence_of(key: &[u8]) -> Result<u64, Corrupt> {
     let (_, sequence) = key.split_first().ok_or(Corrupt)?;
     Ok(u64::from_be_bytes(sequence.try_into().map_err(|_| Corrupt)?))
 }
 
-/// What stands before the body.
+/// The part of a row before the body.
 pub struct Head<'a> {
     pub id: Uuid,
     pub sent_at: Timestamp,
@@ -63,7 +63,7 @@ pub struct Head<'a> {
     pub body: &'a [u8],
 }
 
-/// A message's value.
+/// Encodes a message.
 pub fn encode(message: &OutgoingMessage, id: Uuid, now: Timestamp) -> Vec<u8> {
     let mut row = Vec::with_capacity(40 + message.group.len() + message.body.len());
     row.push(VERSION);
@@ -75,7 +75,7 @@ pub fn encode(message: &OutgoingMessage, id: Uuid, now: Timestamp) -> Vec<u8> {
     row
 }
 
-/// Reads a message's value.
+/// Decodes a message's row.
 pub fn decode(row: &[u8]) -> Result<Head<'_>, Corrupt> {
     let mut rest = row;
     if codec::take(&mut rest, 1)? != [VERSION] {
@@ -93,7 +93,7 @@ fn time(rest: &mut &[u8]) -> Result<Timestamp, Corrupt> {
     Ok(Timestamp::from_millis(u64::from_be_bytes(bytes)))
 }
 
-/// How often a message was received, and whether it is in somebody's hands.
+/// The number of receives of a message, and whether it is in flight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Receives {
     pub times: u32,
@@ -113,22 +113,22 @@ impl Receives {
     }
 }
 
-/// The sequence that was reserved up to; 0 in a new database.
+/// The reserved sequence; 0 in a new database.
 pub fn reserved(shared: &Shared) -> Result<u64, Failure> {
     let Some(row) = shared.receives.get(RESERVED)? else { return Ok(0) };
     Ok(u64::from_be_bytes(row.as_ref().try_into().map_err(|_| Corrupt)?))
 }
 
-/// How often the message was received.
+/// The receives of a message.
 pub fn receives(shared: &Shared, key: &[u8]) -> Result<Receives, Failure> {
     let row = shared.receives.get(key)?;
     Ok(row.map(|row| Receives::decode(&row)).transpose()?.unwrap_or_default())
 }
 
-/// Calls `visit` with each message of a queue, by rising sequence.
+/// Calls `visit` for each message of a queue, ascending by sequence.
 pub fn each(shared: &Shared, queue: QueueName, mut visit: impl FnMut(u64, &Head<'_>, Receives)) -> Result<(), Failure> {
     let snapshot = shared.snapshot();
-    // Both lie in the same order, so the counts are read along instead of looked up.
+    // Both keyspaces have the same order, so the counts are merged in rather than looked up.
     let mut counts = Counts { rows: snapshot.prefix(&shared.receives, [tag_of(queue)]), ahead: None };
     for row in snapshot.prefix(&shared.messages, [tag_of(queue)]) {
         let (key, value) = row.into_inner()?;
@@ -138,14 +138,14 @@ pub fn each(shared: &Shared, queue: QueueName, mut visit: impl FnMut(u64, &Head<
     Ok(())
 }
 
-/// Rows of receive counts, read along with the messages.
+/// Rows of receive counts, merged with the messages.
 struct Counts {
     rows: fjall::Iter,
     ahead: Option<(u64, Receives)>,
 }
 
 impl Counts {
-    /// The count of a message; asked for by rising sequence.
+    /// The receives of a message; must be called in ascending order of sequence.
     fn of(&mut self, sequence: u64) -> Result<Receives, Failure> {
         while self.ahead.is_none_or(|(at, _)| at < sequence) {
             let Some(row) = self.rows.next() else { return Ok(Receives::default()) };
@@ -156,7 +156,7 @@ impl Counts {
     }
 }
 
-/// A piece of a queue, for operators.
+/// Returns a page of a queue, for operators.
 pub fn browse(
     shared: &Shared,
     queue: QueueName,

@@ -1,4 +1,4 @@
-//! What of a queue is in memory. No bodies: they are read from their rows when they are received.
+//! The memory of a queue. It holds no bodies: they are read from their rows on receive.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -10,40 +10,40 @@ use super::{super::failure::Failure, ready::Ready};
 use domain::Timestamp;
 use ports::queue::{QueueDepth, Receipt};
 
-/// Messages moved to the dead letters by one receive, at the most: bounds the size of its commit.
+/// Maximum number of messages that one receive moves to the dead letters; bounds the size of its commit.
 const MAX_DEAD_PER_RECEIVE: usize = 50;
 
-/// A message.
+/// A message without its body.
 #[derive(Debug, Clone)]
 pub struct Message {
     pub group: Arc<str>,
     pub sent_at: Timestamp,
-    /// How often it has been received.
+    /// The number of receives.
     pub receives: u32,
     /// Whether it was in flight when the process died.
     pub is_suspect: bool,
     pub place: Place,
 }
 
-/// Where a message is. Times are the clock's uptime, which nobody sets: see [`domain::Clock::uptime`].
+/// The place of a message. Times are the clock's uptime, which is monotonic: see [`domain::Clock::uptime`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     Ready,
-    /// Sent, not to be received before this.
+    /// Sent, and not receivable before this time.
     Delayed(Duration),
-    /// Received, invisible until this.
+    /// Received, and invisible until this time.
     InFlight(Duration),
 }
 
 impl Place {
-    /// Of a message that is to be received in so much time.
+    /// The place of a message that becomes receivable after `delay`.
     pub fn after(delay: Duration, now: Duration) -> Self {
         if delay.is_zero() { Self::Ready } else { Self::Delayed(now.saturating_add(delay)) }
     }
 }
 
-/// One receive of one message: what a receipt says. The sequence is unique over all queues and restarts, and the count
-/// over the receives of one message.
+/// One receive of one message, as encoded in a receipt. The sequence is unique across all queues and restarts, the
+/// count across the receives of one message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hold {
     pub sequence: u64,
@@ -59,21 +59,21 @@ impl Hold {
         let parts = receipt.split_once('.').and_then(|(sequence, receives)| {
             Some((u64::from_str_radix(sequence, 16).ok()?, u32::from_str_radix(receives, 16).ok()?))
         });
-        let (sequence, receives) = parts.ok_or(Failure::Rejected("not a receipt of this queue"))?;
+        let (sequence, receives) = parts.ok_or(Failure::Rejected("the receipt is malformed"))?;
         Ok(Self { sequence, receives })
     }
 }
 
-/// What a receive takes.
+/// The result of a receive.
 #[derive(Debug, Default)]
 pub struct Taken {
-    /// To be handed out.
+    /// Messages to deliver.
     pub handed: Vec<Hold>,
-    /// Received too often: out of this queue already, to be put with the dead letters.
+    /// Messages received too often: already removed from this queue, to be stored as dead letters.
     pub dead: Vec<(u64, Message)>,
 }
 
-/// One queue.
+/// A queue.
 #[derive(Debug, Default)]
 pub struct State {
     messages: HashMap<u64, Message>,
@@ -81,13 +81,13 @@ pub struct State {
     /// Ready suspects, the least often received first.
     suspects: BTreeSet<(u32, u64)>,
     suspect_in_flight: Option<u64>,
-    /// Delayed and in-flight messages by when that ends.
+    /// Delayed and in-flight messages, by the time they become ready.
     due: BTreeSet<(Duration, u64)>,
     in_flight: u64,
 }
 
 impl State {
-    /// The group's name in memory.
+    /// The group's name, shared in memory.
     pub fn intern(&self, group: &str) -> Arc<str> {
         self.ready.intern(group)
     }
@@ -98,14 +98,14 @@ impl State {
         self.messages.insert(sequence, message);
     }
 
-    /// Takes a message out, wherever it is.
+    /// Removes a message, wherever it is.
     pub fn remove(&mut self, sequence: u64) -> Option<Message> {
         let message = self.messages.remove(&sequence)?;
         self.displace(sequence, &message);
         Some(message)
     }
 
-    /// Notes where a message is.
+    /// Indexes a message by its place.
     fn place(&mut self, sequence: u64, message: &Message) {
         match message.place {
             Place::Ready if message.is_suspect => {
@@ -145,7 +145,7 @@ impl State {
         }
     }
 
-    /// Makes ready what is due at `now`.
+    /// Makes messages ready that are due at `now`.
     pub fn promote(&mut self, now: Duration) {
         while let Some((_, sequence)) = self.due.first().copied().filter(|(due, _)| *due <= now) {
             let Some(mut message) = self.remove(sequence) else { return };
@@ -160,13 +160,13 @@ impl State {
         self.due.first().map(|(due, _)| *due)
     }
 
-    /// Whether a receive would find something.
+    /// Whether a message is ready to be received.
     pub fn is_any_ready(&self) -> bool {
         self.ready.len() > 0 || (self.suspect_in_flight.is_none() && !self.suspects.is_empty())
     }
 
-    /// Takes one suspect alone, or up to `max` others, and puts them in flight until `until`. What was received
-    /// `max_receives` times already leaves the queue instead.
+    /// Takes one suspect alone, or up to `max` other messages, and puts them in flight until `until`. Messages received
+    /// `max_receives` times already leave the queue instead.
     pub fn take(&mut self, max: usize, until: Duration, max_receives: Option<u32>) -> Taken {
         let mut taken = Taken::default();
         while taken.handed.len() < max && taken.dead.len() < MAX_DEAD_PER_RECEIVE {
@@ -198,14 +198,14 @@ impl State {
         self.ready.pop()
     }
 
-    /// Takes a message out when the hold is of its latest receive.
+    /// Removes a message if the hold is of its latest receive.
     pub fn release(&mut self, hold: Hold) -> Option<Message> {
         let is_latest = self.messages.get(&hold.sequence).is_some_and(|message| message.receives == hold.receives);
         is_latest.then(|| self.remove(hold.sequence))?
     }
 
-    /// Changes until when a message in flight is invisible; `false` when the hold is of an earlier receive or the
-    /// message is not in flight. Its handler lived to say so: it is no suspect any more.
+    /// Changes the visibility timeout of a message in flight; `false` if the hold is of an earlier receive or the
+    /// message is not in flight. Since its handler survived, the message is no longer a suspect.
     pub fn change(&mut self, hold: Hold, now: Duration, until: Duration) -> bool {
         let is_held = self
             .messages
@@ -218,7 +218,7 @@ impl State {
         true
     }
 
-    /// How full the queue is at this instant.
+    /// The queue's depth at this instant.
     pub fn depth(&self, now: Timestamp) -> QueueDepth {
         let visible = self.ready.len() + self.suspects.len() as u64;
         let firsts = self.ready.firsts().chain(self.suspects.iter().map(|(_, sequence)| *sequence));
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn suspects_are_handed_out_alone_and_the_least_received_first() {
+    fn suspects_are_delivered_alone_least_received_first() {
         let mut state = State::default();
         state.insert(1, message(3, true));
         state.insert(2, message(1, true));
@@ -258,17 +258,17 @@ mod tests {
         state.insert(5, message(0, false));
 
         assert_eq!(sequences(&state.take(10, LATER, Some(5))), [2], "one suspect");
-        assert_eq!(sequences(&state.take(10, LATER, Some(5))), [4, 5], "no second suspect meanwhile");
+        assert_eq!(sequences(&state.take(10, LATER, Some(5))), [4, 5], "one suspect at a time");
         assert!(!state.is_any_ready());
         state.release(Hold { sequence: 2, receives: 2 }).expect("held");
         assert_eq!(sequences(&state.take(10, LATER, Some(5))), [3]);
-        assert!(state.change(Hold { sequence: 3, receives: 2 }, NOW, NOW), "returned: no suspect any more");
+        assert!(state.change(Hold { sequence: 3, receives: 2 }, NOW, NOW), "returned: no longer a suspect");
         assert_eq!(sequences(&state.take(10, LATER, Some(5))), [1]);
         assert_eq!(sequences(&state.take(10, LATER, Some(5))), [3]);
     }
 
     #[test]
-    fn a_suspect_whose_visibility_ran_out_is_like_any_other() {
+    fn a_suspect_becomes_ordinary_after_its_timeout() {
         let mut state = State::default();
         state.insert(1, message(1, true));
         state.insert(2, message(0, false));
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hold_of_an_earlier_receive_does_nothing() {
+    fn an_outdated_hold_has_no_effect() {
         let mut state = State::default();
         state.insert(1, message(0, false));
         let first = state.take(1, LATER, Some(5)).handed[0];
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn a_receipt_reads_back() {
+    fn a_receipt_round_trips() {
         let hold = Hold { sequence: u64::MAX, receives: 7 };
         assert_eq!(Hold::parse(&hold.receipt()).expect("a receipt"), hold);
         for receipt in ["", "1", "1.", "x.1", "1.1.1"] {

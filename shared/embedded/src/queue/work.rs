@@ -1,4 +1,4 @@
-//! Send, receive, delete and change: each one commit, with the change in memory before or after it, never half.
+//! Send, receive, delete and change visibility: each is one commit with its change in memory, never only half of it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,10 +19,10 @@ use super::{
 use domain::{Clock, Timestamp, random};
 use ports::queue::{OutgoingMessage, QueueDepth, QueueName, ReceivedMessage};
 
-/// Sequences reserved by one row: a start skips at most as many.
+/// Sequences reserved by one row: a restart skips at most as many.
 const RESERVED_SEQUENCES: u64 = 10_000;
 
-/// One moment on both sides of the clock: instants are stored and shown, delays and visibility pass by uptime.
+/// One moment on both sides of the clock: instants are stored and shown, delays and visibility timeouts run by uptime.
 #[derive(Debug, Clone, Copy)]
 pub struct Now {
     pub wall: Timestamp,
@@ -42,11 +42,11 @@ pub struct Queues {
     sequences: Mutex<Sequences>,
 }
 
-/// One queue's memory, and who waits for it.
+/// The memory of one queue, and its waiting receivers.
 ///
-/// Two mutexes, as a commit may stall for as long as the disk wants: `state` is held for a look or a change in memory
-/// and never for a commit, so async tasks may take it. `order` is held over a change in memory together with its commit
-/// and is taken only by the engine's threads, before `state`.
+/// Two mutexes, because a commit may stall on the disk: `state` is held only to read or change memory, never during a
+/// commit, so async tasks may lock it. `order` is held over a change in memory together with its commit, and only the
+/// engine's threads lock it, before `state`.
 #[derive(Default)]
 pub struct OneQueue {
     state: Mutex<State>,
@@ -54,14 +54,14 @@ pub struct OneQueue {
     wake: Arc<Notify>,
 }
 
-/// Numbers messages over all queues and restarts.
+/// Numbers messages across all queues and restarts.
 struct Sequences {
     next: u64,
     reserved: u64,
 }
 
 impl Queues {
-    /// Reads what lies in the queues. Messages marked as in flight are suspects.
+    /// Reads the queues' rows. Messages marked as in flight become suspects.
     pub fn open(shared: &Shared, settings: QueueSettingsOf, now: Now) -> Result<Self, Failure> {
         let next = rows::reserved(shared)?.max(1);
         let mut queues =
@@ -85,8 +85,8 @@ impl Queues {
         }
     }
 
-    /// The first of `count` new sequences; now and then with a row, in the same batch as the messages, that keeps a
-    /// restart from giving them again.
+    /// Returns the first of `count` new sequences. When the reservation runs out, adds a row to the messages' batch
+    /// that keeps a restart from issuing them again.
     fn number(&self, shared: &Shared, count: usize, batch: &mut OwnedWriteBatch) -> u64 {
         let mut sequences = self.sequences.lock();
         let first = sequences.next;
@@ -106,7 +106,7 @@ impl OneQueue {
         let mut newest = 0;
         rows::each(shared, queue, |sequence, head, receives| {
             newest = sequence;
-            // No longer than the message's own delay: what is more comes of a clock that was set back.
+            // Capped at the message's own delay: a longer one means that the clock was set back.
             let left = head.due.since(now.wall).min(head.due.since(head.sent_at));
             let message = Message {
                 group: state.intern(head.group),
@@ -120,7 +120,7 @@ impl OneQueue {
         Ok(newest)
     }
 
-    /// Where a receive waits. A permit is handed on by whoever leaves something behind.
+    /// The signal for waiting receivers. A receiver that leaves messages passes its permit on.
     pub fn wake(&self) -> Arc<Notify> {
         Arc::clone(&self.wake)
     }
@@ -141,17 +141,17 @@ impl OneQueue {
         state.depth(now.wall)
     }
 
-    /// Held by whoever changes what is known of one message in memory and on disk: it goes to the journal in the order
-    /// in which it was decided. Else a change of visibility could come after the receive that follows it and undo that
-    /// one's mark, or after the delete and leave a row behind.
+    /// Locks the order of changes to messages known to receivers, so that they reach the journal in the order in which
+    /// they were decided. Otherwise a change of visibility could be written after the receive that follows it and clear
+    /// its mark, or after the delete and leave a stray row.
     ///
-    /// Sending needs it not: nobody knows the messages before they are committed.
+    /// Sending does not need it: no receiver knows the messages before they are committed.
     fn in_order(&self) -> MutexGuard<'_, ()> {
         self.order.lock()
     }
 
-    /// Changes the memory, then wakes who must know: one receiver when there is something to take, all when something
-    /// becomes due sooner than they sleep for.
+    /// Changes the memory, then wakes receivers: one if a message is ready, all if a message becomes due sooner than
+    /// they sleep.
     fn update<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.state.lock();
         let due_before = state.next_due();
@@ -173,7 +173,7 @@ impl OneQueue {
     }
 }
 
-/// Commits the messages, then shows them to receivers.
+/// Commits the messages, then makes them visible to receivers.
 pub fn send(
     shared: &Shared,
     queues: &Queues,
@@ -198,7 +198,7 @@ pub fn send(
     Ok(())
 }
 
-/// What a receive asks for.
+/// The arguments of a receive.
 pub struct Receive {
     pub queue: QueueName,
     pub max: usize,
@@ -206,8 +206,8 @@ pub struct Receive {
     pub now: Now,
 }
 
-/// Received messages on their way to the receiver. Dropped on the way, because the receiver stopped waiting, they are
-/// ready again at once.
+/// Received messages on their way to the receiver. If dropped, because the receiver stopped waiting, they become ready
+/// again at once.
 pub struct Handed {
     messages: Vec<ReceivedMessage>,
     queues: Arc<Queues>,
@@ -215,7 +215,7 @@ pub struct Handed {
 }
 
 impl Handed {
-    /// The messages have reached their receiver.
+    /// Confirms that the messages reached their receiver.
     pub fn into_messages(mut self) -> Vec<ReceivedMessage> {
         std::mem::take(&mut self.messages)
     }
@@ -234,7 +234,8 @@ impl Drop for Handed {
     }
 }
 
-/// Takes messages, commits their counts and the move of those received too often, and reads the bodies.
+/// Takes messages, commits their receive counts and the move of those received too often to the dead letters, and reads
+/// the bodies.
 pub fn receive(shared: &Shared, queues: &Arc<Queues>, receive: &Receive) -> Result<Handed, Failure> {
     let queue = receive.queue;
     let dead_letters = queue.dead_letter_queue();
@@ -253,17 +254,18 @@ pub fn receive(shared: &Shared, queues: &Arc<Queues>, receive: &Receive) -> Resu
     let mut received = Vec::with_capacity(handed.len());
     for hold in handed {
         let key = rows::key_of(queue, hold.sequence);
-        // Nobody deletes what was just taken, as its receipt is not out yet; the others are delivered in any case.
+        // A message just taken cannot be deleted, as its receipt has not been issued; others in the batch are still
+        // delivered.
         let Some(row) = shared.messages.get(&key)? else { continue };
         batch.insert(&shared.receives, key, Receives { times: hold.receives, in_flight: true }.encode());
         if let Ok(message) = read(hold, &row) {
             received.push(message);
         } else {
-            // Counts as received, so that it ends in the dead letters like any message that nobody can handle.
+            // Counts as received, so that it becomes a dead letter like any message that cannot be handled.
             tracing::error!(
                 queue.name = queue.name(),
                 queue.sequence = hold.sequence,
-                "A message of {} cannot be read; after its last receive it is a dead letter",
+                "Could not decode a message of {}; it becomes a dead letter after its last receive",
                 queue.name(),
             );
         }
@@ -290,7 +292,7 @@ fn read(hold: Hold, row: &UserValue) -> Result<ReceivedMessage, Corrupt> {
     })
 }
 
-/// Moves rows to the dead letters: id, group, body and time of sending stay, the count begins again.
+/// Moves rows to the dead letters. Id, group, body and sending time are kept, the receive count is reset.
 fn bury(
     shared: &Shared,
     queues: &Queues,
@@ -311,9 +313,9 @@ fn bury(
     Ok(moved)
 }
 
-/// Removes the messages whose latest receive the receipts name; the others stay.
+/// Deletes the messages whose latest receive a receipt names; others stay.
 ///
-/// They leave the memory first, so that nobody receives a message whose row is about to go.
+/// Memory goes first, so that no receiver gets a message whose row is about to be deleted.
 pub fn delete(shared: &Shared, queues: &Queues, queue: QueueName, holds: &[Hold]) -> Result<(), Failure> {
     let _in_order = queues.of(queue).in_order();
     let released: Vec<u64> = queues.of(queue).update(|state| {
@@ -328,7 +330,7 @@ pub fn delete(shared: &Shared, queues: &Queues, queue: QueueName, holds: &[Hold]
     shared.commit(batch)
 }
 
-/// Changes until when messages are invisible, and commits that their handlers returned them.
+/// Changes visibility timeouts, and commits that handlers returned the messages.
 pub fn change(
     shared: &Shared,
     queues: &Queues,

@@ -1,11 +1,11 @@
-//! What conditions and changes mean, in plain values.
+//! Evaluates conditions and applies changes, as pure functions.
 
 use std::borrow::Cow;
 
 use super::super::failure::Failure;
 use ports::store::{Attributes, Changes, Condition, Test, Value};
 
-/// Whether a condition holds of what is stored.
+/// Whether a condition holds for the stored attributes.
 pub fn holds(condition: &Condition, stored: Option<&Attributes>) -> bool {
     let all = |tests: &[Test], stored| tests.iter().all(|test| passes(test, stored));
     match (condition, stored) {
@@ -25,10 +25,10 @@ fn passes(test: &Test, stored: &Attributes) -> bool {
     }
 }
 
-/// The attributes after the changes.
+/// Applies changes to the stored attributes.
 pub fn changed(changes: Changes, stored: Option<Attributes>) -> Result<Attributes, Failure> {
     if names_twice(&changes) {
-        return Err(Failure::Rejected("an update names each attribute once"));
+        return Err(Failure::Rejected("an update must name each attribute once"));
     }
     let mut attributes = stored.unwrap_or_default();
     for name in changes.remove {
@@ -38,9 +38,9 @@ pub fn changed(changes: Changes, stored: Option<Attributes>) -> Result<Attribute
         let sum = match attributes.get(name) {
             None => Some(by),
             Some(Value::N(number)) => number.checked_add(by),
-            Some(_) => return Err(Failure::Rejected("only numbers can be added to")),
+            Some(_) => return Err(Failure::Rejected("an update can only add to numbers")),
         };
-        let sum = sum.ok_or(Failure::Rejected("the sum does not fit a number"))?;
+        let sum = sum.ok_or(Failure::Rejected("the sum overflows a number"))?;
         attributes.insert(Cow::Borrowed(name), Value::N(sum));
     }
     attributes.extend(changes.set);

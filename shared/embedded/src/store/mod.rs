@@ -1,9 +1,9 @@
-//! The storage port on the embedded engine: one keyspace a table.
+//! The storage port on the embedded engine: one keyspace per table.
 //!
 //! - `read`: get, batch get, query, whole-table scan.
-//! - `condition`: what conditions and changes mean, in plain values.
+//! - `condition`: evaluates conditions and applies changes.
 //! - `write`: batches, conditional writes, transactions.
-//! - `expiry`: the index by which expired items are found.
+//! - `expiry`: the index of expiring items.
 
 mod condition;
 pub(super) mod expiry;
@@ -19,22 +19,23 @@ use ports::store::{
     Table, TableScan, Write,
 };
 
-/// The storage port on one fjall database. Every read is strongly consistent; a batch leaves nothing undone.
+/// The storage port on one fjall database. Every read is strongly consistent, and batches are always processed
+/// completely.
 #[derive(Debug, Clone)]
 pub struct EmbeddedStore {
     engine: Engine,
 }
 
 impl EmbeddedStore {
-    /// A store in the engine's tables. Any number may share one engine.
+    /// A store on the engine's tables. Any number may share one engine.
     pub fn new(engine: Engine) -> Self {
         Self { engine }
     }
 
-    /// Removes the items whose [`ports::store::EXPIRES_AT`] has passed at `now`, and returns how many.
+    /// Removes the items whose [`ports::store::EXPIRES_AT`] has passed at `now`, and returns their number.
     ///
     /// # Errors
-    /// `Unavailable` when the engine fails; what was removed by then stays removed.
+    /// `Unavailable` if the engine fails; items removed by then stay removed.
     pub async fn sweep_expired(&self, now: Timestamp) -> Result<u64, StoreError> {
         let mut removed = 0;
         loop {
@@ -46,17 +47,17 @@ impl EmbeddedStore {
         }
     }
 
-    /// Up to `limit` items of a table in the order of their keys, after `after` when given. Not part of the port: no
-    /// request reads a whole table. For tests and operator commands.
+    /// Returns up to `limit` items of a table in key order, starting after `after` if given. Not part of the port, as
+    /// no request reads a whole table. For tests and operator commands.
     ///
     /// # Errors
-    /// `Unavailable` when the engine fails, `Malformed` when an item cannot be read.
+    /// `Unavailable` if the engine fails, `Malformed` if an item cannot be decoded.
     pub async fn scan(&self, table: Table, after: Option<Key>, limit: usize) -> Result<Vec<Item>, StoreError> {
         Ok(self.engine.run(Pool::Read, move |shared| read::scan(shared, table, after.as_ref(), limit)).await?)
     }
 }
 
-/// One segment: the engine reads from one process alone.
+/// A single segment: only one process reads the engine.
 #[async_trait]
 impl TableScan for EmbeddedStore {
     async fn scan_segment(
@@ -67,7 +68,7 @@ impl TableScan for EmbeddedStore {
         limit: u32,
     ) -> Result<ScanPage, StoreError> {
         if segment.total != 1 {
-            return Err(StoreError::Rejected("the embedded store is scanned in one segment".into()));
+            return Err(StoreError::Rejected("the embedded store has a single segment to scan".into()));
         }
         let items = self.scan(table, after, usize::try_from(limit).unwrap_or(usize::MAX)).await?;
         let next = items.last().map(|item| item.key.clone());

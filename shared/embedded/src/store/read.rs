@@ -8,7 +8,7 @@ use super::super::{codec, engine::Shared, failure::Failure};
 use domain::limits;
 use ports::store::{Item, Key, Order, Projection, Query, QueryPage, SortRange, Table};
 
-/// One item.
+/// Gets one item.
 pub fn get(shared: &Shared, table: Table, key: Key) -> Result<Option<Item>, Failure> {
     let mut bytes = Vec::new();
     codec::encode_key(&key.partition, &key.sort, &mut bytes)?;
@@ -20,15 +20,15 @@ fn get_encoded(shared: &Shared, table: Table, key: Key, bytes: &[u8]) -> Result<
     Ok(Some(Item { key, attributes: codec::decode_attributes(&value)? }))
 }
 
-/// Those items of up to [`limits::MAX_BATCH_GET`] distinct keys that there are.
+/// Gets the existing items of up to [`limits::MAX_BATCH_GET`] distinct keys.
 pub fn batch_get(shared: &Shared, table: Table, keys: Vec<Key>) -> Result<Vec<Item>, Failure> {
     if keys.len() > limits::MAX_BATCH_GET {
-        return Err(Failure::Rejected("a batch get has at most 100 keys"));
+        return Err(Failure::Rejected("a batch get may have at most 100 keys"));
     }
     let mut seen: Vec<&Key> = keys.iter().collect();
     seen.sort_unstable();
     if seen.windows(2).any(|pair| pair[0] == pair[1]) {
-        return Err(Failure::Rejected("a batch get names each key once"));
+        return Err(Failure::Rejected("a batch get must name each key once"));
     }
     let mut bytes = Vec::new();
     let mut items = Vec::with_capacity(keys.len());
@@ -39,11 +39,11 @@ pub fn batch_get(shared: &Shared, table: Table, keys: Vec<Key>) -> Result<Vec<It
     Ok(items)
 }
 
-/// A range of one partition, from one snapshot. A page ends at its limit, or with the item that brings it to
+/// Reads a range of one partition from one snapshot. A page ends at its limit, or with the item that brings it to
 /// [`limits::MAX_QUERY_BYTES`].
 pub fn query(shared: &Shared, query: &Query) -> Result<QueryPage, Failure> {
     let limit = match query.limit {
-        Some(0) => return Err(Failure::Rejected("a query's limit is at least 1")),
+        Some(0) => return Err(Failure::Rejected("a query's limit must be at least 1")),
         Some(limit) => limit as usize,
         None => usize::MAX,
     };
@@ -77,7 +77,7 @@ fn fill_page(rows: impl Iterator<Item = Guard>, limit: usize, projection: Projec
 
 type Bounds = (Bound<Vec<u8>>, Bound<Vec<u8>>);
 
-/// `None` when nothing can lie between: fjall's ranges must not be inverted.
+/// The bounds in bytes; `None` if the range is empty, as fjall's ranges must not be inverted.
 fn bounds_of(query: &Query) -> Result<Option<Bounds>, Failure> {
     let mut partition = Vec::new();
     codec::encode_partition(&query.partition, &mut partition)?;
@@ -86,11 +86,11 @@ fn bounds_of(query: &Query) -> Result<Option<Bounds>, Failure> {
         SortRange::All => (Bound::Included(at("")), Bound::Excluded(after_all(at("")))),
         SortRange::Prefix(prefix) => (Bound::Included(at(prefix)), Bound::Excluded(after_all(at(prefix)))),
         SortRange::Between(first, last) if first <= last => (Bound::Included(at(first)), Bound::Included(at(last))),
-        SortRange::Between(..) => return Err(Failure::Rejected("a range begins before it ends")),
+        SortRange::Between(..) => return Err(Failure::Rejected("a range must begin before it ends")),
     };
     if let Some(start) = &query.start_after {
         if !contains(&query.range, start) {
-            return Err(Failure::Rejected("a query starts within its range"));
+            return Err(Failure::Rejected("a query must start within its range"));
         }
         match query.order {
             Order::Ascending => from = Bound::Excluded(at(start)),
@@ -116,8 +116,8 @@ fn is_empty(from: &Bound<Vec<u8>>, to: &Bound<Vec<u8>>) -> bool {
     }
 }
 
-/// The least bytes greater than all that begin with `prefix`. UTF-8 and the separator never hold 0xff, so the last
-/// byte can be counted up.
+/// The least bytes greater than everything with this prefix. Neither UTF-8 nor the separator contains 0xff, so the last
+/// byte can be incremented.
 fn after_all(mut prefix: Vec<u8>) -> Vec<u8> {
     if let Some(last) = prefix.last_mut() {
         *last += 1;
@@ -125,7 +125,7 @@ fn after_all(mut prefix: Vec<u8>) -> Vec<u8> {
     prefix
 }
 
-/// A piece of a whole table.
+/// Reads a page of a whole table.
 pub fn scan(shared: &Shared, table: Table, after: Option<&Key>, limit: usize) -> Result<Vec<Item>, Failure> {
     let mut from = Bound::Unbounded;
     if let Some(key) = after {
@@ -142,7 +142,7 @@ pub fn scan(shared: &Shared, table: Table, after: Option<&Key>, limit: usize) ->
         .collect()
 }
 
-/// Reads one key of each table; it need not be there.
+/// Reads one key of each table, whether or not it exists.
 pub fn probe(shared: &Shared) -> Result<(), Failure> {
     for table in Table::ALL {
         shared.table(table).contains_key(b"probe")?;

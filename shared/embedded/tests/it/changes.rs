@@ -1,4 +1,4 @@
-//! What the change log promises beyond its contract: crashes, losses of power, bounds.
+//! Guarantees of the change log beyond its contract: crashes, power losses, bounds.
 
 use std::{sync::Arc, time::Duration};
 
@@ -33,7 +33,7 @@ fn sorts(changes: &[Change]) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn a_process_that_ends_without_a_sync_keeps_its_changes() {
+async fn changes_survive_a_process_that_never_synced() {
     let folder = tempfile::tempdir().expect("a folder");
     let (store, log) = ports(engine(folder.path()));
     put(&store, item(STREAMED, "passed")).await;
@@ -50,7 +50,7 @@ async fn a_process_that_ends_without_a_sync_keeps_its_changes() {
 }
 
 #[tokio::test]
-async fn a_loss_of_power_takes_a_change_together_with_what_it_tells_of() {
+async fn a_power_loss_takes_change_and_write_together() {
     let folder = tempfile::tempdir().expect("a folder");
     let (store, log) = ports(Engine::open(recording(folder.path())).expect("an engine"));
     put(&store, item(STREAMED, "answered")).await;
@@ -67,7 +67,7 @@ async fn a_loss_of_power_takes_a_change_together_with_what_it_tells_of() {
 }
 
 #[tokio::test]
-async fn changes_passed_after_their_work_are_back_when_the_work_is_lost() {
+async fn changes_return_when_their_work_is_lost() {
     let folder = tempfile::tempdir().expect("a folder");
     let (store, log) = ports(Engine::open(recording(folder.path())).expect("an engine"));
     put(&store, item(STREAMED, "a")).await;
@@ -90,7 +90,7 @@ async fn changes_passed_after_their_work_are_back_when_the_work_is_lost() {
 }
 
 #[tokio::test]
-async fn what_expires_is_a_change() {
+async fn an_expiry_is_a_change() {
     let folder = tempfile::tempdir().expect("a folder");
     let (store, log) = ports(engine(folder.path()));
     let expiring = item(STREAMED, "a").with(EXPIRES_AT, 100);
@@ -102,7 +102,7 @@ async fn what_expires_is_a_change() {
 }
 
 #[tokio::test]
-async fn a_log_that_is_off_notes_nothing_and_keeps_what_it_has() {
+async fn a_disabled_log_records_nothing_and_keeps_changes() {
     let folder = tempfile::tempdir().expect("a folder");
     put(&EmbeddedStore::new(engine(folder.path())), item(STREAMED, "on")).await;
     let off = || EngineOptions { log_changes: false, ..EngineOptions::at(folder.path()) };
@@ -130,14 +130,14 @@ async fn changes_of_another_store_cannot_be_passed() {
     assert_ne!(own.id, foreign.id);
     let to_come = Change { id: own.id.replace(".1", ".2"), ..own.clone() };
     for wrong in [&foreign, &to_come, &Change { id: "no id".to_owned(), ..own.clone() }] {
-        let error = log.pass(wrong).await.expect_err("it is not of this log");
+        let error = log.pass(wrong).await.expect_err("it is not from this log");
         assert!(matches!(error, StoreError::Rejected(_)), "{error:?}");
     }
     assert_eq!(read(&log, 1).await, [own]);
 }
 
 #[tokio::test]
-async fn a_read_is_bounded_in_bytes_and_gives_something_always() {
+async fn a_read_is_bounded_but_never_empty() {
     let folder = tempfile::tempdir().expect("a folder");
     let (store, log) = ports(engine(folder.path()));
     let large = 350 * 1024;
@@ -155,7 +155,7 @@ async fn a_read_is_bounded_in_bytes_and_gives_something_always() {
 }
 
 #[tokio::test]
-async fn the_backlog_says_how_much_is_waiting_and_since_when() {
+async fn the_backlog_reports_size_and_age() {
     let folder = tempfile::tempdir().expect("a folder");
     let (engine, clock) = engine_by_hand(folder.path());
     let (store, log) = ports(engine);
@@ -171,9 +171,9 @@ async fn the_backlog_says_how_much_is_waiting_and_since_when() {
     assert_eq!(log.backlog().await.expect("a backlog"), Backlog { changes: 2, oldest: Some(made[1]) });
 }
 
-/// A reader that passes what it reads, while many write and the database is opened again and again.
+/// A reader passes what it reads while many writers write, across several restarts.
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_passed_over_while_many_write_and_one_reads() {
+async fn no_change_is_missed_beside_many_writers() {
     const WRITERS: usize = 6;
     const EACH: usize = 80;
     let folder = tempfile::tempdir().expect("a folder");
@@ -188,7 +188,7 @@ async fn nothing_is_passed_over_while_many_write_and_one_reads() {
                 tokio::spawn(async move {
                     for n in 0..EACH {
                         put(&store, item(STREAMED, &format!("{round} {writer} {n}"))).await;
-                        // Most commits are none of the log's business.
+                        // Most commits do not concern the log.
                         let entries: Vec<_> = (0..25)
                             .map(|entry| BatchWrite::Put(item(&format!("{writer} {n}"), &entry.to_string())))
                             .collect();
@@ -197,7 +197,7 @@ async fn nothing_is_passed_over_while_many_write_and_one_reads() {
                 })
             })
             .collect();
-        // The last third is left for the next round.
+        // Leaves the last third for the next round.
         while seen.len() < round * WRITERS * EACH + WRITERS * EACH * 2 / 3 {
             let changes = log.read(7, limits::MAX_RECEIVE_WAIT).await.expect("read");
             log.pass(changes.last().expect("there is more to come")).await.expect("passed");

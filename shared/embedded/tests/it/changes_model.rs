@@ -1,5 +1,5 @@
-//! A reader of the log of changes that keeps a copy of what it is told, in the same store: whatever is written, and
-//! wherever the process ends or the power goes, in the end the copy is the original.
+//! A reader of the change log that maintains a copy in the same store: after any writes, and wherever the process ends
+//! or power is lost, the copy finally equals the original.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use crate::{
 
 const ORIGINAL: &str = "LIKERS#p#0";
 const COPY: &str = "COPY#p";
-/// Few items, so that many writes meet.
+/// Few items, so that writes often collide.
 const ITEMS: u8 = 4;
 
 #[derive(Debug, Clone)]
@@ -27,14 +27,14 @@ enum Step {
     Write(Act),
     Batch(Vec<Act>),
     Transact(Vec<Act>),
-    /// Removes what expires at or before this second.
+    /// Removes items that expire at or before this second.
     Sweep(u8),
-    /// Reads so many and copies them; passes them, or forgets to.
+    /// Reads and copies this many changes; passes them, or forgets to.
     Copy(usize, bool),
     Sync,
-    /// The process ends: everything committed is there.
+    /// The process ends: every commit survives.
     Killed,
-    /// The power goes: everything up to the last sync is there.
+    /// Power is lost: everything up to the last sync survives.
     PowerLoss,
 }
 
@@ -67,7 +67,7 @@ fn act() -> impl Strategy<Value = Act> {
     (0..ITEMS, kind).prop_map(|(item, kind)| Act { item, kind })
 }
 
-/// Acts on distinct items, as batches and transactions want them.
+/// Acts on distinct items, as batches and transactions require.
 fn acts() -> impl Strategy<Value = Vec<Act>> {
     vec(act(), 1..4).prop_map(|mut acts| {
         acts.sort_by_key(|act| act.item);
@@ -120,7 +120,7 @@ impl Act {
 struct Home {
     store: EmbeddedStore,
     log: EmbeddedChanges,
-    /// Goes last, when the engine is closed.
+    /// Removed last, after the engine is closed.
     folder: TempDir,
 }
 
@@ -132,7 +132,7 @@ impl Home {
 
     async fn take(self, step: Step) -> Self {
         match step {
-            // Whether a condition held is nobody's business here.
+            // The outcome of the condition is irrelevant here.
             Step::Write(act) => drop(self.store.write(Table::Social, act.as_write()).await.expect("written")),
             Step::Transact(acts) => {
                 let writes = acts.iter().map(|act| (Table::Social, act.as_write())).collect();
@@ -163,7 +163,7 @@ impl Home {
         for change in &changes {
             let copy = Key { partition: COPY.to_owned(), ..change.key.clone() };
             let write = match change.after.clone() {
-                // The sweep is not to remove the copy by itself.
+                // Keeps the sweep from removing the copy.
                 Some(mut attributes) => {
                     let expiry = attributes.remove(EXPIRES_AT);
                     attributes.extend(expiry.map(|at| ("expiry".into(), at)));
@@ -199,7 +199,7 @@ async fn run(steps: Vec<Step>) {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 12, max_shrink_iters: 20, ..ProptestConfig::default() })]
     #[test]
-    fn a_copy_kept_by_the_log_is_the_original(steps in vec(step(), 1..40)) {
+    fn the_logs_copy_equals_the_original(steps in vec(step(), 1..40)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(run(steps));
     }

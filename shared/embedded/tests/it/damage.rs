@@ -1,4 +1,4 @@
-//! A database of which something is missing is refused, and opens without it when the loss is accepted.
+//! A damaged database is refused, and opens without the damaged part when data loss is accepted.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -27,7 +27,7 @@ async fn put(store: &EmbeddedStore, table: Table, sort: &str, bytes: usize) {
     assert!(store.write(table, Write::put(item)).await.expect("written").is_applied());
 }
 
-/// A database with synced rows, as a process that was killed leaves it.
+/// A database with synced rows, as left by a killed process.
 async fn killed() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let store = store(folder.path());
@@ -55,7 +55,7 @@ fn refused(folder: &Path) -> Vec<Damage> {
     }
 }
 
-/// The files of a folder and their lengths; a lock is made by looking.
+/// The files of a folder with their lengths, without the locks that an inspection creates.
 fn listing(folder: &Path) -> Vec<(PathBuf, u64)> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).expect("a folder") {
@@ -128,7 +128,7 @@ fn remove_all(folder: &Path) {
     }
 }
 
-/// Refused with the way out, which is one.
+/// Refuses to open with a message about the remedy, then opens with the loss accepted.
 fn unreadable(folder: &Path) -> EmbeddedStore {
     let line = Engine::open(EngineOptions::at(folder)).expect_err("a part cannot be read").to_string();
     assert!(line.contains("tweeter restore") && line.contains("--accept-data-loss"), "{line}");
@@ -140,7 +140,7 @@ fn unreadable(folder: &Path) -> EmbeddedStore {
 #[case::garbage(2, "garbage!", ROWS)]
 #[case::list(0, "", 0)]
 #[tokio::test]
-async fn a_keyspace_that_cannot_be_read_is_refused(#[case] number: u32, #[case] current: &str, #[case] left: u32) {
+async fn an_unreadable_keyspace_is_refused(#[case] number: u32, #[case] current: &str, #[case] left: u32) {
     let folder = killed().await;
     fs::write(folder.path().join(format!("keyspaces/{number}/current")), current).expect("written");
     let store = unreadable(folder.path());
@@ -175,7 +175,7 @@ async fn a_missing_part_is_refused(#[case] damage: fn(&Path), #[case] left: u32)
 }
 
 #[tokio::test]
-async fn files_that_cannot_be_used_are_kept() {
+async fn unusable_files_are_kept() {
     let folder = killed().await;
     fs::remove_dir_all(folder.path().join("keyspaces/0")).expect("removed");
     let journal = fs::read(folder.path().join("0.jnl")).expect("bytes");
@@ -191,7 +191,7 @@ async fn the_manifest_of_another_database_is_refused() {
 }
 
 #[tokio::test]
-async fn a_lost_position_leaves_the_manifest_to_check_by() {
+async fn without_a_position_the_manifest_is_checked() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = store(folder.path());
     put(&store, Table::Social, "a", 1_000).await;
@@ -205,7 +205,7 @@ async fn a_lost_position_leaves_the_manifest_to_check_by() {
 }
 
 #[tokio::test]
-async fn a_database_without_manifest_opens_once_and_gets_one() {
+async fn a_database_without_manifest_gets_one() {
     let folder = killed().await;
     for name in ["manifest.json", "position", "engine.lock"] {
         fs::remove_file(folder.path().join(name)).expect("removed");
@@ -216,7 +216,7 @@ async fn a_database_without_manifest_opens_once_and_gets_one() {
 }
 
 #[tokio::test]
-async fn the_instance_id_stays_over_restarts() {
+async fn the_instance_id_survives_restarts() {
     let folder = killed().await;
     let instance = || {
         let text = fs::read_to_string(folder.path().join("manifest.json")).expect("a manifest");
@@ -228,7 +228,7 @@ async fn the_instance_id_stays_over_restarts() {
 }
 
 #[tokio::test]
-async fn writes_torn_by_a_loss_of_power_are_cut_off() {
+async fn writes_torn_by_a_power_loss_are_truncated() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = EmbeddedStore::new(Engine::open(recording(folder.path())).expect("an engine"));
     put(&store, Table::Social, "answered", 10_000).await;
@@ -238,7 +238,7 @@ async fn writes_torn_by_a_loss_of_power_are_cut_off() {
     put(&store, Table::Social, "torn", 10_000).await;
     let left = tempfile::tempdir().expect("a folder");
     copy_flat(folder.path(), left.path());
-    // The head of the batch reached the disk, and its end, but not what is between.
+    // The head and the end of the batch reached the disk, but not its middle.
     overwrite(left.path(), end + 5_000, &[0; 1_000]);
 
     let after = self::store(left.path());
@@ -247,14 +247,14 @@ async fn writes_torn_by_a_loss_of_power_are_cut_off() {
 
 /// Real journals, of 64 MB each.
 struct Sealed {
-    // Closed before its folder goes.
+    // Closed before its folder is removed.
     store: EmbeddedStore,
     folder: tempfile::TempDir,
     written: u32,
 }
 
 impl Sealed {
-    /// Writes until the first journal is sealed. It stays, as the row of Auth in it is in no table.
+    /// Writes until the first journal is sealed. It stays, as its row of Auth is not in any table.
     async fn first() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let mut it = Self { store: store(folder.path()), folder, written: 0 };
@@ -273,7 +273,7 @@ impl Sealed {
         self.store.durable().await.expect("synced");
     }
 
-    /// Closes the database: while it is open tables come and go, and a copy may miss one.
+    /// Closes the database first: while it is open, tables come and go and a copy may miss one.
     fn close(self) -> tempfile::TempDir {
         drop(self.store);
         self.folder
@@ -287,7 +287,7 @@ fn copy_of(folder: &Path) -> tempfile::TempDir {
 }
 
 #[tokio::test]
-async fn a_missing_sealed_journal_is_refused_unless_tables_have_it() {
+async fn a_missing_sealed_journal_is_refused_unless_flushed() {
     let sealed = Sealed::first().await;
     let written = sealed.written;
     let folder = sealed.close();
@@ -301,7 +301,7 @@ async fn a_missing_sealed_journal_is_refused_unless_tables_have_it() {
     assert!(auth.is_none());
     drop(store);
 
-    // As if the process had died between fjall's removal of the journal and the next manifest.
+    // As if the process had died after fjall removed the journal and before the next manifest.
     let mut sealed = Sealed { store: store_at(folder.path()), folder, written };
     sealed.write_until(|folder| !folder.join("0.jnl").exists()).await;
     let written = sealed.written;
@@ -318,7 +318,7 @@ async fn a_hole_in_a_sealed_journal_is_refused() {
 }
 
 #[tokio::test]
-async fn a_missing_table_is_refused_with_the_way_out() {
+async fn a_missing_table_is_refused_with_a_remedy() {
     let folder = killed().await;
     let tables = folder.path().join("keyspaces/0/tables");
     for (table, _) in listing(&tables) {

@@ -38,7 +38,7 @@ pub fn copy_flat(from: &Path, to: &Path) {
     }
 }
 
-/// What a loss of power right now would leave of a running database.
+/// Copies a running database as a power loss at this moment would leave it.
 pub fn after_power_loss(folder: &Path) -> tempfile::TempDir {
     let copy = tempfile::tempdir().expect("a folder");
     copy_flat(folder, copy.path());
@@ -51,7 +51,7 @@ pub fn recording(path: &Path) -> EngineOptions {
 }
 
 #[tokio::test]
-async fn a_loss_of_power_keeps_what_was_answered_and_drops_what_was_not_synced() {
+async fn a_power_loss_keeps_acknowledged_writes() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = EmbeddedStore::new(Engine::open(recording(folder.path())).expect("an engine"));
     put(&store, "answered").await;
@@ -65,7 +65,7 @@ async fn a_loss_of_power_keeps_what_was_answered_and_drops_what_was_not_synced()
 }
 
 #[tokio::test]
-async fn a_loss_of_power_after_a_restart_keeps_what_was_answered_too() {
+async fn a_power_loss_after_restart_keeps_acknowledged_writes() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = EmbeddedStore::new(Engine::open(recording(folder.path())).expect("an engine"));
     put(&store, "first").await;
@@ -85,7 +85,7 @@ async fn a_loss_of_power_after_a_restart_keeps_what_was_answered_too() {
 }
 
 #[tokio::test]
-async fn a_message_deleted_after_its_work_is_back_when_the_work_is_lost() {
+async fn deleted_messages_return_when_their_work_is_lost() {
     let folder = tempfile::tempdir().expect("a folder");
     let engine = Engine::open(recording(folder.path())).expect("an engine");
     let (store, queue) = (EmbeddedStore::new(engine.clone()), queue_on(engine));
@@ -102,7 +102,7 @@ async fn a_message_deleted_after_its_work_is_back_when_the_work_is_lost() {
 }
 
 #[tokio::test]
-async fn a_process_that_ends_without_a_sync_loses_nothing() {
+async fn a_process_end_without_sync_loses_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = store(folder.path());
     put(&store, "written").await;
@@ -112,13 +112,13 @@ async fn a_process_that_ends_without_a_sync_loses_nothing() {
 }
 
 #[tokio::test]
-async fn those_who_wait_at_once_share_a_sync() {
+async fn concurrent_waiters_share_a_sync() {
     let folder = tempfile::tempdir().expect("a folder");
-    // The first sync is held up until all are waiting.
+    // The first sync blocks until all are waiting.
     let (let_go, held) = mpsc::channel::<()>();
     let held = Mutex::new(held);
     let before = move || {
-        // Once the test has let go every later sync passes.
+        // Later syncs pass, since the test has then released the channel.
         let _ = held.lock().recv_timeout(Duration::from_mins(1));
         Ok(())
     };
@@ -135,7 +135,7 @@ async fn those_who_wait_at_once_share_a_sync() {
         }
     }));
     let mut waiting = std::pin::pin!(waiting);
-    // Until every write is committed, and one more look so that every waiter has taken its ticket.
+    // Until every write is committed, and one more poll so that every waiter has taken its ticket.
     while store.scan(Table::Social, None, 200).await.expect("scanned").len() < 100 {
         assert!(waiting.as_mut().now_or_never().is_none());
     }
@@ -146,7 +146,7 @@ async fn those_who_wait_at_once_share_a_sync() {
 }
 
 #[tokio::test]
-async fn nothing_to_sync_is_answered_without_a_sync() {
+async fn durability_without_writes_needs_no_sync() {
     let folder = tempfile::tempdir().expect("a folder");
     let engine = crate::engine(folder.path());
     let store = EmbeddedStore::new(engine.clone());
@@ -157,7 +157,7 @@ async fn nothing_to_sync_is_answered_without_a_sync() {
 }
 
 #[tokio::test]
-async fn a_failed_sync_is_reported_and_nothing_is_called_durable() {
+async fn a_failed_sync_is_an_error() {
     let folder = tempfile::tempdir().expect("a folder");
     let fails = Arc::new(AtomicBool::new(false));
     let failures = Arc::new(AtomicU64::new(0));
@@ -183,7 +183,7 @@ async fn a_failed_sync_is_reported_and_nothing_is_called_durable() {
 }
 
 #[tokio::test]
-async fn a_loss_of_power_takes_no_reserved_id_back() {
+async fn a_power_loss_revokes_no_reserved_id() {
     let folder = tempfile::tempdir().expect("a folder");
     let clock = Clock::manual(Timestamp::from_millis(1_763_700_000_000));
     let store = EmbeddedStore::new(Engine::open(recording(folder.path())).expect("an engine"));

@@ -1,4 +1,4 @@
-//! Syncs while fjall makes new journals and removes old ones, and with no file descriptor left.
+//! Syncs while fjall creates and removes journals, and without free file descriptors.
 
 #![cfg(target_os = "linux")]
 
@@ -20,7 +20,7 @@ fn journals(folder: &Path) -> Vec<u64> {
     numbers
 }
 
-/// The journals of `folder` that this process has open for reading only: what a sync goes to.
+/// The journals of `folder` that this process has open read-only: those used for syncs.
 fn synced_through(folder: &Path) -> Vec<PathBuf> {
     let mut open = Vec::new();
     for entry in fs::read_dir("/proc/self/fd").expect("descriptors") {
@@ -43,7 +43,7 @@ fn make(folder: &Path, number: u64) -> PathBuf {
 }
 
 #[test]
-fn journals_that_came_and_went_unseen_are_passed_over() {
+fn journals_removed_unseen_are_skipped() {
     let folder = tempfile::tempdir().expect("a folder");
     let old = make(folder.path(), 7);
     let mut journal = Journal::open(folder.path()).expect("a journal");
@@ -54,7 +54,7 @@ fn journals_that_came_and_went_unseen_are_passed_over() {
 }
 
 #[test]
-fn later_journals_are_followed_one_after_another() {
+fn later_journals_are_followed_in_order() {
     let folder = tempfile::tempdir().expect("a folder");
     make(folder.path(), 7);
     let mut journal = Journal::open(folder.path()).expect("a journal");
@@ -65,7 +65,7 @@ fn later_journals_are_followed_one_after_another() {
 }
 
 #[test]
-fn a_database_whose_journals_are_gone_is_not_called_synced() {
+fn following_fails_without_any_journal() {
     let folder = tempfile::tempdir().expect("a folder");
     let only = make(folder.path(), 7);
     let mut journal = Journal::open(folder.path()).expect("a journal");
@@ -75,7 +75,7 @@ fn a_database_whose_journals_are_gone_is_not_called_synced() {
 
 /// Real journals, of 64 MB each: more than two of them between two syncs.
 #[tokio::test]
-async fn what_is_answered_is_in_the_journal_in_use_however_much_was_written_between_two_syncs() {
+async fn a_sync_always_covers_the_journal_in_use() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = store(folder.path());
     let text = "x".repeat(390_000);
@@ -87,7 +87,7 @@ async fn what_is_answered_is_in_the_journal_in_use_however_much_was_written_betw
     store.durable().await.expect("synced");
     let first = journals(folder.path())[0];
     for number in 0.. {
-        // Until journals came and went that no sync has seen.
+        // Until journals came and went unseen by any sync.
         let there = journals(folder.path());
         if there[0] >= first + 2 {
             break;
@@ -99,19 +99,19 @@ async fn what_is_answered_is_in_the_journal_in_use_however_much_was_written_betw
     put("last").await;
     store.durable().await.expect("synced");
 
-    // A flush may have made another one since.
+    // A flush may have created another one since.
     let [synced] = &synced_through(folder.path())[..] else { panic!("one descriptor") };
     let later = (in_use..in_use + 10).map(|number| folder.path().join(format!("{number}.jnl")));
     assert!(later.into_iter().any(|journal| journal == *synced), "{} in place of {in_use}", synced.display());
 }
 
-/// `EMFILE`.
-/// What a descriptor was opened for, in the flags of `/proc/self/fdinfo` (`O_ACCMODE` and `O_RDONLY` of Linux).
+/// The access mode of a descriptor, in the flags of `/proc/self/fdinfo` (`O_ACCMODE` and `O_RDONLY` of Linux).
 const ACCESS_MODE: u32 = 0o3;
 const READ_ONLY: u32 = 0;
 
+/// `EMFILE`.
 const TOO_MANY_OPEN_FILES: i32 = 24;
-/// Set in the process that has few descriptors.
+/// Set in the process with few descriptors.
 const CHILD: &str = "TWEETER_TEST_FEW_DESCRIPTORS";
 
 #[test]

@@ -31,7 +31,7 @@ fn engine(path: &Path) -> Engine {
     Engine::open(EngineOptions::at(path)).expect("an engine")
 }
 
-/// An engine on a clock that the test moves.
+/// An engine on a manual clock.
 fn engine_by_hand(path: &Path) -> (Engine, Clock) {
     let clock = Clock::manual(Timestamp::from_millis(1_000_000));
     let options = EngineOptions { clock: clock.clone(), ..EngineOptions::at(path) };

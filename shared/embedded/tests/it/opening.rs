@@ -9,7 +9,7 @@ use ports::{
 use crate::{bodies, engine, engine_by_hand, get, item, key, queue_on, receive, send, store};
 
 #[test]
-fn a_folder_that_is_open_is_refused_in_one_line() {
+fn an_open_folder_is_refused_in_one_line() {
     let folder = tempfile::tempdir().expect("a folder");
     let _open = engine(folder.path());
     let error = Engine::open(EngineOptions::at(folder.path())).expect_err("it is open");
@@ -18,7 +18,7 @@ fn a_folder_that_is_open_is_refused_in_one_line() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_made_is_refused_in_one_line() {
+fn an_uncreatable_folder_is_refused_in_one_line() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("file");
     std::fs::write(&file, "").expect("a file");
@@ -28,7 +28,7 @@ fn a_folder_that_cannot_be_made_is_refused_in_one_line() {
 }
 
 #[test]
-fn a_folder_of_something_else_is_refused_as_unreadable() {
+fn a_foreign_folder_is_refused_as_unreadable() {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("version"), "not a database").expect("a file");
     let error = Engine::open(EngineOptions::at(folder.path())).expect_err("no database");
@@ -36,7 +36,7 @@ fn a_folder_of_something_else_is_refused_as_unreadable() {
 }
 
 #[tokio::test]
-async fn what_was_written_is_there_after_a_restart() {
+async fn writes_survive_a_restart() {
     let folder = tempfile::tempdir().expect("a folder");
     let before = store(folder.path());
     let written = item("p", "s").with("name", "value");
@@ -46,7 +46,7 @@ async fn what_was_written_is_there_after_a_restart() {
 }
 
 #[tokio::test]
-async fn a_closed_engine_answers_as_unavailable() {
+async fn a_closed_engine_is_unavailable() {
     let folder = tempfile::tempdir().expect("a folder");
     let engine = engine(folder.path());
     let store = embedded::EmbeddedStore::new(engine.clone());
@@ -57,7 +57,7 @@ async fn a_closed_engine_answers_as_unavailable() {
 
 #[cfg(unix)]
 #[test]
-fn the_folder_is_its_owners_alone_whether_it_was_there_or_not() {
+fn only_the_owner_may_access_the_folder() {
     use std::{fs, os::unix::fs::PermissionsExt as _};
 
     let folder = tempfile::tempdir().expect("a folder");
@@ -80,7 +80,7 @@ fn spoil(path: &std::path::Path, keyspace: &str, spoil: impl FnOnce(&fjall::Keys
 }
 
 #[tokio::test]
-async fn an_item_that_cannot_be_read_is_malformed_and_not_worth_another_try() {
+async fn an_undecodable_item_is_malformed_and_not_transient() {
     let folder = tempfile::tempdir().expect("a folder");
     drop(engine(folder.path()));
     spoil(folder.path(), Table::Social.name(), |social| social.insert("p\0s", [255]).expect("written"));
@@ -91,7 +91,7 @@ async fn an_item_that_cannot_be_read_is_malformed_and_not_worth_another_try() {
 }
 
 #[tokio::test]
-async fn a_message_that_cannot_be_read_becomes_a_dead_letter_and_keeps_no_other_back() {
+async fn an_undecodable_message_becomes_a_dead_letter() {
     let folder = tempfile::tempdir().expect("a folder");
     send(&queue_on(engine_by_hand(folder.path()).0), &["a", "unreadable", "b"]).await;
     spoil(folder.path(), "messages", |messages| {

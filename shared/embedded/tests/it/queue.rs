@@ -10,7 +10,7 @@ const JOBS: QueueName = QueueName::JobQ;
 const MINUTE: Duration = Duration::from_mins(1);
 
 #[tokio::test]
-async fn a_received_message_is_invisible_until_its_timeout_ends() {
+async fn received_messages_are_invisible_until_their_timeout() {
     let folder = tempfile::tempdir().expect("a folder");
     let (engine, clock) = engine_by_hand(folder.path());
     let queue = queue_on(engine);
@@ -32,7 +32,7 @@ async fn a_received_message_is_invisible_until_its_timeout_ends() {
 }
 
 #[tokio::test]
-async fn a_delayed_message_comes_when_its_delay_is_over() {
+async fn a_delayed_message_arrives_after_its_delay() {
     let folder = tempfile::tempdir().expect("a folder");
     let (engine, clock) = engine_by_hand(folder.path());
     let queue = queue_on(engine);
@@ -45,7 +45,7 @@ async fn a_delayed_message_comes_when_its_delay_is_over() {
 }
 
 #[tokio::test]
-async fn visibility_is_changed_for_a_message_in_flight_only() {
+async fn visibility_changes_only_for_messages_in_flight() {
     let folder = tempfile::tempdir().expect("a folder");
     let (engine, clock) = engine_by_hand(folder.path());
     let queue = queue_on(engine);
@@ -63,13 +63,13 @@ async fn visibility_is_changed_for_a_message_in_flight_only() {
     change(&second.receipt, Duration::ZERO).await;
     change(&second.receipt, MINUTE).await;
     let third = receive(&queue, 1).await.remove(0);
-    assert_eq!(third.receive_count, 3, "what is not in flight is not hidden again");
+    assert_eq!(third.receive_count, 3, "a visible message is not hidden");
     queue.delete(JOBS, vec![third.receipt.clone()]).await.expect("deleted");
     change(&third.receipt, Duration::ZERO).await;
 }
 
 #[tokio::test]
-async fn a_message_received_too_often_goes_to_the_dead_letters_and_stays_there() {
+async fn messages_received_too_often_become_dead_letters() {
     let folder = tempfile::tempdir().expect("a folder");
     let (engine, clock) = engine_by_hand(folder.path());
     let settings = QueueSettings { max_receives: 2, ..QueueSettings::default() };
@@ -97,7 +97,7 @@ async fn a_message_received_too_often_goes_to_the_dead_letters_and_stays_there()
 }
 
 #[tokio::test]
-async fn a_large_group_does_not_hold_up_a_small_one() {
+async fn large_groups_do_not_delay_small_ones() {
     let folder = tempfile::tempdir().expect("a folder");
     let queue = queue_on(engine(folder.path()));
     for batch in 0..5 {
@@ -110,7 +110,7 @@ async fn a_large_group_does_not_hold_up_a_small_one() {
 }
 
 #[tokio::test]
-async fn depth_counts_what_is_visible_in_flight_and_delayed() {
+async fn depth_counts_visible_in_flight_and_delayed() {
     let folder = tempfile::tempdir().expect("a folder");
     let (engine, clock) = engine_by_hand(folder.path());
     let queue = queue_on(engine);
@@ -144,7 +144,7 @@ async fn calls_beyond_the_limits_are_rejected() {
     assert!(rejected(queue.delete(JOBS, vec!["nonsense".to_owned()]).await.map(drop)));
 }
 
-/// Long enough that a test which waits for it in vain fails by its own time limit.
+/// Long enough that a test that waits in vain fails by its own time limit.
 const LONG_POLL: Duration = limits::MAX_RECEIVE_WAIT;
 const FAR_LESS: Duration = Duration::from_secs(15);
 
@@ -161,7 +161,7 @@ fn long_poll(queue: &EmbeddedQueue) -> impl Future<Output = Vec<String>> + use<>
 }
 
 #[tokio::test]
-async fn a_waiting_receive_wakes_when_a_message_is_sent() {
+async fn a_waiting_receive_wakes_on_a_send() {
     let folder = tempfile::tempdir().expect("a folder");
     let queue = queue_on(engine(folder.path()));
     let (received, ()) = soon(async { tokio::join!(long_poll(&queue), send(&queue, &["a"])) }).await;
@@ -169,7 +169,7 @@ async fn a_waiting_receive_wakes_when_a_message_is_sent() {
 }
 
 #[tokio::test]
-async fn every_waiting_receive_gets_one_of_the_messages_sent_together() {
+async fn each_waiting_receive_gets_one_message() {
     let folder = tempfile::tempdir().expect("a folder");
     let queue = queue_on(engine(folder.path()));
     let waiting = [long_poll(&queue), long_poll(&queue), long_poll(&queue)];
@@ -181,7 +181,7 @@ async fn every_waiting_receive_gets_one_of_the_messages_sent_together() {
 }
 
 #[tokio::test]
-async fn a_receive_that_stops_waiting_leaves_the_message_to_the_next() {
+async fn a_cancelled_receive_leaves_its_message_ready() {
     let folder = tempfile::tempdir().expect("a folder");
     let queue = queue_on(engine(folder.path()));
     let mut first = by_hand(long_poll(&queue));
@@ -200,7 +200,7 @@ fn by_hand<F: Future>(future: F) -> ByHand<F> {
 }
 
 impl<F: Future> ByHand<F> {
-    /// Whether it still waits.
+    /// Polls once; whether it is still pending.
     fn poll_once(&mut self) -> bool {
         use futures::FutureExt;
         self.0.as_mut().now_or_never().is_none()
@@ -208,7 +208,7 @@ impl<F: Future> ByHand<F> {
 }
 
 #[tokio::test]
-async fn a_waiting_receive_wakes_when_a_message_is_returned() {
+async fn a_waiting_receive_wakes_on_a_returned_message() {
     let folder = tempfile::tempdir().expect("a folder");
     let queue = queue_on(engine(folder.path()));
     send(&queue, &["a"]).await;
@@ -220,12 +220,12 @@ async fn a_waiting_receive_wakes_when_a_message_is_returned() {
 }
 
 #[tokio::test]
-async fn a_waiting_receive_wakes_when_a_delay_or_a_timeout_ends() {
+async fn a_waiting_receive_wakes_when_messages_become_due() {
     let folder = tempfile::tempdir().expect("a folder");
     let queue = queue_on(engine(folder.path()));
     let brief = Duration::from_millis(20);
     let delayed = OutgoingMessage { delay: brief, ..message("a", "group") };
-    // It waits already when it learns that something will be due.
+    // Already waiting when a message with a due time is sent.
     let (received, sent) = soon(async { tokio::join!(long_poll(&queue), queue.send(JOBS, vec![delayed])) }).await;
     sent.expect("sent");
     assert_eq!(received, ["a"]);
@@ -254,7 +254,7 @@ async fn several_receivers_get_every_message_once() {
         });
     }
     let bodies: Vec<String> = (0..200).map(|n| format!("{n:03}")).collect();
-    // In small portions, so that receivers fall asleep between them.
+    // In small batches, so that receivers fall asleep between them.
     for portion in bodies.chunks(2) {
         send(&queue, &portion.iter().map(String::as_str).collect::<Vec<_>>()).await;
     }
@@ -268,7 +268,7 @@ async fn several_receivers_get_every_message_once() {
 }
 
 #[tokio::test]
-async fn a_step_of_the_clock_changes_no_delay() {
+async fn a_clock_step_changes_no_delay() {
     let hour = Duration::from_hours(1);
     for is_back in [true, false] {
         let folder = tempfile::tempdir().expect("a folder");
@@ -287,7 +287,7 @@ async fn a_step_of_the_clock_changes_no_delay() {
 }
 
 #[tokio::test]
-async fn a_clock_set_back_across_a_restart_lengthens_no_delay() {
+async fn a_clock_step_across_restarts_lengthens_no_delay() {
     let folder = tempfile::tempdir().expect("a folder");
     let (engine, _) = engine_by_hand(folder.path());
     let queue = queue_on(engine);

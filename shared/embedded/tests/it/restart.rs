@@ -1,4 +1,4 @@
-//! Queues over restarts.
+//! Queues across restarts.
 
 use std::{path::Path, time::Duration};
 
@@ -18,7 +18,7 @@ fn reopened(path: &Path) -> EmbeddedQueue {
 }
 
 #[tokio::test]
-async fn messages_survive_in_order_and_deleted_ones_stay_away() {
+async fn messages_survive_a_restart_in_order() {
     let folder = tempfile::tempdir().expect("a folder");
     let queue = reopened(folder.path());
     send(&queue, &["a", "b", "c"]).await;
@@ -32,7 +32,7 @@ async fn messages_survive_in_order_and_deleted_ones_stay_away() {
 }
 
 #[tokio::test]
-async fn a_receipt_from_before_a_restart_names_no_later_message() {
+async fn a_receipt_never_matches_a_later_message() {
     let folder = tempfile::tempdir().expect("a folder");
     let queue = reopened(folder.path());
     send(&queue, &["a"]).await;
@@ -47,7 +47,7 @@ async fn a_receipt_from_before_a_restart_names_no_later_message() {
 }
 
 #[tokio::test]
-async fn a_delay_goes_on_after_a_restart() {
+async fn a_delay_continues_after_a_restart() {
     let folder = tempfile::tempdir().expect("a folder");
     let (engine, _) = engine_by_hand(folder.path());
     let delayed = OutgoingMessage { delay: Duration::from_mins(1), ..message("later", "group") };
@@ -60,7 +60,7 @@ async fn a_delay_goes_on_after_a_restart() {
 }
 
 #[tokio::test]
-async fn a_message_that_ends_the_process_each_time_ends_in_the_dead_letters() {
+async fn a_process_killing_message_becomes_a_dead_letter() {
     let folder = tempfile::tempdir().expect("a folder");
     send(&reopened(folder.path()), &["killer"]).await;
     for count in 1..=5 {
@@ -73,7 +73,7 @@ async fn a_message_that_ends_the_process_each_time_ends_in_the_dead_letters() {
 }
 
 #[tokio::test]
-async fn the_others_of_the_batch_of_a_message_that_ends_the_process_are_delivered() {
+async fn other_messages_of_a_killing_batch_are_delivered() {
     let folder = tempfile::tempdir().expect("a folder");
     send(&reopened(folder.path()), &["a", "b", "killer", "c", "d"]).await;
     let mut handled = Vec::new();
@@ -88,7 +88,7 @@ async fn the_others_of_the_batch_of_a_message_that_ends_the_process_are_delivere
                 if message.body == "killer" {
                     break 'process;
                 }
-                // A handler of the batch answers when all of it is done.
+                // A handler acknowledges a batch only after handling all of it.
             }
             for message in received {
                 delete(&queue, &message).await;
@@ -103,7 +103,7 @@ async fn the_others_of_the_batch_of_a_message_that_ends_the_process_are_delivere
 }
 
 #[tokio::test]
-async fn what_was_in_flight_when_the_process_died_is_handed_out_one_at_a_time() {
+async fn suspects_are_delivered_one_at_a_time() {
     let folder = tempfile::tempdir().expect("a folder");
     let queue = reopened(folder.path());
     send(&queue, &["a", "b", "returned"]).await;

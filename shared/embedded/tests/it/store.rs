@@ -39,7 +39,7 @@ async fn put_all(store: &impl Store, items: Vec<Item>) {
 }
 
 #[tokio::test]
-async fn a_query_reads_its_range_of_its_partition_in_either_direction() {
+async fn a_query_reads_its_range_in_either_direction() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = store(folder.path());
     let rows = [("a", "1"), ("p", "a1"), ("p", "a2"), ("p", "b"), ("p", "c"), ("p#", "a1"), ("q", "1")];
@@ -63,7 +63,7 @@ async fn a_query_reads_its_range_of_its_partition_in_either_direction() {
 }
 
 #[tokio::test]
-async fn pages_end_at_the_limit_and_lead_to_every_item_once() {
+async fn pages_end_at_the_limit_and_cover_everything() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = store(folder.path());
     put_all(&store, (0..7).map(|n| item("p", &n.to_string())).collect()).await;
@@ -87,7 +87,7 @@ async fn pages_end_at_the_limit_and_lead_to_every_item_once() {
 }
 
 #[tokio::test]
-async fn a_page_without_limit_ends_at_a_mebibyte() {
+async fn a_page_without_limit_ends_at_one_mebibyte() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = store(folder.path());
     put_all(&store, (0..4).map(|n| item("p", &n.to_string()).with("x", "x".repeat(390 * 1024))).collect()).await;
@@ -97,7 +97,7 @@ async fn a_page_without_limit_ends_at_a_mebibyte() {
 }
 
 #[tokio::test]
-async fn conditions_decide_whether_a_write_happens() {
+async fn a_write_happens_if_its_condition_holds() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = store(folder.path());
     let stored = item("p", "s").with("state", "on").with("count", 5);
@@ -127,7 +127,7 @@ async fn conditions_decide_whether_a_write_happens() {
 }
 
 #[tokio::test]
-async fn an_update_changes_what_it_names_and_makes_what_is_missing() {
+async fn an_update_changes_or_creates_an_item() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = store(folder.path());
     assert!(store.write(Table::Social, add("count", 2, Condition::Always)).await.expect("written").is_applied());
@@ -144,7 +144,7 @@ async fn an_update_changes_what_it_names_and_makes_what_is_missing() {
 }
 
 #[tokio::test]
-async fn a_transaction_happens_whole_or_not_at_all_and_says_which_conditions_failed() {
+async fn a_transaction_is_atomic_and_reports_failed_conditions() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = store(folder.path());
     put_all(&store, vec![item("p", "there")]).await;
@@ -191,7 +191,7 @@ async fn calls_beyond_the_limits_are_rejected() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_many_who_create_the_same_item_exactly_one_wins() {
+async fn exactly_one_concurrent_creation_wins() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = Arc::new(store(folder.path()));
     let racers = (0..50).map(|n| {
@@ -209,7 +209,7 @@ async fn of_many_who_create_the_same_item_exactly_one_wins() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_counter_that_many_add_to_is_exact() {
+async fn concurrent_additions_are_exact() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = Arc::new(store(folder.path()));
     let adders = (0..8).map(|_| {
@@ -227,7 +227,7 @@ async fn a_counter_that_many_add_to_is_exact() {
 }
 
 #[tokio::test]
-async fn expired_items_go_and_those_with_another_expiry_since_stay() {
+async fn expired_items_are_removed_and_renewed_ones_stay() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = store(folder.path());
     let expiring = |sort: &str, seconds: i64| item("p", sort).with(EXPIRES_AT, seconds);
@@ -244,7 +244,7 @@ async fn expired_items_go_and_those_with_another_expiry_since_stay() {
 }
 
 #[tokio::test]
-async fn an_item_that_expired_before_the_last_sweep_goes_too() {
+async fn an_item_already_expired_at_write_is_removed() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = store(folder.path());
     let at = |seconds: u64| Timestamp::default().plus(Duration::from_secs(seconds));
@@ -259,7 +259,7 @@ async fn an_item_that_expired_before_the_last_sweep_goes_too() {
 }
 
 #[tokio::test]
-async fn expired_items_go_after_a_restart_in_between() {
+async fn expired_items_are_removed_after_a_restart() {
     let folder = tempfile::tempdir().expect("a folder");
     let at = |seconds: u64| Timestamp::default().plus(Duration::from_secs(seconds));
     let first = store(folder.path());
@@ -271,7 +271,7 @@ async fn expired_items_go_after_a_restart_in_between() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_expired_item_is_missed_by_sweeps_beside_writers() {
+async fn sweeps_beside_writers_miss_no_expired_item() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = store(folder.path());
     let now = Timestamp::default().plus(Duration::from_secs(1_000));
@@ -296,7 +296,7 @@ async fn no_expired_item_is_missed_by_sweeps_beside_writers() {
 }
 
 #[tokio::test]
-async fn a_feed_entry_stays_when_its_expiry_has_passed() {
+async fn an_expired_feed_entry_stays() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = store(folder.path());
     let entry = item("reader", "post").with(EXPIRES_AT, 100);
@@ -306,7 +306,7 @@ async fn a_feed_entry_stays_when_its_expiry_has_passed() {
 }
 
 #[tokio::test]
-async fn a_sweep_goes_on_until_nothing_is_due() {
+async fn a_sweep_continues_until_nothing_is_due() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = store(folder.path());
     put_all(&store, (0..600).map(|n| item("p", &n.to_string()).with(EXPIRES_AT, 10 + n % 3)).collect()).await;
@@ -315,7 +315,7 @@ async fn a_sweep_goes_on_until_nothing_is_due() {
 }
 
 #[tokio::test]
-async fn a_scan_reads_the_whole_table_in_pieces() {
+async fn a_scan_reads_the_whole_table_in_pages() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = store(folder.path());
     put_all(&store, (0..7).map(|n| item(&n.to_string(), "s")).collect()).await;

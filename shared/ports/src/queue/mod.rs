@@ -1,5 +1,6 @@
-//! The port to queues, with the semantics of SQS standard queues: at least once, in no promised order, a received
-//! message invisible until its visibility timeout ends, to a dead-letter queue after too many receives.
+//! The port to queues, with the semantics of SQS standard queues: at-least-once delivery in unspecified order; a
+//! received message is invisible until its visibility timeout ends, and moves to a dead-letter queue after too many
+//! receives.
 //!
 //! Every adapter passes one contract suite.
 
@@ -20,13 +21,13 @@ pub enum QueueName {
     PostQ,
     /// One message per batch of followers to deliver to.
     JobQ,
-    /// Changes that could not be applied and are to be tried again: see [`crate::changes`].
+    /// Changes that could not be applied, for a retry: see [`crate::changes`].
     ChangeQ,
-    /// What could not be taken from PostQ.
+    /// Dead letters of PostQ.
     PostDlq,
-    /// What could not be taken from JobQ.
+    /// Dead letters of JobQ.
     JobDlq,
-    /// Changes that could not be applied: put here by their handler, or received from ChangeQ too often.
+    /// Changes that could not be applied: put here by their handler, or received too often from ChangeQ.
     ChangeDlq,
 }
 
@@ -46,7 +47,7 @@ impl QueueName {
         }
     }
 
-    /// Where messages go that were received too often. Dead-letter queues have none.
+    /// The queue to which messages move after too many receives. Dead-letter queues have none.
     pub const fn dead_letter_queue(self) -> Option<Self> {
         match self {
             Self::PostQ => Some(Self::PostDlq),
@@ -66,23 +67,23 @@ impl QueueName {
         }
     }
 
-    /// The queue of this name, in any case.
+    /// The queue of this name, ignoring case.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|queue| queue.name().eq_ignore_ascii_case(name))
     }
 }
 
-/// How a queue treats its messages.
+/// The settings of a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueueSettings {
-    /// How long a received message stays invisible when the receiver asks for nothing else.
+    /// The time for which a received message stays invisible unless the receiver asks for another.
     pub visibility_timeout: Duration,
-    /// Receives after which a message goes to the dead-letter queue instead of being received again.
+    /// Receives after which a message moves to the dead-letter queue instead of being redelivered.
     pub max_receives: u32,
 }
 
 impl Default for QueueSettings {
-    /// One minute: 6 times the timeout of the function behind JobQ (10 s), as Lambda's guide asks.
+    /// One minute: 6 times the timeout of JobQ's function (10 s), as Lambda's guide recommends.
     fn default() -> Self {
         Self { visibility_timeout: Duration::from_mins(1), max_receives: limits::MAX_RECEIVES }
     }
@@ -93,61 +94,61 @@ impl Default for QueueSettings {
 pub struct OutgoingMessage {
     /// The body: at most [`limits::MAX_MESSAGE_BYTES`].
     pub body: String,
-    /// Who the message is for or from. A group with many messages does not hold up the others.
+    /// The user the message is for or from. A group with many messages does not delay other groups.
     pub group: String,
-    /// How long to wait before the message can be received: at most [`limits::MAX_MESSAGE_DELAY`].
+    /// The time before the message can be received: at most [`limits::MAX_MESSAGE_DELAY`].
     pub delay: Duration,
 }
 
-/// Names one receive of one message. Deleting by a receipt of an earlier receive is not an error.
+/// Identifies one receive of one message. Deleting by the receipt of an earlier receive is not an error.
 pub type Receipt = String;
 
-/// A message received.
+/// A received message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReceivedMessage {
-    /// The message's id; stays the same over receives.
+    /// The message's id; the same in every receive.
     pub message_id: String,
-    /// What to delete it by, or to change its visibility by.
+    /// The receipt to delete the message by, or to change its visibility.
     pub receipt: Receipt,
     /// The body.
     pub body: String,
-    /// The group it was sent with.
+    /// The group given when it was sent.
     pub group: String,
-    /// How often it has been received, this time included.
+    /// The number of receives, including this one.
     pub receive_count: u32,
     /// When it was sent.
     pub sent_at: Timestamp,
 }
 
-/// How full a queue is. Approximate on SQS.
+/// The numbers of messages in a queue. Approximate on SQS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct QueueDepth {
     /// Messages that can be received now.
     pub visible: u64,
     /// Messages received and not yet deleted.
     pub in_flight: u64,
-    /// Messages whose delay is not over.
+    /// Messages whose delay has not elapsed.
     pub delayed: u64,
-    /// How long the oldest message that can be received has been in the queue; `None` where the store does not tell.
+    /// The time that the oldest receivable message has spent in the queue; `None` if the store does not report it.
     pub oldest_age: Option<Duration>,
 }
 
-/// Why a queue did not do what was asked.
+/// Why a call to a queue failed.
 #[derive(Debug, thiserror::Error)]
 pub enum QueueError {
-    /// Too much at once: the same call, later, may pass.
+    /// Throttled: the same call may succeed later.
     #[error("the queue is throttling")]
     Throttled,
-    /// The queue did not answer or failed inside: the call may or may not have been applied.
+    /// No answer, or an internal failure: the call may or may not have been applied.
     #[error("the queue is unavailable")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The call itself is wrong (too many entries, too large, a missing queue): the same call never passes.
-    #[error("the queue refused the call")]
+    /// The call is invalid (too many entries, too large, a missing queue): the same call never succeeds.
+    #[error("the queue rejected the call")]
     Rejected(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl QueueError {
-    /// Whether the same call may pass later.
+    /// Whether the same call may succeed later.
     pub const fn is_transient(&self) -> bool {
         matches!(self, Self::Throttled | Self::Unavailable(_))
     }
@@ -156,12 +157,12 @@ impl QueueError {
 /// The port to queues. Batches hold 1 to [`limits::MAX_QUEUE_BATCH`] entries.
 #[async_trait]
 pub trait Queue: Send + Sync + std::fmt::Debug + 'static {
-    /// Sends a batch of at most [`limits::MAX_MESSAGE_BYTES`] together. Not atomic: returns the messages that were not
+    /// Sends a batch of at most [`limits::MAX_MESSAGE_BYTES`] in total. Not atomic: returns the messages that were not
     /// sent.
     async fn send(&self, queue: QueueName, messages: Vec<OutgoingMessage>) -> Result<Vec<OutgoingMessage>, QueueError>;
 
-    /// Up to `max` messages; waits up to `wait` for the first and returns as soon as there is one. They stay
-    /// invisible for `visibility`, or for the queue's own timeout.
+    /// Receives up to `max` messages; waits up to `wait` for the first and returns as soon as there is one. They stay
+    /// invisible for `visibility`, or else for the queue's timeout.
     async fn receive(
         &self,
         queue: QueueName,
@@ -170,17 +171,17 @@ pub trait Queue: Send + Sync + std::fmt::Debug + 'static {
         visibility: Option<Duration>,
     ) -> Result<Vec<ReceivedMessage>, QueueError>;
 
-    /// Removes received messages. Returns the receipts that were not deleted and are worth another try.
+    /// Deletes received messages. Returns the receipts that were not deleted and are worth a retry.
     async fn delete(&self, queue: QueueName, receipts: Vec<Receipt>) -> Result<Vec<Receipt>, QueueError>;
 
-    /// Makes received messages visible again after the given time from now, 0 for at once. Returns the receipts for
-    /// which it was not done; of a message that is gone or no longer in flight there is nothing to change.
+    /// Makes received messages visible after the given time from now, 0 for immediately. Returns the receipts that
+    /// failed; a message that is deleted or no longer in flight does not count as failed.
     async fn change_visibility(
         &self,
         queue: QueueName,
         changes: Vec<(Receipt, Duration)>,
     ) -> Result<Vec<Receipt>, QueueError>;
 
-    /// How full the queue is.
+    /// The depth of the queue.
     async fn depth(&self, queue: QueueName) -> Result<QueueDepth, QueueError>;
 }

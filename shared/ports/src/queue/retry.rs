@@ -1,4 +1,4 @@
-//! Sending and deleting any number of messages: cut into batches, what failed is sent again.
+//! Sends and deletes any number of messages, in batches and with retries of failed entries.
 
 use std::time::Duration;
 
@@ -18,13 +18,13 @@ fn pauses() -> ExponentialBuilder {
         .with_jitter()
 }
 
-/// Calls of one [`send_all`] under way at once: hides the latency of SQS (about 10 ms a call) without flooding it.
+/// Concurrent calls of one [`send_all`]: hides the latency of SQS (about 10 ms per call) without flooding it.
 const SENDS_IN_FLIGHT: usize = 8;
 
-/// Sends every message, at most [`limits::MAX_QUEUE_BATCH`] and [`limits::MAX_MESSAGE_BYTES`] a call, several calls at
+/// Sends all messages, at most [`limits::MAX_QUEUE_BATCH`] and [`limits::MAX_MESSAGE_BYTES`] per call, several calls at
 /// once.
 ///
-/// An error means that some may not have been sent: the caller does all of it again.
+/// On an error some messages may be unsent: the caller repeats the whole step.
 pub async fn send_all(queue: &dyn Queue, name: QueueName, messages: Vec<OutgoingMessage>) -> Result<(), QueueError> {
     futures::stream::iter(cut(messages).into_iter().map(Ok))
         .try_for_each_concurrent(SENDS_IN_FLIGHT, |batch| send_batch(queue, name, batch))
@@ -52,7 +52,7 @@ async fn send_batch(queue: &dyn Queue, name: QueueName, batch: Vec<OutgoingMessa
     }
 }
 
-/// Cuts messages into batches that one call takes.
+/// Splits messages into batches that fit into one call.
 fn cut(messages: Vec<OutgoingMessage>) -> Vec<Vec<OutgoingMessage>> {
     let mut batches: Vec<Vec<OutgoingMessage>> = Vec::new();
     let mut bytes = 0;
@@ -71,8 +71,8 @@ fn cut(messages: Vec<OutgoingMessage>) -> Vec<Vec<OutgoingMessage>> {
     batches
 }
 
-/// Deletes every receipt, at most [`limits::MAX_QUEUE_BATCH`] a call. What could not be deleted comes back as an error;
-/// its message will be received again.
+/// Deletes all receipts, at most [`limits::MAX_QUEUE_BATCH`] per call. If a deletion fails, returns an error; its
+/// message will be redelivered.
 pub async fn delete_all(queue: &dyn Queue, name: QueueName, receipts: Vec<Receipt>) -> Result<(), QueueError> {
     for chunk in receipts.chunks(limits::MAX_QUEUE_BATCH) {
         let started = Instant::now();
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn batches_hold_ten_messages_and_a_mebibyte() {
+    fn batches_hold_ten_messages_and_one_mebibyte() {
         let sizes = |messages| cut(messages).iter().map(Vec::len).collect::<Vec<_>>();
         assert_eq!(sizes(vec![]), Vec::<usize>::new());
         assert_eq!(sizes(vec![message(1); 21]), [10, 10, 1]);

@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-/// A primary key: a partition and a place in it. Built in the crate `data` alone, but for [`Key::probe`].
+/// A primary key: a partition key and a sort key. Built only in the crate `data`, except for [`Key::probe`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Key {
     /// The partition key, `PK` in DynamoDB.
@@ -17,13 +17,13 @@ pub struct Key {
 }
 
 impl Key {
-    /// The key that a probe asks every table for. Nothing is stored there.
+    /// The key that a probe reads in every table. No item has it.
     pub fn probe() -> Self {
         Self { partition: "PROBE".to_owned(), sort: "PROBE".to_owned() }
     }
 }
 
-/// The value of an attribute. As JSON it is what `DynamoDB` makes of it: `{"S":"text"}`, `{"N":"7"}`, `{"BOOL":true}`,
+/// The value of an attribute. Its JSON form is DynamoDB's: `{"S":"text"}`, `{"N":"7"}`, `{"BOOL":true}`,
 /// `{"B":"AAE="}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Value {
@@ -31,14 +31,14 @@ pub enum Value {
     S(String),
     /// A whole number, `N`.
     N(#[serde(with = "number_as_text")] i64),
-    /// A truth value, `BOOL`.
+    /// A boolean, `BOOL`.
     #[serde(rename = "BOOL")]
     Bool(bool),
     /// Bytes, `B`.
     B(#[serde(with = "bytes_as_base64")] Bytes),
 }
 
-/// Numbers travel as text, as JSON's are not exact for every reader.
+/// Numbers are serialized as text, since not every JSON reader keeps them exact.
 mod number_as_text {
     use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
 
@@ -90,23 +90,23 @@ impl From<bool> for Value {
     }
 }
 
-/// Named attributes, apart from the key.
+/// Named attributes, without the key.
 pub type Attributes = BTreeMap<Cow<'static, str>, Value>;
 
 /// A stored item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {
-    /// Where it is.
+    /// The key.
     pub key: Key,
-    /// What it says.
+    /// The attributes.
     pub attributes: Attributes,
 }
 
-/// A stored item is not of the form that its reader expects.
+/// A stored item does not have the form that its reader expects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a stored item lacks a well-formed `{attribute}`")]
 pub struct MalformedItem {
-    /// The attribute that is missing or of another form.
+    /// The attribute that is missing or malformed.
     pub attribute: &'static str,
 }
 
@@ -116,14 +116,14 @@ impl Item {
         Self { key, attributes: Attributes::new() }
     }
 
-    /// The item with one more attribute.
+    /// Adds an attribute.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
         self.attributes.insert(Cow::Borrowed(name), value.into());
         self
     }
 
-    /// A string attribute.
+    /// Returns a string attribute.
     pub fn text(&self, attribute: &'static str) -> Result<&str, MalformedItem> {
         match self.attributes.get(attribute) {
             Some(Value::S(text)) => Ok(text),
@@ -131,7 +131,7 @@ impl Item {
         }
     }
 
-    /// A string attribute that may be missing.
+    /// Returns an optional string attribute.
     pub fn text_if_any(&self, attribute: &'static str) -> Result<Option<&str>, MalformedItem> {
         match self.attributes.get(attribute) {
             None => Ok(None),
@@ -140,12 +140,12 @@ impl Item {
         }
     }
 
-    /// A number attribute.
+    /// Returns a number attribute.
     pub fn number(&self, attribute: &'static str) -> Result<i64, MalformedItem> {
         self.number_if_any(attribute)?.ok_or(MalformedItem { attribute })
     }
 
-    /// A number attribute that may be missing.
+    /// Returns an optional number attribute.
     pub fn number_if_any(&self, attribute: &'static str) -> Result<Option<i64>, MalformedItem> {
         match self.attributes.get(attribute) {
             None => Ok(None),
@@ -154,12 +154,12 @@ impl Item {
         }
     }
 
-    /// A string attribute read as a value of another type.
+    /// Parses a string attribute.
     pub fn parsed<T: std::str::FromStr>(&self, attribute: &'static str) -> Result<T, MalformedItem> {
         self.text(attribute)?.parse().map_err(|_| MalformedItem { attribute })
     }
 
-    /// The sort key read as a value of another type.
+    /// Parses the sort key.
     pub fn parsed_sort<T: std::str::FromStr>(&self) -> Result<T, MalformedItem> {
         self.key.sort.parse().map_err(|_| MalformedItem { attribute: "SK" })
     }

@@ -1,10 +1,10 @@
-//! The port to storage, shaped by what DynamoDB really offers: items under a partition and a sort key, get, batch get,
-//! range query, batch write with unprocessed items, and conditional writes alone or in one transaction.
+//! The port to storage, shaped by DynamoDB's guarantees: items under a partition and a sort key, get, batch get, range
+//! query, batch write with unprocessed items, and conditional writes, alone or in one transaction.
 //!
-//! Every adapter passes one contract suite. What an adapter may do and callers must bear:
-//! - a read not asked [`Consistency::Strong`] may answer from the past;
-//! - a batch may leave a part undone, and says which;
-//! - a query may end early with a position to go on from, also with no item at all;
+//! Every adapter passes one contract suite. An adapter may do the following, and callers must handle it:
+//! - a read without [`Consistency::Strong`] may return stale data;
+//! - a batch may be processed in part, and reports the rest;
+//! - a query may end early with a position to continue from, even without any item;
 //! - a write that reported an error may have been applied.
 
 mod item;
@@ -17,10 +17,10 @@ pub use scan::{ScanPage, Segment, TableScan};
 
 use async_trait::async_trait;
 
-/// A table. What is in it: `docs/data-model.md`.
+/// A table. `docs/data-model.md` lists its contents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Table {
-    /// Credentials, sessions, e-mail claims. Read by the account service alone.
+    /// Credentials, sessions, e-mail claims. Read by the account service only.
     Auth,
     /// Users, follow edges, posts, stories, outbox, idempotency records.
     Social,
@@ -41,8 +41,8 @@ impl Table {
         }
     }
 
-    /// Whether items of this table are removed once their [`EXPIRES_AT`] has passed. Feed entries carry theirs and
-    /// stay: nothing yet shows what lies behind the oldest one.
+    /// Whether items of this table are removed after their [`EXPIRES_AT`]. Feed entries have an expiry and yet stay,
+    /// because feeds cannot show posts older than the oldest entry yet.
     pub const fn expires(self) -> bool {
         match self {
             Self::Auth | Self::Social => true,
@@ -51,47 +51,47 @@ impl Table {
     }
 }
 
-/// The attribute that holds an item's expiry in whole seconds since the epoch. Expired items are removed some time
-/// later; who must not see one checks the attribute at read.
+/// The attribute with an item's expiry, in whole seconds since the epoch. Expired items are removed some time later; a
+/// reader that must not see them checks the attribute.
 pub const EXPIRES_AT: &str = "expires_at";
 
-/// Whether a read may answer from the past.
+/// Whether a read may return stale data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Consistency {
     /// May miss the newest writes; half the price on DynamoDB.
     Eventual,
-    /// Sees every write that was answered before.
+    /// Sees every write that was acknowledged before the read.
     Strong,
 }
 
-/// What must hold of the item that is stored under a write's key, for the write to happen.
+/// The condition on the stored item under a write's key.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Condition {
-    /// Nothing.
+    /// Always holds.
     #[default]
     Always,
-    /// There is none.
+    /// The item does not exist.
     Absent,
-    /// There is one.
+    /// The item exists.
     Present,
-    /// There is one, and every test holds.
+    /// The item exists and every test holds.
     Where(Vec<Test>),
-    /// There is none, or there is one and every test holds.
+    /// The item does not exist, or every test holds.
     AbsentOr(Vec<Test>),
 }
 
 /// A test of one attribute.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Test {
-    /// The attribute is there and equal.
+    /// The attribute exists and is equal.
     Equals(&'static str, Value),
-    /// The attribute is not there.
+    /// The attribute does not exist.
     Missing(&'static str),
-    /// The attribute is a number of at most this.
+    /// The attribute is a number of at most this value.
     AtMost(&'static str, i64),
 }
 
-/// A change of an item's attributes; the others stay. An item that is not there is made.
+/// Changes of an item's attributes; the others are kept. A missing item is created.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Changes {
     /// Attributes to set.
@@ -105,50 +105,50 @@ pub struct Changes {
 /// One conditional write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Write {
-    /// Stores an item, replacing the one under its key.
+    /// Stores an item, replacing any under its key.
     Put {
         /// The whole item.
         item: Item,
-        /// What must hold.
+        /// The condition.
         condition: Condition,
     },
     /// Changes attributes.
     Update {
-        /// Which item.
+        /// The item's key.
         key: Key,
-        /// How.
+        /// The changes.
         changes: Changes,
-        /// What must hold.
+        /// The condition.
         condition: Condition,
     },
-    /// Removes an item; that there is none is no error.
+    /// Removes an item; idempotent.
     Delete {
-        /// Which item.
+        /// The item's key.
         key: Key,
-        /// What must hold.
+        /// The condition.
         condition: Condition,
     },
-    /// Changes nothing, but lets the transaction happen only when the condition holds. Only in a transaction.
+    /// Writes nothing, but makes the transaction conditional. Allowed in a transaction only.
     Check {
-        /// Which item.
+        /// The item's key.
         key: Key,
-        /// What must hold.
+        /// The condition.
         condition: Condition,
     },
 }
 
 impl Write {
-    /// Stores an item whatever was there.
+    /// Stores an item unconditionally.
     pub fn put(item: Item) -> Self {
         Self::Put { item, condition: Condition::Always }
     }
 
-    /// Stores an item where none is.
+    /// Stores an item if none exists under its key.
     pub fn create(item: Item) -> Self {
         Self::Put { item, condition: Condition::Absent }
     }
 
-    /// Removes an item whatever it says.
+    /// Removes an item unconditionally.
     pub fn delete(key: Key) -> Self {
         Self::Delete { key, condition: Condition::Always }
     }
@@ -161,7 +161,7 @@ impl Write {
         }
     }
 
-    /// What must hold.
+    /// The condition.
     pub fn condition(&self) -> &Condition {
         match self {
             Self::Put { condition, .. }
@@ -177,7 +177,7 @@ impl Write {
 pub enum BatchWrite {
     /// Stores an item.
     Put(Item),
-    /// Removes one.
+    /// Removes an item.
     Delete(Key),
 }
 
@@ -191,41 +191,40 @@ impl BatchWrite {
     }
 }
 
-/// What became of a conditional write or of a transaction.
+/// The result of a conditional write or of a transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub enum Outcome {
-    /// All of it happened.
+    /// All writes were applied.
     Applied,
-    /// None of it happened: the conditions at these places of the transaction did not hold (place 0 for a single
-    /// write).
+    /// No write was applied: the conditions at these indexes of the transaction failed (index 0 for a single write).
     Refused(Vec<usize>),
 }
 
 impl Outcome {
-    /// Whether the writes happened.
+    /// Whether the writes were applied.
     pub fn is_applied(&self) -> bool {
         matches!(self, Self::Applied)
     }
 }
 
-/// Which sort keys a query reads.
+/// The range of sort keys that a query reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SortRange {
-    /// Every one.
+    /// All sort keys.
     All,
-    /// Those that begin so.
+    /// Sort keys with this prefix.
     Prefix(String),
-    /// Those from the first to the second, both included.
+    /// Sort keys from the first to the second, inclusive.
     Between(String, String),
 }
 
-/// In which direction a query reads.
+/// The order in which a query reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
-    /// By rising sort key.
+    /// Ascending by sort key.
     Ascending,
-    /// By falling sort key: newest first where the sort key is a post id.
+    /// Descending by sort key: newest first if the sort key is a post id.
     Descending,
 }
 
@@ -236,22 +235,22 @@ pub struct Query {
     pub table: Table,
     /// The partition key.
     pub partition: String,
-    /// Which sort keys.
+    /// The range of sort keys.
     pub range: SortRange,
-    /// In which direction.
+    /// The order.
     pub order: Order,
-    /// The sort key after which to start, in the direction of reading; it need not exist. Must lie in the range.
+    /// The sort key after which to start, in reading order; it need not exist. Must lie in the range.
     pub start_after: Option<String>,
-    /// Items at the most; without it as many as the store gives (1 MB on DynamoDB).
+    /// Maximum number of items; `None` for as many as the store returns (1 MB on DynamoDB).
     pub limit: Option<u32>,
-    /// Whether the answer may be old.
+    /// Whether the answer may be stale.
     pub consistency: Consistency,
-    /// What of each item is wanted.
+    /// The part of each item to return.
     pub projection: Projection,
 }
 
 impl Query {
-    /// All items of a partition from the first on, whole and as they are now: what a query says unless it says otherwise.
+    /// The defaults of a query: all items of a partition in ascending order, whole and strongly consistent.
     pub const fn all_of(table: Table, partition: String) -> Self {
         Self {
             table,
@@ -266,55 +265,55 @@ impl Query {
     }
 }
 
-/// What of each item a query answers. Costs the same either way; less travels.
+/// The part of each item that a query returns. The cost is the same; fewer bytes are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Projection {
-    /// All of it.
+    /// The whole item.
     All,
-    /// The key alone.
+    /// The key only.
     Keys,
 }
 
-/// What a query read.
+/// The result of a query.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct QueryPage {
-    /// The items, in the direction of reading.
+    /// The items, in reading order.
     pub items: Vec<Item>,
-    /// Where to go on from. May be present although nothing follows; its absence means the end.
+    /// The position to continue from. May be present although nothing follows; `None` means the end.
     pub next: Option<String>,
 }
 
-/// What a batch get read.
+/// The result of a batch get.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct BatchGot {
-    /// The items found, in no particular order.
+    /// The items found, in unspecified order.
     pub items: Vec<Item>,
-    /// Keys that were not looked up: ask again.
+    /// Keys that were not looked up, for another call.
     pub unprocessed: Vec<Key>,
 }
 
-/// Why the store did not do what was asked.
+/// Why a call to the store failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Too much at once: the same call, later, may pass. Nothing was written.
+    /// Throttled: the same call may succeed later. Nothing was written.
     #[error("the store is throttling")]
     Throttled,
-    /// Another transaction touched the same item: the same call may pass at once. Nothing was written.
+    /// A concurrent transaction on the same item: the same call may succeed at once. Nothing was written.
     #[error("another transaction touched the same item")]
     Conflict,
-    /// The store did not answer or failed inside: the call may or may not have been applied.
+    /// No answer, or an internal failure: the call may or may not have been applied.
     #[error("the store is unavailable")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The call itself is wrong (too many entries, a missing table, no permission): the same call never passes.
-    #[error("the store refused the call")]
+    /// The call is invalid (too many entries, a missing table, no permission): the same call never succeeds.
+    #[error("the store rejected the call")]
     Rejected(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// A stored item is not of the form that its reader expects.
+    /// A stored item does not have the form that its reader expects.
     #[error(transparent)]
     Malformed(#[from] MalformedItem),
 }
 
 impl StoreError {
-    /// Whether the same call may pass later.
+    /// Whether the same call may succeed later.
     pub const fn is_transient(&self) -> bool {
         matches!(self, Self::Throttled | Self::Conflict | Self::Unavailable(_))
     }
@@ -323,32 +322,32 @@ impl StoreError {
 /// The port to storage.
 #[async_trait]
 pub trait Store: Send + Sync + std::fmt::Debug + 'static {
-    /// One item, or `None`.
+    /// Gets one item.
     async fn get(&self, table: Table, key: &Key, consistency: Consistency) -> Result<Option<Item>, StoreError>;
 
-    /// Up to [`domain::limits::MAX_BATCH_GET`] distinct keys of one table.
+    /// Gets up to [`domain::limits::MAX_BATCH_GET`] distinct keys of one table.
     async fn batch_get(&self, table: Table, keys: &[Key], consistency: Consistency) -> Result<BatchGot, StoreError>;
 
-    /// A range of one partition.
+    /// Reads a range of one partition.
     async fn query(&self, query: &Query) -> Result<QueryPage, StoreError>;
 
-    /// Up to [`domain::limits::MAX_BATCH_WRITE`] unconditional writes with distinct keys of one table. Not atomic:
-    /// returns those that were not done.
+    /// Makes up to [`domain::limits::MAX_BATCH_WRITE`] unconditional writes with distinct keys of one table. Not
+    /// atomic: returns the writes that were not made.
     async fn batch_write(&self, table: Table, writes: &[BatchWrite]) -> Result<Vec<BatchWrite>, StoreError>;
 
-    /// One conditional write. A [`Write::Check`] is rejected.
+    /// Makes one conditional write. A [`Write::Check`] is rejected.
     async fn write(&self, table: Table, write: Write) -> Result<Outcome, StoreError>;
 
-    /// Up to [`domain::limits::MAX_TRANSACT`] writes of distinct keys, all or none.
+    /// Makes up to [`domain::limits::MAX_TRANSACT`] writes with distinct keys atomically.
     async fn transact(&self, writes: Vec<(Table, Write)>) -> Result<Outcome, StoreError>;
 
-    /// Returns when all that was written before this call survives a loss of power. Until then a write survives the
-    /// end of the process, and never does a later write outlive an earlier one. At once on DynamoDB, where every
-    /// write is durable when it is answered.
+    /// Waits until everything written before this call survives a power loss. Until then a write survives the end of
+    /// the process, and no write outlives an earlier one. Immediate on DynamoDB, where every write is durable
+    /// when it is acknowledged.
     async fn durable(&self) -> Result<(), StoreError>;
 
-    /// Whether every table answers, by one cheap read each, and whether this process can write: where writes go through
-    /// a path of the process's own (the embedded store's worker pools and syncer), by one small write that is durable when this
-    /// returns. On DynamoDB there is no such path, and no write is made.
+    /// Verifies that every table answers, with one cheap read each, and that this process can write. If writes pass
+    /// through worker threads of the process (as in the embedded store), it makes a small write, which is durable when
+    /// this returns. On DynamoDB it makes no write.
     async fn probe(&self) -> Result<(), StoreError>;
 }

@@ -1,5 +1,5 @@
-//! Calling the store again where that helps: capped, with growing and jittered pauses. What is still not done is
-//! returned or reported, never dropped.
+//! Retries of store calls: capped, with exponential backoff and jitter. Unfinished work is returned or reported, never
+//! dropped.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use backon::{BackoffBuilder, ExponentialBuilder, Retryable};
 use super::{BatchWrite, Consistency, Item, Key, Store, StoreError, Table};
 use domain::limits;
 
-/// Pauses of 20, 40, 80, 160, 320 and 640 ms, each with as much jitter again: about 2 s at the most.
+/// Pauses of 20, 40, 80, 160, 320 and 640 ms, each with up to as much jitter: about 2 s at most.
 fn pauses() -> ExponentialBuilder {
     ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(20))
@@ -19,12 +19,13 @@ fn pauses() -> ExponentialBuilder {
         .with_jitter()
 }
 
-/// Whether there is time for one more try.
+/// Whether the budget allows another attempt.
 fn has_time(started: Instant) -> bool {
     started.elapsed() < limits::RETRY_BUDGET
 }
 
-/// Calls until the answer is no transient error, the pauses are used up or [`limits::RETRY_BUDGET`] is spent. Only for calls that may be applied twice.
+/// Calls until the result is not a transient error, the pauses are used up or [`limits::RETRY_BUDGET`] is spent. Only
+/// for calls that may be applied twice.
 pub async fn with_retries<T, F>(call: impl FnMut() -> F) -> Result<T, StoreError>
 where
     F: Future<Output = Result<T, StoreError>>,
@@ -32,7 +33,7 @@ where
     with_retries_since(Instant::now(), call).await
 }
 
-/// The same within a budget of which a part is spent.
+/// As [`with_retries`], with a budget that began at `started`.
 async fn with_retries_since<T, F>(started: Instant, call: impl FnMut() -> F) -> Result<T, StoreError>
 where
     F: Future<Output = Result<T, StoreError>>,
@@ -40,8 +41,8 @@ where
     call.retry(pauses()).when(|error| error.is_transient() && has_time(started)).await
 }
 
-/// Every item there is under `keys`, in no particular order: as many calls as [`limits::MAX_BATCH_GET`] asks for, in
-/// parallel; unprocessed keys are asked for again.
+/// Gets all existing items under `keys`, in unspecified order: in parallel calls of up to [`limits::MAX_BATCH_GET`]
+/// keys, with retries for unprocessed ones.
 pub async fn batch_get_all(
     store: &dyn Store,
     table: Table,
@@ -73,9 +74,9 @@ async fn batch_get_chunk(
     Ok(items)
 }
 
-/// Does up to [`limits::MAX_BATCH_WRITE`] writes and resends what was left unprocessed.
+/// Makes up to [`limits::MAX_BATCH_WRITE`] writes and resends unprocessed ones.
 ///
-/// Returns the writes that are still not done when the pauses are used up; the caller must not forget them.
+/// Returns the writes that are still not made when the pauses are used up; the caller must handle them.
 pub async fn batch_write_all(
     store: &dyn Store,
     table: Table,
@@ -85,7 +86,7 @@ pub async fn batch_write_all(
     let mut left = writes;
     let mut pauses = pauses().build();
     loop {
-        // A whole batch that was throttled is the same as one of which nothing was processed.
+        // A throttled batch counts as one of which nothing was processed.
         left = match store.batch_write(table, &left).await {
             Ok(unprocessed) => unprocessed,
             Err(error) if error.is_transient() => left,

@@ -1,21 +1,22 @@
-//! The operator's port to whole tables. It is apart from [`Store`](super::Store) so that no request can reach it: no
-//! service or DAO takes one: no function has the permission to scan, and the tests of their policies run every use case.
+//! The operator's port to whole tables. It is separate from [`Store`](super::Store) so that no request can reach it: no
+//! service or DAO takes a scanner, no function has the permission to scan, and the tests of their policies run every
+//! use case.
 
 use async_trait::async_trait;
 
 use super::{Item, Key, StoreError, Table};
 
-/// One of several parts of a table that are read side by side.
+/// One of several parts of a table that are scanned in parallel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Segment {
-    /// Which one, from 0.
+    /// The segment's index, from 0.
     pub index: u32,
-    /// How many there are.
+    /// The number of segments.
     pub total: u32,
 }
 
 impl Segment {
-    /// The segments of a table that is cut into `total`.
+    /// All segments of a table divided into `total`.
     pub fn all_of(total: u32) -> impl Iterator<Item = Self> {
         (0..total).map(move |index| Self { index, total })
     }
@@ -28,15 +29,15 @@ pub struct ScanPage {
     pub items: Vec<Item>,
     /// The key to continue after; `None` at the end of the segment. May be present although nothing follows.
     pub next: Option<Key>,
-    /// The read units that the page took; 0 where nothing is counted.
+    /// The read units consumed; 0 if the store does not count them.
     pub read_units: f64,
 }
 
-/// Reads whole tables. For operator commands only.
+/// Scans whole tables. For operator commands only.
 #[async_trait]
 pub trait TableScan: Send + Sync + std::fmt::Debug + 'static {
-    /// Up to `limit` items of a segment, after `after` when given, strongly consistent. The items of one partition
-    /// come one after another and in one segment.
+    /// Reads up to `limit` items of a segment, starting after `after` if given, strongly consistent. The items of one
+    /// partition are consecutive and in one segment.
     ///
     /// # Errors
     /// As those of [`Store::query`](super::Store::query); `Rejected` for a segment that the adapter does not have.
