@@ -18,7 +18,7 @@ use parking_lot::Mutex;
 use ports::store::{Item, StoreError, Table, Value};
 use tokio::task::JoinSet;
 
-use crate::{floor::FloorError, ground::Prepared};
+use crate::{floor::FloorError, prepared::Prepared};
 
 /// Calls at once of which the best is taken: from fewer than a store at hand needs to more than one far away does.
 const CONCURRENCIES: [usize; 6] = [2, 4, 8, 16, 32, 64];

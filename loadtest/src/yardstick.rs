@@ -10,15 +10,13 @@ use rand::{SeedableRng as _, rngs::StdRng};
 use tokio::{runtime, time::Instant};
 
 use crate::{
-    client::{ClientError, HttpClient},
+    client::{CONSTANT, ClientError, HttpClient},
     error::LoadtestError,
     ground::Ground,
     progress,
     report::{Latencies, rounded},
 };
 
-/// Where the constant answer is.
-pub const CONSTANT: &str = "/loadtest/constant";
 /// Bytes of the constant answer: those of a page of 20 posts, as `loadtest cost` counts them.
 const PAGE_BYTES: usize = 11 * 1024;
 /// Requests for the constant answer under way at once: as many as `hotpost` has, enough to keep every core busy.

@@ -192,8 +192,8 @@ impl CostReport {
                  which is the dearest: of those of one post that come within a second, up to 98 share one invocation \
                  of stream-handler and the {} write units for the count. A follow brings in {} posts. stream-handler \
                  reads its stream for nothing.",
-                super::COUNT_UNITS,
-                super::FOLLOWED_POSTS
+                super::units::COUNT_UNITS,
+                super::measure::FOLLOWED_POSTS
             ),
             format!(
                 "Assumed, for want of a measurement on AWS: {} ms a post in post-handler, {} ms a read, {} ms a like \

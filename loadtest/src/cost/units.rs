@@ -5,6 +5,8 @@ use std::ops::AddAssign;
 
 use ports::store::{Attributes, Consistency, Item, Key, Value};
 
+/// Write units of one addition to counts, in a transaction.
+pub const COUNT_UNITS: u64 = 2;
 /// Bytes of one write unit.
 const WRITE_UNIT_BYTES: u64 = 1_024;
 /// Bytes of one strongly consistent read unit.

@@ -16,6 +16,7 @@ pub mod error;
 #[cfg(feature = "aws")]
 pub mod lookup;
 pub mod people;
+pub mod plan;
 pub mod report;
 pub mod watch;
 
@@ -29,6 +30,7 @@ use parking_lot::Mutex;
 use service::tokens::AccessTokens;
 
 pub use clean::Place;
+pub use plan::Plan;
 
 use self::{
     api::ApiClient,
@@ -47,21 +49,6 @@ use crate::{
 
 /// How long nothing new may be seen before a post is given up: the target for all feeds.
 const PATIENCE: Duration = Duration::from_mins(2);
-
-/// What a run does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Plan {
-    /// Followers of the author.
-    pub followers: u64,
-    /// Posts, one after another.
-    pub posts: u64,
-    /// Rows a second that are seeded and removed.
-    pub rows_per_second: u32,
-    /// Feeds read at once.
-    pub at_once: usize,
-    /// How long nothing new may be seen before a post is given up.
-    pub patience: Duration,
-}
 
 /// A stack to drive: from outside by its API, and its tables for seeding and cleaning.
 #[derive(Debug, Clone)]

@@ -4,16 +4,12 @@
 //! `AWS_ENDPOINT_URL_SQS`, `AWS_ENDPOINT_URL_SECRETS_MANAGER`, ...). Names of tables and queues are ours; each binary asks for those that it needs, and an
 //! error names the variable that is missing.
 
-use std::time::Duration;
+use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig};
 
-use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
-
-use super::{QueueUrls, SIGNING_SECRET_ARN, SigningSecret, TableNames};
+use super::{QueueUrls, SIGNING_SECRET_ARN, SigningSecret, TableNames, timeouts::timeouts};
 use domain::limits;
 use ports::{queue::QueueName, store::Table};
 
-/// How long connecting may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// How many times the signing secret is asked for. Nobody above the SDK asks again, unlike for tables and queues.
 const SECRET_ATTEMPTS: u32 = 2;
 
@@ -51,11 +47,6 @@ pub fn signing_secret(config: &SdkConfig, id: &str) -> SigningSecret {
         .timeout_config(timeouts)
         .build();
     SigningSecret::new(aws_sdk_secretsmanager::Client::from_conf(config), id)
-}
-
-/// The limits on connecting and on one attempt of a call.
-pub fn timeouts(attempt: Duration) -> TimeoutConfig {
-    TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_attempt_timeout(attempt).build()
 }
 
 /// The names of the tables that are needed, each found by its variable.

@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeMap,
     ffi::OsStr,
-    fmt,
     fs::{self, File, OpenOptions},
     io,
     path::{Path, PathBuf},
@@ -13,15 +12,14 @@ use lsm_tree::{AbstractTree as _, SequenceNumberCounter};
 use tracing::{info, warn};
 
 use super::{
-    engine::OpenError,
-    journal::{journals, path_of},
+    journal_files::{journals, path_of},
     journal_scan::{Batches, Behind, is_zero_from},
     manifest::{Manifest, ManifestError, Position, Sealed, Synced},
+    open_error::{Damage, KEYSPACES, OpenError},
 };
 
-/// fjall's mark of its version, its folder of keyspaces, and in there the list of them.
+/// fjall's mark of its version, and the list of keyspaces in [`KEYSPACES`].
 const VERSION: &str = "version";
-const KEYSPACES: &str = "keyspaces";
 const LIST: u64 = 0;
 /// The file without which fjall takes a keyspace for one that was never finished, and removes it.
 const CURRENT: &str = "current";
@@ -29,96 +27,6 @@ const CURRENT: &str = "current";
 pub(super) const LOCKS: [&str; 2] = ["lock", "engine.lock"];
 /// What a folder is called that damaged files are moved to; a number follows.
 const SET_ASIDE: &str = "damaged-";
-
-/// One part of a database that is missing or cannot be read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Damage {
-    /// The manifest is not there, although the database had one.
-    NoManifest,
-    /// The manifest is none.
-    Manifest(String),
-    /// The manifest is that of another database.
-    OtherInstance,
-    /// A file or folder that every database has is not there.
-    Missing(&'static str),
-    /// A keyspace's tables are not there.
-    Keyspace {
-        /// Its name.
-        name: String,
-        /// Its folder in `keyspaces`.
-        number: u64,
-    },
-    /// A keyspace's tables are there, but the engine cannot open them.
-    KeyspaceUnreadable {
-        /// Its name.
-        name: String,
-        /// Its folder in `keyspaces`.
-        number: u64,
-        /// The engine's reason.
-        why: String,
-    },
-    /// The position is not there or unreadable, and the newest journal ends in bytes that are no batch: synced writes may be
-    /// among them.
-    NoPosition,
-    /// A journal is not there whose writes are in no table.
-    JournalMissing(u64),
-    /// A journal holds less than was synced.
-    JournalCut {
-        /// The journal's number.
-        number: u64,
-        /// How far it can be read.
-        readable: u64,
-        /// How far it was synced.
-        synced: u64,
-    },
-    /// A journal has more behind bytes that cannot be read.
-    JournalHole {
-        /// The journal's number.
-        number: u64,
-        /// How far it can be read.
-        readable: u64,
-    },
-}
-
-impl fmt::Display for Damage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoManifest => f.write_str(
-                "the manifest is missing (alone that loses nothing: --accept-data-loss then makes a new one)",
-            ),
-            Self::Manifest(why) => write!(f, "the manifest cannot be read: {why}"),
-            Self::OtherInstance => f.write_str("the manifest is that of another database"),
-            Self::Missing(name) => write!(f, "`{name}` is missing or unreadable, and without it nothing can be used"),
-            Self::Keyspace { name, number } => write!(f, "keyspace {name} (`{KEYSPACES}/{number}`) is missing"),
-            Self::KeyspaceUnreadable { name, number, why } => {
-                write!(f, "keyspace {name} (`{KEYSPACES}/{number}`) cannot be read: {why}")
-            }
-            Self::NoPosition => {
-                f.write_str("the position is missing, and the newest journal cannot be read to its end")
-            }
-            Self::JournalMissing(number) => write!(f, "journal `{number}.jnl` is missing"),
-            Self::JournalCut { number, readable, synced } => {
-                write!(f, "journal `{number}.jnl` can be read up to byte {readable} of {synced} that were synced")
-            }
-            Self::JournalHole { number, readable } => {
-                write!(f, "journal `{number}.jnl` cannot be read from byte {readable} on, and more was written behind")
-            }
-        }
-    }
-}
-
-impl Damage {
-    /// The journal that ends the readable ones, and how far it can be read itself; `None` where it is missing.
-    const fn journal(&self) -> Option<(u64, Option<u64>)> {
-        match self {
-            Self::JournalMissing(number) => Some((*number, None)),
-            Self::JournalCut { number, readable, .. } | Self::JournalHole { number, readable } => {
-                Some((*number, Some(*readable)))
-            }
-            _ => None,
-        }
-    }
-}
 
 /// What is known of a database that fjall may open.
 #[derive(Debug, Default)]

@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::{
+    journal_files::{journals, newest, number_of, path_of},
     journal_scan::Batches,
     manifest::{Sealed, Synced},
 };
@@ -16,8 +17,6 @@ use std::os::unix::fs::MetadataExt;
 
 /// The file that names how far the journal is synced: `<journal file> <bytes>`.
 const RECORD: &str = "synced";
-/// Listings without a journal after which there is none.
-const LISTINGS: usize = 3;
 
 /// The newest journal of a database, opened a second time to sync it.
 ///
@@ -207,32 +206,4 @@ pub fn cut_to_last_sync(folder: &Path) -> io::Result<()> {
     // Never longer than it is: after a clean close it may be shorter than it was.
     journal.set_len(synced_bytes.min(journal.metadata()?.len()))?;
     journal.sync_all()
-}
-
-pub(super) fn path_of(folder: &Path, number: u64) -> PathBuf {
-    folder.join(format!("{number}.jnl"))
-}
-
-fn number_of(path: &Path) -> Option<u64> {
-    (path.extension()? == "jnl").then(|| path.file_stem()?.to_str()?.parse().ok())?
-}
-
-pub(super) fn journals(folder: &Path) -> io::Result<impl Iterator<Item = io::Result<u64>>> {
-    let entries = fs::read_dir(folder)?;
-    Ok(entries.filter_map(|entry| entry.map(|entry| number_of(&entry.path())).transpose()))
-}
-
-/// The largest number in a listing. One listing may see no journal although there always is one: made too late to be
-/// seen, removed too early. Several in a row cannot, as 64 MB are written in between.
-fn newest(folder: &Path) -> io::Result<u64> {
-    for _ in 0..LISTINGS {
-        let mut newest = None;
-        for number in journals(folder)? {
-            newest = newest.max(Some(number?));
-        }
-        if let Some(newest) = newest {
-            return Ok(newest);
-        }
-    }
-    Err(io::Error::new(io::ErrorKind::NotFound, "the database has no journal"))
 }

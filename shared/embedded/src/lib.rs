@@ -8,11 +8,12 @@
 //! ```
 //!
 //! In reading order:
-//! - [`engine`]: opening and closing the database, committing, waiting for durability.
+//! - [`engine`]: opening and closing the database, waiting for durability. `options`: how; `open_error`: why not.
+//! - [`database`]: the keyspaces, batches and commits.
 //! - `failure`: why the engine did not do what was asked, in the terms of both ports.
 //! - [`codec`]: items as bytes.
 //! - `inspection`: what is missing of a database, before it is opened. `manifest`: what it must consist of.
-//! - `journal_scan`: how far a journal holds whole batches.
+//! - `journal_files`: names of journals. `journal_scan`: how far a journal holds whole batches.
 //! - [`copy`]: a copy of an open database as it is at one instant.
 //! - `fail_stop`: ending the process when the disk fails.
 //! - `stripes`: the mutexes that isolate conditional writes.
@@ -30,13 +31,17 @@
 pub mod changes;
 pub mod codec;
 pub mod copy;
+pub mod database;
 pub mod engine;
 mod fail_stop;
 mod failure;
 mod inspection;
 pub mod journal;
+mod journal_files;
 mod journal_scan;
 pub mod manifest;
+mod open_error;
+mod options;
 pub mod queue;
 pub mod store;
 mod stripes;
@@ -44,8 +49,10 @@ mod syncer;
 mod worker_pools;
 
 pub use changes::EmbeddedChanges;
-pub use engine::{Engine, EngineOptions, OpenError, SyncHooks};
-pub use inspection::Damage;
+pub use engine::Engine;
 pub use journal::cut_to_last_sync;
+pub use open_error::{Damage, OpenError};
+pub use options::EngineOptions;
 pub use queue::{EmbeddedQueue, QueueSettingsOf, StoredMessage};
 pub use store::EmbeddedStore;
+pub use syncer::SyncHooks;

@@ -4,7 +4,7 @@ mod batch;
 mod expression;
 mod scan;
 mod transact;
-mod value;
+pub(super) mod value;
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -19,7 +19,7 @@ use tracing::debug;
 
 use self::{
     expression::Placeholders,
-    value::{item_from_dynamo, key_from_dynamo, key_to_dynamo},
+    value::{PARTITION, SORT, item_from_dynamo, key_from_dynamo, key_to_dynamo},
 };
 use super::error::Fault;
 use domain::{limits, random};
@@ -27,11 +27,6 @@ use ports::store::{
     BatchGot, BatchWrite, Consistency, Item, Key, Order, Outcome, Projection, Query, QueryPage, Store, StoreError,
     Table, Write,
 };
-
-/// The attribute that holds [`Key::partition`].
-pub(super) const PARTITION: &str = "PK";
-/// The attribute that holds [`Key::sort`].
-pub(super) const SORT: &str = "SK";
 
 /// Pause before a transaction whose answer was lost is sent again, and how many times it is.
 const LOST_ANSWER_RETRY: (Duration, usize) = (Duration::from_millis(50), 2);

@@ -4,8 +4,12 @@ use std::{borrow::Cow, collections::HashMap};
 
 use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
 
-use super::{PARTITION, SORT};
 use ports::store::{Item, Key, MalformedItem, Value};
+
+/// The attribute that holds [`Key::partition`].
+pub const PARTITION: &str = "PK";
+/// The attribute that holds [`Key::sort`].
+pub const SORT: &str = "SK";
 
 /// An item as DynamoDB has it.
 pub(super) type Map = HashMap<String, AttributeValue>;

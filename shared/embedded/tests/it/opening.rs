@@ -73,7 +73,7 @@ fn the_folder_is_its_owners_alone_whether_it_was_there_or_not() {
 }
 
 fn spoil(path: &std::path::Path, keyspace: &str, spoil: impl FnOnce(&fjall::Keyspace)) {
-    use embedded::engine::{database_builder, keyspace_options};
+    use embedded::database::{database_builder, keyspace_options};
 
     let database = database_builder(path).open().expect("a database");
     spoil(&database.keyspace(keyspace, keyspace_options).expect("a keyspace"));
