@@ -12,9 +12,9 @@ use hyper_util::{
 };
 use serde::{Deserialize, de::DeserializeOwned};
 
-use crate::yardstick::CONSTANT;
-
-/// Timeout of an answer.
+/// Where the constant answer is: see [`crate::yardstick`].
+pub const CONSTANT: &str = "/loadtest/constant";
+/// How long an answer may take before it counts as none.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Why a request failed.

@@ -7,7 +7,7 @@ use std::{
 
 use data::Feeds;
 use domain::{Clock, IdGenerator, PostId, UserId, limits};
-use embedded::{codec, engine};
+use embedded::{codec, database};
 use fjall::{Database, Keyspace};
 use ports::store::Item;
 
@@ -33,8 +33,8 @@ pub enum FloorError {
 /// Building the keys is not timed. Blocks.
 pub fn entries_per_second(readers: &[UserId], posts: u64) -> Result<f64, FloorError> {
     let directory = tempfile::Builder::new().prefix("tweeter-floor").tempdir()?;
-    let database = engine::database_builder(directory.path()).open()?;
-    let feed = database.keyspace("feed", engine::keyspace_options)?;
+    let opened = database::database_builder(directory.path()).open()?;
+    let feed = opened.keyspace("feed", database::keyspace_options)?;
     let ids = IdGenerator::new();
     let mut spent = Duration::ZERO;
     for _ in 0..posts {
@@ -42,7 +42,7 @@ pub fn entries_per_second(readers: &[UserId], posts: u64) -> Result<f64, FloorEr
         for batch in readers.chunks(limits::MAX_BATCH_WRITE) {
             let rows = rows(post, batch);
             let started = Instant::now();
-            write(&database, &feed, rows)?;
+            write(&opened, &feed, rows)?;
             spent += started.elapsed();
         }
     }

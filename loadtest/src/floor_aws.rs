@@ -18,7 +18,7 @@ use parking_lot::Mutex;
 use ports::store::{Item, StoreError, Table, Value};
 use tokio::task::JoinSet;
 
-use crate::{floor::FloorError, ground::Prepared};
+use crate::{floor::FloorError, prepared::Prepared};
 
 /// Concurrencies to try: from below the needs of a nearby store to beyond those of a distant one.
 const CONCURRENCIES: [usize; 6] = [2, 4, 8, 16, 32, 64];

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use domain::UserId;
 use tweeter::Stores;
 
+#[cfg(feature = "aws")]
+use crate::prepared::Prepared;
 use crate::{error::LoadtestError, floor, options::StoreOptions, progress};
 
 /// Stores prepared for a run.
@@ -14,7 +16,7 @@ pub enum Ground {
     Embedded,
     /// DynamoDB and SQS, with tables and queues for load tests.
     #[cfg(feature = "aws")]
-    Aws(Box<aws::Prepared>),
+    Aws(Box<Prepared>),
 }
 
 impl Ground {
@@ -24,7 +26,7 @@ impl Ground {
         match options.stores()? {
             Stores::Embedded => Ok(Self::Embedded),
             #[cfg(feature = "aws")]
-            Stores::Aws(options) => Ok(Self::Aws(Box::new(aws::Prepared::make(options).await?))),
+            Stores::Aws(options) => Ok(Self::Aws(Box::new(Prepared::make(options).await?))),
         }
     }
 
@@ -69,31 +71,3 @@ impl Ground {
         }
     }
 }
-
-#[cfg(feature = "aws")]
-mod aws {
-    use tweeter::{
-        aws::{AwsClients, AwsError, AwsOptions},
-        setup,
-    };
-
-    /// Tables and queues, with their clients.
-    #[derive(Debug, Clone)]
-    pub struct Prepared {
-        /// Clients with the region, credentials and endpoints that the SDK finds.
-        pub clients: AwsClients,
-        /// Names of the tables and queues.
-        pub options: AwsOptions,
-    }
-
-    impl Prepared {
-        pub(super) async fn make(options: AwsOptions) -> Result<Self, AwsError> {
-            let clients = AwsClients::from_environment().await?;
-            setup::on_aws(&clients, &options).await?;
-            Ok(Self { clients, options })
-        }
-    }
-}
-
-#[cfg(feature = "aws")]
-pub use aws::Prepared;

@@ -38,6 +38,8 @@ pub mod memory;
 pub mod mixed;
 pub mod observe;
 pub mod options;
+#[cfg(feature = "aws")]
+pub mod prepared;
 pub mod progress;
 pub mod reactions;
 pub mod report;

@@ -18,7 +18,7 @@ use loadtest::{
 };
 use serde::Serialize;
 use telemetry::LogFormat;
-use tweeter::error::chain;
+use telemetry::chain;
 
 /// Exit code for invalid arguments.
 const USAGE: u8 = 2;

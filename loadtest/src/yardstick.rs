@@ -10,16 +10,14 @@ use rand::{SeedableRng as _, rngs::StdRng};
 use tokio::{runtime, time::Instant};
 
 use crate::{
-    client::{ClientError, HttpClient},
+    client::{CONSTANT, ClientError, HttpClient},
     error::LoadtestError,
     ground::Ground,
     progress,
     report::{Latencies, rounded},
 };
 
-/// The path of the constant answer.
-pub const CONSTANT: &str = "/loadtest/constant";
-/// The size of the constant answer in bytes: a page of 20 posts, as counted by `loadtest cost`.
+/// Bytes of the constant answer: those of a page of 20 posts, as `loadtest cost` counts them.
 const PAGE_BYTES: usize = 11 * 1024;
 /// Concurrent requests for the constant answer: as many as in `hotpost`, enough to keep every core busy.
 const AT_ONCE: usize = 64;

@@ -1,15 +1,10 @@
-//! `GET /openapi.json`: the contract as OpenAPI 3.1, generated from the handlers of this crate and of post-handler.
+//! The contract as OpenAPI 3.1, generated from the handlers of this crate and of post-handler.
 
-use axum::{
-    extract::State,
-    response::{IntoResponse, Response},
-};
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
-use http_api::openapi::{BearerScheme, CommonProblems};
+use http_api::openapi::BearerScheme;
 use utoipa::{Modify, OpenApi};
 
-use crate::state::ApiState;
+use crate::routes::routes;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -34,7 +29,7 @@ struct Head;
 /// The whole document, also where another function publishes.
 pub fn openapi_document() -> utoipa::openapi::OpenApi {
     let mut document = Head::openapi();
-    document.merge(crate::routes().into_openapi());
+    document.merge(routes().into_openapi());
     document.merge(post_handler::routes().into_openapi());
     BearerScheme.modify(&mut document);
     document
@@ -43,15 +38,4 @@ pub fn openapi_document() -> utoipa::openapi::OpenApi {
 pub(crate) fn document() -> Bytes {
     let json = openapi_document().to_json().expect("a document made of texts and numbers serialises");
     Bytes::from(json)
-}
-
-/// Read this document
-#[utoipa::path(
-    get,
-    path = "/openapi.json",
-    tag = "operations",
-    responses((status = 200, description = "OpenAPI 3.1", body = Object), CommonProblems),
-)]
-pub async fn openapi(State(api): State<ApiState>) -> Response {
-    ([(CONTENT_TYPE, "application/json")], api.document()).into_response()
 }

@@ -25,8 +25,11 @@ pub mod gateway;
 pub mod health;
 pub mod likes;
 pub mod notifications;
+pub mod openapi;
 pub mod password;
 pub mod posts;
+mod probe;
+mod routes;
 pub mod sessions;
 pub mod state;
 pub mod users;
@@ -42,9 +45,8 @@ use http::{HeaderValue, Method, header::ALLOW};
 use http_api::{HttpOptions, Problem, with_conventions};
 use ports::changes::ChangeLog;
 use post_handler::PublishApi;
+use routes::routes;
 use service::Services;
-use utoipa_axum::{router::OpenApiRouter, routes};
-
 use state::ApiState;
 
 /// What the Lambda function needs of its environment. `template.yaml` sets exactly this.
@@ -63,34 +65,8 @@ pub fn router(services: Services, changes: Option<Arc<dyn ChangeLog>>, options: 
         Some(publishing) => Router::from(post_handler::routes().with_state(publishing)),
         None => Router::new().route("/v1/posts", MethodRouter::new().fallback(published_elsewhere)),
     };
-    let own = Router::from(routes()).with_state(ApiState::new(services, changes));
+    let own = Router::from(routes()).with_state(ApiState::new(services, changes, description::document()));
     with_conventions(own.merge(published), store, options)
-}
-
-/// The endpoints of this crate with their descriptions.
-fn routes() -> OpenApiRouter<ApiState> {
-    OpenApiRouter::default()
-        .merge(auth::routes())
-        .routes(routes!(users::profile, users::edit_profile, users::delete_account))
-        .routes(routes!(password::change_password))
-        .routes(routes!(sessions::sessions))
-        .routes(routes!(sessions::end_session))
-        .routes(routes!(export::export))
-        .routes(routes!(follows::follow, follows::unfollow))
-        .routes(routes!(follows::followers))
-        .routes(routes!(follows::following))
-        .routes(routes!(posts::post, posts::delete_post))
-        .routes(routes!(posts::story))
-        .routes(routes!(feed::feed))
-        .routes(routes!(notifications::notifications))
-        .routes(routes!(notifications::mark_read))
-        .routes(routes!(events::events))
-        .routes(routes!(likes::like, likes::unlike))
-        .routes(routes!(likes::likes))
-        .routes(routes!(comments::create_comment, comments::comments))
-        .routes(routes!(comments::delete_comment))
-        .routes(routes!(health::health))
-        .routes(routes!(description::openapi))
 }
 
 /// `/v1/posts` where another function publishes.

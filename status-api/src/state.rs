@@ -8,7 +8,7 @@ use http_api::Authentication;
 use ports::changes::ChangeLog;
 use service::Services;
 
-use crate::{description, health::Health};
+use crate::probe::Health;
 
 /// The services behind the endpoints, as the router carries them.
 #[derive(Debug, Clone)]
@@ -24,11 +24,12 @@ struct Inner {
 
 impl ApiState {
     /// `changes` is the log of changes where this process reads it: its backlog is then part of health.
-    pub(crate) fn new(services: Services, changes: Option<Arc<dyn ChangeLog>>) -> Self {
+    /// `document` is the description.
+    pub(crate) fn new(services: Services, changes: Option<Arc<dyn ChangeLog>>, document: Bytes) -> Self {
         Self(Arc::new(Inner {
             authentication: Authentication::of(&services),
             health: Health::new(Arc::clone(&services.store), changes, services.clock.clone()),
-            document: description::document(),
+            document,
             services,
         }))
     }

@@ -5,13 +5,13 @@
 //! - `parts`: how many changes are applied at once, and for how long: a part that fails as a whole is halved.
 //! - [`event`]: what Lambda hands over: records of the stream, and messages of ChangeQ.
 
+mod apply;
 #[cfg(feature = "lambda")]
 pub mod event;
 mod parts;
 
-use std::{fmt, ops::ControlFlow, slice, sync::Arc, time::Duration};
+use std::{ops::ControlFlow, slice, sync::Arc, time::Duration};
 
-use async_trait::async_trait;
 use data::{
     Erasures,
     keys::{self, streamed::Streamed},
@@ -22,16 +22,13 @@ use ports::{
     changes::Change,
     queue::{OutgoingMessage, Queue, QueueName, ReceivedMessage, send_all},
 };
-use service::{
-    ServiceError,
-    changes::{Applied, ChangeService},
-    erasure::ErasureService,
-};
+use service::{ServiceError, changes::Applied, erasure::ErasureService};
 use telemetry::{chain, names, outcomes};
 use tokio::{sync::Notify, time::Instant};
 use tracing::{error, warn};
 use worker::{BatchDriver, BatchOutcome, RetryPauses};
 
+pub use apply::Apply;
 pub use parts::Patience;
 use parts::{Part, PartSize};
 
@@ -42,20 +39,6 @@ const MAX_GROUP_CHARS: usize = 128;
 #[cfg(feature = "lambda")]
 pub const NEEDS: lambda::Needs =
     lambda::Needs::of(&ports::store::Table::ALL, &[QueueName::ChangeQ, QueueName::ChangeDlq]);
-
-/// What applies changes: [`ChangeService`], or what a test puts in its place to have one fail.
-#[async_trait]
-pub trait Apply: Send + Sync + fmt::Debug + 'static {
-    /// Applies changes; answers what became of each, in their order.
-    async fn apply(&self, changes: &[Change], now: Timestamp) -> Vec<Applied>;
-}
-
-#[async_trait]
-impl Apply for ChangeService {
-    async fn apply(&self, changes: &[Change], now: Timestamp) -> Vec<Applied> {
-        Self::apply(self, changes, now).await
-    }
-}
 
 /// Who erases what became due.
 #[derive(Debug, Clone, Default)]

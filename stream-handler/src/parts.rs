@@ -19,7 +19,7 @@ use service::changes::Applied;
 use tokio::{task::JoinSet, time::Instant};
 use tracing::Instrument as _;
 
-use crate::Apply;
+use crate::apply::Apply;
 
 /// How long changes may take to apply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,9 +14,9 @@ use ports::{
     queue::{Queue, QueueError, QueueName},
     store::{StoreError, Table},
 };
+use telemetry::chain;
 
 use crate::{
-    error::chain,
     operator::{Operator, Question},
     recount::{Recount, settle::ByTime},
 };

@@ -22,14 +22,14 @@ use embedded::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{data_dir::DATABASE, restore::SET_ASIDE, socket};
+use crate::layout::{DATABASE, SET_ASIDE, SOCKET};
 
 /// The file that makes a directory a backup.
 pub(crate) const SUMMARY: &str = "backup.json";
 /// The version of [`Summary`].
 pub(crate) const FORMAT: u32 = 1;
 /// What every data directory has that is no data, or is copied in its own way.
-const NOT_COPIED: [&str; 4] = [DATABASE, MANIFEST, SUMMARY, socket::FILE];
+const NOT_COPIED: [&str; 4] = [DATABASE, MANIFEST, SUMMARY, SOCKET];
 
 /// What a backup holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -14,10 +14,8 @@ use tempfile::TempDir;
 use crate::{
     config::{Config, DataDir},
     error::StartError,
+    layout::DATABASE,
 };
-
-/// The database's folder in the data directory.
-pub(crate) const DATABASE: &str = "db";
 
 /// The data directory in use.
 #[derive(Debug)]

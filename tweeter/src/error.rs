@@ -1,6 +1,6 @@
 //! Why the process does not start, and why it ends.
 
-use std::{error::Error, io, net::SocketAddr, path::PathBuf};
+use std::{io, net::SocketAddr, path::PathBuf};
 
 use embedded::OpenError;
 use ports::store::StoreError;
@@ -29,7 +29,7 @@ pub enum StartError {
     Aws(#[from] crate::aws::AwsError),
     /// The signing secret cannot be fetched.
     #[cfg(feature = "aws")]
-    #[error("{}", chain(.0))]
+    #[error("{}", telemetry::chain(.0))]
     SigningSecret(#[from] ports::signing::KeySourceError),
     /// There is no signing key.
     #[error(transparent)]
@@ -71,17 +71,10 @@ pub enum RunError {
     Panicked(#[source] JoinError),
 }
 
-/// An error with its causes, on one line; a cause that the text before it already tells is left out.
-pub fn chain(error: &dyn Error) -> String {
-    let causes = std::iter::successors(error.source(), |&error| error.source());
-    causes
-        .map(ToString::to_string)
-        .fold(error.to_string(), |text, cause| if text.ends_with(&cause) { text } else { format!("{text}: {cause}") })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use telemetry::chain;
 
     #[test]
     fn an_error_is_told_on_one_line_and_nothing_twice() {

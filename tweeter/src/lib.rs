@@ -41,6 +41,7 @@ pub mod error;
 pub mod event_source;
 pub mod http_server;
 mod json;
+mod layout;
 pub mod metrics;
 pub mod operator;
 mod parts;

@@ -16,12 +16,12 @@ use ports::{
 use serde::{Deserialize, Serialize};
 use service::{ServiceError, posts::PostService, rates::RateLimiter};
 
+use telemetry::chain;
 use tokio::sync::watch;
 
 use crate::{
     backup::{BackedUp, Backup, BackupError},
     dead_letters::{self, DeadLetterError, DeadLetters, Selection},
-    error::chain,
     recount::{Recount, RecountError, Recounted, Scope},
 };
 

@@ -19,12 +19,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     backup::{BackupError, FORMAT, SUMMARY, Summary, close_to_others, copy_files, copy_tree, make_private, verify},
-    data_dir::DATABASE,
-    socket,
+    layout::{DATABASE, SET_ASIDE, SOCKET},
 };
 
-/// What a directory is called that earlier data is moved to; a number follows.
-pub(crate) const SET_ASIDE: &str = "before-restore-";
 /// Where a restore is made ready in the data directory.
 const STAGE: &str = ".restore";
 
@@ -114,7 +111,7 @@ fn entries(data_dir: &Path) -> io::Result<Vec<std::ffi::OsString>> {
     for entry in fs::read_dir(data_dir)? {
         let name = entry?.file_name();
         let text = name.to_string_lossy();
-        if text != socket::FILE && text != STAGE && !text.starts_with(SET_ASIDE) {
+        if text != SOCKET && text != STAGE && !text.starts_with(SET_ASIDE) {
             names.push(name);
         }
     }

@@ -25,10 +25,11 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use crate::operator::{Answer, Operator, Question, Reason, Refusal, Request, VERSION};
+use crate::{
+    layout::SOCKET,
+    operator::{Answer, Operator, Question, Reason, Refusal, Request, VERSION},
+};
 
-/// The socket's name in the data directory.
-pub(crate) const FILE: &str = "tweeter.sock";
 /// Bytes of a socket's path at the most: 104 with the final NUL on macOS and BSD, 108 on Linux (unix(7)).
 const MAX_SOCKET_PATH: usize = 103;
 /// Bytes of a request at the most.
@@ -77,7 +78,7 @@ impl OperatorSocket {
         };
         let bound = private.path().join("s");
         fs::set_permissions(&bound, Permissions::from_mode(0o600))?;
-        let path = data_dir.join(FILE);
+        let path = data_dir.join(SOCKET);
         fs::rename(bound, &path)?;
         Ok(Self { listener, path })
     }
@@ -165,8 +166,8 @@ pub async fn ask_showing(
     question: &Question,
     mut show: impl FnMut(Progress),
 ) -> io::Result<Option<Answer>> {
-    let connected = match ShortPath::to(data_dir, FILE) {
-        Ok(short) => UnixStream::connect(short.dir.join(FILE)).await,
+    let connected = match ShortPath::to(data_dir, SOCKET) {
+        Ok(short) => UnixStream::connect(short.dir.join(SOCKET)).await,
         Err(error) => Err(error),
     };
     let mut stream = match connected {

@@ -2,6 +2,7 @@
 
 mod docs;
 mod events;
+mod guides;
 mod metrics;
 mod policies;
 mod template;

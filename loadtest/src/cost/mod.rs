@@ -27,10 +27,6 @@ const AUTHORS: u32 = 25;
 const READS: u64 = 100;
 /// Likes, comments and follows averaged, each: none differs from another.
 const ACTS: u64 = 10;
-/// Posts of the followed author: the maximum that a follow backfills.
-pub const FOLLOWED_POSTS: u64 = 100;
-/// Write units of one addition to counts, in a transaction.
-pub const COUNT_UNITS: u64 = 2;
 
 /// Counts and prices a post to each of these numbers of followers, and each other kind of request.
 pub async fn run(followers: &[u64]) -> Result<CostReport, LoadtestError> {
@@ -43,7 +39,7 @@ pub async fn run(followers: &[u64]) -> Result<CostReport, LoadtestError> {
         reads: measure::reads(AUTHORS, 1, READS).await?,
         likes: measure::likes(ACTS).await?,
         comments: measure::comments(ACTS).await?,
-        follows: measure::follows(FOLLOWED_POSTS, ACTS).await?,
+        follows: measure::follows(measure::FOLLOWED_POSTS, ACTS).await?,
     };
     Ok(CostReport::new(&posts, &requests))
 }

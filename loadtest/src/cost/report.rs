@@ -191,8 +191,8 @@ impl CostReport {
                 "Counts and notifications are included. Each like, comment and follow is priced as an isolated one, the \
                  most expensive case: up to 98 of one post within a second share one invocation of stream-handler and \
                  the {} write units for the count. A follow backfills {} posts. stream-handler's stream reads are free.",
-                super::COUNT_UNITS,
-                super::FOLLOWED_POSTS
+                super::units::COUNT_UNITS,
+                super::measure::FOLLOWED_POSTS
             ),
             format!(
                 "Durations are assumed, not measured on AWS: {} ms per post in post-handler; {} ms per read, {} ms per \

@@ -5,7 +5,9 @@ use std::ops::AddAssign;
 
 use ports::store::{Attributes, Consistency, Item, Key, Value};
 
-/// Bytes per write unit.
+/// Write units of one addition to counts, in a transaction.
+pub const COUNT_UNITS: u64 = 2;
+/// Bytes of one write unit.
 const WRITE_UNIT_BYTES: u64 = 1_024;
 /// Bytes per strongly consistent read unit.
 const READ_UNIT_BYTES: u64 = 4_096;

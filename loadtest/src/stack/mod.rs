@@ -16,6 +16,7 @@ pub mod error;
 #[cfg(feature = "aws")]
 pub mod lookup;
 pub mod people;
+pub mod plan;
 pub mod report;
 pub mod watch;
 
@@ -29,6 +30,7 @@ use parking_lot::Mutex;
 use service::tokens::AccessTokens;
 
 pub use clean::Place;
+pub use plan::Plan;
 
 use self::{
     api::ApiClient,
@@ -48,22 +50,7 @@ use crate::{
 /// Time without progress after which a post is given up: the target for all feeds.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// The parameters of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Plan {
-    /// Followers of the author.
-    pub followers: u64,
-    /// Posts, one after another.
-    pub posts: u64,
-    /// Rows seeded and removed per second.
-    pub rows_per_second: u32,
-    /// Concurrent feed reads.
-    pub at_once: usize,
-    /// Time without progress after which a post is given up.
-    pub patience: Duration,
-}
-
-/// A stack under test: its API, and its tables for seeding and cleaning.
+/// A stack to drive: from outside by its API, and its tables for seeding and cleaning.
 #[derive(Debug, Clone)]
 pub struct Target {
     /// Its tables and queues.

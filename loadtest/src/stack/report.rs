@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{Plan, api::Requests};
+use super::{api::Requests, plan::Plan};
 use crate::{
     cost::{self, bill::Bill, bill::Work, meter::Usage, prices, units::Units},
     error::LoadtestError,

@@ -4,17 +4,13 @@
 //! `AWS_ENDPOINT_URL_SQS`, `AWS_ENDPOINT_URL_SECRETS_MANAGER`, ...). The variables for tables and queues are ours: each
 //! binary asks for those that it needs, and an error names the missing variable.
 
-use std::time::Duration;
+use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig};
 
-use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
-
-use super::{QueueUrls, SIGNING_SECRET_ARN, SigningSecret, TableNames};
+use super::{QueueUrls, SIGNING_SECRET_ARN, SigningSecret, TableNames, timeouts::timeouts};
 use domain::limits;
 use ports::{queue::QueueName, store::Table};
 
-/// Timeout of connecting.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// Attempts to fetch the signing secret. Unlike for tables and queues, no layer above the SDK retries.
+/// How many times the signing secret is asked for. Nobody above the SDK asks again, unlike for tables and queues.
 const SECRET_ATTEMPTS: u32 = 2;
 
 /// An environment variable is unset or empty.
@@ -53,12 +49,7 @@ pub fn signing_secret(config: &SdkConfig, id: &str) -> SigningSecret {
     SigningSecret::new(aws_sdk_secretsmanager::Client::from_conf(config), id)
 }
 
-/// Timeouts of connecting and of one attempt of a call.
-pub fn timeouts(attempt: Duration) -> TimeoutConfig {
-    TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_attempt_timeout(attempt).build()
-}
-
-/// The names of the required tables, from their variables.
+/// The names of the tables that are needed, each found by its variable.
 pub fn table_names_from(
     needed: &[Table],
     find: impl Fn(&'static str) -> Option<String>,

@@ -20,6 +20,7 @@ mod queue;
 mod secret;
 pub mod setup;
 mod store;
+mod timeouts;
 
 pub use queue::{QueueUrls, SqsOptions, SqsQueue};
 pub use secret::{SIGNING_SECRET_ARN, SigningSecret};

@@ -15,8 +15,8 @@ use aws_sdk_sqs::{
 use tracing::debug;
 
 use super::{
-    config::timeouts,
     error::{Fault, bare, is_throttling},
+    timeouts::timeouts,
 };
 use domain::{Timestamp, limits};
 use ports::queue::{OutgoingMessage, Queue, QueueDepth, QueueError, QueueName, Receipt, ReceivedMessage};

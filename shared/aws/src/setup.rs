@@ -18,7 +18,7 @@ use futures::future::try_join_all;
 use super::{
     QueueUrls, TableNames,
     error::Fault,
-    store::{PARTITION, SORT},
+    store::value::{PARTITION, SORT},
 };
 use ports::{
     queue::{QueueError, QueueName, QueueSettings},

@@ -7,6 +7,7 @@
 //! - `rules`: the rules of each kind of text.
 
 pub mod characters;
+mod invalid;
 mod rules;
 #[cfg(test)]
 mod tests;
@@ -14,11 +15,7 @@ mod tests;
 use std::fmt;
 
 use crate::limits;
-
-/// The reason why a text was rejected, worded for its author.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Invalid(pub &'static str);
+pub use invalid::Invalid;
 
 /// A user's unique name: 3 to 30 of `a-z`, `0-9` and `_`, lower-cased on input.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]

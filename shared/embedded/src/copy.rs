@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::{
-    engine::{Engine, database_builder, own_keyspace_options},
+    database::{database_builder, own_keyspace_options},
+    engine::Engine,
     failure::Failure,
 };
 
@@ -80,10 +81,10 @@ impl Engine {
     /// # Errors
     /// Leaves an incomplete copy in place.
     pub fn copy_to(&self, folder: &Path, report: Report<'_>) -> Result<Contents, CopyError> {
-        let shared = self.shared();
+        let database = self.database();
         let copy = database_builder(folder).open()?;
-        let snapshot = shared.snapshot();
-        let contents = sum_up(&snapshot, &shared.keyspaces()?, report, |keyspace, rows| {
+        let snapshot = database.snapshot();
+        let contents = sum_up(&snapshot, &database.keyspaces()?, report, |keyspace, rows| {
             let copied = copy.keyspace(keyspace.name(), own_keyspace_options)?;
             let mut ingestion = copied.start_ingestion()?;
             for row in rows {
@@ -101,8 +102,8 @@ impl Engine {
     /// # Errors
     /// If the database cannot be read.
     pub fn contents(&self, report: Report<'_>) -> Result<Contents, CopyError> {
-        let shared = self.shared();
-        sum_up(&shared.snapshot(), &shared.keyspaces()?, report, |_, rows| {
+        let database = self.database();
+        sum_up(&database.snapshot(), &database.keyspaces()?, report, |_, rows| {
             for row in rows {
                 row?;
             }

@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeMap,
     ffi::OsStr,
-    fmt,
     fs::{self, File, OpenOptions},
     io,
     path::{Path, PathBuf},
@@ -13,15 +12,14 @@ use lsm_tree::{AbstractTree as _, SequenceNumberCounter};
 use tracing::{info, warn};
 
 use super::{
-    engine::OpenError,
-    journal::{journals, path_of},
+    journal_files::{journals, path_of},
     journal_scan::{Batches, Behind, is_zero_from},
     manifest::{Manifest, ManifestError, Position, Sealed, Synced},
+    open_error::{Damage, KEYSPACES, OpenError},
 };
 
 /// fjall's version marker, its folder of keyspaces, and the list of them in that folder.
 const VERSION: &str = "version";
-const KEYSPACES: &str = "keyspaces";
 const LIST: u64 = 0;
 /// The file without which fjall considers a keyspace unfinished and removes it.
 const CURRENT: &str = "current";
@@ -30,97 +28,7 @@ pub(super) const LOCKS: [&str; 2] = ["lock", "engine.lock"];
 /// The prefix of a folder for damaged files; a number follows.
 const SET_ASIDE: &str = "damaged-";
 
-/// A damaged or missing part of a database.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Damage {
-    /// The manifest is missing although the database had one.
-    NoManifest,
-    /// The file is not a manifest.
-    Manifest(String),
-    /// The manifest belongs to another database.
-    OtherInstance,
-    /// A file or folder that every database has is missing.
-    Missing(&'static str),
-    /// A keyspace's tables are missing.
-    Keyspace {
-        /// Its name.
-        name: String,
-        /// Its folder in `keyspaces`.
-        number: u64,
-    },
-    /// A keyspace's tables exist, but the engine cannot open them.
-    KeyspaceUnreadable {
-        /// Its name.
-        name: String,
-        /// Its folder in `keyspaces`.
-        number: u64,
-        /// The engine's error.
-        why: String,
-    },
-    /// The position is missing or unreadable, and the newest journal ends in bytes that are not a batch, which may
-    /// include synced writes.
-    NoPosition,
-    /// A journal whose writes are not all in tables is missing.
-    JournalMissing(u64),
-    /// A journal holds less than was synced.
-    JournalCut {
-        /// The journal's number.
-        number: u64,
-        /// The readable length in bytes.
-        readable: u64,
-        /// The synced length in bytes.
-        synced: u64,
-    },
-    /// A journal has unreadable bytes with more data after them.
-    JournalHole {
-        /// The journal's number.
-        number: u64,
-        /// The readable length in bytes.
-        readable: u64,
-    },
-}
-
-impl fmt::Display for Damage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoManifest => f.write_str(
-                "the manifest is missing (alone that loses nothing: --accept-data-loss then makes a new one)",
-            ),
-            Self::Manifest(why) => write!(f, "the manifest cannot be read: {why}"),
-            Self::OtherInstance => f.write_str("the manifest belongs to another database"),
-            Self::Missing(name) => {
-                write!(f, "`{name}` is missing or unreadable, and the database is unusable without it")
-            }
-            Self::Keyspace { name, number } => write!(f, "keyspace {name} (`{KEYSPACES}/{number}`) is missing"),
-            Self::KeyspaceUnreadable { name, number, why } => {
-                write!(f, "keyspace {name} (`{KEYSPACES}/{number}`) cannot be read: {why}")
-            }
-            Self::NoPosition => f.write_str("the position is missing, and the newest journal has an unreadable end"),
-            Self::JournalMissing(number) => write!(f, "journal `{number}.jnl` is missing"),
-            Self::JournalCut { number, readable, synced } => {
-                write!(f, "journal `{number}.jnl` can be read up to byte {readable} of {synced} that were synced")
-            }
-            Self::JournalHole { number, readable } => {
-                write!(f, "journal `{number}.jnl` cannot be read from byte {readable} on, and more data follows")
-            }
-        }
-    }
-}
-
-impl Damage {
-    /// The first unreadable journal and its readable length; `None` if it is missing.
-    const fn journal(&self) -> Option<(u64, Option<u64>)> {
-        match self {
-            Self::JournalMissing(number) => Some((*number, None)),
-            Self::JournalCut { number, readable, .. } | Self::JournalHole { number, readable } => {
-                Some((*number, Some(*readable)))
-            }
-            _ => None,
-        }
-    }
-}
-
-/// Findings about a database that fjall may open.
+/// What is known of a database that fjall may open.
 #[derive(Debug, Default)]
 pub(super) struct Known {
     /// Its manifest; `None` for a new database or one from before manifests.

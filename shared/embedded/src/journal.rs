@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::{
+    journal_files::{journals, newest, number_of, path_of},
     journal_scan::Batches,
     manifest::{Sealed, Synced},
 };
@@ -16,8 +17,6 @@ use std::os::unix::fs::MetadataExt;
 
 /// The file that records how far the journal is synced: `<journal file> <bytes>`.
 const RECORD: &str = "synced";
-/// Consecutive listings without a journal before concluding that there is none.
-const LISTINGS: usize = 3;
 
 /// The newest journal of a database, opened a second time to sync it.
 ///
@@ -210,32 +209,4 @@ pub fn cut_to_last_sync(folder: &Path) -> io::Result<()> {
     // Never extends it: after a clean close the journal may be shorter than recorded.
     journal.set_len(synced_bytes.min(journal.metadata()?.len()))?;
     journal.sync_all()
-}
-
-pub(super) fn path_of(folder: &Path, number: u64) -> PathBuf {
-    folder.join(format!("{number}.jnl"))
-}
-
-fn number_of(path: &Path) -> Option<u64> {
-    (path.extension()? == "jnl").then(|| path.file_stem()?.to_str()?.parse().ok())?
-}
-
-pub(super) fn journals(folder: &Path) -> io::Result<impl Iterator<Item = io::Result<u64>>> {
-    let entries = fs::read_dir(folder)?;
-    Ok(entries.filter_map(|entry| entry.map(|entry| number_of(&entry.path())).transpose()))
-}
-
-/// The largest number in a listing. A single listing may contain no journal although there always is one: one created
-/// too late, the other removed too early. Several in a row cannot, as 64 MB are written in between.
-fn newest(folder: &Path) -> io::Result<u64> {
-    for _ in 0..LISTINGS {
-        let mut newest = None;
-        for number in journals(folder)? {
-            newest = newest.max(Some(number?));
-        }
-        if let Some(newest) = newest {
-            return Ok(newest);
-        }
-    }
-    Err(io::Error::new(io::ErrorKind::NotFound, "the database has no journal"))
 }

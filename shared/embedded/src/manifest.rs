@@ -18,7 +18,9 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// The default name of the manifest.
+use super::journal_files::path_of;
+
+/// The manifest's name where none is given.
 pub const MANIFEST: &str = "manifest.json";
 /// The name of the position file in the database's folder.
 pub const POSITION: &str = "position";
@@ -205,7 +207,7 @@ impl Record {
 
     fn write_manifest(&mut self, folder: &Path) -> io::Result<()> {
         // fjall has removed the others, as their writes are in tables.
-        self.manifest.sealed.retain(|journal| super::journal::path_of(folder, journal.number).exists());
+        self.manifest.sealed.retain(|journal| path_of(folder, journal.number).exists());
         self.manifest.write(&self.path)?;
         self.is_stale = false;
         Ok(())

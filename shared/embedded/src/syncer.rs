@@ -5,7 +5,7 @@
 //! covers goes on. Those who come while a sync runs share the next one.
 
 use std::{
-    io,
+    fmt, io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
     sync::{
@@ -19,15 +19,32 @@ use fjall::{Database, PersistMode};
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::watch;
 
-use super::{
-    engine::{EngineOptions, SyncHooks},
-    failure::Failure,
-    journal::Journal,
-    manifest::Record,
-};
+use super::{fail_stop::end_process, failure::Failure, journal::Journal, manifest::Record};
 
 /// `ENFILE` and `EMFILE` on every Unix: the system or the process has no descriptor left.
 const NO_DESCRIPTOR_LEFT: [i32; 2] = [23, 24];
+
+/// What the syncer calls out to.
+#[derive(Clone)]
+pub struct SyncHooks {
+    /// Called before each sync; an error counts as a failed sync. For tests.
+    pub before: Arc<dyn Fn() -> io::Result<()> + Send + Sync>,
+    /// Called when a sync or a commit has failed. By default reports it on standard error and ends the process with
+    /// code 70: what the disk holds is unknown then, and a restart reads it again.
+    pub failed: Arc<dyn Fn(&io::Error) + Send + Sync>,
+}
+
+impl Default for SyncHooks {
+    fn default() -> Self {
+        Self { before: Arc::new(|| Ok(())), failed: Arc::new(end_process) }
+    }
+}
+
+impl fmt::Debug for SyncHooks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SyncHooks")
+    }
+}
 
 /// What all share who commit, wait or sync.
 pub struct Syncs {
@@ -110,33 +127,27 @@ impl Syncs {
 
 /// The thread's end of it.
 pub struct Syncer {
-    syncs: Arc<Syncs>,
-    database: Database,
-    journal: Journal,
-    folder: PathBuf,
-    manifest: Record,
-    record: bool,
-    hooks: SyncHooks,
+    pub syncs: Arc<Syncs>,
+    pub database: Database,
+    pub journal: Journal,
+    /// The database's folder.
+    pub folder: PathBuf,
+    pub manifest: Record,
+    /// Whether each sync is recorded, for [`super::cut_to_last_sync`].
+    pub record: bool,
+    pub hooks: SyncHooks,
 }
 
 impl Syncer {
     /// Starts the thread, after a first sync when syncs are recorded.
-    pub fn start(
-        syncs: Arc<Syncs>,
-        database: Database,
-        options: &EngineOptions,
-        journal: Journal,
-        manifest: Record,
-    ) -> io::Result<JoinHandle<()>> {
-        let (folder, hooks) = (options.path.clone(), options.sync_hooks.clone());
-        let mut syncer = Self { syncs, database, journal, folder, manifest, record: options.record_syncs, hooks };
-        if syncer.record {
-            syncer.sync()?;
+    pub fn start(mut self) -> io::Result<JoinHandle<()>> {
+        if self.record {
+            self.sync()?;
         }
         thread::Builder::new().name("store-sync".to_owned()).spawn(move || {
             // Without this thread every write would wait for ever, so its panic is a failed sync.
-            if catch_unwind(AssertUnwindSafe(|| syncer.run())).is_err() {
-                syncer.fail(&io::Error::other("the thread that syncs panicked"));
+            if catch_unwind(AssertUnwindSafe(|| self.run())).is_err() {
+                self.fail(&io::Error::other("the thread that syncs panicked"));
             }
         })
     }

@@ -8,23 +8,23 @@ use axum::{
     response::Response,
 };
 use http::{
-    HeaderName, Method,
+    HeaderName, HeaderValue, Method,
     header::{ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, CONTENT_TYPE, LOCATION, ORIGIN, RETRY_AFTER},
 };
 use tower::{Layer, ServiceExt};
 use tower_http::cors::CorsLayer;
 
-use super::{HttpOptions, observe::REQUEST_ID};
+use super::observe::REQUEST_ID;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// The time for which a browser may cache a preflight answer; Chromium caps it at 2 hours.
 const PREFLIGHT_MAX_AGE: Duration = Duration::from_hours(1);
 
-/// The CORS layer, or `None` if no origin is configured.
-pub(super) fn layer(options: &HttpOptions) -> Option<CorsLayer> {
-    (!options.cors_origins.is_empty()).then(|| {
+/// The rules for these origins, or none when there are none.
+pub(super) fn layer(origins: &[HeaderValue]) -> Option<CorsLayer> {
+    (!origins.is_empty()).then(|| {
         CorsLayer::new()
-            .allow_origin(options.cors_origins.clone())
+            .allow_origin(origins.to_vec())
             .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
             .allow_headers([AUTHORIZATION, CONTENT_TYPE, IDEMPOTENCY_KEY])
             .expose_headers([REQUEST_ID, RETRY_AFTER, LOCATION])

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use service::accounts::{LoginName, LoginOrigin};
 use utoipa::ToSchema;
 
-use super::SessionResponse;
+use super::responses::SessionResponse;
 use crate::state::ApiState;
 
 /// What a person logs in with: a password and either an e-mail address or a handle.

@@ -8,7 +8,7 @@ use http_api::{
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::TokensResponse;
+use super::responses::TokensResponse;
 use crate::state::ApiState;
 
 /// A refresh token.

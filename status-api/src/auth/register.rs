@@ -14,7 +14,7 @@ use serde::Deserialize;
 use service::accounts::{LoginOrigin, Registration};
 use utoipa::ToSchema;
 
-use super::SessionResponse;
+use super::responses::SessionResponse;
 use crate::state::ApiState;
 
 /// What a person registers with.

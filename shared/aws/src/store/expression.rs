@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::{PARTITION, SORT, value::value_to_dynamo};
+use super::value::{PARTITION, SORT, value_to_dynamo};
 use ports::store::{Changes, Condition, SortRange, Test, Value};
 
 /// Collects the placeholders of one request's expressions.

@@ -4,7 +4,7 @@ mod batch;
 mod expression;
 mod scan;
 mod transact;
-mod value;
+pub(super) mod value;
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -19,7 +19,7 @@ use tracing::debug;
 
 use self::{
     expression::Placeholders,
-    value::{item_from_dynamo, key_from_dynamo, key_to_dynamo},
+    value::{PARTITION, SORT, item_from_dynamo, key_from_dynamo, key_to_dynamo},
 };
 use super::error::Fault;
 use domain::{limits, random};
@@ -28,12 +28,7 @@ use ports::store::{
     Table, Write,
 };
 
-/// The attribute of [`Key::partition`].
-pub(super) const PARTITION: &str = "PK";
-/// The attribute of [`Key::sort`].
-pub(super) const SORT: &str = "SK";
-
-/// The pause before a transaction with a lost answer is resent, and the number of resends.
+/// Pause before a transaction whose answer was lost is sent again, and how many times it is.
 const LOST_ANSWER_RETRY: (Duration, usize) = (Duration::from_millis(50), 2);
 
 /// The tables' names. A function has only those that it uses.

@@ -5,10 +5,14 @@ use std::{borrow::Cow, collections::HashMap};
 
 use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
 
-use super::{PARTITION, SORT};
 use ports::store::{Item, Key, MalformedItem, Value};
 
-/// An item in DynamoDB's form.
+/// The attribute that holds [`Key::partition`].
+pub const PARTITION: &str = "PK";
+/// The attribute that holds [`Key::sort`].
+pub const SORT: &str = "SK";
+
+/// An item as DynamoDB has it.
 pub(super) type Map = HashMap<String, AttributeValue>;
 
 /// The error for an attribute of an unsupported type. The port's error can only name attributes known at compile time.

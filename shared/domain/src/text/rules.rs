@@ -3,8 +3,8 @@
 use std::{borrow::Cow, ops::RangeInclusive};
 
 use super::{
-    Invalid,
     characters::{is_bidi_control, is_visible},
+    invalid::Invalid,
 };
 use crate::limits;
 

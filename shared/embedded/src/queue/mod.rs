@@ -18,67 +18,21 @@
 
 mod ready;
 mod rows;
+mod settings;
 mod state;
 mod work;
 
-use std::{collections::HashMap, pin::pin, sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use tokio::time::Instant;
 
-use super::{
-    engine::{Engine, OpenError, Shared},
-    failure::Failure,
-    worker_pools::Pool,
-};
-use domain::{Clock, Timestamp, limits};
-use ports::queue::{
-    OutgoingMessage, Queue, QueueDepth, QueueError, QueueName, QueueSettings, Receipt, ReceivedMessage,
-};
+use super::{database::Database, engine::Engine, failure::Failure, open_error::OpenError, worker_pools::Pool};
+use domain::{Clock, limits};
+use ports::queue::{OutgoingMessage, Queue, QueueDepth, QueueError, QueueName, Receipt, ReceivedMessage};
+pub use rows::StoredMessage;
+pub use settings::QueueSettingsOf;
 use work::{Now, Queues, Receive};
-
-/// The settings of each queue, by default the default settings.
-#[derive(Debug, Clone, Default)]
-pub struct QueueSettingsOf {
-    others: QueueSettings,
-    named: HashMap<QueueName, QueueSettings>,
-}
-
-impl QueueSettingsOf {
-    /// The same settings for every queue.
-    pub fn all(settings: QueueSettings) -> Self {
-        Self { others: settings, named: HashMap::new() }
-    }
-
-    /// Replaces the settings of one queue.
-    #[must_use]
-    pub fn with(mut self, queue: QueueName, settings: QueueSettings) -> Self {
-        self.named.insert(queue, settings);
-        self
-    }
-
-    /// The settings of a queue.
-    pub fn of(&self, queue: QueueName) -> QueueSettings {
-        self.named.get(&queue).copied().unwrap_or(self.others)
-    }
-}
-
-/// A message in a queue, for operator commands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredMessage {
-    /// The message's position, ascending in sending order. The next [`EmbeddedQueue::browse`] continues from it.
-    pub sequence: u64,
-    /// The message's id.
-    pub message_id: String,
-    /// The body.
-    pub body: String,
-    /// The group it was sent with.
-    pub group: String,
-    /// The number of receives.
-    pub receive_count: u32,
-    /// When it was sent.
-    pub sent_at: Timestamp,
-}
 
 /// The queue port on one fjall database.
 ///
@@ -95,7 +49,7 @@ impl EmbeddedQueue {
     /// # Errors
     /// `Corrupt` if a row cannot be decoded.
     pub fn open(engine: Engine, settings: QueueSettingsOf) -> Result<Self, OpenError> {
-        let queues = Queues::open(engine.shared(), settings, Now::on(engine.clock()))
+        let queues = Queues::open(engine.database(), settings, Now::on(engine.clock()))
             .map_err(|error| OpenError::Corrupt(engine.path().to_owned(), error.into()))?;
         Ok(Self { engine, queues: Arc::new(queues) })
     }
@@ -111,7 +65,7 @@ impl EmbeddedQueue {
         after: Option<u64>,
         limit: usize,
     ) -> Result<Vec<StoredMessage>, QueueError> {
-        Ok(self.engine.run(Pool::Read, move |shared| rows::browse(shared, queue, after, limit)).await?)
+        Ok(self.engine.run(Pool::Read, move |database| rows::browse(database, queue, after, limit)).await?)
     }
 
     fn now(&self) -> Now {
@@ -129,10 +83,10 @@ impl EmbeddedQueue {
 
     async fn work<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Shared, &Arc<Queues>) -> Result<T, Failure> + Send + 'static,
+        work: impl FnOnce(&Database, &Arc<Queues>) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, QueueError> {
         let queues = Arc::clone(&self.queues);
-        Ok(self.engine.run(Pool::Write, move |shared| work(shared, &queues)).await?)
+        Ok(self.engine.run(Pool::Write, move |database| work(database, &queues)).await?)
     }
 }
 
@@ -141,7 +95,7 @@ impl Queue for EmbeddedQueue {
     async fn send(&self, queue: QueueName, messages: Vec<OutgoingMessage>) -> Result<Vec<OutgoingMessage>, QueueError> {
         check_sent(&messages)?;
         let now = self.now();
-        self.work(move |shared, queues| work::send(shared, queues, queue, &messages, now)).await?;
+        self.work(move |database, queues| work::send(database, queues, queue, &messages, now)).await?;
         Ok(Vec::new())
     }
 
@@ -164,7 +118,7 @@ impl Queue for EmbeddedQueue {
             woken.as_mut().enable();
             if self.queues.of(queue).is_any_ready(self.now()) {
                 let receive = Receive { queue, max, visibility, now: self.now() };
-                let handed = self.work(move |shared, queues| work::receive(shared, queues, &receive)).await?;
+                let handed = self.work(move |database, queues| work::receive(database, queues, &receive)).await?;
                 let received = handed.into_messages();
                 if !received.is_empty() {
                     return Ok(received);
@@ -183,7 +137,7 @@ impl Queue for EmbeddedQueue {
     async fn delete(&self, queue: QueueName, receipts: Vec<Receipt>) -> Result<Vec<Receipt>, QueueError> {
         check_count(receipts.len())?;
         let receipts = receipts.iter().map(|receipt| state::Hold::parse(receipt)).collect::<Result<Vec<_>, _>>()?;
-        self.work(move |shared, queues| work::delete(shared, queues, queue, &receipts)).await?;
+        self.work(move |database, queues| work::delete(database, queues, queue, &receipts)).await?;
         Ok(Vec::new())
     }
 
@@ -199,7 +153,7 @@ impl Queue for EmbeddedQueue {
             parsed.push((state::Hold::parse(receipt)?, *after));
         }
         let now = self.now();
-        self.work(move |shared, queues| work::change(shared, queues, queue, &parsed, now)).await?;
+        self.work(move |database, queues| work::change(database, queues, queue, &parsed, now)).await?;
         Ok(Vec::new())
     }
 
@@ -258,9 +212,9 @@ mod tests {
         // Released after at most a minute, so that a failure does not hang the test.
         let (release, released) = std::sync::mpsc::channel::<()>();
         let (stalled, is_stalled) = std::sync::mpsc::channel();
-        let shared = Arc::clone(engine.shared());
+        let database = Arc::clone(engine.database());
         let stall = std::thread::spawn(move || {
-            let _stalled = shared.stall.lock();
+            let _stalled = database.stall.lock();
             stalled.send(()).expect("the test waits");
             released.recv_timeout(Duration::from_mins(1)).is_ok()
         });

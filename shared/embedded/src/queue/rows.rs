@@ -13,16 +13,30 @@ use std::ops::Bound;
 use fjall::{Readable, UserKey};
 use uuid::Uuid;
 
-use super::{
-    super::{
-        codec::{self, Corrupt},
-        engine::Shared,
-        failure::Failure,
-    },
-    StoredMessage,
+use super::super::{
+    codec::{self, Corrupt},
+    database::Database,
+    failure::Failure,
 };
 use domain::Timestamp;
 use ports::queue::{OutgoingMessage, QueueName};
+
+/// A message as it lies in a queue, for operator commands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredMessage {
+    /// Its place: rises in the order of sending. Where the next [`super::EmbeddedQueue::browse`] goes on from.
+    pub sequence: u64,
+    /// The message's id.
+    pub message_id: String,
+    /// The body.
+    pub body: String,
+    /// The group it was sent with.
+    pub group: String,
+    /// How often it has been received.
+    pub receive_count: u32,
+    /// When it was sent.
+    pub sent_at: Timestamp,
+}
 
 const VERSION: u8 = 1;
 
@@ -113,24 +127,28 @@ impl Receives {
     }
 }
 
-/// The reserved sequence; 0 in a new database.
-pub fn reserved(shared: &Shared) -> Result<u64, Failure> {
-    let Some(row) = shared.receives.get(RESERVED)? else { return Ok(0) };
+/// The sequence that was reserved up to; 0 in a new database.
+pub fn reserved(database: &Database) -> Result<u64, Failure> {
+    let Some(row) = database.receives.get(RESERVED)? else { return Ok(0) };
     Ok(u64::from_be_bytes(row.as_ref().try_into().map_err(|_| Corrupt)?))
 }
 
-/// The receives of a message.
-pub fn receives(shared: &Shared, key: &[u8]) -> Result<Receives, Failure> {
-    let row = shared.receives.get(key)?;
+/// How often the message was received.
+pub fn receives(database: &Database, key: &[u8]) -> Result<Receives, Failure> {
+    let row = database.receives.get(key)?;
     Ok(row.map(|row| Receives::decode(&row)).transpose()?.unwrap_or_default())
 }
 
-/// Calls `visit` for each message of a queue, ascending by sequence.
-pub fn each(shared: &Shared, queue: QueueName, mut visit: impl FnMut(u64, &Head<'_>, Receives)) -> Result<(), Failure> {
-    let snapshot = shared.snapshot();
-    // Both keyspaces have the same order, so the counts are merged in rather than looked up.
-    let mut counts = Counts { rows: snapshot.prefix(&shared.receives, [tag_of(queue)]), ahead: None };
-    for row in snapshot.prefix(&shared.messages, [tag_of(queue)]) {
+/// Calls `visit` with each message of a queue, by rising sequence.
+pub fn each(
+    database: &Database,
+    queue: QueueName,
+    mut visit: impl FnMut(u64, &Head<'_>, Receives),
+) -> Result<(), Failure> {
+    let snapshot = database.snapshot();
+    // Both lie in the same order, so the counts are read along instead of looked up.
+    let mut counts = Counts { rows: snapshot.prefix(&database.receives, [tag_of(queue)]), ahead: None };
+    for row in snapshot.prefix(&database.messages, [tag_of(queue)]) {
         let (key, value) = row.into_inner()?;
         let sequence = sequence_of(&key)?;
         visit(sequence, &decode(&value)?, counts.of(sequence)?);
@@ -158,14 +176,14 @@ impl Counts {
 
 /// Returns a page of a queue, for operators.
 pub fn browse(
-    shared: &Shared,
+    database: &Database,
     queue: QueueName,
     after: Option<u64>,
     limit: usize,
 ) -> Result<Vec<StoredMessage>, Failure> {
     let from = after.map_or(Bound::Included(key_of(queue, 0)), |sequence| Bound::Excluded(key_of(queue, sequence)));
     let to = Bound::Included(key_of(queue, u64::MAX));
-    let rows = shared.snapshot().range(&shared.messages, (from, to));
+    let rows = database.snapshot().range(&database.messages, (from, to));
     rows.take(limit)
         .map(|row| {
             let (key, value) = row.into_inner()?;
@@ -175,7 +193,7 @@ pub fn browse(
                 message_id: head.id.to_string(),
                 body: codec::text(head.body)?,
                 group: head.group.to_owned(),
-                receive_count: receives(shared, &key)?.times,
+                receive_count: receives(database, &key)?.times,
                 sent_at: head.sent_at,
             })
         })

@@ -9,11 +9,11 @@ use tokio::sync::Notify;
 use super::{
     super::{
         codec::{self, Corrupt},
-        engine::Shared,
+        database::Database,
         failure::Failure,
     },
-    QueueSettingsOf,
     rows::{self, Receives},
+    settings::QueueSettingsOf,
     state::{Hold, Message, Place, State, Taken},
 };
 use domain::{Clock, Timestamp, random};
@@ -61,13 +61,13 @@ struct Sequences {
 }
 
 impl Queues {
-    /// Reads the queues' rows. Messages marked as in flight become suspects.
-    pub fn open(shared: &Shared, settings: QueueSettingsOf, now: Now) -> Result<Self, Failure> {
-        let next = rows::reserved(shared)?.max(1);
+    /// Reads what lies in the queues. Messages marked as in flight are suspects.
+    pub fn open(database: &Database, settings: QueueSettingsOf, now: Now) -> Result<Self, Failure> {
+        let next = rows::reserved(database)?.max(1);
         let mut queues =
             Self { settings, each: Default::default(), sequences: Mutex::new(Sequences { next, reserved: next }) };
         for queue in QueueName::ALL {
-            let newest = queues.of(queue).fill(shared, queue, now)?;
+            let newest = queues.of(queue).fill(database, queue, now)?;
             let sequences = queues.sequences.get_mut();
             sequences.next = sequences.next.max(newest + 1);
         }
@@ -85,15 +85,15 @@ impl Queues {
         }
     }
 
-    /// Returns the first of `count` new sequences. When the reservation runs out, adds a row to the messages' batch
-    /// that keeps a restart from issuing them again.
-    fn number(&self, shared: &Shared, count: usize, batch: &mut OwnedWriteBatch) -> u64 {
+    /// The first of `count` new sequences; now and then with a row, in the same batch as the messages, that keeps a
+    /// restart from giving them again.
+    fn number(&self, database: &Database, count: usize, batch: &mut OwnedWriteBatch) -> u64 {
         let mut sequences = self.sequences.lock();
         let first = sequences.next;
         sequences.next += count as u64;
         if sequences.next > sequences.reserved {
             sequences.reserved = sequences.next + RESERVED_SEQUENCES;
-            batch.insert(&shared.receives, rows::RESERVED, sequences.reserved.to_be_bytes());
+            batch.insert(&database.receives, rows::RESERVED, sequences.reserved.to_be_bytes());
         }
         first
     }
@@ -101,10 +101,10 @@ impl Queues {
 
 impl OneQueue {
     /// Rebuilds the memory from the rows; returns the newest sequence.
-    fn fill(&self, shared: &Shared, queue: QueueName, now: Now) -> Result<u64, Failure> {
+    fn fill(&self, database: &Database, queue: QueueName, now: Now) -> Result<u64, Failure> {
         let mut state = self.state.lock();
         let mut newest = 0;
-        rows::each(shared, queue, |sequence, head, receives| {
+        rows::each(database, queue, |sequence, head, receives| {
             newest = sequence;
             // Capped at the message's own delay: a longer one means that the clock was set back.
             let left = head.due.since(now.wall).min(head.due.since(head.sent_at));
@@ -175,19 +175,19 @@ impl OneQueue {
 
 /// Commits the messages, then makes them visible to receivers.
 pub fn send(
-    shared: &Shared,
+    database: &Database,
     queues: &Queues,
     queue: QueueName,
     messages: &[OutgoingMessage],
     now: Now,
 ) -> Result<(), Failure> {
-    let mut batch = shared.batch();
-    let first = queues.number(shared, messages.len(), &mut batch);
+    let mut batch = database.batch();
+    let first = queues.number(database, messages.len(), &mut batch);
     for (sequence, message) in (first..).zip(messages) {
         let row = rows::encode(message, random::uuid(), now.wall);
-        batch.insert(&shared.messages, rows::key_of(queue, sequence), row);
+        batch.insert(&database.messages, rows::key_of(queue, sequence), row);
     }
-    shared.commit(batch)?;
+    database.commit(batch)?;
     queues.of(queue).update(|state| {
         for (sequence, message) in (first..).zip(messages) {
             let place = Place::after(message.delay, now.uptime);
@@ -234,9 +234,8 @@ impl Drop for Handed {
     }
 }
 
-/// Takes messages, commits their receive counts and the move of those received too often to the dead letters, and reads
-/// the bodies.
-pub fn receive(shared: &Shared, queues: &Arc<Queues>, receive: &Receive) -> Result<Handed, Failure> {
+/// Takes messages, commits their counts and the move of those received too often, and reads the bodies.
+pub fn receive(database: &Database, queues: &Arc<Queues>, receive: &Receive) -> Result<Handed, Failure> {
     let queue = receive.queue;
     let dead_letters = queue.dead_letter_queue();
     let max_receives = dead_letters.map(|_| queues.settings.of(queue).max_receives);
@@ -246,18 +245,17 @@ pub fn receive(shared: &Shared, queues: &Arc<Queues>, receive: &Receive) -> Resu
         state.promote(now);
         state.take(receive.max, now.saturating_add(receive.visibility), max_receives)
     });
-    let mut batch = shared.batch();
+    let mut batch = database.batch();
     let moved = match dead_letters {
-        Some(to) if !dead.is_empty() => Some((to, bury(shared, queues, &mut batch, (queue, to), dead)?)),
+        Some(to) if !dead.is_empty() => Some((to, bury(database, queues, &mut batch, (queue, to), dead)?)),
         _ => None,
     };
     let mut received = Vec::with_capacity(handed.len());
     for hold in handed {
         let key = rows::key_of(queue, hold.sequence);
-        // A message just taken cannot be deleted, as its receipt has not been issued; others in the batch are still
-        // delivered.
-        let Some(row) = shared.messages.get(&key)? else { continue };
-        batch.insert(&shared.receives, key, Receives { times: hold.receives, in_flight: true }.encode());
+        // Nobody deletes what was just taken, as its receipt is not out yet; the others are delivered in any case.
+        let Some(row) = database.messages.get(&key)? else { continue };
+        batch.insert(&database.receives, key, Receives { times: hold.receives, in_flight: true }.encode());
         if let Ok(message) = read(hold, &row) {
             received.push(message);
         } else {
@@ -270,7 +268,7 @@ pub fn receive(shared: &Shared, queues: &Arc<Queues>, receive: &Receive) -> Resu
             );
         }
     }
-    shared.commit(batch)?;
+    database.commit(batch)?;
     drop(in_order);
     if let Some((to, messages)) = moved {
         queues
@@ -294,20 +292,20 @@ fn read(hold: Hold, row: &UserValue) -> Result<ReceivedMessage, Corrupt> {
 
 /// Moves rows to the dead letters. Id, group, body and sending time are kept, the receive count is reset.
 fn bury(
-    shared: &Shared,
+    database: &Database,
     queues: &Queues,
     batch: &mut OwnedWriteBatch,
     (from, to): (QueueName, QueueName),
     dead: Vec<(u64, Message)>,
 ) -> Result<Vec<(u64, Message)>, Failure> {
-    let first = queues.number(shared, dead.len(), batch);
+    let first = queues.number(database, dead.len(), batch);
     let mut moved = Vec::with_capacity(dead.len());
     for (new, (old, message)) in (first..).zip(dead) {
         let key = rows::key_of(from, old);
-        let Some(row) = shared.messages.get(&key)? else { continue };
-        batch.insert(&shared.messages, rows::key_of(to, new), row);
-        batch.remove(&shared.receives, key.clone());
-        batch.remove(&shared.messages, key);
+        let Some(row) = database.messages.get(&key)? else { continue };
+        batch.insert(&database.messages, rows::key_of(to, new), row);
+        batch.remove(&database.receives, key.clone());
+        batch.remove(&database.messages, key);
         moved.push((new, Message { receives: 0, is_suspect: false, place: Place::Ready, ..message }));
     }
     Ok(moved)
@@ -315,24 +313,24 @@ fn bury(
 
 /// Deletes the messages whose latest receive a receipt names; others stay.
 ///
-/// Memory goes first, so that no receiver gets a message whose row is about to be deleted.
-pub fn delete(shared: &Shared, queues: &Queues, queue: QueueName, holds: &[Hold]) -> Result<(), Failure> {
+/// They leave the memory first, so that nobody receives a message whose row is about to go.
+pub fn delete(database: &Database, queues: &Queues, queue: QueueName, holds: &[Hold]) -> Result<(), Failure> {
     let _in_order = queues.of(queue).in_order();
     let released: Vec<u64> = queues.of(queue).update(|state| {
         holds.iter().filter(|hold| state.release(**hold).is_some()).map(|hold| hold.sequence).collect()
     });
-    let mut batch = shared.batch();
+    let mut batch = database.batch();
     for sequence in released {
         let key = rows::key_of(queue, sequence);
-        batch.remove(&shared.receives, key.clone());
-        batch.remove(&shared.messages, key);
+        batch.remove(&database.receives, key.clone());
+        batch.remove(&database.messages, key);
     }
-    shared.commit(batch)
+    database.commit(batch)
 }
 
 /// Changes visibility timeouts, and commits that handlers returned the messages.
 pub fn change(
-    shared: &Shared,
+    database: &Database,
     queues: &Queues,
     queue: QueueName,
     changes: &[(Hold, Duration)],
@@ -345,10 +343,10 @@ pub fn change(
         let held = changes.iter().filter(|(hold, after)| state.change(*hold, now, now.saturating_add(*after)));
         held.map(|(hold, _)| *hold).collect()
     });
-    let mut batch = shared.batch();
+    let mut batch = database.batch();
     for hold in changed {
         let row = Receives { times: hold.receives, in_flight: false }.encode();
-        batch.insert(&shared.receives, rows::key_of(queue, hold.sequence), row);
+        batch.insert(&database.receives, rows::key_of(queue, hold.sequence), row);
     }
-    shared.commit(batch)
+    database.commit(batch)
 }

@@ -6,8 +6,11 @@
 //! - `expiry`: the index of expiring items.
 
 mod condition;
-pub(super) mod expiry;
+mod expiry;
+pub(super) mod expiry_mark;
+mod filling;
 mod read;
+mod sweep;
 mod write;
 
 use async_trait::async_trait;
@@ -39,7 +42,7 @@ impl EmbeddedStore {
     pub async fn sweep_expired(&self, now: Timestamp) -> Result<u64, StoreError> {
         let mut removed = 0;
         loop {
-            let swept = self.engine.run(Pool::Write, move |shared| expiry::sweep_some(shared, now)).await?;
+            let swept = self.engine.run(Pool::Write, move |database| sweep::sweep_some(database, now)).await?;
             removed += swept.removed;
             if swept.is_last {
                 return Ok(removed);
@@ -53,7 +56,7 @@ impl EmbeddedStore {
     /// # Errors
     /// `Unavailable` if the engine fails, `Malformed` if an item cannot be decoded.
     pub async fn scan(&self, table: Table, after: Option<Key>, limit: usize) -> Result<Vec<Item>, StoreError> {
-        Ok(self.engine.run(Pool::Read, move |shared| read::scan(shared, table, after.as_ref(), limit)).await?)
+        Ok(self.engine.run(Pool::Read, move |database| read::scan(database, table, after.as_ref(), limit)).await?)
     }
 }
 
@@ -80,32 +83,32 @@ impl TableScan for EmbeddedStore {
 impl Store for EmbeddedStore {
     async fn get(&self, table: Table, key: &Key, _: Consistency) -> Result<Option<Item>, StoreError> {
         let key = key.clone();
-        Ok(self.engine.run(Pool::Read, move |shared| read::get(shared, table, key)).await?)
+        Ok(self.engine.run(Pool::Read, move |database| read::get(database, table, key)).await?)
     }
 
     async fn batch_get(&self, table: Table, keys: &[Key], _: Consistency) -> Result<BatchGot, StoreError> {
         let keys = keys.to_vec();
-        let items = self.engine.run(Pool::Read, move |shared| read::batch_get(shared, table, keys)).await?;
+        let items = self.engine.run(Pool::Read, move |database| read::batch_get(database, table, keys)).await?;
         Ok(BatchGot { items, unprocessed: Vec::new() })
     }
 
     async fn query(&self, query: &Query) -> Result<QueryPage, StoreError> {
         let query = query.clone();
-        Ok(self.engine.run(Pool::Read, move |shared| read::query(shared, &query)).await?)
+        Ok(self.engine.run(Pool::Read, move |database| read::query(database, &query)).await?)
     }
 
     async fn batch_write(&self, table: Table, writes: &[BatchWrite]) -> Result<Vec<BatchWrite>, StoreError> {
         let batch = write::EncodedBatch::of(table, writes)?;
-        self.engine.run(Pool::Write, move |shared| batch.commit(shared)).await?;
+        self.engine.run(Pool::Write, move |database| batch.commit(database)).await?;
         Ok(Vec::new())
     }
 
     async fn write(&self, table: Table, write: Write) -> Result<Outcome, StoreError> {
-        Ok(self.engine.run(Pool::Write, move |shared| write::write(shared, table, write)).await?)
+        Ok(self.engine.run(Pool::Write, move |database| write::write(database, table, write)).await?)
     }
 
     async fn transact(&self, writes: Vec<(Table, Write)>) -> Result<Outcome, StoreError> {
-        Ok(self.engine.run(Pool::Write, move |shared| write::transact(shared, writes)).await?)
+        Ok(self.engine.run(Pool::Write, move |database| write::transact(database, writes)).await?)
     }
 
     async fn durable(&self) -> Result<(), StoreError> {
@@ -114,7 +117,7 @@ impl Store for EmbeddedStore {
 
     async fn probe(&self) -> Result<(), StoreError> {
         self.engine.run(Pool::Read, read::probe).await?;
-        self.engine.run(Pool::Write, |shared| shared.changes.probe(shared)).await?;
+        self.engine.run(Pool::Write, write::probe).await?;
         Ok(self.engine.durable().await?)
     }
 }

@@ -4,24 +4,24 @@ use std::ops::Bound;
 
 use fjall::{Guard, Readable};
 
-use super::super::{codec, engine::Shared, failure::Failure};
+use super::super::{codec, database::Database, failure::Failure};
 use domain::limits;
 use ports::store::{Item, Key, Order, Projection, Query, QueryPage, SortRange, Table};
 
-/// Gets one item.
-pub fn get(shared: &Shared, table: Table, key: Key) -> Result<Option<Item>, Failure> {
+/// One item.
+pub fn get(database: &Database, table: Table, key: Key) -> Result<Option<Item>, Failure> {
     let mut bytes = Vec::new();
     codec::encode_key(&key.partition, &key.sort, &mut bytes)?;
-    get_encoded(shared, table, key, &bytes)
+    get_encoded(database, table, key, &bytes)
 }
 
-fn get_encoded(shared: &Shared, table: Table, key: Key, bytes: &[u8]) -> Result<Option<Item>, Failure> {
-    let Some(value) = shared.table(table).get(bytes)? else { return Ok(None) };
+fn get_encoded(database: &Database, table: Table, key: Key, bytes: &[u8]) -> Result<Option<Item>, Failure> {
+    let Some(value) = database.table(table).get(bytes)? else { return Ok(None) };
     Ok(Some(Item { key, attributes: codec::decode_attributes(&value)? }))
 }
 
-/// Gets the existing items of up to [`limits::MAX_BATCH_GET`] distinct keys.
-pub fn batch_get(shared: &Shared, table: Table, keys: Vec<Key>) -> Result<Vec<Item>, Failure> {
+/// Those items of up to [`limits::MAX_BATCH_GET`] distinct keys that there are.
+pub fn batch_get(database: &Database, table: Table, keys: Vec<Key>) -> Result<Vec<Item>, Failure> {
     if keys.len() > limits::MAX_BATCH_GET {
         return Err(Failure::Rejected("a batch get may have at most 100 keys"));
     }
@@ -34,21 +34,21 @@ pub fn batch_get(shared: &Shared, table: Table, keys: Vec<Key>) -> Result<Vec<It
     let mut items = Vec::with_capacity(keys.len());
     for key in keys {
         codec::encode_key(&key.partition, &key.sort, &mut bytes)?;
-        items.extend(get_encoded(shared, table, key, &bytes)?);
+        items.extend(get_encoded(database, table, key, &bytes)?);
     }
     Ok(items)
 }
 
 /// Reads a range of one partition from one snapshot. A page ends at its limit, or with the item that brings it to
 /// [`limits::MAX_QUERY_BYTES`].
-pub fn query(shared: &Shared, query: &Query) -> Result<QueryPage, Failure> {
+pub fn query(database: &Database, query: &Query) -> Result<QueryPage, Failure> {
     let limit = match query.limit {
         Some(0) => return Err(Failure::Rejected("a query's limit must be at least 1")),
         Some(limit) => limit as usize,
         None => usize::MAX,
     };
     let Some(bounds) = bounds_of(query)? else { return Ok(QueryPage::default()) };
-    let rows = shared.snapshot().range(shared.table(query.table), bounds);
+    let rows = database.snapshot().range(database.table(query.table), bounds);
     match query.order {
         Order::Ascending => fill_page(rows, limit, query.projection),
         Order::Descending => fill_page(rows.rev(), limit, query.projection),
@@ -125,15 +125,15 @@ fn after_all(mut prefix: Vec<u8>) -> Vec<u8> {
     prefix
 }
 
-/// Reads a page of a whole table.
-pub fn scan(shared: &Shared, table: Table, after: Option<&Key>, limit: usize) -> Result<Vec<Item>, Failure> {
+/// A piece of a whole table.
+pub fn scan(database: &Database, table: Table, after: Option<&Key>, limit: usize) -> Result<Vec<Item>, Failure> {
     let mut from = Bound::Unbounded;
     if let Some(key) = after {
         let mut bytes = Vec::new();
         codec::encode_key(&key.partition, &key.sort, &mut bytes)?;
         from = Bound::Excluded(bytes);
     }
-    let rows = shared.snapshot().range(shared.table(table), (from, Bound::<Vec<u8>>::Unbounded));
+    let rows = database.snapshot().range(database.table(table), (from, Bound::<Vec<u8>>::Unbounded));
     rows.take(limit)
         .map(|row| {
             let (key, value) = row.into_inner()?;
@@ -142,10 +142,10 @@ pub fn scan(shared: &Shared, table: Table, after: Option<&Key>, limit: usize) ->
         .collect()
 }
 
-/// Reads one key of each table, whether or not it exists.
-pub fn probe(shared: &Shared) -> Result<(), Failure> {
+/// Reads one key of each table; it need not be there.
+pub fn probe(database: &Database) -> Result<(), Failure> {
     for table in Table::ALL {
-        shared.table(table).contains_key(b"probe")?;
+        database.table(table).contains_key(b"probe")?;
     }
     Ok(())
 }

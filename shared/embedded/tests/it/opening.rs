@@ -73,7 +73,7 @@ fn only_the_owner_may_access_the_folder() {
 }
 
 fn spoil(path: &std::path::Path, keyspace: &str, spoil: impl FnOnce(&fjall::Keyspace)) {
-    use embedded::engine::{database_builder, keyspace_options};
+    use embedded::database::{database_builder, keyspace_options};
 
     let database = database_builder(path).open().expect("a database");
     spoil(&database.keyspace(keyspace, keyspace_options).expect("a keyspace"));

@@ -36,9 +36,10 @@ pub struct Flushing<S> {
     service: S,
 }
 
-impl<S> Flushing<S> {
-    pub(super) fn new(metrics: FunctionMetrics, service: S) -> Self {
-        Self { metrics, service }
+impl FunctionMetrics {
+    /// The service, writing out after each invocation what it recorded.
+    pub fn flushed_after<S>(&self, service: S) -> Flushing<S> {
+        Flushing { metrics: self.clone(), service }
     }
 }
 

@@ -17,7 +17,7 @@ use serde_json::json;
 use tracing::warn;
 
 use super::{
-    Flushing, Published,
+    Published,
     lines::{Measurement, Origin, lines},
 };
 use crate::config::environment;
@@ -71,11 +71,6 @@ impl FunctionMetrics {
             warn!("Another metrics recorder is installed in this process: CloudWatch gets no metrics");
         }
         metrics
-    }
-
-    /// The service, writing out after each invocation what it recorded.
-    pub fn flushed_after<S>(&self, service: S) -> Flushing<S> {
-        Flushing::new(self.clone(), service)
     }
 
     /// Writes out what was recorded since the last time; nothing when nothing was. What cannot be written is lost, and

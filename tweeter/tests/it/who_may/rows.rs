@@ -2,21 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::scene::Scene;
+use super::{
+    attempt::{Attempt, Role},
+    scene::Scene,
+};
 use crate::support::PASSWORD;
-
-/// Who tries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
-    /// Without a token.
-    Nobody,
-    /// Someone who has nothing to do with it.
-    Other,
-    /// Whose it is.
-    Owner,
-    /// The author of a comment and a like on the owner's post, who follows the owner.
-    Guest,
-}
 
 /// What an attempt may change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,14 +28,6 @@ pub struct Case {
     pub status: u16,
     /// What is changed.
     pub effect: Effect,
-}
-
-/// A request.
-pub struct Attempt {
-    /// Where to.
-    pub path: String,
-    /// The body, if it has any.
-    pub body: Option<Value>,
 }
 
 /// A way to try a route.

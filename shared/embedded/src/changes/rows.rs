@@ -1,49 +1,23 @@
-//! The change log on the embedded engine: the port to changes, and what writes for it.
-//!
-//! ```text
-//! changes  1 · sequence (8)  ->  version · when (8) · length · key · before · after
-//! changes  0                 ->  version · the store's id (16) · the sequence passed (8)
-//! changes  2                 ->  nothing: the row that a probe of the write path writes
-//! ```
-//!
-//! Numbers are big-endian, `when` is in milliseconds. An image is a varint of its length plus one and the item's value
-//! as it lies in its table; where there is no item it is the varint 0 alone.
-//!
-//! **Rows and changes are one batch**, so they live or die together. Who writes a streamed item reads its old image
-//! under the stripes of its keys, in which no other write of them can come.
-//!
-//! **Sequences are dense and in the order of commits**: numbering and commit are one step, under one mutex. So a reader
-//! that sees a sequence sees all before it, and nothing that it passes over can still arrive. Commits take turns at the
-//! journal anyway. A sequence is never given twice: the newest is that of the last row, or the one passed. Both are in
-//! the journal, so a loss of power takes a sequence back only with everything that was done because of it.
-//!
-//! **Passing** removes the rows and moves the mark on, in one batch behind the writes of whoever handled the changes.
-//! Reading starts at the mark, so it never walks over removed rows.
+//! The rows of the change log. Nothing here knows the engine: a batch is committed by the function that is handed in.
 
 use std::{
-    fmt,
     ops::Bound,
-    pin::pin,
     sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
 };
 
-use async_trait::async_trait;
-use fjall::{Database, Keyspace, OwnedWriteBatch, Readable as _, UserKey, UserValue};
+use fjall::{Database, Keyspace, OwnedWriteBatch, Readable as _, Snapshot, UserKey, UserValue};
 use parking_lot::Mutex;
-use tokio::{sync::Notify, time::Instant};
+use tokio::sync::Notify;
 use uuid::Uuid;
 
-use super::{
+use super::super::{
     codec::{self, Corrupt},
-    engine::{Engine, Shared},
     failure::Failure,
-    worker_pools::Pool,
 };
 use domain::{Clock, Timestamp, limits, random};
 use ports::{
-    changes::{Backlog, Change, ChangeLog, is_streamed},
-    store::{StoreError, Table},
+    changes::{Change, is_streamed},
+    store::Table,
 };
 
 const VERSION: u8 = 1;
@@ -55,14 +29,14 @@ const CHANGE: u8 = 1;
 const PROBE: [u8; 1] = [2];
 
 /// A change of a streamed item on its way into a batch. Images are values as they lie in the table.
-pub(super) struct Noted {
+pub struct Noted {
     pub key: UserKey,
     pub before: Option<UserValue>,
     pub after: Option<UserValue>,
 }
 
 /// What writes to the log, and how far it is read. One for an engine.
-pub(super) struct ChangeRows {
+pub struct ChangeRows {
     pub keyspace: Keyspace,
     store_id: Uuid,
     clock: Clock,
@@ -74,7 +48,7 @@ pub(super) struct ChangeRows {
     /// Held while changes are passed.
     passing: Mutex<()>,
     passed: AtomicU64,
-    arrived: Notify,
+    pub arrived: Notify,
 }
 
 impl ChangeRows {
@@ -135,17 +109,18 @@ impl ChangeRows {
         Ok(())
     }
 
-    fn waiting(&self) -> u64 {
+    /// How many changes are committed and not passed.
+    pub fn waiting(&self) -> u64 {
         // The mark first: it never comes to lie behind a newest that was read later.
         let passed = self.passed.load(Ordering::SeqCst);
         self.newest.load(Ordering::SeqCst).saturating_sub(passed)
     }
 
     /// The oldest rows that are not passed, at most `max` and about [`limits::MAX_CHANGES_BYTES`].
-    fn read(&self, shared: &Shared, max: usize) -> Result<Vec<Change>, Failure> {
+    pub fn read(&self, snapshot: &Snapshot, max: usize) -> Result<Vec<Change>, Failure> {
         let mut sequence = self.passed.load(Ordering::SeqCst);
         let (mut changes, mut bytes) = (Vec::new(), 0);
-        for row in shared.snapshot().range(&self.keyspace, after(sequence)).take(max) {
+        for row in snapshot.range(&self.keyspace, after(sequence)).take(max) {
             let (key, value) = row.into_inner()?;
             sequence += 1;
             if sequence_of(&key)? != sequence {
@@ -163,21 +138,28 @@ impl ChangeRows {
     /// Whether some change has waited at `now` for so long that what was noted of it as applied may expire soon.
     ///
     /// Half the time that the ledger keeps, so that a clock set back by less does no harm.
-    pub fn is_overdue(&self, shared: &Shared, now: Timestamp) -> Result<bool, Failure> {
+    pub fn is_overdue(&self, snapshot: &Snapshot, now: Timestamp) -> Result<bool, Failure> {
         if self.waiting() == 0 {
             return Ok(false);
         }
-        Ok(self.oldest(shared)?.is_some_and(|oldest| now >= oldest.plus(limits::LEDGER_TTL / 2)))
+        Ok(self.oldest(snapshot)?.is_some_and(|oldest| now >= oldest.plus(limits::LEDGER_TTL / 2)))
     }
 
-    fn oldest(&self, shared: &Shared) -> Result<Option<Timestamp>, Failure> {
+    /// When the oldest change was made that is not passed.
+    pub fn oldest(&self, snapshot: &Snapshot) -> Result<Option<Timestamp>, Failure> {
         let passed = self.passed.load(Ordering::SeqCst);
-        let Some(row) = shared.snapshot().range(&self.keyspace, after(passed)).next() else { return Ok(None) };
+        let Some(row) = snapshot.range(&self.keyspace, after(passed)).next() else { return Ok(None) };
         let (_, value) = row.into_inner()?;
         Ok(Some(take_head(&mut value.as_ref())?))
     }
 
-    fn pass(&self, shared: &Shared, last: u64) -> Result<(), Failure> {
+    /// Removes the rows up to `last` and moves the mark on, by `commit` in one batch.
+    pub fn pass(
+        &self,
+        mut batch: OwnedWriteBatch,
+        last: u64,
+        commit: impl FnOnce(OwnedWriteBatch) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
         let _passing = self.passing.lock();
         let passed = self.passed.load(Ordering::SeqCst);
         if last > self.newest.load(Ordering::SeqCst) {
@@ -186,28 +168,26 @@ impl ChangeRows {
         if last <= passed {
             return Ok(());
         }
-        let mut batch = shared.batch();
         for sequence in passed + 1..=last {
             batch.remove(&self.keyspace, key_of(sequence));
         }
         batch.insert(&self.keyspace, MARK, encode_mark(self.store_id, last));
-        shared.commit(batch)?;
+        commit(batch)?;
         self.passed.store(last, Ordering::SeqCst);
         Ok(())
     }
 
-    /// Commits the probe's row, which nobody reads.
-    pub fn probe(&self, shared: &Shared) -> Result<(), Failure> {
-        let mut batch = shared.batch();
+    /// Puts the row of a probe into the batch. No reader reads it.
+    pub fn probe(&self, batch: &mut OwnedWriteBatch) {
         batch.insert(&self.keyspace, PROBE, []);
-        shared.commit(batch)
     }
 
     fn id_of(&self, sequence: u64) -> String {
         format!("{}.{sequence}", self.store_id.simple())
     }
 
-    fn sequence_in(&self, id: &str) -> Result<u64, Failure> {
+    /// The sequence in the id of a change of this log.
+    pub fn sequence_in(&self, id: &str) -> Result<u64, Failure> {
         let own = id.split_once('.').filter(|(store, _)| *store == self.store_id.simple().to_string());
         let sequence = own.and_then(|(_, sequence)| sequence.parse().ok());
         sequence.ok_or(Failure::Rejected("not a change of this log"))
@@ -283,77 +263,18 @@ fn decode(row: &[u8], id: String) -> Result<Change, Corrupt> {
     Ok(Change { id, key, before: image()?, after: image()? })
 }
 
-/// The port to changes on one fjall database, for one reader at a time. No row is kept in memory.
-#[derive(Clone)]
-pub struct EmbeddedChanges {
-    engine: Engine,
-}
-
-impl EmbeddedChanges {
-    /// The log of what is written through the engine.
-    pub fn new(engine: Engine) -> Self {
-        Self { engine }
-    }
-
-    fn rows(&self) -> &ChangeRows {
-        &self.engine.shared().changes
-    }
-}
-
-#[async_trait]
-impl ChangeLog for EmbeddedChanges {
-    async fn read(&self, max: usize, wait: Duration) -> Result<Vec<Change>, StoreError> {
-        let until = Instant::now() + wait;
-        let max = max.max(1);
-        loop {
-            // Registered before looking: what is committed after the look wakes it.
-            let mut arrived = pin!(self.rows().arrived.notified());
-            arrived.as_mut().enable();
-            if self.rows().waiting() > 0 {
-                let changes = self.engine.run(Pool::Read, move |shared| shared.changes.read(shared, max)).await?;
-                if !changes.is_empty() {
-                    return Ok(changes);
-                }
-            } else if tokio::time::timeout_at(until, arrived).await.is_err() {
-                return Ok(Vec::new());
-            }
-        }
-    }
-
-    async fn pass(&self, last: &Change) -> Result<(), StoreError> {
-        let last = self.rows().sequence_in(&last.id)?;
-        Ok(self.engine.run(Pool::Write, move |shared| shared.changes.pass(shared, last)).await?)
-    }
-
-    async fn is_empty(&self) -> Result<bool, StoreError> {
-        Ok(self.rows().waiting() == 0)
-    }
-
-    async fn backlog(&self) -> Result<Backlog, StoreError> {
-        let changes = self.rows().waiting();
-        if changes == 0 {
-            return Ok(Backlog::default());
-        }
-        let oldest = self.engine.run(Pool::Read, |shared| shared.changes.oldest(shared)).await?;
-        Ok(Backlog { changes, oldest })
-    }
-}
-
-impl fmt::Debug for EmbeddedChanges {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EmbeddedChanges").field("engine", &self.engine).finish_non_exhaustive()
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::{sync::Arc, time::Duration};
 
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{EmbeddedStore, EngineOptions};
-    use ports::store::{Item, Key, Store as _, Write};
+    use crate::{EmbeddedChanges, EmbeddedStore, Engine, EngineOptions};
+    use ports::{
+        changes::ChangeLog as _,
+        store::{Item, Key, Store as _, Write},
+    };
 
     fn like(user: &str) -> Write {
         Write::put(Item::new(Key { partition: "LIKERS#p#0".to_owned(), sort: user.to_owned() }))
@@ -364,14 +285,14 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let engine = Engine::open(EngineOptions::at(folder.path())).expect("an engine");
         let log = EmbeddedChanges::new(engine.clone());
-        let shared = Arc::clone(engine.shared());
+        let database = Arc::clone(engine.database());
         // Held by a thread of its own, as a lock must not be held over an await; for a minute at the most.
         let (release, released) = std::sync::mpsc::channel::<()>();
         let (stalled, is_stalled) = std::sync::mpsc::channel();
         let stall = std::thread::spawn({
-            let shared = Arc::clone(&shared);
+            let database = Arc::clone(&database);
             move || {
-                let _stalled = shared.stall.lock();
+                let _stalled = database.stall.lock();
                 stalled.send(()).expect("the test waits");
                 released.recv_timeout(Duration::from_mins(1)).is_ok()
             }
@@ -381,11 +302,11 @@ mod tests {
             let store = EmbeddedStore::new(engine.clone());
             tokio::spawn(async move { store.write(Table::Social, like(user)).await.expect("written") })
         });
-        while !shared.changes.numbering.is_locked() && shared.changes.waiting() == 0 {
+        while !database.changes.numbering.is_locked() && database.changes.waiting() == 0 {
             tokio::task::yield_now().await;
         }
         assert!(log.is_empty().await.expect("it answers"), "nothing is committed");
-        assert!(shared.changes.numbering.is_locked(), "nothing else can be numbered before");
+        assert!(database.changes.numbering.is_locked(), "nothing else can be numbered before");
         release.send(()).expect("commits stalled until now");
         assert!(stall.join().expect("no panic"), "all of this while a commit stalled");
         for writer in writers {

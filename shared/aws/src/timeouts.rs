@@ -1,0 +1,13 @@
+//! How long calls of AWS may take.
+
+use std::time::Duration;
+
+use aws_config::timeout::TimeoutConfig;
+
+/// How long connecting may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The limits on connecting and on one attempt of a call.
+pub fn timeouts(attempt: Duration) -> TimeoutConfig {
+    TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_attempt_timeout(attempt).build()
+}

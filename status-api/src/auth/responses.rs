@@ -1,0 +1,50 @@
+//! The tokens that a session begins and goes on with.
+
+use domain::limits;
+use http_api::shapes::ProfileShape;
+use serde::Serialize;
+use service::accounts::{LoggedIn, TokenPair};
+use utoipa::ToSchema;
+
+/// Tokens that let their holder act for a user.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TokensResponse {
+    /// For `Authorization: Bearer`.
+    pub access_token: String,
+    /// Good once, for the next pair.
+    #[schema(pattern = "^[A-Za-z0-9_-]{43}$")]
+    pub refresh_token: String,
+    /// `Bearer`.
+    #[schema(pattern = "^Bearer$", example = "Bearer")]
+    pub token_type: &'static str,
+    /// Seconds for which the access token is good.
+    #[schema(example = 900)]
+    pub expires_in: u64,
+}
+
+impl From<TokenPair> for TokensResponse {
+    fn from(tokens: TokenPair) -> Self {
+        Self {
+            access_token: tokens.access_token,
+            refresh_token: tokens.refresh_token.reveal(),
+            token_type: "Bearer",
+            expires_in: limits::ACCESS_TOKEN_TTL.as_secs(),
+        }
+    }
+}
+
+/// A session just begun.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SessionResponse {
+    /// The user as they see themselves.
+    pub user: ProfileShape,
+    /// Their tokens.
+    #[serde(flatten)]
+    pub tokens: TokensResponse,
+}
+
+impl From<LoggedIn> for SessionResponse {
+    fn from(logged_in: LoggedIn) -> Self {
+        Self { user: logged_in.user.into(), tokens: logged_in.tokens.into() }
+    }
+}

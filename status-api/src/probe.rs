@@ -1,0 +1,80 @@
+//! The probe of the stores behind `GET /healthz`.
+
+use std::{sync::Arc, time::Duration};
+
+use domain::{Clock, limits};
+use ports::{
+    changes::ChangeLog,
+    store::{Store, StoreError},
+};
+use telemetry::chain;
+use tokio::{
+    sync::Mutex,
+    time::{Instant, timeout},
+};
+
+/// For how long an answer of the stores holds.
+const PROBE_INTERVAL: Duration = Duration::from_secs(2);
+/// How long the stores have to answer.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+/// When to ask again.
+pub(crate) const RETRY_AFTER: Duration = PROBE_INTERVAL;
+
+/// Whether the stores answered lately. However many ask, one probe runs at a time and at most every 2 s.
+#[derive(Debug)]
+pub(crate) struct Health {
+    store: Arc<dyn Store>,
+    changes: Option<Arc<dyn ChangeLog>>,
+    clock: Clock,
+    /// When the last probe ended and what it found. Held during a probe, so that others wait for its answer.
+    last: Mutex<Option<(Instant, Verdict)>>,
+}
+
+/// What a probe found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Good,
+    /// The oldest change has waited for longer than [`limits::MAX_CHANGES_AGE`].
+    ChangesLate,
+    Bad,
+}
+
+impl Health {
+    pub(crate) fn new(store: Arc<dyn Store>, changes: Option<Arc<dyn ChangeLog>>, clock: Clock) -> Self {
+        Self { store, changes, clock, last: Mutex::new(None) }
+    }
+
+    /// What the last probe found, or a new one when that is older than [`PROBE_INTERVAL`].
+    pub(crate) async fn verdict(&self) -> Verdict {
+        let mut last = self.last.lock().await;
+        match *last {
+            Some((at, verdict)) if at.elapsed() < PROBE_INTERVAL => verdict,
+            _ => {
+                let verdict = self.probe().await;
+                *last = Some((Instant::now(), verdict));
+                verdict
+            }
+        }
+    }
+
+    async fn probe(&self) -> Verdict {
+        match timeout(PROBE_TIMEOUT, self.look()).await {
+            Ok(Ok(verdict)) => verdict,
+            Ok(Err(error)) => {
+                tracing::warn!(error = chain(&error), "The stores failed a probe; health checks answer 503");
+                Verdict::Bad
+            }
+            Err(_) => {
+                tracing::warn!("The stores did not answer a probe in time; health checks answer 503");
+                Verdict::Bad
+            }
+        }
+    }
+
+    async fn look(&self) -> Result<Verdict, StoreError> {
+        self.store.probe().await?;
+        let Some(changes) = &self.changes else { return Ok(Verdict::Good) };
+        let age = changes.backlog().await?.age(self.clock.now());
+        Ok(if age > limits::MAX_CHANGES_AGE { Verdict::ChangesLate } else { Verdict::Good })
+    }
+}
