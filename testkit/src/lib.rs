@@ -8,8 +8,8 @@
 //! - [`crash`]: port wrappers under which a process dies at any call.
 //! - [`recording`]: port wrappers that note which permissions each call needs.
 //! - [`changing`]: a store that notes its changes.
-//! - [`pipeline`]: every service and queue handler, turned by hand. [`town`]: people and their posts, and a change
-//!   stream that delivers as streams do.
+//!
+//! It knows the ports and their adapters; `service-testkit` is the harness of the services above them.
 
 #![expect(clippy::missing_panics_doc, reason = "a check panics when it fails; that is what it is for")]
 
@@ -20,6 +20,4 @@ pub mod crash;
 pub mod endpoints;
 pub mod engines;
 pub mod faults;
-pub mod pipeline;
 pub mod recording;
-pub mod town;

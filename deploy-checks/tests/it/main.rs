@@ -6,3 +6,4 @@ mod guides;
 mod metrics;
 mod policies;
 mod template;
+mod warm_up;

@@ -16,10 +16,8 @@ use ports::{
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng as _, rngs::StdRng};
 use serde_json::Value;
-use testkit::{
-    faults::{FaultyStore, StoreFaults},
-    town::{Deed, Town},
-};
+use service_testkit::town::{Deed, Town};
+use testkit::faults::{FaultyStore, StoreFaults};
 use tweeter::{
     Config,
     data_dir::open_database,

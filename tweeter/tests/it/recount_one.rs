@@ -9,11 +9,11 @@ use domain::{Act, ActKind, IdGenerator, InboxEntry, Notification, UserId};
 use ports::store::{Changes, Condition, Item, Key, Store, StoreError, Table, Value, Write};
 use rstest::rstest;
 use service::changes::{Applied, ChangeService};
-use testkit::{
-    engines,
+use service_testkit::{
     pipeline::START,
     town::{Deed, Town},
 };
+use testkit::engines;
 use tokio::sync::Mutex;
 use tweeter::recount::{Difference, Recount, Recounted, Scope, settle::Settle};
 

@@ -35,11 +35,11 @@ use service::{
     posts::PostService,
     rates::RateLimiter,
 };
-use testkit::{
-    faults::{ConflictingStore, FaultyStore, LateStore, StaleStore, StoreFaults},
+use service_testkit::{
     pipeline::START,
     town::{Deed, Town},
 };
+use testkit::faults::{ConflictingStore, FaultyStore, LateStore, StaleStore, StoreFaults};
 use tweeter::{
     dead_letters::{DeadLetters, Selection},
     recount::{Recount, Scope},

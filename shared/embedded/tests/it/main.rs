@@ -1,14 +1,17 @@
 //! The embedded engine through its public interfaces.
 
 mod changes;
+mod changes_contract;
 mod changes_model;
 mod damage;
 mod durability;
 mod journals;
 mod opening;
 mod queue;
+mod queue_contract;
 mod restart;
 mod store;
+mod store_contract;
 
 use std::{path::Path, time::Duration};
 

@@ -9,8 +9,8 @@ use ports::{
     store::{Changes, Condition, Key, Store, Table, Write},
 };
 use service::changes::{Applied, ChangeService};
+use service_testkit::{pipeline::START, town::Town};
 use tempfile::TempDir;
-use testkit::{pipeline::START, town::Town};
 use tweeter::recount::{Recount, Recounted, Scope};
 
 /// A database of its own, with the log that its changes are read from.

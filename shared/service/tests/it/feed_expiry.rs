@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::support::Embedded;
 use domain::{PostId, UserId, limits};
 use ports::store::{EXPIRES_AT, Query, Table};
+use service_testkit::Embedded;
 
 const DAY: Duration = Duration::from_hours(24);
 

@@ -1,7 +1,8 @@
-//! The embedded home, in a directory that goes with the test.
+//! The embedded stores, in a directory that goes with the test.
 
 use std::sync::Arc;
 
+use crate::pipeline::{Pipeline, START};
 use async_trait::async_trait;
 use domain::Clock;
 use embedded::{EmbeddedChanges, EmbeddedQueue, EmbeddedStore, Engine, EngineOptions, QueueSettingsOf};
@@ -9,10 +10,8 @@ use ports::{
     queue::{Queue, QueueSettings},
     store::{BatchGot, BatchWrite, Consistency, Item, Key, Outcome, Query, QueryPage, Store, StoreError, Table, Write},
 };
-use testkit::pipeline::{Pipeline, START};
 
 /// One embedded database with a clock that stands still.
-#[allow(dead_code, reason = "not every test file has queues or moves the clock")]
 pub struct Embedded {
     pub store: Arc<dyn Store>,
     pub queue: Arc<dyn Queue>,
@@ -41,7 +40,6 @@ impl Embedded {
         }
     }
 
-    #[allow(dead_code, reason = "not every test file has a pipeline")]
     pub fn pipeline(&self, follower_page: u32) -> Pipeline {
         Pipeline::on(self.store.clone(), self.queue.clone(), self.clock.clone(), follower_page)
     }
@@ -49,7 +47,6 @@ impl Embedded {
 
 /// A store that refuses every query of Social, as one without the permission does.
 #[derive(Debug)]
-#[allow(dead_code, reason = "not every test file breaks the store")]
 pub struct Broken(pub Arc<dyn Store>);
 
 #[async_trait]

@@ -3,17 +3,16 @@
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use crate::support::{Broken, Embedded};
 use domain::{PostId, UserId};
 use ports::{
     queue::{OutgoingMessage, Queue, QueueName},
     store::Store,
 };
 use rand::{SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
-use testkit::{
-    crash::{Death, Life, MortalQueue, MortalStore},
-    pipeline::Pipeline,
-};
+use service_testkit::Embedded;
+use service_testkit::embedded::Broken;
+use service_testkit::pipeline::Pipeline;
+use testkit::crash::{Death, Life, MortalQueue, MortalStore};
 
 #[tokio::test]
 async fn each_follower_gets_the_post_by_one_job_of_at_most_25() {

@@ -13,13 +13,13 @@ use ports::{
     store::{BatchGot, BatchWrite, Consistency, Item, Key, Outcome, Query, QueryPage, Store, StoreError, Table, Write},
 };
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
-use testkit::pipeline::Pipeline;
+use service_testkit::pipeline::Pipeline;
 
 use super::{
     follow,
     town::{feed, story},
 };
-use crate::support::Embedded;
+use service_testkit::Embedded;
 
 /// A store before whose every call others may go first.
 #[derive(Debug)]

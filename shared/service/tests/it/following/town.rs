@@ -6,7 +6,7 @@ use data::{Feeds, Posts, keys};
 use domain::{IdGenerator, PageLimit, Post, PostId, PostText, UserId};
 use futures::future::join_all;
 use ports::store::{Changes, Condition, Table, Write};
-use testkit::pipeline::Pipeline;
+use service_testkit::pipeline::Pipeline;
 
 /// Posts made in the last hour that were fanned out long ago, oldest first.
 pub async fn story(pipeline: &Pipeline, author: UserId, count: usize) -> Vec<PostId> {

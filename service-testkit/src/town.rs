@@ -26,7 +26,7 @@ use service::{
     rates::RateLimiter,
 };
 
-use crate::changing::ChangingStore;
+use testkit::changing::ChangingStore;
 
 /// What someone does. Numbers name people, posts and comments; they wrap round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

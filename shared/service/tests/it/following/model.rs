@@ -10,13 +10,11 @@ use data::{Follows, Window};
 use domain::{PostId, UserId, limits};
 use ports::queue::{QueueName, ReceivedMessage};
 use proptest::prelude::*;
-use testkit::{
-    crash::{Death, Life, MortalStore},
-    pipeline::Pipeline,
-};
+use service_testkit::pipeline::Pipeline;
+use testkit::crash::{Death, Life, MortalStore};
 
 use super::town::{delete, erase, feed, story};
-use crate::support::Embedded;
+use service_testkit::Embedded;
 
 const USERS: usize = 3;
 

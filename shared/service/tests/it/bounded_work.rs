@@ -3,7 +3,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::support::Embedded;
 use data::{Erasures, Notifications, Posts, keys};
 use domain::{
     Act, ActKind, IdGenerator, InboxEntry, Notification, NotificationId, PageLimit, Post, PostId, PostText, Timestamp,
@@ -21,11 +20,14 @@ use service::{
     posts::PostService,
     rates::RateLimiter,
 };
+use service_testkit::Embedded;
+use service_testkit::{
+    pipeline::START,
+    town::{Deed, Town},
+};
 use testkit::{
     changing::ChangingStore,
     faults::{CountingStore, SlowStore},
-    pipeline::START,
-    town::{Deed, Town},
 };
 use tokio::time::Instant;
 

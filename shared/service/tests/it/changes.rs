@@ -5,7 +5,6 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use crate::support::Embedded;
 use data::{Notifications, keys};
 use domain::{IdGenerator, NotificationId, PageLimit, PostId, Timestamp, UserId, limits};
 use futures::future::join_all;
@@ -20,11 +19,14 @@ use service::{
     notifications::NotificationService,
     steps::StepSize,
 };
+use service_testkit::Embedded;
+use service_testkit::{
+    pipeline::START,
+    town::{Deed, Stream, Town},
+};
 use testkit::{
     crash::{Death, Life, MortalStore},
     faults::{CountingStore, FaultyStore, LateStore, StaleStore, StoreFaults},
-    pipeline::START,
-    town::{Deed, Stream, Town},
 };
 
 const PEOPLE: usize = 6;

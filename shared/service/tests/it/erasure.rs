@@ -27,10 +27,10 @@ use service::{
     posts::{IdempotencyKey, PostService, PublishService},
     rates::RateLimiter,
 };
+use service_testkit::pipeline::START;
 use testkit::{
     changing::ChangingStore,
     crash::{Death, Life, MortalStore},
-    pipeline::START,
 };
 use tokio::time::Instant;
 

@@ -11,19 +11,17 @@ use std::{
     time::Duration,
 };
 
-use crate::support::Embedded;
 use domain::{PostId, PostText, UserId, limits};
 use ports::{
     queue::{Queue, QueueName},
     store::{BatchWrite, Store, StoreError},
 };
 use service::posts::IdempotencyKey;
-use testkit::{
-    faults::{
-        CountingQueue, FaultCounts, FaultSwitch, FaultyQueue, FaultyStore, GuardedStore, QueueFaults, StaleStore,
-        StoreFaults,
-    },
-    pipeline::Pipeline,
+use service_testkit::Embedded;
+use service_testkit::pipeline::Pipeline;
+use testkit::faults::{
+    CountingQueue, FaultCounts, FaultSwitch, FaultyQueue, FaultyStore, GuardedStore, QueueFaults, StaleStore,
+    StoreFaults,
 };
 
 /// So much that one delivery in twenty fails in all its tries, and so little that none does so until its receives are

@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use crate::support::Embedded;
 use domain::{
     Bio, ClientNetwork, CommentText, DisplayName, Email, Handle, IdGenerator, PageLimit, Password, PostId, PostText,
     UserId, UserRef,
@@ -20,10 +19,9 @@ use service::{
     posts::{IdempotencyKey, PostService, PublishService},
     rates::RateLimiter,
 };
-use testkit::{
-    faults::{FaultyStore, LateStore, StaleStore, StoreFaults},
-    pipeline::START,
-};
+use service_testkit::Embedded;
+use service_testkit::pipeline::START;
+use testkit::faults::{FaultyStore, LateStore, StaleStore, StoreFaults};
 
 /// The services over one store.
 struct Services {

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::support::Embedded;
 use data::{Follows, Users, keys};
 use domain::{Act, ActKind, Bio, DisplayName, Handle, IdGenerator, Notification, Profile, User, UserId};
 use futures::FutureExt as _;
@@ -15,10 +14,9 @@ use service::{
     live::LiveService,
     live::{Hub, HubOptions, LiveEvent, Subscription, Topic, hub::Next},
 };
-use testkit::{
-    faults::{FaultyStore, StoreFaults},
-    pipeline::START,
-};
+use service_testkit::Embedded;
+use service_testkit::pipeline::START;
+use testkit::faults::{FaultyStore, StoreFaults};
 
 fn hub(embedded: &Embedded) -> Hub {
     Hub::new(embedded.clock.clone(), HubOptions::default())

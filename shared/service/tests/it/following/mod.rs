@@ -9,14 +9,14 @@ mod town;
 
 use std::{sync::Arc, time::Duration};
 
-use crate::support::Embedded;
 use data::{Feeds, Follows, Window};
 use domain::{IdGenerator, PostId, UserId, limits};
 use service::{graph::GraphService, rates::RateLimiter, sweep::Swept};
+use service_testkit::Embedded;
+use service_testkit::pipeline::Pipeline;
 use testkit::{
     engines,
     faults::{CountingStore, FaultyStore, StaleStore, StoreCounts, StoreFaults},
-    pipeline::Pipeline,
 };
 use town::{delete, erase, feed, restore, story};
 

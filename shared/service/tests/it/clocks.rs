@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use crate::support::Embedded;
 use data::ClockMarks;
 use domain::{Clock, PostId, limits};
 use ports::queue::QueueName;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use service::timekeeper::Timekeeper;
-use testkit::pipeline::{Pipeline, START};
+use service_testkit::Embedded;
+use service_testkit::pipeline::{Pipeline, START};
 
 /// How far apart the clocks of two processes are.
 const APART: Duration = Duration::from_millis(100);

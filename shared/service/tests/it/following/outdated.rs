@@ -9,13 +9,14 @@ use ports::{
     queue::QueueName,
     store::{BatchGot, BatchWrite, Consistency, Item, Key, Outcome, Query, QueryPage, Store, StoreError, Table, Write},
 };
-use testkit::{faults::CountingStore, pipeline::Pipeline};
+use service_testkit::pipeline::Pipeline;
+use testkit::faults::CountingStore;
 
 use super::{
     BROUGHT, follow, newest,
     town::{feed, story},
 };
-use crate::support::Embedded;
+use service_testkit::Embedded;
 
 /// Something done once, when a transaction that takes entries out of a feed is about to reach the store.
 struct BeforeRemoval {

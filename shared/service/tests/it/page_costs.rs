@@ -3,7 +3,6 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use crate::support::Embedded;
 use data::{Comments, Feeds, Follows, Likes, Notifications, Posts, Sessions, StoredSession, Users, keys};
 use domain::{
     Act, ActKind, Bio, Comment, CommentText, DisplayName, Handle, IdGenerator, InboxEntry, Notification,
@@ -15,6 +14,7 @@ use service::{
     comments::CommentService, feeds::FeedService, graph::GraphService, likes::LikeService,
     notifications::NotificationService, posts::PostService, rates::RateLimiter, sessions::SessionService,
 };
+use service_testkit::Embedded;
 use testkit::{
     engines,
     faults::{CountingStore, ReadsByKind},

@@ -2,7 +2,6 @@
 
 use std::{cell::Cell, sync::Arc, time::Duration};
 
-use crate::support::Embedded;
 use data::{RateWindow, Rates, keys};
 use domain::{Timestamp, UserId};
 use futures::{FutureExt, future::join_all};
@@ -12,10 +11,9 @@ use service::{
     ServiceError,
     rates::{Limit, RateLimiter},
 };
-use testkit::{
-    faults::{CountingStore, FaultyStore, GatedStore, StoreCounts, StoreFaults},
-    pipeline::START,
-};
+use service_testkit::Embedded;
+use service_testkit::pipeline::START;
+use testkit::faults::{CountingStore, FaultyStore, GatedStore, StoreCounts, StoreFaults};
 
 /// Whether a use is let through.
 async fn passes(limiter: &RateLimiter, limit: Limit, user: UserId, now: Timestamp) -> bool {

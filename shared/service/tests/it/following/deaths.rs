@@ -6,16 +6,14 @@ use data::{Backfills, keys};
 use domain::{UserId, limits};
 use ports::store::{Item, Table, Write};
 use service::sweep::Swept;
-use testkit::{
-    crash::{Death, Life, MortalStore},
-    pipeline::Pipeline,
-};
+use service_testkit::pipeline::Pipeline;
+use testkit::crash::{Death, Life, MortalStore};
 
 use super::{
     BROUGHT, follow, newest,
     town::{feed, story},
 };
-use crate::support::Embedded;
+use service_testkit::Embedded;
 
 /// How a follow that a death cut short comes to its end.
 #[derive(Debug, Clone, Copy)]

@@ -1,0 +1,12 @@
+//! The AWS adapters: on engines that others wrote, and on prepared answers.
+
+mod dynamodb_faults;
+mod queue_at_endpoint;
+mod queue_on_sqs;
+mod recording;
+mod setup;
+mod signing_secret;
+mod sqs_faults;
+mod store_at_endpoint;
+mod store_on_dynamodb;
+mod traces;

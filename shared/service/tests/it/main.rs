@@ -1,0 +1,14 @@
+//! The services on the real embedded stores, and on ports that fail.
+
+mod bounded_work;
+mod changes;
+mod clocks;
+mod erasure;
+mod feed_expiry;
+mod following;
+mod live;
+mod own_writes;
+mod page_costs;
+mod pipeline;
+mod pipeline_faults;
+mod rate_limits;
