@@ -2,26 +2,42 @@
 
 use std::sync::Arc;
 
-use crate::pipeline::{Pipeline, START};
-use async_trait::async_trait;
 use domain::Clock;
 use embedded::{EmbeddedChanges, EmbeddedQueue, EmbeddedStore, Engine, EngineOptions, QueueSettingsOf};
 use ports::{
     queue::{Queue, QueueSettings},
-    store::{BatchGot, BatchWrite, Consistency, Item, Key, Outcome, Query, QueryPage, Store, StoreError, Table, Write},
+    store::Store,
 };
 
-/// One embedded database with a clock that stands still.
+use crate::pipeline::{Pipeline, START};
+
+/// One embedded database of its own, whose clock stands at [`START`] until a test moves it.
+#[expect(missing_debug_implementations, reason = "a test prints what is in it")]
 pub struct Embedded {
+    /// The store as services see it.
     pub store: Arc<dyn Store>,
+    /// The queues, with the port's default settings.
     pub queue: Arc<dyn Queue>,
+    /// The clock of the database.
     pub clock: Clock,
-    pub changes: EmbeddedChanges,
+    /// The log of the store's changes.
+    pub changes: Arc<EmbeddedChanges>,
+    /// The store itself: its scan and its expiry.
     pub expiring: EmbeddedStore,
+    /// The database below all of them.
+    pub engine: Engine,
     _directory: tempfile::TempDir,
 }
 
+impl Drop for Embedded {
+    /// Closes the database before its directory goes: one that vanishes under a running engine ends the process.
+    fn drop(&mut self) {
+        self.engine.close();
+    }
+}
+
 impl Embedded {
+    /// A fresh database.
     pub fn open() -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
         let clock = Clock::manual(START);
@@ -29,60 +45,20 @@ impl Embedded {
         let engine = Engine::open(options).expect("a fresh database opens");
         let queue = EmbeddedQueue::open(engine.clone(), QueueSettingsOf::all(QueueSettings::default()))
             .expect("a fresh queue opens");
-        let (changes, expiring) = (EmbeddedChanges::new(engine.clone()), EmbeddedStore::new(engine));
+        let expiring = EmbeddedStore::new(engine.clone());
         Self {
             store: Arc::new(expiring.clone()),
             queue: Arc::new(queue),
             clock,
-            changes,
+            changes: Arc::new(EmbeddedChanges::new(engine.clone())),
             expiring,
+            engine,
             _directory: directory,
         }
     }
 
+    /// Every service and queue handler on it, reading `follower_page` followers a page.
     pub fn pipeline(&self, follower_page: u32) -> Pipeline {
         Pipeline::on(self.store.clone(), self.queue.clone(), self.clock.clone(), follower_page)
-    }
-}
-
-/// A store that refuses every query of Social, as one without the permission does.
-#[derive(Debug)]
-pub struct Broken(pub Arc<dyn Store>);
-
-#[async_trait]
-impl Store for Broken {
-    async fn query(&self, query: &Query) -> Result<QueryPage, StoreError> {
-        if query.table == Table::Social {
-            return Err(StoreError::Rejected("no permission".into()));
-        }
-        self.0.query(query).await
-    }
-
-    async fn get(&self, table: Table, key: &Key, consistency: Consistency) -> Result<Option<Item>, StoreError> {
-        self.0.get(table, key, consistency).await
-    }
-
-    async fn batch_get(&self, table: Table, keys: &[Key], consistency: Consistency) -> Result<BatchGot, StoreError> {
-        self.0.batch_get(table, keys, consistency).await
-    }
-
-    async fn batch_write(&self, table: Table, writes: &[BatchWrite]) -> Result<Vec<BatchWrite>, StoreError> {
-        self.0.batch_write(table, writes).await
-    }
-
-    async fn write(&self, table: Table, write: Write) -> Result<Outcome, StoreError> {
-        self.0.write(table, write).await
-    }
-
-    async fn transact(&self, writes: Vec<(Table, Write)>) -> Result<Outcome, StoreError> {
-        self.0.transact(writes).await
-    }
-
-    async fn durable(&self) -> Result<(), StoreError> {
-        self.0.durable().await
-    }
-
-    async fn probe(&self) -> Result<(), StoreError> {
-        self.0.probe().await
     }
 }

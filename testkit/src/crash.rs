@@ -1,20 +1,18 @@
 //! Death at any call: wrappers under which a process "dies" at the n-th call to a port, before or after the call took
 //! effect. The call then never returns, and what was running is dropped, as a killed process leaves it.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
 };
 
-use async_trait::async_trait;
 use ports::{
-    queue::{OutgoingMessage, Queue, QueueDepth, QueueError, QueueName, Receipt, ReceivedMessage},
-    store::{BatchGot, BatchWrite, Consistency, Item, Key, Outcome, Query, QueryPage, Store, StoreError, Table, Write},
+    queue::{QueueError, QueueName},
+    store::StoreError,
 };
 use tokio::sync::Notify;
+
+use crate::faults::{HookedQueue, HookedStore, QueueCall, QueueHook, StoreCall, StoreHook};
 
 /// Whether the deadly call still takes effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,87 +60,28 @@ impl Life {
 }
 
 /// A store in a process of limited life.
-#[derive(Debug)]
-pub struct MortalStore {
-    /// The store itself.
-    pub inner: Arc<dyn Store>,
-    /// The life shared with the other ports.
-    pub life: Arc<Life>,
-}
+pub type MortalStore = HookedStore<Arc<Life>>;
 
-#[async_trait]
-impl Store for MortalStore {
-    async fn get(&self, table: Table, key: &Key, consistency: Consistency) -> Result<Option<Item>, StoreError> {
-        self.life.spend(self.inner.get(table, key, consistency)).await
-    }
+/// Queues in a process of limited life.
+pub type MortalQueue = HookedQueue<Arc<Life>>;
 
-    async fn batch_get(&self, table: Table, keys: &[Key], consistency: Consistency) -> Result<BatchGot, StoreError> {
-        self.life.spend(self.inner.batch_get(table, keys, consistency)).await
-    }
-
-    async fn query(&self, query: &Query) -> Result<QueryPage, StoreError> {
-        self.life.spend(self.inner.query(query)).await
-    }
-
-    async fn batch_write(&self, table: Table, writes: &[BatchWrite]) -> Result<Vec<BatchWrite>, StoreError> {
-        self.life.spend(self.inner.batch_write(table, writes)).await
-    }
-
-    async fn write(&self, table: Table, write: Write) -> Result<Outcome, StoreError> {
-        self.life.spend(self.inner.write(table, write)).await
-    }
-
-    async fn transact(&self, writes: Vec<(Table, Write)>) -> Result<Outcome, StoreError> {
-        self.life.spend(self.inner.transact(writes)).await
-    }
-
-    async fn durable(&self) -> Result<(), StoreError> {
-        self.inner.durable().await
-    }
-
-    async fn probe(&self) -> Result<(), StoreError> {
-        self.inner.probe().await
-    }
-}
-
-/// A queue in a process of limited life.
-#[derive(Debug)]
-pub struct MortalQueue {
-    /// The queue itself.
-    pub inner: Arc<dyn Queue>,
-    /// The life shared with the other ports.
-    pub life: Arc<Life>,
-}
-
-#[async_trait]
-impl Queue for MortalQueue {
-    async fn send(&self, queue: QueueName, messages: Vec<OutgoingMessage>) -> Result<Vec<OutgoingMessage>, QueueError> {
-        self.life.spend(self.inner.send(queue, messages)).await
-    }
-
-    async fn receive(
+impl StoreHook for Arc<Life> {
+    async fn around<T: Send>(
         &self,
-        queue: QueueName,
-        max: usize,
-        wait: Duration,
-        visibility: Option<Duration>,
-    ) -> Result<Vec<ReceivedMessage>, QueueError> {
-        self.life.spend(self.inner.receive(queue, max, wait, visibility)).await
+        call: StoreCall<'_>,
+        make: impl Future<Output = Result<T, StoreError>> + Send,
+    ) -> Result<T, StoreError> {
+        if call.is_about_items() { self.spend(make).await } else { make.await }
     }
+}
 
-    async fn delete(&self, queue: QueueName, receipts: Vec<Receipt>) -> Result<Vec<Receipt>, QueueError> {
-        self.life.spend(self.inner.delete(queue, receipts)).await
-    }
-
-    async fn change_visibility(
+impl QueueHook for Arc<Life> {
+    async fn around<T: Send>(
         &self,
-        queue: QueueName,
-        changes: Vec<(Receipt, Duration)>,
-    ) -> Result<Vec<Receipt>, QueueError> {
-        self.life.spend(self.inner.change_visibility(queue, changes)).await
-    }
-
-    async fn depth(&self, queue: QueueName) -> Result<QueueDepth, QueueError> {
-        self.inner.depth(queue).await
+        call: QueueCall,
+        _: QueueName,
+        make: impl Future<Output = Result<T, QueueError>> + Send,
+    ) -> Result<T, QueueError> {
+        if call == QueueCall::Depth { make.await } else { self.spend(make).await }
     }
 }

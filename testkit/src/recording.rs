@@ -1,14 +1,15 @@
 //! What a function asks of its ports, as IAM sees it: action, resource, partition keys. `deploy-checks` holds it against
 //! the policies.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc};
 
-use async_trait::async_trait;
 use parking_lot::Mutex;
 use ports::{
-    queue::{OutgoingMessage, Queue, QueueDepth, QueueError, QueueName, Receipt, ReceivedMessage},
-    store::{BatchGot, BatchWrite, Consistency, Item, Key, Outcome, Query, QueryPage, Store, StoreError, Table, Write},
+    queue::{Queue, QueueError, QueueName},
+    store::{Key, Store, StoreError, Table, Write},
 };
+
+use crate::faults::{HookedQueue, HookedStore, QueueCall, QueueHook, StoreCall, StoreHook};
 
 /// What is accessed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,12 +44,12 @@ impl Recorder {
     /// A store whose every call is noted before it is made, whatever comes of it. `tables` are those that the function
     /// is told of, which is whom a probe asks.
     pub fn store(&self, inner: Arc<dyn Store>, tables: impl IntoIterator<Item = Table>) -> Arc<dyn Store> {
-        Arc::new(RecordingStore { inner, tables: tables.into_iter().collect(), recorder: self.clone() })
+        Arc::new(HookedStore::with(inner, NotesStore { tables: tables.into_iter().collect(), recorder: self.clone() }))
     }
 
     /// Queues whose every call is noted before it is made.
     pub fn queue(&self, inner: Arc<dyn Queue>) -> Arc<dyn Queue> {
-        Arc::new(RecordingQueue { inner, recorder: self.clone() })
+        Arc::new(HookedQueue::with(inner, NotesQueue(self.clone())))
     }
 
     fn note<'a>(&self, action: &'static str, table: Table, partitions: impl IntoIterator<Item = &'a str>) {
@@ -81,98 +82,68 @@ const fn action_of(write: &Write) -> &'static str {
     }
 }
 
+/// Notes the calls of a store.
 #[derive(Debug)]
-struct RecordingStore {
-    inner: Arc<dyn Store>,
+struct NotesStore {
     tables: BTreeSet<Table>,
     recorder: Recorder,
 }
 
-#[async_trait]
-impl Store for RecordingStore {
-    async fn get(&self, table: Table, key: &Key, consistency: Consistency) -> Result<Option<Item>, StoreError> {
-        self.recorder.note("dynamodb:GetItem", table, [key.partition.as_str()]);
-        self.inner.get(table, key, consistency).await
-    }
-
-    async fn batch_get(&self, table: Table, keys: &[Key], consistency: Consistency) -> Result<BatchGot, StoreError> {
-        self.recorder.note("dynamodb:BatchGetItem", table, keys.iter().map(|key| key.partition.as_str()));
-        self.inner.batch_get(table, keys, consistency).await
-    }
-
-    async fn query(&self, query: &Query) -> Result<QueryPage, StoreError> {
-        self.recorder.note("dynamodb:Query", query.table, [query.partition.as_str()]);
-        self.inner.query(query).await
-    }
-
-    async fn batch_write(&self, table: Table, writes: &[BatchWrite]) -> Result<Vec<BatchWrite>, StoreError> {
-        let partitions = writes.iter().map(|write| write.key().partition.as_str());
-        self.recorder.note("dynamodb:BatchWriteItem", table, partitions);
-        self.inner.batch_write(table, writes).await
-    }
-
-    async fn write(&self, table: Table, write: Write) -> Result<Outcome, StoreError> {
-        self.recorder.note(action_of(&write), table, [write.key().partition.as_str()]);
-        self.inner.write(table, write).await
-    }
-
-    async fn transact(&self, writes: Vec<(Table, Write)>) -> Result<Outcome, StoreError> {
-        self.recorder.note_transaction(&writes);
-        self.inner.transact(writes).await
-    }
-
-    async fn durable(&self) -> Result<(), StoreError> {
-        self.inner.durable().await
-    }
-
-    async fn probe(&self) -> Result<(), StoreError> {
-        for table in &self.tables {
-            self.recorder.note("dynamodb:GetItem", *table, [Key::probe().partition.as_str()]);
+impl NotesStore {
+    fn note(&self, call: StoreCall<'_>) {
+        let note = |action, table, partition: &str| self.recorder.note(action, table, [partition]);
+        match call {
+            StoreCall::Get(table, key) => note("dynamodb:GetItem", table, &key.partition),
+            StoreCall::BatchGet(table, keys) => {
+                self.recorder.note("dynamodb:BatchGetItem", table, keys.iter().map(|key| key.partition.as_str()));
+            }
+            StoreCall::Query(query) => note("dynamodb:Query", query.table, &query.partition),
+            StoreCall::BatchWrite(table, writes) => {
+                let partitions = writes.iter().map(|write| write.key().partition.as_str());
+                self.recorder.note("dynamodb:BatchWriteItem", table, partitions);
+            }
+            StoreCall::Write(table, write) => note(action_of(write), table, &write.key().partition),
+            StoreCall::Transact(writes) => self.recorder.note_transaction(writes),
+            StoreCall::Durable => {}
+            StoreCall::Probe => {
+                for table in &self.tables {
+                    note("dynamodb:GetItem", *table, &Key::probe().partition);
+                }
+            }
         }
-        self.inner.probe().await
     }
 }
 
+impl StoreHook for NotesStore {
+    async fn around<T: Send>(
+        &self,
+        call: StoreCall<'_>,
+        make: impl Future<Output = Result<T, StoreError>> + Send,
+    ) -> Result<T, StoreError> {
+        self.note(call);
+        make.await
+    }
+}
+
+/// Notes the calls of queues.
 #[derive(Debug)]
-struct RecordingQueue {
-    inner: Arc<dyn Queue>,
-    recorder: Recorder,
-}
+struct NotesQueue(Recorder);
 
-#[async_trait]
-impl Queue for RecordingQueue {
-    async fn send(&self, queue: QueueName, messages: Vec<OutgoingMessage>) -> Result<Vec<OutgoingMessage>, QueueError> {
-        self.recorder.note_queue("sqs:SendMessage", queue);
-        self.inner.send(queue, messages).await
-    }
-
-    async fn receive(
+impl QueueHook for NotesQueue {
+    async fn around<T: Send>(
         &self,
+        call: QueueCall,
         queue: QueueName,
-        max: usize,
-        wait: Duration,
-        visibility: Option<Duration>,
-    ) -> Result<Vec<ReceivedMessage>, QueueError> {
-        self.recorder.note_queue("sqs:ReceiveMessage", queue);
-        self.inner.receive(queue, max, wait, visibility).await
-    }
-
-    async fn delete(&self, queue: QueueName, receipts: Vec<Receipt>) -> Result<Vec<Receipt>, QueueError> {
-        self.recorder.note_queue("sqs:DeleteMessage", queue);
-        self.inner.delete(queue, receipts).await
-    }
-
-    async fn change_visibility(
-        &self,
-        queue: QueueName,
-        changes: Vec<(Receipt, Duration)>,
-    ) -> Result<Vec<Receipt>, QueueError> {
-        self.recorder.note_queue("sqs:ChangeMessageVisibility", queue);
-        self.inner.change_visibility(queue, changes).await
-    }
-
-    async fn depth(&self, queue: QueueName) -> Result<QueueDepth, QueueError> {
-        self.recorder.note_queue("sqs:GetQueueAttributes", queue);
-        self.inner.depth(queue).await
+        make: impl Future<Output = Result<T, QueueError>> + Send,
+    ) -> Result<T, QueueError> {
+        let action = match call {
+            QueueCall::Send => "sqs:SendMessage",
+            QueueCall::Receive => "sqs:ReceiveMessage",
+            QueueCall::Delete => "sqs:DeleteMessage",
+            QueueCall::ChangeVisibility => "sqs:ChangeMessageVisibility",
+            QueueCall::Depth => "sqs:GetQueueAttributes",
+        };
+        self.0.note_queue(action, queue);
+        make.await
     }
 }

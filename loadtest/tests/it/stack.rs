@@ -10,123 +10,54 @@ use std::{
     time::Duration,
 };
 
-use async_trait::async_trait;
 use loadtest::{
     error::LoadtestError,
     stack::{Place, Plan, Target, api::ApiClient, drive, error::StackError, report::StackReport},
 };
 use parking_lot::Mutex;
 use ports::signing::{SECRET_BYTES, TokenKeys};
-use ports::store::{
-    BatchGot, BatchWrite, Consistency, Item, Key, Outcome, Query, QueryPage, Store, StoreError, Table, Write,
-};
+use ports::store::{Consistency, Key, Store, StoreError, Table};
 use service::tokens::AccessTokens;
-use testkit::faults::{FaultyStore, StoreFaults};
+use testkit::faults::{FaultyStore, HookedStore, StoreFaults};
 use tweeter::{Application, Config, DataDir, Handle, Seams};
 
 const PLAN: Plan =
     Plan { followers: 120, posts: 2, rows_per_second: 100_000, at_once: 8, patience: Duration::from_secs(30) };
 
-/// A store that remembers every key ever written.
-#[derive(Debug)]
-struct Remembering {
-    inner: Arc<dyn Store>,
-    keys: Arc<Mutex<BTreeSet<(Table, Key)>>>,
+/// Every key that was ever written.
+type Keys = Arc<Mutex<BTreeSet<(Table, Key)>>>;
+
+/// A store that adds every key that is written to `keys`.
+fn remembering(store: Arc<dyn Store>, keys: &Keys) -> Arc<dyn Store> {
+    let keys = Arc::clone(keys);
+    Arc::new(HookedStore::before(store, move |call| {
+        keys.lock().extend(call.written());
+        Box::pin(future::ready(Ok(())))
+    }))
 }
 
-#[async_trait]
-impl Store for Remembering {
-    async fn batch_write(&self, table: Table, writes: &[BatchWrite]) -> Result<Vec<BatchWrite>, StoreError> {
-        self.keys.lock().extend(writes.iter().map(|write| (table, write.key().clone())));
-        self.inner.batch_write(table, writes).await
-    }
-
-    async fn write(&self, table: Table, write: Write) -> Result<Outcome, StoreError> {
-        self.keys.lock().insert((table, write.key().clone()));
-        self.inner.write(table, write).await
-    }
-
-    async fn transact(&self, writes: Vec<(Table, Write)>) -> Result<Outcome, StoreError> {
-        self.keys.lock().extend(writes.iter().map(|(table, write)| (*table, write.key().clone())));
-        self.inner.transact(writes).await
-    }
-
-    async fn get(&self, table: Table, key: &Key, consistency: Consistency) -> Result<Option<Item>, StoreError> {
-        self.inner.get(table, key, consistency).await
-    }
-
-    async fn batch_get(&self, table: Table, keys: &[Key], consistency: Consistency) -> Result<BatchGot, StoreError> {
-        self.inner.batch_get(table, keys, consistency).await
-    }
-
-    async fn query(&self, query: &Query) -> Result<QueryPage, StoreError> {
-        self.inner.query(query).await
-    }
-
-    async fn durable(&self) -> Result<(), StoreError> {
-        self.inner.durable().await
-    }
-
-    async fn probe(&self) -> Result<(), StoreError> {
-        self.inner.probe().await
-    }
-}
-
-/// A store that rejects writes of feed entries.
-#[derive(Debug)]
-struct WithoutFeed(Arc<dyn Store>);
-
-#[async_trait]
-impl Store for WithoutFeed {
-    async fn batch_write(&self, table: Table, writes: &[BatchWrite]) -> Result<Vec<BatchWrite>, StoreError> {
-        match table {
-            Table::Feed => Err(StoreError::Rejected("no permission".into())),
-            _ => self.0.batch_write(table, writes).await,
-        }
-    }
-
-    async fn query(&self, query: &Query) -> Result<QueryPage, StoreError> {
-        self.0.query(query).await
-    }
-
-    async fn write(&self, _: Table, _: Write) -> Result<Outcome, StoreError> {
-        unreachable!("rows are written in batches")
-    }
-
-    async fn transact(&self, _: Vec<(Table, Write)>) -> Result<Outcome, StoreError> {
-        unreachable!("rows are written in batches")
-    }
-
-    async fn get(&self, _: Table, _: &Key, _: Consistency) -> Result<Option<Item>, StoreError> {
-        unreachable!("only the author's story is read")
-    }
-
-    async fn batch_get(&self, _: Table, _: &[Key], _: Consistency) -> Result<BatchGot, StoreError> {
-        unreachable!("only the author's story is read")
-    }
-
-    async fn durable(&self) -> Result<(), StoreError> {
-        self.0.durable().await
-    }
-
-    async fn probe(&self) -> Result<(), StoreError> {
-        self.0.probe().await
-    }
+/// A store that refuses to write feed entries.
+fn without_feed(store: Arc<dyn Store>) -> Arc<dyn Store> {
+    Arc::new(HookedStore::before(store, |call| {
+        let is_refused = call.written().iter().any(|(table, _)| *table == Table::Feed);
+        let answer = if is_refused { Err(StoreError::Rejected("no permission".into())) } else { Ok(()) };
+        Box::pin(future::ready(answer))
+    }))
 }
 
 /// A process that simulates the stack.
 struct Stack {
     handle: Handle,
-    keys: Arc<Mutex<BTreeSet<(Table, Key)>>>,
-    /// Whether the process completes work in progress.
+    keys: Keys,
+    /// Whether there is who does what is under way.
     drains: bool,
 }
 
 impl Stack {
     async fn start(seams: Seams) -> Self {
-        let keys: Arc<Mutex<BTreeSet<(Table, Key)>>> = Arc::default();
+        let keys: Keys = Arc::default();
         let remembered = Arc::clone(&keys);
-        let remember = move |inner| Arc::new(Remembering { inner, keys: Arc::clone(&remembered) }) as Arc<dyn Store>;
+        let remember = move |inner| remembering(inner, &remembered);
         let drains = seams.workers;
         let seams = Seams { wrap_store: Some(Box::new(remember)), ..seams };
         let handle = Application::build(Config::on_free_port(DataDir::Ephemeral), seams).await.unwrap().spawn();
@@ -209,7 +140,7 @@ async fn throttled_and_unprocessed_rows_are_retried() {
 async fn rows_that_cannot_be_removed_are_reported() {
     let stack = Stack::start(Seams::default()).await;
     let mut target = stack.target();
-    target.place.store = Arc::new(WithoutFeed(Arc::clone(&target.place.store)));
+    target.place.store = without_feed(Arc::clone(&target.place.store));
     let report = drive(&target, PLAN, future::pending).await.unwrap();
     let mut left = stack.left().await;
     left.retain(|(table, _)| *table == Table::Feed);

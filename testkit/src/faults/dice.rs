@@ -141,10 +141,15 @@ impl Dice {
         (len > 0).then(|| self.rng.lock().random_range(0..len))
     }
 
+    /// Whether an entry of a batch is left undone, which has this probability.
+    pub fn leaves_undone(&self, probability: f64) -> bool {
+        let is_left = self.happens(probability);
+        self.counts.lock().undone += u64::from(is_left);
+        is_left
+    }
+
     /// Parts things: those that are done, and those that are left undone with this probability.
     pub fn part<T>(&self, things: Vec<T>, undone: f64) -> (Vec<T>, Vec<T>) {
-        let (done, left): (_, Vec<T>) = things.into_iter().partition(|_| !self.happens(undone));
-        self.counts.lock().undone += left.len() as u64;
-        (done, left)
+        things.into_iter().partition(|_| !self.leaves_undone(undone))
     }
 }

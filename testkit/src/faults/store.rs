@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
-use ports::store::{
-    BatchGot, BatchWrite, Consistency, Item, Key, Outcome, Query, QueryPage, Store, StoreError, Table, Write,
-};
+use ports::store::{Store, StoreError};
 
-use super::dice::{Dice, Fate, FaultCounts, FaultSwitch, Injected};
+use super::{
+    dice::{Dice, Fate, FaultCounts, FaultSwitch, Injected},
+    hooked::{HookedStore, StoreCall, StoreHook},
+};
 
 /// Probabilities, 0 to 1. The first three are of a call and exclude each other (their sum is at most 1).
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -34,21 +34,25 @@ impl StoreFaults {
     }
 }
 
-/// A store that fails by the dice. `durable` and `probe` always pass through.
+/// A store that fails by the dice. `durable` and `probe` always pass.
+pub type FaultyStore = HookedStore<StoreDice>;
+
+/// Fails calls, and leaves entries of batches undone.
 #[derive(Debug)]
-pub struct FaultyStore {
-    inner: Arc<dyn Store>,
+pub struct StoreDice {
     faults: StoreFaults,
     dice: Dice,
 }
 
-impl FaultyStore {
+impl HookedStore<StoreDice> {
     /// A store with these faults. The same seed and the same calls in the same order meet the same faults.
     pub fn new(inner: Arc<dyn Store>, faults: StoreFaults, seed: u64) -> Self {
-        Self { inner, faults, dice: Dice::new(seed) }
+        Self::with(inner, StoreDice { faults, dice: Dice::new(seed) })
     }
+}
 
-    /// What turns the faults off.
+impl StoreDice {
+    /// Turns the faults off and on.
     pub fn switch(&self) -> FaultSwitch {
         self.dice.switch()
     }
@@ -57,64 +61,30 @@ impl FaultyStore {
     pub fn counts(&self) -> FaultCounts {
         self.dice.counts()
     }
+}
 
-    async fn call<T>(&self, call: impl Future<Output = Result<T, StoreError>> + Send) -> Result<T, StoreError> {
+impl StoreHook for StoreDice {
+    async fn around<T: Send>(
+        &self,
+        call: StoreCall<'_>,
+        make: impl Future<Output = Result<T, StoreError>> + Send,
+    ) -> Result<T, StoreError> {
+        if !call.is_about_items() {
+            return make.await;
+        }
         let faults = &self.faults;
         match self.dice.fate(faults.throttled, faults.unavailable_before, faults.unavailable_after) {
-            Fate::Passes => call.await,
+            Fate::Passes => make.await,
             Fate::Throttled => Err(StoreError::Throttled),
             Fate::FailsBefore => Err(StoreError::Unavailable(Box::new(Injected::before()))),
             Fate::FailsAfter => {
-                call.await?;
+                make.await?;
                 Err(StoreError::Unavailable(Box::new(Injected::after())))
             }
         }
     }
-}
 
-#[async_trait]
-impl Store for FaultyStore {
-    async fn get(&self, table: Table, key: &Key, consistency: Consistency) -> Result<Option<Item>, StoreError> {
-        self.call(self.inner.get(table, key, consistency)).await
-    }
-
-    async fn batch_get(&self, table: Table, keys: &[Key], consistency: Consistency) -> Result<BatchGot, StoreError> {
-        self.call(async {
-            let (asked, left) = self.dice.part(keys.to_vec(), self.faults.unprocessed);
-            let mut got = self.inner.batch_get(table, &asked, consistency).await?;
-            got.unprocessed.extend(left);
-            Ok(got)
-        })
-        .await
-    }
-
-    async fn query(&self, query: &Query) -> Result<QueryPage, StoreError> {
-        self.call(self.inner.query(query)).await
-    }
-
-    async fn batch_write(&self, table: Table, writes: &[BatchWrite]) -> Result<Vec<BatchWrite>, StoreError> {
-        self.call(async {
-            let (done, left) = self.dice.part(writes.to_vec(), self.faults.unprocessed);
-            let mut unprocessed = self.inner.batch_write(table, &done).await?;
-            unprocessed.extend(left);
-            Ok(unprocessed)
-        })
-        .await
-    }
-
-    async fn write(&self, table: Table, write: Write) -> Result<Outcome, StoreError> {
-        self.call(self.inner.write(table, write)).await
-    }
-
-    async fn transact(&self, writes: Vec<(Table, Write)>) -> Result<Outcome, StoreError> {
-        self.call(self.inner.transact(writes)).await
-    }
-
-    async fn durable(&self) -> Result<(), StoreError> {
-        self.inner.durable().await
-    }
-
-    async fn probe(&self) -> Result<(), StoreError> {
-        self.inner.probe().await
+    fn leaves_undone(&self) -> bool {
+        self.dice.leaves_undone(self.faults.unprocessed)
     }
 }

@@ -6,15 +6,14 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use crate::support::{Answer, PASSWORD, Person, TestApp, Wrapped, in_time, person_of, seams, wrap_queue, wrap_store};
-use async_trait::async_trait;
 use domain::{Clock, Timestamp};
 use futures::{StreamExt as _, future::join_all, stream};
 use http::StatusCode;
-use ports::queue::{
-    OutgoingMessage, Queue, QueueDepth, QueueError, QueueName, QueueSettings, Receipt, ReceivedMessage,
-};
+use ports::queue::{QueueError, QueueName, QueueSettings};
 use serde_json::json;
-use testkit::faults::{FaultCounts, FaultyQueue, FaultyStore, QueueFaults, StaleStore, StoreFaults};
+use testkit::faults::{
+    FaultCounts, FaultyQueue, FaultyStore, HookedQueue, QueueCall, QueueFaults, QueueHook, StaleStore, StoreFaults,
+};
 use worker::RetryPauses;
 
 const FOLLOWERS: usize = 60;
@@ -30,38 +29,20 @@ const WRITES_BEHIND: usize = 30;
 
 /// Queues whose receives wait for a moment only: who waits does not see a clock that is moved by hand.
 #[derive(Debug)]
-struct ShortPolls(Arc<dyn Queue>);
+struct ShortPolls;
 
-#[async_trait]
-impl Queue for ShortPolls {
-    async fn send(&self, queue: QueueName, messages: Vec<OutgoingMessage>) -> Result<Vec<OutgoingMessage>, QueueError> {
-        self.0.send(queue, messages).await
-    }
-
-    async fn receive(
+impl QueueHook for ShortPolls {
+    async fn around<T: Send>(
         &self,
-        queue: QueueName,
-        max: usize,
-        wait: Duration,
-        visibility: Option<Duration>,
-    ) -> Result<Vec<ReceivedMessage>, QueueError> {
-        self.0.receive(queue, max, wait.min(Duration::from_millis(10)), visibility).await
+        _: QueueCall,
+        _: QueueName,
+        make: impl Future<Output = Result<T, QueueError>> + Send,
+    ) -> Result<T, QueueError> {
+        make.await
     }
 
-    async fn delete(&self, queue: QueueName, receipts: Vec<Receipt>) -> Result<Vec<Receipt>, QueueError> {
-        self.0.delete(queue, receipts).await
-    }
-
-    async fn change_visibility(
-        &self,
-        queue: QueueName,
-        changes: Vec<(Receipt, Duration)>,
-    ) -> Result<Vec<Receipt>, QueueError> {
-        self.0.change_visibility(queue, changes).await
-    }
-
-    async fn depth(&self, queue: QueueName) -> Result<QueueDepth, QueueError> {
-        self.0.depth(queue).await
+    fn wait(&self, asked: Duration) -> Duration {
+        asked.min(Duration::from_millis(10))
     }
 }
 
@@ -82,8 +63,9 @@ impl Storm {
         let store = wrap_store(&mut seams, move |bare| {
             FaultyStore::new(Arc::new(StaleStore::new(bare, WRITES_BEHIND)), STORE_FAULTS, seed)
         });
-        let queue =
-            wrap_queue(&mut seams, move |bare| FaultyQueue::new(Arc::new(ShortPolls(bare)), QUEUE_FAULTS, seed));
+        let queue = wrap_queue(&mut seams, move |bare| {
+            FaultyQueue::new(Arc::new(HookedQueue::with(bare, ShortPolls)), QUEUE_FAULTS, seed)
+        });
         // Two minutes are more than two seconds of the test: longer than a handler takes whose every call is retried.
         let queues = QueueSettings { visibility_timeout: Duration::from_mins(2), ..QueueSettings::default() };
         let app = TestApp::start_configured(|config| config.queues = queues, seams).await;

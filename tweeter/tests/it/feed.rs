@@ -14,7 +14,7 @@ use domain::{Clock, Timestamp, limits};
 use futures::future::join_all;
 use ports::{queue::QueueName, store::BatchWrite};
 use serde_json::{Value, json};
-use testkit::faults::{CountingQueue, GuardedStore};
+use testkit::faults::{CountingQueue, HookedStore, StoreCall};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
@@ -135,14 +135,15 @@ async fn after_an_unfollow_in_the_middle_of_a_fan_out_its_posts_are_gone_at_once
         let gate = Arc::clone(&jobs_let_through);
         move |bare| {
             let gate = Arc::clone(&gate);
-            GuardedStore::new(bare, move |_, writes| {
-                let (gate, delivers) = (Arc::clone(&gate), matches!(writes, [BatchWrite::Put(_), ..]));
-                async move {
+            HookedStore::before(bare, move |call| {
+                let delivers = matches!(call, StoreCall::BatchWrite(_, [BatchWrite::Put(_), ..]));
+                let gate = Arc::clone(&gate);
+                Box::pin(async move {
                     if delivers {
                         gate.acquire().await.unwrap().forget();
                     }
                     Ok(())
-                }
+                })
             })
         }
     });

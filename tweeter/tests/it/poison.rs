@@ -24,7 +24,7 @@ use ports::{
     store::{BatchWrite, Store, Table},
 };
 use service::fan_out::{FanOutOptions, FanOutService};
-use testkit::faults::GuardedStore;
+use testkit::faults::{HookedStore, StoreCall};
 use tweeter::{
     Application, Config, DataDir, Seams,
     dead_letters::{DeadLetters, Selection},
@@ -40,9 +40,10 @@ const DATA_DIR: &str = "POISON_TEST_DATA_DIR";
 const VICTIM: &str = "POISON_TEST_VICTIM";
 
 /// Whether these writes put something into the reader's feed.
-fn delivers_to(reader: &str, table: Table, writes: &[BatchWrite]) -> bool {
+fn delivers_to(reader: &str, call: StoreCall<'_>) -> bool {
     let partition = keys::feed_partition(reader.parse().unwrap());
-    table == Table::Feed && writes.iter().any(|write| write.key().partition == partition)
+    let StoreCall::BatchWrite(Table::Feed, writes) = call else { return false };
+    writes.iter().any(|write| write.key().partition == partition)
 }
 
 /// Seams with small jobs, and failures that come again at once.
@@ -155,12 +156,12 @@ impl Trap {
         let trap = self.clone();
         let _wrapped = wrap_store(&mut seams, move |bare| {
             let trap = trap.clone();
-            GuardedStore::new(bare, move |table, writes| {
-                if trap.victim.get().is_some_and(|victim| delivers_to(victim, table, writes)) {
+            HookedStore::before(bare, move |call| {
+                if trap.victim.get().is_some_and(|victim| delivers_to(victim, call)) {
                     trap.panics.fetch_add(1, Ordering::SeqCst);
                     panic!("as the test asks");
                 }
-                ready(Ok(()))
+                Box::pin(ready(Ok(())))
             })
         });
         seams
@@ -208,11 +209,11 @@ async fn child_works_until_a_job_kills_it() {
     let mut deadly = small_jobs();
     let _wrapped = wrap_store(&mut deadly, move |bare| {
         let victim = victim.clone();
-        GuardedStore::new(bare, move |table, writes| {
-            if delivers_to(&victim, table, writes) {
+        HookedStore::before(bare, move |call| {
+            if delivers_to(&victim, call) {
                 std::process::abort();
             }
-            ready(Ok(()))
+            Box::pin(ready(Ok(())))
         })
     });
     let mut config = Config::on_free_port(DataDir::Path(data_dir.into()));

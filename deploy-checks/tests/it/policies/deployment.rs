@@ -38,10 +38,10 @@ use service::{
     steps::StepSize,
     sweep::{SweepService, Swept},
 };
+use service_testkit::pipeline::START;
 use stream_handler::{Eraser, StreamHandler};
 use testkit::{
     faults::{FaultSwitch, FaultyStore, StoreFaults},
-    pipeline::START,
     recording::{Access, Recorder},
 };
 use tokio::time::Instant;

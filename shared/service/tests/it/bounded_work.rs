@@ -27,7 +27,7 @@ use service_testkit::{
 };
 use testkit::{
     changing::ChangingStore,
-    faults::{CountingStore, SlowStore},
+    faults::{CountingStore, HookedStore},
 };
 use tokio::time::Instant;
 
@@ -280,7 +280,12 @@ async fn is_stored(store: &dyn Store, post: PostId) -> bool {
 async fn large_erasure_does_not_starve_the_next_row() {
     let home = Embedded::open();
     let [large, small] = deleted_posts(home.store.as_ref(), 3_000).await;
-    let slow = Arc::new(SlowStore::new(home.store.clone(), Duration::from_millis(200)));
+    let slow = Arc::new(HookedStore::before(home.store.clone(), |_| {
+        Box::pin(async {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            Ok(())
+        })
+    }));
     let service = ErasureService::new(slow);
     let mut runs = 0;
     // Each run has time for some 100 calls, a slice of it for ten.

@@ -242,7 +242,7 @@ async fn a_handler_that_dies_at_any_call_leaves_nothing_to_be_counted_twice_or_n
             let home = Embedded::open();
             let (mut town, changes) = day(&home).await;
             let life = Life::of(calls, death);
-            let mortal = Arc::new(MortalStore { inner: home.store.clone(), life: Arc::clone(&life) });
+            let mortal = Arc::new(MortalStore::with(home.store.clone(), Arc::clone(&life)));
             let survived = life.live(service(mortal).apply(&changes, town.now)).await.is_some();
             // The next one gets other batches, the first of them twice.
             for batch in [&changes[..5], &changes[..5], &changes[5..]] {
@@ -276,7 +276,7 @@ async fn step_that_dies_at_any_call_is_done_again() {
             drain(&mut stream, &town, &small_service(town.store.clone())).await;
             town.does(Deed::Delete(0)).await;
             let life = Life::of(calls, death);
-            let mortal = Arc::new(MortalStore { inner: town.store.clone(), life: Arc::clone(&life) });
+            let mortal = Arc::new(MortalStore::with(town.store.clone(), Arc::clone(&life)));
             stream.extend(town.store.take_changes());
             let lived = life.live(drain(&mut stream, &town, &small_service(mortal))).await;
             stream.extend(town.store.take_changes());

@@ -315,7 +315,7 @@ async fn an_eraser_that_dies_at_any_call_is_followed_by_one_that_finishes() {
             let id = town.alice.to_string();
             town.home.delete_account(town.alice).await;
             let life = Life::of(i64::try_from(calls).unwrap(), death);
-            let mortal = MortalStore { inner: town.home.store.clone(), life: Arc::clone(&life) };
+            let mortal = MortalStore::with(town.home.store.clone(), Arc::clone(&life));
             let deadline = Instant::now() + Duration::from_mins(1);
             let survived = life.live(ErasureService::new(Arc::new(mortal)).run_due(START, deadline)).await.is_some();
             let when = format!("{death:?} call {calls}");

@@ -1,18 +1,20 @@
 //! What the pipeline promises, on the real embedded engine, with time moved by hand: every post in every follower's feed
 //! exactly once, whatever is doubled, late, lost, throttled or killed.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{collections::HashSet, future::ready, sync::Arc, time::Duration};
 
 use domain::{PostId, UserId};
 use ports::{
     queue::{OutgoingMessage, Queue, QueueName},
-    store::Store,
+    store::{Store, StoreError, Table},
 };
 use rand::{SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
 use service_testkit::Embedded;
-use service_testkit::embedded::Broken;
 use service_testkit::pipeline::Pipeline;
-use testkit::crash::{Death, Life, MortalQueue, MortalStore};
+use testkit::{
+    crash::{Death, Life, MortalQueue, MortalStore},
+    faults::{HookedStore, StoreCall},
+};
 
 #[tokio::test]
 async fn each_follower_gets_the_post_by_one_job_of_at_most_25() {
@@ -163,8 +165,8 @@ async fn a_death_at_any_call_loses_nothing_and_doubles_nothing() {
             let post = healthy.post(author, "to whom it may concern").await;
 
             let life = Life::of(calls, death);
-            let store: Arc<dyn Store> = Arc::new(MortalStore { inner: home.store.clone(), life: life.clone() });
-            let queue: Arc<dyn Queue> = Arc::new(MortalQueue { inner: home.queue.clone(), life: life.clone() });
+            let store: Arc<dyn Store> = Arc::new(MortalStore::with(home.store.clone(), life.clone()));
+            let queue: Arc<dyn Queue> = Arc::new(MortalQueue::with(home.queue.clone(), life.clone()));
             let mortal = Pipeline::on(store, queue, home.clock.clone(), 20);
             let work = async { while mortal.turn(QueueName::PostQ).await + mortal.turn(QueueName::JobQ).await > 0 {} };
             let survived = life.live(work).await.is_some();
@@ -191,8 +193,8 @@ async fn a_death_while_publishing_leaves_a_whole_post_or_none() {
             // The mortal process makes ids of its own: only a later millisecond orders them behind the follows.
             healthy.clock.advance(Duration::from_millis(1));
             let life = Life::of(calls, death);
-            let store: Arc<dyn Store> = Arc::new(MortalStore { inner: home.store.clone(), life: life.clone() });
-            let queue: Arc<dyn Queue> = Arc::new(MortalQueue { inner: home.queue.clone(), life: life.clone() });
+            let store: Arc<dyn Store> = Arc::new(MortalStore::with(home.store.clone(), life.clone()));
+            let queue: Arc<dyn Queue> = Arc::new(MortalQueue::with(home.queue.clone(), life.clone()));
             let mortal = Pipeline::on(store, queue, home.clock.clone(), 20);
             let answered = life.live(mortal.post(author, "now or never")).await;
             healthy.drain().await;
@@ -279,7 +281,12 @@ async fn a_dead_fan_out_is_redriven_by_its_latest_message() {
     let healthy = home.pipeline(20);
     let (author, followers) = healthy.author_with_followers(3).await;
     let post = healthy.post(author, "dead for a while").await;
-    let broken = Pipeline::on(Arc::new(Broken(home.store.clone())), home.queue.clone(), home.clock.clone(), 20);
+    // A store that refuses every query of Social, as one without the permission does.
+    let without_permission = HookedStore::before(home.store.clone(), |call| {
+        let is_refused = matches!(call, StoreCall::Query(query) if query.table == Table::Social);
+        Box::pin(ready(if is_refused { Err(StoreError::Rejected("no permission".into())) } else { Ok(()) }))
+    });
+    let broken = Pipeline::on(Arc::new(without_permission), home.queue.clone(), home.clock.clone(), 20);
     for _ in 0..12 {
         while broken.turn(QueueName::PostQ).await > 0 {}
         home.clock.advance(Duration::from_mins(1));

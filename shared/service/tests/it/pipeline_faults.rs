@@ -20,7 +20,7 @@ use service::posts::IdempotencyKey;
 use service_testkit::Embedded;
 use service_testkit::pipeline::Pipeline;
 use testkit::faults::{
-    CountingQueue, FaultCounts, FaultSwitch, FaultyQueue, FaultyStore, GuardedStore, QueueFaults, StaleStore,
+    CountingQueue, FaultCounts, FaultSwitch, FaultyQueue, FaultyStore, HookedStore, QueueFaults, StaleStore, StoreCall,
     StoreFaults,
 };
 
@@ -110,12 +110,12 @@ async fn every_post_arrives_exactly_once_through_a_storm_of_faults() {
 /// A store that throttles every write of feed entries while the switch is on, and how often it did.
 fn without_feeds(store: Arc<dyn Store>) -> (Arc<dyn Store>, FaultSwitch, Arc<AtomicU64>) {
     let (outage, throttled) = (FaultSwitch::default(), Arc::new(AtomicU64::new(0)));
-    let guarded = GuardedStore::new(store, {
+    let guarded = HookedStore::before(store, {
         let (outage, throttled) = (outage.clone(), throttled.clone());
-        move |_, writes| {
-            let fails = outage.is_on() && matches!(writes, [BatchWrite::Put(_), ..]);
+        move |call| {
+            let fails = outage.is_on() && matches!(call, StoreCall::BatchWrite(_, [BatchWrite::Put(_), ..]));
             throttled.fetch_add(u64::from(fails), Ordering::SeqCst);
-            std::future::ready(if fails { Err(StoreError::Throttled) } else { Ok(()) })
+            Box::pin(std::future::ready(if fails { Err(StoreError::Throttled) } else { Ok(()) }))
         }
     });
     (Arc::new(guarded), outage, throttled)

@@ -5,15 +5,12 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use async_trait::async_trait;
 use domain::UserId;
 use parking_lot::Mutex;
-use ports::{
-    queue::QueueName,
-    store::{BatchGot, BatchWrite, Consistency, Item, Key, Outcome, Query, QueryPage, Store, StoreError, Table, Write},
-};
+use ports::{queue::QueueName, store::Store};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use service_testkit::pipeline::Pipeline;
+use testkit::faults::HookedStore;
 
 use super::{
     follow,
@@ -22,60 +19,17 @@ use super::{
 use service_testkit::Embedded;
 
 /// A store before whose every call others may go first.
-#[derive(Debug)]
-struct Jostled {
-    inner: Arc<dyn Store>,
-    rng: Mutex<StdRng>,
-}
-
-impl Jostled {
-    async fn wait(&self) {
-        let others = self.rng.lock().random_range(0..8);
-        for _ in 0..others {
-            tokio::task::yield_now().await;
-        }
-    }
-}
-
-#[async_trait]
-impl Store for Jostled {
-    async fn get(&self, table: Table, key: &Key, consistency: Consistency) -> Result<Option<Item>, StoreError> {
-        self.wait().await;
-        self.inner.get(table, key, consistency).await
-    }
-
-    async fn batch_get(&self, table: Table, keys: &[Key], consistency: Consistency) -> Result<BatchGot, StoreError> {
-        self.wait().await;
-        self.inner.batch_get(table, keys, consistency).await
-    }
-
-    async fn query(&self, query: &Query) -> Result<QueryPage, StoreError> {
-        self.wait().await;
-        self.inner.query(query).await
-    }
-
-    async fn batch_write(&self, table: Table, writes: &[BatchWrite]) -> Result<Vec<BatchWrite>, StoreError> {
-        self.wait().await;
-        self.inner.batch_write(table, writes).await
-    }
-
-    async fn write(&self, table: Table, write: Write) -> Result<Outcome, StoreError> {
-        self.wait().await;
-        self.inner.write(table, write).await
-    }
-
-    async fn transact(&self, writes: Vec<(Table, Write)>) -> Result<Outcome, StoreError> {
-        self.wait().await;
-        self.inner.transact(writes).await
-    }
-
-    async fn durable(&self) -> Result<(), StoreError> {
-        self.inner.durable().await
-    }
-
-    async fn probe(&self) -> Result<(), StoreError> {
-        self.inner.probe().await
-    }
+fn jostled(store: &Arc<dyn Store>, seed: u64) -> Arc<dyn Store> {
+    let rng = Mutex::new(StdRng::seed_from_u64(seed));
+    Arc::new(HookedStore::before(Arc::clone(store), move |call| {
+        let others = if call.is_about_items() { rng.lock().random_range(0..8) } else { 0 };
+        Box::pin(async move {
+            for _ in 0..others {
+                tokio::task::yield_now().await;
+            }
+            Ok(())
+        })
+    }))
 }
 
 /// Follows and unfollows, as one client of a user does.
@@ -94,8 +48,7 @@ async fn jostle(home: &Embedded, seed: u64) {
     let mut rng = StdRng::seed_from_u64(seed);
     let mut wishes = || (0..3).map(|_| rng.random_bool(0.6)).collect::<Vec<bool>>();
     let windows = [wishes(), wishes()];
-    let store = Arc::new(Jostled { inner: home.store.clone(), rng: Mutex::new(StdRng::seed_from_u64(seed)) });
-    let pipeline = &Pipeline::on(store, home.queue.clone(), home.clock.clone(), 20);
+    let pipeline = &Pipeline::on(jostled(&home.store, seed), home.queue.clone(), home.clock.clone(), 20);
     let [alice, bob] = [pipeline.user("alice").await, pipeline.user("bob").await];
     let mut posts = story(pipeline, alice, 10).await;
     let has_decided = AtomicBool::new(false);

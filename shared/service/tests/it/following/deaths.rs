@@ -42,7 +42,7 @@ async fn dying_follow(home: &Embedded, calls: i64, death: Death, by: MadeGoodBy)
     let [alice, bob] = [healthy.user("alice").await, healthy.user("bob").await];
     let mut posts = story(&healthy, alice, 120).await;
     let life = Life::of(calls, death);
-    let store = Arc::new(MortalStore { inner: home.store.clone(), life: life.clone() });
+    let store = Arc::new(MortalStore::with(home.store.clone(), life.clone()));
     let mortal = Pipeline::on(store, home.queue.clone(), home.clock.clone(), 20);
     // Two generators: only another millisecond orders what they make.
     home.clock.advance(Duration::from_millis(1));
@@ -96,7 +96,7 @@ async fn an_unfollow_leaves_nothing_for_the_sweeper_to_do() {
     let [alice, bob] = [healthy.user("alice").await, healthy.user("bob").await];
     story(&healthy, alice, 3).await;
     let life = Life::of(4, Death::Before);
-    let store = Arc::new(MortalStore { inner: home.store.clone(), life: life.clone() });
+    let store = Arc::new(MortalStore::with(home.store.clone(), life.clone()));
     let mortal = Pipeline::on(store, home.queue.clone(), home.clock.clone(), 20);
     assert!(life.live(follow(&mortal, bob, alice)).await.is_none());
     assert!(healthy.graph.follows(bob, alice).await.unwrap());

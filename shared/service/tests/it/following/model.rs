@@ -148,7 +148,7 @@ impl<'a> Lives<'a> {
     /// A follow in a process that dies at one of its calls. Only the store knows how far it came.
     async fn dying_follow(&mut self, (a, b): (usize, usize), calls: i64, death: Death) {
         let life = Life::of(calls, death);
-        let store = Arc::new(MortalStore { inner: self.home.store.clone(), life: life.clone() });
+        let store = Arc::new(MortalStore::with(self.home.store.clone(), life.clone()));
         let mortal = Pipeline::on(store, self.home.queue.clone(), self.home.clock.clone(), 2);
         // Two generators: only another millisecond orders what they make.
         self.pipeline.clock.advance(Duration::from_millis(1));

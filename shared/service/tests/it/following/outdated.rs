@@ -2,15 +2,14 @@
 
 use std::sync::{Arc, Mutex};
 
-use async_trait::async_trait;
 use data::Follows;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, OptionFuture, ready};
 use ports::{
     queue::QueueName,
-    store::{BatchGot, BatchWrite, Consistency, Item, Key, Outcome, Query, QueryPage, Store, StoreError, Table, Write},
+    store::{Store, Table, Write},
 };
 use service_testkit::pipeline::Pipeline;
-use testkit::faults::CountingStore;
+use testkit::faults::{CountingStore, HookedStore, StoreCall};
 
 use super::{
     BROUGHT, follow, newest,
@@ -18,57 +17,22 @@ use super::{
 };
 use service_testkit::Embedded;
 
-/// Something done once, when a transaction that takes entries out of a feed is about to reach the store.
-struct BeforeRemoval {
-    inner: Arc<dyn Store>,
-    meanwhile: Mutex<Option<BoxFuture<'static, ()>>>,
-}
+/// What is to be done once.
+type Meanwhile = Arc<Mutex<Option<BoxFuture<'static, ()>>>>;
 
-impl std::fmt::Debug for BeforeRemoval {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("BeforeRemoval").finish_non_exhaustive()
-    }
-}
-
-#[async_trait]
-impl Store for BeforeRemoval {
-    async fn transact(&self, writes: Vec<(Table, Write)>) -> Result<Outcome, StoreError> {
+/// A store that awaits `meanwhile` once, when a transaction that takes entries out of a feed is about to reach it.
+fn before_removal(store: &Arc<dyn Store>, meanwhile: &Meanwhile) -> Arc<dyn Store> {
+    let meanwhile = Arc::clone(meanwhile);
+    Arc::new(HookedStore::before(Arc::clone(store), move |call| {
+        let StoreCall::Transact(writes) = call else { return Box::pin(ready(Ok(()))) };
         let removes =
             writes.iter().any(|(table, write)| *table == Table::Feed && matches!(write, Write::Delete { .. }));
-        let meanwhile = if removes { self.meanwhile.lock().unwrap().take() } else { None };
-        if let Some(meanwhile) = meanwhile {
-            meanwhile.await;
-        }
-        self.inner.transact(writes).await
-    }
-
-    async fn get(&self, table: Table, key: &Key, consistency: Consistency) -> Result<Option<Item>, StoreError> {
-        self.inner.get(table, key, consistency).await
-    }
-
-    async fn batch_get(&self, table: Table, keys: &[Key], consistency: Consistency) -> Result<BatchGot, StoreError> {
-        self.inner.batch_get(table, keys, consistency).await
-    }
-
-    async fn query(&self, query: &Query) -> Result<QueryPage, StoreError> {
-        self.inner.query(query).await
-    }
-
-    async fn batch_write(&self, table: Table, writes: &[BatchWrite]) -> Result<Vec<BatchWrite>, StoreError> {
-        self.inner.batch_write(table, writes).await
-    }
-
-    async fn write(&self, table: Table, write: Write) -> Result<Outcome, StoreError> {
-        self.inner.write(table, write).await
-    }
-
-    async fn durable(&self) -> Result<(), StoreError> {
-        self.inner.durable().await
-    }
-
-    async fn probe(&self) -> Result<(), StoreError> {
-        self.inner.probe().await
-    }
+        let meanwhile = if removes { meanwhile.lock().unwrap().take() } else { None };
+        Box::pin(async move {
+            OptionFuture::from(meanwhile).await;
+            Ok(())
+        })
+    }))
 }
 
 #[tokio::test]
@@ -97,10 +61,11 @@ async fn a_read_from_before_a_refollow_does_not_take_out_what_the_refollow_broug
                 follow(&pipeline, bob, alice).await;
             })
         };
-        let slow = Arc::new(BeforeRemoval { inner: home.store.clone(), meanwhile: Mutex::new(Some(meanwhile)) });
-        let reading = Pipeline::on(slow.clone(), home.queue.clone(), home.clock.clone(), 20);
+        let meanwhile: Meanwhile = Arc::new(Mutex::new(Some(meanwhile)));
+        let slow = before_removal(&home.store, &meanwhile);
+        let reading = Pipeline::on(slow, home.queue.clone(), home.clock.clone(), 20);
         feed(&reading, bob).await;
-        assert!(slow.meanwhile.lock().unwrap().is_none(), "the read took nothing out");
+        assert!(meanwhile.lock().unwrap().is_none(), "the read took nothing out");
         assert_eq!(feed(&pipeline, bob).await, newest(&posts, BROUGHT), "{ends_before}");
         pipeline.graph.unfollow(bob, alice, pipeline.clock.now()).await.unwrap();
     }
