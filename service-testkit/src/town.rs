@@ -1,8 +1,8 @@
-//! A small town: people who follow, post, like, comment and take it back, a model of what must be seen of it, and the
-//! stream of its changes, delivered as badly as streams may.
+//! A small town: people who follow, post, like, comment and take it back, held against the social model, and the stream
+//! of their changes, delivered as badly as streams may.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, hash_map::DefaultHasher},
+    collections::{HashMap, HashSet, hash_map::DefaultHasher},
     hash::{Hash as _, Hasher as _},
     sync::Arc,
     time::Duration,
@@ -10,8 +10,8 @@ use std::{
 
 use data::{Comments, Follows, Notifications, Users, counts::attr, keys};
 use domain::{
-    Act, ActKind, Bio, Comment, CommentId, CommentText, DisplayName, Handle, IdGenerator, NotificationId, PageLimit,
-    PostId, Profile, Timestamp, User, UserId,
+    Act, Bio, Comment, CommentId, CommentText, DisplayName, Handle, IdGenerator, NotificationId, PageLimit, PostCounts,
+    PostId, Profile, Timestamp, User, UserCounts, UserId,
 };
 use ports::{
     changes::Change,
@@ -26,7 +26,10 @@ use service::{
     rates::RateLimiter,
 };
 
-use testkit::changing::ChangingStore;
+use testkit::{
+    changing::ChangingStore,
+    social::{Action, SocialModel},
+};
 
 /// What someone does. Numbers name people, posts and comments; they wrap round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +54,7 @@ pub enum Deed {
     DeleteComment(usize),
 }
 
-/// The people, and what is true of them.
+/// The people, and the model of what they did.
 #[derive(Debug)]
 pub struct Town {
     /// The store that notes what happens.
@@ -60,12 +63,9 @@ pub struct Town {
     pub now: Timestamp,
     /// Who lives here.
     pub people: Vec<UserId>,
-    /// The posts that are stored: whose, and whether they are live.
-    pub posts: BTreeMap<PostId, (UserId, bool)>,
+    /// What they did.
+    pub model: SocialModel,
     ids: IdGenerator,
-    follows: BTreeSet<(UserId, UserId)>,
-    likes: BTreeSet<(UserId, PostId)>,
-    comments: BTreeMap<CommentId, (PostId, UserId, bool)>,
     /// By recipient and act, the notification that was seen first.
     seen: HashMap<(UserId, Act), NotificationId>,
 }
@@ -75,9 +75,9 @@ fn comment_of(post_id: PostId, comment_id: CommentId, author_id: UserId) -> Comm
     Comment { comment_id, post_id, author_id, text }
 }
 
-fn at<T: Copy>(of: impl ExactSizeIterator<Item = T>, number: usize) -> Option<T> {
+fn at<T>(mut of: impl ExactSizeIterator<Item = T>, number: usize) -> Option<T> {
     let place = number.checked_rem(of.len())?;
-    of.into_iter().nth(place)
+    of.nth(place)
 }
 
 impl Town {
@@ -87,11 +87,8 @@ impl Town {
             store: Arc::new(ChangingStore::new(store)),
             now,
             people: Vec::new(),
-            posts: BTreeMap::new(),
+            model: SocialModel::default(),
             ids: IdGenerator::new(),
-            follows: BTreeSet::new(),
-            likes: BTreeSet::new(),
-            comments: BTreeMap::new(),
             seen: HashMap::new(),
         };
         for _ in 0..people {
@@ -110,138 +107,131 @@ impl Town {
         assert_eq!(outcome, Outcome::Applied);
     }
 
+    fn store(&self) -> Arc<dyn Store> {
+        Arc::clone(&self.store) as Arc<dyn Store>
+    }
+
     fn person(&self, number: usize) -> UserId {
         at(self.people.iter().copied(), number).expect("someone lives here")
     }
 
+    fn post(&self, number: usize) -> Option<PostId> {
+        at(self.model.posts(), number).map(|(post, ..)| post)
+    }
+
+    fn live_post(&self, number: usize) -> Option<PostId> {
+        self.post(number).filter(|post| self.model.is_live(*post))
+    }
+
+    /// The oldest post.
+    pub fn first_post(&self) -> Option<PostId> {
+        self.post(0)
+    }
+
     /// Does it, as the services would; what makes no sense now is not done.
     pub async fn does(&mut self, deed: Deed) {
-        let post_of = |number| at(self.posts.keys().copied(), number);
-        match deed {
-            Deed::Post(who) => {
-                let (author, post) = (self.person(who), self.ids.next_post_id(self.now));
-                self.posts.insert(post, (author, true));
+        if let Some(action) = self.action_of(deed) {
+            self.perform(action).await;
+            self.model.apply(action);
+        }
+    }
+
+    fn action_of(&self, deed: Deed) -> Option<Action> {
+        Some(match deed {
+            Deed::Post(who) => Action::Post(self.person(who), self.ids.next_post_id(self.now)),
+            Deed::Delete(number) => Action::Delete(self.live_post(number)?),
+            Deed::Restore(number) => Action::Restore(self.post(number).filter(|post| !self.model.is_live(*post))?),
+            Deed::Follow(who, whom) | Deed::Unfollow(who, whom) => {
+                let (who, whom) = (self.person(who), self.person(whom));
+                if who == whom {
+                    return None;
+                }
+                if matches!(deed, Deed::Follow(..)) { Action::Follow(who, whom) } else { Action::Unfollow(who, whom) }
+            }
+            Deed::Like(who, number) => Action::Like(self.person(who), self.live_post(number)?),
+            Deed::Unlike(who, number) => Action::Unlike(self.person(who), self.post(number)?),
+            Deed::Comment(who, number) => {
+                Action::Comment(self.person(who), self.live_post(number)?, self.ids.next_comment_id(self.now))
+            }
+            Deed::DeleteComment(number) => {
+                let (comment, .., stands) = at(self.model.comments(), number)?;
+                if !stands {
+                    return None;
+                }
+                Action::DeleteComment(comment)
+            }
+        })
+    }
+
+    async fn perform(&self, action: Action) {
+        match action {
+            Action::Post(author, post) => {
                 let item = Item::new(keys::post(post)).with("author_id", author.to_string()).with("text", "hello");
                 let story = Item::new(keys::story_entry(author, post));
                 self.write([item, story].map(|item| (Table::Social, Write::put(item))).into()).await;
             }
-            Deed::Delete(number) | Deed::Restore(number) => {
-                let Some(post) = post_of(number) else { return };
-                self.set_live(post, matches!(deed, Deed::Restore(_))).await;
+            Action::Delete(post) => {
+                let author = self.author_of(post);
+                PostService::new(self.store(), RateLimiter::off()).delete(author, post, self.now).await.expect("it is deleted");
             }
-            Deed::Follow(who, whom) | Deed::Unfollow(who, whom) => {
-                let (who, whom) = (self.person(who), self.person(whom));
-                if who != whom {
-                    self.set_follow(who, whom, matches!(deed, Deed::Follow(..))).await;
-                }
+            Action::Restore(post) => {
+                PostService::new(self.store(), RateLimiter::off()).restore(post, self.now).await.expect("it is restored");
             }
-            Deed::Like(who, number) => {
-                let Some(post) = post_of(number).filter(|post| self.posts[post].1) else { return };
-                self.set_like(self.person(who), post, true).await;
+            Action::Follow(who, whom) => {
+                let (marker, lease_until) = (self.ids.next_post_id(self.now), self.now);
+                let made = Follows::new(self.store()).create(who, whom, self.now, marker, lease_until).await;
+                let _either_way = made.expect("the town's store does not fail");
             }
-            Deed::Unlike(who, number) => {
-                let Some(post) = post_of(number) else { return };
-                self.set_like(self.person(who), post, false).await;
+            Action::Unfollow(who, whom) => {
+                Follows::new(self.store()).remove(who, whom).await.expect("the town's store does not fail");
             }
-            Deed::Comment(who, number) => {
-                let Some(post) = post_of(number).filter(|post| self.posts[post].1) else { return };
-                let (who, comment) = (self.person(who), self.ids.next_comment_id(self.now));
-                self.comments.insert(comment, (post, who, true));
-                let made = self.comment_dao().create(&comment_of(post, comment, who)).await;
+            Action::Like(who, post) if !self.model.likes(who, post) => {
+                let liked_at = self.now.as_millis().cast_signed();
+                let item = |key| (Table::Social, Write::create(Item::new(key).with("liked_at", liked_at)));
+                self.write([keys::like(who, post), keys::liker(post, who)].map(item).into()).await;
+            }
+            Action::Unlike(who, post) if self.model.likes(who, post) => {
+                let sides = [keys::like(who, post), keys::liker(post, who)];
+                self.write(sides.map(|key| (Table::Social, Write::delete(key))).into()).await;
+            }
+            Action::Like(..) | Action::Unlike(..) => {}
+            Action::Comment(author, post, comment) => {
+                let made = Comments::new(self.store()).create(&comment_of(post, comment, author)).await;
                 made.expect("the town's store does not fail");
             }
-            Deed::DeleteComment(number) => {
-                let Some(comment) = at(self.comments.keys().copied(), number) else { return };
-                let (post, author, was_live) = self.comments[&comment];
-                if was_live {
-                    self.comments.insert(comment, (post, author, false));
-                    let deleted = self.comment_dao().delete(&comment_of(post, comment, author), self.now).await;
-                    assert!(deleted.expect("the town's store does not fail").is_applied());
-                }
+            Action::DeleteComment(comment) => {
+                let (_, post, author, _) = self.comment(comment);
+                let deleted = Comments::new(self.store()).delete(&comment_of(post, comment, author), self.now).await;
+                assert!(deleted.expect("the town's store does not fail").is_applied());
             }
         }
     }
 
-    async fn set_live(&mut self, post: PostId, is_live: bool) {
-        let (author, was_live) = self.posts[&post];
-        if was_live == is_live {
-            return;
-        }
-        self.posts.insert(post, (author, is_live));
-        let posts = PostService::new(Arc::clone(&self.store) as Arc<dyn Store>, RateLimiter::off());
-        let done =
-            if is_live { posts.restore(post, self.now).await } else { posts.delete(author, post, self.now).await };
-        done.expect("the town's store does not fail");
+    fn author_of(&self, post: PostId) -> UserId {
+        self.model.posts().find(|(id, ..)| *id == post).expect("it was posted").1
     }
 
-    fn comment_dao(&self) -> Comments {
-        Comments::new(Arc::clone(&self.store) as Arc<dyn Store>)
-    }
-
-    async fn set_follow(&mut self, who: UserId, whom: UserId, follows: bool) {
-        let graph = Follows::new(Arc::clone(&self.store) as Arc<dyn Store>);
-        if follows {
-            self.follows.insert((who, whom));
-            let made = graph.create(who, whom, self.now, self.ids.next_post_id(self.now), self.now).await;
-            let _either_way = made.expect("the town's store does not fail");
-        } else {
-            self.follows.remove(&(who, whom));
-            graph.remove(who, whom).await.expect("the town's store does not fail");
-        }
-    }
-
-    async fn set_like(&mut self, who: UserId, post: PostId, likes: bool) {
-        let sides = [keys::like(who, post), keys::liker(post, who)];
-        if likes && self.likes.insert((who, post)) {
-            let liked_at = self.now.as_millis().cast_signed();
-            let item = |key| (Table::Social, Write::create(Item::new(key).with("liked_at", liked_at)));
-            self.write(sides.map(item).into()).await;
-        } else if !likes && self.likes.remove(&(who, post)) {
-            self.write(sides.map(|key| (Table::Social, Write::delete(key))).into()).await;
-        }
+    fn comment(&self, comment: CommentId) -> (CommentId, PostId, UserId, bool) {
+        self.model.comments().find(|(id, ..)| *id == comment).expect("it was made")
     }
 
     /// Erases a post with all that is about it, as is done long after it was deleted.
     pub async fn erase(&mut self, post: PostId) {
-        let (author, _) = self.posts[&post];
-        for who in self.people.clone() {
-            self.set_like(who, post, false).await;
+        let author = self.author_of(post);
+        for who in &self.people {
+            self.perform(Action::Unlike(*who, post)).await;
         }
-        let comments: Vec<CommentId> =
-            self.comments.iter().filter(|(_, (on, ..))| *on == post).map(|(comment, _)| *comment).collect();
-        for comment in comments {
-            self.comments.remove(&comment);
+        for (comment, ..) in self.model.comments().filter(|(_, on, ..)| *on == post) {
             self.write(vec![(Table::Social, Write::delete(keys::comment(post, comment)))]).await;
         }
-        let store = Arc::clone(&self.store) as Arc<dyn Store>;
-        let entries = Notifications::new(Arc::clone(&store)).page_of_recipient(author, None, 10_000).await;
+        let entries = Notifications::new(self.store()).page_of_recipient(author, None, 10_000).await;
         let mut about = entries.expect("it can be read").items;
         about.retain(|entry| entry.notification.act.kind.post_id() == Some(post));
         let about: Vec<NotificationId> = about.iter().map(|entry| entry.notification.notification_id).collect();
-        InboxWriter::new(store).erase(author, &about, self.now).await.expect("it can be erased");
-        self.posts.remove(&post);
+        InboxWriter::new(self.store()).erase(author, &about, self.now).await.expect("it can be erased");
         let gone = [keys::post(post), keys::post_counts(post), keys::story_entry(author, post)];
         self.write(gone.map(|key| (Table::Social, Write::delete(key))).into()).await;
-    }
-
-    /// The acts that someone is to be notified of, and whether they are shown now.
-    fn acts_concerning(&self, user: UserId) -> BTreeMap<String, (Act, bool)> {
-        let mut acts = Vec::new();
-        let follows = self.follows.iter().filter(|(_, whom)| *whom == user);
-        acts.extend(follows.map(|(who, _)| (Act { actor_id: *who, kind: ActKind::Follow(user) }, true)));
-        for (who, post) in &self.likes {
-            acts.push((Act { actor_id: *who, kind: ActKind::Like(*post) }, self.posts[post].1));
-        }
-        for (comment, (post, who, is_live)) in &self.comments {
-            let kind = ActKind::Comment(*post, *comment);
-            acts.push((Act { actor_id: *who, kind }, *is_live && self.posts[post].1));
-        }
-        let concerns = |act: &Act| {
-            let recipient = act.kind.post_id().map_or(user, |post| self.posts[&post].0);
-            recipient == user && act.actor_id != user
-        };
-        acts.retain(|(act, _)| concerns(act));
-        acts.into_iter().map(|(act, is_shown)| (format!("{act:?}"), (act, is_shown))).collect()
+        self.model.erase(post);
     }
 
     /// Compares counts, notifications and unread of everyone and everything in `store` with the model.
@@ -253,36 +243,35 @@ impl Town {
     }
 
     async fn assert_counts(&self, store: &Arc<dyn Store>, when: &str) {
-        let count = |is: bool| i64::from(is);
         for user in &self.people {
-            let followers: i64 = self.follows.iter().map(|(_, whom)| count(whom == user)).sum();
-            let following: i64 = self.follows.iter().map(|(who, _)| count(who == user)).sum();
-            let posts: i64 = self.posts.values().map(|(author, is_live)| count(author == user && *is_live)).sum();
+            let UserCounts { followers, following, posts } = self.model.user_counts(*user);
             let expected = [(attr::FOLLOWERS, followers), (attr::FOLLOWING, following), (attr::POSTS, posts)];
             assert_stored(store, keys::user_counts(*user), &expected, when).await;
         }
-        for post in self.posts.keys() {
-            let likes: i64 = self.likes.iter().map(|(_, of)| count(of == post)).sum();
-            let comments: i64 = self.comments.values().map(|(of, _, is_live)| count(of == post && *is_live)).sum();
-            assert_stored(store, keys::post_counts(*post), &[(attr::LIKES, likes), (attr::COMMENTS, comments)], when)
-                .await;
+        for (post, ..) in self.model.posts() {
+            let PostCounts { likes, comments } = self.model.post_counts(post);
+            let expected = [(attr::LIKES, likes), (attr::COMMENTS, comments)];
+            assert_stored(store, keys::post_counts(post), &expected, when).await;
         }
     }
 
     async fn assert_notifications(&mut self, store: &Arc<dyn Store>, user: UserId, when: &str) {
-        let acts = self.acts_concerning(user);
+        let acts: HashMap<Act, bool> = self.model.acts_concerning(user).into_iter().collect();
         let entries = Notifications::new(Arc::clone(store)).page_of_recipient(user, None, 10_000).await;
-        let mut found = BTreeSet::new();
+        let mut found = HashSet::new();
         for entry in entries.expect("it can be read").items {
             let (act, id) = (entry.notification.act, entry.notification.notification_id);
-            let is_shown = acts.get(&format!("{act:?}")).is_some_and(|(_, is_shown)| *is_shown);
-            assert_eq!(entry.is_visible(), is_shown, "{when}: {entry:?}");
-            assert!(found.insert(format!("{act:?}")), "{when}: there twice: {act:?}");
+            assert_eq!(entry.is_visible(), acts.get(&act) == Some(&true), "{when}: {entry:?}");
+            assert!(found.insert(act), "{when}: there twice: {act:?}");
             assert_eq!(*self.seen.entry((user, act)).or_insert(id), id, "{when}: not as it was: {act:?}");
         }
-        for (name, (_, is_shown)) in &acts {
-            assert!(!is_shown || found.contains(name), "{when}: missing: {name}");
+        for (act, is_shown) in &acts {
+            assert!(!is_shown || found.contains(act), "{when}: missing: {act:?}");
         }
+        self.assert_unread(store, user, when).await;
+    }
+
+    async fn assert_unread(&self, store: &Arc<dyn Store>, user: UserId, when: &str) {
         let (service, mut unread, mut after) = (NotificationService::new(Arc::clone(store)), 0, None);
         let limit = PageLimit::new(7).expect("a page of 7 is allowed");
         loop {
@@ -297,11 +286,11 @@ impl Town {
     }
 }
 
-async fn assert_stored(store: &Arc<dyn Store>, key: ports::store::Key, expected: &[(&'static str, i64)], when: &str) {
+async fn assert_stored(store: &Arc<dyn Store>, key: ports::store::Key, expected: &[(&'static str, u64)], when: &str) {
     let item = store.get(Table::Social, &key, Consistency::Strong).await.expect("it can be read");
     for (name, number) in expected {
         let stored = item.as_ref().map_or(Ok(None), |item| item.number_if_any(name)).expect("it is a number");
-        assert_eq!(stored.unwrap_or(0), *number, "{when}: {name} of {key:?}");
+        assert_eq!(stored.unwrap_or(0), number.cast_signed(), "{when}: {name} of {key:?}");
     }
 }
 

@@ -7,6 +7,7 @@
 //! - [`faults`]: port wrappers that throttle, fail, leave work undone, answer from the past, or count.
 //! - [`crash`]: port wrappers under which a process dies at any call.
 //! - [`recording`]: port wrappers that note which permissions each call needs.
+//! - [`social`]: what people did, and the views that must follow from it: the oracle of all social tests.
 //! - [`changing`]: a store that notes its changes.
 //!
 //! It knows the ports and their adapters; `service-testkit` is the harness of the services above them.
@@ -21,3 +22,4 @@ pub mod endpoints;
 pub mod engines;
 pub mod faults;
 pub mod recording;
+pub mod social;

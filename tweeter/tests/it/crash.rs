@@ -3,8 +3,8 @@
 //! `TWEETER_CRASH_ROUNDS` sets the number of kills (default 20), `TWEETER_CRASH_SEED` the seed of their instants.
 
 use std::{
-    collections::{BTreeSet, HashMap},
-    path::{Path, PathBuf},
+    collections::HashMap,
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -12,13 +12,17 @@ use std::{
     time::Duration,
 };
 
-use crate::support::{ApiClient, Person, process::Server, seams};
-use http::{Method, Request};
-use http_body_util::Full;
+use crate::support::{
+    ApiClient, Person,
+    crash_oracle::{assert_feed, assert_no_dead_letters, open},
+    process::Server,
+};
+use domain::{PostId, UserId};
+use http::Method;
 use parking_lot::Mutex;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
-use serde_json::json;
-use tweeter::{Application, Config, DataDir, Handle};
+use serde_json::{Value, json};
+use testkit::social::{Action, Facts, SocialModel};
 
 const FOLLOWERS: usize = 60;
 
@@ -27,29 +31,29 @@ fn setting(name: &str, default: u64) -> u64 {
 }
 
 /// A data directory with two authors and their followers.
-struct Town {
+struct Audience {
     dir: tempfile::TempDir,
     authors: [Person; 2],
     followers: Vec<Person>,
-    /// The texts of posts that were answered 201, by author.
-    accepted: Mutex<[BTreeSet<String>; 2]>,
+    model: Mutex<SocialModel>,
 }
 
-impl Town {
+impl Audience {
     async fn found(followers: usize) -> Arc<Self> {
         let dir = tempfile::tempdir().unwrap();
         let (handle, client) = open(&dir.path().join("data")).await;
         let authors = [client.register("alice").await, client.register("carol").await];
-        let mut people = Vec::new();
+        let (mut people, mut model) = (Vec::new(), SocialModel::default());
         for number in 0..followers {
             let person = client.register(&format!("follower_{number}")).await;
             for author in &authors {
                 client.follow(&person, author).await;
+                model.apply(Action::Follow(person.id(), author.id()));
             }
             people.push(person);
         }
         handle.stop().await.unwrap();
-        Arc::new(Self { dir, authors, followers: people, accepted: Mutex::default() })
+        Arc::new(Self { dir, authors, followers: people, model: Mutex::new(model) })
     }
 
     fn data_dir(&self) -> PathBuf {
@@ -58,14 +62,14 @@ impl Town {
 
     /// Posts without end, until the service does not answer any more.
     async fn post_until_dead(self: Arc<Self>, client: ApiClient, author: usize, round: u64) {
+        let author = &self.authors[author];
         for number in 0_u32.. {
             let text = format!("round {round}, post {number}");
-            let answered = client.attempt_post(&self.authors[author], &text).await;
-            match answered {
-                Some(201) => assert!(self.accepted.lock()[author].insert(text)),
-                Some(status) => panic!("a post was answered {status}"),
-                None => return,
-            }
+            self.model.lock().attempt_post(author.id(), &text);
+            let answer = client.attempt(Method::POST, "/v1/posts", author, Some(json!({ "text": text }))).await;
+            let Some(answer) = answer else { return };
+            let post = answer.expect(201).body["post_id"].as_str().unwrap().parse().unwrap();
+            self.model.lock().confirm_post(author.id(), &text, post);
         }
     }
 
@@ -85,69 +89,27 @@ impl Town {
     async fn assert_whole(&self) -> usize {
         let (handle, client) = open(&self.data_dir()).await;
         handle.drain().await;
-        let mut published = BTreeSet::new();
-        let accepted = self.accepted.lock().clone();
-        for (author, accepted) in self.authors.iter().zip(accepted) {
-            let feed = client.whole_feed(author, 100).await;
-            let unique: BTreeSet<String> = feed.iter().cloned().collect();
-            assert_eq!(unique.len(), feed.len(), "no post is twice in its author's feed");
-            let lost: Vec<_> = accepted.iter().filter(|text| !unique.contains(*text)).collect();
-            assert!(lost.is_empty(), "answered 201 and lost: {lost:?}");
-            published.extend(unique.into_iter().map(|text| format!("{}: {text}", author.handle)));
+        let mut shown = Facts::default();
+        for author in &self.authors {
+            shown.posts.extend(story(&client, author).await);
+            shown.follows.extend(self.followers.iter().map(|follower| (follower.id(), author.id())));
         }
-        for follower in &self.followers {
-            let feed = client.whole_feed_with_authors(follower).await;
-            let unique: BTreeSet<String> = feed.iter().cloned().collect();
-            assert_eq!(unique.len(), feed.len(), "no post is twice in {}'s feed", follower.handle);
-            assert_eq!(unique, published, "{}'s feed", follower.handle);
+        let mut model = std::mem::take(&mut *self.model.lock());
+        model.resolve(&shown);
+        for reader in self.authors.iter().chain(&self.followers) {
+            assert_feed(&client, &model, reader).await;
         }
-        assert_eq!(client.dead_letters(&handle).await, 0);
+        assert_no_dead_letters(&handle).await;
         handle.stop().await.unwrap();
-        published.len()
+        model.posts().len()
     }
 }
 
-async fn open(data_dir: &Path) -> (Handle, ApiClient) {
-    let config = Config::on_free_port(DataDir::Path(data_dir.to_owned()));
-    let handle = Application::build(config, seams()).await.unwrap().spawn();
-    let client = ApiClient::new(format!("http://{}", handle.address()));
-    (handle, client)
-}
-
-impl ApiClient {
-    /// The status of an attempt to post; `None` when the service did not answer.
-    async fn attempt_post(&self, author: &Person, text: &str) -> Option<u16> {
-        let body = json!({ "text": text }).to_string();
-        let request = Request::post(format!("{}/v1/posts", self.base))
-            .header("authorization", format!("Bearer {}", author.access_token))
-            .header("content-type", "application/json")
-            .body(Full::from(body))
-            .unwrap();
-        Some(self.try_send(request).await?.status.as_u16())
-    }
-
-    async fn whole_feed_with_authors(&self, reader: &Person) -> Vec<String> {
-        let (mut texts, mut query) = (Vec::new(), "?limit=100".to_owned());
-        loop {
-            let page = self.feed(reader, &query).await.expect(200);
-            texts.extend(page.items().iter().map(|post| {
-                format!("{}: {}", post["author"]["handle"].as_str().unwrap(), post["text"].as_str().unwrap())
-            }));
-            match page.next_cursor() {
-                None => return texts,
-                Some(cursor) => query = format!("?limit=100&cursor={cursor}"),
-            }
-        }
-    }
-
-    async fn dead_letters(&self, handle: &Handle) -> u64 {
-        use ports::queue::QueueName;
-        let mut count = 0;
-        for queue in [QueueName::PostDlq, QueueName::JobDlq, QueueName::ChangeDlq] {
-            count += handle.services().queue.depth(queue).await.unwrap().visible;
-        }
-        count
-    }
+/// An author's posts, with their texts.
+async fn story(client: &ApiClient, author: &Person) -> Vec<(PostId, (UserId, String))> {
+    let posts = client.whole_list(author, "/v1/users/me/posts", 100).await;
+    let text = |post: &Value, name: &str| post[name].as_str().unwrap().to_owned();
+    posts.iter().map(|post| (text(post, "post_id").parse().unwrap(), (author.id(), text(post, "text")))).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -155,12 +117,12 @@ async fn every_accepted_post_survives_sigkill_at_random_instants() {
     let rounds = setting("TWEETER_CRASH_ROUNDS", 20);
     let seed = setting("TWEETER_CRASH_SEED", 1);
     let mut rng = StdRng::seed_from_u64(seed);
-    let town = Town::found(FOLLOWERS).await;
+    let audience = Audience::found(FOLLOWERS).await;
     for round in 0..rounds {
         let after = Duration::from_millis(rng.random_range(1..80));
-        town.kill_while_posting(round, after, &[]).await;
+        audience.kill_while_posting(round, after, &[]).await;
     }
-    let posts = town.assert_whole().await;
+    let posts = audience.assert_whole().await;
     assert!(posts > 0, "nothing was posted in {rounds} rounds: kill later");
 }
 
@@ -169,22 +131,22 @@ async fn every_accepted_post_survives_a_loss_of_power() {
     let mut rng = StdRng::seed_from_u64(setting("TWEETER_CRASH_SEED", 1));
     let mut posts = 0;
     for round in 0..setting("TWEETER_CRASH_ROUNDS", 20).div_ceil(5) {
-        // A fresh town each: what a cut journal leaves is a database that was written once.
-        let town = Town::found(6).await;
-        town.kill_while_posting(round, Duration::from_millis(rng.random_range(20..120)), &["--record-syncs"]).await;
-        embedded::cut_to_last_sync(&town.data_dir().join("db")).unwrap();
-        posts += town.assert_whole().await;
+        // A fresh database each: what a cut journal leaves is a database that was written once.
+        let audience = Audience::found(6).await;
+        audience.kill_while_posting(round, Duration::from_millis(rng.random_range(20..120)), &["--record-syncs"]).await;
+        embedded::cut_to_last_sync(&audience.data_dir().join("db")).unwrap();
+        posts += audience.assert_whole().await;
     }
     assert!(posts > 0, "nothing was posted: cut later");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_kind_of_answered_write_survives_a_loss_of_power() {
-    let town = Town::found(2).await;
-    let server = Server::start(&town.data_dir(), &["--record-syncs"]);
+    let audience = Audience::found(2).await;
+    let server = Server::start(&audience.data_dir(), &["--record-syncs"]);
     let client = ApiClient::new(format!("http://{}", server.address));
-    let [alice, carol] = &town.authors;
-    let [stays, leaves] = [&town.followers[0], &town.followers[1]];
+    let [alice, carol] = &audience.authors;
+    let [stays, leaves] = [&audience.followers[0], &audience.followers[1]];
     let newcomer = client.register("newcomer").await;
     let refreshed = client.refresh(&newcomer.refresh_token).await.expect(200);
     let first = client.post_with_key(alice, "once", "key").await.expect(201);
@@ -192,9 +154,9 @@ async fn every_kind_of_answered_write_survives_a_loss_of_power() {
     client.unfollow(leaves, carol).await;
     client.logout(stays).await.expect(204);
     tokio::task::spawn_blocking(|| server.stop("KILL")).await.unwrap();
-    embedded::cut_to_last_sync(&town.data_dir().join("db")).unwrap();
+    embedded::cut_to_last_sync(&audience.data_dir().join("db")).unwrap();
 
-    let (handle, client) = open(&town.data_dir()).await;
+    let (handle, client) = open(&audience.data_dir()).await;
     assert_eq!(client.following(&newcomer, "me", "").await.expect(200).items().len(), 1);
     assert_eq!(client.following(leaves, "me", "").await.expect(200).items().len(), 1);
     let again = client.post_with_key(alice, "once", "key").await.expect(201);

@@ -70,9 +70,9 @@ proptest! {
             town.assert_settled(&whole, "before").await;
             let recounted = home.recount(false, &town).await;
             assert_eq!((&recounted.differences, recounted.undecided), (&vec![], 0));
-            assert_eq!((recounted.users, recounted.posts), (5, town.posts.len() as u64));
+            assert_eq!((recounted.users, recounted.posts), (5, town.model.posts().len() as u64));
 
-            let (user, post) = (town.people[0], *town.posts.keys().next().unwrap());
+            let (user, post) = (town.people[0], town.first_post().unwrap());
             for name in ["followers", "following", "posts"] {
                 home.plant(keys::user_counts(user), name, 77).await;
             }

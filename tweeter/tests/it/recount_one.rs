@@ -136,7 +136,7 @@ async fn one_user_or_post_is_recounted_alone(#[values(Kind::Embedded, Kind::Aws)
     let place = Place::of(kind).await;
     place.does(&LIVELY).await;
     let town = place.town.lock().await;
-    let (user, other, post) = (town.people[0], town.people[3], *town.posts.keys().next().unwrap());
+    let (user, other, post) = (town.people[0], town.people[3], town.first_post().unwrap());
     drop(town);
     assert!(place.recount(ALL, false).await.is_right());
     for (of, name) in [(user, "followers"), (user, "following"), (user, "posts"), (other, "followers")] {

@@ -6,12 +6,7 @@
 
 use std::time::Duration;
 
-use crate::support::{
-    ApiClient,
-    process::Server,
-    village::{Beliefs, Village, Villager},
-};
-use futures::future::join_all;
+use crate::support::{ApiClient, crash_oracle::CrashOracle, process::Server};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 
 fn setting(name: &str, default: u64) -> u64 {
@@ -19,38 +14,32 @@ fn setting(name: &str, default: u64) -> u64 {
 }
 
 /// Starts the service and kills it after a while in which everybody acts as fast as they can.
-async fn kill_while_they_act(village: &mut Village, rng: &mut StdRng, after: Duration, more: &[&str]) {
-    let server = Server::start(&village.data_dir(), more);
+async fn kill_while_they_act(oracle: &CrashOracle, rng: &mut StdRng, after: Duration, more: &[&str]) {
+    let server = Server::start(&oracle.data_dir(), more);
     let client = ApiClient::new(format!("http://{}", server.address));
-    let acting: Vec<_> = village
-        .take_beliefs()
-        .into_iter()
-        .enumerate()
-        .map(|(me, beliefs)| {
-            let villager = Villager::of(village, me, client.clone(), StdRng::seed_from_u64(rng.random()));
-            tokio::spawn(villager.act_until_dead(beliefs))
-        })
-        .collect();
+    let acting: Vec<_> =
+        oracle.actors(&client, rng).into_iter().map(|actor| tokio::spawn(actor.act_until_dead())).collect();
     tokio::time::sleep(after).await;
     tokio::task::spawn_blocking(|| server.stop("KILL")).await.unwrap();
-    let beliefs: Vec<Beliefs> = join_all(acting).await.into_iter().map(Result::unwrap).collect();
-    village.put_beliefs(beliefs);
+    for actor in acting {
+        actor.await.unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_act_stands_or_does_not_after_sigkill_at_random_instants() {
     let mut rng = StdRng::seed_from_u64(setting("TWEETER_CRASH_SEED", 1));
-    let mut village = Village::found().await;
+    let oracle = CrashOracle::found().await;
     for round in 0..setting("TWEETER_CRASH_ROUNDS", 20).div_ceil(2) {
         let after = Duration::from_millis(rng.random_range(20..200));
-        kill_while_they_act(&mut village, &mut rng, after, &[]).await;
+        kill_while_they_act(&oracle, &mut rng, after, &[]).await;
         if round % 5 == 4 {
-            village.assert_whole().await;
-            village.restore_one();
+            oracle.assert_whole().await;
+            oracle.restore_one();
         }
     }
-    village.assert_whole().await;
-    assert!(village.answered() > 50, "{} acts were answered: kill later", village.answered());
+    oracle.assert_whole().await;
+    assert!(oracle.answered() > 50, "{} acts were answered: kill later", oracle.answered());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -58,13 +47,13 @@ async fn every_answered_act_survives_a_loss_of_power() {
     let mut rng = StdRng::seed_from_u64(setting("TWEETER_CRASH_SEED", 1));
     let mut answered = 0;
     for _ in 0..setting("TWEETER_CRASH_ROUNDS", 20).div_ceil(10) {
-        // A fresh village each: what a cut journal leaves is a database that was written once.
-        let mut village = Village::found().await;
+        // A fresh database each: what a cut journal leaves is a database that was written once.
+        let oracle = CrashOracle::found().await;
         let after = Duration::from_millis(rng.random_range(200..600));
-        kill_while_they_act(&mut village, &mut rng, after, &["--record-syncs"]).await;
-        embedded::cut_to_last_sync(&village.data_dir().join("db")).unwrap();
-        village.assert_whole().await;
-        answered += village.answered();
+        kill_while_they_act(&oracle, &mut rng, after, &["--record-syncs"]).await;
+        embedded::cut_to_last_sync(&oracle.data_dir().join("db")).unwrap();
+        oracle.assert_whole().await;
+        answered += oracle.answered();
     }
     assert!(answered > 20, "{answered} acts were answered: cut later");
 }

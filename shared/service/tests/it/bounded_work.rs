@@ -55,7 +55,7 @@ impl Author {
         for _ in likes {
             town.does(Deed::Post(0)).await;
         }
-        let posts: Vec<PostId> = town.posts.keys().copied().collect();
+        let posts: Vec<PostId> = town.model.posts().map(|(post, ..)| post).collect();
         let counting = Arc::new(CountingStore::new(town.store.clone()));
         let this = Self { changing: Arc::clone(&town.store), counting, home, id: author, posts };
         for (post, likes) in this.posts.iter().zip(likes) {

@@ -147,7 +147,7 @@ async fn storm(seed: u64, pace: Duration) -> u64 {
             town.assert_settled(&home.store, &format!("seed {seed}, step {step}")).await;
             assert_eq!(late.arrive_all().await, 0, "seed {seed}: what is late is refused");
             assert!(town.store.take_changes().is_empty(), "seed {seed}: what is late has no next step");
-            if let Some(post) = town.posts.keys().next().copied() {
+            if let Some(post) = town.first_post() {
                 town.does(Deed::Delete(0)).await;
                 stream.extend(town.store.take_changes());
                 drain(&mut stream, &town, &small_service(Arc::clone(&store))).await;
@@ -403,7 +403,7 @@ async fn liked_post(home: &Embedded, likes: usize) -> (PostId, Vec<Change>) {
     let mut town = Town::of(1, home.store.clone(), START).await;
     town.does(Deed::Post(0)).await;
     service(home.store.clone()).apply(&town.store.take_changes(), START).await;
-    let post = *town.posts.keys().next().unwrap();
+    let post = town.first_post().unwrap();
     for _ in 0..likes {
         let like = Item::new(keys::liker(post, UserId::random())).with("liked_at", 1);
         assert!(town.store.write(Table::Social, Write::put(like)).await.unwrap().is_applied());

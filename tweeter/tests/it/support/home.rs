@@ -2,39 +2,28 @@
 
 use std::{sync::Arc, time::Duration};
 
-use domain::{Clock, IdGenerator};
-use embedded::{EmbeddedChanges, EmbeddedStore, Engine, EngineOptions};
+use domain::IdGenerator;
+use embedded::{EmbeddedChanges, EmbeddedStore};
 use ports::{
     changes::ChangeLog as _,
     store::{Changes, Condition, Key, Store, Table, Write},
 };
 use service::changes::{Applied, ChangeService};
-use service_testkit::{pipeline::START, town::Town};
-use tempfile::TempDir;
+use service_testkit::{Embedded, pipeline::START, town::Town};
 use tweeter::recount::{Recount, Recounted, Scope};
 
 /// A database of its own, with the log that its changes are read from.
 pub struct Home {
-    pub engine: Engine,
     pub store: EmbeddedStore,
     pub log: Arc<EmbeddedChanges>,
-    _directory: TempDir,
-}
-
-impl Drop for Home {
-    fn drop(&mut self) {
-        self.engine.close();
-    }
+    _stores: Embedded,
 }
 
 impl Home {
     /// A new one, whose clock stands at [`START`].
     pub fn open() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let options = EngineOptions { clock: Clock::manual(START), ..EngineOptions::at(directory.path()) };
-        let engine = Engine::open(options).unwrap();
-        let log = Arc::new(EmbeddedChanges::new(engine.clone()));
-        Self { store: EmbeddedStore::new(engine.clone()), engine, log, _directory: directory }
+        let stores = Embedded::open();
+        Self { store: stores.expiring.clone(), log: Arc::clone(&stores.changes), _stores: stores }
     }
 
     /// Five people in it.

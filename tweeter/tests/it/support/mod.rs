@@ -1,9 +1,9 @@
 //! The whole service on a free port with a temporary directory, and a client with a method per endpoint.
 #![allow(dead_code, reason = "each test file uses its own part of it")]
 
+pub mod crash_oracle;
 pub mod home;
 pub mod process;
-pub mod village;
 
 use std::{
     path::PathBuf,

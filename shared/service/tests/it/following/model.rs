@@ -1,7 +1,6 @@
-//! Random lives against the rule in its simplest form.
+//! Random lives against the social model.
 
 use std::{
-    collections::{BTreeSet, HashMap},
     sync::{Arc, LazyLock},
     time::Duration,
 };
@@ -11,7 +10,10 @@ use domain::{PostId, UserId, limits};
 use ports::queue::{QueueName, ReceivedMessage};
 use proptest::prelude::*;
 use service_testkit::pipeline::Pipeline;
-use testkit::crash::{Death, Life, MortalStore};
+use testkit::{
+    crash::{Death, Life, MortalStore},
+    social::{Action, ExpectedFeed, SocialModel},
+};
 
 use super::town::{delete, erase, feed, story};
 use service_testkit::Embedded;
@@ -61,71 +63,23 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..40)
 }
 
-/// What a follow shows.
-#[derive(Debug)]
-struct Followed {
-    /// How many of all posts there were.
-    since: usize,
-    /// The newest living ones from before, once they are brought in.
-    before: Option<BTreeSet<PostId>>,
-}
-
-/// Who posted what, and who follows whom since when.
-#[derive(Debug, Default)]
-struct Model {
-    posts: Vec<(usize, PostId)>,
-    dead: BTreeSet<PostId>,
-    follows: HashMap<(usize, usize), Followed>,
-}
-
-impl Model {
-    fn living_of(&self, author: usize, numbers: std::ops::Range<usize>) -> impl Iterator<Item = PostId> + '_ {
-        let of_author = self.posts[numbers].iter().filter(move |(by, _)| *by == author).map(|(_, post)| *post);
-        of_author.rev().filter(|post| !self.dead.contains(post))
-    }
-
-    /// What is brought in now for the follow, if it waits for that.
-    fn bring(&mut self, pair: (usize, usize)) {
-        let Some(Followed { since, before: None }) = self.follows.get(&pair) else { return };
-        let brought = self.living_of(pair.1, 0..*since).take(limits::BACKFILLED_POSTS).collect();
-        self.follows.get_mut(&pair).expect("it was there").before = Some(brought);
-    }
-
-    fn follow(&mut self, pair: (usize, usize)) {
-        let since = self.posts.len();
-        self.follows.entry(pair).or_insert(Followed { since, before: None });
-        self.bring(pair);
-    }
-
-    /// What a feed may show, newest first, and what of it must be there before any queue is drained.
-    fn feed(&self, reader: usize) -> (Vec<PostId>, BTreeSet<PostId>) {
-        let mut at_once: BTreeSet<PostId> = self.living_of(reader, 0..self.posts.len()).collect();
-        let mut all = at_once.clone();
-        for ((_, author), followed) in self.follows.iter().filter(|((follower, _), _)| *follower == reader) {
-            all.extend(self.living_of(*author, followed.since..self.posts.len()));
-            let brought = followed.before.iter().flatten().filter(|post| !self.dead.contains(post));
-            at_once.extend(brought.clone());
-            all.extend(brought);
-        }
-        (all.into_iter().rev().collect(), at_once)
-    }
-}
-
 struct Lives<'a> {
     home: &'a Embedded,
     pipeline: Pipeline,
     users: Vec<UserId>,
-    model: Model,
+    model: SocialModel,
     kept: Vec<ReceivedMessage>,
 }
 
 impl<'a> Lives<'a> {
     async fn begin(home: &'a Embedded, stories: &[usize]) -> Self {
         let pipeline = home.pipeline(2);
-        let (mut users, mut model) = (Vec::new(), Model::default());
-        for (number, count) in stories.iter().enumerate() {
+        let (mut users, mut model) = (Vec::new(), SocialModel::default());
+        for count in stories {
             let user = pipeline.user("user").await;
-            model.posts.extend(story(&pipeline, user, *count).await.into_iter().map(|post| (number, post)));
+            for post in story(&pipeline, user, *count).await {
+                model.apply(Action::Post(user, post));
+            }
             users.push(user);
         }
         Self { home, pipeline, users, model, kept: Vec::new() }
@@ -158,17 +112,14 @@ impl<'a> Lives<'a> {
         let edges = Follows::new(self.home.store.clone()).edges_from(follower, &[followee]).await.unwrap();
         match edges.get(&followee) {
             None => {}
-            Some(Window::Backfilling(_)) => {
-                let since = self.model.posts.len();
-                self.model.follows.entry((a, b)).or_insert(Followed { since, before: None });
-            }
-            Some(_) => self.model.follow((a, b)),
+            Some(Window::Backfilling(_)) => self.model.begin_follow(follower, followee),
+            Some(_) => self.model.apply(Action::Follow(follower, followee)),
         }
     }
 
     /// That nothing is shown that must not be, and what must be at once is.
     async fn check(&self, reader: usize) {
-        let (all, at_once) = self.model.feed(reader);
+        let ExpectedFeed { all, at_once } = self.model.feed(self.users[reader]);
         let seen = feed(&self.pipeline, self.users[reader]).await;
         assert!(seen.is_sorted_by(|newer, older| newer > older), "newest first, none twice");
         assert!(seen.iter().all(|post| all.contains(post)), "{seen:?} is more than {all:?}");
@@ -178,23 +129,16 @@ impl<'a> Lives<'a> {
     async fn drain(&mut self) {
         self.pipeline.clock.advance(limits::BACKFILL_LEASE);
         self.pipeline.sweep().await;
-        self.bring_all();
+        self.model.finish_backfills();
         self.pipeline.drain().await;
         for reader in 0..USERS {
-            assert_eq!(feed(&self.pipeline, self.users[reader]).await, self.model.feed(reader).0);
-        }
-    }
-
-    fn bring_all(&mut self) {
-        let pairs: Vec<_> = self.model.follows.keys().copied().collect();
-        for pair in pairs {
-            self.model.bring(pair);
+            assert_eq!(feed(&self.pipeline, self.users[reader]).await, self.model.feed(self.users[reader]).all);
         }
     }
 
     fn kill(&mut self, author: usize, number: usize) -> Option<PostId> {
-        let post = self.model.living_of(author, 0..self.model.posts.len()).nth(number)?;
-        self.model.dead.insert(post);
+        let post = self.model.living_of(self.users[author]).nth(number)?;
+        self.model.apply(Action::Delete(post));
         Some(post)
     }
 
@@ -202,12 +146,12 @@ impl<'a> Lives<'a> {
         match step {
             Step::Follow(a, b) => {
                 self.follow((a, b)).await;
-                self.model.follow((a, b));
+                self.model.apply(Action::Follow(self.users[a], self.users[b]));
                 self.check(a).await;
             }
             Step::FollowWhileReading(a, b) => {
                 futures::join!(self.follow((a, b)), self.read_twice(a), self.read_twice(a));
-                self.model.follow((a, b));
+                self.model.apply(Action::Follow(self.users[a], self.users[b]));
                 self.check(a).await;
             }
             Step::DyingFollow(a, b, calls, is_done) => {
@@ -216,16 +160,16 @@ impl<'a> Lives<'a> {
             }
             Step::Unfollow(a, b) => {
                 self.unfollow((a, b)).await;
-                self.model.follows.remove(&(a, b));
+                self.model.apply(Action::Unfollow(self.users[a], self.users[b]));
             }
             Step::UnfollowWhileReading(a, b) => {
                 futures::join!(self.unfollow((a, b)), self.read_twice(a));
-                self.model.follows.remove(&(a, b));
+                self.model.apply(Action::Unfollow(self.users[a], self.users[b]));
                 self.check(a).await;
             }
             Step::Post(author) => {
                 let post = self.pipeline.post(self.users[author], "new").await;
-                self.model.posts.push((author, post));
+                self.model.apply(Action::Post(self.users[author], post));
             }
             Step::Delete(author, number) => {
                 if let Some(post) = self.kill(author, number) {
@@ -250,11 +194,11 @@ impl<'a> Lives<'a> {
             Step::Sweep => {
                 self.pipeline.clock.advance(limits::BACKFILL_LEASE);
                 self.pipeline.sweep().await;
-                self.bring_all();
+                self.model.finish_backfills();
             }
             Step::Restart => {
                 self.pipeline.reclaim(&[].into()).await;
-                self.bring_all();
+                self.model.finish_backfills();
             }
             Step::Drain => self.drain().await,
         }
