@@ -7,6 +7,24 @@
 //!
 //! Attributes behind the harness go to each test: `testkit::store_contract!(open(), #[ignore = "needs a network"]);`
 
+#![deny(dead_code, reason = "a check that no contract names would never run")]
+
+/// Declares a contract: the checks of each module that belong to it, and the macro that makes a test of each. A check
+/// that is not named here is dead code, which does not compile. The first token is a `$` for the macro declared.
+macro_rules! contract {
+    ($dollar:tt $(#[$doc:meta])* $name:ident, $port:ident $($module:ident { $($check:ident)+ })+) => {
+        $(pub use self::$module::{$($check),+};)+
+
+        $(#[$doc])*
+        #[macro_export]
+        macro_rules! $name {
+            ($dollar harness:expr $dollar(, #[$dollar attribute:meta])*) => {
+                $crate::contract_tests! { [$dollar(#[$dollar attribute])*] $port, $dollar harness, $($($check)+)+ }
+            };
+        }
+    };
+}
+
 pub mod changes;
 pub mod queue;
 pub mod store;

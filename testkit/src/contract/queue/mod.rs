@@ -10,48 +10,48 @@ use std::{any::Any, sync::Arc, time::Duration};
 use domain::limits::{MAX_MESSAGE_BYTES, MAX_RECEIVE_WAIT};
 use ports::queue::{OutgoingMessage, Queue, QueueName, QueueSettings, ReceivedMessage};
 
-pub use self::{batches::*, dead_letters::*, delivery::*, visibility::*};
-
-/// Makes a test of each check of the queue's contract. The argument is an expression of a future of a
-/// [`QueueHarness`](crate::contract::queue::QueueHarness), evaluated once per test.
-#[macro_export]
-macro_rules! queue_contract {
-    ($harness:expr $(, #[$attribute:meta])*) => {
-        $crate::contract_tests! { [$(#[$attribute])*] queue, $harness,
-            a_message_arrives_with_all_that_it_was_sent_with
-            an_empty_queue_gives_nothing
-            queues_share_no_messages
-            every_message_keeps_its_group
-            groups_take_turns
-            a_waiting_receive_wakes_when_a_message_arrives
-            a_delayed_message_arrives_later
-            two_receivers_never_get_the_same_message_at_once
-            depth_tells_visible_from_in_flight_and_delayed
-
-            ten_messages_go_in_one_batch_and_no_more
-            batches_of_nothing_are_rejected
-            times_beyond_the_limits_are_rejected
-            the_largest_message_arrives
-            a_message_without_a_body_is_rejected
-            a_batch_of_more_than_a_mebibyte_is_rejected
-            a_call_deletes_all_that_it_names
-
-            a_received_message_is_invisible
-            an_undeleted_message_returns_after_its_timeout
-            the_queues_own_timeout_holds_when_none_is_asked
-            a_message_made_visible_is_received_at_once
-            a_waiting_receive_wakes_when_a_message_is_made_visible
-            a_lengthened_timeout_keeps_a_message_invisible
-            deleting_by_an_earlier_receipt_is_no_error
-            changing_what_is_gone_is_no_error
-            a_deleted_message_never_returns
-
-            a_message_received_too_often_goes_to_the_dead_letters
-            the_dead_letters_of_each_queue_are_apart
-            dead_letters_can_be_received_any_number_of_times
-            the_others_of_its_batch_are_not_dragged_along
-        }
-    };
+contract! {
+    $
+    /// Makes a test of each check of the queue's contract. The argument is an expression of a future of a
+    /// [`QueueHarness`](crate::contract::queue::QueueHarness), evaluated once per test.
+    queue_contract, queue
+    delivery {
+        a_message_arrives_with_all_that_it_was_sent_with
+        an_empty_queue_gives_nothing
+        queues_share_no_messages
+        every_message_keeps_its_group
+        groups_take_turns
+        a_waiting_receive_wakes_when_a_message_arrives
+        a_delayed_message_arrives_later
+        two_receivers_never_get_the_same_message_at_once
+        depth_tells_visible_from_in_flight_and_delayed
+    }
+    batches {
+        ten_messages_go_in_one_batch_and_no_more
+        batches_of_nothing_are_rejected
+        times_beyond_the_limits_are_rejected
+        the_largest_message_arrives
+        a_message_without_a_body_is_rejected
+        a_batch_of_more_than_a_mebibyte_is_rejected
+        a_call_deletes_all_that_it_names
+    }
+    visibility {
+        a_received_message_is_invisible
+        an_undeleted_message_returns_after_its_timeout
+        the_queues_own_timeout_holds_when_none_is_asked
+        a_message_made_visible_is_received_at_once
+        a_waiting_receive_wakes_when_a_message_is_made_visible
+        a_lengthened_timeout_keeps_a_message_invisible
+        deleting_by_an_earlier_receipt_is_no_error
+        changing_what_is_gone_is_no_error
+        a_deleted_message_never_returns
+    }
+    dead_letters {
+        a_message_received_too_often_goes_to_the_dead_letters
+        the_dead_letters_of_each_queue_are_apart
+        dead_letters_can_be_received_any_number_of_times
+        the_others_of_its_batch_are_not_dragged_along
+    }
 }
 
 /// The queue whose own visibility timeout outlasts every check.

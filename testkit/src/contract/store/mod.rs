@@ -12,75 +12,78 @@ use std::{any::Any, sync::Arc};
 
 use ports::store::{Attributes, Consistency, Item, Key, Store, Table, Value, Write};
 
-pub use self::{batches::*, concurrency::*, conditions::*, queries::*, reads::*, transactions::*, writes::*};
-
-/// Makes a test of each check of the store's contract. The argument is an expression of a future of a
-/// [`StoreHarness`](crate::contract::store::StoreHarness), evaluated once per test.
-#[macro_export]
-macro_rules! store_contract {
-    ($harness:expr $(, #[$attribute:meta])*) => {
-        $crate::contract_tests! { [$(#[$attribute])*] store, $harness,
-            a_missing_item_is_none
-            an_item_reads_back_with_every_kind_of_value
-            an_item_without_attributes_is_there
-            a_large_item_reads_back
-            tables_share_no_items
-            durable_and_probe_succeed
-
-            batch_get_answers_what_is_there_and_nothing_else
-            batch_get_takes_a_hundred_keys_and_no_more
-            batch_get_rejects_a_key_named_twice
-            batch_write_puts_and_deletes
-            batch_write_replaces_items_whole
-            batch_write_takes_25_writes_and_no_more
-            batch_write_rejects_a_key_named_twice_and_writes_nothing
-            batches_of_nothing_do_nothing
-
-            a_query_of_an_empty_partition_is_empty
-            a_query_reads_in_both_directions
-            a_query_reads_one_partition_alone
-            sort_keys_are_ordered_by_their_utf8_bytes
-            a_prefix_selects_what_begins_so
-            between_includes_both_bounds
-            a_range_in_which_nothing_lies_is_empty
-            following_cursors_yields_each_item_once
-            a_cursor_need_not_exist
-            a_cursor_at_the_end_yields_nothing
-            pages_end_by_size_and_nothing_is_lost
-            a_query_sees_changes_and_deletes
-            a_query_for_keys_answers_keys_alone
-            a_query_that_makes_no_sense_is_rejected
-
-            a_put_replaces_the_whole_item
-            a_delete_removes_and_may_be_repeated
-            a_check_alone_is_rejected
-            an_item_of_more_than_400_kib_is_rejected
-            an_update_sets_removes_and_adds_and_keeps_the_rest
-            an_update_makes_a_missing_item
-            adding_counts_a_missing_attribute_as_zero
-            adding_to_what_is_no_number_is_rejected
-            attributes_may_have_reserved_names
-
-            every_condition_decides_a_put
-            every_condition_decides_an_update
-            every_condition_decides_a_delete
-            every_condition_decides_a_check
-            equals_tells_every_kind_of_value_apart
-
-            a_transaction_writes_to_several_tables_at_once
-            a_refused_transaction_changes_nothing_and_names_the_places
-            a_transaction_takes_a_hundred_writes_and_no_more
-            a_transaction_rejects_a_key_named_twice
-            the_same_key_in_two_tables_is_two_keys
-            a_transaction_of_nothing_is_applied
-
-            concurrent_creates_have_one_winner
-            concurrent_swaps_have_one_winner
-            concurrent_transactions_have_one_winner
-            concurrent_adds_are_exact
-            concurrent_adds_in_transactions_are_exact
-        }
-    };
+contract! {
+    $
+    /// Makes a test of each check of the store's contract. The argument is an expression of a future of a
+    /// [`StoreHarness`](crate::contract::store::StoreHarness), evaluated once per test.
+    store_contract, store
+    reads {
+        a_missing_item_is_none
+        an_item_reads_back_with_every_kind_of_value
+        an_item_without_attributes_is_there
+        a_large_item_reads_back
+        tables_share_no_items
+        durable_and_probe_succeed
+    }
+    batches {
+        batch_get_answers_what_is_there_and_nothing_else
+        batch_get_takes_a_hundred_keys_and_no_more
+        batch_get_rejects_a_key_named_twice
+        batch_write_puts_and_deletes
+        batch_write_replaces_items_whole
+        batch_write_takes_25_writes_and_no_more
+        batch_write_rejects_a_key_named_twice_and_writes_nothing
+        batches_of_nothing_do_nothing
+        a_transaction_of_nothing_is_applied
+    }
+    queries {
+        a_query_of_an_empty_partition_is_empty
+        a_query_reads_in_both_directions
+        a_query_reads_one_partition_alone
+        sort_keys_are_ordered_by_their_utf8_bytes
+        a_prefix_selects_what_begins_so
+        between_includes_both_bounds
+        a_range_in_which_nothing_lies_is_empty
+        following_cursors_yields_each_item_once
+        a_cursor_need_not_exist
+        a_cursor_at_the_end_yields_nothing
+        pages_end_by_size_and_nothing_is_lost
+        a_query_sees_changes_and_deletes
+        a_query_for_keys_answers_keys_alone
+        a_query_that_makes_no_sense_is_rejected
+    }
+    writes {
+        a_put_replaces_the_whole_item
+        a_delete_removes_and_may_be_repeated
+        a_check_alone_is_rejected
+        an_item_of_more_than_400_kib_is_rejected
+        an_update_sets_removes_and_adds_and_keeps_the_rest
+        an_update_makes_a_missing_item
+        adding_counts_a_missing_attribute_as_zero
+        adding_to_what_is_no_number_is_rejected
+        attributes_may_have_reserved_names
+    }
+    conditions {
+        every_condition_decides_a_put
+        every_condition_decides_an_update
+        every_condition_decides_a_delete
+        every_condition_decides_a_check
+        equals_tells_every_kind_of_value_apart
+    }
+    transactions {
+        a_transaction_writes_to_several_tables_at_once
+        a_refused_transaction_changes_nothing_and_names_the_places
+        a_transaction_takes_a_hundred_writes_and_no_more
+        a_transaction_rejects_a_key_named_twice
+        the_same_key_in_two_tables_is_two_keys
+    }
+    concurrency {
+        concurrent_creates_have_one_winner
+        concurrent_swaps_have_one_winner
+        concurrent_transactions_have_one_winner
+        concurrent_adds_are_exact
+        concurrent_adds_in_transactions_are_exact
+    }
 }
 
 /// A store to check.
