@@ -110,11 +110,16 @@ impl Pipeline {
         view.post.post_id
     }
 
-    /// The whole feed of a reader, page by page, newest first.
+    /// The whole feed of a reader, newest first.
     pub async fn feed(&self, reader: UserId) -> Vec<PostId> {
+        self.feed_by(reader, 7).await
+    }
+
+    /// The whole feed of a reader in pages of `limit` posts, newest first.
+    pub async fn feed_by(&self, reader: UserId, limit: u32) -> Vec<PostId> {
         let (mut posts, mut after) = (Vec::new(), None);
+        let limit = PageLimit::new(limit).expect("a page of this size is allowed");
         loop {
-            let limit = PageLimit::new(7).expect("a page of 7 is allowed");
             let page = self.feeds.page(reader, after, limit).await.expect("the feed can be read");
             posts.extend(page.items.iter().map(|view| view.post.post_id));
             match page.next {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use data::{Feeds, Posts, keys};
-use domain::{IdGenerator, PageLimit, Post, PostId, PostText, UserId};
+use domain::{IdGenerator, Post, PostId, PostText, UserId};
 use futures::future::join_all;
 use ports::store::{Changes, Condition, Table, Write};
 use service_testkit::pipeline::Pipeline;
@@ -49,13 +49,5 @@ pub async fn erase(pipeline: &Pipeline, author: UserId, post: PostId) {
 
 /// The whole feed of a reader, newest first.
 pub async fn feed(pipeline: &Pipeline, reader: UserId) -> Vec<PostId> {
-    let (mut posts, mut after) = (Vec::new(), None);
-    loop {
-        let page = pipeline.feeds.page(reader, after, PageLimit::new(100).unwrap()).await.unwrap();
-        posts.extend(page.items.iter().map(|view| view.post.post_id));
-        match page.next {
-            None => return posts,
-            next => after = next,
-        }
-    }
+    pipeline.feed_by(reader, 100).await
 }
