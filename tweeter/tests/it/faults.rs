@@ -1,6 +1,6 @@
 //! The whole service on ports that fail: what was accepted reaches everybody exactly once, and nothing is given up on.
 //!
-//! `TWEETER_FAULT_SEEDS` sets the number of seeds (default 2). An outage of many receives is in testkit's
+//! `TWEETER_FAULT_SEEDS` sets the number of seeds (default 2). An outage of many receives is in service's
 //! `pipeline_faults`, where time passes without waiting.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};

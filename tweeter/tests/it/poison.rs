@@ -21,7 +21,7 @@ use data::{
 use domain::{Clock, limits};
 use ports::{
     queue::{Queue, QueueName, ReceivedMessage},
-    store::{BatchWrite, Store, Table},
+    store::{Store, Table},
 };
 use service::fan_out::{FanOutOptions, FanOutService};
 use testkit::faults::{HookedStore, StoreCall};
