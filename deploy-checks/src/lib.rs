@@ -231,3 +231,9 @@ mod tests {
         assert_eq!(template.0["c"], json!([{"Ref": "B"}, 1]));
     }
 }
+
+#[cfg(test)]
+extern crate self as deploy_checks;
+#[cfg(test)]
+#[path = "../tests/it/main.rs"]
+mod it;

@@ -22,6 +22,7 @@
 #![expect(clippy::disallowed_methods, reason = "a load test measures real time")]
 
 pub mod arrivals;
+pub mod cli;
 pub mod client;
 pub mod cost;
 pub mod driver;
@@ -48,3 +49,7 @@ pub mod service;
 pub mod stack;
 pub mod verify;
 pub mod yardstick;
+
+#[cfg(test)]
+#[path = "../tests/it/main.rs"]
+mod it;

@@ -1,5 +1,6 @@
-//! The load test's binary: reads the command line, runs a scenario, prints the table.
+//! The load test's binary.
 
+<<<<<<< HEAD
 use std::{
     fmt::Display,
     fs::File,
@@ -22,125 +23,14 @@ use telemetry::chain;
 
 /// Exit code for invalid arguments.
 const USAGE: u8 = 2;
+=======
+use std::process::ExitCode;
+>>>>>>> 003675b (Make one test binary of each crate, and twelve in all)
 
 /// Many small allocations on several threads: the system's allocator took a fifth of a fan-out's time.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    // One line per request would drown the progress bars.
-    telemetry::init_at(LogFormat::Pretty, "warn");
-    let outcome = tokio::runtime::Runtime::new()
-        .map_err(LoadtestError::Client)
-        .and_then(|runtime| runtime.block_on(run(cli.scenario)));
-    match outcome {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            telemetry::write_stderr(format_args!("error: {}", chain(&error)));
-            if error.is_usage() { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
-        }
-    }
-}
-
-/// Runs a scenario and prints its report and faults. Returns whether it passed.
-async fn run(scenario: Scenario) -> Result<bool, LoadtestError> {
-    match scenario {
-        Scenario::Fanout(options) if options.stack.url.is_some() => {
-            let json = JsonFile::create(options.places.json.as_deref())?;
-            let report = stack::run(&options).await?;
-            print(&report)?;
-            json.write(&report)?;
-            let missed = report.missed();
-            for target in &missed {
-                telemetry::write_stderr(format_args!("missed: {target}"));
-            }
-            Ok(told(report.is_complete()) && (options.stack.no_targets || missed.is_empty()))
-        }
-        Scenario::Cost(options) => {
-            let json = JsonFile::create(options.json.as_deref())?;
-            let report = cost::run(&options.followers).await?;
-            if options.markdown {
-                print(report.markdown())?;
-            } else {
-                print(&report)?;
-            }
-            json.write(&report)?;
-            Ok(true)
-        }
-        Scenario::Fanout(options) => {
-            let json = JsonFile::create(options.places.json.as_deref())?;
-            let report = fanout::run(&options).await?;
-            print(&report)?;
-            json.write(&report)?;
-            Ok(told(report.is_complete()))
-        }
-        Scenario::Mixed(options) if options.find_rate => {
-            let json = JsonFile::create(options.places.json.as_deref())?;
-            let report = highest::run(&options).await?;
-            print(&report)?;
-            json.write(&report)?;
-            Ok(told(report.is_complete()))
-        }
-        Scenario::Mixed(options) => {
-            let json = JsonFile::create(options.places.json.as_deref())?;
-            let report = mixed::run(&options).await?;
-            print(&report)?;
-            json.write(&report)?;
-            let is_exact = report.social.is_none_or(|social| social.is_exact());
-            if !is_exact {
-                telemetry::write_stderr("error: likes or comments are missing or duplicated, or counts are wrong");
-            }
-            Ok(told(report.is_complete()) && is_exact)
-        }
-        Scenario::Hotpost(options) => {
-            let json = JsonFile::create(options.places.json.as_deref())?;
-            let report = hotpost::run(&options).await?;
-            print(&report)?;
-            json.write(&report)?;
-            let faults = report.faults();
-            for fault in &faults {
-                telemetry::write_stderr(format_args!("error: {fault}"));
-            }
-            Ok(faults.is_empty())
-        }
-    }
-}
-
-/// Prints a report to standard output. Unlike `print!` it does not panic if the reader is gone, which would lose the
-/// JSON file.
-fn print(report: impl Display) -> Result<(), LoadtestError> {
-    match write!(io::stdout(), "{report}") {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(LoadtestError::Print(error)),
-        _ => Ok(()),
-    }
-}
-
-/// Reports missing or duplicate entries.
-fn told(is_complete: bool) -> bool {
-    if !is_complete {
-        telemetry::write_stderr("error: feed entries are missing or duplicated");
-    }
-    is_complete
-}
-
-/// The JSON file, if requested; created before the run, so that a wrong path does not waste it.
-struct JsonFile<'a>(Option<(&'a Path, File)>);
-
-impl<'a> JsonFile<'a> {
-    fn create(path: Option<&'a Path>) -> Result<Self, LoadtestError> {
-        let create = |path: &'a Path| match File::create(path) {
-            Ok(file) => Ok((path, file)),
-            Err(error) => Err(LoadtestError::Json { path: path.to_owned(), error }),
-        };
-        path.map(create).transpose().map(Self)
-    }
-
-    fn write(self, report: &impl Serialize) -> Result<(), LoadtestError> {
-        let Some((path, mut file)) = self.0 else { return Ok(()) };
-        let written =
-            serde_json::to_string_pretty(report).map_err(Into::into).and_then(|json| writeln!(file, "{json}"));
-        written.map_err(|error| LoadtestError::Json { path: path.to_owned(), error })
-    }
+    loadtest::cli::run_with(std::env::args_os()).into()
 }

@@ -106,29 +106,3 @@ pub async fn create_post(
     let location = format!("/v1/posts/{}", post.post_id);
     Ok((StatusCode::CREATED, [(LOCATION, location)], Json(post)).into_response())
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    async fn header(values: &[&str]) -> Result<Option<String>, Invalid> {
-        let mut request = http::Request::builder();
-        for value in values {
-            request = request.header(IDEMPOTENCY_KEY, *value);
-        }
-        let (mut parts, ()) = request.body(()).unwrap().into_parts();
-        let header = IdempotencyHeader::from_request_parts(&mut parts, &()).await.unwrap();
-        Ok(header.0?.map(|key| key.as_str().to_owned()))
-    }
-
-    #[tokio::test]
-    async fn a_key_is_1_to_255_visible_ascii_characters() {
-        assert_eq!(header(&[]).await, Ok(None));
-        let longest = "!~".repeat(127) + "x";
-        assert_eq!(header(&[&longest]).await, Ok(Some(longest.clone())));
-        for bad in ["", "a b", "\u{e9}", &format!("{longest}x")] {
-            assert!(header(&[bad]).await.is_err(), "{bad}");
-        }
-        assert!(header(&["a", "a"]).await.is_err());
-    }
-}

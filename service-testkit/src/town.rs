@@ -172,10 +172,16 @@ impl Town {
             }
             Action::Delete(post) => {
                 let author = self.author_of(post);
-                PostService::new(self.store(), RateLimiter::off()).delete(author, post, self.now).await.expect("it is deleted");
+                PostService::new(self.store(), RateLimiter::off())
+                    .delete(author, post, self.now)
+                    .await
+                    .expect("it is deleted");
             }
             Action::Restore(post) => {
-                PostService::new(self.store(), RateLimiter::off()).restore(post, self.now).await.expect("it is restored");
+                PostService::new(self.store(), RateLimiter::off())
+                    .restore(post, self.now)
+                    .await
+                    .expect("it is restored");
             }
             Action::Follow(who, whom) => {
                 let (marker, lease_until) = (self.ids.next_post_id(self.now), self.now);

@@ -79,3 +79,9 @@ async fn published_elsewhere(method: Method) -> Response {
     response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
     response
 }
+
+#[cfg(test)]
+extern crate self as status_api;
+#[cfg(test)]
+#[path = "../tests/it/main.rs"]
+mod it;

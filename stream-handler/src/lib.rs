@@ -292,3 +292,9 @@ mod tests {
         assert!(!is_due_erasure(&row(Item::new(key)), Timestamp::from_millis(999)), "due later");
     }
 }
+
+#[cfg(test)]
+extern crate self as stream_handler;
+#[cfg(all(test, feature = "lambda"))]
+#[path = "../tests/it/main.rs"]
+mod it;

@@ -1,9 +1,11 @@
 //! The integration tests of this crate, in one binary.
 
 mod docs;
+mod emf;
 mod events;
 mod guides;
 mod metrics;
 mod policies;
+mod sqs_events;
 mod template;
 mod warm_up;

@@ -1,17 +1,18 @@
 //! Both scenarios on the APIs of DynamoDB and SQS over HTTP, as small runs of the binary.
 
-use std::{fs, process::Command};
+use std::fs;
 
 use serde_json::Value;
 use testkit::endpoints::Endpoints;
+
+use super::process::loadtest;
 
 /// Runs the binary against separate engines and returns the figures.
 fn figures(args: &[&str]) -> Value {
     let (endpoints, dir) = (Endpoints::start(0, 0).unwrap(), tempfile::tempdir().unwrap());
     let json = dir.path().join("figures.json");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_loadtest"));
-    command.args(args).args(["--store", "aws", "--json"]).arg(&json).envs(endpoints.environment());
-    let output = command.output().unwrap();
+    let arguments = [args, &["--store", "aws", "--json", json.to_str().unwrap()]].concat();
+    let output = loadtest(&arguments, &[], false).envs(endpoints.environment()).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     serde_json::from_str(&fs::read_to_string(json).unwrap()).unwrap()
 }

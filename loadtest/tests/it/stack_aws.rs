@@ -19,6 +19,8 @@ use serde_json::{Value, json};
 use tokio::{net::TcpListener, process::Command, task::JoinHandle};
 use tweeter::{Application, Config, DataDir, Handle, Seams};
 
+use super::process::loadtest;
+
 const OUTPUTS: [(&str, &str); 7] = [
     ("PostQUrl", "http://sqs.invalid/PostQ"),
     ("JobQUrl", "http://sqs.invalid/JobQ"),
@@ -63,8 +65,8 @@ impl Parts {
     }
 
     fn command(&self, options: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_loadtest"));
-        command.args(["fanout", "--followers", "60", "--posts", "2", "--no-targets"]).args(options).env_clear().envs([
+        let arguments = [&["fanout", "--followers", "60", "--posts", "2", "--no-targets"], options].concat();
+        let environment = [
             ("AWS_ENDPOINT_URL", self.others_url.as_str()),
             ("AWS_ENDPOINT_URL_DYNAMODB", self.dynamodb_url.as_str()),
             ("AWS_REGION", "us-east-1"),
@@ -73,8 +75,8 @@ impl Parts {
             ("AWS_EC2_METADATA_DISABLED", "true"),
             // Hides the user's AWS profile.
             ("HOME", "/nowhere"),
-        ]);
-        command
+        ];
+        loadtest(&arguments, &environment, true).into()
     }
 
     fn api(&self) -> String {

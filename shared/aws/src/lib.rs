@@ -25,3 +25,7 @@ mod timeouts;
 pub use queue::{QueueUrls, SqsOptions, SqsQueue};
 pub use secret::{SIGNING_SECRET_ARN, SigningSecret};
 pub use store::{DynamoStore, TableNames};
+
+#[cfg(test)]
+#[path = "../tests/it/main.rs"]
+mod it;

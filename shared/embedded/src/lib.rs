@@ -55,3 +55,9 @@ pub use options::EngineOptions;
 pub use queue::{EmbeddedQueue, QueueSettingsOf, StoredMessage};
 pub use store::EmbeddedStore;
 pub use syncer::SyncHooks;
+
+#[cfg(test)]
+extern crate self as embedded;
+#[cfg(test)]
+#[path = "../tests/it/main.rs"]
+mod it;

@@ -83,16 +83,3 @@ pub enum KeySourceError {
         secret: String,
     },
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_secret_is_64_hexadecimal_digits() {
-        assert_eq!(TokenKeys::parse_secret(&format!("{}\n", "07".repeat(32))), Ok([7; SECRET_BYTES]));
-        for bad in ["", "07", &"07".repeat(33), &"zz".repeat(32)] {
-            assert_eq!(TokenKeys::parse_secret(bad), Err(InvalidSecret));
-        }
-    }
-}

@@ -54,3 +54,7 @@ pub mod views;
 
 pub use error::ServiceError;
 pub use services::{Foundation, ServiceOptions, Services};
+
+#[cfg(test)]
+#[path = "../tests/it/main.rs"]
+mod it;

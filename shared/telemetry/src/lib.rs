@@ -90,6 +90,17 @@ fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
 
 /// Formats an error with its causes on one line, for logs. A cause that its parent's text already ends with, as is
 /// common in the SDK, is not repeated.
+///
+/// ```
+/// use std::io;
+///
+/// #[derive(Debug, thiserror::Error)]
+/// #[error("cannot write")]
+/// struct CannotWrite(#[source] io::Error);
+///
+/// let repeating = io::Error::other(io::Error::other("disk full"));
+/// assert_eq!(telemetry::chain(&CannotWrite(repeating)), "cannot write: disk full");
+/// ```
 pub fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source()).map(ToString::to_string);
     causes.fold(error.to_string(), |line, cause| if line.ends_with(&cause) { line } else { format!("{line}: {cause}") })
@@ -155,21 +166,4 @@ pub mod names {
     pub const SWEPT: &str = "tweeter_outbox_swept_total";
     /// Counter, by `table`: writes that a batch call returned as unprocessed.
     pub const STORE_UNPROCESSED: &str = "tweeter_store_unprocessed_writes_total";
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io;
-
-    use super::*;
-
-    #[derive(Debug, thiserror::Error)]
-    #[error("cannot write")]
-    struct CannotWrite(#[source] io::Error);
-
-    #[test]
-    fn an_error_chain_repeats_nothing() {
-        let repeating = io::Error::other(io::Error::other("disk full"));
-        assert_eq!(chain(&CannotWrite(repeating)), "cannot write: disk full");
-    }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::{Answer, PASSWORD, START, TestApi, registration, request};
+use crate::it::support::{Answer, PASSWORD, START, TestApi, registration, request};
 use data::Erasures;
 use domain::{UserId, limits};
 use http::{Method, header::CONTENT_TYPE};

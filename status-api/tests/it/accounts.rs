@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroUsize, time::Duration};
 
-use crate::support::{PASSWORD, TestApi, metrics::Metrics, registration};
+use crate::it::support::{PASSWORD, TestApi, metrics::Metrics, registration};
 use data::keys;
 use http::Method;
 use http_api::HttpOptions;

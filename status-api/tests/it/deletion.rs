@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::{Answer, START, TestApi};
+use crate::it::support::{Answer, START, TestApi};
 use data::{Erasures, keys};
 use domain::{PostId, Timestamp, UserId, limits};
 use http::Method;

@@ -1,6 +1,6 @@
 //! Live events where none are served.
 
-use crate::support::{TestApi, request};
+use crate::it::support::{TestApi, request};
 use http::Method;
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! The export through the API: all that is stored about the caller, and nothing of others but ids and handles.
 
-use crate::support::{TestApi, request};
+use crate::it::support::{TestApi, request};
 use data::Notifications;
 use domain::{Act, ActKind, IdGenerator, InboxEntry, Notification, UserId};
 use http::Method;

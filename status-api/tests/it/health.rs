@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use crate::support::TestApi;
+use crate::it::support::TestApi;
 use domain::limits;
 use embedded::SyncHooks;
 use http::Method;

@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::support::{Answer, TestApi, request};
+use crate::it::support::{Answer, TestApi, request};
 use axum::body::Body;
 use data::keys;
 use domain::{CommentId, IdGenerator, PostId, UserId};
@@ -234,7 +234,7 @@ async fn after_ninety_days_it_is_gone() {
     // A login later: the access token lives for minutes.
     let token_then = async |days: u64| {
         town.api.clock.advance(Duration::from_hours(24 * days));
-        let login = json!({"handle": "alice", "password": crate::support::PASSWORD});
+        let login = json!({"handle": "alice", "password": crate::it::support::PASSWORD});
         town.api.post("/v1/auth/login", None, &login).await.is(200).text_of("access_token")
     };
     let token = token_then(89).await;

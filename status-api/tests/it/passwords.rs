@@ -1,6 +1,6 @@
 //! Changing a password: who may, and which sessions are over then.
 
-use crate::support::{Answer, PASSWORD, TestApi, request};
+use crate::it::support::{Answer, PASSWORD, TestApi, request};
 use http::{Method, header::CONTENT_TYPE};
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
 //! Publishing and reading posts: what is accepted, and the shapes. What reaches whom is tested end to end elsewhere.
 
-use crate::support::{Answer, TestApi, request};
+use crate::it::support::{Answer, TestApi, request};
 use axum::body::Body;
 use http::{Method, header::CONTENT_TYPE};
 use serde_json::{Value, json};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::{Answer, START, TestApi, request};
+use crate::it::support::{Answer, START, TestApi, request};
 use axum::body::Body;
 use data::{Comments, Likes, keys};
 use domain::{Comment, CommentText, IdGenerator, PostId, UserId, limits};
@@ -362,7 +362,7 @@ async fn comments_of_who_is_gone_are_not_shown_and_pages_are_full() {
 
 /// Another token, for when the first has run out.
 async fn log_in(api: &TestApi, handle: &str, person: &Person) -> Person {
-    let body = json!({"handle": handle, "password": crate::support::PASSWORD});
+    let body = json!({"handle": handle, "password": crate::it::support::PASSWORD});
     let token = api.post("/v1/auth/login", None, &body).await.is(200).text_of("access_token");
     Person { token, id: person.id }
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use crate::support::{Answer, PASSWORD, START, TestApi, request};
+use crate::it::support::{Answer, PASSWORD, START, TestApi, request};
 use axum::body::Body;
 use data::{Sessions, keys};
 use domain::{SessionId, Timestamp, UserId, limits, random};
@@ -149,7 +149,7 @@ async fn sessions_are_for_oneself() {
 async fn a_token_that_names_no_session_has_no_current_one() {
     let api = TestApi::start();
     let alice = api.register("alice").await.is(201);
-    let older = AccessTokens::new(&TokenKeys::new(crate::support::SECRET)).issue(user_of(&alice), START);
+    let older = AccessTokens::new(&TokenKeys::new(crate::it::support::SECRET)).issue(user_of(&alice), START);
     assert_eq!(listed(&api, &older, 20).await[0]["current"], false);
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use crate::support::{SECRET, START, TestApi, metrics::Metrics, request};
+use crate::it::support::{SECRET, START, TestApi, metrics::Metrics, request};
 use axum::body::Body;
 use domain::UserId;
 use http::Method;

@@ -27,6 +27,7 @@ macro_rules! contract {
 
 pub mod changes;
 pub mod queue;
+pub mod scan;
 pub mod store;
 
 /// Makes a test of each named check. For [`store_contract!`](crate::store_contract),

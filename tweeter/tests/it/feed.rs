@@ -9,6 +9,7 @@ use crate::support::{Answer, PASSWORD, Person, TestApp, post_ids, seams, wrap_qu
 use data::Follows;
 use domain::{Timestamp, limits};
 use futures::future::join_all;
+use http::Method;
 use ports::queue::QueueName;
 use serde_json::{Value, json};
 use testkit::faults::CountingQueue;
@@ -289,4 +290,21 @@ async fn a_post_was_created_in_the_millisecond_of_its_id() {
     for shown in [&answer.body, &read.body, &feed.items()[0], &story.items()[0]] {
         assert_eq!(shown["created_at"], of_id);
     }
+}
+
+#[tokio::test]
+async fn an_idempotency_key_is_1_to_255_visible_ascii_characters() {
+    let app = TestApp::start().await;
+    let alice = app.register("alice").await;
+    let status = async |keys: &[&str]| {
+        let headers: Vec<_> = keys.iter().map(|key| ("idempotency-key", *key)).collect();
+        let (token, body) = (Some(alice.access_token.as_str()), Some(json!({ "text": "hello" })));
+        app.request_with(Method::POST, "/v1/posts", token, body, &headers).await.status.as_u16()
+    };
+    let longest = "!~".repeat(127) + "x";
+    assert_eq!([status(&[]).await, status(&[&longest]).await], [201, 201]);
+    for bad in ["", "a b", "\u{e9}", &format!("{longest}x")] {
+        assert_eq!(status(&[bad]).await, 422, "{bad}");
+    }
+    assert_eq!(status(&["a", "a"]).await, 422, "twice");
 }

@@ -1,9 +1,11 @@
 //! The AWS adapters: on engines that others wrote, and on prepared answers.
 
 mod dynamodb_faults;
+mod fault_wrappers;
 mod queue_at_endpoint;
 mod queue_on_sqs;
 mod recording;
+mod scan;
 mod setup;
 mod signing_secret;
 mod sqs_faults;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use domain::{Timestamp, UserId};
-use ports::signing::{KeySource, KeySourceError, SECRET_BYTES, TokenKeys};
+use ports::signing::{InvalidSecret, KeySource, KeySourceError, SECRET_BYTES, TokenKeys};
 use serde_json::json;
 use service::tokens::AccessTokens;
 use telemetry::chain;
@@ -31,6 +31,14 @@ async fn accepts(keys: &TokenKeys, number: u8) -> bool {
 
 async fn refused(current: Canned, previous: Canned) -> KeySourceError {
     CannedService::new([current, previous]).signing_secret().fetch().await.expect_err("there are no keys")
+}
+
+#[test]
+fn a_secret_is_64_hexadecimal_digits() {
+    assert_eq!(TokenKeys::parse_secret(&format!("{}\n", hexadecimal(7))), Ok([7; SECRET_BYTES]));
+    for bad in ["", "07", &"07".repeat(33), &"zz".repeat(32)] {
+        assert_eq!(TokenKeys::parse_secret(bad), Err(InvalidSecret));
+    }
 }
 
 #[tokio::test]

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use domain::Timestamp;
-use ports::queue::{OutgoingMessage, Queue, QueueError, QueueName};
+use domain::{Timestamp, limits::MAX_MESSAGE_BYTES};
+use ports::queue::{OutgoingMessage, Queue, QueueError, QueueName, send_all};
 use serde_json::json;
 use testkit::canned::{Canned, CannedService};
 
@@ -115,4 +115,20 @@ async fn a_queue_without_a_url_is_rejected_without_a_call() {
     let Err(QueueError::Rejected(cause)) = result else { panic!("{result:?}") };
     assert_eq!(cause.to_string(), "the queue JobDLQ has no URL here");
     assert!(service.calls().is_empty());
+}
+
+/// How many entries each call has that sends messages of these sizes.
+async fn entries_sent(sizes: &[usize]) -> Vec<usize> {
+    let message = |size: &usize| OutgoingMessage { body: "x".repeat(*size), ..messages(&["x"]).remove(0) };
+    let service = CannedService::new(vec![Canned::ok(json!({ "Successful": [], "Failed": [] })); 3]);
+    send_all(&service.queue(), QUEUE, sizes.iter().map(message).collect()).await.unwrap();
+    service.calls().iter().map(|(_, asked)| asked["Entries"].as_array().unwrap().len()).collect()
+}
+
+#[tokio::test]
+async fn batches_hold_ten_messages_and_one_mebibyte() {
+    assert_eq!(entries_sent(&[]).await, Vec::<usize>::new());
+    assert_eq!(entries_sent(&[1; 21]).await, [10, 10, 1]);
+    assert_eq!(entries_sent(&[400 * 1024; 5]).await, [2, 2, 1]);
+    assert_eq!(entries_sent(&[MAX_MESSAGE_BYTES, 1]).await, [1, 1]);
 }

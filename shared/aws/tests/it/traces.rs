@@ -14,7 +14,7 @@ const ROOT: &str = "Root=1-5759e988-bd862e3fe1be46a994272793;Lineage=a87bd80c:1"
 fn a_copy_begins_a_trace_of_its_own_and_what_else_is_sent_carries_the_invocations_on() {
     // The environment is one for all tests, so this one runs once more in a process of its own.
     if env::var_os(TRACE).is_none() {
-        let name = "traces::a_copy_begins_a_trace_of_its_own_and_what_else_is_sent_carries_the_invocations_on";
+        let name = "it::traces::a_copy_begins_a_trace_of_its_own_and_what_else_is_sent_carries_the_invocations_on";
         let again = Command::new(env::current_exe().unwrap())
             .args(["--exact", name])
             .env("AWS_LAMBDA_FUNCTION_NAME", "job-handler")

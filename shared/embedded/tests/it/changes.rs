@@ -9,7 +9,7 @@ use ports::{
     store::{Attributes, BatchWrite, EXPIRES_AT, Item, Store, StoreError, Table, Write},
 };
 
-use crate::{
+use crate::it::{
     durability::{after_power_loss, copy_flat, recording},
     engine, engine_by_hand, get, item, key,
 };

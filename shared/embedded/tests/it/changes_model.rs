@@ -12,7 +12,7 @@ use ports::{
 use proptest::{collection::vec, prelude::*};
 use tempfile::TempDir;
 
-use crate::{
+use crate::it::{
     durability::{after_power_loss, copy_flat, recording},
     key,
 };

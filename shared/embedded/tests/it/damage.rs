@@ -10,7 +10,7 @@ use embedded::{Damage, EmbeddedStore, Engine, EngineOptions, OpenError};
 use ports::store::{Consistency, Store, Table, Write};
 use rstest::rstest;
 
-use crate::{
+use crate::it::{
     durability::{after_power_loss, copy_flat, recording},
     item, key, store, store as store_at,
 };

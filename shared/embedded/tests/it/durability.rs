@@ -19,7 +19,7 @@ use ports::{
 };
 use service::timekeeper::Timekeeper;
 
-use crate::{bodies, get, item, key, queue_on, receive, send, store};
+use crate::it::{bodies, get, item, key, queue_on, receive, send, store};
 
 async fn put(store: &EmbeddedStore, sort: &str) {
     assert!(store.write(Table::Social, Write::put(item("p", sort))).await.expect("written").is_applied());
@@ -96,7 +96,7 @@ async fn deleted_messages_return_when_their_work_is_lost() {
     queue.delete(QueueName::JobQ, vec![received[0].receipt.clone()]).await.expect("deleted");
 
     let left = after_power_loss(folder.path());
-    let engine = crate::engine(left.path());
+    let engine = crate::it::engine(left.path());
     assert!(get(&EmbeddedStore::new(engine.clone()), &key("p", "work")).await.is_none());
     assert_eq!(bodies(&receive(&queue_on(engine), 10).await), ["job"]);
 }
@@ -148,7 +148,7 @@ async fn concurrent_waiters_share_a_sync() {
 #[tokio::test]
 async fn durability_without_writes_needs_no_sync() {
     let folder = tempfile::tempdir().expect("a folder");
-    let engine = crate::engine(folder.path());
+    let engine = crate::it::engine(folder.path());
     let store = EmbeddedStore::new(engine.clone());
     put(&store, "s").await;
     store.durable().await.expect("synced");

@@ -11,7 +11,7 @@ use std::{
 use embedded::{EmbeddedStore, Engine, EngineOptions, journal::Journal};
 use ports::store::{Store, Table, Write};
 
-use crate::{item, store};
+use crate::it::{item, store};
 
 fn journals(folder: &Path) -> Vec<u64> {
     let names = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").file_name());

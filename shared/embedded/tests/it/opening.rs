@@ -6,7 +6,7 @@ use ports::{
     store::{Consistency, Store, StoreError, Table, Write},
 };
 
-use crate::{bodies, engine, engine_by_hand, get, item, key, queue_on, receive, send, store};
+use crate::it::{bodies, engine, engine_by_hand, get, item, key, queue_on, receive, send, store};
 
 #[test]
 fn an_open_folder_is_refused_in_one_line() {

@@ -4,7 +4,7 @@ use domain::{Clock, Timestamp, limits};
 use embedded::{EmbeddedQueue, Engine, EngineOptions, QueueSettingsOf};
 use ports::queue::{OutgoingMessage, Queue, QueueDepth, QueueError, QueueName, QueueSettings};
 
-use crate::{bodies, engine, engine_by_hand, message, queue_on, receive, receive_from, send};
+use crate::it::{bodies, engine, engine_by_hand, message, queue_on, receive, receive_from, send};
 
 const JOBS: QueueName = QueueName::JobQ;
 const MINUTE: Duration = Duration::from_mins(1);

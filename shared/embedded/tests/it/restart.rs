@@ -5,7 +5,7 @@ use std::{path::Path, time::Duration};
 use embedded::EmbeddedQueue;
 use ports::queue::{OutgoingMessage, Queue, QueueName, ReceivedMessage};
 
-use crate::{bodies, engine, engine_by_hand, message, queue_on, receive, receive_from, send};
+use crate::it::{bodies, engine, engine_by_hand, message, queue_on, receive, receive_from, send};
 
 const JOBS: QueueName = QueueName::JobQ;
 

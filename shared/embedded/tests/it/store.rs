@@ -1,13 +1,16 @@
 use std::{sync::Arc, time::Duration};
 
 use domain::Timestamp;
+use embedded::EmbeddedStore;
 use futures::future::join_all;
 use ports::store::{
     BatchWrite, Changes, Condition, Consistency, EXPIRES_AT, Item, Order, Outcome, Projection, Query, QueryPage,
-    SortRange, Store, StoreError, Table, Test, Value, Write,
+    Segment, SortRange, Store, StoreError, Table, TableScan, Test, Value, Write,
 };
 
-use crate::{get, item, key, store};
+use testkit::contract::scan::{filled, scanned};
+
+use crate::it::{engine, get, item, key, store};
 
 fn query(partition: &str) -> Query {
     Query {
@@ -328,4 +331,17 @@ async fn a_scan_reads_the_whole_table_in_pages() {
     }
     assert_eq!(seen, 7);
     store.probe().await.expect("every table answers");
+}
+
+#[tokio::test]
+async fn a_scan_has_one_segment() {
+    let directory = tempfile::tempdir().unwrap();
+    let engine = engine(directory.path());
+    let store = EmbeddedStore::new(engine.clone());
+    let keys = filled(&store).await;
+    let found = scanned(&store, 1).await;
+    assert_eq!(found.into_iter().map(|(key, _)| key).collect::<Vec<_>>(), keys.into_iter().collect::<Vec<_>>());
+    let refused = store.scan_segment(Table::Social, Segment { index: 0, total: 2 }, None, 7).await;
+    assert!(matches!(refused, Err(StoreError::Rejected(_))), "{refused:?}");
+    engine.close();
 }

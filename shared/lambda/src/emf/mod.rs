@@ -25,6 +25,3 @@ mod recorder;
 pub use flushing::{Flushing, Invocation};
 pub use published::{FUNCTION_NAME, NAMESPACE, PUBLISHED, Published, Unit};
 pub use recorder::FunctionMetrics;
-
-#[cfg(test)]
-mod tests;

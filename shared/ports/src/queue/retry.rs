@@ -98,21 +98,3 @@ pub async fn delete_all(queue: &dyn Queue, name: QueueName, receipts: Vec<Receip
     }
     Ok(())
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn message(bytes: usize) -> OutgoingMessage {
-        OutgoingMessage { body: "x".repeat(bytes), group: String::new(), delay: Duration::ZERO }
-    }
-
-    #[test]
-    fn batches_hold_ten_messages_and_one_mebibyte() {
-        let sizes = |messages| cut(messages).iter().map(Vec::len).collect::<Vec<_>>();
-        assert_eq!(sizes(vec![]), Vec::<usize>::new());
-        assert_eq!(sizes(vec![message(1); 21]), [10, 10, 1]);
-        assert_eq!(sizes(vec![message(400 * 1024); 5]), [2, 2, 1]);
-        assert_eq!(sizes(vec![message(limits::MAX_MESSAGE_BYTES), message(1)]), [1, 1]);
-    }
-}

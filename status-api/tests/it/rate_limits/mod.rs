@@ -7,7 +7,7 @@ mod uses;
 
 use std::{net::IpAddr, time::Duration};
 
-use crate::support::{Answer, TestApi, registration, request};
+use crate::it::support::{Answer, TestApi, registration, request};
 use axum::body::Body;
 use domain::UserId;
 use http::{Method, header::CONTENT_TYPE};

@@ -3,7 +3,7 @@
 use std::{num::NonZeroUsize, time::Duration};
 
 use super::{From, limited, person, seconds_to_wait};
-use crate::support::{PASSWORD, TestApi, metrics::Metrics};
+use crate::it::support::{PASSWORD, TestApi, metrics::Metrics};
 use http::Method;
 use http_api::HttpOptions;
 use serde_json::json;

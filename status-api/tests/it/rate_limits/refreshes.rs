@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{From, limited, seconds_to_wait};
-use crate::support::{PASSWORD, TestApi};
+use crate::it::support::{PASSWORD, TestApi};
 use serde_json::json;
 
 #[tokio::test]

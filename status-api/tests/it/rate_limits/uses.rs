@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{From, id_of, limited, limited_with_limiter, person, publish, seconds_to_wait, use_up};
-use crate::support::{Answer, PASSWORD, TestApi, metrics::Metrics, request};
+use crate::it::support::{Answer, PASSWORD, TestApi, metrics::Metrics, request};
 use axum::body::Body;
 use http::{Method, header::CONTENT_TYPE};
 use rstest::rstest;

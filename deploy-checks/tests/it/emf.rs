@@ -12,8 +12,8 @@ use metrics::{counter, gauge, histogram, with_local_recorder};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
-use super::*;
 use domain::Timestamp;
+use lambda::emf::{FunctionMetrics, Invocation as _, PUBLISHED};
 use telemetry::{names, outcomes};
 
 const NOW: Timestamp = Timestamp::from_millis(1_732_700_000_000);

@@ -356,7 +356,7 @@ async fn records_of_the_stream_are_the_changes_of_the_log() {
 #[tokio::test]
 async fn the_sample_event_is_a_change() {
     let fixture = Fixture::new(&[]);
-    let event: Json = serde_json::from_str(include_str!("../../events/stream-handler.json")).expect("JSON");
+    let event: Json = serde_json::from_str(include_str!("../../../events/stream-handler.json")).expect("JSON");
     let records = event["Records"].as_array().expect("records").clone();
     assert_eq!(handled(&fixture, &records).await, json!({"batchItemFailures": []}));
     assert_eq!(fixture.applied(), ["c4ca4238a0b923820dcc509a6f75849b"]);

@@ -1,0 +1,3 @@
+//! The handler through its public interface.
+
+mod batches;
