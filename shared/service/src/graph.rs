@@ -7,7 +7,7 @@ use super::{
     backfill::BackfillService,
     pages::{self, Candidate},
     rates::{Limit, RateLimiter},
-    user_refs::resolve,
+    user_refs,
 };
 use data::{Edge, Follows, Users};
 use domain::{IdGenerator, Page, PageLimit, Timestamp, User, UserId, UserRef, limits};
@@ -51,7 +51,7 @@ impl GraphService {
     /// # Errors
     /// Also when the follow is made but its backfill is not finished: again finishes it, and so does the sweeper.
     pub async fn follow(&self, follower: UserId, user: impl Into<UserRef>, now: Timestamp) -> Result<(), ServiceError> {
-        let found = resolve(&self.users, follower, &user.into()).await;
+        let found = user_refs::named(&self.users, follower, &user.into()).await;
         // The contract's order: following oneself is a 422 and comes before the 429, an absent user is a 404 after it.
         if let Ok(followee) = &found {
             require_other(follower, *followee)?;
@@ -77,7 +77,7 @@ impl GraphService {
         now: Timestamp,
     ) -> Result<(), ServiceError> {
         let user = user.into();
-        let exists = async { self.existing(resolve(&self.users, follower, &user).await).await };
+        let exists = async { self.existing(user_refs::named(&self.users, follower, &user).await).await };
         let followee = self.rates.admit_beside(Limit::Unfollows, follower, now, exists).await?;
         Ok(self.follows.remove(follower, followee).await?)
     }
@@ -100,7 +100,7 @@ impl GraphService {
         after: Option<UserId>,
         limit: PageLimit,
     ) -> Result<Page<Follow, UserId>, ServiceError> {
-        let user = resolve(&self.users, caller, &user.into()).await?;
+        let user = user_refs::resolve(&self.users, caller, &user.into()).await?;
         pages::fill(after, limit, |after, count| async move {
             self.with_users(self.follows.page_of_followers(user, after, count).await?).await
         })
@@ -115,7 +115,7 @@ impl GraphService {
         after: Option<UserId>,
         limit: PageLimit,
     ) -> Result<Page<Follow, UserId>, ServiceError> {
-        let user = resolve(&self.users, caller, &user.into()).await?;
+        let user = user_refs::resolve(&self.users, caller, &user.into()).await?;
         pages::fill(after, limit, |after, count| async move {
             self.with_users(self.follows.page_of_following(user, after, count).await?).await
         })
