@@ -20,7 +20,7 @@ use service::posts::IdempotencyKey;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::PublishApi;
+use crate::state::PublishApi;
 
 /// The header that makes publishing happen once, as the contract names it.
 const IDEMPOTENCY_KEY: &str = "Idempotency-Key";

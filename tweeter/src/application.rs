@@ -74,7 +74,7 @@ impl Application {
     /// Opens the stores and the addresses.
     pub async fn build(config: Config, seams: Seams) -> Result<Self, StartError> {
         let backend = Backend::open(&config, &seams).await?;
-        let tokens = backend.access_tokens(&seams.clock).await?;
+        let tokens = backend.access_tokens();
         let (api, address) = listen(config.listen).await?;
         let metrics = match config.metrics_listen {
             Some(address) => Some(Metrics::listen(address).await?),
@@ -144,7 +144,7 @@ impl Application {
     }
 
     /// The embedded database's engine, where there is one: for counting syncs.
-    pub const fn engine(&self) -> Option<&Engine> {
+    pub fn engine(&self) -> Option<&Engine> {
         self.backend.engine()
     }
 

@@ -1,6 +1,6 @@
-//! What a process stands on: the embedded database, or DynamoDB and SQS.
+//! The stores of a process: the embedded database, or DynamoDB and SQS.
 //!
-//! Here is everything by which the two differ; what is wired above the ports is the same.
+//! All differences between the two are here; everything above the ports is wired the same.
 
 #[cfg(feature = "aws")]
 mod aws;
@@ -13,6 +13,7 @@ use domain::{Clock, Timestamp};
 use outbox_sweeper::OutboxSweeper;
 use ports::{queue::Queue, store::Store};
 use service::{fan_out::FanOutOptions, safe_time::SafeTime, timekeeper::Timekeeper, tokens::AccessTokens};
+use tracing::info;
 
 #[cfg(feature = "aws")]
 use self::aws::Aws;
@@ -20,6 +21,7 @@ use self::embedded::Embedded;
 use crate::{
     backup::Backup,
     config::{Config, Stores},
+    data_dir::OpenDir,
     error::StartError,
     parts::Parts,
     recount::Recount,
@@ -27,188 +29,172 @@ use crate::{
     socket::OperatorSocket,
 };
 
-/// What a process stands on.
+/// The stores of a process, open.
 #[derive(Debug)]
-pub(crate) enum Backend {
-    /// One database in the data directory, this process's alone.
-    Embedded(Embedded),
-    /// DynamoDB and SQS, where others may work too.
-    #[cfg(feature = "aws")]
-    Aws(Aws),
+pub(crate) struct Backend {
+    store: Arc<dyn Store>,
+    queue: Arc<dyn Queue>,
+    tokens: AccessTokens,
+    /// How long a stop waits for messages that are on their way.
+    last_receive: Duration,
+    /// The database, when the process has its stores to itself; `None` on AWS, where others work on the same stores.
+    database: Option<Embedded>,
+    /// The directory of the database or of the signing key, if there is one.
+    data_dir: Option<OpenDir>,
+    /// The names of the tables on AWS.
+    tables: Option<String>,
 }
 
 impl Backend {
     /// Opens the stores.
     pub(crate) async fn open(config: &Config, seams: &Seams) -> Result<Self, StartError> {
         match &config.stores {
-            Stores::Embedded => Ok(Self::Embedded(Embedded::open(config, seams).await?)),
+            Stores::Embedded => {
+                let (database, data_dir) = Embedded::open(config, seams).await?;
+                Self::on_database(database, data_dir)
+            }
             #[cfg(feature = "aws")]
             Stores::Aws(options) => {
-                // Boxed: what the SDK does to find credentials is large, and would be in every process's start.
-                let opening = Box::pin(Aws::open(options, seams.aws_clients.clone(), &config.data_dir));
-                Ok(Self::Aws(opening.await?))
+                // Boxed: the SDK's search for credentials is large, and would be in every process's start.
+                let clients = seams.aws_clients.clone();
+                let opening = Box::pin(Aws::open(options, clients, &config.data_dir, seams.clock.now()));
+                Ok(Self::on_aws(opening.await?))
             }
+        }
+    }
+
+    fn on_database(database: Embedded, data_dir: OpenDir) -> Result<Self, StartError> {
+        Ok(Self {
+            store: Arc::new(database.store.clone()),
+            queue: Arc::new(database.queue.clone()),
+            tokens: embedded::access_tokens(&data_dir)?,
+            // Messages on their way are not in flight any more when the database is opened again.
+            last_receive: Duration::ZERO,
+            database: Some(database),
+            data_dir: Some(data_dir),
+            tables: None,
+        })
+    }
+
+    #[cfg(feature = "aws")]
+    fn on_aws(aws: Aws) -> Self {
+        Self {
+            store: Arc::new(aws.store),
+            queue: Arc::new(aws.queue),
+            tokens: aws.tokens,
+            last_receive: aws::LAST_RECEIVE,
+            database: None,
+            data_dir: aws.data_dir,
+            tables: Some(aws.tables),
         }
     }
 
     /// The ports.
     pub(crate) fn ports(&self) -> (Arc<dyn Store>, Arc<dyn Queue>) {
-        match self {
-            Self::Embedded(home) => (Arc::new(home.store.clone()), Arc::new(home.queue.clone())),
-            #[cfg(feature = "aws")]
-            Self::Aws(home) => (Arc::new(home.store.clone()), Arc::new(home.queue.clone())),
-        }
+        (Arc::clone(&self.store), Arc::clone(&self.queue))
+    }
+
+    /// The keys by which access tokens are signed and checked.
+    pub(crate) fn access_tokens(&self) -> AccessTokens {
+        self.tokens.clone()
     }
 
     /// The log of changes. On AWS there is none to read here: the table's stream hands them to stream-handler.
     pub(crate) fn changes(&self) -> Option<EmbeddedChanges> {
-        match self {
-            Self::Embedded(home) => Some(EmbeddedChanges::new(home.engine.clone())),
-            #[cfg(feature = "aws")]
-            Self::Aws(_) => None,
-        }
+        self.engine().map(|engine| EmbeddedChanges::new(engine.clone()))
     }
 
     /// Whether all that happens, happens in this process, so that its streams miss nothing. On AWS others work on the
     /// same stores, and the change stream is not read here.
     pub(crate) const fn is_alone(&self) -> bool {
-        match self {
-            Self::Embedded(_) => true,
-            #[cfg(feature = "aws")]
-            Self::Aws(_) => false,
-        }
+        self.database.is_some()
     }
 
-    /// What access tokens are signed and checked with.
-    #[cfg_attr(not(feature = "aws"), expect(clippy::unused_async, reason = "the other build may fetch a secret"))]
-    pub(crate) async fn access_tokens(&self, clock: &Clock) -> Result<AccessTokens, StartError> {
-        #[cfg(not(feature = "aws"))]
-        let _ = clock;
-        match self {
-            Self::Embedded(home) => home.access_tokens(),
-            #[cfg(feature = "aws")]
-            Self::Aws(home) => Box::pin(home.access_tokens(clock.now())).await,
-        }
-    }
-
-    /// How fan-outs are cut here.
-    pub(crate) const fn fan_out(&self, options: FanOutOptions) -> FanOutOptions {
-        match self {
-            Self::Embedded(_) => options,
-            // SQS holds any number of jobs, and asking how many costs a call a page.
-            #[cfg(feature = "aws")]
-            Self::Aws(_) => FanOutOptions { max_backlog: None, ..options },
-        }
+    /// How fan-outs are cut here. SQS holds any number of jobs, and asking how many costs a call a page.
+    pub(crate) fn fan_out(&self, options: FanOutOptions) -> FanOutOptions {
+        FanOutOptions { max_backlog: options.max_backlog.filter(|_| self.is_alone()), ..options }
     }
 
     /// How long a stop waits for messages that are on their way.
     pub(crate) const fn last_receive(&self) -> Duration {
-        match self {
-            // They are not in flight any more when the database is opened again.
-            Self::Embedded(_) => Duration::ZERO,
-            #[cfg(feature = "aws")]
-            Self::Aws(_) => aws::LAST_RECEIVE,
-        }
+        self.last_receive
     }
 
-    /// What recounts. On AWS the operator's command does it itself, as no socket leads here.
+    /// The recount. On AWS the operator's command does it itself, as no socket leads here.
     pub(crate) fn recount(&self) -> Option<Recount> {
-        match self {
-            Self::Embedded(home) => {
-                Some(Recount::new(home.store.clone(), Arc::new(EmbeddedChanges::new(home.engine.clone()))))
-            }
-            #[cfg(feature = "aws")]
-            Self::Aws(_) => None,
-        }
+        let database = self.database.as_ref()?;
+        Some(Recount::new(database.store.clone(), Arc::new(self.changes()?)))
     }
 
-    /// What backs up. On AWS the tables' own recovery does.
-    #[cfg_attr(not(feature = "aws"), expect(clippy::unnecessary_wraps, reason = "the other build has none on AWS"))]
+    /// The backup. On AWS the tables' own recovery takes its place.
     pub(crate) fn backup(&self) -> Option<Backup> {
-        match self {
-            Self::Embedded(home) => {
-                Some(Backup { engine: home.engine.clone(), data_dir: home.data_dir.path().to_owned() })
-            }
-            #[cfg(feature = "aws")]
-            Self::Aws(_) => None,
-        }
+        Some(Backup { engine: self.engine()?.clone(), data_dir: self.data_dir()?.to_owned() })
     }
 
-    /// Where operator commands reach this process; on AWS they ask the queues themselves.
+    /// The socket of operator commands; on AWS they ask the queues themselves.
     pub(crate) fn operator_socket(&self) -> Result<Option<OperatorSocket>, StartError> {
-        match self {
-            Self::Embedded(home) => home.operator_socket().map(Some),
-            #[cfg(feature = "aws")]
-            Self::Aws(_) => Ok(None),
-        }
+        let path = self.data_dir().filter(|_| self.is_alone());
+        path.map(embedded::operator_socket).transpose()
     }
 
-    /// Puts back what a process before this one left unfinished, where nobody else works on the same stores. On AWS
-    /// somebody may: there the sweeper waits for the leases to end.
+    /// Puts back what a process before this one left unfinished. On AWS other processes may be at it: there the sweeper
+    /// waits for the leases to end.
     pub(crate) async fn reclaim(&self, sweeper: &OutboxSweeper, now: Timestamp) {
-        match self {
-            Self::Embedded(home) => home.reclaim(sweeper, now).await,
-            #[cfg(feature = "aws")]
-            Self::Aws(_) => {}
+        if let Some(database) = &self.database {
+            database.reclaim(sweeper, now).await;
         }
     }
 
-    /// Starts what the stores do not do by themselves; DynamoDB expires its items.
+    /// Starts the expiry of items; DynamoDB expires its items by itself.
     pub(crate) fn expire(&self, parts: &mut Parts, clock: &Clock, safe_time: SafeTime) {
-        match self {
-            Self::Embedded(home) => parts.expire(home.store.clone(), clock, safe_time),
-            #[cfg(feature = "aws")]
-            Self::Aws(_) => drop(safe_time),
+        if let Some(database) = &self.database {
+            parts.expire(database.store.clone(), clock, safe_time);
         }
     }
 
-    /// What is kept of the time. On AWS others make ids too, and the clocks agree: nothing is remembered.
+    /// The time that is remembered. On AWS others make ids too, and the clocks agree: nothing is remembered.
     pub(crate) async fn timekeeper(&self, clock: &Clock) -> Result<Timekeeper, StartError> {
-        match self {
-            Self::Embedded(home) => {
-                let kept = Timekeeper::alone_on(Arc::new(home.store.clone()), clock.clone()).await;
-                kept.map_err(StartError::Time)
-            }
-            #[cfg(feature = "aws")]
-            Self::Aws(_) => Ok(Timekeeper::among_others(clock.clone())),
+        if self.is_alone() {
+            Timekeeper::alone_on(Arc::clone(&self.store), clock.clone()).await.map_err(StartError::Time)
+        } else {
+            Ok(Timekeeper::among_others(clock.clone()))
         }
     }
 
-    /// Says where data is.
+    /// Logs where data is.
     pub(crate) fn announce(&self) {
-        match self {
-            Self::Embedded(home) => home.announce(),
-            #[cfg(feature = "aws")]
-            Self::Aws(home) => home.announce(),
+        if let Some(tables) = &self.tables {
+            info!(dynamodb.tables = %tables, "Data is in DynamoDB, in the tables {tables}");
+        }
+        let Some(data_dir) = &self.data_dir else { return };
+        let dir = data_dir.path().display();
+        match data_dir {
+            _ if !self.is_alone() => {
+                info!(data.dir = %dir, "The signing key is in {dir}: other processes need the same, or a secret");
+            }
+            OpenDir::Kept(_) => info!(data.dir = %dir, "Data is in {dir}"),
+            OpenDir::Temporary(_) => info!(data.dir = %dir, "Data is in {dir} and goes when this process ends"),
         }
     }
 
-    /// The directory that the process keeps things in, if it keeps any.
-    #[cfg_attr(not(feature = "aws"), expect(clippy::unnecessary_wraps, reason = "the other build may have none"))]
+    /// The directory of the database or of the signing key, if there is one.
     pub(crate) fn data_dir(&self) -> Option<&Path> {
-        match self {
-            Self::Embedded(home) => Some(home.data_dir.path()),
-            #[cfg(feature = "aws")]
-            Self::Aws(home) => home.data_dir(),
-        }
+        self.data_dir.as_ref().map(OpenDir::path)
     }
 
     /// The embedded database's engine.
-    #[cfg_attr(not(feature = "aws"), expect(clippy::unnecessary_wraps, reason = "the other build has none on AWS"))]
-    pub(crate) const fn engine(&self) -> Option<&Engine> {
-        match self {
-            Self::Embedded(home) => Some(&home.engine),
-            #[cfg(feature = "aws")]
-            Self::Aws(_) => None,
-        }
+    pub(crate) fn engine(&self) -> Option<&Engine> {
+        self.database.as_ref().map(|database| &database.engine)
     }
 
     /// Closes the stores. A temporary directory goes.
     pub(crate) async fn close(self) {
-        match self {
-            Self::Embedded(home) => home.close().await,
-            #[cfg(feature = "aws")]
-            Self::Aws(home) => drop(home),
+        let Self { store, queue, database, data_dir, .. } = self;
+        // They would keep the database open until after a temporary directory has gone.
+        drop((store, queue));
+        if let Some(database) = database {
+            database.close().await;
         }
+        drop(data_dir);
     }
 }

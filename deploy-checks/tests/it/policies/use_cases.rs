@@ -1,44 +1,18 @@
 //! What the functions are asked to do: every route, and every path through the queues.
 
 mod deletion;
+mod people;
 mod social;
 
 use std::time::Duration;
 
 use domain::limits;
 use ports::queue::QueueName;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::time::Instant;
 
 use super::deployment::Deployment;
-
-const PASSWORD: &str = "correct horse battery staple";
-
-/// A user with a session.
-struct Person {
-    id: String,
-    access: String,
-    refresh: String,
-}
-
-impl Person {
-    async fn register(api: &Deployment, handle: &str) -> Self {
-        let session = api.ask("POST /v1/auth/register").sends(registration(handle)).gets(201).await;
-        Self {
-            id: text(&session["user"]["user_id"]),
-            access: text(&session["access_token"]),
-            refresh: text(&session["refresh_token"]),
-        }
-    }
-}
-
-fn registration(handle: &str) -> Value {
-    json!({"handle": handle, "email": format!("{handle}@example.org"), "password": PASSWORD})
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_else(|| panic!("{value} is no text")).to_owned()
-}
+use people::{PASSWORD, Person, registration, text};
 
 /// All of it, in an order in which each finds what it needs.
 pub async fn all(api: &Deployment) {

@@ -1,6 +1,13 @@
 //! What is deleted, and erased behind it; what its owner takes along.
 
-use super::*;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{
+    super::deployment::Deployment,
+    people::{PASSWORD, Person, text},
+};
 
 pub(super) async fn all(api: &Deployment) {
     let (ida, jan) = (Person::register(api, "ida").await, Person::register(api, "jan").await);

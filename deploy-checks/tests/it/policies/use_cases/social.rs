@@ -1,5 +1,7 @@
 //! Profiles, likes, comments, notifications, and what follows from changes.
 
+use std::time::Duration;
+
 use domain::limits;
 use ports::{
     changes::Change,
@@ -7,7 +9,12 @@ use ports::{
     store::{Attributes, Key},
 };
 
-use super::*;
+use serde_json::json;
+
+use super::{
+    super::deployment::Deployment,
+    people::{PASSWORD, Person, text},
+};
 
 pub(super) async fn all(api: &Deployment, alice: &Person, bob: &Person) {
     api.ask("PATCH /v1/users/{user}").of("me").by(&alice.access).sends(json!({"bio": "Here"})).gets(200).await;

@@ -1,0 +1,38 @@
+//! What the endpoint works with.
+
+use std::sync::Arc;
+
+use axum::extract::FromRef;
+use http_api::Authentication;
+use ports::queue::Queue;
+use service::{Foundation, Services, liveness::Liveness, posts::PublishService};
+
+/// What the endpoint works with.
+#[derive(Debug, Clone)]
+pub struct PublishApi {
+    /// Publishes.
+    pub publishing: PublishService,
+    /// Knows the caller, and the time.
+    pub authentication: Authentication,
+}
+
+impl PublishApi {
+    /// Publishing alone, for a process that serves nothing else.
+    pub fn new(on: &Foundation, queue: Arc<dyn Queue>) -> Self {
+        let liveness = Liveness::new(Arc::clone(&on.store));
+        let authentication = Authentication { tokens: on.tokens.clone(), liveness, clock: on.clock.clone() };
+        Self { publishing: on.publishing(queue), authentication }
+    }
+
+    /// Publishing beside the other services; `None` when it is not among them.
+    pub fn of(services: &Services) -> Option<Self> {
+        let publishing = services.publishing.clone()?;
+        Some(Self { publishing, authentication: Authentication::of(services) })
+    }
+}
+
+impl FromRef<PublishApi> for Authentication {
+    fn from_ref(api: &PublishApi) -> Self {
+        api.authentication.clone()
+    }
+}
