@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use data::{Comments, Follows, Notifications, Users, counts::attr, keys};
+use data::{Comments, Counter, Db, Follows, Notifications, Transaction, Users, keys};
 use domain::{
     Act, ActKind, Bio, Comment, CommentId, CommentText, DisplayName, Handle, IdGenerator, NotificationId, PageLimit,
     PostId, Profile, Timestamp, User, UserId,
@@ -100,7 +100,9 @@ impl Town {
             let user = User { user_id, display_name: DisplayName::from(&handle), handle };
             town.people.push(user.user_id);
             let profile = Profile { user, bio: Bio::default(), created_at: now };
-            town.write(Users::creation(&profile).into()).await;
+            let made = Transaction::from(Users::claim(&profile).and(Users::creation(&profile)));
+            let made = made.commit(&Db::from(Arc::clone(&town.store))).await.expect("the town's store does not fail");
+            assert!(made.is_applied());
         }
         town
     }
@@ -258,14 +260,19 @@ impl Town {
             let followers: i64 = self.follows.iter().map(|(_, whom)| count(whom == user)).sum();
             let following: i64 = self.follows.iter().map(|(who, _)| count(who == user)).sum();
             let posts: i64 = self.posts.values().map(|(author, is_live)| count(author == user && *is_live)).sum();
-            let expected = [(attr::FOLLOWERS, followers), (attr::FOLLOWING, following), (attr::POSTS, posts)];
+            let expected = [(Counter::Followers, followers), (Counter::Following, following), (Counter::Posts, posts)];
             assert_stored(store, keys::user_counts(*user), &expected, when).await;
         }
         for post in self.posts.keys() {
             let likes: i64 = self.likes.iter().map(|(_, of)| count(of == post)).sum();
             let comments: i64 = self.comments.values().map(|(of, _, is_live)| count(of == post && *is_live)).sum();
-            assert_stored(store, keys::post_counts(*post), &[(attr::LIKES, likes), (attr::COMMENTS, comments)], when)
-                .await;
+            assert_stored(
+                store,
+                keys::post_counts(*post),
+                &[(Counter::Likes, likes), (Counter::Comments, comments)],
+                when,
+            )
+            .await;
         }
     }
 
@@ -297,9 +304,10 @@ impl Town {
     }
 }
 
-async fn assert_stored(store: &Arc<dyn Store>, key: ports::store::Key, expected: &[(&'static str, i64)], when: &str) {
+async fn assert_stored(store: &Arc<dyn Store>, key: ports::store::Key, expected: &[(Counter, i64)], when: &str) {
     let item = store.get(Table::Social, &key, Consistency::Strong).await.expect("it can be read");
-    for (name, number) in expected {
+    for (counter, number) in expected {
+        let name = counter.name();
         let stored = item.as_ref().map_or(Ok(None), |item| item.number_if_any(name)).expect("it is a number");
         assert_eq!(stored.unwrap_or(0), *number, "{when}: {name} of {key:?}");
     }

@@ -163,6 +163,11 @@ pub fn notified(act: &Act) -> Key {
     key(notified_partition(act.actor_id), sort)
 }
 
+/// The same by the name of the act, which is the sort key.
+pub fn notified_by_name(actor: UserId, act: String) -> Key {
+    key(notified_partition(actor), act)
+}
+
 /// Work about notifications that continues step by step.
 pub fn task(task: Task) -> Key {
     match task {

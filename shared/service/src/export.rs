@@ -1,20 +1,17 @@
 //! Everything that is stored about a user, page by page: one kind after the other, each in the order of its list.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::collections::{HashMap, HashSet};
 
 use super::{ServiceError, accounts::AccountService, notifications::NotificationService};
 use data::{
-    Comments, Counts, Edge, Feeds, Follows, IdempotencyRecords, Likes, Notifications, Posts, Sessions, StoredSession,
-    Users,
+    Comments, Counts, Db, Edge, Feeds, Follows, IdempotencyRecords, Likes, Notifications, Posts, Sessions,
+    StoredSession, Users,
 };
 use domain::{
     ExportItem, ExportKind, ExportPosition, Handle, InboxEntry, NotificationId, Other, Page, PageLimit, Timestamp,
     UserId, UserRef,
 };
-use ports::store::{Store, StoreError};
+use ports::store::StoreError;
 
 /// Exports.
 #[derive(Debug, Clone)]
@@ -38,20 +35,21 @@ type Part = Page<(String, ExportItem), String>;
 
 impl ExportService {
     /// Exports what is in `store`; `accounts` knows who is who.
-    pub fn new(store: Arc<dyn Store>, accounts: AccountService) -> Self {
+    pub fn new(db: impl Into<Db>, accounts: AccountService) -> Self {
+        let db = db.into();
         Self {
             accounts,
-            inboxes: NotificationService::new(store.clone()),
-            users: Users::new(store.clone()),
-            sessions: Sessions::new(store.clone()),
-            posts: Posts::new(store.clone()),
-            counts: Counts::new(store.clone()),
-            comments: Comments::new(store.clone()),
-            likes: Likes::new(store.clone()),
-            follows: Follows::new(store.clone()),
-            notifications: Notifications::new(store.clone()),
-            feeds: Feeds::new(store.clone()),
-            idempotency: IdempotencyRecords::new(store),
+            inboxes: NotificationService::new(db.clone()),
+            users: Users::new(db.clone()),
+            sessions: Sessions::new(db.clone()),
+            posts: Posts::new(db.clone()),
+            counts: Counts::new(db.clone()),
+            comments: Comments::new(db.clone()),
+            likes: Likes::new(db.clone()),
+            follows: Follows::new(db.clone()),
+            notifications: Notifications::new(db.clone()),
+            feeds: Feeds::new(db.clone()),
+            idempotency: IdempotencyRecords::new(db),
         }
     }
 

@@ -58,7 +58,7 @@ async fn town(api: &TestApi) -> [(UserId, String); 2] {
         let notification_id = ids.next_notification_id(api.clock.now());
         let notification = Notification { notification_id, recipient_id: recipient, act };
         let entry = InboxEntry { notification, undone: false, post_gone: false };
-        let writes = vec![Notifications::put(&entry), Notifications::point_to(&notification)];
+        let writes = Notifications::put(&entry).and(Notifications::point_to(&notification)).into_iter().collect();
         assert!(api.store.transact(writes).await.unwrap().is_applied());
     }
     [alice, bob]
