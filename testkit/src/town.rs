@@ -8,15 +8,14 @@ use std::{
     time::Duration,
 };
 
-use data::{Comments, Counter, Db, Follows, Notifications, Transaction, Users, keys};
+use data::{
+    Audit, Comments, Counted, Counter, Counts, Db, Follows, Likes, Notifications, Posts, Transaction, Users, Writes,
+};
 use domain::{
     Act, ActKind, Bio, Comment, CommentId, CommentText, DisplayName, Handle, IdGenerator, NotificationId, PageLimit,
-    PostId, Profile, Timestamp, User, UserId,
+    Post, PostId, PostText, Profile, Timestamp, User, UserId,
 };
-use ports::{
-    changes::Change,
-    store::{Consistency, Item, Outcome, Store, Table, Write},
-};
+use ports::{changes::Change, store::Store};
 use rand::{RngExt as _, rngs::StdRng};
 use service::{
     changes::{Applied, ChangeService},
@@ -100,16 +99,14 @@ impl Town {
             let user = User { user_id, display_name: DisplayName::from(&handle), handle };
             town.people.push(user.user_id);
             let profile = Profile { user, bio: Bio::default(), created_at: now };
-            let made = Transaction::from(Users::claim(&profile).and(Users::creation(&profile)));
-            let made = made.commit(&Db::from(Arc::clone(&town.store))).await.expect("the town's store does not fail");
-            assert!(made.is_applied());
+            town.write(Users::claim(&profile).and(Users::creation(&profile))).await;
         }
         town
     }
 
-    async fn write(&self, writes: Vec<(Table, Write)>) {
-        let outcome = self.store.transact(writes).await.expect("the town's store does not fail");
-        assert_eq!(outcome, Outcome::Applied);
+    async fn write(&self, writes: Writes) {
+        let committed = Transaction::from(writes).commit(&Db::from(Arc::clone(&self.store))).await;
+        assert!(committed.expect("the town's store does not fail").is_applied());
     }
 
     fn person(&self, number: usize) -> UserId {
@@ -123,9 +120,8 @@ impl Town {
             Deed::Post(who) => {
                 let (author, post) = (self.person(who), self.ids.next_post_id(self.now));
                 self.posts.insert(post, (author, true));
-                let item = Item::new(keys::post(post)).with("author_id", author.to_string()).with("text", "hello");
-                let story = Item::new(keys::story_entry(author, post));
-                self.write([item, story].map(|item| (Table::Social, Write::put(item))).into()).await;
+                let text = PostText::parse("hello").expect("a post may say so");
+                self.write(Posts::creation(&Post { post_id: post, author_id: author, text })).await;
             }
             Deed::Delete(number) | Deed::Restore(number) => {
                 let Some(post) = post_of(number) else { return };
@@ -193,14 +189,15 @@ impl Town {
     }
 
     async fn set_like(&mut self, who: UserId, post: PostId, likes: bool) {
-        let sides = [keys::like(who, post), keys::liker(post, who)];
-        if likes && self.likes.insert((who, post)) {
-            let liked_at = self.now.as_millis().cast_signed();
-            let item = |key| (Table::Social, Write::create(Item::new(key).with("liked_at", liked_at)));
-            self.write(sides.map(item).into()).await;
+        let dao = Likes::new(Arc::clone(&self.store));
+        let done = if likes && self.likes.insert((who, post)) {
+            dao.create(who, post, self.now).await
         } else if !likes && self.likes.remove(&(who, post)) {
-            self.write(sides.map(|key| (Table::Social, Write::delete(key))).into()).await;
-        }
+            dao.remove(who, post).await
+        } else {
+            Ok(())
+        };
+        done.expect("the town's store does not fail");
     }
 
     /// Erases a post with all that is about it, as is done long after it was deleted.
@@ -212,8 +209,8 @@ impl Town {
         let comments: Vec<CommentId> =
             self.comments.iter().filter(|(_, (on, ..))| *on == post).map(|(comment, _)| *comment).collect();
         for comment in comments {
-            self.comments.remove(&comment);
-            self.write(vec![(Table::Social, Write::delete(keys::comment(post, comment)))]).await;
+            let (_, by, _) = self.comments.remove(&comment).expect("it was just found");
+            self.write(Comments::erasure(by, post, comment)).await;
         }
         let store = Arc::clone(&self.store) as Arc<dyn Store>;
         let entries = Notifications::new(Arc::clone(&store)).page_of_recipient(author, None, 10_000).await;
@@ -222,8 +219,7 @@ impl Town {
         let about: Vec<NotificationId> = about.iter().map(|entry| entry.notification.notification_id).collect();
         InboxWriter::new(store).erase(author, &about, self.now).await.expect("it can be erased");
         self.posts.remove(&post);
-        let gone = [keys::post(post), keys::post_counts(post), keys::story_entry(author, post)];
-        self.write(gone.map(|key| (Table::Social, Write::delete(key))).into()).await;
+        self.write(Posts::erasure(author, post).and(Counts::erasure(Counted::Post(post)))).await;
     }
 
     /// The acts that someone is to be notified of, and whether they are shown now.
@@ -261,18 +257,13 @@ impl Town {
             let following: i64 = self.follows.iter().map(|(who, _)| count(who == user)).sum();
             let posts: i64 = self.posts.values().map(|(author, is_live)| count(author == user && *is_live)).sum();
             let expected = [(Counter::Followers, followers), (Counter::Following, following), (Counter::Posts, posts)];
-            assert_stored(store, keys::user_counts(*user), &expected, when).await;
+            assert_stored(store, Counted::User(*user), &expected, when).await;
         }
         for post in self.posts.keys() {
             let likes: i64 = self.likes.iter().map(|(_, of)| count(of == post)).sum();
             let comments: i64 = self.comments.values().map(|(of, _, is_live)| count(of == post && *is_live)).sum();
-            assert_stored(
-                store,
-                keys::post_counts(*post),
-                &[(Counter::Likes, likes), (Counter::Comments, comments)],
-                when,
-            )
-            .await;
+            assert_stored(store, Counted::Post(*post), &[(Counter::Likes, likes), (Counter::Comments, comments)], when)
+                .await;
         }
     }
 
@@ -304,12 +295,11 @@ impl Town {
     }
 }
 
-async fn assert_stored(store: &Arc<dyn Store>, key: ports::store::Key, expected: &[(Counter, i64)], when: &str) {
-    let item = store.get(Table::Social, &key, Consistency::Strong).await.expect("it can be read");
+async fn assert_stored(store: &Arc<dyn Store>, of: Counted, expected: &[(Counter, i64)], when: &str) {
+    let audit = Audit::new(Arc::clone(store));
     for (counter, number) in expected {
-        let name = counter.name();
-        let stored = item.as_ref().map_or(Ok(None), |item| item.number_if_any(name)).expect("it is a number");
-        assert_eq!(stored.unwrap_or(0), *number, "{when}: {name} of {key:?}");
+        let stored = audit.stored(of, *counter).await.expect("it can be read").found.number();
+        assert_eq!(stored, *number, "{when}: {} of {of:?}", counter.name());
     }
 }
 

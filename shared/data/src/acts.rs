@@ -2,12 +2,9 @@
 
 use std::collections::HashSet;
 
-use crate::{Db, keys};
+use crate::{DELETED_AT, Db, keys};
 use domain::{Act, ActKind};
 use ports::store::{Consistency, Item, Key, Retrying, StoreError, Table};
-
-/// Since when a comment is deleted.
-const DELETED_AT: &str = "deleted_at";
 
 /// Follows, likes and comments, in Social, from the side of whom they concern.
 #[derive(Debug, Clone)]

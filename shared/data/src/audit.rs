@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use crate::{Counted, Counter, Db, Notifications, Writes, keys};
+use crate::{Counted, Counter, DELETED_AT, Db, Notifications, Writes, keys};
 use domain::{ActKind, InboxEntry, NotificationId, Page, PostId, UserId, limits};
 use ports::store::{
     Changes, Condition, Consistency, Item, Key, MalformedItem, Query, Retrying, SortRange, StoreError, Table, Test,
@@ -12,7 +12,6 @@ use ports::store::{
 
 mod attr {
     pub const AUTHOR_ID: &str = "author_id";
-    pub const DELETED_AT: &str = "deleted_at";
     pub const FOLLOWED_AT: &str = "followed_at";
     pub const LIKED_AT: &str = "liked_at";
 }
@@ -301,7 +300,7 @@ fn as_it_should_be(entry: &InboxEntry, live: &HashMap<&Key, bool>) -> InboxEntry
 }
 
 fn is_live(item: &Item) -> bool {
-    !item.attributes.contains_key(attr::DELETED_AT)
+    !item.attributes.contains_key(DELETED_AT)
 }
 
 fn units<'a>(items: impl IntoIterator<Item = &'a Item>) -> f64 {

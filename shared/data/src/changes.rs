@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use crate::{Tasks, keys::streamed::Streamed};
+use crate::{DELETED_AT, Tasks, keys::streamed::Streamed};
 use domain::{Act, ActKind, PostId, Task, UserId};
 use ports::{
     changes::Change,
@@ -12,8 +12,6 @@ use ports::{
 mod attr {
     /// The author of a post or a comment.
     pub const AUTHOR_ID: &str = "author_id";
-    /// When a post or a comment was deleted.
-    pub const DELETED_AT: &str = "deleted_at";
 }
 
 /// An item that came to be or ceased. A deleted one has ceased, whether it is still stored or not.
@@ -77,7 +75,7 @@ impl Changed {
 }
 
 fn is_there(image: &Attributes) -> bool {
-    !image.contains_key(attr::DELETED_AT)
+    !image.contains_key(DELETED_AT)
 }
 
 fn author_of(change: &Change) -> Result<UserId, MalformedItem> {
@@ -101,7 +99,7 @@ mod tests {
     fn image(is_live: bool) -> Attributes {
         let author = Item::new(Key { partition: String::new(), sort: String::new() })
             .with(attr::AUTHOR_ID, UserId::from_uuid(uuid::Uuid::nil()).to_string());
-        if is_live { author.attributes } else { author.with(attr::DELETED_AT, 5).attributes }
+        if is_live { author.attributes } else { author.with(DELETED_AT, 5).attributes }
     }
 
     fn change(key: Key, before: Option<bool>, after: Option<bool>) -> Change {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::{Db, Writes, keys};
+use crate::{DELETED_AT, Db, Writes, keys};
 use domain::{Comment, CommentId, CommentText, Page, PostId, Timestamp, UserId, limits};
 use ports::store::{
     Changes, Condition, Consistency, EXPIRES_AT, Item, Key, MalformedItem, Order, Outcome, Query, Retrying, SortRange,
@@ -13,7 +13,6 @@ mod attr {
     pub const AUTHOR_ID: &str = "author_id";
     pub const TEXT: &str = "text";
     pub const POST_ID: &str = "post_id";
-    pub const DELETED_AT: &str = "deleted_at";
 }
 
 /// A comment as it is stored: shown only while it is not deleted.
@@ -146,11 +145,11 @@ impl Comments {
         let expires_at = now.plus(limits::DELETED_TTL).as_secs().cast_signed();
         let expiring = Changes { set: [(EXPIRES_AT.into(), expires_at.into())].into(), ..Changes::default() };
         let mut deleted = expiring.clone();
-        deleted.set.insert(attr::DELETED_AT.into(), now.as_millis().cast_signed().into());
+        deleted.set.insert(DELETED_AT.into(), now.as_millis().cast_signed().into());
         let under_post = Write::Update {
             key: keys::comment(comment.post_id, comment.comment_id),
             changes: deleted,
-            condition: Condition::Where(vec![Test::Missing(attr::DELETED_AT)]),
+            condition: Condition::Where(vec![Test::Missing(DELETED_AT)]),
         };
         let by_author = Write::Update {
             key: keys::comment_by(comment.author_id, comment.comment_id),
@@ -163,7 +162,7 @@ impl Comments {
 }
 
 fn comment_from(post_id: PostId, item: &Item) -> Result<StoredComment, MalformedItem> {
-    let deleted_at = item.number_if_any(attr::DELETED_AT)?;
+    let deleted_at = item.number_if_any(DELETED_AT)?;
     Ok(StoredComment {
         comment: Comment {
             comment_id: id_from(&item.key.sort)?,

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
-use crate::{Db, Writes, keys};
+use crate::{DELETED_AT, Db, Writes, keys};
 use domain::{PostCounts, PostId, UserCounts, UserId};
 use ports::store::{
     Changes, Condition, Consistency, Item, Key, MalformedItem, Retrying, StoreError, Table, Test, Write,
@@ -59,9 +59,6 @@ impl Counted {
         }
     }
 }
-
-/// Since when an account is deleted.
-const DELETED_AT: &str = "deleted_at";
 
 /// A number that is kept of a user or of a post.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -88,6 +88,9 @@ where
     Ok(found)
 }
 
+/// When a post, a comment or an account was deleted, in milliseconds: the attribute by which its item is known to be.
+const DELETED_AT: &str = "deleted_at";
+
 /// What stands in whole seconds.
 const fn in_seconds(seconds: i64) -> Timestamp {
     Timestamp::from_millis(seconds.cast_unsigned().saturating_mul(1_000))

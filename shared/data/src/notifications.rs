@@ -2,9 +2,13 @@
 
 use std::collections::HashMap;
 
+use uuid::Uuid;
+
 use super::page_from;
-use crate::{Committed, Db, Transaction, Writes, keys};
-use domain::{Act, ActKind, Inbox, InboxEntry, Notification, NotificationId, Page, Recount, Scan, UserId, limits};
+use crate::{Committed, DELETED_AT, Db, Transaction, Writes, keys};
+use domain::{
+    Act, ActKind, Inbox, InboxEntry, Notification, NotificationId, NotifiedAct, Page, Recount, Scan, UserId, limits,
+};
 use ports::store::{
     Condition, Consistency, EXPIRES_AT, Item, Key, MalformedItem, Order, Query, SortRange, StoreError, Table, Test,
     Write,
@@ -27,12 +31,6 @@ mod attr {
     pub const RECOUNTED_AFTER: &str = "recounted_after";
     pub const RECOUNTED_UP_TO: &str = "recounted_up_to";
 }
-
-/// Since when an account is deleted.
-const DELETED_AT: &str = "deleted_at";
-
-/// The least sort key that a notification can have.
-const FIRST: &str = "00000000-0000-0000-0000-000000000000";
 
 /// Where the notification that stands for an act is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -120,7 +118,7 @@ impl Notifications {
 
     /// The newest entry that is not behind `id`, hidden or not.
     pub async fn newest_up_to(&self, user: UserId, id: NotificationId) -> Result<Option<NotificationId>, StoreError> {
-        let range = SortRange::Between(FIRST.to_owned(), id.to_string());
+        let range = SortRange::Between(NotificationId::from_uuid(Uuid::nil()).to_string(), id.to_string());
         let mut query = Query { limit: Some(1), ..entries_of(user, range, Order::Descending) };
         loop {
             let page = self.db.0.query(&query).await?;
@@ -193,28 +191,31 @@ impl Notifications {
         Writes::to(Table::Social, [Write::put(item)])
     }
 
-    /// The acts of `actor` that someone was notified of, and where those notifications are; `after` and what follows are
-    /// names of acts. Read consistently.
+    /// The acts of `actor` that others were notified of, and where those notifications are. Read consistently.
+    ///
+    /// # Errors
+    /// Also when an act is of an unknown kind, such as one that a newer version writes.
     pub async fn page_of_actor(
         &self,
         actor: UserId,
-        after: Option<String>,
+        after: Option<NotifiedAct>,
         limit: u32,
-    ) -> Result<Page<(String, Notified), String>, StoreError> {
+    ) -> Result<Page<(NotifiedAct, Notified), NotifiedAct>, StoreError> {
         let query = Query {
-            start_after: after,
+            start_after: after.map(keys::notified_sort),
             limit: Some(limit),
             ..Query::all_of(Table::Social, keys::notified_partition(actor))
         };
         let page = self.db.0.query(&query).await?;
-        let read = |item: &Item| Ok((item.key.sort.clone(), notified_from(item)?));
+        let act = |sort: &str| keys::notified_from_sort(sort).map_err(|_| MalformedItem { attribute: "SK" });
+        let read = |item: &Item| Ok((act(&item.key.sort)?, notified_from(item)?));
         let items = page.items.iter().map(read).collect::<Result<_, MalformedItem>>()?;
-        Ok(Page { items, next: page.next })
+        Ok(Page { items, next: page.next.as_deref().map(act).transpose()? })
     }
 
-    /// The write that erases what points from an act, by its name in [`Self::page_of_actor`].
-    pub fn pointer_erasure(actor: UserId, act: String) -> Writes {
-        Writes::deleting(Table::Social, [keys::notified_by_name(actor, act)])
+    /// The write that erases what points from an act, as [`Self::page_of_actor`] names it.
+    pub fn pointer_erasure(actor: UserId, act: NotifiedAct) -> Writes {
+        Writes::deleting(Table::Social, [keys::notified_in_list(actor, act)])
     }
 
     /// The write that erases what points from an act whose notification is gone.

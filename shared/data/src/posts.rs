@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::page_from;
-use crate::{Db, Writes, keys};
+use crate::{DELETED_AT, Db, Writes, keys};
 use domain::{Page, Post, PostId, PostText, Timestamp, UserId, limits};
 use ports::store::{
     Changes, Condition, Consistency, Item, Key, MalformedItem, Order, Projection, Query, Retrying, StoreError, Table,
@@ -13,7 +13,6 @@ use ports::store::{
 mod attr {
     pub const AUTHOR_ID: &str = "author_id";
     pub const TEXT: &str = "text";
-    pub const DELETED_AT: &str = "deleted_at";
 }
 
 /// A post as it is stored: shown only while it is not deleted.
@@ -102,10 +101,10 @@ impl Posts {
         let deleted_at = now.as_millis().cast_signed().into();
         let write = Write::Update {
             key: keys::post(post.post_id),
-            changes: Changes { set: [(attr::DELETED_AT.into(), deleted_at)].into(), ..Changes::default() },
+            changes: Changes { set: [(DELETED_AT.into(), deleted_at)].into(), ..Changes::default() },
             condition: Condition::Where(vec![
                 Test::Equals(attr::AUTHOR_ID, post.author_id.to_string().into()),
-                Test::Missing(attr::DELETED_AT),
+                Test::Missing(DELETED_AT),
             ]),
         };
         Writes::to(Table::Social, [write])
@@ -113,10 +112,10 @@ impl Posts {
 
     /// The write that takes that mark off. Refused unless the post is stored and was deleted at that time.
     pub fn restoration(post: PostId, deleted_at: Timestamp) -> Writes {
-        let was = Test::Equals(attr::DELETED_AT, deleted_at.as_millis().cast_signed().into());
+        let was = Test::Equals(DELETED_AT, deleted_at.as_millis().cast_signed().into());
         let write = Write::Update {
             key: keys::post(post),
-            changes: Changes { remove: vec![attr::DELETED_AT], ..Changes::default() },
+            changes: Changes { remove: vec![DELETED_AT], ..Changes::default() },
             condition: Condition::Where(vec![was]),
         };
         Writes::to(Table::Social, [write])
@@ -124,7 +123,7 @@ impl Posts {
 }
 
 fn post_from(post_id: PostId, item: &Item) -> Result<StoredPost, MalformedItem> {
-    let deleted_at = item.number_if_any(attr::DELETED_AT)?;
+    let deleted_at = item.number_if_any(DELETED_AT)?;
     Ok(StoredPost {
         post: Post {
             post_id,

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use crate::{Db, Writes, keys};
+use crate::{DELETED_AT, Db, Writes, keys};
 use domain::{Bio, DisplayName, Handle, Profile, Timestamp, User, UserId, limits};
 use ports::store::{
     Changes, Condition, Consistency, EXPIRES_AT, Item, MalformedItem, Outcome, Retrying, StoreError, Table, Test, Write,
@@ -17,7 +17,6 @@ mod attr {
     pub const DISPLAY_NAME: &str = "display_name";
     pub const BIO: &str = "bio";
     pub const CREATED_AT: &str = "created_at";
-    pub const DELETED_AT: &str = "deleted_at";
 }
 
 /// Profiles and handle claims, in Social.
@@ -88,7 +87,7 @@ impl Users {
         let write = Write::Update {
             key: keys::profile(user),
             changes: Changes { set: name.into_iter().chain(bio).collect(), ..Changes::default() },
-            condition: Condition::Where(vec![Test::Missing(attr::DELETED_AT)]),
+            condition: Condition::Where(vec![Test::Missing(DELETED_AT)]),
         };
         self.store.write(Table::Social, write).await
     }
@@ -105,7 +104,7 @@ impl Users {
     pub async fn is_deleted(&self, user: UserId) -> Result<Option<bool>, StoreError> {
         let key = keys::profile(user);
         let item = self.store.get(Table::Social, &key, Consistency::Strong).await?;
-        Ok(item.map(|item| item.attributes.contains_key(attr::DELETED_AT)))
+        Ok(item.map(|item| item.attributes.contains_key(DELETED_AT)))
     }
 
     /// The write that erases a profile: the last of an account.
@@ -133,8 +132,8 @@ impl Users {
         let deleted_at = now.as_millis().cast_signed().into();
         let mark = Write::Update {
             key: keys::profile(user.user_id),
-            changes: Changes { set: [(attr::DELETED_AT.into(), deleted_at)].into(), ..Changes::default() },
-            condition: Condition::Where(vec![Test::Missing(attr::DELETED_AT)]),
+            changes: Changes { set: [(DELETED_AT.into(), deleted_at)].into(), ..Changes::default() },
+            condition: Condition::Where(vec![Test::Missing(DELETED_AT)]),
         };
         let expires_at = now.plus(limits::HANDLE_RESERVED).as_secs().cast_signed();
         let reservation = Write::Put {
@@ -157,7 +156,7 @@ impl Users {
 
 /// `None` for one that is marked.
 fn live_profile_from(user: UserId, item: &Item) -> Result<Option<Profile>, MalformedItem> {
-    if item.attributes.contains_key(attr::DELETED_AT) {
+    if item.attributes.contains_key(DELETED_AT) {
         return Ok(None);
     }
     profile_from(user, item).map(Some)

@@ -55,7 +55,6 @@ enum Published {
     Before(PostView),
 }
 
-
 /// Publishes posts: the write side, behind post-handler.
 #[derive(Debug, Clone)]
 pub struct PublishService {
