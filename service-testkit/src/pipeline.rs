@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use data::{Outbox, Users};
+use data::{Db, Outbox, Transaction, Users};
 use domain::{
     Bio, Clock, DisplayName, Handle, IdGenerator, PageLimit, PostId, PostText, Profile, Timestamp, User, UserId, limits,
 };
@@ -17,7 +17,7 @@ use follow_fetcher::FollowFetcher;
 use job_handler::JobHandler;
 use ports::{
     queue::{Queue, QueueName, ReceivedMessage, delete_all},
-    store::{Outcome, Store},
+    store::Store,
 };
 use service::{
     delivery::DeliveryService,
@@ -86,8 +86,9 @@ impl Pipeline {
         let user = User { user_id: UserId::random(), display_name: DisplayName::from(&handle), handle };
         let user_id = user.user_id;
         let profile = Profile { user, bio: Bio::default(), created_at: self.clock.now() };
-        let made = self.store.transact(Users::creation(&profile).into()).await.expect("the user can be made");
-        assert_eq!(made, Outcome::Applied, "a test's handles are unique");
+        let made = Transaction::from(Users::claim(&profile).and(Users::creation(&profile)));
+        let made = made.commit(&Db::from(Arc::clone(&self.store))).await.expect("the user can be made");
+        assert!(made.is_applied(), "a test's handles are unique");
         user_id
     }
 

@@ -8,15 +8,14 @@ use std::{
     time::Duration,
 };
 
-use data::{Comments, Follows, Notifications, Users, counts::attr, keys};
+use data::{
+    Audit, Comments, Counted, Counter, Counts, Db, Follows, Likes, Notifications, Posts, Transaction, Users, Writes,
+};
 use domain::{
-    Act, Bio, Comment, CommentId, CommentText, DisplayName, Handle, IdGenerator, NotificationId, PageLimit, PostCounts,
-    PostId, Profile, Timestamp, User, UserCounts, UserId,
+    Act, Bio, Comment, CommentId, CommentText, DisplayName, Handle, IdGenerator, NotificationId, PageLimit, Post,
+    PostCounts, PostId, PostText, Profile, Timestamp, User, UserCounts, UserId,
 };
-use ports::{
-    changes::Change,
-    store::{Consistency, Item, Outcome, Store, Table, Write},
-};
+use ports::{changes::Change, store::Store};
 use rand::{RngExt as _, rngs::StdRng};
 use service::{
     changes::{Applied, ChangeService},
@@ -97,14 +96,14 @@ impl Town {
             let user = User { user_id, display_name: DisplayName::from(&handle), handle };
             town.people.push(user.user_id);
             let profile = Profile { user, bio: Bio::default(), created_at: now };
-            town.write(Users::creation(&profile).into()).await;
+            town.write(Users::claim(&profile).and(Users::creation(&profile))).await;
         }
         town
     }
 
-    async fn write(&self, writes: Vec<(Table, Write)>) {
-        let outcome = self.store.transact(writes).await.expect("the town's store does not fail");
-        assert_eq!(outcome, Outcome::Applied);
+    async fn write(&self, writes: Writes) {
+        let committed = Transaction::from(writes).commit(&Db::from(Arc::clone(&self.store))).await;
+        assert!(committed.expect("the town's store does not fail").is_applied());
     }
 
     fn store(&self) -> Arc<dyn Store> {
@@ -166,9 +165,8 @@ impl Town {
     async fn perform(&self, action: Action) {
         match action {
             Action::Post(author, post) => {
-                let item = Item::new(keys::post(post)).with("author_id", author.to_string()).with("text", "hello");
-                let story = Item::new(keys::story_entry(author, post));
-                self.write([item, story].map(|item| (Table::Social, Write::put(item))).into()).await;
+                let text = PostText::parse("hello").expect("a post may say so");
+                self.write(Posts::creation(&Post { post_id: post, author_id: author, text })).await;
             }
             Action::Delete(post) => {
                 let author = self.author_of(post);
@@ -192,13 +190,10 @@ impl Town {
                 Follows::new(self.store()).remove(who, whom).await.expect("the town's store does not fail");
             }
             Action::Like(who, post) if !self.model.likes(who, post) => {
-                let liked_at = self.now.as_millis().cast_signed();
-                let item = |key| (Table::Social, Write::create(Item::new(key).with("liked_at", liked_at)));
-                self.write([keys::like(who, post), keys::liker(post, who)].map(item).into()).await;
+                Likes::new(self.store()).create(who, post, self.now).await.expect("the town's store does not fail");
             }
             Action::Unlike(who, post) if self.model.likes(who, post) => {
-                let sides = [keys::like(who, post), keys::liker(post, who)];
-                self.write(sides.map(|key| (Table::Social, Write::delete(key))).into()).await;
+                Likes::new(self.store()).remove(who, post).await.expect("the town's store does not fail");
             }
             Action::Like(..) | Action::Unlike(..) => {}
             Action::Comment(author, post, comment) => {
@@ -227,16 +222,15 @@ impl Town {
         for who in &self.people {
             self.perform(Action::Unlike(*who, post)).await;
         }
-        for (comment, ..) in self.model.comments().filter(|(_, on, ..)| *on == post) {
-            self.write(vec![(Table::Social, Write::delete(keys::comment(post, comment)))]).await;
+        for (comment, _, by, _) in self.model.comments().filter(|(_, on, ..)| *on == post) {
+            self.write(Comments::erasure(by, post, comment)).await;
         }
         let entries = Notifications::new(self.store()).page_of_recipient(author, None, 10_000).await;
         let mut about = entries.expect("it can be read").items;
         about.retain(|entry| entry.notification.act.kind.post_id() == Some(post));
         let about: Vec<NotificationId> = about.iter().map(|entry| entry.notification.notification_id).collect();
         InboxWriter::new(self.store()).erase(author, &about, self.now).await.expect("it can be erased");
-        let gone = [keys::post(post), keys::post_counts(post), keys::story_entry(author, post)];
-        self.write(gone.map(|key| (Table::Social, Write::delete(key))).into()).await;
+        self.write(Posts::erasure(author, post).and(Counts::erasure(Counted::Post(post)))).await;
         self.model.erase(post);
     }
 
@@ -251,13 +245,13 @@ impl Town {
     async fn assert_counts(&self, store: &Arc<dyn Store>, when: &str) {
         for user in &self.people {
             let UserCounts { followers, following, posts } = self.model.user_counts(*user);
-            let expected = [(attr::FOLLOWERS, followers), (attr::FOLLOWING, following), (attr::POSTS, posts)];
-            assert_stored(store, keys::user_counts(*user), &expected, when).await;
+            let expected = [(Counter::Followers, followers), (Counter::Following, following), (Counter::Posts, posts)];
+            assert_stored(store, Counted::User(*user), &expected, when).await;
         }
         for (post, ..) in self.model.posts() {
             let PostCounts { likes, comments } = self.model.post_counts(post);
-            let expected = [(attr::LIKES, likes), (attr::COMMENTS, comments)];
-            assert_stored(store, keys::post_counts(post), &expected, when).await;
+            let expected = [(Counter::Likes, likes), (Counter::Comments, comments)];
+            assert_stored(store, Counted::Post(post), &expected, when).await;
         }
     }
 
@@ -292,11 +286,11 @@ impl Town {
     }
 }
 
-async fn assert_stored(store: &Arc<dyn Store>, key: ports::store::Key, expected: &[(&'static str, u64)], when: &str) {
-    let item = store.get(Table::Social, &key, Consistency::Strong).await.expect("it can be read");
-    for (name, number) in expected {
-        let stored = item.as_ref().map_or(Ok(None), |item| item.number_if_any(name)).expect("it is a number");
-        assert_eq!(stored.unwrap_or(0), number.cast_signed(), "{when}: {name} of {key:?}");
+async fn assert_stored(store: &Arc<dyn Store>, of: Counted, expected: &[(Counter, u64)], when: &str) {
+    let audit = Audit::new(Arc::clone(store));
+    for (counter, number) in expected {
+        let stored = audit.stored(of, *counter).await.expect("it can be read").found.number();
+        assert_eq!(stored, number.cast_signed(), "{when}: {} of {of:?}", counter.name());
     }
 }
 

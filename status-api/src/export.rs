@@ -1,7 +1,7 @@
 //! `GET /v1/users/{user}/export`
 
 use axum::{Json, extract::State};
-use domain::{Act, ActKind, ExportItem, Other};
+use domain::{Act, ActKind, ExportItem, NotifiedAct, Other};
 use http_api::{
     Caller, PageQuery, PathUser, Problem,
     cursor::Export,
@@ -138,8 +138,14 @@ pub enum ExportShape {
     },
     /// What someone else was told that the caller did.
     Notified {
-        /// What: `LIKE#`, `COMMENT#` or `FOLLOW#`, and of what.
-        act: String,
+        /// What was done. A follow is of the recipient.
+        act: NotificationKind,
+        /// Of a like: the post.
+        #[schema(required = true)]
+        post_id: Option<Uuid>,
+        /// Of a comment: which.
+        #[schema(required = true)]
+        comment_id: Option<Uuid>,
         /// Who was told.
         recipient_id: Uuid,
         /// By which notification.
@@ -214,11 +220,15 @@ impl From<ExportItem> for ExportShape {
                     shown: entry.is_visible(),
                 }
             }
-            ExportItem::Notified { act, recipient_id, notification_id } => Self::Notified {
-                act,
-                recipient_id: *recipient_id.as_uuid(),
-                notification_id: *notification_id.as_uuid(),
-            },
+            ExportItem::Notified { act, recipient_id, notification_id } => {
+                let (act, post_id, comment_id) = match act {
+                    NotifiedAct::Like(post) => (NotificationKind::Like, Some(*post.as_uuid()), None),
+                    NotifiedAct::Comment(comment) => (NotificationKind::Comment, None, Some(*comment.as_uuid())),
+                    NotifiedAct::Follow(_) => (NotificationKind::Follow, None, None),
+                };
+                let (recipient_id, notification_id) = (*recipient_id.as_uuid(), *notification_id.as_uuid());
+                Self::Notified { act, post_id, comment_id, recipient_id, notification_id }
+            }
             ExportItem::FeedEntry { post_id } => Self::FeedEntry { post_id: *post_id.as_uuid() },
             ExportItem::IdempotencyKey { key, post_id, expires_at } => {
                 Self::IdempotencyKey { key, post_id: *post_id.as_uuid(), expires_at: text(expires_at) }

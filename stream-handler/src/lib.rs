@@ -12,11 +12,7 @@ mod parts;
 
 use std::{ops::ControlFlow, slice, sync::Arc, time::Duration};
 
-use data::{
-    Erasures,
-    keys::{self, streamed::Streamed},
-    messages::ChangeMessage,
-};
+use data::{Erasures, messages::ChangeMessage};
 use domain::{Timestamp, limits};
 use ports::{
     changes::Change,
@@ -68,16 +64,6 @@ impl Eraser {
             }
         }
     }
-}
-
-/// Whether the change makes something to be erased now.
-fn is_due_erasure(change: &Change, now: Timestamp) -> bool {
-    // One that has begun is only put behind others; whoever began it goes on.
-    let is_new = change.after.as_ref().is_some_and(|row| !Erasures::has_begun(row));
-    is_new
-        && change.before.is_none()
-        && Streamed::parse(&change.key) == Ok(Streamed::Erasure)
-        && keys::erasure_from_sort(&change.key.sort).is_ok_and(|(due, _)| due <= now)
 }
 
 /// What became of a batch.
@@ -144,7 +130,7 @@ impl StreamHandler {
     }
 
     async fn handle_until(&self, changes: Vec<Change>, now: Timestamp, deadline: Instant) -> HandledBatch {
-        let erases = changes.iter().any(|change| is_due_erasure(change, now));
+        let erases = changes.iter().any(|change| Erasures::is_made_due_by(change, now));
         let handled = self.apply_all(changes.into(), now, deadline).await;
         if erases {
             self.eraser.erase_due(now, deadline).await;
@@ -273,24 +259,6 @@ fn count(outcome: &'static str) {
 fn group_of(partition: &str) -> String {
     let fits = partition.len() <= MAX_GROUP_CHARS && partition.bytes().all(|byte| byte.is_ascii_graphic());
     if fits { partition.to_owned() } else { "changes".to_owned() }
-}
-
-#[cfg(test)]
-mod tests {
-    use domain::UserId;
-    use ports::store::Item;
-
-    use super::*;
-
-    #[test]
-    fn only_new_erasures_are_begun_by_the_handler() {
-        let now = Timestamp::from_millis(1_000);
-        let key = keys::user_erasure(UserId::random(), now);
-        let row = |row: Item| Change { id: "1".to_owned(), key: row.key, before: None, after: Some(row.attributes) };
-        assert!(is_due_erasure(&row(Item::new(key.clone())), now));
-        assert!(!is_due_erasure(&row(Item::new(key.clone()).with("lease_until", 0)), now), "put behind others");
-        assert!(!is_due_erasure(&row(Item::new(key)), Timestamp::from_millis(999)), "due later");
-    }
 }
 
 #[cfg(test)]

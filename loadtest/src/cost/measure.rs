@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use data::{Counted, Counts, counts::attr};
+use data::{Counted, Counter, Counts};
 use domain::{PostId, UserId};
 use ports::store::StoreError;
 use service::{fan_out::FanOutOptions, tokens::AccessTokens};
@@ -176,8 +176,8 @@ impl Metered {
 
     /// Creates the author's first counts, which cost more than later ones.
     async fn count_a_post_of(&self, author: UserId) -> Result<(), LoadtestError> {
-        let first = Counts::creation(Counted::User(author), vec![(attr::POSTS, 1)]);
-        let outcome = self.handle.services().store.transact(first.into()).await;
+        let first = Counts::creation(Counted::User(author), vec![(Counter::Posts, 1)]);
+        let outcome = self.handle.services().store.transact(first.into_iter().collect()).await;
         if outcome.map_err(LoadtestError::Seed)?.is_applied() {
             Ok(())
         } else {

@@ -9,7 +9,7 @@
 //! - [`setup`]: creates missing tables and queues.
 //!
 //! # Retries
-//! Callers of the ports retry, with [`ports::store::with_retries`], [`ports::queue::send_all`] and the like, because
+//! Callers of the ports retry, with [`ports::store::Retrying`], [`ports::queue::send_all`] and the like, because
 //! only they know how long their request or message may take. Both adapters therefore disable the SDK's retries,
 //! whatever the given client is configured for, so that retries never multiply. The one exception is the lost answer of
 //! a transaction, see [`DynamoStore`].

@@ -1,31 +1,28 @@
 //! What people did, as it stands now: follows, likes and comments, found by the act.
 
-use std::{collections::HashSet, sync::Arc};
+use std::collections::HashSet;
 
-use crate::keys;
+use crate::{DELETED_AT, Db, keys};
 use domain::{Act, ActKind};
-use ports::store::{Consistency, Item, Key, Store, StoreError, Table, batch_get_all};
-
-/// Since when a comment is deleted.
-const DELETED_AT: &str = "deleted_at";
+use ports::store::{Consistency, Item, Key, Retrying, StoreError, Table};
 
 /// Follows, likes and comments, in Social, from the side of whom they concern.
 #[derive(Debug, Clone)]
 pub struct Acts {
-    store: Arc<dyn Store>,
+    store: Retrying,
 }
 
 impl Acts {
     /// Acts in `store`.
-    pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store }
+    pub fn new(db: impl Into<Db>) -> Self {
+        Self { store: db.into().0 }
     }
 
     /// Which of these distinct acts stand now: the follow or like is there, the comment is there and not deleted. Read
     /// consistently: what is decided by it stays decided.
     pub async fn standing(&self, acts: &[Act]) -> Result<HashSet<Act>, StoreError> {
         let keys: Vec<Key> = acts.iter().map(key_of).collect();
-        let items = batch_get_all(self.store.as_ref(), Table::Social, &keys, Consistency::Strong).await?;
+        let items = self.store.get_all(Table::Social, &keys, Consistency::Strong).await?;
         let found: HashSet<Key> = items.into_iter().filter(is_standing).map(|item| item.key).collect();
         Ok(acts.iter().zip(&keys).filter(|(_, key)| found.contains(*key)).map(|(act, _)| *act).collect())
     }

@@ -3,14 +3,12 @@
 //!
 //! What is to be done says the follow edge itself ([`super::Window::Backfilling`]); a row only leads there.
 
-use std::sync::Arc;
-
 use tracing::error;
 
 use super::Follows;
-use crate::keys;
+use crate::{Db, Writes, keys};
 use domain::{Timestamp, UserId, limits};
-use ports::store::{Item, MalformedItem, Outcome, Query, Store, StoreError, Table, Write, with_retries};
+use ports::store::{Item, MalformedItem, Outcome, Query, Retrying, StoreError, Table, Write};
 
 const LEASE_UNTIL: &str = "lease_until";
 
@@ -31,25 +29,25 @@ pub struct PendingBackfill {
 /// Rows of unfinished backfills, in Social.
 #[derive(Debug, Clone)]
 pub struct Backfills {
-    store: Arc<dyn Store>,
+    store: Retrying,
 }
 
 impl Backfills {
     /// Unfinished backfills in `store`.
-    pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store }
+    pub fn new(db: impl Into<Db>) -> Self {
+        Self { store: db.into().0 }
     }
 
     /// The write that makes a row.
-    pub(super) fn creation(follower: UserId, followee: UserId, lease_until: Timestamp) -> (Table, Write) {
+    pub(super) fn creation(follower: UserId, followee: UserId, lease_until: Timestamp) -> Writes {
         let item =
             Item::new(keys::backfill(follower, followee)).with(LEASE_UNTIL, lease_until.as_millis().cast_signed());
-        (Table::Social, Write::put(item))
+        Writes::to(Table::Social, [Write::put(item)])
     }
 
     /// The write that removes a row, if there is one.
-    pub fn removal(follower: UserId, followee: UserId) -> (Table, Write) {
-        (Table::Social, Write::delete(keys::backfill(follower, followee)))
+    pub fn removal(follower: UserId, followee: UserId) -> Writes {
+        Writes::deleting(Table::Social, [keys::backfill(follower, followee)])
     }
 
     /// Rows of one shard behind the sort key `after` whose lease has ended by `now`, out of one page of rows, and where to
@@ -66,7 +64,7 @@ impl Backfills {
             limit: Some(ROWS_PER_QUERY),
             ..Query::all_of(Table::Social, keys::backfills_partition(shard))
         };
-        let page = with_retries(|| self.store.query(&query)).await?;
+        let page = self.store.query(&query).await?;
         let mut expired = Vec::new();
         for item in &page.items {
             match backfill_from(item) {
@@ -90,8 +88,8 @@ impl Backfills {
     /// Removes a row that leads nowhere: its follow is no more, or its backfill is finished. Refused when there is
     /// something to finish after all.
     pub async fn forget(&self, follower: UserId, followee: UserId) -> Result<Outcome, StoreError> {
-        let writes = vec![Follows::has_nothing_to_backfill(follower, followee), Self::removal(follower, followee)];
-        with_retries(|| self.store.transact(writes.clone())).await
+        let check = Follows::has_nothing_to_backfill(follower, followee);
+        self.store.transact(check.and(Self::removal(follower, followee)).0).await
     }
 }
 

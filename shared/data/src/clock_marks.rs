@@ -1,11 +1,11 @@
 //! What a process that is alone on its store remembers of the time, so that a clock that is set, with or without a
 //! restart in between, neither repeats ids nor has things removed too soon.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use crate::keys;
+use crate::{Db, keys};
 use domain::Timestamp;
-use ports::store::{Consistency, Item, MalformedItem, Store, StoreError, Table, Write, with_retries};
+use ports::store::{Consistency, Item, MalformedItem, Retrying, StoreError, Table, Write};
 
 mod attr {
     pub const IDS_UP_TO: &str = "ids_up_to";
@@ -27,19 +27,19 @@ pub struct ClockMark {
 /// The mark, in Auth: of the tables whose items may be updated it is the one without a change stream.
 #[derive(Debug, Clone)]
 pub struct ClockMarks {
-    store: Arc<dyn Store>,
+    store: Retrying,
 }
 
 impl ClockMarks {
     /// The mark in `store`.
-    pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store }
+    pub fn new(db: impl Into<Db>) -> Self {
+        Self { store: db.into().0 }
     }
 
     /// The mark; `None` before the first process of this version. Read consistently.
     pub async fn get(&self) -> Result<Option<ClockMark>, StoreError> {
         let key = keys::clock_mark();
-        let item = with_retries(|| self.store.get(Table::Auth, &key, Consistency::Strong)).await?;
+        let item = self.store.get(Table::Auth, &key, Consistency::Strong).await?;
         Ok(item.as_ref().map(mark_from).transpose()?)
     }
 
@@ -51,7 +51,7 @@ impl ClockMarks {
             .with(attr::SEEN_AT, mark.seen_at.as_millis().cast_signed())
             .with(attr::HELD_FOR, i64::try_from(mark.held_for.as_millis()).unwrap_or(i64::MAX));
         let write = Write::put(item);
-        let _applied = with_retries(|| self.store.write(Table::Auth, write.clone())).await?;
+        let _applied = self.store.write(Table::Auth, write).await?;
         Ok(())
     }
 }

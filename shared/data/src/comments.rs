@@ -1,19 +1,18 @@
 //! Comments, under their post and by their author.
 
-use std::{collections::HashMap, sync::Arc};
+use std::collections::HashMap;
 
-use crate::keys;
+use crate::{DELETED_AT, Db, Writes, keys};
 use domain::{Comment, CommentId, CommentText, Page, PostId, Timestamp, UserId, limits};
 use ports::store::{
-    Changes, Condition, Consistency, EXPIRES_AT, Item, Key, MalformedItem, Order, Outcome, Query, SortRange, Store,
-    StoreError, Table, Test, Write, batch_get_all, with_retries,
+    Changes, Condition, Consistency, EXPIRES_AT, Item, Key, MalformedItem, Order, Outcome, Query, Retrying, SortRange,
+    StoreError, Table, Test, Write,
 };
 
 mod attr {
     pub const AUTHOR_ID: &str = "author_id";
     pub const TEXT: &str = "text";
     pub const POST_ID: &str = "post_id";
-    pub const DELETED_AT: &str = "deleted_at";
 }
 
 /// A comment as it is stored: shown only while it is not deleted.
@@ -40,13 +39,13 @@ impl StoredComment {
 /// Comments, in Social.
 #[derive(Debug, Clone)]
 pub struct Comments {
-    store: Arc<dyn Store>,
+    store: Retrying,
 }
 
 impl Comments {
     /// Comments in `store`.
-    pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store }
+    pub fn new(db: impl Into<Db>) -> Self {
+        Self { store: db.into().0 }
     }
 
     /// One comment of a post, also when it is deleted, but not when it has expired. Read consistently: it was just made,
@@ -58,7 +57,7 @@ impl Comments {
         now: Timestamp,
     ) -> Result<Option<StoredComment>, StoreError> {
         let key = keys::comment(post, comment);
-        let item = with_retries(|| self.store.get(Table::Social, &key, Consistency::Strong)).await?;
+        let item = self.store.get(Table::Social, &key, Consistency::Strong).await?;
         let stored = item.map(|item| comment_from(post, &item)).transpose()?;
         Ok(stored.filter(|stored| !stored.is_expired(now)))
     }
@@ -77,7 +76,7 @@ impl Comments {
             limit: Some(limit),
             ..Query::all_of(Table::Social, keys::post_partition(post))
         };
-        let page = with_retries(|| self.store.query(&query)).await?;
+        let page = self.store.query(&query).await?;
         Ok(Page {
             items: page.items.iter().map(|item| comment_from(post, item)).collect::<Result<_, _>>()?,
             next: page.next.as_deref().map(id_from).transpose()?,
@@ -89,7 +88,7 @@ impl Comments {
     pub async fn create(&self, comment: &Comment) -> Result<(), StoreError> {
         let [under_post, by_author] = Self::both_sides(comment);
         let writes = vec![(Table::Social, Write::create(under_post)), (Table::Social, Write::create(by_author))];
-        let _either_way: Outcome = with_retries(|| self.store.transact(writes.clone())).await?;
+        let _either_way: Outcome = self.store.transact(writes).await?;
         Ok(())
     }
 
@@ -117,7 +116,7 @@ impl Comments {
             limit: Some(limit),
             ..Query::all_of(Table::Social, keys::comments_partition(author))
         };
-        let page = with_retries(|| self.store.query(&query)).await?;
+        let page = self.store.query(&query).await?;
         super::page_from(page, |item| Ok((item.parsed_sort()?, item.parsed(attr::POST_ID)?)))
     }
 
@@ -129,16 +128,15 @@ impl Comments {
         let of_key: HashMap<Key, (CommentId, PostId)> =
             comments.iter().map(|(comment, post)| (keys::comment(*post, *comment), (*comment, *post))).collect();
         let keys: Vec<Key> = of_key.keys().cloned().collect();
-        let items = batch_get_all(self.store.as_ref(), Table::Social, &keys, Consistency::Strong).await?;
+        let items = self.store.get_all(Table::Social, &keys, Consistency::Strong).await?;
         let found = items.iter().filter_map(|item| Some((*of_key.get(&item.key)?, item)));
         let read = |((comment, post), item): ((CommentId, PostId), &Item)| Ok((comment, comment_from(post, item)?));
         Ok(found.map(read).collect::<Result<_, MalformedItem>>()?)
     }
 
     /// The writes that erase a comment under its post and by its author.
-    pub fn erasure(author: UserId, post: PostId, comment: CommentId) -> Vec<(Table, Write)> {
-        let sides = [keys::comment(post, comment), keys::comment_by(author, comment)];
-        sides.map(|key| (Table::Social, Write::delete(key))).into()
+    pub fn erasure(author: UserId, post: PostId, comment: CommentId) -> Writes {
+        Writes::deleting(Table::Social, [keys::comment(post, comment), keys::comment_by(author, comment)])
     }
 
     /// Marks a comment deleted and has both its items expire [`limits::DELETED_TTL`] later, in one transaction. Refused
@@ -147,11 +145,11 @@ impl Comments {
         let expires_at = now.plus(limits::DELETED_TTL).as_secs().cast_signed();
         let expiring = Changes { set: [(EXPIRES_AT.into(), expires_at.into())].into(), ..Changes::default() };
         let mut deleted = expiring.clone();
-        deleted.set.insert(attr::DELETED_AT.into(), now.as_millis().cast_signed().into());
+        deleted.set.insert(DELETED_AT.into(), now.as_millis().cast_signed().into());
         let under_post = Write::Update {
             key: keys::comment(comment.post_id, comment.comment_id),
             changes: deleted,
-            condition: Condition::Where(vec![Test::Missing(attr::DELETED_AT)]),
+            condition: Condition::Where(vec![Test::Missing(DELETED_AT)]),
         };
         let by_author = Write::Update {
             key: keys::comment_by(comment.author_id, comment.comment_id),
@@ -159,12 +157,12 @@ impl Comments {
             condition: Condition::Present,
         };
         let writes = vec![(Table::Social, under_post), (Table::Social, by_author)];
-        with_retries(|| self.store.transact(writes.clone())).await
+        self.store.transact(writes).await
     }
 }
 
 fn comment_from(post_id: PostId, item: &Item) -> Result<StoredComment, MalformedItem> {
-    let deleted_at = item.number_if_any(attr::DELETED_AT)?;
+    let deleted_at = item.number_if_any(DELETED_AT)?;
     Ok(StoredComment {
         comment: Comment {
             comment_id: id_from(&item.key.sort)?,

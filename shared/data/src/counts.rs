@@ -1,15 +1,13 @@
 //! Counts of users and posts, apart from what people read and edit. Written by the change stream alone.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::collections::{HashMap, HashSet};
 
-use crate::keys;
+use uuid::Uuid;
+
+use crate::{DELETED_AT, Db, Writes, keys};
 use domain::{PostCounts, PostId, UserCounts, UserId};
 use ports::store::{
-    Changes, Condition, Consistency, Item, Key, MalformedItem, Store, StoreError, Table, Test, Write, batch_get_all,
-    with_retries,
+    Changes, Condition, Consistency, Item, Key, MalformedItem, Retrying, StoreError, Table, Test, Write,
 };
 
 /// Who or what has counts.
@@ -22,14 +20,30 @@ pub enum Counted {
 }
 
 impl Counted {
-    fn counts(self) -> Key {
+    /// The id of the user or post.
+    pub const fn as_uuid(&self) -> &Uuid {
+        match self {
+            Self::User(user) => user.as_uuid(),
+            Self::Post(post) => post.as_uuid(),
+        }
+    }
+
+    /// The numbers that are kept of it.
+    pub const fn counters(self) -> &'static [Counter] {
+        match self {
+            Self::User(_) => &[Counter::Followers, Counter::Following, Counter::Posts],
+            Self::Post(_) => &[Counter::Likes, Counter::Comments],
+        }
+    }
+
+    pub(crate) fn counts(self) -> Key {
         match self {
             Self::User(user) => keys::user_counts(user),
             Self::Post(post) => keys::post_counts(post),
         }
     }
 
-    fn itself(self) -> Key {
+    pub(crate) fn itself(self) -> Key {
         match self {
             Self::User(user) => keys::profile(user),
             Self::Post(post) => keys::post(post),
@@ -38,7 +52,7 @@ impl Counted {
 
     /// What must hold of the item itself for it to have counts. A deleted post keeps them, as it may be restored; a
     /// deleted account does not come back.
-    fn exists(self) -> Condition {
+    pub(crate) fn exists(self) -> Condition {
         match self {
             Self::User(_) => Condition::Where(vec![Test::Missing(DELETED_AT)]),
             Self::Post(_) => Condition::Present,
@@ -46,39 +60,50 @@ impl Counted {
     }
 }
 
-/// Since when an account is deleted.
-const DELETED_AT: &str = "deleted_at";
-
-/// The names of the counters.
-pub mod attr {
+/// A number that is kept of a user or of a post.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Counter {
     /// Of a user: followers.
-    pub const FOLLOWERS: &str = "followers";
+    Followers,
     /// Of a user: whom they follow.
-    pub const FOLLOWING: &str = "following";
+    Following,
     /// Of a user: posts that are not deleted.
-    pub const POSTS: &str = "posts";
+    Posts,
     /// Of a post: likes.
-    pub const LIKES: &str = "likes";
+    Likes,
     /// Of a post: comments that are not deleted.
-    pub const COMMENTS: &str = "comments";
+    Comments,
+}
+
+impl Counter {
+    /// Its name in reports, which is also that of the attribute.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Followers => "followers",
+            Self::Following => "following",
+            Self::Posts => "posts",
+            Self::Likes => "likes",
+            Self::Comments => "comments",
+        }
+    }
 }
 
 /// Counts, in Social. Read eventually: they lag anyway.
 #[derive(Debug, Clone)]
 pub struct Counts {
-    store: Arc<dyn Store>,
+    store: Retrying,
 }
 
 impl Counts {
     /// Counts in `store`.
-    pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store }
+    pub fn new(db: impl Into<Db>) -> Self {
+        Self { store: db.into().0 }
     }
 
     /// A user's counts; all 0 before anything was counted.
     pub async fn of_user(&self, user: UserId) -> Result<UserCounts, StoreError> {
         let key = keys::user_counts(user);
-        let item = with_retries(|| self.store.get(Table::Social, &key, Consistency::Eventual)).await?;
+        let item = self.store.get(Table::Social, &key, Consistency::Eventual).await?;
         Ok(item.as_ref().map(user_counts_from).transpose()?.unwrap_or_default())
     }
 
@@ -86,7 +111,7 @@ impl Counts {
     pub async fn of_posts(&self, posts: &[PostId]) -> Result<HashMap<PostId, PostCounts>, StoreError> {
         let of_key: HashMap<Key, PostId> = posts.iter().map(|post| (keys::post_counts(*post), *post)).collect();
         let keys: Vec<Key> = of_key.keys().cloned().collect();
-        let items = batch_get_all(self.store.as_ref(), Table::Social, &keys, Consistency::Eventual).await?;
+        let items = self.store.get_all(Table::Social, &keys, Consistency::Eventual).await?;
         let found = items.iter().filter_map(|item| Some((*of_key.get(&item.key)?, item)));
         Ok(found.map(|(post, item)| Ok((post, post_counts_from(item)?))).collect::<Result<_, MalformedItem>>()?)
     }
@@ -109,46 +134,47 @@ impl Counts {
     async fn found(&self, of: &[Counted], key: fn(Counted) -> Key) -> Result<HashMap<Counted, Item>, StoreError> {
         let of_key: HashMap<Key, Counted> = of.iter().map(|of| (key(*of), *of)).collect();
         let keys: Vec<Key> = of_key.keys().cloned().collect();
-        let items = batch_get_all(self.store.as_ref(), Table::Social, &keys, Consistency::Strong).await?;
+        let items = self.store.get_all(Table::Social, &keys, Consistency::Strong).await?;
         Ok(items.into_iter().filter_map(|item| Some((*of_key.get(&item.key)?, item))).collect())
     }
 
     /// The write that erases counts: those of a post in the transaction that erases the post, or later.
-    pub fn erasure(of: Counted) -> (Table, Write) {
-        (Table::Social, Write::delete(of.counts()))
+    pub fn erasure(of: Counted) -> Writes {
+        Writes::deleting(Table::Social, [of.counts()])
     }
 
     /// The write that adds to counts that are there; refused when they are not. Not to be repeated by itself: for the
     /// transaction that also makes the ledger's entries.
-    pub fn addition(of: Counted, add: Vec<(&'static str, i64)>) -> (Table, Write) {
+    pub fn addition(of: Counted, add: Vec<(Counter, i64)>) -> Writes {
+        let add = add.into_iter().map(|(counter, by)| (counter.name(), by)).collect();
         let changes = Changes { add, ..Changes::default() };
-        (Table::Social, Write::Update { key: of.counts(), changes, condition: Condition::Present })
+        Writes::to(Table::Social, [Write::Update { key: of.counts(), changes, condition: Condition::Present }])
     }
 
     /// The writes that make the first counts of something; refused when it has some, or is gone itself: so what is
     /// counted late of what was erased leaves nothing.
-    pub fn creation(of: Counted, add: Vec<(&'static str, i64)>) -> [(Table, Write); 2] {
-        let counts = add.into_iter().fold(Item::new(of.counts()), |item, (name, by)| item.with(name, by));
+    pub fn creation(of: Counted, add: Vec<(Counter, i64)>) -> Writes {
+        let counts = add.into_iter().fold(Item::new(of.counts()), |item, (counter, by)| item.with(counter.name(), by));
         let check = Write::Check { key: of.itself(), condition: of.exists() };
-        [(Table::Social, Write::create(counts)), (Table::Social, check)]
+        Writes::to(Table::Social, [Write::create(counts), check])
     }
 }
 
 /// A user's counts as they are stored.
-pub fn user_counts_from(item: &Item) -> Result<UserCounts, MalformedItem> {
+fn user_counts_from(item: &Item) -> Result<UserCounts, MalformedItem> {
     Ok(UserCounts {
-        followers: count(item, attr::FOLLOWERS)?,
-        following: count(item, attr::FOLLOWING)?,
-        posts: count(item, attr::POSTS)?,
+        followers: count(item, Counter::Followers)?,
+        following: count(item, Counter::Following)?,
+        posts: count(item, Counter::Posts)?,
     })
 }
 
 /// A post's counts as they are stored.
-pub fn post_counts_from(item: &Item) -> Result<PostCounts, MalformedItem> {
-    Ok(PostCounts { likes: count(item, attr::LIKES)?, comments: count(item, attr::COMMENTS)? })
+fn post_counts_from(item: &Item) -> Result<PostCounts, MalformedItem> {
+    Ok(PostCounts { likes: count(item, Counter::Likes)?, comments: count(item, Counter::Comments)? })
 }
 
 /// One counter. Where the end of something was counted before its beginning it is below 0 for a moment, and shown as 0.
-fn count(item: &Item, attribute: &'static str) -> Result<u64, MalformedItem> {
-    Ok(u64::try_from(item.number_if_any(attribute)?.unwrap_or(0)).unwrap_or(0))
+fn count(item: &Item, counter: Counter) -> Result<u64, MalformedItem> {
+    Ok(u64::try_from(item.number_if_any(counter.name())?.unwrap_or(0)).unwrap_or(0))
 }

@@ -3,12 +3,12 @@
 //! Credentials carry an epoch, which grows with each new password, and a session the epoch that it was begun in: it
 //! lives while the two are equal.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
-use crate::keys;
+use crate::{Db, Writes, keys};
 use domain::{Email, UserId};
 use ports::store::{
-    Changes, Condition, Consistency, Item, MalformedItem, Outcome, Store, StoreError, Table, Test, Write, with_retries,
+    Changes, Condition, Consistency, Item, MalformedItem, Outcome, Retrying, StoreError, Table, Test, Write,
 };
 
 mod attr {
@@ -45,38 +45,42 @@ pub struct StoredCredentials {
 /// Credentials and claims of e-mail addresses, in Auth. Every read is consistent: an account just made can be used.
 #[derive(Debug, Clone)]
 pub struct Credentials {
-    store: Arc<dyn Store>,
+    store: Retrying,
 }
 
 impl Credentials {
     /// Credentials in `store`.
-    pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store }
+    pub fn new(db: impl Into<Db>) -> Self {
+        Self { store: db.into().0 }
     }
 
     /// One user's credentials.
     pub async fn get(&self, user: UserId) -> Result<Option<StoredCredentials>, StoreError> {
         let key = keys::credentials(user);
-        let item = with_retries(|| self.store.get(Table::Auth, &key, Consistency::Strong)).await?;
+        let item = self.store.get(Table::Auth, &key, Consistency::Strong).await?;
         Ok(item.as_ref().map(credentials_from).transpose()?)
     }
 
     /// Who holds an e-mail address.
     pub async fn id_of_email(&self, email: &Email) -> Result<Option<UserId>, StoreError> {
         let key = keys::email_claim(&email.canonical());
-        let item = with_retries(|| self.store.get(Table::Auth, &key, Consistency::Strong)).await?;
+        let item = self.store.get(Table::Auth, &key, Consistency::Strong).await?;
         Ok(item.map(|item| item.parsed(attr::USER_ID)).transpose()?)
     }
 
-    /// The writes that make an account's credentials: the claim of the address first, refused when it is taken, then
-    /// the credentials.
-    pub fn creation(user: UserId, credentials: &StoredCredentials) -> [(Table, Write); 2] {
-        let claim = Item::new(keys::email_claim(&credentials.email.canonical())).with(attr::USER_ID, user.to_string());
+    /// The write that claims an e-mail address: refused when it is taken.
+    pub fn claim(user: UserId, email: &Email) -> Writes {
+        let claim = Item::new(keys::email_claim(&email.canonical())).with(attr::USER_ID, user.to_string());
+        Writes::to(Table::Auth, [Write::create(claim)])
+    }
+
+    /// The write that makes an account's credentials: for the transaction that claims their address.
+    pub fn creation(user: UserId, credentials: &StoredCredentials) -> Writes {
         let item = Item::new(keys::credentials(user))
             .with(attr::EMAIL, credentials.email.as_str())
             .with(attr::PASSWORD_HASH, credentials.password_hash.0.as_str())
             .with(attr::EPOCH, credentials.epoch);
-        [(Table::Auth, Write::create(claim)), (Table::Auth, Write::create(item))]
+        Writes::to(Table::Auth, [Write::create(item)])
     }
 
     /// Puts a new password in the place of the one in `known`, in the next epoch. Refused unless the credentials are
@@ -93,16 +97,16 @@ impl Credentials {
             changes: Changes { set: set.into(), ..Changes::default() },
             condition: Self::are_still(known),
         };
-        with_retries(|| self.store.write(Table::Auth, write.clone())).await
+        self.store.write(Table::Auth, write).await
     }
 
     /// The writes that take an account's credentials away: the claim of the address, which is free then, and the
     /// credentials. Refused unless they are still as they are known.
-    pub fn deletion(user: UserId, known: &StoredCredentials) -> [(Table, Write); 2] {
+    pub fn deletion(user: UserId, known: &StoredCredentials) -> Writes {
         let is_theirs = Condition::AbsentOr(vec![Test::Equals(attr::USER_ID, user.to_string().into())]);
         let claim = Write::Delete { key: keys::email_claim(&known.email.canonical()), condition: is_theirs };
         let credentials = Write::Delete { key: keys::credentials(user), condition: Self::are_still(known) };
-        [(Table::Auth, claim), (Table::Auth, credentials)]
+        Writes::to(Table::Auth, [claim, credentials])
     }
 
     fn are_still(known: &StoredCredentials) -> Condition {

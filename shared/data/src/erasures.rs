@@ -3,15 +3,18 @@
 //!
 //! Where to go on after a crash no row says: what is erased is gone from the lists that lead to it.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use tracing::error;
 
-use crate::keys;
+use crate::{
+    Db, Writes,
+    keys::{self, streamed::Streamed},
+};
 use domain::{Erasable, PostId, Timestamp, UserId, limits};
+use ports::changes::Change;
 use ports::store::{
-    Attributes, Changes, Condition, Item, Key, MalformedItem, Outcome, Query, SortRange, Store, StoreError, Table,
-    Test, Write, with_retries,
+    Changes, Condition, Item, Key, MalformedItem, Outcome, Query, Retrying, SortRange, StoreError, Table, Test, Write,
 };
 
 mod attr {
@@ -52,31 +55,31 @@ impl Erasure {
 /// Erasures, in Social.
 #[derive(Debug, Clone)]
 pub struct Erasures {
-    store: Arc<dyn Store>,
+    store: Retrying,
 }
 
 impl Erasures {
     /// Erasures in `store`.
-    pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store }
+    pub fn new(db: impl Into<Db>) -> Self {
+        Self { store: db.into().0 }
     }
 
     /// The write that has a post erased from `due` on: for the transaction that marks it deleted.
-    pub fn schedule_post(post: PostId, due: Timestamp) -> (Table, Write) {
-        (Table::Social, Write::put(Item::new(keys::post_erasure(post, due))))
+    pub fn schedule_post(post: PostId, due: Timestamp) -> Writes {
+        Writes::to(Table::Social, [Write::put(Item::new(keys::post_erasure(post, due)))])
     }
 
     /// The write that takes that back: for the transaction that restores the post. Refused when the erasure has begun,
     /// or is done: then there is nothing whole to restore any more.
-    pub fn cancel_post(post: PostId, due: Timestamp) -> (Table, Write) {
+    pub fn cancel_post(post: PostId, due: Timestamp) -> Writes {
         let condition = Condition::Where(vec![Test::Missing(attr::LEASE_UNTIL)]);
-        (Table::Social, Write::Delete { key: keys::post_erasure(post, due), condition })
+        Writes::to(Table::Social, [Write::Delete { key: keys::post_erasure(post, due), condition }])
     }
 
     /// The write that has a user erased from `due` on: for the transaction that marks the profile deleted. It cannot be
     /// taken back.
-    pub fn schedule_user(user: UserId, due: Timestamp) -> (Table, Write) {
-        (Table::Social, Write::put(Item::new(keys::user_erasure(user, due))))
+    pub fn schedule_user(user: UserId, due: Timestamp) -> Writes {
+        Writes::to(Table::Social, [Write::put(Item::new(keys::user_erasure(user, due)))])
     }
 
     /// Erasures of one shard that are due by `now`, those that wait longest first, whether someone works on them or not,
@@ -95,7 +98,7 @@ impl Erasures {
             limit: Some(ROWS_PER_QUERY),
             ..Query::all_of(Table::Social, keys::erasures_partition(shard))
         };
-        let page = with_retries(|| self.store.query(&query)).await?;
+        let page = self.store.query(&query).await?;
         let readable = |item: &Item| match erasure_from(item) {
             Ok(erasure) => Some(erasure),
             Err(error) => {
@@ -129,14 +132,14 @@ impl Erasures {
     /// was cancelled.
     pub async fn take(&self, erasure: &Erasure, until: Timestamp) -> Result<Option<Erasure>, StoreError> {
         // Not retried: a first try that was applied would look like someone else's. The next sweep is the retry.
-        let outcome = self.store.write(Table::Social, leasing(erasure, until)).await?;
+        let outcome = self.store.without_retries().write(Table::Social, leasing(erasure, until)).await?;
         Ok(outcome.is_applied().then_some(Erasure { lease_until: Some(until), ..*erasure }))
     }
 
     /// Gives a lease back before it ends. Refused when someone else took it meanwhile.
     pub async fn release(&self, erasure: &Erasure) -> Result<Outcome, StoreError> {
         let write = leasing(erasure, Timestamp::default());
-        with_retries(|| self.store.write(Table::Social, write.clone())).await
+        self.store.write(Table::Social, write).await
     }
 
     /// Gives a lease back and puts the erasure behind those that are due by `now`, so that the others of its shard have
@@ -151,12 +154,17 @@ impl Erasures {
             .with(attr::LEASE_UNTIL, Timestamp::default().as_millis().cast_signed());
         let writes =
             vec![(Table::Social, Write::Delete { key: erasure.key(), condition }), (Table::Social, Write::put(item))];
-        with_retries(|| self.store.transact(writes.clone())).await
+        self.store.transact(writes).await
     }
 
-    /// Whether a row is one that [`Self::postpone`] or [`Self::take`] wrote: work on it has begun.
-    pub fn has_begun(row: &Attributes) -> bool {
-        row.contains_key(attr::LEASE_UNTIL)
+    /// Whether a change makes an erasure that is due by `now`. One on which work has begun is only postponed, and whoever
+    /// began it goes on.
+    pub fn is_made_due_by(change: &Change, now: Timestamp) -> bool {
+        let is_new = change.after.as_ref().is_some_and(|row| !row.contains_key(attr::LEASE_UNTIL));
+        is_new
+            && change.before.is_none()
+            && Streamed::parse(&change.key) == Ok(Streamed::Erasure)
+            && keys::erasure_from_sort(&change.key.sort).is_ok_and(|(due, _)| due <= now)
     }
 
     /// Ends a pass: the next one comes at `next`, or none. Refused when someone else took it meanwhile, or an earlier try
@@ -167,7 +175,7 @@ impl Erasures {
         if let Some(due) = next {
             writes.push((Table::Social, Write::put(row(erasure.of, due, erasure.pass + 1, erasure.began_at))));
         }
-        with_retries(|| self.store.transact(writes.clone())).await
+        self.store.transact(writes).await
     }
 }
 
@@ -211,4 +219,20 @@ fn erasure_from(item: &Item) -> Result<Erasure, MalformedItem> {
         began_at: item.number_if_any(attr::BEGAN_AT)?.map_or(due, time),
         lease_until: item.number_if_any(attr::LEASE_UNTIL)?.map(time),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_new_erasure_is_made_due() {
+        let now = Timestamp::from_millis(1_000);
+        let key = keys::user_erasure(UserId::random(), now);
+        let row = |row: Item| Change { id: "1".to_owned(), key: row.key, before: None, after: Some(row.attributes) };
+        assert!(Erasures::is_made_due_by(&row(Item::new(key.clone())), now));
+        let postponed = Item::new(key.clone()).with(attr::LEASE_UNTIL, 0);
+        assert!(!Erasures::is_made_due_by(&row(postponed), now));
+        assert!(!Erasures::is_made_due_by(&row(Item::new(key)), Timestamp::from_millis(999)), "due later");
+    }
 }

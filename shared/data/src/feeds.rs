@@ -3,28 +3,23 @@
 //! An entry is a reader, a post and when it expires, nothing else. Whose post it is says the post: so an entry that
 //! outlives its author's account tells nothing of them.
 
-use std::sync::Arc;
-
 use futures::future::try_join_all;
 
 use super::page_from;
-use crate::keys;
+use crate::{Db, Writes, keys};
 use domain::{Page, PostId, UserId, limits};
-use ports::store::{
-    BatchWrite, EXPIRES_AT, Item, Order, Projection, Query, Store, StoreError, Table, Write, batch_write_all,
-    with_retries,
-};
+use ports::store::{BatchWrite, EXPIRES_AT, Item, Order, Projection, Query, Retrying, StoreError, Table, Write};
 
 /// Feed entries, in Feed.
 #[derive(Debug, Clone)]
 pub struct Feeds {
-    store: Arc<dyn Store>,
+    store: Retrying,
 }
 
 impl Feeds {
     /// Feeds in `store`.
-    pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store }
+    pub fn new(db: impl Into<Db>) -> Self {
+        Self { store: db.into().0 }
     }
 
     /// A post's entry in a reader's feed. A function of the two alone, so that it is the same whoever writes it, however
@@ -48,7 +43,7 @@ impl Feeds {
             projection: Projection::Keys,
             ..Query::all_of(Table::Feed, keys::feed_partition(reader))
         };
-        page_from(with_retries(|| self.store.query(&query)).await?, Item::parsed_sort)
+        page_from(self.store.query(&query).await?, Item::parsed_sort)
     }
 
     /// Puts one entry into up to [`limits::MAX_BATCH_WRITE`] readers' feeds, in one batch. Twice is the same as
@@ -89,17 +84,17 @@ impl Feeds {
     }
 
     /// The write that takes an entry out of a reader's feed.
-    pub fn removal(reader: UserId, post: PostId) -> (Table, Write) {
-        (Table::Feed, Write::delete(keys::feed_entry(reader, post)))
+    pub fn removal(reader: UserId, post: PostId) -> Writes {
+        Writes::deleting(Table::Feed, [keys::feed_entry(reader, post)])
     }
 
     async fn write_all(&self, writes: Vec<BatchWrite>) -> Result<(), StoreError> {
-        let left = batch_write_all(self.store.as_ref(), Table::Feed, writes).await?;
+        let left = self.store.write_all(Table::Feed, writes).await?;
         if left.is_empty() { Ok(()) } else { Err(StoreError::Throttled) }
     }
 
     /// The write that puts a post into its author's own feed.
-    pub fn own_entry(author: UserId, post: PostId) -> (Table, Write) {
-        (Table::Feed, Write::put(Self::entry(author, post)))
+    pub fn own_entry(author: UserId, post: PostId) -> Writes {
+        Writes::to(Table::Feed, [Write::put(Self::entry(author, post))])
     }
 }

@@ -1,13 +1,13 @@
 //! Follow edges, kept both ways.
 
-use std::{collections::HashMap, sync::Arc};
+use std::collections::HashMap;
 
 use super::{Backfills, page_from};
-use crate::keys;
+use crate::{Db, Writes, keys};
 use domain::{Page, PostId, Timestamp, UserId};
 use ports::store::{
-    Changes, Condition, Consistency, Item, Key, MalformedItem, Outcome, Projection, Query, Store, StoreError, Table,
-    Test, Write, batch_get_all, with_retries,
+    Changes, Condition, Consistency, Item, Key, MalformedItem, Outcome, Projection, Query, Retrying, StoreError, Table,
+    Test, Write,
 };
 
 mod attr {
@@ -58,13 +58,13 @@ impl Window {
 /// Follow edges, in Social. What bounds the feed stands on the follower's side alone.
 #[derive(Debug, Clone)]
 pub struct Follows {
-    store: Arc<dyn Store>,
+    store: Retrying,
 }
 
 impl Follows {
     /// Follow edges in `store`.
-    pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store }
+    pub fn new(db: impl Into<Db>) -> Self {
+        Self { store: db.into().0 }
     }
 
     /// Makes both sides of an edge, and with them the row by which its backfill is found if nobody finishes it before
@@ -81,12 +81,8 @@ impl Follows {
     ) -> Result<Outcome, StoreError> {
         let [followers_side, followees_side] = Self::both_sides(follower, followee, followed_at);
         let followers_side = followers_side.with(attr::SHOWN_SINCE, marker.to_string()).with(attr::BACKFILLING, true);
-        let writes = vec![
-            (Table::Social, Write::create(followers_side)),
-            (Table::Social, Write::create(followees_side)),
-            Backfills::creation(follower, followee, lease_until),
-        ];
-        with_retries(|| self.store.transact(writes.clone())).await
+        let edge = Writes::to(Table::Social, [followers_side, followees_side].map(Write::create));
+        self.store.transact(edge.and(Backfills::creation(follower, followee, lease_until)).0).await
     }
 
     /// An edge that shows everything, as it is stored: the follower's side and the followee's. Of use by itself only to
@@ -112,37 +108,34 @@ impl Follows {
         }
         let condition = Condition::Where(tests_of(Window::Backfilling(marker)));
         let edge = Write::Update { key: keys::following_edge(follower, followee), changes, condition };
-        let writes = vec![(Table::Social, edge), Backfills::removal(follower, followee)];
-        with_retries(|| self.store.transact(writes.clone())).await
+        let edge = Writes::to(Table::Social, [edge]);
+        self.store.transact(edge.and(Backfills::removal(follower, followee)).0).await
     }
 
     /// Removes both sides of an edge and what is left of its backfill in one transaction, whether there is one or not.
     pub async fn remove(&self, follower: UserId, followee: UserId) -> Result<(), StoreError> {
         let writes = Self::removal(follower, followee);
         // Unconditional, hence never refused.
-        let _applied: Outcome = with_retries(|| self.store.transact(writes.clone())).await?;
+        let _applied: Outcome = self.store.transact(writes.0).await?;
         Ok(())
     }
 
     /// The writes that do so.
-    pub fn removal(follower: UserId, followee: UserId) -> Vec<(Table, Write)> {
-        vec![
-            (Table::Social, Write::delete(keys::following_edge(follower, followee))),
-            (Table::Social, Write::delete(keys::follower_edge(followee, follower))),
-            Backfills::removal(follower, followee),
-        ]
+    pub fn removal(follower: UserId, followee: UserId) -> Writes {
+        let edge = [keys::following_edge(follower, followee), keys::follower_edge(followee, follower)];
+        Writes::deleting(Table::Social, edge).and(Backfills::removal(follower, followee))
     }
 
     /// A check that a follow is as it was read: there with this window, or not there.
-    pub fn is_unchanged(follower: UserId, followee: UserId, window: Option<Window>) -> (Table, Write) {
+    pub fn is_unchanged(follower: UserId, followee: UserId, window: Option<Window>) -> Writes {
         let condition = window.map_or(Condition::Absent, |window| Condition::Where(tests_of(window)));
-        (Table::Social, Write::Check { key: keys::following_edge(follower, followee), condition })
+        Writes::to(Table::Social, [Write::Check { key: keys::following_edge(follower, followee), condition }])
     }
 
     /// A check that a follow waits for no backfill, or is not there.
-    pub fn has_nothing_to_backfill(follower: UserId, followee: UserId) -> (Table, Write) {
+    pub fn has_nothing_to_backfill(follower: UserId, followee: UserId) -> Writes {
         let condition = Condition::AbsentOr(vec![Test::Missing(attr::BACKFILLING)]);
-        (Table::Social, Write::Check { key: keys::following_edge(follower, followee), condition })
+        Writes::to(Table::Social, [Write::Check { key: keys::following_edge(follower, followee), condition }])
     }
 
     /// What `follower` is shown of those of `followees` whom they follow now. Read consistently: an unfollow hides at
@@ -153,7 +146,7 @@ impl Follows {
         followees: &[UserId],
     ) -> Result<HashMap<UserId, Window>, StoreError> {
         let keys: Vec<Key> = followees.iter().map(|followee| keys::following_edge(follower, *followee)).collect();
-        let items = batch_get_all(self.store.as_ref(), Table::Social, &keys, Consistency::Strong).await?;
+        let items = self.store.get_all(Table::Social, &keys, Consistency::Strong).await?;
         Ok(items
             .iter()
             .map(|item| Ok((item.parsed_sort()?, window_from(item)?)))
@@ -170,7 +163,7 @@ impl Follows {
         let keys: HashMap<Key, UserId> =
             followers.iter().map(|follower| (keys::following_edge(*follower, followee), *follower)).collect();
         let all: Vec<Key> = keys.keys().cloned().collect();
-        let items = batch_get_all(self.store.as_ref(), Table::Social, &all, Consistency::Strong).await?;
+        let items = self.store.get_all(Table::Social, &all, Consistency::Strong).await?;
         let found = items.iter().filter_map(|item| Some((*keys.get(&item.key)?, item)));
         Ok(found.map(|(follower, item)| Ok((follower, window_from(item)?))).collect::<Result<_, MalformedItem>>()?)
     }
@@ -183,7 +176,7 @@ impl Follows {
         limit: u32,
     ) -> Result<Page<Edge, UserId>, StoreError> {
         let query = people(keys::followers_partition(user), after, Some(limit), Projection::All);
-        page_from(with_retries(|| self.store.query(&query)).await?, edge_from)
+        page_from(self.store.query(&query).await?, edge_from)
     }
 
     /// Whom `user` follows, by rising id. Read consistently: a user sees their own follow at once.
@@ -194,7 +187,7 @@ impl Follows {
         limit: u32,
     ) -> Result<Page<Edge, UserId>, StoreError> {
         let query = people(keys::following_partition(user), after, Some(limit), Projection::All);
-        page_from(with_retries(|| self.store.query(&query)).await?, edge_from)
+        page_from(self.store.query(&query).await?, edge_from)
     }
 
     /// The ids of who follows `user`, by rising id; `limit: None` reads as many as the store gives at once. Read
@@ -206,7 +199,7 @@ impl Follows {
         limit: Option<u32>,
     ) -> Result<Page<UserId, UserId>, StoreError> {
         let query = people(keys::followers_partition(user), after, limit, Projection::Keys);
-        page_from(with_retries(|| self.store.query(&query)).await?, Item::parsed_sort)
+        page_from(self.store.query(&query).await?, Item::parsed_sort)
     }
 }
 

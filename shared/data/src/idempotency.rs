@@ -1,11 +1,9 @@
 //! What was answered to an `Idempotency-Key`.
 
-use std::sync::Arc;
-
-use crate::keys;
+use crate::{Db, Writes, keys};
 use domain::{Page, PostId, Timestamp, UserId, limits};
 use ports::store::{
-    Condition, Consistency, EXPIRES_AT, Item, MalformedItem, Query, Store, StoreError, Table, Test, Write, with_retries,
+    Condition, Consistency, EXPIRES_AT, Item, MalformedItem, Query, Retrying, StoreError, Table, Test, Write,
 };
 
 mod attr {
@@ -36,19 +34,19 @@ pub struct UsedKey {
 /// Idempotency records, in Social.
 #[derive(Debug, Clone)]
 pub struct IdempotencyRecords {
-    store: Arc<dyn Store>,
+    store: Retrying,
 }
 
 impl IdempotencyRecords {
     /// Records in `store`.
-    pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store }
+    pub fn new(db: impl Into<Db>) -> Self {
+        Self { store: db.into().0 }
     }
 
     /// What `key` of `user` was used for. Read consistently, and also when it has expired but is still there.
     pub async fn get(&self, user: UserId, key: &str) -> Result<Option<IdempotencyRecord>, StoreError> {
         let key = keys::idempotency_record(user, key);
-        let item = with_retries(|| self.store.get(Table::Social, &key, Consistency::Strong)).await?;
+        let item = self.store.get(Table::Social, &key, Consistency::Strong).await?;
         item.map(|item| {
             Ok(IdempotencyRecord { digest: item.text(attr::DIGEST)?.to_owned(), post_id: item.parsed(attr::POST_ID)? })
         })
@@ -67,25 +65,25 @@ impl IdempotencyRecords {
             limit: Some(limit),
             ..Query::all_of(Table::Social, keys::idempotency_partition(user))
         };
-        let page = with_retries(|| self.store.query(&query)).await?;
+        let page = self.store.query(&query).await?;
         let items = page.items.iter().map(used_key_from).collect::<Result<_, MalformedItem>>()?;
         Ok(Page { items, next: page.next })
     }
 
     /// The write that erases a record.
-    pub fn erasure(user: UserId, key: &str) -> (Table, Write) {
-        (Table::Social, Write::delete(keys::idempotency_record(user, key)))
+    pub fn erasure(user: UserId, key: &str) -> Writes {
+        Writes::deleting(Table::Social, [keys::idempotency_record(user, key)])
     }
 
     /// The write that takes a key for [`limits::IDEMPOTENCY_TTL`]; refused while it is taken. Expiry is decided here,
     /// since expired items may stay for days.
-    pub fn claim(user: UserId, key: &str, record: &IdempotencyRecord, now: Timestamp) -> (Table, Write) {
+    pub fn claim(user: UserId, key: &str, record: &IdempotencyRecord, now: Timestamp) -> Writes {
         let item = Item::new(keys::idempotency_record(user, key))
             .with(attr::DIGEST, record.digest.as_str())
             .with(attr::POST_ID, record.post_id.to_string())
             .with(EXPIRES_AT, now.plus(limits::IDEMPOTENCY_TTL).as_secs().cast_signed());
         let expired = Test::AtMost(EXPIRES_AT, now.as_secs().cast_signed());
-        (Table::Social, Write::Put { item, condition: Condition::AbsentOr(vec![expired]) })
+        Writes::to(Table::Social, [Write::Put { item, condition: Condition::AbsentOr(vec![expired]) }])
     }
 }
 

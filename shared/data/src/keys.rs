@@ -4,8 +4,8 @@
 pub mod streamed;
 
 use domain::{
-    Act, ActKind, CommentId, Erasable, Handle, InvalidId, NotificationId, PostId, SessionId, Task, Timestamp, UserId,
-    limits,
+    Act, ActKind, CommentId, Erasable, Handle, InvalidId, NotificationId, NotifiedAct, PostId, SessionId, Task,
+    Timestamp, UserId, limits,
 };
 use ports::store::Key;
 
@@ -155,12 +155,39 @@ pub fn notified_partition(actor: UserId) -> String {
 
 /// Which notification stands for an act.
 pub fn notified(act: &Act) -> Key {
-    let sort = match act.kind {
-        ActKind::Like(post) => format!("LIKE#{post}"),
-        ActKind::Comment(_, comment) => format!("COMMENT#{comment}"),
-        ActKind::Follow(user) => format!("FOLLOW#{user}"),
+    let in_list = match act.kind {
+        ActKind::Like(post) => NotifiedAct::Like(post),
+        ActKind::Comment(_, comment) => NotifiedAct::Comment(comment),
+        ActKind::Follow(user) => NotifiedAct::Follow(user),
     };
-    key(notified_partition(act.actor_id), sort)
+    notified_in_list(act.actor_id, in_list)
+}
+
+/// The same by the act's place in the list of its actor.
+pub fn notified_in_list(actor: UserId, act: NotifiedAct) -> Key {
+    key(notified_partition(actor), notified_sort(act))
+}
+
+/// The sort key of an act in the list of its actor.
+pub fn notified_sort(act: NotifiedAct) -> String {
+    match act {
+        NotifiedAct::Like(post) => format!("LIKE#{post}"),
+        NotifiedAct::Comment(comment) => format!("COMMENT#{comment}"),
+        NotifiedAct::Follow(user) => format!("FOLLOW#{user}"),
+    }
+}
+
+/// Reads [`notified_sort`] back.
+///
+/// # Errors
+/// When no act has this sort key.
+pub fn notified_from_sort(sort: &str) -> Result<NotifiedAct, InvalidId> {
+    match sort.split_once('#').ok_or(InvalidId)? {
+        ("LIKE", post) => Ok(NotifiedAct::Like(post.parse()?)),
+        ("COMMENT", comment) => Ok(NotifiedAct::Comment(comment.parse()?)),
+        ("FOLLOW", user) => Ok(NotifiedAct::Follow(user.parse()?)),
+        _ => Err(InvalidId),
+    }
 }
 
 /// Work about notifications that continues step by step.
@@ -336,6 +363,10 @@ mod tests {
             prop_assert_eq!(follower_edge(user, other).sort.parse(), Ok(other));
             prop_assert_eq!(story_entry(user, post).sort.parse(), Ok(post));
             prop_assert_eq!(outbox_entry(post).sort.parse(), Ok(post));
+            let comment = CommentId::from_uuid(Uuid::from_u128(a));
+            for act in [NotifiedAct::Like(post), NotifiedAct::Comment(comment), NotifiedAct::Follow(other)] {
+                prop_assert_eq!(notified_from_sort(&notified_in_list(user, act).sort), Ok(act));
+            }
         }
 
         #[test]

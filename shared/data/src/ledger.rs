@@ -1,21 +1,21 @@
 //! The ledger of applied changes: what makes a change that is delivered twice count once.
 
-use std::{collections::HashSet, sync::Arc};
+use std::collections::HashSet;
 
-use crate::keys;
+use crate::{Db, Writes, keys};
 use domain::{Timestamp, limits};
-use ports::store::{Consistency, EXPIRES_AT, Item, Key, Store, StoreError, Table, Write, batch_get_all};
+use ports::store::{Consistency, EXPIRES_AT, Item, Key, Retrying, StoreError, Table, Write};
 
 /// Ledger rows, in Social.
 #[derive(Debug, Clone)]
 pub struct Ledger {
-    store: Arc<dyn Store>,
+    store: Retrying,
 }
 
 impl Ledger {
     /// The ledger in `store`.
-    pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store }
+    pub fn new(db: impl Into<Db>) -> Self {
+        Self { store: db.into().0 }
     }
 
     /// Which of these changes are applied. Read consistently, which only saves work: [`Self::entry`] is what keeps a
@@ -28,14 +28,15 @@ impl Ledger {
         let of_key: std::collections::HashMap<Key, &str> =
             changes.map(|change| (keys::applied_change(change), change)).collect();
         let keys: Vec<Key> = of_key.keys().cloned().collect();
-        let items = batch_get_all(self.store.as_ref(), Table::Social, &keys, Consistency::Strong).await?;
+        let items = self.store.get_all(Table::Social, &keys, Consistency::Strong).await?;
         Ok(items.iter().filter_map(|item| of_key.get(&item.key).map(|change| (*change).to_owned())).collect())
     }
 
     /// The write that notes a change as applied, refused when it is: for the transaction that applies it. Forgotten
     /// after [`limits::LEDGER_TTL`].
-    pub fn entry(change: &str, now: Timestamp) -> (Table, Write) {
+    pub fn entry(change: &str, now: Timestamp) -> Writes {
         let expires_at = now.plus(limits::LEDGER_TTL).as_secs().cast_signed();
-        (Table::Social, Write::create(Item::new(keys::applied_change(change)).with(EXPIRES_AT, expires_at)))
+        let item = Item::new(keys::applied_change(change)).with(EXPIRES_AT, expires_at);
+        Writes::to(Table::Social, [Write::create(item)])
     }
 }

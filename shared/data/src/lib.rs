@@ -6,11 +6,14 @@
 //! so that a copy that lags never makes something that was answered look absent.
 
 mod acts;
+mod audit;
 mod backfills;
+mod changes;
 mod clock_marks;
 mod comments;
-pub mod counts;
+mod counts;
 pub mod credentials;
+mod db;
 mod erasures;
 mod feeds;
 mod follows;
@@ -25,14 +28,18 @@ mod posts;
 mod rates;
 mod sessions;
 mod tasks;
+mod transaction;
 mod users;
 
 pub use acts::Acts;
+pub use audit::{Audit, Audited, AuditedEntry, CountedEdge, EdgeCursor, ScannedRow, StoredCount};
 pub use backfills::{Backfills, PendingBackfill};
+pub use changes::{Changed, Subject};
 pub use clock_marks::{ClockMark, ClockMarks};
 pub use comments::{Comments, StoredComment};
-pub use counts::{Counted, Counts};
+pub use counts::{Counted, Counter, Counts};
 pub use credentials::{Credentials, PasswordHash, StoredCredentials};
+pub use db::Db;
 pub use erasures::{Erasure, Erasures};
 pub use feeds::Feeds;
 pub use follows::{Edge, Follows, Window};
@@ -45,16 +52,17 @@ pub use posts::{Posts, StoredPost};
 pub use rates::{RateWindow, Rates};
 pub use sessions::{SessionRef, Sessions, Spent, Stored, StoredSession, StoredToken, Successor};
 pub use tasks::{StoredTask, Tasks};
+pub use transaction::{Committed, Part, Refusal, Transaction, Writes};
 pub use users::Users;
 
 use std::{collections::HashMap, hash::Hash};
 
 use domain::{InvalidId, Page, Timestamp};
-use ports::store::{Consistency, Item, Key, MalformedItem, QueryPage, Store, StoreError, Table, batch_get_all};
+use ports::store::{Consistency, Item, Key, MalformedItem, QueryPage, Retrying, StoreError, Table};
 
 /// Gets many items and reads each, by identity. Asked eventually first, what is missing again consistently.
 async fn get_all<Id, T>(
-    store: &dyn Store,
+    store: &Retrying,
     table: Table,
     ids: &[Id],
     key_of: impl Fn(Id) -> Key,
@@ -71,7 +79,7 @@ where
             break;
         }
         let keys: Vec<Key> = missing.keys().cloned().collect();
-        for item in batch_get_all(store, table, &keys, consistency).await? {
+        for item in store.get_all(table, &keys, consistency).await? {
             if let Some(id) = missing.get(&item.key) {
                 found.insert(*id, read(*id, &item)?);
             }
@@ -79,6 +87,9 @@ where
     }
     Ok(found)
 }
+
+/// When a post, a comment or an account was deleted, in milliseconds: the attribute by which its item is known to be.
+const DELETED_AT: &str = "deleted_at";
 
 /// What stands in whole seconds.
 const fn in_seconds(seconds: i64) -> Timestamp {

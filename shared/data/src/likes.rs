@@ -1,16 +1,13 @@
 //! Likes, kept both ways.
 
-use std::{collections::HashSet, sync::Arc};
+use std::collections::HashSet;
 
 use futures::future::try_join_all;
 
 use super::page_from;
-use crate::keys;
+use crate::{Db, Writes, keys};
 use domain::{Page, PostId, Timestamp, UserId, limits};
-use ports::store::{
-    Consistency, Item, Key, MalformedItem, Order, Outcome, Query, Store, StoreError, Table, Write, batch_get_all,
-    with_retries,
-};
+use ports::store::{Consistency, Item, Key, MalformedItem, Order, Outcome, Query, Retrying, StoreError, Table, Write};
 
 mod attr {
     pub const LIKED_AT: &str = "liked_at";
@@ -28,21 +25,21 @@ pub struct Like {
 /// Likes, in Social.
 #[derive(Debug, Clone)]
 pub struct Likes {
-    store: Arc<dyn Store>,
+    store: Retrying,
 }
 
 impl Likes {
     /// Likes in `store`.
-    pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store }
+    pub fn new(db: impl Into<Db>) -> Self {
+        Self { store: db.into().0 }
     }
 
     /// Makes both sides of a like in one transaction; one that is there stays as it is, with its time.
     pub async fn create(&self, user: UserId, post: PostId, liked_at: Timestamp) -> Result<(), StoreError> {
         let sides = Self::both_sides(user, post, liked_at);
-        let writes: Vec<_> = sides.into_iter().map(|side| (Table::Social, Write::create(side))).collect();
+        let writes = Writes::to(Table::Social, sides.map(Write::create));
         // Refused: the like is there already, be it by an earlier try of this call whose answer was lost.
-        let _either_way: Outcome = with_retries(|| self.store.transact(writes.clone())).await?;
+        let _either_way: Outcome = self.store.transact(writes.0).await?;
         Ok(())
     }
 
@@ -57,13 +54,13 @@ impl Likes {
     pub async fn remove(&self, user: UserId, post: PostId) -> Result<(), StoreError> {
         let writes = Self::erasure(user, post);
         // Unconditional, hence never refused.
-        let _applied: Outcome = with_retries(|| self.store.transact(writes.clone())).await?;
+        let _applied: Outcome = self.store.transact(writes.0).await?;
         Ok(())
     }
 
     /// The writes that erase both sides of a like.
-    pub fn erasure(user: UserId, post: PostId) -> Vec<(Table, Write)> {
-        [keys::like(user, post), keys::liker(post, user)].map(|key| (Table::Social, Write::delete(key))).into()
+    pub fn erasure(user: UserId, post: PostId) -> Writes {
+        Writes::deleting(Table::Social, [keys::like(user, post), keys::liker(post, user)])
     }
 
     /// What `user` likes and since when, newest post first. Read consistently.
@@ -80,7 +77,7 @@ impl Likes {
             ..Query::all_of(Table::Social, keys::likes_partition(user))
         };
         let liked_at = |item: &Item| Ok(Timestamp::from_millis(item.number(attr::LIKED_AT)?.cast_unsigned()));
-        let page = with_retries(|| self.store.query(&query)).await?;
+        let page = self.store.query(&query).await?;
         page_from(page, |item| Ok((item.parsed_sort()?, liked_at(item)?)))
     }
 
@@ -88,7 +85,7 @@ impl Likes {
     /// the same however many they like.
     pub async fn liked_of(&self, user: UserId, posts: &[PostId]) -> Result<HashSet<PostId>, StoreError> {
         let keys: Vec<Key> = posts.iter().map(|post| keys::like(user, *post)).collect();
-        let items = batch_get_all(self.store.as_ref(), Table::Social, &keys, Consistency::Strong).await?;
+        let items = self.store.get_all(Table::Social, &keys, Consistency::Strong).await?;
         Ok(items.iter().map(Item::parsed_sort).collect::<Result<_, _>>()?)
     }
 
@@ -124,7 +121,7 @@ impl Likes {
             limit: Some(limit),
             ..Query::all_of(Table::Social, keys::likers_partition(post, shard))
         };
-        page_from(with_retries(|| self.store.query(&query)).await?, like_from)
+        page_from(self.store.query(&query).await?, like_from)
     }
 }
 

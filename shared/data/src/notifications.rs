@@ -1,13 +1,17 @@
 //! Notifications by recipient, which of them stands for which act, and each recipient's [`Inbox`].
 
-use std::{collections::HashMap, sync::Arc};
+use std::collections::HashMap;
+
+use uuid::Uuid;
 
 use super::page_from;
-use crate::keys;
-use domain::{Act, ActKind, Inbox, InboxEntry, Notification, NotificationId, Page, Recount, Scan, UserId, limits};
+use crate::{Committed, DELETED_AT, Db, Transaction, Writes, keys};
+use domain::{
+    Act, ActKind, Inbox, InboxEntry, Notification, NotificationId, NotifiedAct, Page, Recount, Scan, UserId, limits,
+};
 use ports::store::{
-    Condition, Consistency, EXPIRES_AT, Item, Key, MalformedItem, Order, Outcome, Query, SortRange, Store, StoreError,
-    Table, Test, Write, batch_get_all, with_retries,
+    Condition, Consistency, EXPIRES_AT, Item, Key, MalformedItem, Order, Query, SortRange, StoreError, Table, Test,
+    Write,
 };
 
 mod attr {
@@ -28,12 +32,6 @@ mod attr {
     pub const RECOUNTED_UP_TO: &str = "recounted_up_to";
 }
 
-/// Since when an account is deleted.
-const DELETED_AT: &str = "deleted_at";
-
-/// The least sort key that a notification can have.
-const FIRST: &str = "00000000-0000-0000-0000-000000000000";
-
 /// Where the notification that stands for an act is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Notified {
@@ -47,13 +45,13 @@ pub struct Notified {
 /// what is there.
 #[derive(Debug, Clone)]
 pub struct Notifications {
-    store: Arc<dyn Store>,
+    db: Db,
 }
 
 impl Notifications {
     /// Notifications in `store`.
-    pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store }
+    pub fn new(db: impl Into<Db>) -> Self {
+        Self { db: db.into() }
     }
 
     /// The inboxes of these distinct users; a new one where there is none.
@@ -71,7 +69,7 @@ impl Notifications {
     /// One user's inbox; a new one where there is none.
     pub async fn inbox(&self, user: UserId) -> Result<Inbox, StoreError> {
         let key = keys::unread(user);
-        let item = with_retries(|| self.store.get(Table::Social, &key, Consistency::Strong)).await?;
+        let item = self.db.0.get(Table::Social, &key, Consistency::Strong).await?;
         Ok(item.map_or_else(|| Ok(Inbox::new(user)), |item| inbox_from(user, &item))?)
     }
 
@@ -95,14 +93,14 @@ impl Notifications {
 
     async fn get_all<T: Sync>(&self, of_key: &HashMap<Key, T>) -> Result<Vec<Item>, StoreError> {
         let keys: Vec<Key> = of_key.keys().cloned().collect();
-        batch_get_all(self.store.as_ref(), Table::Social, &keys, Consistency::Strong).await
+        self.db.0.get_all(Table::Social, &keys, Consistency::Strong).await
     }
 
     /// An entry as it is stored.
     ///
     /// # Errors
     /// When an attribute is missing or unknown, such as a kind that a newer version writes.
-    pub fn entry_of(recipient: UserId, item: &Item) -> Result<InboxEntry, MalformedItem> {
+    pub(crate) fn entry_of(recipient: UserId, item: &Item) -> Result<InboxEntry, MalformedItem> {
         entry_from(recipient, item)
     }
 
@@ -115,15 +113,15 @@ impl Notifications {
     ) -> Result<Page<InboxEntry, NotificationId>, StoreError> {
         let start_after = after.map(|id| id.to_string());
         let query = Query { start_after, limit: Some(limit), ..entries_of(user, SortRange::All, Order::Descending) };
-        page_from(with_retries(|| self.store.query(&query)).await?, |item| entry_from(user, item))
+        page_from(self.db.0.query(&query).await?, |item| entry_from(user, item))
     }
 
     /// The newest entry that is not behind `id`, hidden or not.
     pub async fn newest_up_to(&self, user: UserId, id: NotificationId) -> Result<Option<NotificationId>, StoreError> {
-        let range = SortRange::Between(FIRST.to_owned(), id.to_string());
+        let range = SortRange::Between(NotificationId::from_uuid(Uuid::nil()).to_string(), id.to_string());
         let mut query = Query { limit: Some(1), ..entries_of(user, range, Order::Descending) };
         loop {
-            let page = with_retries(|| self.store.query(&query)).await?;
+            let page = self.db.0.query(&query).await?;
             if let Some(item) = page.items.first() {
                 return Ok(Some(item.parsed_sort()?));
             }
@@ -139,34 +137,33 @@ impl Notifications {
     pub async fn scanned(&self, scan: Scan, limit: u32) -> Result<Inbox, StoreError> {
         let (user, range) = (scan.recipient_id(), SortRange::Between(scan.first.to_string(), scan.last.to_string()));
         let query = Query { limit: Some(limit), ..entries_of(user, range, Order::Ascending) };
-        let page = with_retries(|| self.store.query(&query)).await?;
+        let page = self.db.0.query(&query).await?;
         let page: Page<InboxEntry, NotificationId> = page_from(page, |item| entry_from(user, item))?;
         Ok(scan.found(&page.items, page.next))
     }
 
     /// The writes that keep an inbox as it is now: refused when someone else wrote it since it was read. The first time
     /// also when the account is deleted, so that none gets a new one.
-    pub fn keeping(inbox: &Inbox) -> Vec<(Table, Write)> {
+    pub fn keeping(inbox: &Inbox) -> Writes {
         let item = inbox_item(inbox);
         if inbox.version > 0 {
             let condition = Condition::Where(vec![Test::Equals(attr::VERSION, inbox.version.into())]);
-            return vec![(Table::Social, Write::Put { item, condition })];
+            return Writes::to(Table::Social, [Write::Put { item, condition }]);
         }
         let exists = Condition::Where(vec![Test::Missing(DELETED_AT)]);
         let check = Write::Check { key: keys::profile(inbox.recipient_id), condition: exists };
-        vec![(Table::Social, Write::create(item)), (Table::Social, check)]
+        Writes::to(Table::Social, [Write::create(item), check])
     }
 
     /// Keeps an inbox as it is now, with what is written `beside` it. A refusal may also mean that an earlier try of this
     /// call was applied: read again.
-    pub async fn keep(&self, inbox: &Inbox, beside: Option<(Table, Write)>) -> Result<Outcome, StoreError> {
-        let mut writes = Self::keeping(inbox);
-        writes.extend(beside);
-        with_retries(|| self.store.transact(writes.clone())).await
+    pub async fn keep(&self, inbox: &Inbox, beside: Option<Writes>) -> Result<Committed, StoreError> {
+        let writes = Self::keeping(inbox).and(beside.unwrap_or_default());
+        Transaction::from(writes).commit(&self.db).await
     }
 
     /// The write that stores an entry.
-    pub fn put(entry: &InboxEntry) -> (Table, Write) {
+    pub fn put(entry: &InboxEntry) -> Writes {
         let InboxEntry { notification: Notification { notification_id, recipient_id, act }, undone, post_gone } =
             *entry;
         let mut item = Item::new(keys::notification(recipient_id, notification_id))
@@ -182,57 +179,62 @@ impl Notifications {
         };
         let flags = [(attr::UNDONE, undone), (attr::POST_GONE, post_gone)];
         item = flags.into_iter().filter(|(_, is_set)| *is_set).fold(item, |item, (flag, _)| item.with(flag, true));
-        (Table::Social, Write::put(item))
+        Writes::to(Table::Social, [Write::put(item)])
     }
 
     /// The write that makes an entry the one that stands for its act.
-    pub fn point_to(notification: &Notification) -> (Table, Write) {
+    pub fn point_to(notification: &Notification) -> Writes {
         let item = Item::new(keys::notified(&notification.act))
             .with(attr::RECIPIENT_ID, notification.recipient_id.to_string())
             .with(attr::NOTIFICATION_ID, notification.notification_id.to_string())
             .with(EXPIRES_AT, expiry(notification.notification_id));
-        (Table::Social, Write::put(item))
+        Writes::to(Table::Social, [Write::put(item)])
     }
 
-    /// The acts of `actor` that someone was notified of, and where those notifications are; `after` and what follows are
-    /// names of acts. Read consistently.
+    /// The acts of `actor` that others were notified of, and where those notifications are. Read consistently.
+    ///
+    /// # Errors
+    /// Also when an act is of an unknown kind, such as one that a newer version writes.
     pub async fn page_of_actor(
         &self,
         actor: UserId,
-        after: Option<String>,
+        after: Option<NotifiedAct>,
         limit: u32,
-    ) -> Result<Page<(String, Notified), String>, StoreError> {
+    ) -> Result<Page<(NotifiedAct, Notified), NotifiedAct>, StoreError> {
         let query = Query {
-            start_after: after,
+            start_after: after.map(keys::notified_sort),
             limit: Some(limit),
             ..Query::all_of(Table::Social, keys::notified_partition(actor))
         };
-        let page = with_retries(|| self.store.query(&query)).await?;
-        let read = |item: &Item| Ok((item.key.sort.clone(), notified_from(item)?));
+        let page = self.db.0.query(&query).await?;
+        let act = |sort: &str| keys::notified_from_sort(sort).map_err(|_| MalformedItem { attribute: "SK" });
+        let read = |item: &Item| Ok((act(&item.key.sort)?, notified_from(item)?));
         let items = page.items.iter().map(read).collect::<Result<_, MalformedItem>>()?;
-        Ok(Page { items, next: page.next })
+        Ok(Page { items, next: page.next.as_deref().map(act).transpose()? })
     }
 
-    /// The write that erases what points from an act, by its name in [`Self::page_of_actor`].
-    pub fn pointer_erasure(actor: UserId, act: String) -> (Table, Write) {
-        (Table::Social, Write::delete(Key { partition: keys::notified_partition(actor), sort: act }))
+    /// The write that erases what points from an act, as [`Self::page_of_actor`] names it.
+    pub fn pointer_erasure(actor: UserId, act: NotifiedAct) -> Writes {
+        Writes::deleting(Table::Social, [keys::notified_in_list(actor, act)])
     }
 
     /// The write that erases what points from an act whose notification is gone.
-    pub fn pointer_to_nothing(act: &Act) -> (Table, Write) {
-        (Table::Social, Write::delete(keys::notified(act)))
+    pub fn pointer_to_nothing(act: &Act) -> Writes {
+        Writes::deleting(Table::Social, [keys::notified(act)])
     }
 
-    /// The write that erases how far a user has read. Who was about to write to the inbox is refused from then on, and
-    /// one whose account is deleted gets no new one.
-    pub fn inbox_erasure(user: UserId) -> (Table, Write) {
-        (Table::Social, Write::delete(keys::unread(user)))
+    /// Erases how far a user has read. A write to the inbox that is under way is refused from then on, and a user whose
+    /// account is deleted gets no new inbox.
+    pub async fn erase_inbox(&self, user: UserId) -> Result<(), StoreError> {
+        // Unconditional, hence never refused.
+        let _applied = self.db.0.write(Table::Social, Write::delete(keys::unread(user))).await?;
+        Ok(())
     }
 
     /// The writes that erase an entry and what points to it.
-    pub fn erasure(notification: &Notification) -> [(Table, Write); 2] {
+    pub fn erasure(notification: &Notification) -> Writes {
         let entry = keys::notification(notification.recipient_id, notification.notification_id);
-        [(Table::Social, Write::delete(entry)), (Table::Social, Write::delete(keys::notified(&notification.act)))]
+        Writes::deleting(Table::Social, [entry, keys::notified(&notification.act)])
     }
 }
 

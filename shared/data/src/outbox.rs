@@ -1,15 +1,15 @@
 //! The outbox: fan-outs that are not finished. An entry is made in the post's own transaction and goes when every page
 //! of followers is on JobQ, so a lost message or a crash leaves it behind, and the sweeper finds it.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use tracing::error;
 
-use crate::keys;
+use crate::{Db, Writes, keys};
 use domain::{PostId, Timestamp, UserId, limits};
 use ports::store::{
-    Changes, Condition, Consistency, Item, MalformedItem, Outcome, Query, Store, StoreError, Table, Test, Value, Write,
-    with_retries,
+    Changes, Condition, Consistency, Item, MalformedItem, Outcome, Query, Retrying, StoreError, Table, Test, Value,
+    Write,
 };
 
 /// Entries read at once.
@@ -49,33 +49,33 @@ fn lease(generation: u32) -> Duration {
 /// Outbox entries, in Social.
 #[derive(Debug, Clone)]
 pub struct Outbox {
-    store: Arc<dyn Store>,
+    store: Retrying,
 }
 
 impl Outbox {
     /// The outbox in `store`.
-    pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store }
+    pub fn new(db: impl Into<Db>) -> Self {
+        Self { store: db.into().0 }
     }
 
     /// The write that makes a post's entry, of generation 0 and leased to the message that is about to be sent.
-    pub fn creation(post_id: PostId, author_id: UserId, now: Timestamp) -> (Table, Write) {
+    pub fn creation(post_id: PostId, author_id: UserId, now: Timestamp) -> Writes {
         let item = Item::new(keys::outbox_entry(post_id))
             .with(attr::AUTHOR_ID, author_id.to_string())
             .with(attr::GENERATION, 0)
             .with(attr::LEASE_UNTIL, millis(now.plus(lease(0))));
-        (Table::Social, Write::put(item))
+        Writes::to(Table::Social, [Write::put(item)])
     }
 
     /// The write that ends a post's fan-out, finished or not: for the transaction that erases the post.
-    pub fn erasure(post: PostId) -> (Table, Write) {
-        (Table::Social, Write::delete(keys::outbox_entry(post)))
+    pub fn erasure(post: PostId) -> Writes {
+        Writes::deleting(Table::Social, [keys::outbox_entry(post)])
     }
 
     /// A post's entry; `None` when its fan-out is finished. Read consistently.
     pub async fn get(&self, post: PostId) -> Result<Option<OutboxEntry>, StoreError> {
         let key = keys::outbox_entry(post);
-        let item = with_retries(|| self.store.get(Table::Social, &key, Consistency::Strong)).await?;
+        let item = self.store.get(Table::Social, &key, Consistency::Strong).await?;
         Ok(item.as_ref().map(entry_from).transpose()?)
     }
 
@@ -98,7 +98,7 @@ impl Outbox {
         };
         let condition = Condition::Where(vec![of_generation(entry.generation), at_cursor]);
         let write = Write::Update { key: keys::outbox_entry(entry.post_id), changes, condition };
-        with_retries(|| self.store.write(Table::Social, write.clone())).await
+        self.store.write(Table::Social, write).await
     }
 
     /// Removes an entry whose every page is on JobQ. Refused when the sweeper took it meanwhile; its message then finds
@@ -106,7 +106,7 @@ impl Outbox {
     pub async fn finish(&self, entry: &OutboxEntry) -> Result<Outcome, StoreError> {
         let condition = Condition::Where(vec![of_generation(entry.generation)]);
         let write = Write::Delete { key: keys::outbox_entry(entry.post_id), condition };
-        with_retries(|| self.store.write(Table::Social, write.clone())).await
+        self.store.write(Table::Social, write).await
     }
 
     /// Takes an entry whose lease has expired: the next generation, with a longer lease. `None` when someone else
@@ -121,7 +121,7 @@ impl Outbox {
         let condition = Condition::Where(vec![of_generation(entry.generation), unrenewed]);
         let write = Write::Update { key: keys::outbox_entry(entry.post_id), changes, condition };
         // Not retried: a first try that was applied would look like someone else's. The next sweep is the retry.
-        let outcome = self.store.write(Table::Social, write).await?;
+        let outcome = self.store.without_retries().write(Table::Social, write).await?;
         Ok(outcome.is_applied().then(|| OutboxEntry { generation, lease_until, ..entry.clone() }))
     }
 
@@ -138,7 +138,7 @@ impl Outbox {
             limit: Some(ENTRIES_PER_QUERY),
             ..Query::all_of(Table::Social, keys::outbox_partition(shard))
         };
-        let page = with_retries(|| self.store.query(&query)).await?;
+        let page = self.store.query(&query).await?;
         let mut expired = Vec::new();
         for item in &page.items {
             match entry_from(item) {

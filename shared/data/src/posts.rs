@@ -1,19 +1,18 @@
 //! Posts, and the stories that list them by author.
 
-use std::{collections::HashMap, sync::Arc};
+use std::collections::HashMap;
 
 use super::page_from;
-use crate::keys;
+use crate::{DELETED_AT, Db, Writes, keys};
 use domain::{Page, Post, PostId, PostText, Timestamp, UserId, limits};
 use ports::store::{
-    Changes, Condition, Consistency, Item, Key, MalformedItem, Order, Projection, Query, Store, StoreError, Table,
-    Test, Write, batch_get_all, with_retries,
+    Changes, Condition, Consistency, Item, Key, MalformedItem, Order, Projection, Query, Retrying, StoreError, Table,
+    Test, Write,
 };
 
 mod attr {
     pub const AUTHOR_ID: &str = "author_id";
     pub const TEXT: &str = "text";
-    pub const DELETED_AT: &str = "deleted_at";
 }
 
 /// A post as it is stored: shown only while it is not deleted.
@@ -40,26 +39,26 @@ impl StoredPost {
 /// Posts and story entries, in Social.
 #[derive(Debug, Clone)]
 pub struct Posts {
-    store: Arc<dyn Store>,
+    store: Retrying,
 }
 
 impl Posts {
     /// Posts in `store`.
-    pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store }
+    pub fn new(db: impl Into<Db>) -> Self {
+        Self { store: db.into().0 }
     }
 
     /// The posts that are stored of these, deleted ones too, by id. Asked eventually first; misses are asked again
     /// consistently.
     pub async fn get_all(&self, posts: &[PostId]) -> Result<HashMap<PostId, StoredPost>, StoreError> {
-        super::get_all(self.store.as_ref(), Table::Social, posts, keys::post, post_from).await
+        super::get_all(&self.store, Table::Social, posts, keys::post, post_from).await
     }
 
     /// The same, read consistently: for the author, who sees what they deleted no more.
     pub async fn get_all_strongly(&self, posts: &[PostId]) -> Result<HashMap<PostId, StoredPost>, StoreError> {
         let keys: HashMap<Key, PostId> = posts.iter().map(|post| (keys::post(*post), *post)).collect();
         let all: Vec<Key> = keys.keys().cloned().collect();
-        let items = batch_get_all(self.store.as_ref(), Table::Social, &all, Consistency::Strong).await?;
+        let items = self.store.get_all(Table::Social, &all, Consistency::Strong).await?;
         let found = items.iter().filter_map(|item| Some((*keys.get(&item.key)?, item)));
         Ok(found.map(|(post, item)| Ok((post, post_from(post, item)?))).collect::<Result<_, MalformedItem>>()?)
     }
@@ -78,53 +77,53 @@ impl Posts {
             projection: Projection::Keys,
             ..Query::all_of(Table::Social, keys::story_partition(author))
         };
-        page_from(with_retries(|| self.store.query(&query)).await?, Item::parsed_sort)
+        page_from(self.store.query(&query).await?, Item::parsed_sort)
     }
 
     /// The writes that erase a post and its place in the author's story.
-    pub fn erasure(author: UserId, post: PostId) -> Vec<(Table, Write)> {
-        [keys::post(post), keys::story_entry(author, post)].map(|key| (Table::Social, Write::delete(key))).into()
+    pub fn erasure(author: UserId, post: PostId) -> Writes {
+        Writes::deleting(Table::Social, [keys::post(post), keys::story_entry(author, post)])
     }
 
     /// The writes that make a post and its place in the author's story: the post first, refused when it is there. Ids are
     /// new, so one that is there is this one, by an earlier try. It is left alone, as it may be deleted by now: a try that
     /// arrives late must not make it live again.
-    pub fn creation(post: &Post) -> [(Table, Write); 2] {
+    pub fn creation(post: &Post) -> Writes {
         let item = Item::new(keys::post(post.post_id))
             .with(attr::AUTHOR_ID, post.author_id.to_string())
             .with(attr::TEXT, post.text.as_str());
         let story_entry = Item::new(keys::story_entry(post.author_id, post.post_id));
-        [(Table::Social, Write::create(item)), (Table::Social, Write::put(story_entry))]
+        Writes::to(Table::Social, [Write::create(item), Write::put(story_entry)])
     }
 
     /// The write that marks a post deleted. Refused unless it is stored, live and its author's.
-    pub fn deletion(post: &Post, now: Timestamp) -> (Table, Write) {
+    pub fn deletion(post: &Post, now: Timestamp) -> Writes {
         let deleted_at = now.as_millis().cast_signed().into();
         let write = Write::Update {
             key: keys::post(post.post_id),
-            changes: Changes { set: [(attr::DELETED_AT.into(), deleted_at)].into(), ..Changes::default() },
+            changes: Changes { set: [(DELETED_AT.into(), deleted_at)].into(), ..Changes::default() },
             condition: Condition::Where(vec![
                 Test::Equals(attr::AUTHOR_ID, post.author_id.to_string().into()),
-                Test::Missing(attr::DELETED_AT),
+                Test::Missing(DELETED_AT),
             ]),
         };
-        (Table::Social, write)
+        Writes::to(Table::Social, [write])
     }
 
     /// The write that takes that mark off. Refused unless the post is stored and was deleted at that time.
-    pub fn restoration(post: PostId, deleted_at: Timestamp) -> (Table, Write) {
-        let was = Test::Equals(attr::DELETED_AT, deleted_at.as_millis().cast_signed().into());
+    pub fn restoration(post: PostId, deleted_at: Timestamp) -> Writes {
+        let was = Test::Equals(DELETED_AT, deleted_at.as_millis().cast_signed().into());
         let write = Write::Update {
             key: keys::post(post),
-            changes: Changes { remove: vec![attr::DELETED_AT], ..Changes::default() },
+            changes: Changes { remove: vec![DELETED_AT], ..Changes::default() },
             condition: Condition::Where(vec![was]),
         };
-        (Table::Social, write)
+        Writes::to(Table::Social, [write])
     }
 }
 
 fn post_from(post_id: PostId, item: &Item) -> Result<StoredPost, MalformedItem> {
-    let deleted_at = item.number_if_any(attr::DELETED_AT)?;
+    let deleted_at = item.number_if_any(DELETED_AT)?;
     Ok(StoredPost {
         post: Post {
             post_id,

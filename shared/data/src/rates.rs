@@ -1,10 +1,8 @@
 //! How much of the rate limits is used.
 
-use std::sync::Arc;
-
-use crate::keys;
+use crate::{Db, keys};
 use domain::Timestamp;
-use ports::store::{Changes, Condition, EXPIRES_AT, Key, Outcome, Store, StoreError, Table, Test, Write};
+use ports::store::{Changes, Condition, EXPIRES_AT, Key, Outcome, Retrying, StoreError, Table, Test, Write};
 
 mod attr {
     /// Uses, less those given back.
@@ -31,13 +29,13 @@ impl RateWindow {
 /// Rates, in Social. Nothing here is retried: the limited request waits for the answer, and can do without it.
 #[derive(Debug, Clone)]
 pub struct Rates {
-    store: Arc<dyn Store>,
+    store: Retrying,
 }
 
 impl Rates {
     /// Rates in `store`.
-    pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store }
+    pub fn new(db: impl Into<Db>) -> Self {
+        Self { store: db.into().0 }
     }
 
     /// Takes one use if fewer than `limit` are taken; else refuses, and writes nothing. The item expires at
@@ -46,7 +44,7 @@ impl Rates {
         let condition = Condition::AbsentOr(vec![Test::AtMost(attr::USED, i64::from(limit) - 1)]);
         let mut changes = Changes { add: vec![(attr::USED, 1)], ..Changes::default() };
         changes.set.insert(EXPIRES_AT.into(), expires.as_secs().cast_signed().into());
-        self.store.write(Table::Social, Write::Update { key: of.key(), changes, condition }).await
+        self.store.without_retries().write(Table::Social, Write::Update { key: of.key(), changes, condition }).await
     }
 
     /// Gives one use back.
@@ -54,6 +52,6 @@ impl Rates {
         let changes = Changes { add: vec![(attr::USED, -1)], ..Changes::default() };
         let write = Write::Update { key: of.key(), changes, condition: Condition::Present };
         // Refused: the window has ended, and its item has expired.
-        self.store.write(Table::Social, write).await.map(drop)
+        self.store.without_retries().write(Table::Social, write).await.map(drop)
     }
 }

@@ -3,14 +3,12 @@
 //! A session is the family of refresh tokens that one login begins. It lives until it is deleted or no token of it can
 //! be good any more; a token is good only while its family lives.
 
-use std::sync::Arc;
-
 use super::credentials::FIRST_EPOCH;
-use crate::keys;
+use crate::{Committed, Db, Transaction, Writes, keys};
 use domain::{InvalidId, Page, SessionId, Timestamp, UserAgent, UserId, limits};
 use ports::store::{
-    Attributes, Changes, Condition, Consistency, EXPIRES_AT, Item, Key, MalformedItem, Order, Outcome, Query, Store,
-    StoreError, Table, Test, Write, with_retries,
+    Attributes, Changes, Condition, Consistency, EXPIRES_AT, Item, Key, MalformedItem, Order, Query, StoreError, Table,
+    Test, Write,
 };
 
 mod attr {
@@ -101,20 +99,17 @@ pub enum Stored {
     No,
 }
 
-/// Where in the transactions that store a successor the new token stands.
-const FRESH_PLACE: usize = 1;
-
 /// Sessions and refresh tokens. Every read is consistent, and what has expired is not found although it may still be
 /// stored.
 #[derive(Debug, Clone)]
 pub struct Sessions {
-    store: Arc<dyn Store>,
+    db: Db,
 }
 
 impl Sessions {
     /// Sessions in `store`.
-    pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store }
+    pub fn new(db: impl Into<Db>) -> Self {
+        Self { db: db.into() }
     }
 
     /// A token by the digest of its bits.
@@ -139,12 +134,12 @@ impl Sessions {
     ) -> Result<(), StoreError> {
         let writes = Self::beginning(user, session, digest, now);
         // Without conditions nothing is refused.
-        let _applied = with_retries(|| self.store.transact(writes.to_vec())).await?;
+        let _applied = self.db.0.transact(writes.0).await?;
         Ok(())
     }
 
     /// The writes that begin a session: the family and its first token.
-    pub fn beginning(user: UserId, session: &StoredSession, digest: &str, now: Timestamp) -> [(Table, Write); 2] {
+    pub fn beginning(user: UserId, session: &StoredSession, digest: &str, now: Timestamp) -> Writes {
         let of = SessionRef { user, session: session.session };
         let mut family = Item::new(keys::session(user, session.session))
             .with(attr::EPOCH, session.epoch)
@@ -153,7 +148,7 @@ impl Sessions {
         if let Some(agent) = &session.user_agent {
             family = family.with(attr::USER_AGENT, agent.as_str());
         }
-        [(Table::Auth, Write::put(family)), (Table::Auth, Write::put(token_item(of, digest, now)))]
+        Writes::to(Table::Auth, [family, token_item(of, digest, now)].map(Write::put))
     }
 
     /// Spends a token that is not spent and stores its first successor.
@@ -207,7 +202,7 @@ impl Sessions {
     pub async fn end(&self, of: SessionRef) -> Result<(), StoreError> {
         let write = Write::delete(keys::session(of.user, of.session));
         // An unconditional delete is never refused.
-        let _applied = with_retries(|| self.store.write(Table::Auth, write.clone())).await?;
+        let _applied = self.db.0.write(Table::Auth, write).await?;
         Ok(())
     }
 
@@ -238,8 +233,8 @@ impl Sessions {
     }
 
     /// The write that erases a session.
-    pub fn erasure(of: SessionRef) -> (Table, Write) {
-        (Table::Auth, Write::delete(keys::session(of.user, of.session)))
+    pub fn erasure(of: SessionRef) -> Writes {
+        Writes::deleting(Table::Auth, [keys::session(of.user, of.session)])
     }
 
     async fn page(
@@ -255,7 +250,7 @@ impl Sessions {
             order,
             ..Query::all_of(Table::Auth, keys::sessions_partition(user))
         };
-        let page = with_retries(|| self.store.query(&query)).await?;
+        let page = self.db.0.query(&query).await?;
         let items = page.items.iter().map(session_from).collect::<Result<_, MalformedItem>>()?;
         let next = page.next.as_deref().map(keys::session_of_sort).transpose().map_err(malformed_sort)?;
         Ok(Page { items, next })
@@ -285,17 +280,18 @@ impl Sessions {
             changes: Changes { set, ..Changes::default() },
             condition: Condition::Present,
         };
-        let put = Write::create(token_item(of, fresh, now));
-        let writes = [first, put, family].map(|write| (Table::Auth, write));
-        Ok(match with_retries(|| self.store.transact(writes.to_vec())).await? {
-            Outcome::Applied => Stored::Yes,
-            Outcome::Refused(places) if places.contains(&FRESH_PLACE) => Stored::Yes,
-            Outcome::Refused(_) => Stored::No,
+        let mut transaction = Transaction::from(Writes::to(Table::Auth, [first]));
+        let fresh = transaction.add(Writes::to(Table::Auth, [Write::create(token_item(of, fresh, now))]));
+        let _family = transaction.add(Writes::to(Table::Auth, [family]));
+        Ok(match transaction.commit(&self.db).await? {
+            Committed::Applied => Stored::Yes,
+            Committed::Refused(refusal) if refusal.includes(fresh) => Stored::Yes,
+            Committed::Refused(_) => Stored::No,
         })
     }
 
     async fn unexpired(&self, key: &Key, now: Timestamp) -> Result<Option<Item>, StoreError> {
-        let item = with_retries(|| self.store.get(Table::Auth, key, Consistency::Strong)).await?;
+        let item = self.db.0.get(Table::Auth, key, Consistency::Strong).await?;
         let Some(item) = item else { return Ok(None) };
         let expires_at = item.number(EXPIRES_AT)?;
         Ok((now.as_secs().cast_signed() < expires_at).then_some(item))

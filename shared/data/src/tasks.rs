@@ -5,17 +5,16 @@
 //! Rows are written in the transaction that writes the inbox which the step is about, conditional on its version: so a
 //! step and its cursor are one, and none is lost or done from an older state.
 
-use std::{collections::HashMap, sync::Arc};
+use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use crate::keys;
+use crate::{Db, Writes, keys};
 use domain::{ReactionCursor, Task, random};
 use ports::{
     changes::Change,
     store::{
-        Attributes, Condition, Consistency, Item, Key, MalformedItem, Outcome, Store, StoreError, Table, Test, Write,
-        batch_get_all, with_retries,
+        Attributes, Condition, Consistency, Item, Key, MalformedItem, Outcome, Retrying, StoreError, Table, Test, Write,
     },
 };
 
@@ -36,44 +35,44 @@ pub struct StoredTask {
 /// Rows of tasks, in Social.
 #[derive(Debug, Clone)]
 pub struct Tasks {
-    store: Arc<dyn Store>,
+    store: Retrying,
 }
 
 impl Tasks {
     /// Tasks in `store`.
-    pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store }
+    pub fn new(db: impl Into<Db>) -> Self {
+        Self { store: db.into().0 }
     }
 
     /// The rows that there are of these distinct tasks. Read consistently.
     pub async fn get_all(&self, tasks: &[Task]) -> Result<HashMap<Task, StoredTask>, StoreError> {
         let of_key: HashMap<Key, Task> = tasks.iter().map(|task| (keys::task(*task), *task)).collect();
         let keys: Vec<Key> = of_key.keys().cloned().collect();
-        let items = batch_get_all(self.store.as_ref(), Table::Social, &keys, Consistency::Strong).await?;
+        let items = self.store.get_all(Table::Social, &keys, Consistency::Strong).await?;
         let found = items.iter().filter_map(|item| Some((*of_key.get(&item.key)?, item)));
         Ok(found.map(|(task, item)| Ok((task, task_from(item)?))).collect::<Result<_, MalformedItem>>()?)
     }
 
     /// The write that has a task's next step done, from `cursor` on: whatever step was due before is outdated.
-    pub fn next_step(task: Task, cursor: ReactionCursor) -> (Table, Write) {
+    pub fn next_step(task: Task, cursor: ReactionCursor) -> Writes {
         let item = Item::new(keys::task(task)).with(attr::TOKEN, random::uuid().to_string());
         let item = match cursor {
             ReactionCursor::Start => item,
             cursor => item.with(attr::CURSOR, cursor.to_string()),
         };
-        (Table::Social, Write::put(item))
+        Writes::to(Table::Social, [Write::put(item)])
     }
 
     /// The write that ends a task.
-    pub fn end(task: Task) -> (Table, Write) {
-        (Table::Social, Write::delete(keys::task(task)))
+    pub fn end(task: Task) -> Writes {
+        Writes::deleting(Table::Social, [keys::task(task)])
     }
 
     /// Ends a task of which nothing is left to do, unless another step than the one of this token is due.
     pub async fn forget(&self, task: Task, token: Uuid) -> Result<(), StoreError> {
         let condition = Condition::Where(vec![Test::Equals(attr::TOKEN, token.to_string().into())]);
         let write = Write::Delete { key: keys::task(task), condition };
-        let _either_way: Outcome = with_retries(|| self.store.write(Table::Social, write.clone())).await?;
+        let _either_way: Outcome = self.store.write(Table::Social, write).await?;
         Ok(())
     }
 
@@ -81,7 +80,7 @@ impl Tasks {
     ///
     /// # Errors
     /// When the row holds no token.
-    pub fn token_of(change: &Change) -> Result<Option<Uuid>, MalformedItem> {
+    pub(crate) fn token_of(change: &Change) -> Result<Option<Uuid>, MalformedItem> {
         let token = |image: &Attributes| {
             Item { key: change.key.clone(), attributes: image.clone() }
                 .text(attr::TOKEN)

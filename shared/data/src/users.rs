@@ -3,13 +3,12 @@
 //! The profile of a deleted account is marked, and goes when all else of the user is erased. No read finds a marked one.
 //! The claim of its handle stays without the user's id, so that nobody else takes the handle, until it expires.
 
-use std::{collections::HashMap, sync::Arc};
+use std::collections::HashMap;
 
-use crate::keys;
+use crate::{DELETED_AT, Db, Writes, keys};
 use domain::{Bio, DisplayName, Handle, Profile, Timestamp, User, UserId, limits};
 use ports::store::{
-    Changes, Condition, Consistency, EXPIRES_AT, Item, MalformedItem, Outcome, Store, StoreError, Table, Test, Write,
-    with_retries,
+    Changes, Condition, Consistency, EXPIRES_AT, Item, MalformedItem, Outcome, Retrying, StoreError, Table, Test, Write,
 };
 
 mod attr {
@@ -18,19 +17,18 @@ mod attr {
     pub const DISPLAY_NAME: &str = "display_name";
     pub const BIO: &str = "bio";
     pub const CREATED_AT: &str = "created_at";
-    pub const DELETED_AT: &str = "deleted_at";
 }
 
 /// Profiles and handle claims, in Social.
 #[derive(Debug, Clone)]
 pub struct Users {
-    store: Arc<dyn Store>,
+    store: Retrying,
 }
 
 impl Users {
     /// Users in `store`.
-    pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store }
+    pub fn new(db: impl Into<Db>) -> Self {
+        Self { store: db.into().0 }
     }
 
     /// One user's profile. Eventual first; a miss is asked again consistently, so a user just registered is found.
@@ -54,14 +52,13 @@ impl Users {
     /// What is stored, and in it what is shown.
     async fn read(&self, user: UserId, consistency: Consistency) -> Result<Option<Option<Profile>>, StoreError> {
         let key = keys::profile(user);
-        let item = with_retries(|| self.store.get(Table::Social, &key, consistency)).await?;
+        let item = self.store.get(Table::Social, &key, consistency).await?;
         Ok(item.map(|item| live_profile_from(user, &item)).transpose()?)
     }
 
     /// The profiles of all these users that exist, by id.
     pub async fn get_all(&self, users: &[UserId]) -> Result<HashMap<UserId, Profile>, StoreError> {
-        let stored =
-            super::get_all(self.store.as_ref(), Table::Social, users, keys::profile, live_profile_from).await?;
+        let stored = super::get_all(&self.store, Table::Social, users, keys::profile, live_profile_from).await?;
         Ok(stored.into_iter().filter_map(|(user, profile)| Some((user, profile?))).collect())
     }
 
@@ -90,15 +87,15 @@ impl Users {
         let write = Write::Update {
             key: keys::profile(user),
             changes: Changes { set: name.into_iter().chain(bio).collect(), ..Changes::default() },
-            condition: Condition::Where(vec![Test::Missing(attr::DELETED_AT)]),
+            condition: Condition::Where(vec![Test::Missing(DELETED_AT)]),
         };
-        with_retries(|| self.store.write(Table::Social, write.clone())).await
+        self.store.write(Table::Social, write).await
     }
 
     /// Who holds a handle. Read consistently: a handle just claimed is found.
     pub async fn id_of_handle(&self, handle: &Handle) -> Result<Option<UserId>, StoreError> {
         let key = keys::handle_claim(handle);
-        let item = with_retries(|| self.store.get(Table::Social, &key, Consistency::Strong)).await?;
+        let item = self.store.get(Table::Social, &key, Consistency::Strong).await?;
         let holder = item.as_ref().map(|item| item.text_if_any(attr::USER_ID)).transpose()?.flatten();
         Ok(holder.map(|id| id.parse().map_err(|_| MalformedItem { attribute: attr::USER_ID })).transpose()?)
     }
@@ -106,43 +103,44 @@ impl Users {
     /// Whether the account is deleted; `None` when the profile is not stored any more. Read consistently.
     pub async fn is_deleted(&self, user: UserId) -> Result<Option<bool>, StoreError> {
         let key = keys::profile(user);
-        let item = with_retries(|| self.store.get(Table::Social, &key, Consistency::Strong)).await?;
-        Ok(item.map(|item| item.attributes.contains_key(attr::DELETED_AT)))
+        let item = self.store.get(Table::Social, &key, Consistency::Strong).await?;
+        Ok(item.map(|item| item.attributes.contains_key(DELETED_AT)))
     }
 
     /// The write that erases a profile: the last of an account.
-    pub fn erasure(user: UserId) -> (Table, Write) {
-        (Table::Social, Write::delete(keys::profile(user)))
+    pub fn erasure(user: UserId) -> Writes {
+        Writes::deleting(Table::Social, [keys::profile(user)])
     }
 
-    /// The writes that make a user: the claim of the handle first, refused when it is taken, or reserved when the
-    /// profile is made, then the profile.
-    pub fn creation(profile: &Profile) -> [(Table, Write); 2] {
+    /// The write that claims the handle of a new user: refused when it is taken, or reserved when the profile is made.
+    pub fn claim(profile: &Profile) -> Writes {
         let claim =
             Item::new(keys::handle_claim(&profile.user.handle)).with(attr::USER_ID, profile.user.user_id.to_string());
         let now = profile.created_at.as_secs().cast_signed();
         let is_free = Condition::AbsentOr(vec![Test::Missing(attr::USER_ID), Test::AtMost(EXPIRES_AT, now)]);
-        [
-            (Table::Social, Write::Put { item: claim, condition: is_free }),
-            (Table::Social, Write::Put { item: Self::profile_item(profile), condition: Condition::Absent }),
-        ]
+        Writes::to(Table::Social, [Write::Put { item: claim, condition: is_free }])
+    }
+
+    /// The write that makes a profile: for the transaction that claims its handle.
+    pub fn creation(profile: &Profile) -> Writes {
+        Writes::to(Table::Social, [Write::create(Self::profile_item(profile))])
     }
 
     /// The writes that end a user: the profile's mark, refused when it is there or the profile is gone, and the
     /// handle's reservation for [`limits::HANDLE_RESERVED`], which does not say whose it was.
-    pub fn deletion(user: &User, now: Timestamp) -> [(Table, Write); 2] {
+    pub fn deletion(user: &User, now: Timestamp) -> Writes {
         let deleted_at = now.as_millis().cast_signed().into();
         let mark = Write::Update {
             key: keys::profile(user.user_id),
-            changes: Changes { set: [(attr::DELETED_AT.into(), deleted_at)].into(), ..Changes::default() },
-            condition: Condition::Where(vec![Test::Missing(attr::DELETED_AT)]),
+            changes: Changes { set: [(DELETED_AT.into(), deleted_at)].into(), ..Changes::default() },
+            condition: Condition::Where(vec![Test::Missing(DELETED_AT)]),
         };
         let expires_at = now.plus(limits::HANDLE_RESERVED).as_secs().cast_signed();
         let reservation = Write::Put {
             item: Item::new(keys::handle_claim(&user.handle)).with(EXPIRES_AT, expires_at),
             condition: Condition::AbsentOr(vec![Test::Equals(attr::USER_ID, user.user_id.to_string().into())]),
         };
-        [(Table::Social, mark), (Table::Social, reservation)]
+        Writes::to(Table::Social, [mark, reservation])
     }
 
     /// A profile as it is stored, without the claim of its handle. Of use by itself only to put many users into a store
@@ -158,7 +156,7 @@ impl Users {
 
 /// `None` for one that is marked.
 fn live_profile_from(user: UserId, item: &Item) -> Result<Option<Profile>, MalformedItem> {
-    if item.attributes.contains_key(attr::DELETED_AT) {
+    if item.attributes.contains_key(DELETED_AT) {
         return Ok(None);
     }
     profile_from(user, item).map(Some)

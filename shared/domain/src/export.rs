@@ -3,8 +3,8 @@
 use uuid::Uuid;
 
 use super::{
-    Comment, Handle, InboxEntry, NotificationId, Post, PostCounts, PostId, ProfileView, SessionId, Timestamp,
-    UserAgent, UserId,
+    Comment, CommentId, Handle, InboxEntry, NotificationId, Post, PostCounts, PostId, ProfileView, SessionId,
+    Timestamp, UserAgent, UserId,
 };
 use crate::limits;
 
@@ -70,26 +70,40 @@ impl ExportKind {
     }
 
     /// Whether `place` is a valid position in the list of this kind.
-    pub fn has_position(self, place: &str) -> bool {
-        match self {
+    pub fn has_position(self, place: &ExportPlace) -> bool {
+        match (self, place) {
             // At most one record: after it, the next kind begins.
-            Self::Profile | Self::Inbox => false,
-            Self::IdempotencyKey => {
-                limits::IDEMPOTENCY_KEY_CHARS.contains(&place.len())
-                    && place.bytes().all(|byte| byte.is_ascii_graphic())
+            (Self::Profile | Self::Inbox, _) => false,
+            (Self::IdempotencyKey, ExportPlace::Key(key)) => {
+                limits::IDEMPOTENCY_KEY_CHARS.contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic())
             }
-            Self::Notified => {
-                let id = ["LIKE#", "COMMENT#", "FOLLOW#"].iter().find_map(|act| place.strip_prefix(act));
-                id.is_some_and(is_id)
-            }
-            _ => is_id(place),
+            (Self::Notified, ExportPlace::Act(_)) => true,
+            (Self::Notified | Self::IdempotencyKey, _) => false,
+            (_, place) => matches!(place, ExportPlace::Id(_)),
         }
     }
 }
 
-/// Whether a text is an id in its canonical stored form.
-fn is_id(text: &str) -> bool {
-    Uuid::try_parse(text).is_ok_and(|id| id.as_hyphenated().to_string() == text)
+/// An act that others were notified of, as its actor's list names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotifiedAct {
+    /// A like of this post.
+    Like(PostId),
+    /// This comment.
+    Comment(CommentId),
+    /// A follow of this user.
+    Follow(UserId),
+}
+
+/// Names an item in the list of its kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ExportPlace {
+    /// An id.
+    Id(Uuid),
+    /// An act.
+    Act(NotifiedAct),
+    /// An `Idempotency-Key`.
+    Key(String),
 }
 
 /// A position in an export.
@@ -98,7 +112,7 @@ pub struct ExportPosition {
     /// The current kind.
     pub kind: ExportKind,
     /// The last position passed in that kind's list; `None` for its beginning.
-    pub last: Option<String>,
+    pub last: Option<ExportPlace>,
 }
 
 impl ExportPosition {
@@ -190,8 +204,8 @@ pub enum ExportItem {
     },
     /// A notification that another user received about the user's act.
     Notified {
-        /// The act: `LIKE#`, `COMMENT#` or `FOLLOW#` with an id.
-        act: String,
+        /// The act.
+        act: NotifiedAct,
         /// The recipient.
         recipient_id: UserId,
         /// The notification's id.

@@ -55,6 +55,18 @@ macro_rules! id_text {
                 Uuid::try_parse(text).map(Self).map_err(|_| InvalidId)
             }
         }
+
+        impl From<Uuid> for $id {
+            fn from(id: Uuid) -> Self {
+                Self::from_uuid(id)
+            }
+        }
+
+        impl From<$id> for Uuid {
+            fn from(id: $id) -> Self {
+                *id.as_uuid()
+            }
+        }
     };
 }
 

@@ -32,7 +32,7 @@ pub mod user_agent;
 pub use comment::{Comment, CommentView};
 pub use counts::{PostCounts, UserCounts};
 pub use erasure::Erasable;
-pub use export::{ExportItem, ExportKind, ExportPosition, Other};
+pub use export::{ExportItem, ExportKind, ExportPlace, ExportPosition, NotifiedAct, Other};
 pub use ids::{CommentId, IdGenerator, InvalidId, NotificationId, PostId, SessionId, UserId};
 pub use inbox::{Inbox, InboxEntry, Recount, Scan};
 pub use network::ClientNetwork;

@@ -38,7 +38,7 @@ fn post(post: PostId) -> Transaction {
         (Table::Social, Write::create(text)),
         (Table::Social, Write::put(Item::new(keys::story_entry(author, post)))),
         (Table::Social, Write::put(outbox)),
-        Feeds::own_entry(author, post),
+        (Table::Feed, Write::put(Feeds::entry(author, post))),
     ]
 }
 

@@ -3,7 +3,7 @@
 //! Each port offers only what its service on AWS offers (DynamoDB, SQS, DynamoDB Streams, Secrets Manager), so that no
 //! layer above can rely on features that the cloud lacks. The adapters are separate crates: `embedded` and `aws`.
 //!
-//! - [`store`]: items by key, conditions, transactions; [`store::with_retries`] retries transient failures.
+//! - [`store`]: items by key, conditions, transactions; [`store::Retrying`] retries transient failures.
 //! - [`queue`]: messages with visibility timeouts and dead-letter queues.
 //! - [`changes`]: the change stream.
 //! - [`signing`]: the keys of access tokens.

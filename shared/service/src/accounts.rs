@@ -6,8 +6,6 @@
 mod by_password;
 mod sessions;
 
-use std::sync::Arc;
-
 use super::{
     ServiceError,
     graph::GraphService,
@@ -18,12 +16,14 @@ use super::{
     tokens::AccessTokens,
     user_refs,
 };
-use data::{Counts, Credentials, PasswordHash, StoredCredentials, Users, credentials::FIRST_EPOCH};
+use data::{
+    Committed, Counts, Credentials, Db, PasswordHash, StoredCredentials, Transaction, Users, credentials::FIRST_EPOCH,
+};
 use domain::{
     Bio, ClientNetwork, DisplayName, Email, Handle, Password, Profile, ProfileView, Timestamp, User, UserAgent,
     UserCounts, UserId, UserRef, user::Relation,
 };
-use ports::store::{Outcome, Store, StoreError, Table, Write, with_retries};
+use ports::store::StoreError;
 
 /// What a person registers with.
 #[derive(Debug, Clone)]
@@ -86,7 +86,7 @@ pub struct LoggedIn {
 /// Accounts, and who the caller of a request is.
 #[derive(Debug, Clone)]
 pub struct AccountService {
-    store: Arc<dyn Store>,
+    db: Db,
     users: Users,
     counts: Counts,
     credentials: Credentials,
@@ -98,31 +98,27 @@ pub struct AccountService {
     rates: RateLimiter,
 }
 
-/// Where in a registration's transaction the claim of the handle stands.
-const HANDLE_CLAIM: usize = 0;
-/// Where in a registration's transaction the claim of the e-mail address stands.
-const EMAIL_CLAIM: usize = 2;
-
 impl AccountService {
     /// Accounts in `store`; `graph` says who follows whom. `tokens` are [`AccessTokens`], or the keys to sign them with.
     /// `rates` admit registrations, wrong passwords, refreshes and edits.
     pub fn new(
-        store: Arc<dyn Store>,
+        db: impl Into<Db>,
         graph: GraphService,
         tokens: impl Into<AccessTokens>,
         hashing: &HashingOptions,
         rates: RateLimiter,
     ) -> Self {
+        let db = db.into();
         Self {
-            users: Users::new(Arc::clone(&store)),
-            counts: Counts::new(Arc::clone(&store)),
-            credentials: Credentials::new(Arc::clone(&store)),
-            sessions: SessionService::new(Arc::clone(&store)),
+            users: Users::new(db.clone()),
+            counts: Counts::new(db.clone()),
+            credentials: Credentials::new(db.clone()),
+            sessions: SessionService::new(db.clone()),
             passwords: Passwords::new(hashing),
             tokens: tokens.into(),
-            liveness: Liveness::new(Arc::clone(&store)),
+            liveness: Liveness::new(db.clone()),
             graph,
-            store,
+            db,
             rates,
         }
     }
@@ -310,15 +306,19 @@ impl AccountService {
         let user = profile.user.user_id;
         let credentials = StoredCredentials { email: email.clone(), password_hash, epoch: FIRST_EPOCH };
         let (session, beginning) = SessionService::beginning(user, agent, now);
-        let writes: Vec<(Table, Write)> = Users::creation(profile)
-            .into_iter()
-            .chain(Credentials::creation(user, &credentials))
-            .chain(beginning)
-            .collect();
-        match with_retries(|| self.store.transact(writes.clone())).await? {
-            Outcome::Applied => Ok(session),
-            Outcome::Refused(_) if self.users.id_of_handle(&profile.user.handle).await? == Some(user) => Ok(session),
-            Outcome::Refused(places) => Err(taken(&places)),
+        let mut transaction = Transaction::new();
+        let handle_claim = transaction.add(Users::claim(profile));
+        transaction.add(Users::creation(profile));
+        let email_claim = transaction.add(Credentials::claim(user, email));
+        transaction.add(Credentials::creation(user, &credentials));
+        transaction.add(beginning);
+        match transaction.commit(&self.db).await? {
+            Committed::Applied => Ok(session),
+            Committed::Refused(_) if self.users.id_of_handle(&profile.user.handle).await? == Some(user) => Ok(session),
+            Committed::Refused(refusal) => {
+                let claims = [(handle_claim, "handle"), (email_claim, "email")];
+                Err(taken(claims.into_iter().filter(|(claim, _)| refusal.includes(*claim)).map(|(_, field)| field)))
+            }
         }
     }
 
@@ -342,11 +342,10 @@ fn new_profile(handle: Handle, display_name: Option<DisplayName>, now: Timestamp
     Profile { user: User { user_id: UserId::random(), handle, display_name }, bio: Bio::default(), created_at: now }
 }
 
-/// Which fields someone else has, by the places of the refused conditions. Conditions on anything but the claims are
-/// on keys of a random id: when such a one is refused, the store answered for a try that is not over.
-fn taken(places: &[usize]) -> ServiceError {
-    let claims = [(HANDLE_CLAIM, "handle"), (EMAIL_CLAIM, "email")];
-    let fields: Vec<_> = claims.iter().filter(|(place, _)| places.contains(place)).map(|(_, field)| *field).collect();
+/// What a refusal of the claims of these fields means. Conditions on anything but the claims are on keys of a random id:
+/// when one of those alone is refused, the store answered for a try that has not ended.
+fn taken(fields: impl Iterator<Item = &'static str>) -> ServiceError {
+    let fields: Vec<_> = fields.collect();
     if fields.is_empty() { StoreError::Conflict.into() } else { ServiceError::Taken { fields } }
 }
 
@@ -355,30 +354,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_claims_stand_where_refusals_are_looked_up() {
-        let profile = new_profile(Handle::parse("alice").unwrap(), None, Timestamp::from_millis(1));
-        let credentials = StoredCredentials {
-            email: Email::parse("alice@example.org").unwrap(),
-            password_hash: PasswordHash(String::new()),
-            epoch: FIRST_EPOCH,
-        };
-        let writes: Vec<_> = Users::creation(&profile)
-            .into_iter()
-            .chain(Credentials::creation(profile.user.user_id, &credentials))
-            .collect();
-        assert_eq!(writes[HANDLE_CLAIM].1.key().partition, "HANDLE#alice");
-        assert_eq!(writes[EMAIL_CLAIM].1.key().partition, "EMAIL#alice@example.org");
-    }
-
-    #[test]
     fn a_refusal_names_every_field_that_is_taken() {
-        let fields = |places: &[usize]| match taken(places) {
-            ServiceError::Taken { fields } => fields,
-            other => panic!("{other:?}"),
-        };
-        assert_eq!(fields(&[0]), ["handle"]);
-        assert_eq!(fields(&[2]), ["email"]);
-        assert_eq!(fields(&[0, 2]), ["handle", "email"]);
-        assert!(taken(&[1]).is_transient());
+        let error = taken(["handle", "email"].into_iter());
+        assert!(matches!(error, ServiceError::Taken { fields } if fields == ["handle", "email"]));
+        assert!(taken([].into_iter()).is_transient());
     }
 }

@@ -5,16 +5,16 @@
 //! out to the edge. So nothing falls between, however the clocks stand. Each step may be done twice, by two at once or
 //! long after: entries are the same rows again, and only one ends the backfill of a follow.
 
-use std::{collections::HashMap, sync::Arc};
+use std::collections::HashMap;
 
 use futures::future::join_all;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::ServiceError;
-use data::{Backfills, Feeds, Follows, PendingBackfill, Posts, StoredPost, Window};
+use data::{Backfills, Db, Feeds, Follows, PendingBackfill, Posts, StoredPost, Window};
 use domain::{PostId, Timestamp, UserId, limits};
-use ports::store::{Store, StoreError};
+use ports::store::StoreError;
 
 /// Fewest posts of a story read at once. Without it a long run of deleted posts would be read one by one when one post
 /// is wanting.
@@ -31,12 +31,13 @@ pub struct BackfillService {
 
 impl BackfillService {
     /// Backfills in `store`.
-    pub fn new(store: Arc<dyn Store>) -> Self {
+    pub fn new(db: impl Into<Db>) -> Self {
+        let db = db.into();
         Self {
-            follows: Follows::new(store.clone()),
-            backfills: Backfills::new(store.clone()),
-            posts: Posts::new(store.clone()),
-            feeds: Feeds::new(store),
+            follows: Follows::new(db.clone()),
+            backfills: Backfills::new(db.clone()),
+            posts: Posts::new(db.clone()),
+            feeds: Feeds::new(db),
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! `Social's change stream -> [stream-handler] -> counts, notifications, unread`
 //!
-//! - [`effect`]: what a change means.
+//! - [`effect`]: what follows from a change.
 //! - [`counting`]: many changes a transaction, each counted once however often it is delivered.
 //! - [`notifying`]: notifications made what they must be by what stands now. [`reactions`]: what a post's author may have
 //!   been notified of.
@@ -29,19 +29,11 @@ use std::{
     sync::Arc,
 };
 
-use self::{
-    counting::Counting,
-    effect::{Effect, Subject, effect_of},
-    notifying::Notifying,
-    recounting::Recounting,
-};
+use self::{counting::Counting, effect::Effective, notifying::Notifying, recounting::Recounting};
 use super::{ServiceError, live::LiveService, steps::StepSize};
-use data::Ledger;
+use data::{Changed, Db, Ledger, Subject};
 use domain::{IdGenerator, Task, Timestamp};
-use ports::{
-    changes::Change,
-    store::{Store, StoreError},
-};
+use ports::{changes::Change, store::StoreError};
 
 /// What became of one change.
 #[derive(Debug)]
@@ -63,22 +55,15 @@ pub struct ChangeService {
     recounting: Recounting,
 }
 
-/// A change from which something follows.
-#[derive(Debug, Clone, Copy)]
-struct Effective<'a> {
-    /// The change's id.
-    id: &'a str,
-    effect: Effect,
-}
-
 impl ChangeService {
     /// Counts and notifications in `store`; `ids` makes the notifications' ids.
-    pub fn new(store: Arc<dyn Store>, ids: Arc<IdGenerator>) -> Self {
+    pub fn new(db: impl Into<Db>, ids: Arc<IdGenerator>) -> Self {
+        let db = db.into();
         Self {
-            ledger: Ledger::new(store.clone()),
-            counting: Counting::new(store.clone()),
-            notifying: Notifying::new(store.clone(), ids),
-            recounting: Recounting::new(store),
+            ledger: Ledger::new(db.clone()),
+            counting: Counting::new(db.clone()),
+            notifying: Notifying::new(db.clone(), ids),
+            recounting: Recounting::new(db),
         }
     }
 
@@ -100,8 +85,8 @@ impl ChangeService {
         let (mut outcomes, mut effective) = (HashMap::new(), Vec::new());
         let mut seen = HashSet::new();
         for change in changes.iter().filter(|change| seen.insert(change.id.as_str())) {
-            match effect_of(change) {
-                Ok(Some(effect)) => effective.push(Effective { id: &change.id, effect }),
+            match Changed::read(change) {
+                Ok(Some(changed)) => effective.push(Effective { id: &change.id, changed }),
                 Ok(None) => {}
                 Err(malformed) => drop(outcomes.insert(change.id.as_str(), Failure(malformed.into()))),
             }
@@ -139,7 +124,7 @@ impl ChangeService {
             return Ok(());
         }
         self.notifying.settle(&fresh, now).await?;
-        let recounts = fresh.iter().filter_map(|change| match change.effect.subject {
+        let recounts = fresh.iter().filter_map(|change| match change.changed.subject {
             Subject::Step { task: Task::Inbox(user), token } => Some((user, token)),
             _ => None,
         });

@@ -8,11 +8,11 @@ use super::{
     posts::PostService,
     rates::{Limit, RateLimiter},
 };
-use data::{Comments, StoredComment, Users};
+use data::{Comments, Db, StoredComment, Users};
 use domain::{
     Comment, CommentId, CommentText, CommentView, IdGenerator, Page, PageLimit, Post, PostId, Timestamp, UserId,
 };
-use ports::store::{Store, StoreError};
+use ports::store::StoreError;
 
 /// Comments, reads and deletes comments.
 #[derive(Debug, Clone)]
@@ -26,11 +26,12 @@ pub struct CommentService {
 
 impl CommentService {
     /// Comments in `store`, as often as `rates` admit; `ids` makes their ids.
-    pub fn new(store: Arc<dyn Store>, ids: Arc<IdGenerator>, rates: RateLimiter) -> Self {
+    pub fn new(db: impl Into<Db>, ids: Arc<IdGenerator>, rates: RateLimiter) -> Self {
+        let db = db.into();
         Self {
-            posts: PostService::new(store.clone(), rates.clone()),
-            comments: Comments::new(store.clone()),
-            users: Users::new(store),
+            posts: PostService::new(db.clone(), rates.clone()),
+            comments: Comments::new(db.clone()),
+            users: Users::new(db),
             ids,
             rates,
         }

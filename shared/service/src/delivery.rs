@@ -1,11 +1,8 @@
 //! From JobQ into feeds.
 
-use std::sync::Arc;
-
 use super::{ServiceError, live::LiveService};
-use data::{Feeds, messages::FeedJob};
+use data::{Db, Feeds, messages::FeedJob};
 use domain::Clock;
-use ports::store::Store;
 use telemetry::names;
 
 /// Delivers posts into feeds.
@@ -18,8 +15,8 @@ pub struct DeliveryService {
 
 impl DeliveryService {
     /// Deliveries into `store`.
-    pub fn new(store: Arc<dyn Store>, clock: Clock) -> Self {
-        Self { feeds: Feeds::new(store), clock, live: None }
+    pub fn new(db: impl Into<Db>, clock: Clock) -> Self {
+        Self { feeds: Feeds::new(db), clock, live: None }
     }
 
     /// The same, telling readers who are connected.

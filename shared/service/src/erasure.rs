@@ -17,17 +17,15 @@
 mod post;
 mod user;
 
-use std::sync::Arc;
-
 use futures::future::join_all;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use self::{post::PostEraser, user::UserEraser};
 use super::ServiceError;
-use data::{Erasure, Erasures};
+use data::{Db, Erasure, Erasures, Transaction, Writes};
 use domain::{Erasable, Timestamp, limits};
-use ports::store::{Outcome, Store, StoreError, Table, Write, with_retries};
+use ports::store::StoreError;
 use telemetry::chain;
 
 /// Things erased in one transaction. Each has two to four items, so that it stays below [`limits::MAX_TRANSACT`]; and
@@ -82,9 +80,10 @@ impl Budget {
 
 impl ErasureService {
     /// Erases in `store`.
-    pub fn new(store: Arc<dyn Store>) -> Self {
-        let posts = PostEraser::new(store.clone());
-        Self { erasures: Erasures::new(store.clone()), users: UserEraser::new(store, posts.clone()), posts }
+    pub fn new(db: impl Into<Db>) -> Self {
+        let db = db.into();
+        let posts = PostEraser::new(db.clone());
+        Self { erasures: Erasures::new(db.clone()), users: UserEraser::new(db, posts.clone()), posts }
     }
 
     /// Erases what is due at `now` and nobody else works on, until `deadline`; the calls under way then are still
@@ -181,13 +180,13 @@ fn next_due(erasure: &Erasure) -> Option<Timestamp> {
 }
 
 /// Does unconditional writes, those of one thing in one transaction. An item that is named twice is written once.
-async fn erase_all(store: &dyn Store, things: Vec<Vec<(Table, Write)>>) -> Result<(), StoreError> {
-    for chunk in things.chunks(THINGS_PER_TRANSACTION) {
-        let mut seen = std::collections::HashSet::new();
-        let mut writes = chunk.concat();
-        writes.retain(|(table, write)| seen.insert((*table, write.key().clone())));
+async fn erase_all(db: &Db, things: Vec<Writes>) -> Result<(), StoreError> {
+    let mut things = things.into_iter().peekable();
+    while things.peek().is_some() {
+        let mut transaction = Transaction::new();
+        things.by_ref().take(THINGS_PER_TRANSACTION).for_each(|thing| transaction.add_absent(thing));
         // Unconditional, hence never refused.
-        let _applied: Outcome = with_retries(|| store.transact(writes.clone())).await?;
+        let _applied = transaction.commit(db).await?;
     }
     Ok(())
 }

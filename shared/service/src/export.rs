@@ -1,20 +1,18 @@
 //! Everything that is stored about a user, page by page: one kind after the other, each in the order of its list.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::collections::{HashMap, HashSet};
 
 use super::{ServiceError, accounts::AccountService, notifications::NotificationService};
 use data::{
-    Comments, Counts, Edge, Feeds, Follows, IdempotencyRecords, Likes, Notifications, Posts, Sessions, StoredSession,
-    Users,
+    Comments, Counts, Db, Edge, Feeds, Follows, IdempotencyRecords, Likes, Notifications, Notified, Posts, Sessions,
+    StoredSession, UsedKey, Users,
 };
 use domain::{
-    ExportItem, ExportKind, ExportPosition, Handle, InboxEntry, NotificationId, Other, Page, PageLimit, Timestamp,
-    UserId, UserRef,
+    ExportItem, ExportKind, ExportPlace, ExportPosition, Handle, InboxEntry, NotificationId, NotifiedAct, Other, Page,
+    PageLimit, Timestamp, UserId, UserRef,
 };
-use ports::store::{Store, StoreError};
+use ports::store::StoreError;
+use uuid::Uuid;
 
 /// Exports.
 #[derive(Debug, Clone)]
@@ -34,24 +32,25 @@ pub struct ExportService {
 }
 
 /// Some of one kind, each with its place in the list, and the place that the list was read to if it goes on.
-type Part = Page<(String, ExportItem), String>;
+type Part = Page<(Option<ExportPlace>, ExportItem), ExportPlace>;
 
 impl ExportService {
     /// Exports what is in `store`; `accounts` knows who is who.
-    pub fn new(store: Arc<dyn Store>, accounts: AccountService) -> Self {
+    pub fn new(db: impl Into<Db>, accounts: AccountService) -> Self {
+        let db = db.into();
         Self {
             accounts,
-            inboxes: NotificationService::new(store.clone()),
-            users: Users::new(store.clone()),
-            sessions: Sessions::new(store.clone()),
-            posts: Posts::new(store.clone()),
-            counts: Counts::new(store.clone()),
-            comments: Comments::new(store.clone()),
-            likes: Likes::new(store.clone()),
-            follows: Follows::new(store.clone()),
-            notifications: Notifications::new(store.clone()),
-            feeds: Feeds::new(store.clone()),
-            idempotency: IdempotencyRecords::new(store),
+            inboxes: NotificationService::new(db.clone()),
+            users: Users::new(db.clone()),
+            sessions: Sessions::new(db.clone()),
+            posts: Posts::new(db.clone()),
+            counts: Counts::new(db.clone()),
+            comments: Comments::new(db.clone()),
+            likes: Likes::new(db.clone()),
+            follows: Follows::new(db.clone()),
+            notifications: Notifications::new(db.clone()),
+            feeds: Feeds::new(db.clone()),
+            idempotency: IdempotencyRecords::new(db),
         }
     }
 
@@ -98,9 +97,9 @@ impl ExportService {
             ExportKind::Following => self.following(user, &at, limit).await,
             ExportKind::Follower => self.followers(user, &at, limit).await,
             ExportKind::Notification => self.notifications(user, &at, limit, now).await,
-            ExportKind::Notified => self.notified(user, at.last, limit).await,
+            ExportKind::Notified => self.notified(user, act_at(&at), limit).await,
             ExportKind::FeedEntry => self.feed(user, &at, limit).await,
-            ExportKind::IdempotencyKey => self.idempotency_keys(user, at.last, limit, now).await,
+            ExportKind::IdempotencyKey => self.idempotency_keys(user, key_at(&at), limit, now).await,
         }
     }
 
@@ -127,7 +126,7 @@ impl ExportService {
         let item = |stored: StoredSession| {
             let StoredSession { session, epoch: _, created_at, last_used_at, user_agent, expires_at } = stored;
             let item = ExportItem::Session { session_id: session, created_at, last_used_at, user_agent, expires_at };
-            (session.to_string(), item)
+            (id_of(session), item)
         };
         Ok(part(page.items.into_iter().map(item).collect(), page.next))
     }
@@ -139,7 +138,7 @@ impl ExportService {
         let item = |id| {
             let stored = posts.remove(&id)?;
             let counts = counts.get(&id).copied().unwrap_or_default();
-            Some((id.to_string(), ExportItem::Post { post: stored.post, deleted_at: stored.deleted_at, counts }))
+            Some((id_of(id), ExportItem::Post { post: stored.post, deleted_at: stored.deleted_at, counts }))
         };
         Ok(part(page.items.into_iter().filter_map(item).collect(), page.next))
     }
@@ -157,14 +156,14 @@ impl ExportService {
         let item = |(id, _)| {
             let stored = comments.remove(&id)?;
             let item = ExportItem::Comment { comment: stored.comment, deleted_at: stored.deleted_at };
-            Some((id.to_string(), item))
+            Some((id_of(id), item))
         };
         Ok(part(page.items.into_iter().filter_map(item).collect(), page.next))
     }
 
     async fn likes(&self, user: UserId, at: &ExportPosition, limit: u32) -> Result<Part, ServiceError> {
         let page = self.likes.page_of_user(user, place(at), limit).await?;
-        let item = |(post_id, liked_at)| (format!("{post_id}"), ExportItem::Like { post_id, liked_at });
+        let item = |(post_id, liked_at)| (id_of(post_id), ExportItem::Like { post_id, liked_at });
         Ok(part(page.items.into_iter().map(item).collect(), page.next))
     }
 
@@ -184,7 +183,7 @@ impl ExportService {
         item: impl Fn(Other, Timestamp) -> ExportItem,
     ) -> Result<Part, ServiceError> {
         let handles = self.handles(page.items.iter().map(|edge| edge.user_id)).await?;
-        let item = |edge: Edge| (edge.user_id.to_string(), item(other(edge.user_id, &handles), edge.followed_at));
+        let item = |edge: Edge| (id_of(edge.user_id), item(other(edge.user_id, &handles), edge.followed_at));
         Ok(part(page.items.into_iter().map(item).collect(), page.next))
     }
 
@@ -201,23 +200,25 @@ impl ExportService {
         let item = |entry: InboxEntry| {
             let id = entry.notification.notification_id;
             let actor = other(entry.notification.act.actor_id, &handles);
-            (id.to_string(), ExportItem::Notification { entry, actor, read: inbox.is_read(id) })
+            (id_of(id), ExportItem::Notification { entry, actor, read: inbox.is_read(id) })
         };
         let kept = page.items.into_iter().filter(|entry| !entry.is_expired(now));
         Ok(part(kept.map(item).collect(), page.next))
     }
 
-    async fn notified(&self, user: UserId, after: Option<String>, limit: u32) -> Result<Part, ServiceError> {
+    async fn notified(&self, user: UserId, after: Option<NotifiedAct>, limit: u32) -> Result<Part, ServiceError> {
         let page = self.notifications.page_of_actor(user, after, limit).await?;
-        Ok(page.map(|(act, place)| {
+        let item = |(act, place): (NotifiedAct, Notified)| {
             let (recipient_id, notification_id) = (place.recipient_id, place.notification_id);
-            (act.clone(), ExportItem::Notified { act, recipient_id, notification_id })
-        }))
+            (Some(ExportPlace::Act(act)), ExportItem::Notified { act, recipient_id, notification_id })
+        };
+        let next = page.next.map(ExportPlace::Act);
+        Ok(Page { items: page.items.into_iter().map(item).collect(), next })
     }
 
     async fn feed(&self, user: UserId, at: &ExportPosition, limit: u32) -> Result<Part, ServiceError> {
         let page = self.feeds.page_of_reader(user, place(at), limit).await?;
-        let item = |post_id| (format!("{post_id}"), ExportItem::FeedEntry { post_id });
+        let item = |post_id| (id_of(post_id), ExportItem::FeedEntry { post_id });
         Ok(part(page.items.into_iter().map(item).collect(), page.next))
     }
 
@@ -230,14 +231,11 @@ impl ExportService {
     ) -> Result<Part, ServiceError> {
         let mut page = self.idempotency.page_of_user(user, after, limit).await?;
         page.items.retain(|used| now < used.expires_at);
-        Ok(page.map(|used| {
-            let item = ExportItem::IdempotencyKey {
-                key: used.key.clone(),
-                post_id: used.post_id,
-                expires_at: used.expires_at,
-            };
-            (used.key, item)
-        }))
+        let item = |UsedKey { key, post_id, expires_at }| {
+            (Some(ExportPlace::Key(String::clone(&key))), ExportItem::IdempotencyKey { key, post_id, expires_at })
+        };
+        let next = page.next.map(ExportPlace::Key);
+        Ok(Page { items: page.items.into_iter().map(item).collect(), next })
     }
 
     async fn handles(&self, users: impl Iterator<Item = UserId>) -> Result<HashMap<UserId, Handle>, StoreError> {
@@ -248,24 +246,45 @@ impl ExportService {
 }
 
 /// What comes behind an item: more of its kind, or, of a kind of which there is one, the next kind.
-fn behind(kind: ExportKind, place: String) -> Option<ExportPosition> {
-    if kind.has_position(&place) {
-        return Some(ExportPosition { kind, last: Some(place) });
+fn behind(kind: ExportKind, place: Option<ExportPlace>) -> Option<ExportPosition> {
+    match place {
+        Some(_) => Some(ExportPosition { kind, last: place }),
+        None => kind.next().map(ExportPosition::beginning_of),
     }
-    kind.next().map(ExportPosition::beginning_of)
 }
 
 fn only(item: ExportItem) -> Part {
-    Page { items: vec![(String::new(), item)], next: None }
+    Page { items: vec![(None, item)], next: None }
 }
 
-fn part<C: ToString>(items: Vec<(String, ExportItem)>, next: Option<C>) -> Part {
-    Page { items, next: next.map(|next| next.to_string()) }
+fn part<Id: Into<Uuid>>(items: Vec<(Option<ExportPlace>, ExportItem)>, next: Option<Id>) -> Part {
+    Page { items, next: next.map(|next| ExportPlace::Id(next.into())) }
 }
 
-/// The id after which to go on. A cursor holds none that is not one.
-fn place<Id: std::str::FromStr>(at: &ExportPosition) -> Option<Id> {
-    at.last.as_deref().and_then(|last| last.parse().ok())
+fn id_of(id: impl Into<Uuid>) -> Option<ExportPlace> {
+    Some(ExportPlace::Id(id.into()))
+}
+
+/// The id after which to go on. A cursor of a kind that is listed by id holds nothing else.
+fn place<Id: From<Uuid>>(at: &ExportPosition) -> Option<Id> {
+    match at.last {
+        Some(ExportPlace::Id(id)) => Some(id.into()),
+        _ => None,
+    }
+}
+
+const fn act_at(at: &ExportPosition) -> Option<NotifiedAct> {
+    match at.last {
+        Some(ExportPlace::Act(act)) => Some(act),
+        _ => None,
+    }
+}
+
+fn key_at(at: &ExportPosition) -> Option<String> {
+    match &at.last {
+        Some(ExportPlace::Key(key)) => Some(key.clone()),
+        _ => None,
+    }
 }
 
 fn other(user_id: UserId, handles: &HashMap<UserId, Handle>) -> Other {

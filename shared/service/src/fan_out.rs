@@ -11,14 +11,11 @@ use tracing::{info, warn};
 
 use super::{ServiceError, posts::send_fan_out};
 use data::{
-    Follows, Outbox, OutboxEntry,
+    Db, Follows, Outbox, OutboxEntry,
     messages::{FanOutMessage, FeedJob, FeedJobTag, V1},
 };
 use domain::{Clock, Page, PostId, UserId, limits, random};
-use ports::{
-    queue::{OutgoingMessage, Queue, QueueName, send_all},
-    store::Store,
-};
+use ports::queue::{OutgoingMessage, Queue, QueueName, send_all};
 use telemetry::names;
 
 /// Time kept before a deadline for handing over: one page's sends and the message itself.
@@ -84,8 +81,9 @@ enum Step {
 
 impl FanOutService {
     /// Fan-outs from `store` to `queue`.
-    pub fn new(store: Arc<dyn Store>, queue: Arc<dyn Queue>, clock: Clock, options: FanOutOptions) -> Self {
-        Self { follows: Follows::new(store.clone()), outbox: Outbox::new(store), queue, clock, options }
+    pub fn new(db: impl Into<Db>, queue: Arc<dyn Queue>, clock: Clock, options: FanOutOptions) -> Self {
+        let db = db.into();
+        Self { follows: Follows::new(db.clone()), outbox: Outbox::new(db), queue, clock, options }
     }
 
     /// Goes on with the fan-out until every page is on JobQ, or hands over by a message of its own near `deadline`.

@@ -1,9 +1,6 @@
 //! A reader's feed: what was delivered, less what is not for the reader now.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::collections::{HashMap, HashSet};
 
 use tracing::{debug, warn};
 
@@ -12,14 +9,13 @@ use super::{
     pages::{self, Candidate},
     views::{FoundPosts, PostViews},
 };
-use data::{Feeds, Follows, Users, Window};
-use domain::{Page, PageLimit, PostId, PostView, UserId, limits};
-use ports::store::{Store, Table, Write};
+use data::{Db, Feeds, Follows, Transaction, Users, Window};
+use domain::{Page, PageLimit, PostId, PostView, UserId};
 
 /// Reads feeds.
 #[derive(Debug, Clone)]
 pub struct FeedService {
-    store: Arc<dyn Store>,
+    db: Db,
     feeds: Feeds,
     follows: Follows,
     views: PostViews,
@@ -28,13 +24,14 @@ pub struct FeedService {
 
 impl FeedService {
     /// Feeds in `store`.
-    pub fn new(store: Arc<dyn Store>) -> Self {
+    pub fn new(db: impl Into<Db>) -> Self {
+        let db = db.into();
         Self {
-            feeds: Feeds::new(store.clone()),
-            follows: Follows::new(store.clone()),
-            views: PostViews::new(store.clone()),
-            users: Users::new(store.clone()),
-            store,
+            feeds: Feeds::new(db.clone()),
+            follows: Follows::new(db.clone()),
+            views: PostViews::new(db.clone()),
+            users: Users::new(db.clone()),
+            db,
         }
     }
 
@@ -100,11 +97,11 @@ impl FeedService {
 
     /// Removes entries, unless one of the follows has changed since it was read. Tried once: the reader does not wait
     /// for a clean-up that is contended, and the next read tries again.
-    async fn remove_outdated(&self, reader: UserId, removal: Vec<(Table, Write)>) {
+    async fn remove_outdated(&self, reader: UserId, removal: Transaction) {
         if removal.is_empty() {
             return;
         }
-        match self.store.transact(removal).await {
+        match removal.commit_once(&self.db).await {
             Ok(_either_way) => {}
             Err(error) if error.is_transient() => {
                 debug!(user.id = %reader, %error, "Outdated entries stay in the feed; the next read tries again");
@@ -121,24 +118,24 @@ fn plan_removal(
     reader: UserId,
     entries: impl Iterator<Item = (PostId, UserId)>,
     windows: &HashMap<UserId, Window>,
-) -> Vec<(Table, Write)> {
+) -> Transaction {
     let mut checked = HashSet::new();
-    let mut writes = Vec::new();
+    let mut removal = Transaction::new();
     for (post, author) in entries {
         let window = windows.get(&author).copied();
         if window.is_some_and(|window| !window.is_past(post)) {
             continue;
         }
         // Room for the check and the removal.
-        if writes.len() + 2 > limits::MAX_TRANSACT {
+        if !removal.has_room_for(2) {
             break;
         }
         if checked.insert(author) {
-            writes.push(Follows::is_unchanged(reader, author, window));
+            removal.add(Follows::is_unchanged(reader, author, window));
         }
-        writes.push(Feeds::removal(reader, post));
+        removal.add(Feeds::removal(reader, post));
     }
-    writes
+    removal
 }
 
 #[cfg(test)]
@@ -151,21 +148,33 @@ mod tests {
         PostId::from_uuid(Uuid::from_u128(number))
     }
 
-    fn removed(writes: &[(Table, Write)]) -> usize {
-        writes.iter().filter(|(_, write)| matches!(write, Write::Delete { .. })).count()
+    /// A transaction that checks these follows and removes these posts, in the order of the entries.
+    fn removal(reader: UserId, entries: &[(u128, UserId)], windows: &HashMap<UserId, Window>) -> Transaction {
+        let mut checked = HashSet::new();
+        let writes = entries.iter().flat_map(|(number, author)| {
+            let check = checked.insert(*author);
+            let check = check.then(|| Follows::is_unchanged(reader, *author, windows.get(author).copied()));
+            check.into_iter().chain([Feeds::removal(reader, post(*number))])
+        });
+        writes.collect()
     }
 
     #[test]
     fn outdated_entries_go_with_one_check_an_author_and_as_many_as_a_transaction_holds() {
         let (reader, left, late) = (UserId::random(), UserId::random(), UserId::random());
         let windows = HashMap::from([(late, Window::Since(post(5)))]);
-        let plan = plan_removal(reader, (0..10).flat_map(|n| [(post(n), left), (post(n), late)]), &windows);
-        assert_eq!((removed(&plan), plan.len()), (10 + 5, 10 + 5 + 2));
+        let entries: Vec<_> = (0..10).flat_map(|n| [(n, left), (n, late)]).collect();
+        let plan = |entries: &[(u128, UserId)]| {
+            plan_removal(reader, entries.iter().map(|(number, author)| (post(*number), *author)), &windows)
+        };
+        let outdated: Vec<_> = entries.iter().copied().filter(|(n, author)| *author == left || *n < 5).collect();
+        assert_eq!(plan(&entries), removal(reader, &outdated, &windows));
+        assert_eq!(plan(&entries).len(), 10 + 5 + 2);
 
-        let many = plan_removal(reader, (0..101).map(|n| (post(n), UserId::random())), &windows);
-        assert_eq!((removed(&many), many.len()), (50, 100));
-        let many = plan_removal(reader, (0..101).map(|n| (post(n), left)), &windows);
-        assert_eq!((removed(&many), many.len()), (98, 99));
+        let of_many: Vec<_> = (0..101).map(|n| (n, UserId::random())).collect();
+        assert_eq!(plan(&of_many), removal(reader, &of_many[..50], &windows));
+        let of_one: Vec<_> = (0..101).map(|n| (n, left)).collect();
+        assert_eq!(plan(&of_one), removal(reader, &of_one[..98], &windows));
     }
 
     #[test]
@@ -173,7 +182,7 @@ mod tests {
         let (reader, author) = (UserId::random(), UserId::random());
         for window in [Window::Backfilling(post(5)), Window::Everything] {
             let windows = HashMap::from([(author, window)]);
-            assert_eq!(plan_removal(reader, (0..10).map(|n| (post(n), author)), &windows), []);
+            assert!(plan_removal(reader, (0..10).map(|n| (post(n), author)), &windows).is_empty());
         }
     }
 }

@@ -9,9 +9,8 @@ use super::{
     rates::{Limit, RateLimiter},
     user_refs,
 };
-use data::{Edge, Follows, Users};
+use data::{Db, Edge, Follows, Users};
 use domain::{IdGenerator, Page, PageLimit, Timestamp, User, UserId, UserRef, limits};
-use ports::store::Store;
 
 /// One person of a list, and since when.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,11 +34,12 @@ pub struct GraphService {
 impl GraphService {
     /// The graph in `store`, changed as often as `rates` admit. `ids` is the generator that also makes the posts' ids in this process, if any does: then
     /// follows and posts of one millisecond are in order.
-    pub fn new(store: Arc<dyn Store>, ids: Arc<IdGenerator>, rates: RateLimiter) -> Self {
+    pub fn new(db: impl Into<Db>, ids: Arc<IdGenerator>, rates: RateLimiter) -> Self {
+        let db = db.into();
         Self {
-            users: Users::new(store.clone()),
-            follows: Follows::new(store.clone()),
-            backfill: BackfillService::new(store),
+            users: Users::new(db.clone()),
+            follows: Follows::new(db.clone()),
+            backfill: BackfillService::new(db),
             ids,
             rates,
         }

@@ -1,12 +1,12 @@
 //! Writing inboxes: entries and what is unread of them in the same transactions.
 
-use std::{collections::HashSet, sync::Arc};
+use std::collections::HashSet;
 
 use super::{live::LiveService, rounds::Rounds};
 use crate::live::Topic;
-use data::{Notifications, Notified};
+use data::{Committed, Db, Notifications, Notified, Transaction, Writes};
 use domain::{Act, Inbox, InboxEntry, Notification, NotificationId, Timestamp, UserId, limits};
-use ports::store::{Outcome, Store, StoreError, Table, Write, with_retries};
+use ports::store::StoreError;
 
 /// Places of a transaction that are left beside the inbox, which takes two the first time.
 const PLACES_BESIDE_INBOX: usize = limits::MAX_TRANSACT - 2;
@@ -46,12 +46,12 @@ impl EntryChange {
         after.map(|entry| &entry.notification)
     }
 
-    fn writes(&self) -> Vec<(Table, Write)> {
+    fn writes(&self) -> Writes {
         match (self.before, self.after) {
-            (Some(_), Some(after)) => vec![Notifications::put(&after)],
-            (None, Some(after)) => vec![Notifications::put(&after), Notifications::point_to(&after.notification)],
-            (Some(before), None) => Notifications::erasure(&before.notification).into(),
-            (None, None) => Vec::new(),
+            (Some(_), Some(after)) => Notifications::put(&after),
+            (None, Some(after)) => Notifications::put(&after).and(Notifications::point_to(&after.notification)),
+            (Some(before), None) => Notifications::erasure(&before.notification),
+            (None, None) => Writes::default(),
         }
     }
 }
@@ -60,25 +60,23 @@ impl EntryChange {
 #[derive(Debug, Clone)]
 pub(super) struct Part {
     change: Option<EntryChange>,
-    beside: Vec<(Table, Write)>,
+    beside: Writes,
 }
 
 impl From<EntryChange> for Part {
     fn from(change: EntryChange) -> Self {
-        Self { change: Some(change), beside: Vec::new() }
+        Self { change: Some(change), beside: Writes::default() }
     }
 }
 
 impl Part {
-    /// A write that changes no entry.
-    pub(super) fn beside(write: (Table, Write)) -> Self {
-        Self { change: None, beside: vec![write] }
+    /// Writes that change no entry.
+    pub(super) const fn beside(writes: Writes) -> Self {
+        Self { change: None, beside: writes }
     }
 
-    fn writes(&self) -> Vec<(Table, Write)> {
-        let mut writes = self.change.as_ref().map(EntryChange::writes).unwrap_or_default();
-        writes.extend(self.beside.iter().cloned());
-        writes
+    fn writes(&self) -> Writes {
+        self.change.as_ref().map(EntryChange::writes).unwrap_or_default().and(self.beside.clone())
     }
 }
 
@@ -100,15 +98,16 @@ fn transactions(parts: &[Part]) -> Vec<&[Part]> {
 /// Writes inboxes.
 #[derive(Debug, Clone)]
 pub struct InboxWriter {
-    store: Arc<dyn Store>,
+    db: Db,
     notifications: Notifications,
     live: Option<LiveService>,
 }
 
 impl InboxWriter {
     /// Inboxes in `store`.
-    pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { notifications: Notifications::new(store.clone()), store, live: None }
+    pub fn new(db: impl Into<Db>) -> Self {
+        let db = db.into();
+        Self { notifications: Notifications::new(db.clone()), db, live: None }
     }
 
     /// The same, telling recipients who are connected.
@@ -126,20 +125,14 @@ impl InboxWriter {
             for change in changes.clone() {
                 inbox.note(change.before.as_ref(), change.after.as_ref(), now);
             }
-            let mut writes = Notifications::keeping(&inbox);
-            writes.extend(transaction.iter().flat_map(Part::writes));
-            let mut tries = 0;
-            let outcome = with_retries(|| {
-                tries += 1;
-                self.store.transact(writes.clone())
-            })
-            .await;
-            self.announce(changes, &outcome, tries, now).await;
-            match outcome {
-                Ok(Outcome::Applied) => inbox.version += 1,
+            let writes = [Notifications::keeping(&inbox)].into_iter().chain(transaction.iter().map(Part::writes));
+            let committed = writes.collect::<Transaction>().commit(&self.db).await;
+            self.announce(changes, &committed, now).await;
+            match committed {
+                Ok(Committed::Applied) => inbox.version += 1,
                 // Also when an earlier try was applied and its answer lost: then there is nothing left to do, which
                 // the next round finds out.
-                Ok(Outcome::Refused(_)) | Err(StoreError::Conflict) => return Ok(false),
+                Ok(Committed::Refused(_)) | Err(StoreError::Conflict) => return Ok(false),
                 Err(error) => return Err(error),
             }
         }
@@ -151,20 +144,19 @@ impl InboxWriter {
     async fn announce(
         &self,
         changes: impl Iterator<Item = &EntryChange>,
-        outcome: &Result<Outcome, StoreError>,
-        tries: u32,
+        committed: &Result<Committed, StoreError>,
         now: Timestamp,
     ) {
         let Some(live) = &self.live else { return };
         let mut appearing = changes.filter_map(|change| change.appearing(now));
-        match outcome {
-            Ok(Outcome::Applied) => {
+        match committed {
+            Ok(Committed::Applied) => {
                 for notification in appearing {
                     live.notification(notification).await;
                 }
             }
-            Ok(Outcome::Refused(_)) if tries == 1 => {}
-            Ok(Outcome::Refused(_)) | Err(_) => {
+            Ok(Committed::Refused(refusal)) if !refusal.follows_a_lost_answer() => {}
+            Ok(Committed::Refused(_)) | Err(_) => {
                 if let Some(notification) = appearing.next() {
                     live.unsure(notification.recipient_id, Topic::Notifications);
                 }
@@ -207,7 +199,7 @@ impl InboxWriter {
     pub(super) async fn erase_acts(
         &self,
         recipient: UserId,
-        acts: &[(Act, Vec<(Table, Write)>)],
+        acts: &[(Act, Writes)],
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let all: Vec<Act> = acts.iter().map(|(act, _)| *act).collect();
@@ -216,13 +208,12 @@ impl InboxWriter {
             let inbox = self.notifications.inbox(recipient).await?;
             let places = self.notifications.notified(&all).await?;
             let entries = self.notifications.entries(&places.values().copied().collect::<Vec<_>>()).await?;
-            let part = |(act, erasure): &(Act, Vec<_>)| {
+            let part = |(act, erasure): &(Act, Writes)| {
                 let place = places.get(act);
                 let change = place.and_then(|place| entries.get(place)).map(|entry| EntryChange::erasing(*entry));
-                let mut beside = erasure.clone();
                 // Of an expired notification only this may be left.
-                beside.extend(place.filter(|_| change.is_none()).map(|_| Notifications::pointer_to_nothing(act)));
-                Part { change, beside }
+                let pointer = place.filter(|_| change.is_none()).map(|_| Notifications::pointer_to_nothing(act));
+                Part { change, beside: erasure.clone().and(pointer.unwrap_or_default()) }
             };
             if self.erase_parts(inbox, &acts.iter().map(part).collect::<Vec<_>>(), now).await? {
                 return Ok(());
@@ -238,9 +229,8 @@ impl InboxWriter {
             return self.write(inbox, parts, now).await;
         }
         for transaction in transactions(parts).into_iter().filter(|parts| !parts.is_empty()) {
-            let writes: Vec<_> = transaction.iter().flat_map(Part::writes).collect();
             // Unconditional, hence never refused.
-            let _applied: Outcome = with_retries(|| self.store.transact(writes.clone())).await?;
+            let _applied = transaction.iter().map(Part::writes).collect::<Transaction>().commit(&self.db).await?;
         }
         Ok(true)
     }

@@ -1,16 +1,13 @@
 //! Who likes what.
 
-use std::sync::Arc;
-
 use super::{
     ServiceError,
     pages::{self, Candidate},
     posts::PostService,
     rates::{Limit, RateLimiter},
 };
-use data::{Likes, Users};
+use data::{Db, Likes, Users};
 use domain::{Page, PageLimit, PostId, Timestamp, User, UserId};
-use ports::store::Store;
 
 /// One person who likes a post, and since when.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,11 +29,12 @@ pub struct LikeService {
 
 impl LikeService {
     /// Likes in `store`, as often as `rates` admit.
-    pub fn new(store: Arc<dyn Store>, rates: RateLimiter) -> Self {
+    pub fn new(db: impl Into<Db>, rates: RateLimiter) -> Self {
+        let db = db.into();
         Self {
-            posts: PostService::new(store.clone(), rates.clone()),
-            likes: Likes::new(store.clone()),
-            users: Users::new(store),
+            posts: PostService::new(db.clone(), rates.clone()),
+            likes: Likes::new(db.clone()),
+            users: Users::new(db),
             rates,
         }
     }

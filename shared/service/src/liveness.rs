@@ -4,13 +4,13 @@
 //! is there, and a process remembers the answer for [`limits::LIVENESS_TTL`]: with the time that a request takes, a
 //! deleted account's tokens are dead everywhere within 5 seconds, for one read per user and process in that time.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 use moka::sync::Cache;
 
-use data::Users;
+use data::{Db, Users};
 use domain::{Timestamp, UserId, limits};
-use ports::store::{Store, StoreError};
+use ports::store::StoreError;
 
 /// What was found of a user, and when it was asked for.
 #[derive(Clone, Copy)]
@@ -34,10 +34,10 @@ impl fmt::Debug for Liveness {
 
 impl Liveness {
     /// Of accounts in `store`.
-    pub fn new(store: Arc<dyn Store>) -> Self {
+    pub fn new(db: impl Into<Db>) -> Self {
         // By the process's own time too, as a clock that is set back must not make an answer last.
         let found = Cache::builder().max_capacity(limits::LIVENESS_ENTRIES).time_to_live(limits::LIVENESS_TTL).build();
-        Self { users: Users::new(store), found }
+        Self { users: Users::new(db), found }
     }
 
     /// Whether the user has an account that is not deleted. Read consistently, or remembered for

@@ -1,9 +1,6 @@
 //! A user's notifications: a page of them, how many are unread, and up to where they are read.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::collections::{HashMap, HashSet};
 
 use tracing::debug;
 
@@ -13,12 +10,12 @@ use super::{
     rounds::Rounds,
     steps::StepSize,
 };
-use data::{Acts, Notifications, Posts, Tasks, Users};
+use data::{Acts, Committed, Db, Notifications, Posts, Tasks, Users};
 use domain::{
     Act, Inbox, InboxEntry, NotificationId, NotificationView, Page, PageLimit, PostId, ReactionCursor, Task, Timestamp,
     UserId,
 };
-use ports::store::{Outcome, Store, StoreError};
+use ports::store::StoreError;
 
 /// A page of notifications, and how many are unread in all.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,12 +38,13 @@ pub struct NotificationService {
 
 impl NotificationService {
     /// Notifications in `store`.
-    pub fn new(store: Arc<dyn Store>) -> Self {
+    pub fn new(db: impl Into<Db>) -> Self {
+        let db = db.into();
         Self {
-            notifications: Notifications::new(store.clone()),
-            acts: Acts::new(store.clone()),
-            posts: Posts::new(store.clone()),
-            users: Users::new(store),
+            notifications: Notifications::new(db.clone()),
+            acts: Acts::new(db.clone()),
+            posts: Posts::new(db.clone()),
+            users: Users::new(db),
             size: StepSize::default(),
         }
     }
@@ -121,16 +119,16 @@ impl NotificationService {
         }
         let recounted = self.notifications.scanned(inbox.recounting(now), self.size.notifications).await?;
         match self.keep(&recounted).await {
-            Ok(Outcome::Applied) => {}
+            Ok(Committed::Applied) => {}
             // The answer is right all the same; the next read keeps it.
-            Ok(Outcome::Refused(_)) => debug!(user.id = %inbox.recipient_id, "The inbox was written meanwhile"),
+            Ok(Committed::Refused(_)) => debug!(user.id = %inbox.recipient_id, "The inbox was written meanwhile"),
             Err(error) => debug!(user.id = %inbox.recipient_id, %error, "A new count is not kept"),
         }
         Ok(u64::try_from(recounted.unread).unwrap_or(0))
     }
 
     /// Keeps an inbox, and has its task continue where it is not exact.
-    async fn keep(&self, inbox: &Inbox) -> Result<Outcome, StoreError> {
+    async fn keep(&self, inbox: &Inbox) -> Result<Committed, StoreError> {
         let task = Task::Inbox(inbox.recipient_id);
         let step = inbox.is_pending().then(|| Tasks::next_step(task, ReactionCursor::Start));
         self.notifications.keep(inbox, step).await
@@ -155,9 +153,9 @@ impl NotificationService {
             // Where others write the same inbox, the watermark goes first and quickly, and the task counts.
             let read = if is_contended { read } else { self.counted(read, now).await? };
             match self.keep(&read).await {
-                Ok(Outcome::Applied) => return Ok(()),
+                Ok(Committed::Applied) => return Ok(()),
                 // Also when an earlier try was applied: the next look finds it read.
-                Ok(Outcome::Refused(_)) | Err(StoreError::Conflict) => rounds.pause().await?,
+                Ok(Committed::Refused(_)) | Err(StoreError::Conflict) => rounds.pause().await?,
                 Err(error) => return Err(error.into()),
             }
             is_contended = true;

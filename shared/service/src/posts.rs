@@ -16,7 +16,8 @@ use super::{
 };
 use crate::live::Topic;
 use data::{
-    Counts, Erasures, Feeds, IdempotencyRecord, IdempotencyRecords, Likes, Outbox, Posts, StoredPost, Users,
+    Committed, Counts, Db, Erasures, Feeds, IdempotencyRecord, IdempotencyRecords, Likes, Outbox, Posts, StoredPost,
+    Transaction, Users,
     messages::{FanOutMessage, FanOutTag, V1},
 };
 use domain::{
@@ -25,7 +26,7 @@ use domain::{
 };
 use ports::{
     queue::{OutgoingMessage, Queue, QueueError, QueueName},
-    store::{Outcome, Store, StoreError, Table, Write, with_retries},
+    store::StoreError,
 };
 use telemetry::chain;
 
@@ -54,13 +55,10 @@ enum Published {
     Before(PostView),
 }
 
-/// Where in the transaction that records a post the post itself stands.
-const POST_ITSELF: usize = 0;
-
 /// Publishes posts: the write side, behind post-handler.
 #[derive(Debug, Clone)]
 pub struct PublishService {
-    store: Arc<dyn Store>,
+    db: Db,
     queue: Arc<dyn Queue>,
     ids: Arc<IdGenerator>,
     users: Users,
@@ -73,13 +71,14 @@ pub struct PublishService {
 
 impl PublishService {
     /// Publishing to `store` as often as `rates` admit, announced on `queue`.
-    pub fn new(store: Arc<dyn Store>, queue: Arc<dyn Queue>, ids: Arc<IdGenerator>, rates: RateLimiter) -> Self {
+    pub fn new(db: impl Into<Db>, queue: Arc<dyn Queue>, ids: Arc<IdGenerator>, rates: RateLimiter) -> Self {
+        let db = db.into();
         Self {
-            users: Users::new(store.clone()),
-            records: IdempotencyRecords::new(store.clone()),
-            counts: Counts::new(store.clone()),
-            likes: Likes::new(store.clone()),
-            store,
+            users: Users::new(db.clone()),
+            records: IdempotencyRecords::new(db.clone()),
+            counts: Counts::new(db.clone()),
+            likes: Likes::new(db.clone()),
+            db,
             queue,
             ids,
             rates,
@@ -146,7 +145,7 @@ impl PublishService {
             // It may be there all the same.
             live.unsure(author, Topic::Feed);
         }
-        let (true, Some(key)) = (is_taken(&recorded?), key) else {
+        let (Recorded::Before, Some(key)) = (recorded?, key) else {
             self.announce(&post).await;
             return Ok(Published::New(fresh(post, profile)));
         };
@@ -183,17 +182,26 @@ impl PublishService {
 
     /// Post, story entry, own feed entry, outbox entry and the claim of the key: all or none.
     ///
-    /// Repeating it after a lost answer is safe: the post's id is new, so it is refused by the post itself when the lost
-    /// try was applied.
-    async fn record(&self, post: &Post, key: Option<&IdempotencyKey>, now: Timestamp) -> Result<Outcome, ServiceError> {
-        let mut writes: Vec<(Table, Write)> = Posts::creation(post).into();
-        writes.push(Feeds::own_entry(post.author_id, post.post_id));
-        writes.push(Outbox::creation(post.post_id, post.author_id, now));
+    /// Repeating it after a lost answer is safe: the post's id is new, so where the post itself is refused, the lost try
+    /// was applied, with all that was recorded beside the post.
+    async fn record(
+        &self,
+        post: &Post,
+        key: Option<&IdempotencyKey>,
+        now: Timestamp,
+    ) -> Result<Recorded, ServiceError> {
+        let mut transaction = Transaction::new();
+        let itself = transaction.add(Posts::creation(post));
+        transaction.add(Feeds::own_entry(post.author_id, post.post_id));
+        transaction.add(Outbox::creation(post.post_id, post.author_id, now));
         if let Some(key) = key {
             let record = IdempotencyRecord { digest: digest_of(&post.text), post_id: post.post_id };
-            writes.push(IdempotencyRecords::claim(post.author_id, key.as_str(), &record, now));
+            transaction.add(IdempotencyRecords::claim(post.author_id, key.as_str(), &record, now));
         }
-        Ok(with_retries(|| self.store.transact(writes.clone())).await?)
+        Ok(match transaction.commit(&self.db).await? {
+            Committed::Refused(refusal) if !refusal.includes(itself) => Recorded::Before,
+            Committed::Applied | Committed::Refused(_) => Recorded::Now,
+        })
     }
 
     /// The post that a taken key stands for.
@@ -223,10 +231,13 @@ impl PublishService {
     }
 }
 
-/// Whether the key stands for another post. Where our own post is there, so is all that was recorded with it, by a try
-/// whose answer was lost.
-fn is_taken(recorded: &Outcome) -> bool {
-    matches!(recorded, Outcome::Refused(places) if !places.contains(&POST_ITSELF))
+/// Whether a post was recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Recorded {
+    /// It was.
+    Now,
+    /// Its `Idempotency-Key` stands for another post.
+    Before,
 }
 
 /// Puts a fan-out on PostQ, in its author's group.
@@ -266,7 +277,7 @@ fn fresh(post: Post, author: Profile) -> PostView {
 /// what it still delivers is not shown. What is not restored in [`limits::DELETED_TTL`] is erased.
 #[derive(Debug, Clone)]
 pub struct PostService {
-    store: Arc<dyn Store>,
+    db: Db,
     posts: Posts,
     views: PostViews,
     users: Users,
@@ -275,12 +286,13 @@ pub struct PostService {
 
 impl PostService {
     /// Posts in `store`, deleted as often as `rates` admit.
-    pub fn new(store: Arc<dyn Store>, rates: RateLimiter) -> Self {
+    pub fn new(db: impl Into<Db>, rates: RateLimiter) -> Self {
+        let db = db.into();
         Self {
-            posts: Posts::new(store.clone()),
-            views: PostViews::new(store.clone()),
-            users: Users::new(store.clone()),
-            store,
+            posts: Posts::new(db.clone()),
+            views: PostViews::new(db.clone()),
+            users: Users::new(db.clone()),
+            db,
             rates,
         }
     }
@@ -320,8 +332,8 @@ impl PostService {
             return if now < erased_from { Ok(()) } else { Err(ServiceError::NotFound) };
         }
         let erasure = Erasures::schedule_post(post, now.plus(limits::DELETED_TTL));
-        let writes = vec![Posts::deletion(&stored.post, now), erasure];
-        if with_retries(|| self.store.transact(writes.clone())).await?.is_applied() {
+        let deletion = Transaction::from(Posts::deletion(&stored.post, now).and(erasure));
+        if deletion.commit(&self.db).await?.is_applied() {
             return Ok(());
         }
         match self.stored(post).await? {
@@ -340,8 +352,8 @@ impl PostService {
         if erased_from <= now || self.users.get_own(stored.post.author_id).await?.is_none() {
             return Err(ServiceError::NotFound);
         }
-        let writes = vec![Posts::restoration(post, deleted_at), Erasures::cancel_post(post, erased_from)];
-        if with_retries(|| self.store.transact(writes.clone())).await?.is_applied() {
+        let restoration = Posts::restoration(post, deleted_at).and(Erasures::cancel_post(post, erased_from));
+        if Transaction::from(restoration).commit(&self.db).await?.is_applied() {
             return Ok(());
         }
         match self.stored(post).await? {

@@ -24,7 +24,7 @@
 //! after it. A token whose rotation was applied but never answered is refused after the grace period: the contract
 //! says so, because from here it cannot be told from a stolen one.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use futures::future::try_join_all;
@@ -37,10 +37,11 @@ use super::{
     rates::{Limit, RateLimiter},
 };
 use data::{
-    Credentials, SessionRef, Sessions, Spent, Stored, StoredSession, StoredToken, Successor, credentials::FIRST_EPOCH,
+    Credentials, Db, SessionRef, Sessions, Spent, Stored, StoredSession, StoredToken, Successor, Writes,
+    credentials::FIRST_EPOCH,
 };
 use domain::{Page, PageLimit, SessionId, Timestamp, UserAgent, UserId, limits, random};
-use ports::store::{Store, StoreError, Table, Write};
+use ports::store::StoreError;
 use telemetry::chain;
 
 /// Random bytes of a refresh token.
@@ -115,15 +116,16 @@ pub struct Continued {
 /// Begins, carries on, lists and ends sessions.
 #[derive(Debug, Clone)]
 pub struct SessionService {
-    store: Arc<dyn Store>,
+    db: Db,
     sessions: Sessions,
     credentials: Credentials,
 }
 
 impl SessionService {
     /// Sessions in `store`.
-    pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { sessions: Sessions::new(Arc::clone(&store)), credentials: Credentials::new(Arc::clone(&store)), store }
+    pub fn new(db: impl Into<Db>) -> Self {
+        let db = db.into();
+        Self { sessions: Sessions::new(db.clone()), credentials: Credentials::new(db.clone()), db }
     }
 
     /// Begins a session of `user`, who has shown credentials of this epoch. Where the account has more than
@@ -146,7 +148,7 @@ impl SessionService {
     }
 
     /// The first session of a new account and the writes that begin it, for a transaction of the caller's.
-    pub fn beginning(user: UserId, agent: Option<UserAgent>, now: Timestamp) -> (Continued, [(Table, Write); 2]) {
+    pub fn beginning(user: UserId, agent: Option<UserAgent>, now: Timestamp) -> (Continued, Writes) {
         let token = RefreshToken::random();
         let session = StoredSession::beginning(SessionId::beginning_at(now), FIRST_EPOCH, agent, now);
         let writes = Sessions::beginning(user, &session, &token.digest(), now);
@@ -285,7 +287,7 @@ impl SessionService {
     async fn revoke<T>(&self, of: SessionRef) -> Result<T, ServiceError> {
         self.sessions.end(of).await?;
         // The refusal is no success that waits for durability at the door, yet a thief must stay locked out.
-        self.store.durable().await?;
+        self.db.durable().await?;
         Err(ServiceError::Unauthenticated)
     }
 }

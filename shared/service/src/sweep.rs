@@ -10,11 +10,11 @@ use super::{
     ServiceError, backfill::BackfillService, erasure::ErasureService, posts::send_fan_out, safe_time::SafeTime,
 };
 use data::{
-    Outbox, OutboxEntry,
+    Db, Outbox, OutboxEntry,
     messages::{FanOutMessage, FanOutTag, V1},
 };
 use domain::{PostId, Timestamp, limits};
-use ports::{queue::Queue, store::Store};
+use ports::queue::Queue;
 use telemetry::{chain, names};
 
 /// Later than every lease.
@@ -43,11 +43,12 @@ pub struct Swept {
 
 impl SweepService {
     /// Sweeps `store`, announcing fan-outs on `queue`.
-    pub fn new(store: Arc<dyn Store>, queue: Arc<dyn Queue>) -> Self {
+    pub fn new(db: impl Into<Db>, queue: Arc<dyn Queue>) -> Self {
+        let db = db.into();
         Self {
-            outbox: Outbox::new(store.clone()),
-            backfill: BackfillService::new(store.clone()),
-            erasure: ErasureService::new(store),
+            outbox: Outbox::new(db.clone()),
+            backfill: BackfillService::new(db.clone()),
+            erasure: ErasureService::new(db),
             queue,
             safe: None,
         }

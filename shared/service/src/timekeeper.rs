@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::safe_time::SafeTime;
-use data::{ClockMark, ClockMarks};
+use data::{ClockMark, ClockMarks, Db};
 use domain::{Clock, IdGenerator, Timestamp, limits};
-use ports::store::{Store, StoreError};
+use ports::store::StoreError;
 
 /// Keeps a process's ids above every id that was given before, and its removals from running ahead of time.
 ///
@@ -30,14 +30,15 @@ impl Timekeeper {
     ///
     /// # Errors
     /// When the mark cannot be read or written.
-    pub async fn alone_on(store: Arc<dyn Store>, clock: Clock) -> Result<Self, StoreError> {
-        let marks = ClockMarks::new(store);
+    pub async fn alone_on(db: impl Into<Db>, clock: Clock) -> Result<Self, StoreError> {
+        let db = db.into();
+        let marks = ClockMarks::new(db);
         let (ids, safe) = match marks.get().await? {
             Some(mark) => {
                 let safe = SafeTime::resumed(clock.clone(), mark.seen_at, mark.held_for);
                 (IdGenerator::above(mark.ids_up_to), safe)
             }
-            // A new store, or one of a version that remembered nothing: the clock is trusted.
+            // A new db, or one of a version that remembered nothing: the clock is trusted.
             None => (IdGenerator::above(Timestamp::default()), SafeTime::new(clock.clone())),
         };
         let timekeeper = Self { ids: Arc::new(ids), safe, clock, marks: Some(marks) };

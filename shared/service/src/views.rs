@@ -1,13 +1,10 @@
 //! Posts as one reader sees them, many at once: the same few calls whatever a page holds.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::collections::{HashMap, HashSet};
 
-use data::{Counts, Likes, Posts, StoredPost};
+use data::{Counts, Db, Likes, Posts, StoredPost};
 use domain::{PostCounts, PostId, PostView, Profile, UserId};
-use ports::store::{Store, StoreError};
+use ports::store::StoreError;
 
 /// Finds posts with their counts and whether the reader likes them.
 #[derive(Debug, Clone)]
@@ -19,8 +16,9 @@ pub struct PostViews {
 
 impl PostViews {
     /// Posts in `store`.
-    pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { posts: Posts::new(store.clone()), counts: Counts::new(store.clone()), likes: Likes::new(store) }
+    pub fn new(db: impl Into<Db>) -> Self {
+        let db = db.into();
+        Self { posts: Posts::new(db.clone()), counts: Counts::new(db.clone()), likes: Likes::new(db) }
     }
 
     /// What is stored of these posts, for `reader`. Three batch gets side by side, and one more when posts of the

@@ -2,14 +2,13 @@
 
 use std::{io, sync::Arc};
 
-use data::keys;
+use data::{Counted, Counter, ScannedRow};
 use futures::future::try_join_all;
-use ports::store::{Item, Key, MalformedItem, Segment, StoreError, Table, TableScan, Value};
+use ports::store::{Item, Key, MalformedItem, Segment, StoreError, Table, TableScan};
 use tokio::sync::Mutex;
 
 use super::{
-    RecountError, Subject,
-    look::is_live,
+    RecountError,
     reads::{Pace, patiently},
     tally::{MAX_ROWS, Tally},
 };
@@ -81,48 +80,24 @@ impl Census {
 }
 
 fn note(tally: &mut Tally, item: &Item) -> Result<(), MalformedItem> {
-    let Some((kind, owner)) = item.key.partition.split_once('#') else { return Ok(()) };
-    match (kind, item.key.sort.as_str()) {
-        ("USER", "PROFILE") if is_live(item) => tally.row(user(owner)?).exists = true,
-        ("FOLLOWERS", _) => tally.row(user(owner)?).counted[0] += 1,
-        ("FOLLOWING", _) => tally.row(user(owner)?).counted[1] += 1,
-        ("POST", "POST") => {
-            tally.row(post(owner)?).exists = true;
-            if is_live(item) {
-                tally.row(Subject::User(item.parsed("author_id")?)).counted[2] += 1;
+    match ScannedRow::read(item)? {
+        None => {}
+        Some(ScannedRow::User(user)) => tally.row(Counted::User(user)).exists = true,
+        Some(ScannedRow::Post { post, counts_for }) => {
+            tally.row(Counted::Post(post)).exists = true;
+            if let Some(author) = counts_for {
+                *tally.row(Counted::User(author?)).counted_mut(Counter::Posts) += 1;
             }
         }
-        ("POST", sort) if sort.starts_with(keys::COMMENT_PREFIX) && is_live(item) => {
-            tally.row(post(owner)?).counted[1] += 1;
-        }
-        ("LIKERS", _) => tally.row(post(owner.split('#').next().unwrap_or(owner))?).counted[0] += 1,
-        ("COUNTS", _) => keep(tally, owner, item)?,
-        ("NOTIFICATIONS" | "UNREAD", _) => tally.row(user(owner)?).has_inbox = true,
-        _ => {}
-    }
-    Ok(())
-}
-
-/// The names of counts say whether they are a user's or a post's.
-fn keep(tally: &mut Tally, owner: &str, item: &Item) -> Result<(), MalformedItem> {
-    for of in [user(owner)?, post(owner)?] {
-        for (place, name) in of.counters().iter().enumerate() {
-            match item.attributes.get(*name) {
-                None => {}
-                Some(Value::N(number)) => tally.row(of).kept[place] = *number,
-                Some(_) => return Err(MalformedItem { attribute: name }),
+        Some(ScannedRow::Edge(of, counter)) => *tally.row(of).counted_mut(counter) += 1,
+        Some(ScannedRow::Counts(counts)) => {
+            for (of, counter, number) in counts {
+                *tally.row(of).kept_mut(counter) = number;
             }
         }
+        Some(ScannedRow::Inbox(user)) => tally.row(Counted::User(user)).has_inbox = true,
     }
     Ok(())
-}
-
-fn user(text: &str) -> Result<Subject, MalformedItem> {
-    text.parse().map(Subject::User).map_err(|_| MalformedItem { attribute: "PK" })
-}
-
-fn post(text: &str) -> Result<Subject, MalformedItem> {
-    text.parse().map(Subject::Post).map_err(|_| MalformedItem { attribute: "PK" })
 }
 
 impl From<StoreError> for RecountError {

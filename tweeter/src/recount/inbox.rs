@@ -1,20 +1,13 @@
 //! One user's notifications: what each is about, looked up again, beside what is hidden and what is stored as unread.
 //! A page at a time, however many there are.
 
-use std::{
-    collections::HashMap,
-    hash::{DefaultHasher, Hash as _, Hasher as _},
-};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use data::{Notifications, keys};
-use domain::{ActKind, Inbox, InboxEntry, NotificationId, Timestamp, UserId, limits};
-use ports::store::{Item, Key, Query, StoreError, Table};
+use data::{AuditedEntry, Db, Notifications, Writes};
+use domain::{Inbox, InboxEntry, NotificationId, Page, Timestamp, UserId, limits};
+use ports::store::StoreError;
 
-use super::{
-    Found, Seen, Verdict,
-    look::{applied, is_live},
-    reads::Reads,
-};
+use super::{Found, Seen, Verdict, look::applied, reads::Reads};
 
 /// How many are unread.
 pub const UNREAD: &str = "unread";
@@ -60,7 +53,7 @@ pub async fn look(
     let mut after = None;
     loop {
         let page = page(reads, user, after).await?;
-        for judged in judge(reads, user, &page.items).await? {
+        for judged in judge(reads, page.items).await? {
             audit.note(&judged, now);
         }
         after = match page.next {
@@ -75,6 +68,7 @@ pub async fn look(
 /// fixed.
 pub async fn fix(
     reads: &Reads,
+    db: &Db,
     notifications: &Notifications,
     user: UserId,
     now: Timestamp,
@@ -83,8 +77,8 @@ pub async fn fix(
     let mut after = None;
     loop {
         let page = page(reads, user, after).await?;
-        let judged = judge(reads, user, &page.items).await?;
-        if !fix_page(reads, &mut audit.inbox, &judged, now).await? {
+        let judged = judge(reads, page.items).await?;
+        if !fix_page(db, &mut audit.inbox, &judged, now).await? {
             return Ok(false);
         }
         for judged in &judged {
@@ -100,7 +94,7 @@ pub async fn fix(
         return Ok(true);
     }
     let inbox = Inbox { unread: audit.unread, ..audit.inbox.recounting(now).found(audit.oldest.as_slice(), None) };
-    applied(reads, Notifications::keeping(&inbox)).await
+    applied(db, Notifications::keeping(&inbox)).await
 }
 
 /// Whether an entry is hidden and should not be, or the other way round. The reason of one that is hidden is kept right
@@ -110,7 +104,7 @@ const fn is_misjudged(is: &InboxEntry, should_be: &InboxEntry) -> bool {
 }
 
 /// Stores the entries of a page that are wrong as they should be, if the inbox was not written since it was read.
-async fn fix_page(reads: &Reads, inbox: &mut Inbox, judged: &[Judged], now: Timestamp) -> Result<bool, StoreError> {
+async fn fix_page(db: &Db, inbox: &mut Inbox, judged: &[Judged], now: Timestamp) -> Result<bool, StoreError> {
     let entries = judged.iter().filter_map(|judged| judged.entry.as_ref());
     let wrong: Vec<_> = entries.filter(|(is, should_be)| is_misjudged(is, should_be) && !is.is_expired(now)).collect();
     if wrong.is_empty() {
@@ -119,9 +113,8 @@ async fn fix_page(reads: &Reads, inbox: &mut Inbox, judged: &[Judged], now: Time
     for (is, should_be) in &wrong {
         inbox.note(Some(is), Some(should_be), now);
     }
-    let mut writes = Notifications::keeping(inbox);
-    writes.extend(wrong.iter().map(|(_, should_be)| Notifications::put(should_be)));
-    let is_applied = applied(reads, writes).await?;
+    let entries = wrong.iter().map(|(_, should_be)| Notifications::put(should_be)).collect::<Writes>();
+    let is_applied = applied(db, Notifications::keeping(inbox).and(entries)).await?;
     inbox.version += 1;
     Ok(is_applied)
 }
@@ -164,41 +157,22 @@ impl Audit {
     }
 }
 
-async fn page(reads: &Reads, user: UserId, start_after: Option<String>) -> Result<ports::store::QueryPage, StoreError> {
-    let limit = u32::try_from(PAGE).ok();
-    let query = Query { start_after, limit, ..Query::all_of(Table::Social, keys::notifications_partition(user)) };
-    reads.page(&query).await
+async fn page(
+    reads: &Reads,
+    user: UserId,
+    after: Option<NotificationId>,
+) -> Result<Page<AuditedEntry, NotificationId>, StoreError> {
+    reads.inbox_page(user, after, u32::try_from(PAGE).unwrap_or(u32::MAX)).await
 }
 
 /// Looks up what the entries of a page are about.
-async fn judge(reads: &Reads, user: UserId, items: &[Item]) -> Result<Vec<Judged>, StoreError> {
-    let entries: Vec<_> = items.iter().map(|item| Notifications::entry_of(user, item).ok()).collect();
-    let mut wanted: Vec<Key> =
-        entries.iter().flatten().flat_map(|entry| keys_of(entry).into_iter().flatten()).collect();
-    wanted.sort_unstable();
-    wanted.dedup();
-    let found = reads.get_all(&wanted).await?;
-    let live: HashMap<&Key, bool> = found.iter().map(|item| (&item.key, is_live(item))).collect();
-    let judged = items.iter().zip(entries).map(|(item, entry)| {
-        let entry = entry.map(|entry| (entry, as_it_should_be(&entry, &live)));
-        Ok(Judged { id: item.parsed_sort()?, entry })
+async fn judge(reads: &Reads, audited: Vec<AuditedEntry>) -> Result<Vec<Judged>, StoreError> {
+    let readable: Vec<InboxEntry> = audited.iter().filter_map(|audited| audited.entry).collect();
+    let mut should_be = reads.as_they_should_be(&readable).await?.into_iter();
+    // One for each that is readable, in their order.
+    let judged = audited.into_iter().map(|AuditedEntry { id, entry }| {
+        let entry = entry.and_then(|entry| Some((entry, should_be.next()?)));
+        Judged { id, entry }
     });
-    Ok(judged.collect::<Result<_, ports::store::MalformedItem>>()?)
-}
-
-/// The act, and the post if there is one.
-fn keys_of(entry: &InboxEntry) -> [Option<Key>; 2] {
-    let act = entry.notification.act;
-    let of_act = match act.kind {
-        ActKind::Follow(followee) => keys::follower_edge(followee, act.actor_id),
-        ActKind::Like(post) => keys::liker(post, act.actor_id),
-        ActKind::Comment(post, comment) => keys::comment(post, comment),
-    };
-    [Some(of_act), act.kind.post_id().map(keys::post)]
-}
-
-fn as_it_should_be(entry: &InboxEntry, live: &HashMap<&Key, bool>) -> InboxEntry {
-    let is_live = |key: &Key| live.get(key).copied().unwrap_or(false);
-    let [act, post] = keys_of(entry).map(|key| key.is_none_or(|key| is_live(&key)));
-    InboxEntry { undone: !act, post_gone: !post, ..*entry }
+    Ok(judged.collect())
 }

@@ -20,7 +20,7 @@ mod tally;
 
 use std::{io, num::NonZeroU32, sync::Arc};
 
-use data::{Notifications, counts::attr};
+use data::{Counted, Counter, Db, Notifications};
 use domain::{PostId, Timestamp, UserId};
 use embedded::EmbeddedStore;
 use ports::{
@@ -29,7 +29,6 @@ use ports::{
 };
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
-use uuid::Uuid;
 
 use self::{
     census::Source,
@@ -113,51 +112,14 @@ pub enum RecountError {
     Files(#[source] io::Error),
 }
 
-/// Whose number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-enum Subject {
-    User(UserId),
-    Post(PostId),
-}
-
-impl Subject {
-    /// The names of its counts.
-    const fn counters(self) -> &'static [&'static str] {
-        match self {
-            Self::User(_) => &[FOLLOWERS, FOLLOWING, POSTS],
-            Self::Post(_) => &[LIKES, COMMENTS],
-        }
-    }
-
-    fn uuid(self) -> Uuid {
-        match self {
-            Self::User(user) => *user.as_uuid(),
-            Self::Post(post) => *post.as_uuid(),
-        }
-    }
-
-    fn named(self) -> (&'static str, String) {
-        match self {
-            Self::User(user) => ("user", user.to_string()),
-            Self::Post(post) => ("post", post.to_string()),
-        }
-    }
-}
-
 /// What may be wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Suspect {
     /// A count.
-    Count(Subject, &'static str),
+    Count(Counted, Counter),
     /// A user's notifications.
     Inbox(UserId),
 }
-
-const FOLLOWERS: &str = attr::FOLLOWERS;
-const FOLLOWING: &str = attr::FOLLOWING;
-const POSTS: &str = attr::POSTS;
-const LIKES: &str = attr::LIKES;
-const COMMENTS: &str = attr::COMMENTS;
 
 /// A stored number and what it should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -200,6 +162,7 @@ impl Verdict {
 /// Recounts one database.
 #[derive(Debug, Clone)]
 pub struct Recount {
+    db: Db,
     reads: Reads,
     notifications: Notifications,
     source: Source,
@@ -219,8 +182,9 @@ impl Recount {
         S: Store + TableScan + Clone,
     {
         let (scan, store): (Arc<dyn TableScan>, Arc<dyn Store>) = (Arc::new(store.clone()), Arc::new(store));
-        let reads = Reads::new(Arc::clone(&store), Arc::new(Pace::of(rate)));
-        Self { reads, notifications: Notifications::new(store), source: Source { scan, segments }, settle }
+        let db = Db::new(store);
+        let reads = Reads::new(db.clone(), Arc::new(Pace::of(rate)));
+        Self { reads, notifications: Notifications::new(db.clone()), db, source: Source { scan, segments }, settle }
     }
 
     /// Whether there is what is to be recounted.
@@ -230,8 +194,8 @@ impl Recount {
     pub async fn exists(&self, scope: Scope) -> Result<bool, RecountError> {
         match scope {
             Scope::All { .. } => Ok(true),
-            Scope::User(user) => Ok(look::exists(&self.reads, Subject::User(user)).await?),
-            Scope::Post(post) => Ok(look::exists(&self.reads, Subject::Post(post)).await?),
+            Scope::User(user) => Ok(self.reads.exists(Counted::User(user)).await?),
+            Scope::Post(post) => Ok(self.reads.exists(Counted::Post(post)).await?),
         }
     }
 
@@ -246,23 +210,23 @@ impl Recount {
             Scope::All { inboxes } => run.census(inboxes).await?,
             Scope::User(user) => {
                 run.recounted.users = 1;
-                run.first_looks(suspects(Subject::User(user)).chain([Suspect::Inbox(user)])).await?;
+                run.first_looks(suspects(Counted::User(user)).chain([Suspect::Inbox(user)])).await?;
             }
             Scope::Post(post) => {
                 run.recounted.posts = 1;
-                run.first_looks(suspects(Subject::Post(post))).await?;
+                run.first_looks(suspects(Counted::Post(post))).await?;
             }
         }
         run.later_looks().await?;
         let mut recounted = run.recounted;
         recounted.differences.sort_by(|a, b| (&a.of, &a.id, &a.count).cmp(&(&b.of, &b.id, &b.count)));
-        self.reads.store().durable().await?;
+        self.db.durable().await?;
         Ok(recounted)
     }
 }
 
-fn suspects(of: Subject) -> impl Iterator<Item = Suspect> {
-    of.counters().iter().map(move |name| Suspect::Count(of, name))
+fn suspects(of: Counted) -> impl Iterator<Item = Suspect> {
+    of.counters().iter().map(move |counter| Suspect::Count(of, *counter))
 }
 
 /// A recount under way.
@@ -343,7 +307,7 @@ impl Run<'_> {
             return Ok(());
         }
         for found in seen.found {
-            let (of, id) = suspect.subject().named();
+            let (of, id) = named(suspect.subject());
             let (of, count) = (of.to_owned(), found.name.to_owned());
             let fixed = can_fix && found.name != UNREADABLE;
             self.recounted.push(Difference { of, id, count, found: found.stored, expected: found.expected, fixed });
@@ -358,7 +322,7 @@ impl Run<'_> {
             return Ok(Verdict::Moving);
         }
         let looked = match suspect {
-            Suspect::Count(of, name) => look::look(&recount.reads, of, name).await,
+            Suspect::Count(of, counter) => look::look(&recount.reads, of, counter).await,
             Suspect::Inbox(user) => inbox::look(&recount.reads, &recount.notifications, user, self.now()).await,
         };
         let verdict = match looked {
@@ -374,19 +338,28 @@ impl Run<'_> {
         let recount = self.recount;
         match (suspect, &seen.found[..]) {
             (Suspect::Inbox(user), _) => {
-                Ok(inbox::fix(&recount.reads, &recount.notifications, user, self.now()).await?)
+                Ok(inbox::fix(&recount.reads, &recount.db, &recount.notifications, user, self.now()).await?)
             }
-            (Suspect::Count(of, _), [found, ..]) => Ok(look::fix(&recount.reads, of, *found).await?),
+            (Suspect::Count(of, counter), [found, ..]) => {
+                Ok(look::fix(&recount.reads, &recount.db, of, counter, *found).await?)
+            }
             (Suspect::Count(..), []) => Ok(true),
         }
     }
 }
 
+fn named(of: Counted) -> (&'static str, String) {
+    match of {
+        Counted::User(user) => ("user", user.to_string()),
+        Counted::Post(post) => ("post", post.to_string()),
+    }
+}
+
 impl Suspect {
-    const fn subject(self) -> Subject {
+    const fn subject(self) -> Counted {
         match self {
             Self::Count(of, _) => of,
-            Self::Inbox(user) => Subject::User(user),
+            Self::Inbox(user) => Counted::User(user),
         }
     }
 }

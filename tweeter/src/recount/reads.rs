@@ -2,16 +2,15 @@
 
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
+use backon::{ExponentialBuilder, Retryable as _};
+use data::{Audit, Audited, AuditedEntry, Counted, CountedEdge, Counter, Db, EdgeCursor, StoredCount};
+use domain::{InboxEntry, NotificationId, Page, UserId};
 use parking_lot::Mutex;
-use ports::store::{
-    Consistency, Item, Key, Query, QueryPage, Store, StoreError, Table, Value, batch_get_all, with_retries,
-};
+use ports::store::StoreError;
 use tokio::time::Instant;
 
 /// How long a read is retried before a recount ends: throttling passes, and a scan of an hour is not to be repeated.
 const PATIENCE: Duration = Duration::from_mins(2);
-/// Bytes of a strongly consistent read unit of `DynamoDB`.
-const UNIT_BYTES: usize = 4 * 1024;
 
 /// Spaces reads, so that they take a given number of read units a second on average.
 #[derive(Debug)]
@@ -41,19 +40,14 @@ impl Pace {
 /// Reads Social.
 #[derive(Debug, Clone)]
 pub struct Reads {
-    store: Arc<dyn Store>,
+    audit: Audit,
     pace: Arc<Pace>,
 }
 
 impl Reads {
-    /// Reads of `store`, no faster than `pace`.
-    pub fn new(store: Arc<dyn Store>, pace: Arc<Pace>) -> Self {
-        Self { store, pace }
-    }
-
-    /// The store, for writes.
-    pub fn store(&self) -> &dyn Store {
-        self.store.as_ref()
+    /// Reads of `db`, no faster than `pace`.
+    pub fn new(db: Db, pace: Arc<Pace>) -> Self {
+        Self { audit: Audit::new(db), pace }
     }
 
     /// The pace.
@@ -61,58 +55,59 @@ impl Reads {
         &self.pace
     }
 
-    /// One item.
-    pub async fn get(&self, key: &Key) -> Result<Option<Item>, StoreError> {
-        let item = patiently(|| self.store.get(Table::Social, key, Consistency::Strong)).await?;
-        self.pace.spend(units(item.iter())).await;
-        Ok(item)
+    /// Whether something has counts.
+    pub async fn exists(&self, of: Counted) -> Result<bool, StoreError> {
+        Ok(self.paid(patiently(|| self.audit.exists(of)).await?).await)
     }
 
-    /// Those of these distinct keys that are there.
-    pub async fn get_all(&self, keys: &[Key]) -> Result<Vec<Item>, StoreError> {
-        let store = self.store.as_ref();
-        let items = patiently(|| batch_get_all(store, Table::Social, keys, Consistency::Strong)).await?;
-        self.pace.spend(items.iter().map(|item| units([item])).sum()).await;
-        Ok(items)
+    /// One count as it is stored.
+    pub async fn stored(&self, of: Counted, counter: Counter) -> Result<StoredCount, StoreError> {
+        Ok(self.paid(patiently(|| self.audit.stored(of, counter)).await?).await)
     }
 
-    /// One page of a query.
-    pub async fn page(&self, query: &Query) -> Result<QueryPage, StoreError> {
-        let page = patiently(|| self.store.query(query)).await?;
-        self.pace.spend(units(&page.items)).await;
-        Ok(page)
+    /// Some of the edges that a count counts.
+    pub async fn edges(
+        &self,
+        of: Counted,
+        counter: Counter,
+        from: &EdgeCursor,
+    ) -> Result<Page<CountedEdge, EdgeCursor>, StoreError> {
+        Ok(self.paid(patiently(|| self.audit.edges(of, counter, from.clone())).await?).await)
+    }
+
+    /// Some of a user's notifications, oldest first.
+    pub async fn inbox_page(
+        &self,
+        user: UserId,
+        after: Option<NotificationId>,
+        limit: u32,
+    ) -> Result<Page<AuditedEntry, NotificationId>, StoreError> {
+        Ok(self.paid(patiently(|| self.audit.inbox_page(user, after, limit)).await?).await)
+    }
+
+    /// These entries as they should be.
+    pub async fn as_they_should_be(&self, entries: &[InboxEntry]) -> Result<Vec<InboxEntry>, StoreError> {
+        Ok(self.paid(patiently(|| self.audit.as_they_should_be(entries)).await?).await)
+    }
+
+    async fn paid<T>(&self, read: Audited<T>) -> T {
+        self.pace.spend(read.units).await;
+        read.found
     }
 }
 
 /// Calls until the answer is no transient error, for up to [`PATIENCE`]. Only for reads.
-pub async fn patiently<T, F>(mut call: impl FnMut() -> F) -> Result<T, StoreError>
+pub async fn patiently<T, F>(call: impl FnMut() -> F) -> Result<T, StoreError>
 where
     F: Future<Output = Result<T, StoreError>>,
 {
     let started = Instant::now();
-    loop {
-        match with_retries(&mut call).await {
-            Err(error) if error.is_transient() && started.elapsed() < PATIENCE => {}
-            outcome => return outcome,
-        }
-    }
-}
-
-/// What one read of these items takes, about: `Store` does not say.
-fn units<'a>(items: impl IntoIterator<Item = &'a Item>) -> f64 {
-    let bytes: usize = items.into_iter().map(bytes).sum();
-    f64::from(u32::try_from(bytes.div_ceil(UNIT_BYTES).max(1)).unwrap_or(u32::MAX))
-}
-
-fn bytes(item: &Item) -> usize {
-    let value = |value: &Value| match value {
-        Value::S(text) => text.len(),
-        Value::N(_) => 8,
-        Value::Bool(_) => 1,
-        Value::B(bytes) => bytes.len(),
-    };
-    let attributes: usize = item.attributes.iter().map(|(name, it)| name.len() + value(it)).sum();
-    item.key.partition.len() + item.key.sort.len() + "PKSK".len() + attributes
+    let pauses = ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(20))
+        .with_max_delay(Duration::from_secs(1))
+        .without_max_times()
+        .with_jitter();
+    call.retry(pauses).when(|error| error.is_transient() && started.elapsed() < PATIENCE).await
 }
 
 #[cfg(test)]

@@ -7,10 +7,11 @@ use std::{
     mem,
 };
 
+use data::{Counted, Counter};
 use domain::{PostId, UserId};
 use uuid::Uuid;
 
-use super::{Subject, Suspect};
+use super::Suspect;
 
 /// Rows in memory at once: about 150 MB.
 pub const MAX_ROWS: usize = 1_000_000;
@@ -29,13 +30,23 @@ pub struct Row {
     pub exists: bool,
     /// It has notifications.
     pub has_inbox: bool,
-    /// What its edges add up to, in the order of [`Subject::counters`].
+    /// What its edges add up to, in the order of [`Counted::counters`].
     pub counted: [i64; COUNTERS],
     /// What is stored, in the same order.
     pub kept: [i64; COUNTERS],
 }
 
 impl Row {
+    /// What its edges add up to of one counter.
+    pub fn counted_mut(&mut self, counter: Counter) -> &mut i64 {
+        &mut self.counted[place_of(counter)]
+    }
+
+    /// What is stored of one counter.
+    pub fn kept_mut(&mut self, counter: Counter) -> &mut i64 {
+        &mut self.kept[place_of(counter)]
+    }
+
     fn add(&mut self, other: Self) {
         self.exists |= other.exists;
         self.has_inbox |= other.has_inbox;
@@ -46,7 +57,16 @@ impl Row {
     }
 }
 
-type Rows = HashMap<Subject, Row>;
+/// Where a counter stands among those of its user or post.
+const fn place_of(counter: Counter) -> usize {
+    match counter {
+        Counter::Followers | Counter::Likes => 0,
+        Counter::Following | Counter::Comments => 1,
+        Counter::Posts => 2,
+    }
+}
+
+type Rows = HashMap<Counted, Row>;
 
 /// Some of the users and posts, added up.
 #[derive(Debug, Default)]
@@ -75,7 +95,7 @@ impl Tally {
     }
 
     /// The row of a user or post.
-    pub fn row(&mut self, of: Subject) -> &mut Row {
+    pub fn row(&mut self, of: Counted) -> &mut Row {
         self.rows.entry(of).or_default()
     }
 
@@ -133,8 +153,8 @@ impl Part {
         for (subject, row) in rows {
             match subject {
                 _ if !row.exists => {}
-                Subject::User(_) => part.users += 1,
-                Subject::Post(_) => part.posts += 1,
+                Counted::User(_) => part.users += 1,
+                Counted::Post(_) => part.posts += 1,
             }
             part.suspects.extend(suspects(*subject, row, inboxes));
         }
@@ -143,14 +163,16 @@ impl Part {
     }
 }
 
-fn suspects(subject: Subject, row: &Row, inboxes: bool) -> impl Iterator<Item = Suspect> {
-    let counters = subject.counters().iter().enumerate();
-    let wrong = counters.filter(|(place, _)| row.exists && row.counted[*place] != row.kept[*place]);
+fn suspects(subject: Counted, row: &Row, inboxes: bool) -> impl Iterator<Item = Suspect> {
+    let wrong = subject.counters().iter().filter(|counter| {
+        let place = place_of(**counter);
+        row.exists && row.counted[place] != row.kept[place]
+    });
     let inbox = match subject {
-        Subject::User(user) if inboxes && row.has_inbox => Some(Suspect::Inbox(user)),
+        Counted::User(user) if inboxes && row.has_inbox => Some(Suspect::Inbox(user)),
         _ => None,
     };
-    wrong.map(|(_, name)| Suspect::Count(subject, name)).chain(inbox).collect::<Vec<_>>().into_iter()
+    wrong.map(|counter| Suspect::Count(subject, *counter)).chain(inbox).collect::<Vec<_>>().into_iter()
 }
 
 /// Rows in files that have no name, so that they go with the process.
@@ -186,14 +208,14 @@ impl Spill {
 }
 
 /// The last byte of an id is random.
-fn part_of(subject: Subject) -> usize {
-    usize::from(subject.uuid().as_bytes()[15]) % PARTS
+fn part_of(subject: Counted) -> usize {
+    usize::from(subject.as_uuid().as_bytes()[15]) % PARTS
 }
 
-fn encoded(subject: Subject, row: &Row) -> [u8; ROW_BYTES] {
+fn encoded(subject: Counted, row: &Row) -> [u8; ROW_BYTES] {
     let mut bytes = [0; ROW_BYTES];
-    bytes[0] = u8::from(matches!(subject, Subject::Post(_)));
-    bytes[1..17].copy_from_slice(subject.uuid().as_bytes());
+    bytes[0] = u8::from(matches!(subject, Counted::Post(_)));
+    bytes[1..17].copy_from_slice(subject.as_uuid().as_bytes());
     bytes[17] = u8::from(row.exists) | u8::from(row.has_inbox) << 1;
     for (place, number) in row.counted.iter().chain(&row.kept).enumerate() {
         bytes[18 + 8 * place..26 + 8 * place].copy_from_slice(&number.to_le_bytes());
@@ -201,12 +223,12 @@ fn encoded(subject: Subject, row: &Row) -> [u8; ROW_BYTES] {
     bytes
 }
 
-fn decoded(bytes: &[u8; ROW_BYTES]) -> (Subject, Row) {
+fn decoded(bytes: &[u8; ROW_BYTES]) -> (Counted, Row) {
     let mut id = [0; 16];
     id.copy_from_slice(&bytes[1..17]);
     let id = Uuid::from_bytes(id);
     let subject =
-        if bytes[0] == 0 { Subject::User(UserId::from_uuid(id)) } else { Subject::Post(PostId::from_uuid(id)) };
+        if bytes[0] == 0 { Counted::User(UserId::from_uuid(id)) } else { Counted::Post(PostId::from_uuid(id)) };
     let number = |place: usize| {
         let mut number = [0; 8];
         number.copy_from_slice(&bytes[18 + 8 * place..26 + 8 * place]);
@@ -233,13 +255,13 @@ mod tests {
 
     #[tokio::test]
     async fn spilled_rows_add_up_as_in_memory() {
-        let subjects: Vec<Subject> = (0..400_u128)
+        let subjects: Vec<Counted> = (0..400_u128)
             .map(|number| {
                 let id = Uuid::from_u128(number);
                 if number % 3 == 0 {
-                    Subject::Post(PostId::from_uuid(id))
+                    Counted::Post(PostId::from_uuid(id))
                 } else {
-                    Subject::User(UserId::from_uuid(id))
+                    Counted::User(UserId::from_uuid(id))
                 }
             })
             .collect();

@@ -26,8 +26,8 @@ async fn author(app: &TestApp, number: usize) -> UserId {
     for _ in 0..POSTS {
         let text = PostText::parse("old").unwrap();
         let post = Post { post_id: services.ids.next_post_id(now), author_id: author, text };
-        let writes = Posts::creation(&post).into_iter().chain([Feeds::own_entry(author, post.post_id)]);
-        items.extend(writes.map(|(table, write)| (table, item_of(write))));
+        let writes = Posts::creation(&post).and(Feeds::own_entry(author, post.post_id));
+        items.extend(writes.into_iter().map(|(table, write)| (table, item_of(write))));
     }
     for table in [Table::Social, Table::Feed] {
         let of_table: Vec<_> = items.iter().filter(|(of, _)| *of == table).map(|(_, item)| item.clone()).collect();

@@ -224,8 +224,8 @@ async fn a_long_inbox_is_fixed_page_by_page(#[values(Kind::Embedded, Kind::Aws)]
         let notification_id = ids.next_notification_id(START);
         let act = Act { actor_id: UserId::random(), kind: ActKind::Follow(user) };
         let notification = Notification { notification_id, recipient_id: user, act };
-        let (table, write) = Notifications::put(&InboxEntry { notification, undone: false, post_gone: false });
-        assert!(place.store.write(table, write).await.unwrap().is_applied());
+        let put = Notifications::put(&InboxEntry { notification, undone: false, post_gone: false });
+        assert!(place.store.transact(put.into_iter().collect()).await.unwrap().is_applied());
     }
     // None of these people follows: nothing is to be seen, and nothing unread.
     let found = place.recount(Scope::User(user), true).await;

@@ -51,7 +51,7 @@ impl TableNames {
 
 /// [`Store`] on DynamoDB: tables with the string keys `PK` and `SK`, without indexes.
 ///
-/// The SDK's retries are disabled; callers retry, with [`ports::store::with_retries`] and the like. Only the caller can
+/// The SDK's retries are disabled; callers retry, with [`ports::store::Retrying`] and the like. Only the caller can
 /// decide to resend a conditional write whose answer was lost: its condition may fail because of its own first attempt.
 /// A transaction is safe to resend: it carries an idempotency token that DynamoDB remembers for ten minutes. When an
 /// answer is lost, the adapter resends it up to twice with the same token, and DynamoDB returns the original result.

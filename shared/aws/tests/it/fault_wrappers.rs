@@ -5,8 +5,8 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use ports::{
     queue::{OutgoingMessage, Queue, QueueError, QueueName, delete_all, send_all},
     store::{
-        BatchWrite, Consistency, Item, Key, Order, Projection, Query, QueryPage, SortRange, Store, StoreError, Table,
-        Write, batch_get_all, batch_write_all, with_retries,
+        BatchWrite, Consistency, Item, Key, Order, Projection, Query, QueryPage, Retrying, SortRange, Store,
+        StoreError, Table, Write, batch_get_all, batch_write_all,
     },
 };
 use testkit::{
@@ -109,7 +109,7 @@ async fn retries_bring_everything_through_a_faulty_store() {
     let mut found = batch_get_all(&faulty, TABLE, &keys, Consistency::Strong).await.unwrap();
     found.sort_by(|a, b| a.key.cmp(&b.key));
     assert_eq!(found, items);
-    let page = with_retries(|| async { faulty.query(&query(Order::Ascending, None, None)).await }).await.unwrap();
+    let page = Retrying::new(Arc::new(faulty)).query(&query(Order::Ascending, None, None)).await.unwrap();
     assert_eq!(page.items, items);
 }
 

@@ -12,7 +12,7 @@ mod retry;
 mod scan;
 
 pub use item::{Attributes, Item, Key, MalformedItem, Value};
-pub use retry::{batch_get_all, batch_write_all, with_retries};
+pub use retry::{Retrying, batch_get_all, batch_write_all};
 pub use scan::{ScanPage, Segment, TableScan};
 
 use async_trait::async_trait;

@@ -1,14 +1,76 @@
 //! Retries of store calls: capped, with exponential backoff and jitter. Unfinished work is returned or reported, never
 //! dropped.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
 use backon::{BackoffBuilder, ExponentialBuilder, Retryable};
 
-use super::{BatchWrite, Consistency, Item, Key, Store, StoreError, Table};
+use super::{BatchWrite, Consistency, Item, Key, Outcome, Query, QueryPage, Store, StoreError, Table, Write};
 use domain::limits;
+
+/// The layer that repeats calls: each until the answer is no transient error, the pauses are used up or
+/// [`limits::RETRY_BUDGET`] is spent. A repeated write may have been applied by its first try, whose answer was lost.
+///
+/// It is no [`Store`] itself, so that a call is never repeated by two layers, and a signature says whether it repeats.
+#[derive(Debug, Clone)]
+pub struct Retrying {
+    store: Arc<dyn Store>,
+}
+
+impl Retrying {
+    /// Repeats the calls of `store`.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store }
+    }
+
+    /// The store itself, for calls that must not be repeated.
+    pub fn without_retries(&self) -> &dyn Store {
+        self.store.as_ref()
+    }
+
+    /// As [`Store::get`].
+    pub async fn get(&self, table: Table, key: &Key, consistency: Consistency) -> Result<Option<Item>, StoreError> {
+        with_retries(Instant::now(), || self.store.get(table, key, consistency)).await
+    }
+
+    /// As [`batch_get_all`].
+    pub async fn get_all(&self, table: Table, keys: &[Key], consistency: Consistency) -> Result<Vec<Item>, StoreError> {
+        batch_get_all(self.store.as_ref(), table, keys, consistency).await
+    }
+
+    /// As [`Store::query`].
+    pub async fn query(&self, query: &Query) -> Result<QueryPage, StoreError> {
+        with_retries(Instant::now(), || self.store.query(query)).await
+    }
+
+    /// As [`batch_write_all`].
+    pub async fn write_all(&self, table: Table, writes: Vec<BatchWrite>) -> Result<Vec<BatchWrite>, StoreError> {
+        batch_write_all(self.store.as_ref(), table, writes).await
+    }
+
+    /// As [`Store::write`].
+    pub async fn write(&self, table: Table, write: Write) -> Result<Outcome, StoreError> {
+        with_retries(Instant::now(), || self.store.write(table, write.clone())).await
+    }
+
+    /// As [`Store::transact`].
+    pub async fn transact(&self, writes: Vec<(Table, Write)>) -> Result<Outcome, StoreError> {
+        self.transact_counted(writes).await.map(|(outcome, _)| outcome)
+    }
+
+    /// The same, with the number of tries: after more than one a refusal may come from an earlier try.
+    pub async fn transact_counted(&self, writes: Vec<(Table, Write)>) -> Result<(Outcome, u32), StoreError> {
+        let mut tries = 0;
+        let outcome = with_retries(Instant::now(), || {
+            tries += 1;
+            self.store.transact(writes.clone())
+        })
+        .await?;
+        Ok((outcome, tries))
+    }
+}
 
 /// Pauses of 20, 40, 80, 160, 320 and 640 ms, each with up to as much jitter: about 2 s at most.
 fn pauses() -> ExponentialBuilder {
@@ -24,17 +86,9 @@ fn has_time(started: Instant) -> bool {
     started.elapsed() < limits::RETRY_BUDGET
 }
 
-/// Calls until the result is not a transient error, the pauses are used up or [`limits::RETRY_BUDGET`] is spent. Only
-/// for calls that may be applied twice.
-pub async fn with_retries<T, F>(call: impl FnMut() -> F) -> Result<T, StoreError>
-where
-    F: Future<Output = Result<T, StoreError>>,
-{
-    with_retries_since(Instant::now(), call).await
-}
-
-/// As [`with_retries`], with a budget that began at `started`.
-async fn with_retries_since<T, F>(started: Instant, call: impl FnMut() -> F) -> Result<T, StoreError>
+/// Calls until the result is not a transient error, the pauses are used up or the budget that began at `started` is
+/// spent. Only for calls that may be applied twice.
+async fn with_retries<T, F>(started: Instant, call: impl FnMut() -> F) -> Result<T, StoreError>
 where
     F: Future<Output = Result<T, StoreError>>,
 {
@@ -61,13 +115,13 @@ async fn batch_get_chunk(
     consistency: Consistency,
 ) -> Result<Vec<Item>, StoreError> {
     let started = Instant::now();
-    let got = with_retries_since(started, || store.batch_get(table, keys, consistency)).await?;
+    let got = with_retries(started, || store.batch_get(table, keys, consistency)).await?;
     let (mut items, mut left) = (got.items, got.unprocessed);
     let mut pauses = pauses().build();
     while !left.is_empty() {
         let pause = pauses.next().filter(|_| has_time(started)).ok_or(StoreError::Throttled)?;
         tokio::time::sleep(pause).await;
-        let got = with_retries_since(started, || store.batch_get(table, &left, consistency)).await?;
+        let got = with_retries(started, || store.batch_get(table, &left, consistency)).await?;
         items.extend(got.items);
         left = got.unprocessed;
     }

@@ -5,9 +5,9 @@ use crate::{
     ServiceError,
     rates::{Limit, Subject},
 };
-use data::{Credentials, Erasures, StoredCredentials, Users};
+use data::{Credentials, Erasures, StoredCredentials, Transaction, Users};
 use domain::{Password, Timestamp, UserId, UserRef};
-use ports::store::{StoreError, Table, Write, with_retries};
+use ports::store::StoreError;
 
 impl AccountService {
     /// Sets another password and ends every session of the account, the caller's too. [`ServiceError::WrongPassword`]
@@ -56,12 +56,10 @@ impl AccountService {
         self.require_own(caller, user).await?;
         let known = self.shown_credentials(caller, password, origin, now).await?;
         let profile = self.users.get_own(caller).await?.ok_or(ServiceError::Unauthenticated)?;
-        let writes: Vec<(Table, Write)> = Users::deletion(&profile.user, now)
-            .into_iter()
-            .chain(Credentials::deletion(caller, &known))
-            .chain([Erasures::schedule_user(caller, now)])
-            .collect();
-        if !with_retries(|| self.store.transact(writes.clone())).await?.is_applied() {
+        let deletion = Users::deletion(&profile.user, now)
+            .and(Credentials::deletion(caller, &known))
+            .and(Erasures::schedule_user(caller, now));
+        if !Transaction::from(deletion).commit(&self.db).await?.is_applied() {
             self.require_deleted(caller, &known).await?;
         }
         self.liveness.has_ended(caller, now);

@@ -1,28 +1,25 @@
 //! Counting: many changes a transaction, each with its ledger entry.
 
-use std::{
-    collections::{BTreeMap, HashMap, HashSet},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::{Effective, effect::Counter};
+use super::Effective;
 use crate::rounds::Rounds;
-use data::{Counted, Counts, Ledger};
+use data::{Committed, Counted, Counter, Counts, Db, Ledger, Transaction};
 use domain::{Timestamp, limits};
-use ports::store::{Outcome, Store, StoreError, Table, Write, with_retries};
+use ports::store::StoreError;
 
 /// Counts changes.
 #[derive(Debug, Clone)]
 pub struct Counting {
-    store: Arc<dyn Store>,
+    db: Db,
     counts: Counts,
     ledger: Ledger,
 }
 
 impl Counting {
     /// Counts in `store`.
-    pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { counts: Counts::new(store.clone()), ledger: Ledger::new(store.clone()), store }
+    pub fn new(db: Db) -> Self {
+        Self { counts: Counts::new(db.clone()), ledger: Ledger::new(db.clone()), db }
     }
 
     /// Counts each change that the ledger does not have. What is counted by the time something fails stays counted.
@@ -32,11 +29,11 @@ impl Counting {
             let mut whose = self.whose_counts(&left).await?;
             let mut refused = Vec::new();
             for planned in plan(&left, &whose) {
-                match self.transact(planned.writes(&whose, now)).await {
-                    Ok(Outcome::Applied) => whose.extend(planned.written().map(|(of, _)| (of, Whose::Kept))),
+                match planned.transaction(&whose, now).commit(&self.db).await {
+                    Ok(Committed::Applied) => whose.extend(planned.written().map(|(of, _)| (of, Whose::Kept))),
                     // Someone else, or an earlier try of this very call, counted one of these; or the first counts of
                     // something were made meanwhile, or its last ones erased.
-                    Ok(Outcome::Refused(_)) | Err(StoreError::Conflict) => refused.extend(planned.changes),
+                    Ok(Committed::Refused(_)) | Err(StoreError::Conflict) => refused.extend(planned.changes),
                     Err(error) => return Err(error),
                 }
             }
@@ -50,14 +47,9 @@ impl Counting {
         }
     }
 
-    async fn transact(&self, writes: Vec<(Table, Write)>) -> Result<Outcome, StoreError> {
-        with_retries(|| self.store.transact(writes.clone())).await
-    }
-
     /// Of all that these changes count for: what has counts, and what can have its first.
     async fn whose_counts(&self, changes: &[Effective<'_>]) -> Result<HashMap<Counted, Whose>, StoreError> {
-        let of: HashSet<Counted> =
-            changes.iter().flat_map(|change| change.effect.counters()).map(|(of, _)| of).collect();
+        let of: HashSet<Counted> = changes.iter().flat_map(|change| change.counters()).map(|(of, _)| of).collect();
         let of: Vec<Counted> = of.into_iter().collect();
         let have_any = self.counts.which_have_any(&of).await?;
         let have_none: Vec<Counted> = of.into_iter().filter(|of| !have_any.contains(of)).collect();
@@ -90,12 +82,12 @@ impl Whose {
 #[derive(Debug, Default)]
 struct Planned<'a> {
     changes: Vec<Effective<'a>>,
-    sums: BTreeMap<Counted, BTreeMap<&'static str, i64>>,
+    sums: BTreeMap<Counted, BTreeMap<Counter, i64>>,
     places: usize,
 }
 
 /// One change and the counters that it is counted on: those of what exists.
-type Share<'a> = (Effective<'a>, Vec<Counter>);
+type Share<'a> = (Effective<'a>, Vec<(Counted, Counter)>);
 
 /// Cuts changes into transactions. Those that share a counter stand together, so that it is written seldom: a counter
 /// is written once for all of a call's changes that fit into one transaction. A change that counts for nothing that
@@ -125,7 +117,7 @@ fn plan<'a>(changes: &[Effective<'a>], whose: &HashMap<Counted, Whose>) -> Vec<P
 /// Changes by the counter that most of all changes share.
 fn groups<'a>(changes: &[Effective<'a>], whose: &HashMap<Counted, Whose>) -> Vec<Vec<Share<'a>>> {
     let counters = |change: &Effective| {
-        let mut counters = change.effect.counters();
+        let mut counters = change.counters();
         counters.retain(|(of, _)| whose.contains_key(of));
         counters
     };
@@ -159,31 +151,29 @@ impl<'a> Planned<'a> {
     fn add(&mut self, share: Share<'a>, whose: &HashMap<Counted, Whose>) {
         self.places += self.added_places(&share, whose);
         let (change, counters) = share;
-        for (of, name) in counters {
-            *self.sums.entry(of).or_default().entry(name).or_default() += change.effect.by();
+        for (of, counter) in counters {
+            *self.sums.entry(of).or_default().entry(counter).or_default() += change.by();
         }
         self.changes.push(change);
     }
 
     /// What is added to which counts: what comes to nothing is not written.
-    fn written(&self) -> impl Iterator<Item = (Counted, Vec<(&'static str, i64)>)> {
+    fn written(&self) -> impl Iterator<Item = (Counted, Vec<(Counter, i64)>)> {
         let added = self.sums.iter().map(|(of, sums)| {
             let sums = sums.iter().filter(|(_, by)| **by != 0);
-            (*of, sums.map(|(name, by)| (*name, *by)).collect::<Vec<_>>())
+            (*of, sums.map(|(counter, by)| (*counter, *by)).collect::<Vec<_>>())
         });
         added.filter(|(_, sums)| !sums.is_empty())
     }
 
     /// The ledger's entries and the sums.
-    fn writes(&self, whose: &HashMap<Counted, Whose>, now: Timestamp) -> Vec<(Table, Write)> {
-        let mut writes: Vec<_> = self.changes.iter().map(|change| Ledger::entry(change.id, now)).collect();
-        for (of, add) in self.written() {
-            match whose.get(&of) {
-                Some(Whose::First) => writes.extend(Counts::creation(of, add)),
-                Some(Whose::Kept) | None => writes.push(Counts::addition(of, add)),
-            }
-        }
-        writes
+    fn transaction(&self, whose: &HashMap<Counted, Whose>, now: Timestamp) -> Transaction {
+        let entries = self.changes.iter().map(|change| Ledger::entry(change.id, now));
+        let sums = self.written().map(|(of, add)| match whose.get(&of) {
+            Some(Whose::First) => Counts::creation(of, add),
+            Some(Whose::Kept) | None => Counts::addition(of, add),
+        });
+        entries.chain(sums).collect()
     }
 }
 
@@ -193,15 +183,15 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::changes::effect::{Effect, Subject};
+    use data::{Changed, Subject};
     use domain::{Act, ActKind, PostId, UserId};
 
     fn user(number: u8) -> UserId {
         UserId::from_uuid(Uuid::from_u128(number.into()))
     }
 
-    fn act(actor: u8, kind: ActKind, is_there: bool) -> Effect {
-        Effect { subject: Subject::Act(Act { actor_id: user(actor), kind }), is_there }
+    fn act(actor: u8, kind: ActKind, is_there: bool) -> Changed {
+        Changed { subject: Subject::Act(Act { actor_id: user(actor), kind }), is_there }
     }
 
     /// A post, of an id that no user has.
@@ -209,11 +199,11 @@ mod tests {
         PostId::from_uuid(Uuid::from_u128(0x100 + u128::from(number)))
     }
 
-    fn like(actor: u8, of: u8, is_there: bool) -> Effect {
+    fn like(actor: u8, of: u8, is_there: bool) -> Changed {
         act(actor, ActKind::Like(post(of)), is_there)
     }
 
-    fn effect() -> impl Strategy<Value = Effect> {
+    fn changed() -> impl Strategy<Value = Changed> {
         prop_oneof![
             (any::<u8>(), 0_u8..8, any::<bool>()).prop_map(|(actor, post, is_there)| like(actor, post, is_there)),
             (any::<u8>(), any::<u8>(), any::<bool>()).prop_map(|(actor, other, is_there)| act(
@@ -224,77 +214,58 @@ mod tests {
         ]
     }
 
-    fn planned_of(
-        ids: &[String],
-        effects: &[Effect],
-        whose: impl Fn(Counted) -> Option<Whose>,
-    ) -> Vec<Vec<(Table, Write)>> {
-        let changes: Vec<Effective> =
-            ids.iter().zip(effects).map(|(id, effect)| Effective { id, effect: *effect }).collect();
-        let of = changes.iter().flat_map(|change| change.effect.counters()).map(|(of, _)| of);
-        let whose: HashMap<Counted, Whose> = of.filter_map(|of| Some((of, whose(of)?))).collect();
-        plan(&changes, &whose).iter().map(|planned| planned.writes(&whose, Timestamp::from_millis(1))).collect()
-    }
-
     fn ids(count: usize) -> Vec<String> {
         (0..count).map(|number| number.to_string()).collect()
+    }
+
+    fn effective<'a>(ids: &'a [String], changed: &[Changed]) -> Vec<Effective<'a>> {
+        ids.iter().zip(changed).map(|(id, changed)| Effective { id, changed: *changed }).collect()
+    }
+
+    fn whose_of(changes: &[Effective], whose: impl Fn(Counted) -> Option<Whose>) -> HashMap<Counted, Whose> {
+        let of = changes.iter().flat_map(Effective::counters).map(|(of, _)| of);
+        of.filter_map(|of| Some((of, whose(of)?))).collect()
+    }
+
+    /// Each number that is kept, and how much is added to it.
+    fn sums(added: impl Iterator<Item = ((Counted, Counter), i64)>) -> HashMap<(Counted, Counter), i64> {
+        let mut sums = HashMap::new();
+        for (of, by) in added {
+            *sums.entry(of).or_default() += by;
+        }
+        sums.retain(|_, by| *by != 0);
+        sums
     }
 
     proptest! {
         #[test]
         fn each_change_is_in_one_transaction_none_is_too_large_and_no_sum_is_lost(
-            effects in prop::collection::vec(effect(), 0..300),
+            changed in prop::collection::vec(changed(), 0..300),
             with_none in any::<bool>(),
         ) {
-            let whose = |of: Counted| match of {
+            let ids = ids(changed.len());
+            let changes = effective(&ids, &changed);
+            let whose = whose_of(&changes, |of| match of {
                 Counted::Post(_) => Some(Whose::Kept),
                 Counted::User(user) if with_none => (user.as_uuid().as_u128() % 3 > 0).then_some(Whose::First),
                 Counted::User(_) => Some(Whose::First),
-            };
-            let ids = ids(effects.len());
-            let planned = planned_of(&ids, &effects, whose);
-            let (mut entries, mut sums) = (0, HashMap::<_, i64>::new());
-            for writes in &planned {
-                prop_assert!((1..=limits::MAX_TRANSACT).contains(&writes.len()));
-                let keys: HashSet<_> = writes.iter().map(|(_, write)| write.key()).collect();
-                prop_assert_eq!(keys.len(), writes.len());
-                for (_, write) in writes {
-                    match write {
-                        Write::Update { key, changes, .. } => {
-                            for (name, by) in &changes.add {
-                                *sums.entry((key.partition.clone(), (*name).to_owned())).or_default() += by;
-                            }
-                        }
-                        Write::Put { item, .. } if item.key.partition.starts_with("COUNTS#") => {
-                            for name in item.attributes.keys() {
-                                let by = item.number_if_any(match &**name {
-                                    "followers" => "followers",
-                                    _ => "following",
-                                });
-                                *sums.entry((item.key.partition.clone(), name.to_string())).or_default() +=
-                                    by.unwrap().unwrap();
-                            }
-                        }
-                        Write::Put { .. } => entries += 1,
-                        _ => {}
-                    }
-                }
+            });
+            let planned = plan(&changes, &whose);
+            for planned in &planned {
+                let transaction = planned.transaction(&whose, Timestamp::from_millis(1));
+                prop_assert!((1..=limits::MAX_TRANSACT).contains(&transaction.len()));
             }
-            let counted = |effect: &&Effect| effect.counters().iter().any(|(of, _)| whose(*of).is_some());
-            prop_assert_eq!(entries, effects.iter().filter(counted).count());
-            let mut expected = HashMap::<_, i64>::new();
-            for effect in &effects {
-                for (of, name) in effect.counters().into_iter().filter(|(of, _)| whose(*of).is_some()) {
-                    let id = match of {
-                        Counted::User(user) => user.to_string(),
-                        Counted::Post(post) => post.to_string(),
-                    };
-                    *expected.entry((format!("COUNTS#{id}"), name.to_owned())).or_default() += effect.by();
-                }
-            }
-            expected.retain(|_, by| *by != 0);
-            sums.retain(|_, by| *by != 0);
-            prop_assert_eq!(sums, expected);
+            let mut noted: Vec<&str> =
+                planned.iter().flat_map(|planned| &planned.changes).map(|change| change.id).collect();
+            noted.sort_unstable();
+            let is_counted = |change: &&Effective| change.counters().iter().any(|(of, _)| whose.contains_key(of));
+            let mut expected: Vec<&str> = changes.iter().filter(is_counted).map(|change| change.id).collect();
+            expected.sort_unstable();
+            prop_assert_eq!(noted, expected);
+            let written = planned.iter().flat_map(Planned::written);
+            let written = written.flat_map(|(of, add)| add.into_iter().map(move |(counter, by)| ((of, counter), by)));
+            let counted = changes.iter().flat_map(|change| change.counters().into_iter().map(|of| (of, change.by())));
+            prop_assert_eq!(sums(written), sums(counted.filter(|((of, _), _)| whose.contains_key(of))));
         }
 
         #[test]
@@ -304,12 +275,13 @@ mod tests {
             let likes = |(post, count): (usize, &u8)| {
                 (0..*count).map(move |actor| like(actor, u8::try_from(post).unwrap(), true)).collect::<Vec<_>>()
             };
-            let effects: Vec<Effect> = counts.iter().enumerate().flat_map(likes).collect();
-            let ids = ids(effects.len());
-            let planned = planned_of(&ids, &effects, |_| Some(Whose::Kept));
+            let changed: Vec<Changed> = counts.iter().enumerate().flat_map(likes).collect();
+            let ids = ids(changed.len());
+            let changes = effective(&ids, &changed);
+            let planned = plan(&changes, &whose_of(&changes, |_| Some(Whose::Kept)));
             for (of, count) in counts.iter().enumerate() {
-                let counter = data::keys::post_counts(post(of.try_into().unwrap()));
-                let written = planned.iter().flatten().filter(|(_, write)| *write.key() == counter).count();
+                let counted = Counted::Post(post(of.try_into().unwrap()));
+                let written = planned.iter().flat_map(Planned::written).filter(|(of, _)| *of == counted).count();
                 prop_assert!(written * 20 <= usize::from(*count), "{written} writes for {count} likes");
             }
         }
@@ -318,9 +290,11 @@ mod tests {
     #[test]
     fn what_comes_to_nothing_writes_no_counter_but_is_noted() {
         let ids = ids(2);
-        let planned = planned_of(&ids, &[like(1, 1, true), like(1, 1, false)], |_| Some(Whose::First));
+        let changes = effective(&ids, &[like(1, 1, true), like(1, 1, false)]);
+        let whose = whose_of(&changes, |_| Some(Whose::First));
+        let planned = plan(&changes, &whose);
         assert_eq!(planned.len(), 1);
-        assert!(planned[0].iter().all(|(_, write)| write.key().partition.starts_with("LEDGER#")), "{planned:?}");
-        assert_eq!(planned[0].len(), 2);
+        assert_eq!(planned[0].written().count(), 0);
+        assert_eq!(planned[0].transaction(&whose, Timestamp::from_millis(1)).len(), 2);
     }
 }

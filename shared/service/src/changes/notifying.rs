@@ -11,7 +11,6 @@ use uuid::Uuid;
 
 use super::{
     Effective,
-    effect::Subject,
     reactions::{ReactionPage, Reactions},
 };
 use crate::{
@@ -20,12 +19,12 @@ use crate::{
     rounds::Rounds,
     steps::StepSize,
 };
-use data::{Acts, Counted, Counts, Notifications, Notified, Posts, StoredPost, StoredTask, Tasks};
+use data::{Acts, Counted, Counts, Db, Notifications, Notified, Posts, StoredPost, StoredTask, Subject, Tasks};
 use domain::{
     Act, ActKind, IdGenerator, Inbox, InboxEntry, Notification, NotificationId, PostId, ReactionCursor, Task,
     Timestamp, UserId,
 };
-use ports::store::{Store, StoreError};
+use ports::store::StoreError;
 
 /// Inboxes written at once.
 pub(super) const WRITES_IN_FLIGHT: usize = 16;
@@ -75,15 +74,15 @@ struct Standing {
 
 impl Notifying {
     /// Notifications in `store`.
-    pub fn new(store: Arc<dyn Store>, ids: Arc<IdGenerator>) -> Self {
+    pub fn new(db: Db, ids: Arc<IdGenerator>) -> Self {
         Self {
-            notifications: Notifications::new(store.clone()),
-            posts: Posts::new(store.clone()),
-            acts: Acts::new(store.clone()),
-            counts: Counts::new(store.clone()),
-            reactions: Reactions::new(store.clone()),
-            tasks: Tasks::new(store.clone()),
-            writer: InboxWriter::new(store),
+            notifications: Notifications::new(db.clone()),
+            posts: Posts::new(db.clone()),
+            acts: Acts::new(db.clone()),
+            counts: Counts::new(db.clone()),
+            reactions: Reactions::new(db.clone()),
+            tasks: Tasks::new(db.clone()),
+            writer: InboxWriter::new(db),
             ids,
             size: StepSize::default(),
         }
@@ -113,7 +112,7 @@ impl Notifying {
 
     /// Who is concerned by what. Nobody is by what they did themselves, or by a post that is erased.
     async fn concerns_of(&self, changes: &[Effective<'_>]) -> Result<HashMap<UserId, Concerns>, StoreError> {
-        let subjects = changes.iter().map(|change| change.effect.subject);
+        let subjects = changes.iter().map(|change| change.changed.subject);
         let posts = self.posts_of(subjects.clone()).await?;
         let mut concerns: HashMap<UserId, Concerns> = HashMap::new();
         for subject in subjects {

@@ -1,10 +1,8 @@
 //! The reactions to a post, found by the post: what its author may have been notified of.
 
-use std::sync::Arc;
-
-use data::{Comments, Like, Likes, StoredComment};
+use data::{Comments, Db, Like, Likes, StoredComment};
 use domain::{Act, ActKind, PostId, ReactionCursor, UserId};
-use ports::store::{Store, StoreError};
+use ports::store::StoreError;
 
 /// Reads reactions.
 #[derive(Debug, Clone)]
@@ -26,8 +24,8 @@ pub struct ReactionPage {
 
 impl Reactions {
     /// Reactions in `store`.
-    pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { likes: Likes::new(store.clone()), comments: Comments::new(store) }
+    pub fn new(db: Db) -> Self {
+        Self { likes: Likes::new(db.clone()), comments: Comments::new(db) }
     }
 
     /// At most `limit` reactions that stand, likes first. Read consistently. An act that was undone is not among them:

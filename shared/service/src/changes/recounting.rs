@@ -1,16 +1,16 @@
 //! The steps that make numbers of unread notifications exact: entries that were read are subtracted, and where entries
 //! expired the others are counted, a page at a time. Each page is kept with the inbox, so a conflict repeats one page.
 
-use std::{collections::HashSet, sync::Arc};
+use std::collections::HashSet;
 
 use futures::{StreamExt, TryStreamExt, stream};
 use uuid::Uuid;
 
 use super::notifying::WRITES_IN_FLIGHT;
 use crate::{rounds::Rounds, steps::StepSize};
-use data::{Notifications, Tasks};
+use data::{Committed, Db, Notifications, Tasks};
 use domain::{ReactionCursor, Task, Timestamp, UserId};
-use ports::store::{Outcome, Store, StoreError};
+use ports::store::StoreError;
 
 /// Makes inboxes exact.
 #[derive(Debug, Clone)]
@@ -22,8 +22,8 @@ pub struct Recounting {
 
 impl Recounting {
     /// Inboxes in `store`.
-    pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { notifications: Notifications::new(store.clone()), tasks: Tasks::new(store), size: StepSize::default() }
+    pub fn new(db: Db) -> Self {
+        Self { notifications: Notifications::new(db.clone()), tasks: Tasks::new(db), size: StepSize::default() }
     }
 
     /// The same with steps of this size.
@@ -63,10 +63,10 @@ impl Recounting {
                 (true, _) => None,
             };
             match self.notifications.keep(&counted, last.clone()).await {
-                Ok(Outcome::Applied) if last.is_some() => return Ok(()),
-                Ok(Outcome::Applied) => rounds = Rounds::new(),
+                Ok(Committed::Applied) if last.is_some() => return Ok(()),
+                Ok(Committed::Applied) => rounds = Rounds::new(),
                 // Also when an earlier try was applied: the next round reads how far it came.
-                Ok(Outcome::Refused(_)) | Err(StoreError::Conflict) => rounds.pause().await?,
+                Ok(Committed::Refused(_)) | Err(StoreError::Conflict) => rounds.pause().await?,
                 Err(error) => return Err(error),
             }
         }

@@ -5,16 +5,13 @@
 //! was told of other posts. A notification of a like that was taken back is found by nobody any more: it is hidden, names
 //! a post that is gone, and expires 90 days after it was made.
 
-use std::sync::Arc;
-
 use super::{Budget, ENTRIES_PER_PAGE, Stopped, erase_all, refuse};
 use crate::inbox::InboxWriter;
-use data::{Comments, Counted, Counts, Feeds, Likes, Outbox, Posts};
+use data::{Comments, Counted, Counts, Db, Feeds, Likes, Outbox, Posts, Writes};
 use domain::{Act, ActKind, Erasable, PostId, Timestamp, UserId};
-use ports::store::{Store, Table, Write};
 
 /// Reactions to a post, each with the writes that erase it.
-type Reactions = Vec<(Act, Vec<(Table, Write)>)>;
+type Reactions = Vec<(Act, Writes)>;
 
 /// Whose inbox is to lose what is erased, and when.
 type Told = Option<(UserId, Timestamp)>;
@@ -22,7 +19,7 @@ type Told = Option<(UserId, Timestamp)>;
 /// Erases posts.
 #[derive(Debug, Clone)]
 pub(super) struct PostEraser {
-    store: Arc<dyn Store>,
+    db: Db,
     posts: Posts,
     likes: Likes,
     comments: Comments,
@@ -30,13 +27,13 @@ pub(super) struct PostEraser {
 }
 
 impl PostEraser {
-    pub fn new(store: Arc<dyn Store>) -> Self {
+    pub fn new(db: Db) -> Self {
         Self {
-            posts: Posts::new(store.clone()),
-            likes: Likes::new(store.clone()),
-            comments: Comments::new(store.clone()),
-            inboxes: InboxWriter::new(store.clone()),
-            store,
+            posts: Posts::new(db.clone()),
+            likes: Likes::new(db.clone()),
+            comments: Comments::new(db.clone()),
+            inboxes: InboxWriter::new(db.clone()),
+            db,
         }
     }
 
@@ -103,15 +100,19 @@ impl PostEraser {
             self.inboxes.erase_acts(author, &reactions, now).await?;
         } else {
             let erasures = reactions.into_iter().map(|(_, erasure)| erasure);
-            erase_all(self.store.as_ref(), erasures.collect()).await?;
+            erase_all(&self.db, erasures.collect()).await?;
         }
         Ok(())
     }
 
     /// With its counts in one transaction: counts of a post that is not there are not made anew.
     async fn erase_itself(&self, author: UserId, post: PostId) -> Result<(), Stopped> {
-        let mut writes = Posts::erasure(author, post);
-        writes.extend([Counts::erasure(Counted::Post(post)), Outbox::erasure(post), Feeds::removal(author, post)]);
-        Ok(erase_all(self.store.as_ref(), vec![writes]).await?)
+        let itself = [
+            Posts::erasure(author, post),
+            Counts::erasure(Counted::Post(post)),
+            Outbox::erasure(post),
+            Feeds::removal(author, post),
+        ];
+        Ok(erase_all(&self.db, vec![itself.into_iter().collect()]).await?)
     }
 }

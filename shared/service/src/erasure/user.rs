@@ -12,18 +12,17 @@
 //! Refresh tokens are found by nothing but themselves. Without their session they are good for nothing, and their time
 //! is over before the last pass.
 
-use std::{collections::HashMap, sync::Arc};
+use std::collections::HashMap;
 
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{Budget, ENTRIES_PER_PAGE, Stopped, erase_all, post::PostEraser, refuse};
 use crate::inbox::InboxWriter;
 use data::{
-    Comments, Counted, Counts, Feeds, Follows, IdempotencyRecords, Likes, Notifications, Posts, SessionRef, Sessions,
-    Users,
+    Comments, Counted, Counts, Db, Feeds, Follows, IdempotencyRecords, Likes, Notifications, Posts, SessionRef,
+    Sessions, Users, Writes,
 };
 use domain::{Erasable, NotificationId, Timestamp, UserId};
-use ports::store::{Outcome, Store, StoreError, Table, Write, with_retries};
 
 /// Others' inboxes, and posts, worked on at once.
 const IN_FLIGHT: usize = 8;
@@ -31,7 +30,7 @@ const IN_FLIGHT: usize = 8;
 /// Erases accounts.
 #[derive(Debug, Clone)]
 pub(super) struct UserEraser {
-    store: Arc<dyn Store>,
+    db: Db,
     users: Users,
     sessions: Sessions,
     likes: Likes,
@@ -65,20 +64,20 @@ macro_rules! each_page {
 }
 
 impl UserEraser {
-    pub fn new(store: Arc<dyn Store>, post_eraser: PostEraser) -> Self {
+    pub fn new(db: Db, post_eraser: PostEraser) -> Self {
         Self {
-            users: Users::new(store.clone()),
-            sessions: Sessions::new(store.clone()),
-            likes: Likes::new(store.clone()),
-            comments: Comments::new(store.clone()),
-            follows: Follows::new(store.clone()),
-            notifications: Notifications::new(store.clone()),
-            inboxes: InboxWriter::new(store.clone()),
-            posts: Posts::new(store.clone()),
+            users: Users::new(db.clone()),
+            sessions: Sessions::new(db.clone()),
+            likes: Likes::new(db.clone()),
+            comments: Comments::new(db.clone()),
+            follows: Follows::new(db.clone()),
+            notifications: Notifications::new(db.clone()),
+            inboxes: InboxWriter::new(db.clone()),
+            posts: Posts::new(db.clone()),
             post_eraser,
-            feeds: Feeds::new(store.clone()),
-            idempotency: IdempotencyRecords::new(store.clone()),
-            store,
+            feeds: Feeds::new(db.clone()),
+            idempotency: IdempotencyRecords::new(db.clone()),
+            db,
         }
     }
 
@@ -94,12 +93,12 @@ impl UserEraser {
         self.erase_inbox(user, budget).await?;
         self.erase_posts(user, budget).await?;
         self.erase_own_lists(user, budget).await?;
-        self.erase_all(vec![vec![Counts::erasure(Counted::User(user))], vec![Users::erasure(user)]]).await
+        self.erase_all(vec![Counts::erasure(Counted::User(user)), Users::erasure(user)]).await
     }
 
     async fn erase_sessions(&self, user: UserId, budget: Budget) -> Result<(), Stopped> {
         each_page!(budget, |after| self.sessions.page_of_user(user, after, ENTRIES_PER_PAGE), |sessions| {
-            let erasure = |session| vec![Sessions::erasure(SessionRef { user, session })];
+            let erasure = |session| Sessions::erasure(SessionRef { user, session });
             self.erase_all(sessions.into_iter().map(|stored| erasure(stored.session)).collect())
         });
         Ok(())
@@ -132,16 +131,16 @@ impl UserEraser {
                 .try_for_each(|()| std::future::ready(Ok(())))
                 .await?;
             // Of a notification whose time was over only this was left.
-            let pointers = told.into_iter().map(|(act, _)| vec![Notifications::pointer_erasure(user, act)]);
+            let pointers = told.into_iter().map(|(act, _)| Notifications::pointer_erasure(user, act));
             self.erase_all(pointers.collect()).await
         });
         Ok(())
     }
 
     async fn erase_inbox(&self, user: UserId, budget: Budget) -> Result<(), Stopped> {
-        self.write(Notifications::inbox_erasure(user)).await?;
+        self.notifications.erase_inbox(user).await?;
         each_page!(budget, |after| self.notifications.page_of_recipient(user, after, ENTRIES_PER_PAGE), |entries| {
-            let erasures = entries.iter().map(|entry| Notifications::erasure(&entry.notification).into());
+            let erasures = entries.iter().map(|entry| Notifications::erasure(&entry.notification));
             self.erase_all(erasures.collect())
         });
         Ok(())
@@ -163,19 +162,13 @@ impl UserEraser {
             .feeds
             .remove_of_reader(user, &posts));
         each_page!(budget, |after| self.idempotency.page_of_user(user, after, ENTRIES_PER_PAGE), |used| {
-            let erasures = used.iter().map(|used| vec![IdempotencyRecords::erasure(user, &used.key)]);
+            let erasures = used.iter().map(|used| IdempotencyRecords::erasure(user, &used.key));
             self.erase_all(erasures.collect())
         });
         Ok(())
     }
 
-    async fn erase_all(&self, things: Vec<Vec<(Table, Write)>>) -> Result<(), Stopped> {
-        Ok(erase_all(self.store.as_ref(), things).await?)
-    }
-
-    /// One write that may be refused: then it is done already.
-    async fn write(&self, (table, write): (Table, Write)) -> Result<(), StoreError> {
-        let _either_way: Outcome = with_retries(|| self.store.write(table, write.clone())).await?;
-        Ok(())
+    async fn erase_all(&self, things: Vec<Writes>) -> Result<(), Stopped> {
+        Ok(erase_all(&self.db, things).await?)
     }
 }

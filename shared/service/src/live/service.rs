@@ -1,13 +1,11 @@
 //! Telling those who are connected what has become theirs to see. Whoever is not connected costs a look into a map.
 
-use std::sync::Arc;
-
 use tracing::warn;
 
 use crate::live::{Hub, LiveEvent, Topic};
-use data::{Follows, Posts, Users};
+use data::{Db, Follows, Posts, Users};
 use domain::{Notification, PostId, UserId};
-use ports::store::{Store, StoreError};
+use ports::store::StoreError;
 
 /// Tells the streams of one process what happens.
 ///
@@ -23,8 +21,9 @@ pub struct LiveService {
 
 impl LiveService {
     /// What happens in `store`, for the streams of `hub`.
-    pub fn new(store: Arc<dyn Store>, hub: Hub) -> Self {
-        Self { posts: Posts::new(store.clone()), users: Users::new(store.clone()), follows: Follows::new(store), hub }
+    pub fn new(db: impl Into<Db>, hub: Hub) -> Self {
+        let db = db.into();
+        Self { posts: Posts::new(db.clone()), users: Users::new(db.clone()), follows: Follows::new(db), hub }
     }
 
     /// The streams.

@@ -120,11 +120,13 @@ impl Author {
         let entry = |id: &NotificationId| {
             let act = Act { actor_id: UserId::random(), kind: ActKind::Follow(this.id) };
             let notification = Notification { notification_id: *id, recipient_id: this.id, act };
-            let (_, put) = Notifications::put(&InboxEntry { notification, undone: false, post_gone: false });
-            let Write::Put { item, .. } = put else { panic!("{put:?}") };
-            BatchWrite::Put(item)
+            let put = Notifications::put(&InboxEntry { notification, undone: false, post_gone: false });
+            put.into_iter().map(|(_, write)| match write {
+                Write::Put { item, .. } => BatchWrite::Put(item),
+                other => panic!("{other:?}"),
+            })
         };
-        put_all(store, made.iter().map(entry).collect()).await;
+        put_all(store, made.iter().flat_map(entry).collect()).await;
         let none = NotificationId::from_uuid(uuid::Uuid::nil()).to_string();
         let inbox = Item::new(keys::unread(this.id))
             .with("version", 1)
@@ -263,10 +265,10 @@ async fn deleted_posts(store: &dyn Store, likes: usize) -> [PostId; 2] {
     for (place, post_id) in posts.into_iter().enumerate() {
         let post = Post { post_id, author_id: author, text: PostText::parse("gone").unwrap() };
         let due = Timestamp::from_millis(START.as_millis() - 1_000 + place as u64);
-        let writes = Posts::creation(&post).into_iter().chain([Erasures::schedule_post(post_id, due)]);
-        assert!(store.transact(writes.collect()).await.unwrap().is_applied());
-        let (table, deletion) = Posts::deletion(&post, START.minus(limits::DELETED_TTL));
-        assert!(store.write(table, deletion).await.unwrap().is_applied());
+        let writes = Posts::creation(&post).and(Erasures::schedule_post(post_id, due));
+        assert!(store.transact(writes.into_iter().collect()).await.unwrap().is_applied());
+        let deletion = Posts::deletion(&post, START.minus(limits::DELETED_TTL)).into_iter().collect();
+        assert!(store.transact(deletion).await.unwrap().is_applied());
     }
     put_likers(store, first, likes).await;
     posts

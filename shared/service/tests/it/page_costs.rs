@@ -61,7 +61,8 @@ fn item_of((_, write): (Table, Write)) -> Item {
 fn notification(town: &Town, notification_id: NotificationId, actor_id: UserId) -> Item {
     let act = Act { actor_id, kind: ActKind::Like(town.post) };
     let notification = Notification { notification_id, recipient_id: town.author, act };
-    item_of(Notifications::put(&InboxEntry { notification, undone: false, post_gone: false }))
+    let put = Notifications::put(&InboxEntry { notification, undone: false, post_gone: false });
+    put.into_iter().map(item_of).next().unwrap()
 }
 
 /// The reader's credentials and sessions.
@@ -72,7 +73,7 @@ fn auth_items(reader: UserId) -> Vec<Item> {
         .with("epoch", 1);
     let sessions = (0..ENTRIES).flat_map(|at| {
         let session = StoredSession::beginning(SessionId::beginning_at(NOW), 1, None, NOW);
-        Sessions::beginning(reader, &session, &at.to_string(), NOW).map(item_of)
+        Sessions::beginning(reader, &session, &at.to_string(), NOW).into_iter().map(item_of)
     });
     sessions.chain([credentials]).collect()
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures::future::join_all;
-use ports::store::{Changes, Condition, Outcome, Store, Table, Test, Value, Write, with_retries};
+use ports::store::{Changes, Condition, Outcome, Retrying, Store, Table, Test, Value, Write};
 
 use super::{StoreHarness, TABLE, attributes, get, item, key, put};
 
@@ -14,14 +14,14 @@ const TASKS: i64 = 16;
 /// again.
 async fn applied(store: &Arc<dyn Store>, writes: impl Fn(i64) -> Vec<(Table, Write)>) -> usize {
     let tasks = (0..TASKS).map(|task| {
-        let (store, writes) = (Arc::clone(store), writes(task));
-        tokio::spawn(async move { with_retries(|| perform(&*store, writes.clone())).await.expect("a write passes") })
+        let (store, writes) = (Retrying::new(Arc::clone(store)), writes(task));
+        tokio::spawn(async move { perform(&store, writes).await.expect("a write passes") })
     });
     join_all(tasks).await.into_iter().filter(|outcome| outcome.as_ref().expect("no panic").is_applied()).count()
 }
 
 /// One write by itself, or several as a transaction.
-async fn perform(store: &dyn Store, mut writes: Vec<(Table, Write)>) -> Result<Outcome, ports::store::StoreError> {
+async fn perform(store: &Retrying, mut writes: Vec<(Table, Write)>) -> Result<Outcome, ports::store::StoreError> {
     if let [_] = writes.as_slice() {
         let (table, write) = writes.remove(0);
         return store.write(table, write).await;

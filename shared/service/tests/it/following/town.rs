@@ -18,9 +18,8 @@ pub async fn story(pipeline: &Pipeline, author: UserId, count: usize) -> Vec<Pos
     });
     let posts: Vec<Post> = made.collect();
     let stored = posts.iter().map(|post| {
-        let mut writes: Vec<(Table, Write)> = Posts::creation(post).into();
-        writes.push(Feeds::own_entry(author, post.post_id));
-        pipeline.store.transact(writes)
+        let writes = Posts::creation(post).and(Feeds::own_entry(author, post.post_id));
+        pipeline.store.transact(writes.into_iter().collect())
     });
     assert!(join_all(stored).await.into_iter().all(|stored| stored.unwrap().is_applied()));
     posts.iter().map(|post| post.post_id).collect()
