@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use domain::UserId;
-use tweeter::{Application, Config, DataDir, Handle, Seams, services::Services};
+use tweeter::{Application, Config, DataDir, Handle, TestHooks, services::Services};
 
 use crate::{
     client::HttpClient,
@@ -38,7 +38,7 @@ impl Service {
         let config =
             Config { metrics_listen: Some(free_port), stores: ground.stores(), ..Config::on_free_port(data_dir) };
         let observer = Arc::new(Observer::new());
-        let handle = Application::build(config, seams(&observer, changes)).await?.spawn();
+        let handle = Application::build(config, hooks(&observer, changes)).await?.spawn();
         Ok(Self { handle, observer })
     }
 
@@ -75,13 +75,13 @@ impl Service {
 }
 
 /// Observed ports. Rate limits are off, as a load test would exceed them.
-fn seams(observer: &Arc<Observer>, changes: Changes) -> Seams {
+fn hooks(observer: &Arc<Observer>, changes: Changes) -> TestHooks {
     let (of_store, of_queue) = (Arc::clone(observer), Arc::clone(observer));
-    Seams {
+    TestHooks {
         wrap_store: Some(Box::new(move |store| Arc::new(ObservedStore::new(store, Arc::clone(&of_store))))),
         wrap_queue: Some(Box::new(move |queue| Arc::new(ObservedQueue::new(queue, Arc::clone(&of_queue))))),
         changes: changes == Changes::Applied,
         more_routes: Some(yardstick::routes()),
-        ..Seams::default()
+        ..TestHooks::default()
     }
 }

@@ -1,4 +1,4 @@
-//! What the endpoint works with.
+//! The state of the endpoint.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use http_api::Authentication;
 use ports::queue::Queue;
 use service::{Foundation, Services, liveness::Liveness, posts::PublishService};
 
-/// What the endpoint works with.
+/// The state of the endpoint.
 #[derive(Debug, Clone)]
 pub struct PublishApi {
     /// Publishes.

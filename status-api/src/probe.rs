@@ -30,7 +30,7 @@ pub(crate) struct Health {
     last: Mutex<Option<(Instant, Verdict)>>,
 }
 
-/// What a probe found.
+/// The outcome of a probe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Good,
@@ -44,7 +44,7 @@ impl Health {
         Self { store, changes, clock, last: Mutex::new(None) }
     }
 
-    /// What the last probe found, or a new one when that is older than [`PROBE_INTERVAL`].
+    /// The outcome of the last probe, or of a new one when that is older than [`PROBE_INTERVAL`].
     pub(crate) async fn verdict(&self) -> Verdict {
         let mut last = self.last.lock().await;
         match *last {

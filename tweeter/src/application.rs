@@ -41,10 +41,15 @@ use crate::{
     metrics,
     operator::Operator,
     parts::{Parts, Sources, Workers},
-    seams::{Seams, Wrap},
     services::{Pipeline, Services},
     socket::OperatorSocket,
+    test_hooks::{TestHooks, Wrap},
 };
+
+/// Followers read at once: the first jobs are on their way while the rest is read.
+const FOLLOWER_PAGE: u32 = 1_000;
+/// Jobs that wait at the most while a fan-out goes on: about 1 MB, which stays in memory.
+const MAX_BACKLOG: u64 = 1_000;
 
 /// A process that has its data and its addresses, and does not work yet.
 #[derive(Debug)]
@@ -72,8 +77,8 @@ struct Metrics {
 
 impl Application {
     /// Opens the stores and the addresses.
-    pub async fn build(config: Config, seams: Seams) -> Result<Self, StartError> {
-        let backend = Backend::open(&config, &seams).await?;
+    pub async fn build(config: Config, hooks: TestHooks) -> Result<Self, StartError> {
+        let backend = Backend::open(&config, &hooks).await?;
         let tokens = backend.access_tokens();
         let (api, address) = listen(config.listen).await?;
         let metrics = match config.metrics_listen {
@@ -81,33 +86,39 @@ impl Application {
             None => None,
         };
         let socket = backend.operator_socket()?;
-        let time = backend.timekeeper(&seams.clock).await?;
+        let time = backend.timekeeper(&hooks.clock).await?;
 
         let (progress, seen) = watch::channel(0);
         let (store, queue) = backend.ports();
-        let log = if seams.changes { backend.changes() } else { None };
+        let log = if hooks.changes { backend.changes() } else { None };
         let log = log.map(|log| Arc::new(log) as Arc<dyn ChangeLog>);
-        let changes = log.as_ref().map(|log| wrapped(log, seams.wrap_changes.as_ref()));
+        let changes = log.as_ref().map(|log| wrapped(log, hooks.wrap_changes.as_ref()));
         let pipeline = Pipeline { store, queue, changes: log, progress: seen };
-        let store = wrapped(&pipeline.store, seams.wrap_store.as_ref());
-        let queue = wrapped(&pipeline.queue, seams.wrap_queue.as_ref());
+        let store = wrapped(&pipeline.store, hooks.wrap_store.as_ref());
+        let queue = wrapped(&pipeline.queue, hooks.wrap_queue.as_ref());
         let foundation = Foundation {
             ids: Arc::clone(time.ids()),
-            clock: seams.clock.clone(),
+            clock: hooks.clock.clone(),
             tokens,
             rates: config.rate_limits.limiter(Arc::clone(&store)),
-            streams: backend.is_alone().then(|| Hub::new(seams.clock.clone(), seams.live)),
+            streams: backend.is_alone().then(|| Hub::new(hooks.clock.clone(), hooks.live)),
             store,
         };
-        let options = ServiceOptions { hashing: seams.hashing.clone(), ..ServiceOptions::default() };
+        let options = ServiceOptions { hashing: hooks.hashing.clone(), ..ServiceOptions::default() };
         let services = Services::new(&foundation, queue, &options, time, pipeline);
         let wake_eraser = Arc::new(Notify::new());
         Ok(Self {
-            router: seams.more_routes.clone().into_iter().fold(router(&services, &config), axum::Router::merge),
-            workers: seams
-                .workers
-                .then(|| workers(&services, changes, &seams, backend.fan_out(seams.fan_out), &wake_eraser)),
-            sweeper: seams.sweep.then(|| {
+            router: hooks.more_routes.clone().into_iter().fold(router(&services, &config), axum::Router::merge),
+            workers: hooks.workers.then(|| {
+                workers(
+                    &services,
+                    changes,
+                    &hooks,
+                    backend.fan_out(hooks.fan_out.unwrap_or_else(fan_out)),
+                    &wake_eraser,
+                )
+            }),
+            sweeper: hooks.sweep.then(|| {
                 let sweep = SweepService::new(Arc::clone(&services.store), Arc::clone(&services.queue));
                 OutboxSweeper::new(sweep.erasing_by(services.time.safe_time().clone()))
             }),
@@ -259,7 +270,7 @@ fn wrapped<P: ?Sized>(port: &Arc<P>, wrap: Option<&Wrap<P>>) -> Arc<P> {
 fn workers(
     services: &Services,
     changes: Option<Arc<dyn ChangeLog>>,
-    seams: &Seams,
+    hooks: &TestHooks,
     fan_out: FanOutOptions,
     wake_eraser: &Arc<Notify>,
 ) -> Workers {
@@ -268,14 +279,19 @@ fn workers(
     let delivery = DeliveryService::new(Arc::clone(store), clock.clone()).announced_by(services.live.clone());
     let applies = ChangeService::new(Arc::clone(store), Arc::clone(&services.ids)).announced_by(services.live.clone());
     Workers {
-        stream: StreamHandler::new(Arc::new(applies), Arc::clone(queue), seams.retry_pauses)
+        stream: StreamHandler::new(Arc::new(applies), Arc::clone(queue), hooks.retry_pauses)
             .with_eraser(Eraser::Woken(Arc::clone(wake_eraser))),
         eraser: ErasureService::new(Arc::clone(store)),
         safe_time: services.time.safe_time().clone(),
         changes,
-        fetcher: FollowFetcher::new(fan_out, Arc::clone(queue), seams.retry_pauses),
-        jobs: JobHandler::new(delivery, Arc::clone(queue), seams.retry_pauses),
+        fetcher: FollowFetcher::new(fan_out, Arc::clone(queue), hooks.retry_pauses),
+        jobs: JobHandler::new(delivery, Arc::clone(queue), hooks.retry_pauses),
     }
+}
+
+/// How a fan-out is cut in production.
+pub fn fan_out() -> FanOutOptions {
+    FanOutOptions { follower_page: Some(FOLLOWER_PAGE), max_backlog: Some(MAX_BACKLOG), ..FanOutOptions::default() }
 }
 
 fn router(services: &Services, config: &Config) -> axum::Router {

@@ -11,7 +11,7 @@
 //!
 //! In reading order:
 //! - [`cli`], [`store_args`], [`config`]: what can be set, read once.
-//! - [`application`]: build and run the whole; `parts` are its tasks. [`seams`]: where tests reach in.
+//! - [`application`]: build and run the whole; `parts` are its tasks. [`test_hooks`]: where tests reach in.
 //! - `backend`: what it stands on, and all by which the two stores differ; `aws`: DynamoDB and SQS.
 //! - [`services`]: what the process works with, for seeding and looking at.
 //! - [`event_source`]: what a Lambda mapping does, from a queue to a handler.
@@ -50,14 +50,14 @@ mod reclaim;
 pub mod recount;
 pub mod restore;
 pub mod schedule;
-pub mod seams;
 pub mod secret;
 pub mod services;
 pub mod setup;
 pub mod socket;
 pub mod store_args;
 mod table;
+pub mod test_hooks;
 
 pub use application::{Application, Handle};
 pub use config::{Config, DataDir, Stores};
-pub use seams::Seams;
+pub use test_hooks::TestHooks;

@@ -7,8 +7,8 @@ use tweeter::{
     application::Application,
     cli::{Cli, Command, ServeArgs},
     commands::{self, CommandError},
-    seams::Seams,
     setup,
+    test_hooks::TestHooks,
 };
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -56,7 +56,7 @@ async fn serve(args: ServeArgs) -> ExitCode {
         Ok(config) => config,
         Err(error) => return fail(2, error),
     };
-    let application = match Application::build(config, Seams::default()).await {
+    let application = match Application::build(config, TestHooks::default()).await {
         Ok(application) => application,
         Err(error) => return fail(2, error),
     };

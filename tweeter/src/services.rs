@@ -15,7 +15,7 @@ use tokio::sync::watch;
 /// How often [`Services::drain`] looks again when no invocation ends meanwhile.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-/// Everything a test or a load test seeds and looks at: the API's services, on ports that are wrapped where the seams
+/// Everything a test or a load test seeds and looks at: the API's services, on ports that are wrapped where the hooks
 /// wrap them.
 #[derive(Debug, Clone)]
 pub struct Services {

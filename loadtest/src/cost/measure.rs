@@ -9,7 +9,7 @@ use data::{Counted, Counter, Counts};
 use domain::{PostId, UserId};
 use ports::store::StoreError;
 use service::{fan_out::FanOutOptions, tokens::AccessTokens};
-use tweeter::{Application, Config, DataDir, Handle, Seams};
+use tweeter::{Application, Config, DataDir, Handle, TestHooks};
 
 use super::{
     bill::Work,
@@ -130,19 +130,19 @@ impl Metered {
         let (meter, applies_changes) = (Arc::new(Meter::default()), Arc::new(AtomicBool::new(true)));
         let (of_store, of_queue, of_changes) = (Arc::clone(&meter), Arc::clone(&meter), Arc::clone(&meter));
         let is_on = Arc::clone(&applies_changes);
-        let seams = Seams {
+        let hooks = TestHooks {
             wrap_store: Some(Box::new(move |store| Arc::new(MeteredStore::new(store, Arc::clone(&of_store))))),
             wrap_queue: Some(Box::new(move |queue| Arc::new(MeteredQueue::new(queue, Arc::clone(&of_queue))))),
             wrap_changes: Some(Box::new(move |log| {
                 Arc::new(MeteredChanges::new(log, Arc::clone(&of_changes), Arc::clone(&is_on)))
             })),
             // Pages of maximum size and no check of the queue's length, as on AWS.
-            fan_out: FanOutOptions::default(),
+            fan_out: Some(FanOutOptions::default()),
             // The sweeper's cost does not depend on requests.
             sweep: false,
-            ..Seams::default()
+            ..TestHooks::default()
         };
-        let handle = Application::build(Config::on_free_port(DataDir::Ephemeral), seams).await?.spawn();
+        let handle = Application::build(Config::on_free_port(DataDir::Ephemeral), hooks).await?.spawn();
         let url = format!("http://{}", handle.address()).parse().expect("an address of a socket is one of an API");
         Ok(Self { handle, meter, applies_changes, api: ApiClient::new(url)? })
     }

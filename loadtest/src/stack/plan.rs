@@ -1,4 +1,4 @@
-//! What is asked of a run.
+//! The plan of a run.
 
 use std::time::Duration;
 

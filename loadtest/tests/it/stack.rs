@@ -19,7 +19,7 @@ use ports::signing::{SECRET_BYTES, TokenKeys};
 use ports::store::{Consistency, Key, Store, StoreError, Table};
 use service::tokens::AccessTokens;
 use testkit::faults::{FaultyStore, HookedStore, StoreFaults};
-use tweeter::{Application, Config, DataDir, Handle, Seams};
+use tweeter::{Application, Config, DataDir, Handle, TestHooks};
 
 const PLAN: Plan =
     Plan { followers: 120, posts: 2, rows_per_second: 100_000, at_once: 8, patience: Duration::from_secs(30) };
@@ -54,13 +54,13 @@ struct Stack {
 }
 
 impl Stack {
-    async fn start(seams: Seams) -> Self {
+    async fn start(hooks: TestHooks) -> Self {
         let keys: Keys = Arc::default();
         let remembered = Arc::clone(&keys);
         let remember = move |inner| remembering(inner, &remembered);
-        let drains = seams.workers;
-        let seams = Seams { wrap_store: Some(Box::new(remember)), ..seams };
-        let handle = Application::build(Config::on_free_port(DataDir::Ephemeral), seams).await.unwrap().spawn();
+        let drains = hooks.workers;
+        let hooks = TestHooks { wrap_store: Some(Box::new(remember)), ..hooks };
+        let handle = Application::build(Config::on_free_port(DataDir::Ephemeral), hooks).await.unwrap().spawn();
         Self { handle, keys, drains }
     }
 
@@ -108,7 +108,7 @@ impl Stack {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_feed_is_complete_and_the_stack_cleaned() {
-    let stack = Stack::start(Seams::default()).await;
+    let stack = Stack::start(TestHooks::default()).await;
     let report = stack.drive(PLAN).await.unwrap();
     stack.holds_nothing().await;
     assert_eq!((report.entries_expected, report.entries_found, report.duplicates), (240, 240, 0));
@@ -124,7 +124,7 @@ async fn every_feed_is_complete_and_the_stack_cleaned() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn throttled_and_unprocessed_rows_are_retried() {
-    let stack = Stack::start(Seams::default()).await;
+    let stack = Stack::start(TestHooks::default()).await;
     let mut target = stack.target();
     let faults = StoreFaults { throttled: 0.3, unprocessed: 0.3, ..StoreFaults::default() };
     let faulty = Arc::new(FaultyStore::new(target.place.store, faults, 7));
@@ -138,7 +138,7 @@ async fn throttled_and_unprocessed_rows_are_retried() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_that_cannot_be_removed_are_reported() {
-    let stack = Stack::start(Seams::default()).await;
+    let stack = Stack::start(TestHooks::default()).await;
     let mut target = stack.target();
     target.place.store = without_feed(Arc::clone(&target.place.store));
     let report = drive(&target, PLAN, future::pending).await.unwrap();
@@ -152,7 +152,7 @@ async fn rows_that_cannot_be_removed_are_reported() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stack_without_deliveries_is_incomplete_and_cleaned() {
-    let stack = Stack::start(Seams { workers: false, sweep: false, ..Seams::default() }).await;
+    let stack = Stack::start(TestHooks { workers: false, sweep: false, ..TestHooks::default() }).await;
     let report = stack.drive(Plan { patience: Duration::ZERO, ..PLAN }).await.unwrap();
     // The run waits for the first post in vain and never sends the second.
     stack.holds_nothing().await;
@@ -162,7 +162,7 @@ async fn a_stack_without_deliveries_is_incomplete_and_cleaned() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_interrupted_run_removes_its_rows() {
-    let stack = Stack::start(Seams::default()).await;
+    let stack = Stack::start(TestHooks::default()).await;
     let target = stack.target();
     let once = AtomicBool::new(true);
     // Interrupts once, while the run waits for feeds.
@@ -182,7 +182,7 @@ async fn an_interrupted_run_removes_its_rows() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_refused_by_the_api_cleans_up() {
-    let stack = Stack::start(Seams::default()).await;
+    let stack = Stack::start(TestHooks::default()).await;
     let tokens = AccessTokens::new(&TokenKeys::new([7; SECRET_BYTES]));
     let outcome = drive(&Target { tokens, ..stack.target() }, PLAN, future::pending).await;
     let error = outcome.unwrap_err();

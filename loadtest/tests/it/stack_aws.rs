@@ -17,7 +17,7 @@ use dynoxide::Database;
 use ports::store::{Store, Table};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, process::Command, task::JoinHandle};
-use tweeter::{Application, Config, DataDir, Handle, Seams};
+use tweeter::{Application, Config, DataDir, Handle, TestHooks};
 
 use super::process::loadtest;
 
@@ -49,8 +49,8 @@ impl Parts {
         setup::create_tables(&tables, &names).await.unwrap();
 
         let store: Arc<dyn Store> = Arc::new(DynamoStore::new(&tables, names));
-        let seams = Seams { wrap_store: Some(Box::new(move |_| Arc::clone(&store))), ..Seams::default() };
-        let handle = Application::build(Config::on_free_port(DataDir::Ephemeral), seams).await.unwrap().spawn();
+        let hooks = TestHooks { wrap_store: Some(Box::new(move |_| Arc::clone(&store))), ..TestHooks::default() };
+        let handle = Application::build(Config::on_free_port(DataDir::Ephemeral), hooks).await.unwrap().spawn();
         let secret = std::fs::read_to_string(handle.data_dir().unwrap().join("signing-key")).unwrap().trim().to_owned();
 
         let (others, others_url) = listen().await;

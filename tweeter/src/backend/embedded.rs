@@ -12,10 +12,9 @@ use crate::{
     config::Config,
     data_dir::{OpenDir, open_database_logging},
     error::StartError,
-    reclaim,
-    seams::Seams,
-    secret,
+    reclaim, secret,
     socket::OperatorSocket,
+    test_hooks::TestHooks,
 };
 
 /// The database, open and locked.
@@ -27,10 +26,10 @@ pub(super) struct Embedded {
 }
 
 impl Embedded {
-    pub(super) async fn open(config: &Config, seams: &Seams) -> Result<(Self, OpenDir), StartError> {
+    pub(super) async fn open(config: &Config, hooks: &TestHooks) -> Result<(Self, OpenDir), StartError> {
         let data_dir = OpenDir::open_for_start(&config.data_dir)?;
         let (path, config) = (data_dir.path().to_owned(), config.clone());
-        let (clock, log_changes) = (seams.clock.clone(), seams.changes);
+        let (clock, log_changes) = (hooks.clock.clone(), hooks.changes);
         let open = move || open_database_logging(&path, &config, clock, log_changes);
         let opened = tokio::task::spawn_blocking(open).await;
         let (engine, store, queue) = opened.map_err(|_panic| StartError::Panicked)??;

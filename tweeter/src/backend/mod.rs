@@ -25,8 +25,8 @@ use crate::{
     error::StartError,
     parts::Parts,
     recount::Recount,
-    seams::Seams,
     socket::OperatorSocket,
+    test_hooks::TestHooks,
 };
 
 /// The stores of a process, open.
@@ -47,17 +47,17 @@ pub(crate) struct Backend {
 
 impl Backend {
     /// Opens the stores.
-    pub(crate) async fn open(config: &Config, seams: &Seams) -> Result<Self, StartError> {
+    pub(crate) async fn open(config: &Config, hooks: &TestHooks) -> Result<Self, StartError> {
         match &config.stores {
             Stores::Embedded => {
-                let (database, data_dir) = Embedded::open(config, seams).await?;
+                let (database, data_dir) = Embedded::open(config, hooks).await?;
                 Self::on_database(database, data_dir)
             }
             #[cfg(feature = "aws")]
             Stores::Aws(options) => {
                 // Boxed: the SDK's search for credentials is large, and would be in every process's start.
-                let clients = seams.aws_clients.clone();
-                let opening = Box::pin(Aws::open(options, clients, &config.data_dir, seams.clock.now()));
+                let clients = hooks.aws_clients.clone();
+                let opening = Box::pin(Aws::open(options, clients, &config.data_dir, hooks.clock.now()));
                 Ok(Self::on_aws(opening.await?))
             }
         }

@@ -1,6 +1,6 @@
 //! The whole service in this process.
 
-use crate::support::{ApiClient, TestApp, seams};
+use crate::support::{ApiClient, TestApp, hooks};
 use domain::{Clock, Timestamp};
 use http::Method;
 
@@ -13,13 +13,13 @@ async fn a_post_reaches_a_follower_and_survives_a_restart() {
     app.drain().await;
     assert_eq!(app.feed(&bob, "").await.expect(200).texts(), ["hello"]);
 
-    let app = app.restart(seams()).await;
+    let app = app.restart(hooks()).await;
     assert_eq!(app.feed(&bob, "").await.expect(200).texts(), ["hello"], "also the token is still good");
 }
 
 #[tokio::test]
 async fn what_was_published_without_workers_is_delivered_when_some_start() {
-    let mut without = seams();
+    let mut without = hooks();
     without.workers = false;
     let app = TestApp::start_with(without).await;
     let (alice, bob) = (app.register("alice").await, app.register("bob").await);
@@ -27,7 +27,7 @@ async fn what_was_published_without_workers_is_delivered_when_some_start() {
     app.post(&alice, "waiting").await;
     assert_eq!(app.feed(&bob, "").await.expect(200).texts(), Vec::<&str>::new());
 
-    let app = app.restart(seams()).await;
+    let app = app.restart(hooks()).await;
     app.drain().await;
     assert_eq!(app.feed(&bob, "").await.expect(200).texts(), ["waiting"]);
 }
@@ -35,7 +35,7 @@ async fn what_was_published_without_workers_is_delivered_when_some_start() {
 #[tokio::test]
 async fn an_application_runs_on_a_clock_of_its_own() {
     let start = Timestamp::from_millis(1_763_700_000_000);
-    let mut by_hand = seams();
+    let mut by_hand = hooks();
     by_hand.clock = Clock::manual(start);
     let app = TestApp::start_with(by_hand).await;
     let alice = app.register("alice").await;
@@ -47,7 +47,7 @@ async fn an_application_runs_on_a_clock_of_its_own() {
 #[tokio::test]
 async fn metrics_are_served_apart_from_the_api() {
     let app =
-        TestApp::start_configured(|config| config.metrics_listen = Some(([127, 0, 0, 1], 0).into()), seams()).await;
+        TestApp::start_configured(|config| config.metrics_listen = Some(([127, 0, 0, 1], 0).into()), hooks()).await;
     app.register("alice").await;
     app.request(Method::GET, "/metrics", None, None).await.expect(404);
 
@@ -66,7 +66,7 @@ async fn metrics_are_served_apart_from_the_api() {
 
 #[tokio::test]
 async fn two_applications_live_in_one_process() {
-    let with_metrics = || TestApp::start_configured(|c| c.metrics_listen = Some(([127, 0, 0, 1], 0).into()), seams());
+    let with_metrics = || TestApp::start_configured(|c| c.metrics_listen = Some(([127, 0, 0, 1], 0).into()), hooks());
     let (one, other) = (with_metrics().await, with_metrics().await);
     one.register("alice").await;
     other.register("alice").await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::{ApiClient, in_time, seams};
+use crate::support::{ApiClient, hooks, in_time};
 use data::{
     Feeds,
     messages::{FeedJob, FeedJobTag, V1},
@@ -12,7 +12,7 @@ use ports::queue::{OutgoingMessage, Queue, QueueDepth, QueueName, QueueSettings}
 use tempfile::TempDir;
 use testkit::engines;
 use tweeter::{
-    Application, Config, DataDir, Handle, Seams, Stores,
+    Application, Config, DataDir, Handle, Stores, TestHooks,
     aws::{self, AwsClients, AwsError, AwsOptions},
     dead_letters::Selection,
     operator::{Answer, Operator, Question},
@@ -64,13 +64,13 @@ impl Town {
         Self::start_in(tempfile::tempdir().unwrap(), cloud, quick()).await
     }
 
-    async fn start_in(dir: TempDir, cloud: &Cloud, seams: Seams) -> Self {
+    async fn start_in(dir: TempDir, cloud: &Cloud, hooks: TestHooks) -> Self {
         let config = Config {
             stores: Stores::Aws(cloud.options.clone()),
             ..Config::on_free_port(DataDir::Path(dir.path().join("data")))
         };
-        let seams = Seams { aws_clients: Some(cloud.clients.clone()), ..seams };
-        let handle = Application::build(config, seams).await.unwrap().spawn();
+        let hooks = TestHooks { aws_clients: Some(cloud.clients.clone()), ..hooks };
+        let handle = Application::build(config, hooks).await.unwrap().spawn();
         let client = ApiClient::new(format!("http://{}", handle.address()));
         Self { handle, client, dir }
     }
@@ -99,8 +99,8 @@ impl Town {
 }
 
 /// SQS takes whole seconds, and what is to come at once comes at once.
-fn quick() -> Seams {
-    Seams { retry_pauses: RetryPauses { first: Duration::ZERO, longest: Duration::ZERO }, ..seams() }
+fn quick() -> TestHooks {
+    TestHooks { retry_pauses: RetryPauses { first: Duration::ZERO, longest: Duration::ZERO }, ..hooks() }
 }
 
 fn job_for(reader: &str, post: &str, author: &str) -> String {
@@ -125,7 +125,7 @@ async fn a_post_reaches_a_follower_and_survives_a_restart() {
 #[tokio::test]
 async fn two_processes_work_on_the_same_stores() {
     let cloud = Cloud::start().await;
-    let first = Town::start_in(tempfile::tempdir().unwrap(), &cloud, Seams { workers: false, ..quick() }).await;
+    let first = Town::start_in(tempfile::tempdir().unwrap(), &cloud, TestHooks { workers: false, ..quick() }).await;
     let (alice, bob) = (first.client.register("alice").await, first.client.register("bob").await);
     first.client.follow(&bob, &alice).await;
     first.client.post(&alice, "by one, delivered by the other").await;
@@ -138,12 +138,12 @@ async fn two_processes_work_on_the_same_stores() {
 #[tokio::test]
 async fn a_start_leaves_fan_outs_to_whoever_has_the_lease() {
     let cloud = Cloud::start().await;
-    let first = Town::start_in(tempfile::tempdir().unwrap(), &cloud, Seams { workers: false, ..quick() }).await;
+    let first = Town::start_in(tempfile::tempdir().unwrap(), &cloud, TestHooks { workers: false, ..quick() }).await;
     let alice = first.client.register("alice").await;
     first.client.post(&alice, "under way").await;
     let announced = first.depth_of(QueueName::PostQ).await.visible;
 
-    let second = Town::start_in(tempfile::tempdir().unwrap(), &cloud, Seams { workers: false, ..quick() }).await;
+    let second = Town::start_in(tempfile::tempdir().unwrap(), &cloud, TestHooks { workers: false, ..quick() }).await;
     second.client.health().await.expect(200);
     assert_eq!((announced, second.depth_of(QueueName::PostQ).await.visible), (1, 1));
 }

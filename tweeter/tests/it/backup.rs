@@ -17,9 +17,8 @@ use tokio::time::Instant;
 use tweeter::{Application, Config, DataDir, Handle};
 
 use crate::support::{
-    ApiClient, Person, in_time,
+    ApiClient, Person, hooks, in_time,
     process::{Server, tweeter},
-    seams,
 };
 
 /// Posts of each author before the backup begins, and after it.
@@ -45,7 +44,7 @@ fn refused(output: &Output) -> String {
 
 async fn open(data_dir: &Path) -> (Handle, ApiClient) {
     let config = Config::on_free_port(DataDir::Path(data_dir.to_owned()));
-    let handle = Application::build(config, seams()).await.unwrap().spawn();
+    let handle = Application::build(config, hooks()).await.unwrap().spawn();
     let client = ApiClient::new(format!("http://{}", handle.address()));
     (handle, client)
 }

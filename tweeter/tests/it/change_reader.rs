@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use crate::support::{ApiClient, TestApp, in_time, seams};
+use crate::support::{ApiClient, TestApp, hooks, in_time};
 use async_trait::async_trait;
 use data::{keys, messages::ChangeMessage};
 use domain::{Clock, PostId, Timestamp};
@@ -353,7 +353,7 @@ async fn a_stop_waits_for_the_batch_under_way() {
 #[tokio::test]
 async fn the_service_reads_its_log_and_says_how_much_waits() {
     let with_metrics = |config: &mut tweeter::Config| config.metrics_listen = Some(([127, 0, 0, 1], 0).into());
-    let app = TestApp::start_configured(with_metrics, seams()).await;
+    let app = TestApp::start_configured(with_metrics, hooks()).await;
     let (alice, bob) = (app.register("alice").await, app.register("bob").await);
     app.follow(&bob, &alice).await;
     app.post(&alice, "hello").await;
@@ -369,7 +369,7 @@ async fn the_service_reads_its_log_and_says_how_much_waits() {
 
 #[tokio::test]
 async fn changes_made_without_workers_wait_for_some() {
-    let mut without = seams();
+    let mut without = hooks();
     without.workers = false;
     let app = TestApp::start_with(without).await;
     let alice = app.register("alice").await;
@@ -377,14 +377,14 @@ async fn changes_made_without_workers_wait_for_some() {
     let log = EmbeddedChanges::new(app.handle.engine().unwrap().clone());
     assert_eq!(log.backlog().await.unwrap().changes, 1);
     drop(log);
-    let app = app.restart(seams()).await;
+    let app = app.restart(hooks()).await;
     app.drain().await;
     assert!(EmbeddedChanges::new(app.handle.engine().unwrap().clone()).is_empty().await.unwrap());
 }
 
 #[tokio::test]
 async fn without_changes_none_is_logged() {
-    let mut without = seams();
+    let mut without = hooks();
     (without.changes, without.workers) = (false, false);
     let app = TestApp::start_with(without).await;
     let alice = app.register("alice").await;

@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
-use crate::support::{Person, TestApp, in_time, seams};
+use crate::support::{Person, TestApp, hooks, in_time};
 use data::Posts;
 use domain::{Clock, PostId, PostText, Timestamp, UserId, limits};
 use ports::store::{Consistency, EXPIRES_AT, Item, Key, Table, Write};
-use tweeter::Seams;
+use tweeter::TestHooks;
 
 const START: Timestamp = Timestamp::from_millis(1_763_700_000_000);
 const HOUR: Duration = Duration::from_hours(1);
 const MINUTE: Duration = Duration::from_mins(1);
 
 async fn start(clock: &Clock) -> TestApp {
-    TestApp::start_with(Seams { clock: clock.clone(), ..seams() }).await
+    TestApp::start_with(TestHooks { clock: clock.clone(), ..hooks() }).await
 }
 
 fn id_of(person: &Person) -> UserId {
@@ -102,7 +102,7 @@ async fn a_post_made_after_the_clock_was_corrected_is_shown() {
     app.drain().await;
 
     let corrected = Clock::manual(START);
-    let app = app.restart(Seams { clock: corrected, ..seams() }).await;
+    let app = app.restart(TestHooks { clock: corrected, ..hooks() }).await;
     let first = publish(&app, alice, "corrected").await;
     app.drain().await;
     assert!(first > last && first.created_at() >= last.created_at(), "{first} after {last}");

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use crate::support::{Answer, PASSWORD, Person, TestApp, Wrapped, in_time, person_of, seams, wrap_queue, wrap_store};
+use crate::support::{Answer, PASSWORD, Person, TestApp, Wrapped, hooks, in_time, person_of, wrap_queue, wrap_store};
 use domain::{Clock, Timestamp};
 use futures::{StreamExt as _, future::join_all, stream};
 use http::StatusCode;
@@ -57,18 +57,18 @@ struct Storm {
 impl Storm {
     async fn start(seed: u64) -> Self {
         let clock = Clock::manual(Timestamp::from_millis(1_763_700_000_000));
-        let mut seams = seams();
-        seams.clock = clock.clone();
-        seams.retry_pauses = RetryPauses { first: Duration::from_millis(500), longest: Duration::from_secs(5) };
-        let store = wrap_store(&mut seams, move |bare| {
+        let mut hooks = hooks();
+        hooks.clock = clock.clone();
+        hooks.retry_pauses = RetryPauses { first: Duration::from_millis(500), longest: Duration::from_secs(5) };
+        let store = wrap_store(&mut hooks, move |bare| {
             FaultyStore::new(Arc::new(StaleStore::new(bare, WRITES_BEHIND)), STORE_FAULTS, seed)
         });
-        let queue = wrap_queue(&mut seams, move |bare| {
+        let queue = wrap_queue(&mut hooks, move |bare| {
             FaultyQueue::new(Arc::new(HookedQueue::with(bare, ShortPolls)), QUEUE_FAULTS, seed)
         });
         // Two minutes are more than two seconds of the test: longer than a handler takes whose every call is retried.
         let queues = QueueSettings { visibility_timeout: Duration::from_mins(2), ..QueueSettings::default() };
-        let app = TestApp::start_configured(|config| config.queues = queues, seams).await;
+        let app = TestApp::start_configured(|config| config.queues = queues, hooks).await;
         Self { app, store, queue, clock }
     }
 

@@ -5,7 +5,7 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use crate::support::{Answer, PASSWORD, Person, TestApp, post_ids, seams, wrap_queue};
+use crate::support::{Answer, PASSWORD, Person, TestApp, hooks, post_ids, wrap_queue};
 use data::Follows;
 use domain::{Timestamp, limits};
 use futures::future::join_all;
@@ -45,7 +45,7 @@ async fn a_post_is_seen_by_its_author_and_followers_and_by_nobody_else() {
 
 #[tokio::test]
 async fn a_follow_shows_the_followees_posts_in_the_very_next_feed() {
-    let mut without = seams();
+    let mut without = hooks();
     without.workers = false;
     let app = TestApp::start_with(without).await;
     let [alice, bob] = [app.register("alice").await, app.register("bob").await];
@@ -88,7 +88,7 @@ async fn a_refollow_shows_what_was_missed_also_where_the_feed_was_read_in_betwee
 
 #[tokio::test]
 async fn a_start_finishes_the_follows_that_a_crash_left() {
-    let app = TestApp::start_with(seams()).await;
+    let app = TestApp::start_with(hooks()).await;
     let [alice, bob] = [app.register("alice").await, app.register("bob").await];
     let post = app.post(&alice, "before").await;
     // What a process leaves that dies between the two transactions of a follow.
@@ -100,13 +100,13 @@ async fn a_start_finishes_the_follows_that_a_crash_left() {
     drop((follows, services));
     assert_eq!(feed(&app, &bob).await, NOTHING);
 
-    let app = app.restart(seams()).await;
+    let app = app.restart(hooks()).await;
     assert_eq!(feed(&app, &bob).await, [post.as_str()]);
 }
 
 #[tokio::test]
 async fn a_post_is_in_its_authors_story_and_feed_before_anything_else_happens() {
-    let mut without = seams();
+    let mut without = hooks();
     without.workers = false;
     let app = TestApp::start_with(without).await;
     let [alice, bob, carol] = [app.register("alice").await, app.register("bob").await, app.register("carol").await];
@@ -118,7 +118,7 @@ async fn a_post_is_in_its_authors_story_and_feed_before_anything_else_happens() 
     assert_eq!(story(&app, &alice, &alice).await, [post.as_str()]);
     app.unfollow(&bob, &alice).await;
 
-    let app = app.restart(seams()).await;
+    let app = app.restart(hooks()).await;
     app.drain().await;
     assert_eq!(feed(&app, &carol).await, [post.as_str()]);
     assert_eq!(feed(&app, &bob).await, NOTHING, "unfollowed while the post still waited");
@@ -227,7 +227,7 @@ fn told(answer: Answer) -> (Value, String) {
 
 #[tokio::test]
 async fn a_post_sent_again_with_its_key_is_one_post_and_one_fan_out() {
-    let mut counted = seams();
+    let mut counted = hooks();
     let queue = wrap_queue(&mut counted, CountingQueue::new);
     let app = TestApp::start_with(counted).await;
     let (alice, bob) = (app.register("alice").await, app.register("bob").await);

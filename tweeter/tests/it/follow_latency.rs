@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::support::{ApiClient, TestApp, process::Server, seams};
+use crate::support::{ApiClient, TestApp, hooks, process::Server};
 use data::{Feeds, Posts, Users};
 use domain::{Bio, DisplayName, Handle, Post, PostText, Profile, User, UserId};
 use ports::store::{BatchWrite, Item, Store, Table, Write, batch_write_all};
@@ -53,7 +53,7 @@ async fn put_all(store: &dyn Store, table: Table, items: &[Item]) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a measurement"]
 async fn five_hundred_follows_in_a_row() {
-    let app = TestApp::start_with(seams()).await;
+    let app = TestApp::start_with(hooks()).await;
     let bob = app.register("bob").await;
     let mut authors = Vec::new();
     for number in 0..AUTHORS {

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use crate::support::{ApiClient, Person, TestApp, in_time, seams};
+use crate::support::{ApiClient, Person, TestApp, hooks, in_time};
 use data::{
     keys,
     messages::{FeedJob, FeedJobTag, V1},
@@ -19,7 +19,7 @@ use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     net::{TcpSocket, TcpStream},
 };
-use tweeter::Seams;
+use tweeter::TestHooks;
 
 /// What comes over a stream.
 #[derive(Debug, Clone, PartialEq)]
@@ -128,7 +128,7 @@ fn id_of(person: &Person) -> UserId {
 #[tokio::test]
 async fn a_stream_greets_at_once_and_is_neither_kept_nor_held_back() {
     let clock = Clock::manual(Timestamp::from_millis(1_763_700_000_000));
-    let app = TestApp::start_with(Seams { clock, ..seams() }).await;
+    let app = TestApp::start_with(TestHooks { clock, ..hooks() }).await;
     let alice = app.register("alice").await;
     let connection = TcpStream::connect(app.handle.address()).await.unwrap();
     let mut listener = Listener::ask(connection, &alice).await;
@@ -265,7 +265,7 @@ async fn a_notification_is_heard_of_when_it_appears_and_again_when_it_comes_back
 #[tokio::test]
 async fn a_stream_on_which_nothing_happens_is_kept_alive_by_comments() {
     let live = HubOptions { heartbeat: Duration::from_millis(10), ..HubOptions::default() };
-    let app = TestApp::start_with(Seams { live, ..seams() }).await;
+    let app = TestApp::start_with(TestHooks { live, ..hooks() }).await;
     let alice = app.register("alice").await;
     let mut listener = Listener::open(&app, &alice).await;
     for _ in 0..3 {
@@ -279,7 +279,7 @@ async fn who_does_not_read_is_told_to_read_the_first_page_and_not_fed_late() {
     const EVENTS: u128 = 300_000;
     // A heartbeat says that nothing waits.
     let live = HubOptions { heartbeat: Duration::from_millis(200), ..HubOptions::default() };
-    let app = TestApp::start_with(Seams { live, ..seams() }).await;
+    let app = TestApp::start_with(TestHooks { live, ..hooks() }).await;
     let alice = app.register("alice").await;
     let mut listener = Listener::open_narrow(app.handle.address(), &alice).await;
     listener.is_greeted().await;
@@ -317,7 +317,7 @@ async fn who_does_not_read_is_told_to_read_the_first_page_and_not_fed_late() {
 #[tokio::test]
 async fn a_stream_ends_with_its_token() {
     let clock = Clock::manual(Timestamp::from_millis(1_763_700_000_000));
-    let app = TestApp::start_with(Seams { clock: clock.clone(), ..seams() }).await;
+    let app = TestApp::start_with(TestHooks { clock: clock.clone(), ..hooks() }).await;
     let alice = app.register("alice").await;
     let mut listener = Listener::open(&app, &alice).await;
     clock.advance(limits::ACCESS_TOKEN_TTL);

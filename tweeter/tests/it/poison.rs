@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use crate::support::{Person, TestApp, in_time, seams, wrap_store};
+use crate::support::{Person, TestApp, hooks, in_time, wrap_store};
 use data::{
     Outbox, keys,
     messages::{FanOutMessage, FeedJob},
@@ -26,7 +26,7 @@ use ports::{
 use service::fan_out::{FanOutOptions, FanOutService};
 use testkit::faults::{HookedStore, StoreCall};
 use tweeter::{
-    Application, Config, DataDir, Seams,
+    Application, Config, DataDir, TestHooks,
     dead_letters::{DeadLetters, Selection},
     event_source::Mapping,
 };
@@ -46,12 +46,16 @@ fn delivers_to(reader: &str, call: StoreCall<'_>) -> bool {
     writes.iter().any(|write| write.key().partition == partition)
 }
 
-/// Seams with small jobs, and failures that come again at once.
-fn small_jobs() -> Seams {
-    let mut seams = seams();
-    seams.fan_out = FanOutOptions { followers_per_job: FOLLOWERS_PER_JOB, ..seams.fan_out };
-    seams.retry_pauses.first = Duration::from_millis(1);
-    seams
+fn few_followers_per_job() -> FanOutOptions {
+    FanOutOptions { followers_per_job: FOLLOWERS_PER_JOB, ..tweeter::application::fan_out() }
+}
+
+/// Hooks for small jobs and immediate redelivery.
+fn small_jobs() -> TestHooks {
+    let mut hooks = hooks();
+    hooks.fan_out = Some(few_followers_per_job());
+    hooks.retry_pauses.first = Duration::from_millis(1);
+    hooks
 }
 
 /// One batch at a time, so that all jobs are in the handler's hands when one of them strikes.
@@ -152,9 +156,9 @@ struct Trap {
 }
 
 impl Trap {
-    fn set_in(&self, mut seams: Seams) -> Seams {
+    fn set_in(&self, mut hooks: TestHooks) -> TestHooks {
         let trap = self.clone();
-        let _wrapped = wrap_store(&mut seams, move |bare| {
+        let _wrapped = wrap_store(&mut hooks, move |bare| {
             let trap = trap.clone();
             HookedStore::before(bare, move |call| {
                 if trap.victim.get().is_some_and(|victim| delivers_to(victim, call)) {
@@ -164,7 +168,7 @@ impl Trap {
                 Box::pin(ready(Ok(())))
             })
         });
-        seams
+        hooks
     }
 
     fn panics(&self) -> u32 {
@@ -177,9 +181,9 @@ async fn a_job_that_panics_ends_in_the_dead_letters_across_restarts_and_the_othe
     let trap = Trap::default();
     // What panicked stays away until the next start.
     let patient = || {
-        let mut seams = trap.set_in(small_jobs());
-        seams.retry_pauses.first = Duration::from_hours(1);
-        seams
+        let mut hooks = trap.set_in(small_jobs());
+        hooks.retry_pauses.first = Duration::from_hours(1);
+        hooks
     };
     let app = TestApp::start_configured(one_batch_at_a_time, patient()).await;
     let (alice, followers) = Town::found(&app).await;
@@ -236,7 +240,7 @@ fn run_child(data_dir: &Path, victim: &str) -> Output {
 async fn fan_out_by_hand(app: &TestApp) {
     let services = app.services();
     let (store, queue): (Arc<dyn Store>, Arc<dyn Queue>) = (services.store.clone(), services.queue.clone());
-    let fan_out = FanOutService::new(store, queue.clone(), services.clock.clone(), small_jobs().fan_out);
+    let fan_out = FanOutService::new(store, queue.clone(), services.clock.clone(), few_followers_per_job());
     let messages = queue.receive(QueueName::PostQ, 1, Duration::ZERO, None).await.unwrap();
     fan_out.fan_out(&FanOutMessage::decode(&messages[0].body).unwrap(), None).await.unwrap();
     queue.delete(QueueName::PostQ, vec![messages[0].receipt.clone()]).await.unwrap();

@@ -1,4 +1,4 @@
-//! One batch in the making: items, their expiry rows, and what changes of streamed items.
+//! One batch in the making: items, their expiry rows, and the changes of streamed items.
 
 use fjall::{OwnedWriteBatch, UserKey, UserValue};
 

@@ -1,4 +1,4 @@
-//! Removing what has expired.
+//! Removes expired items.
 
 use std::ops::Bound;
 

@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use testkit::social::{Action, Facts, SocialModel};
 use tweeter::{Application, Config, DataDir, Handle};
 
-use super::{Answer, ApiClient, Person, in_time, process::tweeter, seams};
+use super::{Answer, ApiClient, Person, hooks, in_time, process::tweeter};
 
 const PEOPLE: usize = 6;
 const POSTS_EACH: usize = 4;
@@ -64,7 +64,7 @@ pub struct CrashOracle {
 /// The service on this data, and a client of it.
 pub async fn open(data_dir: &Path) -> (Handle, ApiClient) {
     let config = Config::on_free_port(DataDir::Path(data_dir.to_owned()));
-    let handle = Application::build(config, seams()).await.unwrap().spawn();
+    let handle = Application::build(config, hooks()).await.unwrap().spawn();
     let client = ApiClient::new(format!("http://{}", handle.address()));
     (handle, client)
 }

@@ -20,7 +20,7 @@ use ports::{queue::Queue, store::Store};
 use serde_json::{Value, json};
 use service::passwords::HashingOptions;
 use tempfile::TempDir;
-use tweeter::{Application, Config, DataDir, Handle, Seams, services::Services};
+use tweeter::{Application, Config, DataDir, Handle, TestHooks, services::Services};
 
 /// Longer than anything that a test waits for takes, so that what never comes fails with a word.
 const WAIT_BOUND: Duration = Duration::from_mins(1);
@@ -55,31 +55,31 @@ impl Drop for Closing {
 impl TestApp {
     /// The service as users have it, but for cheap password hashes.
     pub async fn start() -> Self {
-        Self::start_with(seams()).await
+        Self::start_with(hooks()).await
     }
 
-    /// The service with faults, counters or a clock; begin with [`seams`].
-    pub async fn start_with(seams: Seams) -> Self {
-        Self::start_configured(|_| {}, seams).await
+    /// The service with faults, counters or a clock; begin with [`test_hooks`].
+    pub async fn start_with(hooks: TestHooks) -> Self {
+        Self::start_configured(|_| {}, hooks).await
     }
 
     /// The service with another set-up.
-    pub async fn start_configured(configure: impl FnOnce(&mut Config), seams: Seams) -> Self {
-        Self::start_in(tempfile::tempdir().unwrap(), configure, seams).await
+    pub async fn start_configured(configure: impl FnOnce(&mut Config), hooks: TestHooks) -> Self {
+        Self::start_in(tempfile::tempdir().unwrap(), configure, hooks).await
     }
 
-    async fn start_in(dir: TempDir, configure: impl FnOnce(&mut Config), seams: Seams) -> Self {
+    async fn start_in(dir: TempDir, configure: impl FnOnce(&mut Config), hooks: TestHooks) -> Self {
         let mut config = Config::on_free_port(DataDir::Path(dir.path().join("data")));
         configure(&mut config);
-        let handle = Application::build(config, seams).await.unwrap().spawn();
+        let handle = Application::build(config, hooks).await.unwrap().spawn();
         let client = ApiClient::new(format!("http://{}", handle.address()));
         let closing = Closing(handle.engine().cloned());
         Self { handle, client, closing, dir }
     }
 
     /// Stops as SIGTERM does and starts on the same data, set up as users have it.
-    pub async fn restart(self, seams: Seams) -> Self {
-        self.stop().await.start(seams).await
+    pub async fn restart(self, hooks: TestHooks) -> Self {
+        self.stop().await.start(hooks).await
     }
 
     /// Stops as SIGTERM does.
@@ -119,8 +119,8 @@ impl StoppedApp {
     }
 
     /// Starts on the same data, set up as users have it.
-    pub async fn start(self, seams: Seams) -> TestApp {
-        TestApp::start_in(self.dir, |_| {}, seams).await
+    pub async fn start(self, hooks: TestHooks) -> TestApp {
+        TestApp::start_in(self.dir, |_| {}, hooks).await
     }
 }
 
@@ -142,9 +142,9 @@ pub fn in_time<T>(wait: impl Future<Output = T>) -> impl Future<Output = T> {
     }
 }
 
-/// The default seams with cheap password hashes.
-pub fn seams() -> Seams {
-    Seams { hashing: HashingOptions::cheap(), ..Seams::default() }
+/// The default hooks with cheap password hashes.
+pub fn hooks() -> TestHooks {
+    TestHooks { hashing: HashingOptions::cheap(), ..TestHooks::default() }
 }
 
 /// A wrapper around a port, within reach of the test once the service is built.
@@ -160,18 +160,18 @@ impl<W> std::ops::Deref for Wrapped<W> {
 }
 
 /// Puts `wrap` around the store of one service.
-pub fn wrap_store<W: Store>(seams: &mut Seams, wrap: impl Fn(Arc<dyn Store>) -> W + Send + 'static) -> Wrapped<W> {
+pub fn wrap_store<W: Store>(hooks: &mut TestHooks, wrap: impl Fn(Arc<dyn Store>) -> W + Send + 'static) -> Wrapped<W> {
     let built = Arc::new(OnceLock::new());
     let wrapped = Wrapped(Arc::clone(&built));
-    seams.wrap_store = Some(Box::new(move |bare| built.get_or_init(|| Arc::new(wrap(bare))).clone()));
+    hooks.wrap_store = Some(Box::new(move |bare| built.get_or_init(|| Arc::new(wrap(bare))).clone()));
     wrapped
 }
 
 /// Puts `wrap` around the queues of one service.
-pub fn wrap_queue<W: Queue>(seams: &mut Seams, wrap: impl Fn(Arc<dyn Queue>) -> W + Send + 'static) -> Wrapped<W> {
+pub fn wrap_queue<W: Queue>(hooks: &mut TestHooks, wrap: impl Fn(Arc<dyn Queue>) -> W + Send + 'static) -> Wrapped<W> {
     let built = Arc::new(OnceLock::new());
     let wrapped = Wrapped(Arc::clone(&built));
-    seams.wrap_queue = Some(Box::new(move |bare| built.get_or_init(|| Arc::new(wrap(bare))).clone()));
+    hooks.wrap_queue = Some(Box::new(move |bare| built.get_or_init(|| Arc::new(wrap(bare))).clone()));
     wrapped
 }
 

@@ -6,7 +6,7 @@ mod scene;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::support::{TestApp, seams};
+use crate::support::{TestApp, hooks};
 use attempt::Role;
 use rows::{Case, Effect, Row, rows};
 use scene::{Reply, Scene};
@@ -17,7 +17,7 @@ const MUST_BE_TRIED: [Role; 3] = [Role::Nobody, Role::Other, Role::Owner];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_route_lets_in_whom_it_must_and_a_refused_attempt_changes_nothing() {
-    let app = TestApp::start_with(seams()).await;
+    let app = TestApp::start_with(hooks()).await;
     for (row_number, row) in rows().iter().enumerate() {
         for case in &row.cases {
             let scene = Scene::set(&app, &format!("{row_number}_{:?}", case.role).to_lowercase()).await;

@@ -1,4 +1,4 @@
-//! Where tests and load tests reach into one process.
+//! Hooks of tests and load tests in one process.
 
 use std::sync::Arc;
 
@@ -10,13 +10,8 @@ use worker::RetryPauses;
 /// Puts something around a port.
 pub type Wrap<P> = Box<dyn Fn(Arc<P>) -> Arc<P> + Send>;
 
-/// Followers read at once: the first jobs are on their way while the rest is read.
-const FOLLOWER_PAGE: u32 = 1_000;
-/// Jobs that wait at the most while a fan-out goes on: about 1 MB, which stays in memory.
-const MAX_BACKLOG: u64 = 1_000;
-
-/// Where tests and load tests reach in. The default changes nothing.
-pub struct Seams {
+/// Hooks of tests and load tests. The default changes nothing.
+pub struct TestHooks {
     /// Around the store: faults, counters.
     pub wrap_store: Option<Wrap<dyn Store>>,
     /// Around the queues: faults, counters, duplicates.
@@ -43,11 +38,11 @@ pub struct Seams {
     pub live: HubOptions,
     /// Routes beside the API's, without what stands around those: for load tests, which measure the bare server.
     pub more_routes: Option<axum::Router>,
-    /// How a fan-out is cut. On SQS the backlog is not looked at.
-    pub fan_out: FanOutOptions,
+    /// How a fan-out is cut, in place of production's way. On SQS the backlog is not looked at.
+    pub fan_out: Option<FanOutOptions>,
 }
 
-impl Default for Seams {
+impl Default for TestHooks {
     fn default() -> Self {
         Self {
             wrap_store: None,
@@ -63,17 +58,13 @@ impl Default for Seams {
             retry_pauses: RetryPauses::default(),
             live: HubOptions::default(),
             more_routes: None,
-            fan_out: FanOutOptions {
-                follower_page: Some(FOLLOWER_PAGE),
-                max_backlog: Some(MAX_BACKLOG),
-                ..FanOutOptions::default()
-            },
+            fan_out: None,
         }
     }
 }
 
-impl std::fmt::Debug for Seams {
+impl std::fmt::Debug for TestHooks {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Seams").field("workers", &self.workers).field("sweep", &self.sweep).finish_non_exhaustive()
+        f.debug_struct("TestHooks").field("workers", &self.workers).field("sweep", &self.sweep).finish_non_exhaustive()
     }
 }
