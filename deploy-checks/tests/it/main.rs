@@ -6,6 +6,7 @@ mod events;
 mod guides;
 mod metrics;
 mod policies;
+mod profiles;
 mod sqs_events;
 mod template;
 mod warm_up;
