@@ -71,15 +71,20 @@ impl ExportKind {
 
     /// Whether `place` is a valid position in the list of this kind.
     pub fn has_position(self, place: &ExportPlace) -> bool {
-        match (self, place) {
+        match self {
             // At most one record: after it, the next kind begins.
-            (Self::Profile | Self::Inbox, _) => false,
-            (Self::IdempotencyKey, ExportPlace::Key(key)) => {
-                limits::IDEMPOTENCY_KEY_CHARS.contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic())
-            }
-            (Self::Notified, ExportPlace::Act(_)) => true,
-            (Self::Notified | Self::IdempotencyKey, _) => false,
-            (_, place) => matches!(place, ExportPlace::Id(_)),
+            Self::Profile | Self::Inbox => false,
+            Self::IdempotencyKey => matches!(place, ExportPlace::Key(key)
+                if limits::IDEMPOTENCY_KEY_CHARS.contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic())),
+            Self::Notified => matches!(place, ExportPlace::Act(_)),
+            Self::Session
+            | Self::Post
+            | Self::Comment
+            | Self::Like
+            | Self::Following
+            | Self::Follower
+            | Self::Notification
+            | Self::FeedEntry => matches!(place, ExportPlace::Id(_)),
         }
     }
 }
