@@ -59,14 +59,8 @@ fn a_crate_without_test_binary_holds_no_tests() {
         }
         for file in sources(&root.join(member).join("src")) {
             let text = fs::read_to_string(&file).unwrap();
-            let attribute =
-                ["#[test]", "#[tokio::test", "#[rstest]", "proptest! {"].into_iter().find(|it| text.contains(it));
-            assert_eq!(
-                attribute,
-                None,
-                "{}: no test of {member} runs, as its Cargo.toml says `test = false`",
-                file.display()
-            );
+            let holds_tests = text.contains("#[cfg(test)]");
+            assert!(!holds_tests, "{}: {member} says `test = false`, so no test of it runs", file.display());
         }
     }
 }

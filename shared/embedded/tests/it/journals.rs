@@ -117,7 +117,7 @@ const CHILD: &str = "TWEETER_TEST_FEW_DESCRIPTORS";
 #[test]
 fn a_sync_needs_no_free_descriptor() {
     let folder = tempfile::tempdir().expect("a folder");
-    let test = "journals::writes_with_no_free_descriptor";
+    let test = "it::journals::writes_with_no_free_descriptor";
     let output = Command::new("sh")
         .args(["-c", r#"ulimit -n 64 && exec "$0" "$@""#])
         .arg(std::env::current_exe().expect("this program"))
