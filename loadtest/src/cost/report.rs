@@ -190,7 +190,9 @@ impl CostReport {
             format!(
                 "Counts and notifications are included. Each like, comment and follow is priced as an isolated one, the \
                  most expensive case: up to 98 of one post within a second share one invocation of stream-handler and \
-                 the {} write units for the count. A follow backfills {} posts. stream-handler's stream reads are free.",
+                 the {} write units for the count. A follow backfills {} posts. stream-handler's stream reads are free. \
+                 Rate limits are off in this run; with them, each post, like, comment and follow costs one more write \
+                 unit.",
                 super::units::COUNT_UNITS,
                 super::measure::FOLLOWED_POSTS
             ),
