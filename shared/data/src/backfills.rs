@@ -73,7 +73,7 @@ impl Backfills {
                 }
                 Ok(_) => {}
                 // One that cannot be read must not hold up the others.
-                Err(error) => error!(backfill = item.key.sort, %error, "The row of a backfill cannot be read"),
+                Err(error) => error!(backfill = item.key.sort, %error, "Could not read a backfill; skipped it"),
             }
         }
         Ok((expired, page.next))

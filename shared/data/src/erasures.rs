@@ -103,7 +103,7 @@ impl Erasures {
             Ok(erasure) => Some(erasure),
             Err(error) => {
                 // One that cannot be read must not hold up the others.
-                error!(erasure = item.key.sort, %error, "An erasure cannot be read");
+                error!(erasure = item.key.sort, %error, "Could not read an erasure; skipped it");
                 None
             }
         };

@@ -145,7 +145,7 @@ impl Outbox {
                 Ok(entry) if entry.lease_until.is_ended_lease(lease(entry.generation), now) => expired.push(entry),
                 Ok(_) => {}
                 // One that cannot be read must not hold up the others.
-                Err(error) => error!(post.id = item.key.sort, %error, "An outbox entry cannot be read"),
+                Err(error) => error!(post.id = item.key.sort, %error, "Could not read an outbox entry; skipped it"),
             }
         }
         Ok((expired, page.next))

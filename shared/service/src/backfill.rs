@@ -125,7 +125,7 @@ impl BackfillService {
                 let (expired, next) = self.backfills.page_of_expired(shard, now, after).await?;
                 for backfill in &expired {
                     if is_over() {
-                        info!(shard, "No time for more backfills; the next sweep continues");
+                        info!(shard, "Out of time for backfills; the next sweep continues");
                         return Ok(finished);
                     }
                     finished += u64::from(self.finish_or_log(backfill).await);
@@ -152,7 +152,7 @@ impl BackfillService {
 
     async fn finish(&self, follower: UserId, followee: UserId) -> Result<bool, ServiceError> {
         if self.resume(follower, followee).await? {
-            info!(user.id = %follower, followee.id = %followee, "A backfill that was left unfinished is finished");
+            info!(user.id = %follower, followee.id = %followee, "Finished a stalled backfill");
             return Ok(true);
         }
         // Refused: followed again between the two looks.

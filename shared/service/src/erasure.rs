@@ -134,7 +134,7 @@ impl ErasureService {
                     Ok(is_ended) => done.ended += u64::from(is_ended),
                     Err(Stopped::OutOfTime) => done.is_cut_short = true,
                     Err(Stopped::Store(error)) => {
-                        warn!(erasure = ?erasure.of, error = chain(&error), "Could not erase; will retry after the others");
+                        warn!(erasure = ?erasure.of, error = chain(&error), "Could not erase; will retry after the shard's other erasures");
                     }
                 }
                 if budget.spend().is_err() {
@@ -160,7 +160,7 @@ impl ErasureService {
         if let Err(stopped) = erased {
             // Refused, the lease is someone else's by now; failed, it ends by itself.
             if let Err(error) = self.erasures.postpone(&taken, now).await {
-                warn!(erasure = ?taken.of, %error, "Could not give back the lease of an erasure; will wait for its end");
+                warn!(erasure = ?taken.of, %error, "Could not release the lease of an erasure; will wait until it expires");
             }
             return Err(stopped);
         }
@@ -193,7 +193,7 @@ async fn erase_all(db: &Db, things: Vec<Writes>) -> Result<(), StoreError> {
 
 /// Says that what is to be erased is not deleted. Nothing of it may be touched then.
 fn refuse(of: Erasable) {
-    error!(erasure = ?of, "What is to be erased is not deleted; it stays");
+    error!(erasure = ?of, "Refusing to erase: the target is not marked deleted");
 }
 
 #[cfg(test)]

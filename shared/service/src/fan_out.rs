@@ -145,7 +145,7 @@ impl FanOutService {
         let next = self.page(entry.author_id, Some(cursor));
         let (_sent, next) = tokio::try_join!(self.send_jobs(entry, &page.items), next)?;
         if !self.moved_on(entry, cursor, worker).await? {
-            info!(post.id = %entry.post_id, "Fan-out of {} goes on elsewhere", entry.post_id);
+            info!(post.id = %entry.post_id, "Another worker took over the fan-out of {}; stopped here", entry.post_id);
             return Ok(Step::Done);
         }
         entry.cursor = Some(cursor);
@@ -181,7 +181,7 @@ impl FanOutService {
 
     async fn hand_over(&self, message: &FanOutMessage) -> Result<(), ServiceError> {
         if message.hop >= MAX_HOPS {
-            warn!(post.id = %message.post_id, "Fan-out of {} was continued {MAX_HOPS} times; left to the sweeper", message.post_id);
+            warn!(post.id = %message.post_id, "Fan-out of {} reached {MAX_HOPS} continuations; the sweeper will resume it", message.post_id);
             return Ok(());
         }
         Ok(send_fan_out(self.queue.as_ref(), &FanOutMessage { hop: message.hop + 1, ..message.clone() }).await?)

@@ -91,7 +91,7 @@ impl FeedService {
 
     async fn remove_erased(&self, reader: UserId, erased: &[PostId]) {
         if let Err(error) = self.feeds.remove_of_reader(reader, erased).await {
-            warn!(user.id = %reader, %error, "Entries of erased posts stay in the feed; the next read tries again");
+            warn!(user.id = %reader, %error, "Could not remove entries of erased posts from the feed; the next read will retry");
         }
     }
 
@@ -104,9 +104,11 @@ impl FeedService {
         match removal.commit_once(&self.db).await {
             Ok(_either_way) => {}
             Err(error) if error.is_transient() => {
-                debug!(user.id = %reader, %error, "Outdated entries stay in the feed; the next read tries again");
+                debug!(user.id = %reader, %error, "Could not remove outdated entries from the feed; the next read will retry");
             }
-            Err(error) => warn!(user.id = %reader, %error, "Outdated entries cannot be taken out of the feed"),
+            Err(error) => {
+                warn!(user.id = %reader, %error, "Could not remove outdated entries from the feed; the next read will retry")
+            }
         }
     }
 }

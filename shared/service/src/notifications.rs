@@ -121,8 +121,12 @@ impl NotificationService {
         match self.keep(&recounted).await {
             Ok(Committed::Applied) => {}
             // The answer is right all the same; the next read keeps it.
-            Ok(Committed::Refused(_)) => debug!(user.id = %inbox.recipient_id, "The inbox was written meanwhile"),
-            Err(error) => debug!(user.id = %inbox.recipient_id, %error, "A new count is not kept"),
+            Ok(Committed::Refused(_)) => {
+                debug!(user.id = %inbox.recipient_id, "Could not store the new unread count: the inbox changed; the next read retries")
+            }
+            Err(error) => {
+                debug!(user.id = %inbox.recipient_id, %error, "Could not store the new unread count; the next read retries")
+            }
         }
         Ok(u64::try_from(recounted.unread).unwrap_or(0))
     }

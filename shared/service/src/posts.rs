@@ -226,7 +226,7 @@ impl PublishService {
             hop: 0,
         };
         if let Err(error) = send_fan_out(self.queue.as_ref(), &message).await {
-            warn!(post.id = %post.post_id, error = %chain(&error), "Post {} is not on PostQ; the sweeper will put it there", post.post_id);
+            warn!(post.id = %post.post_id, error = %chain(&error), "Could not put post {} on PostQ; the sweeper will", post.post_id);
         }
     }
 }

@@ -74,11 +74,11 @@ impl State {
         let most = if self.held_until.is_some() { limits::MAX_CLOCK_STEP } else { most };
         if ahead <= most {
             if self.held_until.take().is_some() {
-                info!("The clock is right again: expiry and erasure follow it");
+                info!("The clock is correct again; expiry and erasure follow it");
             }
             self.time = wall;
         } else if uptime >= self.hold(uptime, ahead) {
-            warn!(clock.ahead_seconds = ahead.as_secs(), "The clock stayed ahead: expiry and erasure follow it now");
+            warn!(clock.ahead_seconds = ahead.as_secs(), "The clock stayed ahead; expiry and erasure now follow it");
             (self.time, self.held_until) = (wall, None);
         } else {
             self.time = expected;

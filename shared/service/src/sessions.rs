@@ -142,7 +142,7 @@ impl SessionService {
         self.sessions.begin(user, &session, &token.digest(), now).await?;
         let of = SessionRef { user, session: session.session };
         if let Err(error) = self.end_surplus(of, epoch, now).await {
-            warn!(user.id = %user, error = %chain(&error), "Could not end the oldest sessions; the next login will");
+            warn!(user.id = %user, error = %chain(&error), "Could not end the oldest sessions; the next login will retry");
         }
         Ok(Continued { of, token })
     }

@@ -129,7 +129,7 @@ impl SweepService {
                 Ok(true) => put_back += 1,
                 Ok(false) => {}
                 Err(error) => {
-                    warn!(post.id = %entry.post_id, error = %chain(&error), "Fan-out of {} could not be put back", entry.post_id);
+                    warn!(post.id = %entry.post_id, error = %chain(&error), "Could not put the fan-out of {} back on PostQ; will retry once its lease expires", entry.post_id);
                 }
             }
         }
@@ -150,7 +150,7 @@ impl SweepService {
             hop: 0,
         };
         send_fan_out(self.queue.as_ref(), &message).await?;
-        info!(post.id = %taken.post_id, generation = taken.generation, "Fan-out of {} is back on PostQ", taken.post_id);
+        info!(post.id = %taken.post_id, generation = taken.generation, "Put the fan-out of {} back on PostQ", taken.post_id);
         Ok(true)
     }
 }

@@ -157,7 +157,7 @@ impl Use {
 }
 
 fn log_unanswered(error: &StoreError) {
-    warn!(error = %chain(error), "Could not count a rate-limited use in the store; the process decides by its own count");
+    warn!(error = %chain(error), "Could not count a rate-limited use in the store; deciding by this process's own count");
 }
 
 /// The store's call took longer than a limit may cost.

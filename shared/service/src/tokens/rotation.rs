@@ -128,7 +128,7 @@ impl KeyRing {
                 true
             }
             Err(error) => {
-                warn!(error = chain(&error), "The signing keys could not be fetched again; those at hand stay in use");
+                warn!(error = chain(&error), "Could not fetch the signing keys; keeping the current ones");
                 false
             }
         }
@@ -142,7 +142,7 @@ impl KeyRing {
             return;
         }
         if fetched.signing_id != keys.signing_id {
-            info!(key.id = fetched.signing_id, "Tokens are signed with a new key");
+            info!(key.id = fetched.signing_id, "Now signing tokens with a new key");
         }
         *keys = Arc::new(fetched);
     }
