@@ -49,7 +49,7 @@ impl BackfillService {
             if self.follows.finish_backfill(follower, followee, marker, oldest).await?.is_applied() {
                 break;
             }
-            // Ended by another call, by an own try whose answer was lost, or with the follow.
+            // Ended by another call, by an earlier try whose answer was lost, or with the follow.
             pending = self.pending(follower, followee).await?;
         }
         Ok(())

@@ -5,23 +5,20 @@
 //! - [`effect`]: the effect of a change.
 //! - [`counting`]: many changes per transaction, each counted once however often it is delivered.
 //! - [`notifying`]: notifications brought in line with the current state. [`reactions`]: the acts that a post's author
-//!   may
-//!   have been notified of.
+//!   may have been notified of.
 //! - [`recounting`]: exact numbers of unread notifications, a page at a time.
 //!
 //! Work that exceeds one step continues in a task: a row whose every write is a change, which triggers the next step.
 //!
-//! A change may be delivered twice, in another batch, after later changes, or after a crash half-way, because:
+//! A change may be delivered twice, in another batch, after later changes, or after a crash half-way. The result is
+//! correct anyway:
 //! - A counter is updated in the transaction that creates the change's ledger entry, which is refused if the entry
 //!   exists.
 //! - Notifications are derived not from the change but from the state read after it, and are settled *before* the
-//!   ledger
-//!   entry is made: an entry means that the change is done completely.
+//!   ledger entry is made: an entry means that the change is done completely.
 //! - Settling a recipient's notifications always writes the recipient's inbox, even without changes, on the condition
-//!   that
-//!   its version is the one from before the state was read. So a late writer with an older state is refused, and the
-//!   change
-//!   that made the newer state is settled after it.
+//!   that its version is the one from before the state was read. So a late writer with an older state is refused, and
+//!   the change that made the newer state is settled after it.
 
 mod counting;
 mod effect;

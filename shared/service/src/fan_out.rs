@@ -156,7 +156,7 @@ impl FanOutService {
         if self.outbox.advance(entry, cursor, worker, self.clock.now()).await?.is_applied() {
             return Ok(true);
         }
-        // An own try whose answer was lost is refused as well; the entry names its worker.
+        // An earlier try whose answer was lost is refused as well; the entry names its worker.
         let stored = self.outbox.get(entry.post_id).await?;
         Ok(stored.is_some_and(|stored| {
             stored.generation == entry.generation

@@ -31,7 +31,7 @@ impl AccountService {
             return Ok(());
         }
         match self.credentials.get(caller).await? {
-            // By an own try whose answer was lost: the hash is unique to this change.
+            // By an earlier try whose answer was lost: the hash is unique to this change.
             Some(now) if now.password_hash == new => Ok(()),
             Some(_) => Err(ServiceError::WrongPassword),
             None => Err(ServiceError::Unauthenticated),
