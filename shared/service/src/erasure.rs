@@ -60,7 +60,7 @@ struct Budget {
 /// The reason why a pass stopped early.
 #[derive(Debug, thiserror::Error)]
 enum Stopped {
-    #[error("there was no time left")]
+    #[error("out of time")]
     OutOfTime,
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -19,7 +19,7 @@ pub enum ServiceError {
         message: &'static str,
     },
     /// The requested item does not exist or is not visible to the caller.
-    #[error("there is no such thing")]
+    #[error("no such item")]
     NotFound,
     /// The item belongs to another user.
     #[error("not the caller's")]
@@ -46,7 +46,7 @@ pub enum ServiceError {
         retry_after: Duration,
     },
     /// A token's key is unknown here, and may be newer than the last fetch.
-    #[error("whether the token is good cannot be told yet")]
+    #[error("the token's key is not known yet")]
     Undecided {
         /// When to retry.
         retry_after: Duration,

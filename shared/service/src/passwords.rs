@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_hash_says_its_parameters_and_has_its_own_salt() {
+    async fn a_hash_has_its_parameters_and_own_salt() {
         let passwords = Passwords::new(&HashingOptions::default());
         let [one, other] = [
             passwords.hash(HERE, password("same password")).await.unwrap(),

@@ -94,8 +94,8 @@ impl State {
         *self.held_until.get_or_insert_with(|| {
             warn!(
                 clock.ahead_seconds = ahead.as_secs(),
-                "The clock went forward by {} hours more than time has passed, or the process was stopped for as long; \
-                 expiry and erasure follow it in {} hours, unless it is set back before",
+                "The clock jumped ahead by {} hours, or the process was stopped for as long; \
+                 expiry and erasure will follow it in {} hours unless it is set back",
                 ahead.as_secs() / 3_600,
                 limits::CLOCK_HOLD.as_secs() / 3_600,
             );

@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_newcomer_waits_for_one_more_of_a_flood() {
+    fn a_newcomer_waits_for_one_flood_hash() {
         let queue = queue(100, 100);
         let running = enters(&queue, 1).unwrap();
         let mut waiting: Vec<_> = (0..50).map(|_| (1, come(&queue, 1))).collect();

@@ -164,7 +164,7 @@ fn log_unanswered(error: &StoreError) {
 
 /// The store's call took longer than a rate limit may wait.
 #[derive(Debug, thiserror::Error)]
-#[error("no answer in the time that a rate limit may cost")]
+#[error("the store did not answer within the wait allowed for a rate limit")]
 struct NoAnswer;
 
 /// The window that contains a point in time.

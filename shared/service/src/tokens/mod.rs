@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_token_names_the_session_it_is_issued_to() {
+    async fn a_token_names_its_session() {
         let (user, session) = (UserId::random(), SessionId::beginning_at(NOW));
         let token = tokens().issue_to(user, session, NOW);
         assert_eq!(tokens().authenticate(&token, NOW).await.unwrap(), user);
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_has_the_header_and_claims_of_the_contract() {
+    fn a_token_has_the_contracts_header_and_claims() {
         let token = tokens().issue(UserId::random(), NOW);
         let (header, claims) = (part(&token, 0), part(&token, 1));
         assert_eq!(header, json!({"typ": "at+jwt", "alg": "HS256", "kid": key_id(&SECRET)}));

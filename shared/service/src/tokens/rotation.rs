@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_token_invalid_under_any_key_costs_no_fetch() {
+    async fn a_hopeless_token_costs_no_fetch() {
         let (vault, tokens) = started().await;
         let token = signed_with(9, after(100));
         let (header, rest) = token.split_once('.').unwrap();

@@ -1,4 +1,4 @@
-//! Feed entries say when they expire, whoever writes them, and stay until something shows what lies behind them.
+//! Every writer of feed entries sets their expiry, and an expired entry is shown until it is removed.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use service_testkit::Embedded;
 
 const DAY: Duration = Duration::from_hours(24);
 
-/// The posts in a reader's feed with when their entries expire, newest first.
+/// The posts in a reader's feed with their entries' expiry, newest first.
 async fn entries(home: &Embedded, reader: UserId) -> Vec<(PostId, u64)> {
     let query = Query::all_of(Table::Feed, data::keys::feed_partition(reader));
     let page = home.store.query(&query).await.unwrap();
