@@ -40,7 +40,7 @@ impl LikeService {
     }
 
     /// Makes `user` like a post. Idempotent: a repeated like keeps its first time. [`ServiceError::NotFound`] for a
-    /// post that is not shown, which still uses up the rate limit.
+    /// post that is not shown, which still counts towards the rate limit.
     ///
     /// The post is read but not locked, because a check in the transaction would serialise all likes of one post. A
     /// like written while its post is being deleted is never shown, and is erased with the post.

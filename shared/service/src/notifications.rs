@@ -143,7 +143,6 @@ impl NotificationService {
     /// The unread count is exact at once if at most [`domain::limits::NOTIFICATIONS_PER_PAGE`] of the unread entries
     /// are on one side of `up_to` and no concurrent call writes the inbox; otherwise when the inbox's task has
     /// finished.
-    /// inbox's task has ended.
     pub async fn mark_read(&self, user: UserId, up_to: NotificationId, now: Timestamp) -> Result<(), ServiceError> {
         // Limited to the newest entry: an id from the future must not mark later entries as read.
         let Some(last) = self.notifications.newest_up_to(user, up_to).await? else { return Ok(()) };

@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_previous_key_is_accepted_a_strange_one_refused() {
+    async fn previous_keys_are_accepted_strange_keys_refused() {
         let old = tokens().issue(UserId::random(), NOW);
         let rotated = AccessTokens::new(&TokenKeys::new([8; SECRET_BYTES]).with_previous(SECRET));
         assert!(rotated.authenticate(&old, NOW).await.is_ok());

@@ -350,7 +350,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_failed_fetch_refuses_no_token_and_is_retried() {
+    async fn a_failed_fetch_refuses_nothing_and_is_retried() {
         let (vault, tokens) = started().await;
         vault.put(None);
         let new = signed_with(2, after(100));

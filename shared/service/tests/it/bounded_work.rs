@@ -176,7 +176,7 @@ async fn deleting_a_post_reads_only_its_notifications() {
 }
 
 #[tokio::test]
-async fn hot_post_is_settled_in_bounded_steps_between_others() {
+async fn a_hot_post_is_settled_in_bounded_steps() {
     let author = Author::with_likes([2_000, 0]).await;
     author.delete(author.posts[0]).await;
     let (mut steps, mut was_told_between) = (0, false);
@@ -240,7 +240,7 @@ async fn conflicting_marks_repeat_no_scan() {
 }
 
 #[tokio::test]
-async fn expired_unread_are_recounted_a_page_at_a_time() {
+async fn expired_unread_are_recounted_page_by_page() {
     let (author, ids) = Author::with_unread(5_000).await;
     // The first 2,001 have expired and been removed by then.
     let later = after_seconds(2_000).plus(limits::NOTIFICATION_TTL);

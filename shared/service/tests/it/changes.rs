@@ -88,7 +88,7 @@ async fn read_somewhere(town: &Town, store: &Arc<dyn Store>, rng: &mut StdRng) {
     }
 }
 
-/// Removes expired items, as the home does. Confirms the home's own log first, because these tests deliver the changes
+/// Removes expired items, as the home does. Acknowledges the home's own log first, because these tests deliver the changes
 /// by other means.
 async fn expire(home: &Embedded, now: Timestamp) {
     loop {
@@ -120,7 +120,7 @@ async fn storm(seed: u64, pace: Duration) -> u64 {
         stream.time_passes(town.now);
         expire(&home, town.now).await;
         if town.now > drained.plus(Duration::from_hours(18)) {
-            // A record not confirmed within a day would be lost.
+            // A record not acknowledged within a day would be lost.
             late.switch().turn_off();
             faulty.switch().turn_off();
             drain(&mut stream, &town, &small_service(Arc::clone(&store))).await;

@@ -1,4 +1,4 @@
-//! Every writer of feed entries sets their expiry, and an expired entry is shown until it is removed.
+//! Every writer of feed entries sets their expiry, and the embedded store keeps expired entries.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ async fn entries(home: &Embedded, reader: UserId) -> Vec<(PostId, u64)> {
 }
 
 #[tokio::test]
-async fn every_writer_gives_entries_90_days_from_their_post() {
+async fn every_writer_expires_entries_after_90_days() {
     let home = Embedded::open();
     let pipeline = home.pipeline(20);
     let (author, followers) = pipeline.author_with_followers(30).await;
@@ -36,7 +36,7 @@ async fn every_writer_gives_entries_90_days_from_their_post() {
 }
 
 #[tokio::test]
-async fn an_entry_older_than_its_expiry_is_still_shown() {
+async fn an_expired_entry_is_still_shown() {
     let home = Embedded::open();
     let pipeline = home.pipeline(20);
     let (author, followers) = pipeline.author_with_followers(1).await;

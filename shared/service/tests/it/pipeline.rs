@@ -36,7 +36,7 @@ async fn each_follower_gets_the_post_in_one_job() {
 }
 
 #[tokio::test]
-async fn an_empty_last_page_of_followers_sends_no_job() {
+async fn an_empty_last_page_sends_no_job() {
     let home = Embedded::open();
     let pipeline = home.pipeline(25);
     let (author, _) = pipeline.author_with_followers(50).await;
@@ -79,7 +79,7 @@ async fn an_unfollow_hides_posts_during_the_fan_out() {
 }
 
 #[tokio::test]
-async fn a_post_deleted_during_fan_out_can_be_restored() {
+async fn a_post_deleted_mid_fan_out_is_restorable() {
     let home = Embedded::open();
     // Interrupted before the fan-out, after its jobs are cut, and after some of them are delivered.
     for turns in [&[][..], &[QueueName::PostQ], &[QueueName::PostQ, QueueName::JobQ]] {

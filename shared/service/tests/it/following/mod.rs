@@ -67,7 +67,7 @@ async fn dead_posts_do_not_displace_living_ones() {
 }
 
 #[tokio::test]
-async fn a_restored_post_appears_for_later_followers() {
+async fn a_post_restored_after_a_follow_is_shown() {
     let home = Embedded::open();
     let pipeline = home.pipeline(20);
     for (count, deleted) in [(1, 0), (30, 0), (30, 29), (130, 50), (130, 129)] {
@@ -124,12 +124,12 @@ async fn brings_back_what_an_unfollow_took(pipeline: &Pipeline) {
 }
 
 #[tokio::test]
-async fn a_refollow_brings_back_what_an_unfollow_took() {
+async fn a_refollow_restores_unfollowed_posts() {
     brings_back_what_an_unfollow_took(&Embedded::open().pipeline(20)).await;
 }
 
 #[tokio::test]
-async fn a_refollow_brings_back_what_an_unfollow_took_on_dynamodb() {
+async fn a_refollow_restores_unfollowed_posts_on_dynamodb() {
     let home = Embedded::open();
     let store = Arc::new(engines::dynamo().await.store());
     brings_back_what_an_unfollow_took(&Pipeline::on(store, home.queue.clone(), home.clock.clone(), 20)).await;
