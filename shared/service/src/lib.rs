@@ -2,7 +2,7 @@
 //!
 //! - [`accounts`]: registering, logging in, profiles; with [`passwords`], [`sessions`] and [`tokens`].
 //! - [`liveness`]: whether the user of a token still has an account.
-//! - [`graph`]: who follows whom; with [`backfill`], which brings a followee's newest posts into a feed.
+//! - [`graph`]: who follows whom; with [`backfill`], which copies a followee's newest posts into a feed.
 //! - [`posts`]: publishing, one post, a story.
 //! - [`feeds`]: a reader's feed.
 //! - [`likes`], [`comments`]: reactions to a post.

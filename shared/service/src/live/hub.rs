@@ -20,7 +20,7 @@ pub use super::mailbox::Next;
 /// Locks that the users are spread over, so that deliveries to different readers rarely meet.
 const SHARDS: usize = 16;
 
-/// Limits of the streams.
+/// Options of the streams.
 #[derive(Debug, Clone, Copy)]
 pub struct HubOptions {
     /// Events that may wait for one stream; [`limits::MAX_WAITING_EVENTS`] by default.

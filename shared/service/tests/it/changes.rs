@@ -88,8 +88,8 @@ async fn read_somewhere(town: &Town, store: &Arc<dyn Store>, rng: &mut StdRng) {
     }
 }
 
-/// Removes expired items, as the home does. Acknowledges the home's own log first, because these tests deliver the changes
-/// by other means.
+/// Removes expired items, as the home does. Acknowledges the home's own log first, because these tests deliver the
+/// changes by other means.
 async fn expire(home: &Embedded, now: Timestamp) {
     loop {
         let changes = home.changes.read(1_000, Duration::ZERO).await.unwrap();
@@ -473,7 +473,7 @@ async fn a_poison_change_delays_no_other() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_unavailable_store_retries_every_change() {
+async fn every_change_is_retried_during_an_outage() {
     let home = Embedded::open();
     let (_, mut changes) = liked_post(&home, 5).await;
     "nobody".clone_into(&mut changes[3].key.sort);
