@@ -1,4 +1,4 @@
-//! How long it takes to build a feed entry's key and to turn it into the embedded engine's bytes and back.
+//! The cost of building a feed entry's key and of converting it to the embedded engine's bytes and back.
 
 use std::hint::black_box;
 

@@ -1,4 +1,4 @@
-//! What people did, as it stands now: follows, likes and comments, found by the act.
+//! The current state of acts (follows, likes and comments), looked up by the act.
 
 use std::collections::HashSet;
 
@@ -6,7 +6,7 @@ use crate::{DELETED_AT, Db, keys};
 use domain::{Act, ActKind};
 use ports::store::{Consistency, Item, Key, Retrying, StoreError, Table};
 
-/// Follows, likes and comments, in Social, from the side of whom they concern.
+/// Follows, likes and comments, in Social, from the recipient's side.
 #[derive(Debug, Clone)]
 pub struct Acts {
     store: Retrying,
@@ -18,8 +18,8 @@ impl Acts {
         Self { store: db.into().0 }
     }
 
-    /// Which of these distinct acts stand now: the follow or like is there, the comment is there and not deleted. Read
-    /// consistently: what is decided by it stays decided.
+    /// The acts among these distinct ones that are in effect: the follow or like exists, the comment exists and is not
+    /// deleted. Read consistently, because decisions are based on it.
     pub async fn standing(&self, acts: &[Act]) -> Result<HashSet<Act>, StoreError> {
         let keys: Vec<Key> = acts.iter().map(key_of).collect();
         let items = self.store.get_all(Table::Social, &keys, Consistency::Strong).await?;

@@ -1,5 +1,5 @@
-//! Rows read once more for a recount: what counts and inboxes are derived from, beside what is stored of them. Knows
-//! the items of the data model, and nothing of how changes become counts.
+//! Reads for a recount: the source rows of counts and inboxes, and the stored values. Knows the items of the data
+//! model, but not how changes become counts.
 
 use std::collections::HashMap;
 
@@ -16,15 +16,15 @@ mod attr {
     pub const LIKED_AT: &str = "liked_at";
 }
 
-/// Bytes of a strongly consistent read unit of `DynamoDB`.
+/// Bytes per strongly consistent read unit of `DynamoDB`.
 const UNIT_BYTES: usize = 4 * 1024;
 
 /// The result of a read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Audited<T> {
-    /// What was read.
+    /// The value read.
     pub found: T,
-    /// Read units that it took, about: `Store` does not say.
+    /// Estimated read units: `Store` does not report them.
     pub units: f64,
 }
 
@@ -34,19 +34,19 @@ impl<T> Audited<T> {
     }
 }
 
-/// What is stored of a count.
+/// The stored state of a count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StoredCount {
-    /// Neither this count nor another.
+    /// No counts at all.
     NoRow,
-    /// Other counts alone.
+    /// Other counts, but not this one.
     NoNumber,
     /// A number.
     Number(i64),
 }
 
 impl StoredCount {
-    /// The number that it stands for.
+    /// The number that it represents.
     pub const fn number(self) -> i64 {
         match self {
             Self::NoRow | Self::NoNumber => 0,
@@ -58,31 +58,31 @@ impl StoredCount {
 /// An item that a count counts.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct CountedEdge {
-    /// Its name among those of the same count.
+    /// Its name among the items of the same count.
     pub name: String,
-    /// When it was made, in milliseconds, where that is stored: one that was removed and made again differs by it.
+    /// When it was made, in milliseconds, where stored: distinguishes an item that was removed and made again.
     pub since: Option<i64>,
-    /// Whether it counts: a deleted one does not.
+    /// Whether it counts; a deleted one does not.
     pub counts: bool,
 }
 
-/// Where to go on reading the edges of a count.
+/// Where to continue reading the edges of a count.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct EdgeCursor {
     shard: u8,
     after: Option<String>,
 }
 
-/// A notification of which the place at least can be read.
+/// A notification whose key at least is readable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AuditedEntry {
     /// Its id.
     pub id: NotificationId,
-    /// The entry; `None` when it is of an unknown kind or lacks an attribute.
+    /// The entry; `None` when its kind is unknown or an attribute is missing.
     pub entry: Option<InboxEntry>,
 }
 
-/// Reads for a recount, all consistent.
+/// Consistent reads for a recount.
 #[derive(Debug, Clone)]
 pub struct Audit {
     store: Retrying,
@@ -94,14 +94,14 @@ impl Audit {
         Self { store: db.into().0 }
     }
 
-    /// Whether something has counts: a user whose account is not deleted, a post that is not erased.
+    /// Whether the target can have counts: a user whose account is not deleted, or a post that is not erased.
     pub async fn exists(&self, of: Counted) -> Result<Audited<bool>, StoreError> {
         let item = self.get(&of.itself()).await?;
         let exists = item.as_ref().is_some_and(|item| matches!(of, Counted::Post(_)) || is_live(item));
         Ok(Audited::of(exists, &item))
     }
 
-    /// One count as it is stored.
+    /// One stored count.
     pub async fn stored(&self, of: Counted, counter: Counter) -> Result<Audited<StoredCount>, StoreError> {
         let item = self.get(&of.counts()).await?;
         let number = item.as_ref().map(|item| item.number_if_any(counter.name())).transpose()?;
@@ -113,8 +113,7 @@ impl Audit {
         Ok(Audited::of(stored, &item))
     }
 
-    /// The writes that store a count in the place of what is stored: refused when that is no longer so, or the counted
-    /// thing is gone.
+    /// The writes that correct a stored count: refused when the stored value has changed, or the target is gone.
     pub fn correction(of: Counted, counter: Counter, was: StoredCount, expected: i64) -> Writes {
         let condition = match was {
             StoredCount::NoRow => Condition::Absent,
@@ -126,7 +125,7 @@ impl Audit {
         Writes::to(Table::Social, [count, Write::Check { key: of.itself(), condition: of.exists() }])
     }
 
-    /// Some of the edges that a count counts, and where to go on.
+    /// A page of the edges of a count, and where to continue.
     pub async fn edges(
         &self,
         of: Counted,
@@ -156,7 +155,7 @@ impl Audit {
         Ok(Audited::of(Page { items, next }, &page.items))
     }
 
-    /// By the story, which lists deleted posts too.
+    /// Reads the story, which includes deleted posts.
     async fn posts_of(
         &self,
         author: UserId,
@@ -171,7 +170,7 @@ impl Audit {
         let posts: Vec<PostId> = story.items.iter().map(Item::parsed_sort).collect::<Result<_, _>>()?;
         let posts: Vec<Key> = posts.into_iter().map(keys::post).collect();
         let mut posts = self.store.get_all(Table::Social, &posts, Consistency::Strong).await?;
-        // A batch is answered in any order.
+        // A batch get returns items in any order.
         posts.sort_unstable_by(|a, b| a.key.cmp(&b.key));
         let items = posts.iter().map(|item| edge_from(item.key.partition.clone(), item)).collect();
         let next = story.next.map(|after| EdgeCursor { shard: 0, after: Some(after) });
@@ -179,7 +178,7 @@ impl Audit {
         Ok(Audited { found: Page { items, next }, units: units(&story.items) + of_posts })
     }
 
-    /// A user's notifications, oldest first, those too that cannot be read.
+    /// A user's notifications, oldest first, including unreadable ones.
     pub async fn inbox_page(
         &self,
         user: UserId,
@@ -198,7 +197,7 @@ impl Audit {
         Ok(Audited::of(super::page_from(page, read)?, &items))
     }
 
-    /// These entries as they should be: hidden where the act or the post is undone, deleted or gone.
+    /// These entries in their correct state: hidden where the act or the post is undone, deleted or gone.
     pub async fn as_they_should_be(&self, entries: &[InboxEntry]) -> Result<Audited<Vec<InboxEntry>>, StoreError> {
         let mut wanted: Vec<Key> = entries.iter().flat_map(keys_of).flatten().collect();
         wanted.sort_unstable();
@@ -214,7 +213,7 @@ impl Audit {
     }
 }
 
-/// What one item of a scan of Social says of counts and inboxes.
+/// The contribution of one item of a scan of Social to counts and inboxes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ScannedRow {
     /// A user whose account is not deleted.
@@ -223,22 +222,22 @@ pub enum ScannedRow {
     Post {
         /// Its id.
         post: PostId,
-        /// Whose it counts for, unless it is deleted.
+        /// The author it counts for, unless it is deleted.
         counts_for: Option<Result<UserId, MalformedItem>>,
     },
-    /// Something that counts by one.
+    /// An item that counts as one.
     Edge(Counted, Counter),
-    /// Numbers that are stored.
+    /// Stored counts.
     Counts(Vec<(Counted, Counter, i64)>),
-    /// A user who has notifications.
+    /// A user with notifications.
     Inbox(UserId),
 }
 
 impl ScannedRow {
-    /// Reads an item; `None` for one that nothing is counted by.
+    /// Reads an item; `None` for one that affects no count.
     ///
     /// # Errors
-    /// When it is not of the form that its key promises.
+    /// When the item does not have the form that its key implies.
     pub fn read(item: &Item) -> Result<Option<Self>, MalformedItem> {
         let Some((kind, owner)) = item.key.partition.split_once('#') else { return Ok(None) };
         Ok(Some(match (kind, item.key.sort.as_str()) {
@@ -259,7 +258,7 @@ impl ScannedRow {
     }
 }
 
-/// The names of counts say whether they are a user's or a post's.
+/// The attribute names tell whether the counts are a user's or a post's.
 fn counts_from(owner: &str, item: &Item) -> Result<Vec<(Counted, Counter, i64)>, MalformedItem> {
     let mut counts = Vec::new();
     for of in [Counted::User(id(owner)?), Counted::Post(id(owner)?)] {
@@ -282,7 +281,7 @@ fn edge_from(name: String, item: &Item) -> CountedEdge {
     CountedEdge { name, since, counts: is_live(item) }
 }
 
-/// The act, and the post if there is one.
+/// The keys of the act, and of the post if there is one.
 fn keys_of(entry: &InboxEntry) -> [Option<Key>; 2] {
     let act = entry.notification.act;
     let of_act = match act.kind {

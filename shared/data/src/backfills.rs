@@ -1,7 +1,7 @@
-//! Backfills that are not finished. A row is made in the follow's own transaction and goes in the one that finishes its
-//! backfill or ends the follow, so a crash in between leaves it behind, and the sweeper finds it.
+//! Unfinished backfills. A row is created in the follow's transaction and removed in the one that finishes the backfill
+//! or ends the follow. A crash in between leaves the row for the sweeper.
 //!
-//! What is to be done says the follow edge itself ([`super::Window::Backfilling`]); a row only leads there.
+//! The state of the backfill is in the follow edge ([`super::Window::Backfilling`]); a row only leads to it.
 
 use tracing::error;
 
@@ -12,17 +12,17 @@ use ports::store::{Item, MalformedItem, Outcome, Query, Retrying, StoreError, Ta
 
 const LEASE_UNTIL: &str = "lease_until";
 
-/// Rows read at once.
+/// Rows read per query.
 const ROWS_PER_QUERY: u32 = 100;
 
-/// A backfill that is not finished.
+/// An unfinished backfill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PendingBackfill {
-    /// Into whose feed.
+    /// The user whose feed is filled.
     pub follower: UserId,
-    /// Whose posts.
+    /// The author of the posts.
     pub followee: UserId,
-    /// Until when the call that made the follow is trusted to finish it.
+    /// When the lease of the call that made the follow expires.
     pub lease_until: Timestamp,
 }
 
@@ -38,7 +38,7 @@ impl Backfills {
         Self { store: db.into().0 }
     }
 
-    /// The write that makes a row.
+    /// The write that creates a row.
     pub(super) fn creation(follower: UserId, followee: UserId, lease_until: Timestamp) -> Writes {
         let item =
             Item::new(keys::backfill(follower, followee)).with(LEASE_UNTIL, lease_until.as_millis().cast_signed());
@@ -50,9 +50,8 @@ impl Backfills {
         Writes::deleting(Table::Social, [keys::backfill(follower, followee)])
     }
 
-    /// Rows of one shard behind the sort key `after` whose lease has ended by `now`, out of one page of rows, and where to
-    /// read on. A shard holds only follows that are being made and those that a crash or an outage left. Read
-    /// consistently.
+    /// Rows of one shard with expired leases, from one page of rows after the sort key `after`, and where to continue.
+    /// A shard holds only follows in progress and those left by a crash or an outage. Read consistently.
     pub async fn page_of_expired(
         &self,
         shard: u8,
@@ -72,21 +71,21 @@ impl Backfills {
                     expired.push(backfill);
                 }
                 Ok(_) => {}
-                // One that cannot be read must not hold up the others.
-                Err(error) => error!(backfill = item.key.sort, %error, "The row of a backfill cannot be read"),
+                // An unreadable row must not hold up the others.
+                Err(error) => error!(backfill = item.key.sort, %error, "Could not read a backfill; skipped it"),
             }
         }
         Ok((expired, page.next))
     }
 
-    /// A sort key that lies anywhere between the rows of a shard, which begin with random ids: where to begin, so that
-    /// every row is first now and then.
+    /// A random sort key among the rows of a shard, which begin with random ids: sweeps that start there begin with
+    /// each row from time to time.
     pub fn random_place() -> String {
         UserId::random().to_string()
     }
 
-    /// Removes a row that leads nowhere: its follow is no more, or its backfill is finished. Refused when there is
-    /// something to finish after all.
+    /// Removes a row whose follow has ended or whose backfill is finished. Refused when a backfill is pending after
+    /// all.
     pub async fn forget(&self, follower: UserId, followee: UserId) -> Result<Outcome, StoreError> {
         let check = Follows::has_nothing_to_backfill(follower, followee);
         self.store.transact(check.and(Self::removal(follower, followee)).0).await

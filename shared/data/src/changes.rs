@@ -1,4 +1,4 @@
-//! What a change of the stream says, read from the key and the images of the item that was written.
+//! The meaning of a stream change, read from the key and the images of the written item.
 
 use uuid::Uuid;
 
@@ -14,16 +14,16 @@ mod attr {
     pub const AUTHOR_ID: &str = "author_id";
 }
 
-/// An item that came to be or ceased. A deleted one has ceased, whether it is still stored or not.
+/// An item that came into existence or ceased to exist. A deleted item has ceased to exist, even while it is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Changed {
-    /// What the item is.
+    /// The item.
     pub subject: Subject,
-    /// Whether it is there now.
+    /// Whether it exists now.
     pub is_there: bool,
 }
 
-/// What a change can be of.
+/// The kinds of items whose changes matter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subject {
     /// A follow, a like or a comment.
@@ -34,23 +34,24 @@ pub enum Subject {
         post: PostId,
         /// Its author.
         author: UserId,
-        /// Whether it was made only now: nothing can be about it yet.
+        /// Whether it was just created, so that no reactions to it exist yet.
         is_new: bool,
     },
     /// Work whose next step is due.
     Step {
         /// The task.
         task: Task,
-        /// Names the step.
+        /// Identifies the step.
         token: Uuid,
     },
 }
 
 impl Changed {
-    /// Reads a change; `None` when nothing follows from it: another attribute, the end of what was deleted before.
+    /// Reads a change; `None` when it has no effect, such as a change of another attribute or the removal of an item
+    /// deleted before.
     ///
     /// # Errors
-    /// When the key is not that of a streamed item, or an image lacks what its item must have.
+    /// When the key is not that of a streamed item, or an image lacks a required attribute.
     pub fn read(change: &Change) -> Result<Option<Self>, MalformedItem> {
         let streamed = Streamed::parse(&change.key).map_err(|_| MalformedItem { attribute: "PK" })?;
         if let Streamed::Task(task) = streamed {
@@ -130,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_post_that_is_restored_is_not_new() {
+    fn a_restored_post_is_not_new() {
         let key = keys::post(PostId::first_of(Timestamp::from_millis(1)));
         for (before, expected) in [(None, true), (DEAD, false)] {
             let changed = Changed::read(&change(key.clone(), before, LIVE)).unwrap().unwrap();
@@ -140,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_said_to_be_malformed() {
+    fn an_unreadable_change_is_malformed() {
         let key = keys::post(PostId::first_of(Timestamp::from_millis(1)));
         let mut odd = change(key, None, LIVE);
         odd.after = Some(Attributes::from([(attr::AUTHOR_ID.into(), Value::N(5))]));

@@ -1,5 +1,5 @@
-//! What a process that is alone on its store remembers of the time, so that a clock that is set, with or without a
-//! restart in between, neither repeats ids nor has things removed too soon.
+//! The clock state that a process alone on its store persists, so that a clock that is set, across a restart or not,
+//! neither repeats ids nor removes items too early.
 
 use std::time::Duration;
 
@@ -13,18 +13,18 @@ mod attr {
     pub const HELD_FOR: &str = "held_for";
 }
 
-/// What is remembered of the time.
+/// The persisted clock state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClockMark {
-    /// No id was made with a later millisecond.
+    /// The latest millisecond of any id made.
     pub ids_up_to: Timestamp,
-    /// The time by which things were last removed.
+    /// The time used by the last removals.
     pub seen_at: Timestamp,
-    /// For how much longer that time does not follow a clock that went forward; zero when it follows.
+    /// The remaining hold, during which that time does not follow a clock that jumped forward; zero when it follows.
     pub held_for: Duration,
 }
 
-/// The mark, in Auth: of the tables whose items may be updated it is the one without a change stream.
+/// The mark, in Auth: the only table with updatable items and no change stream.
 #[derive(Debug, Clone)]
 pub struct ClockMarks {
     store: Retrying,
@@ -36,15 +36,15 @@ impl ClockMarks {
         Self { store: db.into().0 }
     }
 
-    /// The mark; `None` before the first process of this version. Read consistently.
+    /// The mark; `None` before the first process of a version with marks. Read consistently.
     pub async fn get(&self) -> Result<Option<ClockMark>, StoreError> {
         let key = keys::clock_mark();
         let item = self.store.get(Table::Auth, &key, Consistency::Strong).await?;
         Ok(item.as_ref().map(mark_from).transpose()?)
     }
 
-    /// Replaces the mark. Not waited for to be durable: on a store whose commits survive a loss of power in their order,
-    /// whatever is committed behind it and survives does so together with it.
+    /// Replaces the mark. Does not wait for durability: on a store that preserves the order of commits across a power
+    /// loss, any later commit that survives implies that the mark survives.
     pub async fn put(&self, mark: &ClockMark) -> Result<(), StoreError> {
         let item = Item::new(keys::clock_mark())
             .with(attr::IDS_UP_TO, mark.ids_up_to.as_millis().cast_signed())

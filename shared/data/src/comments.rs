@@ -15,7 +15,7 @@ mod attr {
     pub const POST_ID: &str = "post_id";
 }
 
-/// A comment as it is stored: shown only while it is not deleted.
+/// A stored comment, shown only while it is not deleted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredComment {
     /// The comment.
@@ -25,7 +25,7 @@ pub struct StoredComment {
 }
 
 impl StoredComment {
-    /// Whether it was deleted so long ago that it is only not removed yet.
+    /// Whether it has expired but is not yet removed.
     pub fn is_expired(&self, now: Timestamp) -> bool {
         self.deleted_at.is_some_and(|at| at.plus(limits::DELETED_TTL) <= now)
     }
@@ -48,8 +48,8 @@ impl Comments {
         Self { store: db.into().0 }
     }
 
-    /// One comment of a post, also when it is deleted, but not when it has expired. Read consistently: it was just made,
-    /// or just deleted, perhaps by the caller.
+    /// One comment of a post, even if deleted, but not if expired. Read consistently, because the caller may just have
+    /// created or deleted it.
     pub async fn get(
         &self,
         post: PostId,
@@ -62,7 +62,7 @@ impl Comments {
         Ok(stored.filter(|stored| !stored.is_expired(now)))
     }
 
-    /// The comments on a post, newest first, deleted ones too. Read consistently: users see their own at once.
+    /// The comments on a post, newest first, deleted ones included. Read consistently: users see their own at once.
     pub async fn page_of_post(
         &self,
         post: PostId,
@@ -83,8 +83,8 @@ impl Comments {
         })
     }
 
-    /// Makes a comment, both under its post and by its author, in one transaction. The id is new, so a comment that is
-    /// there is this one, by an earlier try whose answer was lost; it is left alone, as it may be deleted by now.
+    /// Creates a comment under its post and by its author, in one transaction. The id is new, so an existing comment
+    /// comes from an earlier try whose answer was lost; it is left alone, as it may be deleted by now.
     pub async fn create(&self, comment: &Comment) -> Result<(), StoreError> {
         let [under_post, by_author] = Self::both_sides(comment);
         let writes = vec![(Table::Social, Write::create(under_post)), (Table::Social, Write::create(by_author))];
@@ -92,8 +92,8 @@ impl Comments {
         Ok(())
     }
 
-    /// A comment as it is stored, under its post and by its author. Of use by itself only to put many comments into a
-    /// store that nobody reads yet.
+    /// The two items of a comment, under its post and by its author. For direct use only when filling a store that is
+    /// not yet in use.
     pub fn both_sides(comment: &Comment) -> [Item; 2] {
         let under_post = Item::new(keys::comment(comment.post_id, comment.comment_id))
             .with(attr::AUTHOR_ID, comment.author_id.to_string())
@@ -103,7 +103,7 @@ impl Comments {
         [under_post, by_author]
     }
 
-    /// The comments that `author` wrote and on which post, newest first, deleted ones too. Read consistently.
+    /// The comments by `author` with their posts, newest first, deleted ones included. Read consistently.
     pub async fn page_of_author(
         &self,
         author: UserId,
@@ -120,7 +120,7 @@ impl Comments {
         super::page_from(page, |item| Ok((item.parsed_sort()?, item.parsed(attr::POST_ID)?)))
     }
 
-    /// The comments that are stored of these, deleted ones too. Read consistently.
+    /// The stored comments among these, deleted ones included. Read consistently.
     pub async fn get_all(
         &self,
         comments: &[(CommentId, PostId)],
@@ -134,13 +134,13 @@ impl Comments {
         Ok(found.map(read).collect::<Result<_, MalformedItem>>()?)
     }
 
-    /// The writes that erase a comment under its post and by its author.
+    /// The writes that erase both items of a comment.
     pub fn erasure(author: UserId, post: PostId, comment: CommentId) -> Writes {
         Writes::deleting(Table::Social, [keys::comment(post, comment), keys::comment_by(author, comment)])
     }
 
-    /// Marks a comment deleted and has both its items expire [`limits::DELETED_TTL`] later, in one transaction. Refused
-    /// when it is deleted already (also by an earlier try of this call whose answer was lost), or gone.
+    /// Marks a comment deleted and makes both its items expire [`limits::DELETED_TTL`] later, in one transaction.
+    /// Refused when it is already deleted (also by an earlier try whose answer was lost) or gone.
     pub async fn delete(&self, comment: &Comment, now: Timestamp) -> Result<Outcome, StoreError> {
         let expires_at = now.plus(limits::DELETED_TTL).as_secs().cast_signed();
         let expiring = Changes { set: [(EXPIRES_AT.into(), expires_at.into())].into(), ..Changes::default() };

@@ -1,4 +1,4 @@
-//! Counts of users and posts, apart from what people read and edit. Written by the change stream alone.
+//! Counts of users and posts, stored apart from profiles and posts. Written by the change stream alone.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,7 +10,7 @@ use ports::store::{
     Changes, Condition, Consistency, Item, Key, MalformedItem, Retrying, StoreError, Table, Test, Write,
 };
 
-/// Who or what has counts.
+/// A target of counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Counted {
     /// A user.
@@ -28,7 +28,7 @@ impl Counted {
         }
     }
 
-    /// The numbers that are kept of it.
+    /// The counters of this target.
     pub const fn counters(self) -> &'static [Counter] {
         match self {
             Self::User(_) => &[Counter::Followers, Counter::Following, Counter::Posts],
@@ -50,8 +50,8 @@ impl Counted {
         }
     }
 
-    /// What must hold of the item itself for it to have counts. A deleted post keeps them, as it may be restored; a
-    /// deleted account does not come back.
+    /// The condition on the target itself for having counts. A deleted post keeps them, as it may be restored; a
+    /// deleted account cannot be.
     pub(crate) fn exists(self) -> Condition {
         match self {
             Self::User(_) => Condition::Where(vec![Test::Missing(DELETED_AT)]),
@@ -60,12 +60,12 @@ impl Counted {
     }
 }
 
-/// A number that is kept of a user or of a post.
+/// A count of a user or of a post.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Counter {
     /// Of a user: followers.
     Followers,
-    /// Of a user: whom they follow.
+    /// Of a user: followees.
     Following,
     /// Of a user: posts that are not deleted.
     Posts,
@@ -76,7 +76,7 @@ pub enum Counter {
 }
 
 impl Counter {
-    /// Its name in reports, which is also that of the attribute.
+    /// Its name in reports and as an attribute.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Followers => "followers",
@@ -88,7 +88,7 @@ impl Counter {
     }
 }
 
-/// Counts, in Social. Read eventually: they lag anyway.
+/// Counts, in Social. Read eventually, because they lag anyway.
 #[derive(Debug, Clone)]
 pub struct Counts {
     store: Retrying,
@@ -100,14 +100,14 @@ impl Counts {
         Self { store: db.into().0 }
     }
 
-    /// A user's counts; all 0 before anything was counted.
+    /// A user's counts; all 0 until the first is written.
     pub async fn of_user(&self, user: UserId) -> Result<UserCounts, StoreError> {
         let key = keys::user_counts(user);
         let item = self.store.get(Table::Social, &key, Consistency::Eventual).await?;
         Ok(item.as_ref().map(user_counts_from).transpose()?.unwrap_or_default())
     }
 
-    /// The counts of these posts; a post without any is left out.
+    /// The counts of these posts, omitting posts without any.
     pub async fn of_posts(&self, posts: &[PostId]) -> Result<HashMap<PostId, PostCounts>, StoreError> {
         let of_key: HashMap<Key, PostId> = posts.iter().map(|post| (keys::post_counts(*post), *post)).collect();
         let keys: Vec<Key> = of_key.keys().cloned().collect();
@@ -116,12 +116,12 @@ impl Counts {
         Ok(found.map(|(post, item)| Ok((post, post_counts_from(item)?))).collect::<Result<_, MalformedItem>>()?)
     }
 
-    /// Which of these have any counts. Read consistently.
+    /// The targets that have any counts. Read consistently.
     pub async fn which_have_any(&self, of: &[Counted]) -> Result<HashSet<Counted>, StoreError> {
         Ok(self.found(of, Counted::counts).await?.into_keys().collect())
     }
 
-    /// Which of these can have counts: users who are there and posts that are stored. Read consistently.
+    /// The targets that can have counts: users with an account and stored posts. Read consistently.
     pub async fn which_exist(&self, of: &[Counted]) -> Result<HashSet<Counted>, StoreError> {
         let found = self.found(of, Counted::itself).await?;
         let exists = |of: &Counted, item: &Item| match of {
@@ -138,21 +138,21 @@ impl Counts {
         Ok(items.into_iter().filter_map(|item| Some((*of_key.get(&item.key)?, item))).collect())
     }
 
-    /// The write that erases counts: those of a post in the transaction that erases the post, or later.
+    /// The write that erases counts: a post's in the transaction that erases the post, or later.
     pub fn erasure(of: Counted) -> Writes {
         Writes::deleting(Table::Social, [of.counts()])
     }
 
-    /// The write that adds to counts that are there; refused when they are not. Not to be repeated by itself: for the
-    /// transaction that also makes the ledger's entries.
+    /// The write that adds to existing counts; refused when there are none. Not idempotent by itself: for the
+    /// transaction that also creates the ledger entries.
     pub fn addition(of: Counted, add: Vec<(Counter, i64)>) -> Writes {
         let add = add.into_iter().map(|(counter, by)| (counter.name(), by)).collect();
         let changes = Changes { add, ..Changes::default() };
         Writes::to(Table::Social, [Write::Update { key: of.counts(), changes, condition: Condition::Present }])
     }
 
-    /// The writes that make the first counts of something; refused when it has some, or is gone itself: so what is
-    /// counted late of what was erased leaves nothing.
+    /// The writes that create the first counts of a target; refused when it has counts or is gone, so that late changes
+    /// of an erased target leave no row.
     pub fn creation(of: Counted, add: Vec<(Counter, i64)>) -> Writes {
         let counts = add.into_iter().fold(Item::new(of.counts()), |item, (counter, by)| item.with(counter.name(), by));
         let check = Write::Check { key: of.itself(), condition: of.exists() };
@@ -160,7 +160,7 @@ impl Counts {
     }
 }
 
-/// A user's counts as they are stored.
+/// A user's stored counts.
 fn user_counts_from(item: &Item) -> Result<UserCounts, MalformedItem> {
     Ok(UserCounts {
         followers: count(item, Counter::Followers)?,
@@ -169,12 +169,12 @@ fn user_counts_from(item: &Item) -> Result<UserCounts, MalformedItem> {
     })
 }
 
-/// A post's counts as they are stored.
+/// A post's stored counts.
 fn post_counts_from(item: &Item) -> Result<PostCounts, MalformedItem> {
     Ok(PostCounts { likes: count(item, Counter::Likes)?, comments: count(item, Counter::Comments)? })
 }
 
-/// One counter. Where the end of something was counted before its beginning it is below 0 for a moment, and shown as 0.
+/// One counter. It is briefly negative when a removal is counted before its creation, and is then shown as 0.
 fn count(item: &Item, counter: Counter) -> Result<u64, MalformedItem> {
     Ok(u64::try_from(item.number_if_any(counter.name())?.unwrap_or(0)).unwrap_or(0))
 }

@@ -1,7 +1,7 @@
 //! Credentials: a user's e-mail address and password hash, and the claims of addresses. In Auth.
 //!
-//! Credentials carry an epoch, which grows with each new password, and a session the epoch that it was begun in: it
-//! lives while the two are equal.
+//! Credentials carry an epoch, incremented with each new password. A session carries the epoch in which it was begun,
+//! and lives while the two are equal.
 
 use std::fmt;
 
@@ -18,7 +18,7 @@ mod attr {
     pub const EPOCH: &str = "epoch";
 }
 
-/// The epoch of an account's first password, and of what was stored without one.
+/// The epoch of an account's first password, and of items stored without an epoch.
 pub const FIRST_EPOCH: i64 = 0;
 
 /// A password's hash as a PHC string (`$argon2id$v=19$...`). Not shown by `Debug`.
@@ -31,18 +31,19 @@ impl fmt::Debug for PasswordHash {
     }
 }
 
-/// What a user logs in with.
+/// A user's login credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredCredentials {
     /// The address as sent.
     pub email: Email,
-    /// The hash of the password. Its salt is random, so no two settings of a password have the same.
+    /// The hash of the password. Its salt is random, so no two password changes have the same hash.
     pub password_hash: PasswordHash,
-    /// How many passwords came before this one.
+    /// The number of earlier passwords.
     pub epoch: i64,
 }
 
-/// Credentials and claims of e-mail addresses, in Auth. Every read is consistent: an account just made can be used.
+/// Credentials and claims of e-mail addresses, in Auth. Every read is consistent, so that a new account can be used at
+/// once.
 #[derive(Debug, Clone)]
 pub struct Credentials {
     store: Retrying,
@@ -61,20 +62,20 @@ impl Credentials {
         Ok(item.as_ref().map(credentials_from).transpose()?)
     }
 
-    /// Who holds an e-mail address.
+    /// The holder of an e-mail address.
     pub async fn id_of_email(&self, email: &Email) -> Result<Option<UserId>, StoreError> {
         let key = keys::email_claim(&email.canonical());
         let item = self.store.get(Table::Auth, &key, Consistency::Strong).await?;
         Ok(item.map(|item| item.parsed(attr::USER_ID)).transpose()?)
     }
 
-    /// The write that claims an e-mail address: refused when it is taken.
+    /// The write that claims an e-mail address; refused when it is taken.
     pub fn claim(user: UserId, email: &Email) -> Writes {
         let claim = Item::new(keys::email_claim(&email.canonical())).with(attr::USER_ID, user.to_string());
         Writes::to(Table::Auth, [Write::create(claim)])
     }
 
-    /// The write that makes an account's credentials: for the transaction that claims their address.
+    /// The write that creates an account's credentials: for the transaction that claims their address.
     pub fn creation(user: UserId, credentials: &StoredCredentials) -> Writes {
         let item = Item::new(keys::credentials(user))
             .with(attr::EMAIL, credentials.email.as_str())
@@ -83,8 +84,8 @@ impl Credentials {
         Writes::to(Table::Auth, [Write::create(item)])
     }
 
-    /// Puts a new password in the place of the one in `known`, in the next epoch. Refused unless the credentials are
-    /// still as they are known; also when that is because an earlier try of this call was applied.
+    /// Replaces the password in `known`, starting the next epoch. Refused when the credentials differ from `known`,
+    /// which may also be due to an earlier try of this call.
     pub async fn replace_password(
         &self,
         user: UserId,
@@ -100,8 +101,8 @@ impl Credentials {
         self.store.write(Table::Auth, write).await
     }
 
-    /// The writes that take an account's credentials away: the claim of the address, which is free then, and the
-    /// credentials. Refused unless they are still as they are known.
+    /// The writes that remove an account's credentials and the claim of its address. Refused when the credentials
+    /// differ from `known`.
     pub fn deletion(user: UserId, known: &StoredCredentials) -> Writes {
         let is_theirs = Condition::AbsentOr(vec![Test::Equals(attr::USER_ID, user.to_string().into())]);
         let claim = Write::Delete { key: keys::email_claim(&known.email.canonical()), condition: is_theirs };

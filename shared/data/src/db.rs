@@ -1,11 +1,11 @@
-//! The handle by which DAOs reach the store.
+//! The handle through which DAOs reach the store.
 
 use std::sync::Arc;
 
 use ports::store::{Retrying, Store, StoreError};
 
-/// The store as services hold it: they hand it to DAOs and to [`crate::Transaction`], and cannot reach a table by it.
-/// Calls are repeated as [`Retrying`] does. Cheap to clone.
+/// The store as services hold it: they pass it to DAOs and to [`crate::Transaction`], but cannot access a table through
+/// it. Calls are retried as in [`Retrying`]. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Db(pub(crate) Retrying);
 
@@ -15,7 +15,7 @@ impl Db {
         Self(Retrying::new(store))
     }
 
-    /// As [`Store::durable`]. Not repeated: the caller reports that durability is unknown.
+    /// As [`Store::durable`]. Not retried: the caller reports that durability is unknown.
     ///
     /// # Errors
     /// When the store fails.

@@ -1,7 +1,7 @@
-//! What is to be erased for good, and when. A row is made in the transaction that deletes, and goes when there is nothing
-//! left to erase, so a crash in between leaves it behind, and the sweeper finds it.
+//! Scheduled permanent erasures. A row is created in the transaction that deletes, and removed once everything is
+//! erased. A crash in between leaves the row for the sweeper.
 //!
-//! Where to go on after a crash no row says: what is erased is gone from the lists that lead to it.
+//! Rows hold no progress: erased items are gone from the lists that lead to them, so a restart continues with the rest.
 
 use std::time::Duration;
 
@@ -23,21 +23,21 @@ mod attr {
     pub const LEASE_UNTIL: &str = "lease_until";
 }
 
-/// Rows read at once.
+/// Rows read per query.
 const ROWS_PER_QUERY: u32 = 100;
 
-/// Something to be erased.
+/// A scheduled erasure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Erasure {
-    /// What.
+    /// The target.
     pub of: Erasable,
-    /// From when on.
+    /// The time from which it is due.
     pub due: Timestamp,
-    /// How often it was erased already.
+    /// The number of completed passes.
     pub pass: usize,
-    /// When it was due the first time.
+    /// When it was first due.
     pub began_at: Timestamp,
-    /// Until when whoever works on it is trusted to; `None` before anyone did.
+    /// When the current lease expires; `None` before the first one.
     pub lease_until: Option<Timestamp>,
 }
 
@@ -46,7 +46,7 @@ impl Erasure {
         key_of(self.of, self.due)
     }
 
-    /// Whether nobody works on it.
+    /// Whether no lease is running.
     pub fn is_free(&self, now: Timestamp) -> bool {
         self.lease_until.is_none_or(|until| until.is_ended_lease(limits::ERASURE_LEASE, now))
     }
@@ -64,26 +64,26 @@ impl Erasures {
         Self { store: db.into().0 }
     }
 
-    /// The write that has a post erased from `due` on: for the transaction that marks it deleted.
+    /// The write that schedules a post's erasure from `due` on: for the transaction that marks it deleted.
     pub fn schedule_post(post: PostId, due: Timestamp) -> Writes {
         Writes::to(Table::Social, [Write::put(Item::new(keys::post_erasure(post, due)))])
     }
 
-    /// The write that takes that back: for the transaction that restores the post. Refused when the erasure has begun,
-    /// or is done: then there is nothing whole to restore any more.
+    /// The write that cancels the erasure: for the transaction that restores the post. Refused when the erasure has
+    /// started or finished, because the post is then no longer complete.
     pub fn cancel_post(post: PostId, due: Timestamp) -> Writes {
         let condition = Condition::Where(vec![Test::Missing(attr::LEASE_UNTIL)]);
         Writes::to(Table::Social, [Write::Delete { key: keys::post_erasure(post, due), condition }])
     }
 
-    /// The write that has a user erased from `due` on: for the transaction that marks the profile deleted. It cannot be
-    /// taken back.
+    /// The write that schedules a user's erasure from `due` on: for the transaction that marks the profile deleted. It
+    /// cannot be cancelled.
     pub fn schedule_user(user: UserId, due: Timestamp) -> Writes {
         Writes::to(Table::Social, [Write::put(Item::new(keys::user_erasure(user, due)))])
     }
 
-    /// Erasures of one shard that are due by `now`, those that wait longest first, whether someone works on them or not,
-    /// and after which sort key to read on. Read consistently.
+    /// Erasures of one shard that are due by `now`, leased or not, longest due first, and the sort key to continue
+    /// from. Read consistently.
     pub async fn page_of_due(
         &self,
         shard: u8,
@@ -102,15 +102,15 @@ impl Erasures {
         let readable = |item: &Item| match erasure_from(item) {
             Ok(erasure) => Some(erasure),
             Err(error) => {
-                // One that cannot be read must not hold up the others.
-                error!(erasure = item.key.sort, %error, "An erasure cannot be read");
+                // An unreadable row must not hold up the others.
+                error!(erasure = item.key.sort, %error, "Could not read an erasure; skipped it");
                 None
             }
         };
         Ok((page.items.iter().filter_map(readable).collect(), page.next))
     }
 
-    /// Whether none is due by `now`.
+    /// Whether no erasure is due by `now`.
     pub async fn none_is_due(&self, now: Timestamp) -> Result<bool, StoreError> {
         for shard in 0..limits::TASK_SHARDS {
             let mut after = None;
@@ -128,28 +128,29 @@ impl Erasures {
         Ok(true)
     }
 
-    /// Leases an erasure to the caller until `until`. `None` when someone else took or ended it since it was read, or it
-    /// was cancelled.
+    /// Leases an erasure to the caller until `until`. `None` when it was leased, finished or cancelled since it was
+    /// read.
     pub async fn take(&self, erasure: &Erasure, until: Timestamp) -> Result<Option<Erasure>, StoreError> {
-        // Not retried: a first try that was applied would look like someone else's. The next sweep is the retry.
+        // Not retried: a first try that was applied would look like another worker's lease. The next sweep is the
+        // retry.
         let outcome = self.store.without_retries().write(Table::Social, leasing(erasure, until)).await?;
         Ok(outcome.is_applied().then_some(Erasure { lease_until: Some(until), ..*erasure }))
     }
 
-    /// Gives a lease back before it ends. Refused when someone else took it meanwhile.
+    /// Releases a lease early. Refused when another worker has taken it.
     pub async fn release(&self, erasure: &Erasure) -> Result<Outcome, StoreError> {
         let write = leasing(erasure, Timestamp::default());
         self.store.write(Table::Social, write).await
     }
 
-    /// Gives a lease back and puts the erasure behind those that are due by `now`, so that the others of its shard have
-    /// their turn before it. Refused when someone else took it meanwhile, or an earlier try of this call was applied.
+    /// Releases a lease and moves the erasure after those due by `now`, so that the others of its shard go first.
+    /// Refused when another worker has taken it, or an earlier try of this call was applied.
     pub async fn postpone(&self, erasure: &Erasure, now: Timestamp) -> Result<Outcome, StoreError> {
         if erasure.due >= now {
             return self.release(erasure).await;
         }
         let condition = Condition::Where(vec![as_leased(erasure)]);
-        // With a lease that has ended: an erasure that has begun is not cancelled, nor new to the stream.
+        // With an expired lease: a started erasure cannot be cancelled, and is not new to the stream.
         let item = row(erasure.of, now, erasure.pass, erasure.began_at)
             .with(attr::LEASE_UNTIL, Timestamp::default().as_millis().cast_signed());
         let writes =
@@ -157,8 +158,8 @@ impl Erasures {
         self.store.transact(writes).await
     }
 
-    /// Whether a change makes an erasure that is due by `now`. One on which work has begun is only postponed, and whoever
-    /// began it goes on.
+    /// Whether a change creates an erasure that is due by `now`. A started erasure is only postponed, and its worker
+    /// continues.
     pub fn is_made_due_by(change: &Change, now: Timestamp) -> bool {
         let is_new = change.after.as_ref().is_some_and(|row| !row.contains_key(attr::LEASE_UNTIL));
         is_new
@@ -167,8 +168,8 @@ impl Erasures {
             && keys::erasure_from_sort(&change.key.sort).is_ok_and(|(due, _)| due <= now)
     }
 
-    /// Ends a pass: the next one comes at `next`, or none. Refused when someone else took it meanwhile, or an earlier try
-    /// of this call was applied.
+    /// Ends a pass; the next one is due at `next`, or there is none. Refused when another worker has taken it, or an
+    /// earlier try of this call was applied.
     pub async fn finish(&self, erasure: &Erasure, next: Option<Timestamp>) -> Result<Outcome, StoreError> {
         let condition = Condition::Where(vec![as_leased(erasure)]);
         let mut writes = vec![(Table::Social, Write::Delete { key: erasure.key(), condition })];

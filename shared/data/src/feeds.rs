@@ -1,7 +1,7 @@
-//! Feeds: references to posts, one list a reader.
+//! Feeds: references to posts, one list per reader.
 //!
-//! An entry is a reader, a post and when it expires, nothing else. Whose post it is says the post: so an entry that
-//! outlives its author's account tells nothing of them.
+//! An entry holds only the reader, the post and the expiry. The author is stored with the post, so an entry that
+//! outlives its author's account reveals nothing about them.
 
 use futures::future::try_join_all;
 
@@ -22,14 +22,14 @@ impl Feeds {
         Self { store: db.into().0 }
     }
 
-    /// A post's entry in a reader's feed. A function of the two alone, so that it is the same whoever writes it, however
-    /// often: it expires [`limits::FEED_ENTRY_TTL`] after the millisecond in the post's id, not after the delivery.
+    /// A post's entry in a reader's feed. Depends only on these two, so repeated writes by any writer are identical: it
+    /// expires [`limits::FEED_ENTRY_TTL`] after the millisecond in the post's id, not after the delivery.
     pub fn entry(reader: UserId, post: PostId) -> Item {
         let expires_at = post.created_at().plus(limits::FEED_ENTRY_TTL).as_secs();
         Item::new(keys::feed_entry(reader, post)).with(EXPIRES_AT, expires_at.cast_signed())
     }
 
-    /// A reader's entries, newest first. Read consistently: the reader sees their own post at once.
+    /// A reader's entries, newest first. Read consistently, so that readers see their own posts at once.
     pub async fn page_of_reader(
         &self,
         reader: UserId,
@@ -46,21 +46,19 @@ impl Feeds {
         page_from(self.store.query(&query).await?, Item::parsed_sort)
     }
 
-    /// Puts one entry into up to [`limits::MAX_BATCH_WRITE`] readers' feeds, in one batch. Twice is the same as
-    /// once.
+    /// Adds one post to up to [`limits::MAX_BATCH_WRITE`] readers' feeds, in one batch; idempotent.
     ///
     /// # Errors
-    /// [`StoreError::Throttled`] when some entries could not be written in the time there was: do all of it again.
+    /// [`StoreError::Throttled`] when some entries could not be written in time: retry the whole call.
     pub async fn put_for_readers(&self, post: PostId, readers: &[UserId]) -> Result<(), StoreError> {
         let puts = readers.iter().map(|reader| BatchWrite::Put(Self::entry(*reader, post)));
         self.write_all(puts.collect()).await
     }
 
-    /// Puts posts into one reader's feed, one batch for each [`limits::MAX_BATCH_WRITE`]. Twice is the same as
-    /// once.
+    /// Adds posts to one reader's feed, in batches of [`limits::MAX_BATCH_WRITE`]; idempotent.
     ///
     /// # Errors
-    /// [`StoreError::Throttled`] when some could not be written in the time there was: do all of it again.
+    /// [`StoreError::Throttled`] when some entries could not be written in time: retry the whole call.
     pub async fn put_for_reader(&self, reader: UserId, posts: &[PostId]) -> Result<(), StoreError> {
         let batches = posts.chunks(limits::MAX_BATCH_WRITE).map(|chunk| {
             let puts = chunk.iter().map(|post| BatchWrite::Put(Self::entry(reader, *post)));
@@ -70,8 +68,7 @@ impl Feeds {
         Ok(())
     }
 
-    /// Takes entries out of a reader's feed whatever happens meanwhile, one batch for each
-    /// [`limits::MAX_BATCH_WRITE`].
+    /// Removes entries from a reader's feed unconditionally, in batches of [`limits::MAX_BATCH_WRITE`].
     ///
     /// # Errors
     /// [`StoreError::Throttled`] when some could not be removed.
@@ -83,7 +80,7 @@ impl Feeds {
         Ok(())
     }
 
-    /// The write that takes an entry out of a reader's feed.
+    /// The write that removes an entry from a reader's feed.
     pub fn removal(reader: UserId, post: PostId) -> Writes {
         Writes::deleting(Table::Feed, [keys::feed_entry(reader, post)])
     }
@@ -93,7 +90,7 @@ impl Feeds {
         if left.is_empty() { Ok(()) } else { Err(StoreError::Throttled) }
     }
 
-    /// The write that puts a post into its author's own feed.
+    /// The write that adds a post to its author's own feed.
     pub fn own_entry(author: UserId, post: PostId) -> Writes {
         Writes::to(Table::Feed, [Write::put(Self::entry(author, post))])
     }

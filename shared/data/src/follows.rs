@@ -1,4 +1,4 @@
-//! Follow edges, kept both ways.
+//! Follow edges, stored in both directions.
 
 use std::collections::HashMap;
 
@@ -16,7 +16,7 @@ mod attr {
     pub const BACKFILLING: &str = "backfilling";
 }
 
-/// That one user follows another, seen from either side.
+/// A follow, seen from either side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Edge {
     /// The user at the other end.
@@ -25,17 +25,17 @@ pub struct Edge {
     pub followed_at: Timestamp,
 }
 
-/// Which posts of someone they follow a reader's feed shows.
+/// The followee's posts that a reader's feed shows.
 ///
-/// Bounded by an id and not by a time, so that posts of one millisecond fall on different sides.
+/// Bounded by an id and not by a time, so that posts of one millisecond can fall on different sides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Window {
-    /// Posts from before the follow are being brought in. Until they are, the feed shows those from this id on: the
-    /// follow's marker, which is made with the follow and is no other's.
+    /// Earlier posts are being backfilled. Until then the feed shows posts from this id on, which is the follow's
+    /// unique marker, made with the follow.
     Backfilling(PostId),
-    /// This one and those after it.
+    /// This post and later ones.
     Since(PostId),
-    /// Every one.
+    /// All posts.
     Everything,
 }
 
@@ -48,14 +48,14 @@ impl Window {
         }
     }
 
-    /// Whether an entry of this post will not be shown for as long as the follow lasts. While a backfill is under way
-    /// no entry is: it may have been brought in a moment ago, to be shown a moment later.
+    /// Whether an entry of this post will not be shown as long as the follow lasts. False during a backfill: the entry
+    /// may have just been added, and become visible when the backfill ends.
     pub fn is_past(self, post: PostId) -> bool {
         matches!(self, Self::Since(_)) && !self.shows(post)
     }
 }
 
-/// Follow edges, in Social. What bounds the feed stands on the follower's side alone.
+/// Follow edges, in Social. Only the follower's side stores the window.
 #[derive(Debug, Clone)]
 pub struct Follows {
     store: Retrying,
@@ -67,10 +67,10 @@ impl Follows {
         Self { store: db.into().0 }
     }
 
-    /// Makes both sides of an edge, and with them the row by which its backfill is found if nobody finishes it before
-    /// `lease_until`, in one transaction. An edge that is there stays as it is.
+    /// Creates both sides of an edge in one transaction, together with the row by which the sweeper finds its backfill
+    /// if it is unfinished by `lease_until`. An existing edge is left as it is.
     ///
-    /// `marker` parts what is made since the follow from what was made before it.
+    /// `marker` separates posts made since the follow from earlier ones.
     pub async fn create(
         &self,
         follower: UserId,
@@ -85,15 +85,15 @@ impl Follows {
         self.store.transact(edge.and(Backfills::creation(follower, followee, lease_until)).0).await
     }
 
-    /// An edge that shows everything, as it is stored: the follower's side and the followee's. Of use by itself only to
-    /// put many edges into a store that nobody reads yet.
+    /// The two items of an edge that shows everything, the follower's and the followee's. For direct use only when
+    /// filling a store that is not yet in use.
     pub fn both_sides(follower: UserId, followee: UserId, followed_at: Timestamp) -> [Item; 2] {
         [keys::following_edge(follower, followee), keys::follower_edge(followee, follower)]
             .map(|key| Item::new(key).with(attr::FOLLOWED_AT, followed_at.as_millis().cast_signed()))
     }
 
-    /// Ends the backfill of the follow with this marker: from now on its feed shows everything since `oldest`, or
-    /// everything at all. Refused when that follow is no more, or its backfill ended already.
+    /// Ends the backfill of the follow with this marker: its feed then shows all posts from `oldest` on, or all posts.
+    /// Refused when that follow has ended, or its backfill has.
     pub async fn finish_backfill(
         &self,
         follower: UserId,
@@ -112,7 +112,7 @@ impl Follows {
         self.store.transact(edge.and(Backfills::removal(follower, followee)).0).await
     }
 
-    /// Removes both sides of an edge and what is left of its backfill in one transaction, whether there is one or not.
+    /// Removes both sides of an edge and its backfill row in one transaction; succeeds even if they do not exist.
     pub async fn remove(&self, follower: UserId, followee: UserId) -> Result<(), StoreError> {
         let writes = Self::removal(follower, followee);
         // Unconditional, hence never refused.
@@ -120,26 +120,26 @@ impl Follows {
         Ok(())
     }
 
-    /// The writes that do so.
+    /// The writes of [`Self::remove`].
     pub fn removal(follower: UserId, followee: UserId) -> Writes {
         let edge = [keys::following_edge(follower, followee), keys::follower_edge(followee, follower)];
         Writes::deleting(Table::Social, edge).and(Backfills::removal(follower, followee))
     }
 
-    /// A check that a follow is as it was read: there with this window, or not there.
+    /// A check that a follow is as it was read: exists with this window, or does not exist.
     pub fn is_unchanged(follower: UserId, followee: UserId, window: Option<Window>) -> Writes {
         let condition = window.map_or(Condition::Absent, |window| Condition::Where(tests_of(window)));
         Writes::to(Table::Social, [Write::Check { key: keys::following_edge(follower, followee), condition }])
     }
 
-    /// A check that a follow waits for no backfill, or is not there.
+    /// A check that a follow has no pending backfill, or does not exist.
     pub fn has_nothing_to_backfill(follower: UserId, followee: UserId) -> Writes {
         let condition = Condition::AbsentOr(vec![Test::Missing(attr::BACKFILLING)]);
         Writes::to(Table::Social, [Write::Check { key: keys::following_edge(follower, followee), condition }])
     }
 
-    /// What `follower` is shown of those of `followees` whom they follow now. Read consistently: an unfollow hides at
-    /// once.
+    /// The windows of the follows from `follower` to `followees`, omitting followees not followed now. Read
+    /// consistently, so that an unfollow hides posts at once.
     pub async fn edges_from(
         &self,
         follower: UserId,
@@ -153,8 +153,8 @@ impl Follows {
             .collect::<Result<_, MalformedItem>>()?)
     }
 
-    /// What those of `followers` are shown of `followee` who follow them now, by follower. Read consistently: whoever
-    /// unfollowed is shown nothing more.
+    /// The windows of the follows from `followers` to `followee`, by follower, omitting users who do not follow now.
+    /// Read consistently, so that an unfollow hides posts at once.
     pub async fn edges_to(
         &self,
         followee: UserId,
@@ -168,7 +168,7 @@ impl Follows {
         Ok(found.map(|(follower, item)| Ok((follower, window_from(item)?))).collect::<Result<_, MalformedItem>>()?)
     }
 
-    /// Who follows `user`, by rising id. Read consistently: a user sees their own follow at once.
+    /// The followers of `user`, by ascending id. Read consistently: users see their own follows at once.
     pub async fn page_of_followers(
         &self,
         user: UserId,
@@ -179,7 +179,7 @@ impl Follows {
         page_from(self.store.query(&query).await?, edge_from)
     }
 
-    /// Whom `user` follows, by rising id. Read consistently: a user sees their own follow at once.
+    /// The followees of `user`, by ascending id. Read consistently: users see their own follows at once.
     pub async fn page_of_following(
         &self,
         user: UserId,
@@ -190,8 +190,8 @@ impl Follows {
         page_from(self.store.query(&query).await?, edge_from)
     }
 
-    /// The ids of who follows `user`, by rising id; `limit: None` reads as many as the store gives at once. Read
-    /// consistently, or a fan-out could miss a follower who was answered before the post.
+    /// The ids of the followers of `user`, ascending; `limit: None` reads as many as the store returns at once. Read
+    /// consistently, or a fan-out could miss a follow acknowledged before the post.
     pub async fn page_of_follower_ids(
         &self,
         user: UserId,
@@ -219,7 +219,7 @@ fn edge_from(item: &Item) -> Result<Edge, MalformedItem> {
     })
 }
 
-/// How a window is stored: [`window_from`] reads exactly what these tests pass.
+/// The tests for a stored window: [`window_from`] reads exactly the items that pass them.
 fn tests_of(window: Window) -> Vec<Test> {
     let shown_since = |since: PostId| Test::Equals(attr::SHOWN_SINCE, since.to_string().into());
     match window {

@@ -1,4 +1,4 @@
-//! What was answered to an `Idempotency-Key`.
+//! The responses given for an `Idempotency-Key`.
 
 use crate::{Db, Writes, keys};
 use domain::{Page, PostId, Timestamp, UserId, limits};
@@ -11,23 +11,23 @@ mod attr {
     pub const POST_ID: &str = "post_id";
 }
 
-/// That a key was used.
+/// The record of a used key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdempotencyRecord {
-    /// The digest of the body it was used with.
+    /// The digest of the request body.
     pub digest: String,
     /// The post that was made.
     pub post_id: PostId,
 }
 
-/// A key that was used, seen from its user.
+/// A used key of a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsedKey {
     /// The key.
     pub key: String,
     /// The post that was made.
     pub post_id: PostId,
-    /// Until when it is kept, to the second.
+    /// When the record expires, to the second.
     pub expires_at: Timestamp,
 }
 
@@ -43,7 +43,7 @@ impl IdempotencyRecords {
         Self { store: db.into().0 }
     }
 
-    /// What `key` of `user` was used for. Read consistently, and also when it has expired but is still there.
+    /// The record of `key` of `user`. Read consistently; includes expired records not yet removed.
     pub async fn get(&self, user: UserId, key: &str) -> Result<Option<IdempotencyRecord>, StoreError> {
         let key = keys::idempotency_record(user, key);
         let item = self.store.get(Table::Social, &key, Consistency::Strong).await?;
@@ -53,7 +53,7 @@ impl IdempotencyRecords {
         .transpose()
     }
 
-    /// The keys that `user` used, by their text, with what for and until when they are kept. Read consistently.
+    /// The keys that `user` used, by their text, with their posts and expiry. Read consistently.
     pub async fn page_of_user(
         &self,
         user: UserId,
@@ -75,8 +75,8 @@ impl IdempotencyRecords {
         Writes::deleting(Table::Social, [keys::idempotency_record(user, key)])
     }
 
-    /// The write that takes a key for [`limits::IDEMPOTENCY_TTL`]; refused while it is taken. Expiry is decided here,
-    /// since expired items may stay for days.
+    /// The write that claims a key for [`limits::IDEMPOTENCY_TTL`]; refused while it is in use. Checks the expiry
+    /// itself, because expired items may stay for days.
     pub fn claim(user: UserId, key: &str, record: &IdempotencyRecord, now: Timestamp) -> Writes {
         let item = Item::new(keys::idempotency_record(user, key))
             .with(attr::DIGEST, record.digest.as_str())

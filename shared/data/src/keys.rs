@@ -1,5 +1,5 @@
-//! The only place where a table's keys are built. A key is a pure function of identity, so what is written twice lands
-//! on the same item. The whole list with costs: `docs/data-model.md`. [`streamed`] reads some of them back.
+//! The only place where keys are built. A key is a pure function of identity, so repeated writes hit the same item. The
+//! whole list with costs: `docs/data-model.md`. [`streamed`] parses some of them.
 
 pub mod streamed;
 
@@ -25,22 +25,22 @@ pub fn handle_claim(handle: &Handle) -> Key {
     key(format!("HANDLE#{handle}"), "CLAIM")
 }
 
-/// The partition of whom `user` follows; sort key: the other's id.
+/// The partition of the users that `user` follows; sort key: the followee's id.
 pub fn following_partition(user: UserId) -> String {
     format!("FOLLOWING#{user}")
 }
 
-/// The partition of who follows `user`; sort key: the other's id.
+/// The partition of the followers of `user`; sort key: the follower's id.
 pub fn followers_partition(user: UserId) -> String {
     format!("FOLLOWERS#{user}")
 }
 
-/// The edge by which `follower` finds whom they follow.
+/// A follow edge on the follower's side.
 pub fn following_edge(follower: UserId, followee: UserId) -> Key {
     key(following_partition(follower), followee.to_string())
 }
 
-/// The same edge from the other side.
+/// The same edge on the followee's side.
 pub fn follower_edge(followee: UserId, follower: UserId) -> Key {
     key(followers_partition(followee), follower.to_string())
 }
@@ -55,7 +55,7 @@ pub fn story_partition(author: UserId) -> String {
     format!("STORY#{author}")
 }
 
-/// A post's place in its author's story.
+/// A post's entry in its author's story.
 pub fn story_entry(author: UserId, post: PostId) -> Key {
     key(story_partition(author), post.to_string())
 }
@@ -65,22 +65,22 @@ pub fn outbox_partition(shard: u8) -> String {
     format!("OUTBOX#{shard:02}")
 }
 
-/// A post's place in the outbox.
+/// A post's entry in the outbox.
 pub fn outbox_entry(post: PostId) -> Key {
     key(outbox_partition(outbox_shard(post)), post.to_string())
 }
 
-/// The shard of a post: by the last byte of its id, which is random.
+/// The shard of a post: from the last byte of its id, which is random.
 fn outbox_shard(post: PostId) -> u8 {
     post.as_uuid().as_bytes()[15] % limits::OUTBOX_SHARDS
 }
 
-/// How many of what a user has.
+/// The counts of a user.
 pub fn user_counts(user: UserId) -> Key {
     key(format!("COUNTS#{user}"), "COUNTS")
 }
 
-/// How many of what a post has.
+/// The counts of a post.
 pub fn post_counts(post: PostId) -> Key {
     key(format!("COUNTS#{post}"), "COUNTS")
 }
@@ -90,7 +90,7 @@ pub fn post_partition(post: PostId) -> String {
     format!("POST#{post}")
 }
 
-/// What the sort keys of a post's comments begin with.
+/// The prefix of the sort keys of a post's comments.
 pub const COMMENT_PREFIX: &str = "COMMENT#";
 
 /// A comment on a post.
@@ -103,32 +103,32 @@ pub fn comments_partition(user: UserId) -> String {
     format!("COMMENTS#{user}")
 }
 
-/// That `user` wrote a comment.
+/// A comment on its author's side.
 pub fn comment_by(user: UserId, comment: CommentId) -> Key {
     key(comments_partition(user), comment.to_string())
 }
 
-/// The partition of what `user` likes; sort key: the post's id.
+/// The partition of the likes by `user`; sort key: the post's id.
 pub fn likes_partition(user: UserId) -> String {
     format!("LIKES#{user}")
 }
 
-/// That `user` likes a post, as `user` finds it.
+/// A like on the user's side.
 pub fn like(user: UserId, post: PostId) -> Key {
     key(likes_partition(user), post.to_string())
 }
 
-/// The partition of one shard of who likes a post; sort key: the user's id.
+/// The partition of one shard of a post's likes; sort key: the user's id.
 pub fn likers_partition(post: PostId, shard: u8) -> String {
     format!("LIKERS#{post}#{shard}")
 }
 
-/// The same like, as the post finds it.
+/// The same like on the post's side.
 pub fn liker(post: PostId, user: UserId) -> Key {
     key(likers_partition(post, liker_shard(user)), user.to_string())
 }
 
-/// The shard of a liker: by the last byte of their id, which is random.
+/// The shard of a liker: from the last byte of their id, which is random.
 pub fn liker_shard(user: UserId) -> u8 {
     user.as_uuid().as_bytes()[15] % limits::LIKER_SHARDS
 }
@@ -143,17 +143,17 @@ pub fn notification(user: UserId, notification: NotificationId) -> Key {
     key(notifications_partition(user), notification.to_string())
 }
 
-/// How far a user has read their notifications, and how many they have not.
+/// A user's inbox: the read watermark and the unread count.
 pub fn unread(user: UserId) -> Key {
     key(format!("UNREAD#{user}"), "UNREAD")
 }
 
-/// The partition of the notifications that `actor` caused, found by the act.
+/// The partition of the notifications that `actor` caused, by act.
 pub fn notified_partition(actor: UserId) -> String {
     format!("NOTIFIED#{actor}")
 }
 
-/// Which notification stands for an act.
+/// The pointer from an act to its notification.
 pub fn notified(act: &Act) -> Key {
     let in_list = match act.kind {
         ActKind::Like(post) => NotifiedAct::Like(post),
@@ -163,12 +163,12 @@ pub fn notified(act: &Act) -> Key {
     notified_in_list(act.actor_id, in_list)
 }
 
-/// The same by the act's place in the list of its actor.
+/// The same, by the act's position in its actor's list.
 pub fn notified_in_list(actor: UserId, act: NotifiedAct) -> Key {
     key(notified_partition(actor), notified_sort(act))
 }
 
-/// The sort key of an act in the list of its actor.
+/// The sort key of an act in its actor's list.
 pub fn notified_sort(act: NotifiedAct) -> String {
     match act {
         NotifiedAct::Like(post) => format!("LIKE#{post}"),
@@ -177,10 +177,10 @@ pub fn notified_sort(act: NotifiedAct) -> String {
     }
 }
 
-/// Reads [`notified_sort`] back.
+/// Parses [`notified_sort`].
 ///
 /// # Errors
-/// When no act has this sort key.
+/// When the sort key is not that of an act.
 pub fn notified_from_sort(sort: &str) -> Result<NotifiedAct, InvalidId> {
     match sort.split_once('#').ok_or(InvalidId)? {
         ("LIKE", post) => Ok(NotifiedAct::Like(post.parse()?)),
@@ -190,7 +190,7 @@ pub fn notified_from_sort(sort: &str) -> Result<NotifiedAct, InvalidId> {
     }
 }
 
-/// Work about notifications that continues step by step.
+/// A task: notification work that continues step by step.
 pub fn task(task: Task) -> Key {
     match task {
         Task::Post(post) => key(format!("TASKS#{post}"), "POST"),
@@ -198,48 +198,48 @@ pub fn task(task: Task) -> Key {
     }
 }
 
-/// That a change was applied, by the change's id.
+/// The ledger entry of an applied change, by the change's id.
 pub fn applied_change(change: &str) -> Key {
     key(format!("LEDGER#{change}"), "APPLIED")
 }
 
-/// The partition of one shard of the follows whose backfill is not finished.
+/// The partition of one shard of unfinished backfills.
 pub fn backfills_partition(shard: u8) -> String {
     format!("BACKFILLS#{shard}")
 }
 
-/// A backfill that is not finished.
+/// An unfinished backfill.
 pub fn backfill(follower: UserId, followee: UserId) -> Key {
     let shard = follower.as_uuid().as_bytes()[15] % limits::TASK_SHARDS;
     key(backfills_partition(shard), format!("{follower}#{followee}"))
 }
 
-/// The partition of one shard of what is to be erased; sort keys begin with the time from which on, in milliseconds.
+/// The partition of one shard of erasures; sort keys begin with the due time, in milliseconds.
 pub fn erasures_partition(shard: u8) -> String {
     format!("ERASURES#{shard}")
 }
 
-/// What sort keys of erasures due at this time begin with: rising with it.
+/// The prefix of the sort keys of erasures due at this time; it increases with the time.
 pub fn erasure_due(at: Timestamp) -> String {
     format!("{:014}", at.as_millis())
 }
 
-/// A post to be erased.
+/// A post's erasure.
 pub fn post_erasure(post: PostId, due: Timestamp) -> Key {
     let shard = post.as_uuid().as_bytes()[15] % limits::TASK_SHARDS;
     key(erasures_partition(shard), format!("{}#POST#{post}", erasure_due(due)))
 }
 
-/// A user to be erased.
+/// A user's erasure.
 pub fn user_erasure(user: UserId, due: Timestamp) -> Key {
     let shard = user.as_uuid().as_bytes()[15] % limits::TASK_SHARDS;
     key(erasures_partition(shard), format!("{}#USER#{user}", erasure_due(due)))
 }
 
-/// When an erasure is due and of what, read back from its sort key.
+/// Parses the due time and the target from an erasure's sort key.
 ///
 /// # Errors
-/// When no erasure has this sort key.
+/// When the sort key is not that of an erasure.
 pub fn erasure_from_sort(sort: &str) -> Result<(Timestamp, Erasable), InvalidId> {
     let mut parts = sort.splitn(3, '#');
     let (Some(due), Some(kind), Some(id)) = (parts.next(), parts.next(), parts.next()) else {
@@ -253,17 +253,17 @@ pub fn erasure_from_sort(sort: &str) -> Result<(Timestamp, Erasable), InvalidId>
     }
 }
 
-/// How much of a rate limit a subject has used, in one window.
+/// The uses of a rate limit by a subject, in one window.
 pub fn rate(limit: &str, subject: &str, window: u64) -> Key {
     key(format!("RATE#{limit}#{subject}"), format!("{window:012}"))
 }
 
-/// The partition of the `Idempotency-Key`s that `user` sent; sort key: the key's own text.
+/// The partition of the `Idempotency-Key`s of `user`; sort key: the key's own text.
 pub fn idempotency_partition(user: UserId) -> String {
     format!("IDEMPOTENCY#{user}")
 }
 
-/// What was answered to a user's `Idempotency-Key`.
+/// The record of a user's `Idempotency-Key`.
 pub fn idempotency_record(user: UserId, idempotency_key: &str) -> Key {
     key(idempotency_partition(user), idempotency_key)
 }
@@ -275,7 +275,7 @@ pub fn feed_partition(reader: UserId) -> String {
     reader.to_string()
 }
 
-/// A post's place in a reader's feed.
+/// A post's entry in a reader's feed.
 pub fn feed_entry(reader: UserId, post: PostId) -> Key {
     key(feed_partition(reader), post.to_string())
 }
@@ -287,25 +287,25 @@ pub fn credentials(user: UserId) -> Key {
     key(format!("USER#{user}"), "CREDENTIALS")
 }
 
-/// The claim of an e-mail address, by its canonical form.
+/// The claim of an e-mail address, in canonical form.
 pub fn email_claim(canonical: &str) -> Key {
     key(format!("EMAIL#{canonical}"), "CLAIM")
 }
 
-/// The partition of a user's sessions; sort keys rise with the sessions' beginning.
+/// The partition of a user's sessions; sort keys ascend with the sessions' start.
 pub fn sessions_partition(user: UserId) -> String {
     format!("SESSIONS#{user}")
 }
 
-/// What the sort keys of sessions begin with whose id tells when they began. It sorts behind every random id.
+/// The prefix of the sort keys of sessions whose id contains the start time. It sorts after every random id.
 const TIMED_SESSION_PREFIX: &str = "v7#";
 
-/// A session: the family that a login's refresh tokens form.
+/// A session: the family of refresh tokens that one login begins.
 pub fn session(user: UserId, session: SessionId) -> Key {
     key(sessions_partition(user), session_sort(session))
 }
 
-/// A session's place among those of its user: by its beginning, behind all that began before ids told it.
+/// A session's sort key: by its start time, after all sessions whose id lacks one.
 pub fn session_sort(session: SessionId) -> String {
     match session.created_at() {
         Some(_) => format!("{TIMED_SESSION_PREFIX}{session}"),
@@ -313,17 +313,17 @@ pub fn session_sort(session: SessionId) -> String {
     }
 }
 
-/// Reads [`session_sort`] back.
+/// Parses [`session_sort`].
 pub fn session_of_sort(sort: &str) -> Result<SessionId, InvalidId> {
     sort.strip_prefix(TIMED_SESSION_PREFIX).unwrap_or(sort).parse()
 }
 
-/// A refresh token, by the SHA-256 of its bits in hexadecimal.
+/// A refresh token, by the hexadecimal SHA-256 of its bits.
 pub fn refresh_token(digest: &str) -> Key {
     key(format!("REFRESH#{digest}"), "TOKEN")
 }
 
-/// What a process that is alone on its store remembers of the time.
+/// The clock mark of a process that is alone on its store.
 pub fn clock_mark() -> Key {
     key("CLOCK".to_owned(), "MARK")
 }
@@ -337,7 +337,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn sessions_sort_by_beginning_behind_those_of_random_ids(random: u128, early in 0_u64..1 << 48, late in 0_u64..1 << 48) {
+        fn timed_sessions_sort_after_random_ids(random: u128, early in 0_u64..1 << 48, late in 0_u64..1 << 48) {
             let random = SessionId::from_uuid(uuid::Builder::from_random_bytes(random.to_be_bytes()).into_uuid());
             let [early, late] = [early, late].map(|at| SessionId::beginning_at(Timestamp::from_millis(at)));
             let sorts = [random, early, late].map(session_sort);
@@ -356,7 +356,7 @@ mod tests {
         }
 
         #[test]
-        fn sort_keys_read_back_as_the_ids_they_were_made_of(a: u128, b: u128) {
+        fn sort_keys_parse_back_to_their_ids(a: u128, b: u128) {
             let (user, other) = (UserId::from_uuid(Uuid::from_u128(a)), UserId::from_uuid(Uuid::from_u128(b)));
             let post = PostId::from_uuid(Uuid::from_u128(b));
             prop_assert_eq!(following_edge(user, other).sort.parse(), Ok(other));
@@ -370,7 +370,7 @@ mod tests {
         }
 
         #[test]
-        fn an_erasure_reads_back_and_sorts_by_when_it_is_due(id: u128, due in 0..99_999_999_999_999_u64, later in 1..1_000_u64) {
+        fn erasure_keys_parse_and_sort_by_due_time(id: u128, due in 0..99_999_999_999_999_u64, later in 1..1_000_u64) {
             let (post, user) = (PostId::from_uuid(Uuid::from_u128(id)), UserId::from_uuid(Uuid::from_u128(id)));
             let due = Timestamp::from_millis(due.saturating_sub(later));
             let of_post = post_erasure(post, due).sort;
@@ -382,7 +382,7 @@ mod tests {
         }
 
         #[test]
-        fn every_post_has_a_place_in_a_swept_shard(id: u128) {
+        fn every_post_is_in_a_swept_shard(id: u128) {
             let entry = outbox_entry(PostId::from_uuid(Uuid::from_u128(id)));
             prop_assert!((0..limits::OUTBOX_SHARDS).any(|shard| outbox_partition(shard) == entry.partition));
         }

@@ -1,4 +1,4 @@
-//! The ledger of applied changes: what makes a change that is delivered twice count once.
+//! The ledger of applied changes, which makes a redelivered change count once.
 
 use std::collections::HashSet;
 
@@ -18,13 +18,13 @@ impl Ledger {
         Self { store: db.into().0 }
     }
 
-    /// Which of these changes are applied. Read consistently, which only saves work: [`Self::entry`] is what keeps a
-    /// change from being applied twice.
+    /// The changes among these that are applied. Read consistently, but only to save work: [`Self::entry`] is what
+    /// prevents applying a change twice.
     pub async fn applied<'a>(
         &self,
         changes: impl Iterator<Item = &'a str> + Send,
     ) -> Result<HashSet<String>, StoreError> {
-        // A batch may hold one change twice.
+        // A batch may contain a change twice.
         let of_key: std::collections::HashMap<Key, &str> =
             changes.map(|change| (keys::applied_change(change), change)).collect();
         let keys: Vec<Key> = of_key.keys().cloned().collect();
@@ -32,8 +32,8 @@ impl Ledger {
         Ok(items.iter().filter_map(|item| of_key.get(&item.key).map(|change| (*change).to_owned())).collect())
     }
 
-    /// The write that notes a change as applied, refused when it is: for the transaction that applies it. Forgotten
-    /// after [`limits::LEDGER_TTL`].
+    /// The write that records a change as applied, refused if it already is: for the transaction that applies it. The
+    /// entry expires after [`limits::LEDGER_TTL`].
     pub fn entry(change: &str, now: Timestamp) -> Writes {
         let expires_at = now.plus(limits::LEDGER_TTL).as_secs().cast_signed();
         let item = Item::new(keys::applied_change(change)).with(EXPIRES_AT, expires_at);

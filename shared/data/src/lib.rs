@@ -2,8 +2,8 @@
 //! `get` is `Result<Option<T>>`; lists return [`domain::Page`]. Each access pattern with its key and cost:
 //! `docs/data-model.md`.
 //!
-//! Reads that need no consistent answer are asked eventually first; what is missing then is asked again consistently,
-//! so that a copy that lags never makes something that was answered look absent.
+//! Reads that need no consistent answer are first made eventually; items missing then are read again consistently, so
+//! that a lagging replica never hides an acknowledged write.
 
 mod acts;
 mod audit;
@@ -60,7 +60,7 @@ use std::{collections::HashMap, hash::Hash};
 use domain::{InvalidId, Page, Timestamp};
 use ports::store::{Consistency, Item, Key, MalformedItem, QueryPage, Retrying, StoreError, Table};
 
-/// Gets many items and reads each, by identity. Asked eventually first, what is missing again consistently.
+/// Gets many items and reads each, by identity. Eventually consistent first, then consistently for missing items.
 async fn get_all<Id, T>(
     store: &Retrying,
     table: Table,
@@ -88,10 +88,10 @@ where
     Ok(found)
 }
 
-/// When a post, a comment or an account was deleted, in milliseconds: the attribute by which its item is known to be.
+/// The attribute that marks a post, a comment or an account as deleted: the time of deletion, in milliseconds.
 const DELETED_AT: &str = "deleted_at";
 
-/// What stands in whole seconds.
+/// A timestamp from whole seconds.
 const fn in_seconds(seconds: i64) -> Timestamp {
     Timestamp::from_millis(seconds.cast_unsigned().saturating_mul(1_000))
 }

@@ -1,4 +1,4 @@
-//! Likes, kept both ways.
+//! Likes, stored in both directions.
 
 use std::collections::HashSet;
 
@@ -13,12 +13,12 @@ mod attr {
     pub const LIKED_AT: &str = "liked_at";
 }
 
-/// That someone likes a post, seen from the post.
+/// A like of a post.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Like {
-    /// Who.
+    /// The user.
     pub user_id: UserId,
-    /// Since when.
+    /// The time of the like.
     pub liked_at: Timestamp,
 }
 
@@ -34,23 +34,23 @@ impl Likes {
         Self { store: db.into().0 }
     }
 
-    /// Makes both sides of a like in one transaction; one that is there stays as it is, with its time.
+    /// Creates both sides of a like in one transaction; an existing like keeps its time.
     pub async fn create(&self, user: UserId, post: PostId, liked_at: Timestamp) -> Result<(), StoreError> {
         let sides = Self::both_sides(user, post, liked_at);
         let writes = Writes::to(Table::Social, sides.map(Write::create));
-        // Refused: the like is there already, be it by an earlier try of this call whose answer was lost.
+        // Refused: the like exists, perhaps from an earlier try whose answer was lost.
         let _either_way: Outcome = self.store.transact(writes.0).await?;
         Ok(())
     }
 
-    /// A like as it is stored, from the user's side and from the post's. Of use by itself only to put many likes into a
-    /// store that nobody reads yet.
+    /// The two items of a like, the user's and the post's. For direct use only when filling a store that is not yet in
+    /// use.
     pub fn both_sides(user: UserId, post: PostId, liked_at: Timestamp) -> [Item; 2] {
         [keys::like(user, post), keys::liker(post, user)]
             .map(|key| Item::new(key).with(attr::LIKED_AT, liked_at.as_millis().cast_signed()))
     }
 
-    /// Removes both sides of a like in one transaction, whether there is one or not.
+    /// Removes both sides of a like in one transaction; succeeds even if there is none.
     pub async fn remove(&self, user: UserId, post: PostId) -> Result<(), StoreError> {
         let writes = Self::erasure(user, post);
         // Unconditional, hence never refused.
@@ -63,7 +63,7 @@ impl Likes {
         Writes::deleting(Table::Social, [keys::like(user, post), keys::liker(post, user)])
     }
 
-    /// What `user` likes and since when, newest post first. Read consistently.
+    /// The posts that `user` likes with the times of the likes, newest post first. Read consistently.
     pub async fn page_of_user(
         &self,
         user: UserId,
@@ -81,19 +81,19 @@ impl Likes {
         page_from(page, |item| Ok((item.parsed_sort()?, liked_at(item)?)))
     }
 
-    /// Which of these posts `user` likes. Read consistently: users see their own likes at once. By key, so that it costs
-    /// the same however many they like.
+    /// The posts among these that `user` likes. Read consistently: users see their own likes at once. Read by key, so
+    /// the cost is independent of the user's number of likes.
     pub async fn liked_of(&self, user: UserId, posts: &[PostId]) -> Result<HashSet<PostId>, StoreError> {
         let keys: Vec<Key> = posts.iter().map(|post| keys::like(user, *post)).collect();
         let items = self.store.get_all(Table::Social, &keys, Consistency::Strong).await?;
         Ok(items.iter().map(Item::parsed_sort).collect::<Result<_, _>>()?)
     }
 
-    /// Who likes a post: by rising shard, in it by rising id, so that the id of the last one says where to go on. Read
-    /// consistently: users see their own like at once.
+    /// The users who like a post, by ascending shard and then id, so that the last id is a cursor. Read consistently:
+    /// users see their own likes at once.
     ///
-    /// One query, as a post that many like fills a page out of one shard; where it does not, one more of each further
-    /// shard, side by side.
+    /// Costs one query, because a post with many likes fills a page from one shard; otherwise one more for each further
+    /// shard, concurrently.
     pub async fn page_of_likers(
         &self,
         post: PostId,
@@ -125,14 +125,14 @@ impl Likes {
     }
 }
 
-/// A page of at most `limit` likes out of those of a shard that ended and the pages of the shards behind it.
+/// A page of at most `limit` likes from the rest of one shard and the pages of the following shards.
 fn one_after_another(mut items: Vec<Like>, further: Vec<Page<Like, UserId>>, limit: usize) -> Page<Like, UserId> {
     let mut next = None;
     for page in further {
         items.extend(page.items);
         next = page.next;
         if next.is_some() {
-            // What follows is in this very shard: the ones behind it are not their turn yet.
+            // This shard has more likes: the following shards must wait.
             break;
         }
     }

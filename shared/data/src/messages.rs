@@ -1,5 +1,5 @@
-//! What travels on the queues: JSON, tagged by `type` and versioned by `v`. A retired version stays readable until the
-//! queues are drained of it.
+//! The queue messages: JSON, tagged by `type` and versioned by `v`. A retired version stays readable until the queues
+//! are drained of it.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,12 +9,12 @@ use ports::{
     store::{Attributes, Key},
 };
 
-/// A body that is no message of a version we know.
+/// A body that is not a message of a known version.
 #[derive(Debug, thiserror::Error)]
 #[error("the message cannot be read")]
 pub struct UndecodableMessage(#[from] serde_json::Error);
 
-/// The version that is written. There is no other yet.
+/// The version that is written; the only one so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct V1;
 
@@ -60,11 +60,10 @@ pub enum ChangeTag {
     Change,
 }
 
-/// On PostQ: fan this post out. Where to go on from stands in the outbox entry, not here, so that a message delivered
-/// late does no work twice.
+/// On PostQ: fan this post out. The cursor is in the outbox entry, not here, so that a late redelivery repeats no work.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FanOutMessage {
-    /// Says what it is; serde's own tag of a struct is written but not checked.
+    /// The message type; serde's own tag of a struct is written but not checked.
     #[serde(rename = "type")]
     pub tag: FanOutTag,
     /// Version 1.
@@ -73,17 +72,17 @@ pub struct FanOutMessage {
     pub post_id: PostId,
     /// Its author.
     pub author_id: UserId,
-    /// The outbox entry's generation this message belongs to; one of an earlier generation is dropped.
+    /// The outbox entry's generation that this message belongs to; messages of earlier generations are dropped.
     pub generation: u32,
-    /// How often the fan-out was continued by a message of its own, bounded against loops.
+    /// The number of continuation messages of this fan-out so far, bounded against loops.
     #[serde(default)]
     pub hop: u32,
 }
 
-/// On JobQ: put this post into these readers' feeds.
+/// On JobQ: add this post to these readers' feeds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FeedJob {
-    /// Says what it is.
+    /// The message type.
     #[serde(rename = "type")]
     pub tag: FeedJobTag,
     /// Version 1.
@@ -96,10 +95,10 @@ pub struct FeedJob {
     pub followers: Vec<UserId>,
 }
 
-/// On ChangeDLQ: a change that could not be applied, with all that is needed to try again. On ChangeQ: try again.
+/// On ChangeDLQ: a change that could not be applied, with everything needed to retry. On ChangeQ: retry it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChangeMessage {
-    /// Says what it is.
+    /// The message type.
     #[serde(rename = "type")]
     pub tag: ChangeTag,
     /// Version 1.
@@ -108,11 +107,11 @@ pub struct ChangeMessage {
     pub id: String,
     /// The item's key.
     pub key: Key,
-    /// What the item said before.
+    /// The item's attributes before the change.
     pub before: Option<Attributes>,
-    /// What it says now.
+    /// The item's attributes after the change.
     pub after: Option<Attributes>,
-    /// Why it was not applied, for people.
+    /// The reason why it was not applied, for operators.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub error: String,
 }
@@ -130,7 +129,7 @@ impl ChangeMessage {
         Change { id, key, before, after }
     }
 
-    /// The message's body. Two characters that SQS takes in no body are written as escapes; JSON escapes the others.
+    /// The message's body. Two characters that SQS accepts in no body are escaped here; JSON escapes the others.
     ///
     /// # Panics
     /// Never: texts and numbers under names that are texts always serialise.
@@ -222,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_says_its_type_and_version() {
+    fn a_message_has_its_type_and_version() {
         assert_eq!(
             job().encode(),
             r#"{"type":"deliver","v":1,"post_id":"00000000-0000-0000-0000-000000000001","author_id":"00000000-0000-0000-0000-000000000002","followers":["00000000-0000-0000-0000-000000000003"]}"#

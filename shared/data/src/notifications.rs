@@ -1,4 +1,4 @@
-//! Notifications by recipient, which of them stands for which act, and each recipient's [`Inbox`].
+//! Notifications by recipient, the notification of each act, and each recipient's [`Inbox`].
 
 use std::collections::HashMap;
 
@@ -32,17 +32,17 @@ mod attr {
     pub const RECOUNTED_UP_TO: &str = "recounted_up_to";
 }
 
-/// Where the notification that stands for an act is.
+/// The place of an act's current notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Notified {
-    /// Whose it is.
+    /// The recipient.
     pub recipient_id: UserId,
-    /// Which.
+    /// The notification's id.
     pub notification_id: NotificationId,
 }
 
-/// Notifications, in Social. Every read is consistent: a watermark just set counts at once, and who writes must know
-/// what is there.
+/// Notifications, in Social. Every read is consistent: a new watermark counts at once, and writers must know the
+/// current state.
 #[derive(Debug, Clone)]
 pub struct Notifications {
     db: Db,
@@ -54,7 +54,7 @@ impl Notifications {
         Self { db: db.into() }
     }
 
-    /// The inboxes of these distinct users; a new one where there is none.
+    /// The inboxes of these distinct users; new ones where none is stored.
     pub async fn inboxes(&self, users: &[UserId]) -> Result<HashMap<UserId, Inbox>, StoreError> {
         let of_key: HashMap<Key, UserId> = users.iter().map(|user| (keys::unread(*user), *user)).collect();
         let mut inboxes: HashMap<UserId, Inbox> = users.iter().map(|user| (*user, Inbox::new(*user))).collect();
@@ -66,14 +66,14 @@ impl Notifications {
         Ok(inboxes)
     }
 
-    /// One user's inbox; a new one where there is none.
+    /// One user's inbox; a new one where none is stored.
     pub async fn inbox(&self, user: UserId) -> Result<Inbox, StoreError> {
         let key = keys::unread(user);
         let item = self.db.0.get(Table::Social, &key, Consistency::Strong).await?;
         Ok(item.map_or_else(|| Ok(Inbox::new(user)), |item| inbox_from(user, &item))?)
     }
 
-    /// Which notifications stand for these distinct acts.
+    /// The current notifications of these distinct acts.
     pub async fn notified(&self, acts: &[Act]) -> Result<HashMap<Act, Notified>, StoreError> {
         let of_key: HashMap<Key, Act> = acts.iter().map(|act| (keys::notified(act), *act)).collect();
         let items = self.get_all(&of_key).await?;
@@ -81,7 +81,7 @@ impl Notifications {
         Ok(found.map(|(act, item)| Ok((act, notified_from(item)?))).collect::<Result<_, MalformedItem>>()?)
     }
 
-    /// The entries at these distinct places; what is gone is left out.
+    /// The entries at these distinct places, omitting missing ones.
     pub async fn entries(&self, places: &[Notified]) -> Result<HashMap<Notified, InboxEntry>, StoreError> {
         let key = |place: &Notified| keys::notification(place.recipient_id, place.notification_id);
         let of_key: HashMap<Key, Notified> = places.iter().map(|place| (key(place), *place)).collect();
@@ -96,7 +96,7 @@ impl Notifications {
         self.db.0.get_all(Table::Social, &keys, Consistency::Strong).await
     }
 
-    /// An entry as it is stored.
+    /// Reads a stored entry.
     ///
     /// # Errors
     /// When an attribute is missing or unknown, such as a kind that a newer version writes.
@@ -104,7 +104,7 @@ impl Notifications {
         entry_from(recipient, item)
     }
 
-    /// A user's entries, hidden ones too, newest first.
+    /// A user's entries, hidden ones included, newest first.
     pub async fn page_of_recipient(
         &self,
         user: UserId,
@@ -116,7 +116,7 @@ impl Notifications {
         page_from(self.db.0.query(&query).await?, |item| entry_from(user, item))
     }
 
-    /// The newest entry that is not behind `id`, hidden or not.
+    /// The newest entry with an id up to `id`, hidden or not.
     pub async fn newest_up_to(&self, user: UserId, id: NotificationId) -> Result<Option<NotificationId>, StoreError> {
         let range = SortRange::Between(NotificationId::from_uuid(Uuid::nil()).to_string(), id.to_string());
         let mut query = Query { limit: Some(1), ..entries_of(user, range, Order::Descending) };
@@ -132,8 +132,8 @@ impl Notifications {
         }
     }
 
-    /// Reads the page that a scan asks for, at most `limit` entries, and answers the inbox as it is with them. To be kept
-    /// only if nobody wrote the inbox since it was read.
+    /// Reads the page that a scan needs, at most `limit` entries, and returns the inbox updated with them. Store it
+    /// only if the inbox was not written since it was read.
     pub async fn scanned(&self, scan: Scan, limit: u32) -> Result<Inbox, StoreError> {
         let (user, range) = (scan.recipient_id(), SortRange::Between(scan.first.to_string(), scan.last.to_string()));
         let query = Query { limit: Some(limit), ..entries_of(user, range, Order::Ascending) };
@@ -142,8 +142,8 @@ impl Notifications {
         Ok(scan.found(&page.items, page.next))
     }
 
-    /// The writes that keep an inbox as it is now: refused when someone else wrote it since it was read. The first time
-    /// also when the account is deleted, so that none gets a new one.
+    /// The writes that store an inbox: refused when it was written since it was read. The first write of an inbox is
+    /// also refused when the account is deleted.
     pub fn keeping(inbox: &Inbox) -> Writes {
         let item = inbox_item(inbox);
         if inbox.version > 0 {
@@ -155,8 +155,8 @@ impl Notifications {
         Writes::to(Table::Social, [Write::create(item), check])
     }
 
-    /// Keeps an inbox as it is now, with what is written `beside` it. A refusal may also mean that an earlier try of this
-    /// call was applied: read again.
+    /// Stores an inbox, with the writes `beside` it. A refusal may also mean that an earlier try of this call was
+    /// applied: read again.
     pub async fn keep(&self, inbox: &Inbox, beside: Option<Writes>) -> Result<Committed, StoreError> {
         let writes = Self::keeping(inbox).and(beside.unwrap_or_default());
         Transaction::from(writes).commit(&self.db).await
@@ -182,7 +182,7 @@ impl Notifications {
         Writes::to(Table::Social, [Write::put(item)])
     }
 
-    /// The write that makes an entry the one that stands for its act.
+    /// The write that makes an entry the current one of its act.
     pub fn point_to(notification: &Notification) -> Writes {
         let item = Item::new(keys::notified(&notification.act))
             .with(attr::RECIPIENT_ID, notification.recipient_id.to_string())
@@ -191,10 +191,10 @@ impl Notifications {
         Writes::to(Table::Social, [Write::put(item)])
     }
 
-    /// The acts of `actor` that others were notified of, and where those notifications are. Read consistently.
+    /// The acts of `actor` that others were notified of, with the places of the notifications. Read consistently.
     ///
     /// # Errors
-    /// Also when an act is of an unknown kind, such as one that a newer version writes.
+    /// Also when the kind of an act is unknown, such as one that a newer version writes.
     pub async fn page_of_actor(
         &self,
         actor: UserId,
@@ -213,25 +213,25 @@ impl Notifications {
         Ok(Page { items, next: page.next.as_deref().map(act).transpose()? })
     }
 
-    /// The write that erases what points from an act, as [`Self::page_of_actor`] names it.
+    /// The write that erases the pointer of an act, as listed by [`Self::page_of_actor`].
     pub fn pointer_erasure(actor: UserId, act: NotifiedAct) -> Writes {
         Writes::deleting(Table::Social, [keys::notified_in_list(actor, act)])
     }
 
-    /// The write that erases what points from an act whose notification is gone.
+    /// The write that erases the pointer of an act whose notification is gone.
     pub fn pointer_to_nothing(act: &Act) -> Writes {
         Writes::deleting(Table::Social, [keys::notified(act)])
     }
 
-    /// Erases how far a user has read. A write to the inbox that is under way is refused from then on, and a user whose
-    /// account is deleted gets no new inbox.
+    /// Erases a user's inbox. Concurrent writes to it are refused from then on, and a user whose account is deleted
+    /// gets no new inbox.
     pub async fn erase_inbox(&self, user: UserId) -> Result<(), StoreError> {
         // Unconditional, hence never refused.
         let _applied = self.db.0.write(Table::Social, Write::delete(keys::unread(user))).await?;
         Ok(())
     }
 
-    /// The writes that erase an entry and what points to it.
+    /// The writes that erase an entry and its pointer.
     pub fn erasure(notification: &Notification) -> Writes {
         let entry = keys::notification(notification.recipient_id, notification.notification_id);
         Writes::deleting(Table::Social, [entry, keys::notified(&notification.act)])
@@ -242,12 +242,12 @@ fn entries_of(user: UserId, range: SortRange, order: Order) -> Query {
     Query { range, order, ..Query::all_of(Table::Social, keys::notifications_partition(user)) }
 }
 
-/// The first whole second in which the notification is shown no more: removed earlier, it would still be counted.
+/// The first whole second in which the notification is no longer shown: removed earlier, it would still be counted.
 fn expiry(notification: NotificationId) -> i64 {
     notification.created_at().plus(limits::NOTIFICATION_TTL).as_secs().cast_signed() + 1
 }
 
-/// The inbox as it is stored by its next write.
+/// The inbox as stored by its next write.
 fn inbox_item(inbox: &Inbox) -> Item {
     let item = Item::new(keys::unread(inbox.recipient_id))
         .with(attr::VERSION, inbox.version + 1)

@@ -1,5 +1,5 @@
-//! The outbox: fan-outs that are not finished. An entry is made in the post's own transaction and goes when every page
-//! of followers is on JobQ, so a lost message or a crash leaves it behind, and the sweeper finds it.
+//! The outbox: unfinished fan-outs. An entry is created in the post's transaction and removed once every page of
+//! followers is on JobQ. A lost message or a crash leaves the entry for the sweeper.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use ports::store::{
     Write,
 };
 
-/// Entries read at once.
+/// Entries read per query.
 const ENTRIES_PER_QUERY: u32 = 1_000;
 
 mod attr {
@@ -23,24 +23,24 @@ mod attr {
     pub const WORKER: &str = "worker";
 }
 
-/// A fan-out that is not finished.
+/// An unfinished fan-out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutboxEntry {
     /// The post.
     pub post_id: PostId,
     /// Its author.
     pub author_id: UserId,
-    /// How often the sweeper took it. A message of an earlier generation has been replaced.
+    /// How often the sweeper took it. Messages of earlier generations are obsolete.
     pub generation: u32,
-    /// Until when whoever works on it is trusted to.
+    /// When the current lease expires.
     pub lease_until: Timestamp,
-    /// The last follower whose page is on JobQ; `None` before the first page is.
+    /// The last follower of the pages on JobQ; `None` before the first page.
     pub cursor: Option<UserId>,
-    /// Who moved the cursor last.
+    /// The worker that last moved the cursor.
     pub worker: Option<String>,
 }
 
-/// How long a lease of this generation lasts: [`limits::OUTBOX_LEASE`], doubled with each generation, at most
+/// The duration of a lease of this generation: [`limits::OUTBOX_LEASE`], doubled with each generation, at most
 /// [`limits::MAX_OUTBOX_LEASE`].
 fn lease(generation: u32) -> Duration {
     limits::OUTBOX_LEASE.saturating_mul(2_u32.saturating_pow(generation)).min(limits::MAX_OUTBOX_LEASE)
@@ -58,7 +58,7 @@ impl Outbox {
         Self { store: db.into().0 }
     }
 
-    /// The write that makes a post's entry, of generation 0 and leased to the message that is about to be sent.
+    /// The write that creates a post's entry, with generation 0 and leased to the message about to be sent.
     pub fn creation(post_id: PostId, author_id: UserId, now: Timestamp) -> Writes {
         let item = Item::new(keys::outbox_entry(post_id))
             .with(attr::AUTHOR_ID, author_id.to_string())
@@ -79,8 +79,8 @@ impl Outbox {
         Ok(item.as_ref().map(entry_from).transpose()?)
     }
 
-    /// Moves an entry on to `cursor` in the name of `worker` and renews its lease; that it moves at all is why the
-    /// lease is a first one again. Refused when someone else moved it or took it meanwhile.
+    /// Advances an entry to `cursor` on behalf of `worker` and renews its lease. The lease is a first one again,
+    /// because the fan-out makes progress. Refused when another worker has moved or taken it.
     pub async fn advance(
         &self,
         entry: &OutboxEntry,
@@ -101,7 +101,7 @@ impl Outbox {
         self.store.write(Table::Social, write).await
     }
 
-    /// Removes an entry whose every page is on JobQ. Refused when the sweeper took it meanwhile; its message then finds
+    /// Removes an entry when all its pages are on JobQ. Refused when the sweeper has taken it; its message then finds
     /// little left to do.
     pub async fn finish(&self, entry: &OutboxEntry) -> Result<Outcome, StoreError> {
         let condition = Condition::Where(vec![of_generation(entry.generation)]);
@@ -109,8 +109,8 @@ impl Outbox {
         self.store.write(Table::Social, write).await
     }
 
-    /// Takes an entry whose lease has expired: the next generation, with a longer lease. `None` when someone else
-    /// renewed or took it first.
+    /// Takes an entry whose lease has expired: starts the next generation, with a longer lease. `None` when another
+    /// worker renewed or took it first.
     pub async fn take(&self, entry: &OutboxEntry, now: Timestamp) -> Result<Option<OutboxEntry>, StoreError> {
         let generation = entry.generation + 1;
         let lease_until = now.plus(lease(generation));
@@ -120,13 +120,13 @@ impl Outbox {
         let unrenewed = Test::Equals(attr::LEASE_UNTIL, millis(entry.lease_until).into());
         let condition = Condition::Where(vec![of_generation(entry.generation), unrenewed]);
         let write = Write::Update { key: keys::outbox_entry(entry.post_id), changes, condition };
-        // Not retried: a first try that was applied would look like someone else's. The next sweep is the retry.
+        // Not retried: a first try that was applied would look like another worker's. The next sweep is the retry.
         let outcome = self.store.without_retries().write(Table::Social, write).await?;
         Ok(outcome.is_applied().then(|| OutboxEntry { generation, lease_until, ..entry.clone() }))
     }
 
-    /// Entries of one shard behind the sort key `after` whose lease has expired, out of one page of entries, and where to
-    /// read on. A shard holds only what is being fanned out.
+    /// Entries of one shard with expired leases, from one page of entries after the sort key `after`, and where to
+    /// continue. A shard holds only fan-outs in progress. Read consistently.
     pub async fn page_of_expired(
         &self,
         shard: u8,
@@ -144,19 +144,19 @@ impl Outbox {
             match entry_from(item) {
                 Ok(entry) if entry.lease_until.is_ended_lease(lease(entry.generation), now) => expired.push(entry),
                 Ok(_) => {}
-                // One that cannot be read must not hold up the others.
-                Err(error) => error!(post.id = item.key.sort, %error, "An outbox entry cannot be read"),
+                // An unreadable entry must not hold up the others.
+                Err(error) => error!(post.id = item.key.sort, %error, "Could not read an outbox entry; skipped it"),
             }
         }
         Ok((expired, page.next))
     }
 
-    /// Whether no fan-out is unfinished.
+    /// Whether all fan-outs are finished.
     pub async fn is_empty(&self) -> Result<bool, StoreError> {
         for shard in 0..limits::OUTBOX_SHARDS {
             let mut after = None;
             loop {
-                // A lease never lasts beyond the end of time, so this finds every entry.
+                // No lease lasts beyond the end of time, so this finds every entry.
                 let (entries, next) = self.page_of_expired(shard, Timestamp::from_millis(u64::MAX), after).await?;
                 if !entries.is_empty() {
                     return Ok(false);
@@ -199,8 +199,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stall_of_ten_minutes_costs_three_extra_messages() {
-        // The sweeper looks once a minute: a lease is taken at the first look after it ended.
+    fn a_ten_minute_stall_costs_three_extra_messages() {
+        // The sweeper runs once a minute: an expired lease is taken in the next run.
         let (mut taken_at, mut generation) = (Duration::ZERO, 0);
         while taken_at + lease(generation) <= Duration::from_mins(10) {
             taken_at += lease(generation);
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fan_out_that_never_passes_comes_back_at_once_at_first_and_then_daily() {
+    fn a_failing_fan_out_backs_off_to_daily() {
         let after = |times: u32| (0..times).map(lease).sum::<Duration>();
         assert!(after(5) < Duration::from_hours(1));
         assert!(after(11) > Duration::from_hours(24));

@@ -15,7 +15,7 @@ mod attr {
     pub const TEXT: &str = "text";
 }
 
-/// A post as it is stored: shown only while it is not deleted.
+/// A stored post, shown only while it is not deleted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredPost {
     /// The post.
@@ -30,7 +30,7 @@ impl StoredPost {
         self.deleted_at.is_none().then_some(&self.post)
     }
 
-    /// From when on it is erased; `None` for a post that is not deleted.
+    /// The time from which it is erased; `None` for a post that is not deleted.
     pub fn erased_from(&self) -> Option<Timestamp> {
         self.deleted_at.map(|deleted_at| deleted_at.plus(limits::DELETED_TTL))
     }
@@ -48,13 +48,13 @@ impl Posts {
         Self { store: db.into().0 }
     }
 
-    /// The posts that are stored of these, deleted ones too, by id. Asked eventually first; misses are asked again
-    /// consistently.
+    /// The stored posts among these, deleted ones included, by id. Eventually consistent first; missing posts are read
+    /// again consistently.
     pub async fn get_all(&self, posts: &[PostId]) -> Result<HashMap<PostId, StoredPost>, StoreError> {
         super::get_all(&self.store, Table::Social, posts, keys::post, post_from).await
     }
 
-    /// The same, read consistently: for the author, who sees what they deleted no more.
+    /// The same, read consistently: for authors, who see their own deletions at once.
     pub async fn get_all_strongly(&self, posts: &[PostId]) -> Result<HashMap<PostId, StoredPost>, StoreError> {
         let keys: HashMap<Key, PostId> = posts.iter().map(|post| (keys::post(*post), *post)).collect();
         let all: Vec<Key> = keys.keys().cloned().collect();
@@ -63,7 +63,7 @@ impl Posts {
         Ok(found.map(|(post, item)| Ok((post, post_from(post, item)?))).collect::<Result<_, MalformedItem>>()?)
     }
 
-    /// The ids of an author's posts, newest first. Read consistently: the author sees their own post at once.
+    /// The ids of an author's posts, newest first. Read consistently: authors see their own posts at once.
     pub async fn page_of_author(
         &self,
         author: UserId,
@@ -80,14 +80,14 @@ impl Posts {
         page_from(self.store.query(&query).await?, Item::parsed_sort)
     }
 
-    /// The writes that erase a post and its place in the author's story.
+    /// The writes that erase a post and its story entry.
     pub fn erasure(author: UserId, post: PostId) -> Writes {
         Writes::deleting(Table::Social, [keys::post(post), keys::story_entry(author, post)])
     }
 
-    /// The writes that make a post and its place in the author's story: the post first, refused when it is there. Ids are
-    /// new, so one that is there is this one, by an earlier try. It is left alone, as it may be deleted by now: a try that
-    /// arrives late must not make it live again.
+    /// The writes that create a post and its story entry: the post first, refused when it exists. Ids are new, so an
+    /// existing post comes from an earlier try. It is left alone, as it may be deleted by now, and a late try must not
+    /// revive it.
     pub fn creation(post: &Post) -> Writes {
         let item = Item::new(keys::post(post.post_id))
             .with(attr::AUTHOR_ID, post.author_id.to_string())
@@ -96,7 +96,7 @@ impl Posts {
         Writes::to(Table::Social, [Write::create(item), Write::put(story_entry)])
     }
 
-    /// The write that marks a post deleted. Refused unless it is stored, live and its author's.
+    /// The write that marks a post deleted. Refused unless the post exists, is live and belongs to its author.
     pub fn deletion(post: &Post, now: Timestamp) -> Writes {
         let deleted_at = now.as_millis().cast_signed().into();
         let write = Write::Update {
@@ -110,7 +110,7 @@ impl Posts {
         Writes::to(Table::Social, [write])
     }
 
-    /// The write that takes that mark off. Refused unless the post is stored and was deleted at that time.
+    /// The write that removes that mark. Refused unless the post exists and was deleted at that time.
     pub fn restoration(post: PostId, deleted_at: Timestamp) -> Writes {
         let was = Test::Equals(DELETED_AT, deleted_at.as_millis().cast_signed().into());
         let write = Write::Update {

@@ -1,15 +1,15 @@
-//! How much of the rate limits is used.
+//! The used part of rate limits.
 
 use crate::{Db, keys};
 use domain::Timestamp;
 use ports::store::{Changes, Condition, EXPIRES_AT, Key, Outcome, Retrying, StoreError, Table, Test, Write};
 
 mod attr {
-    /// Uses, less those given back.
+    /// Uses taken, less those given back.
     pub const USED: &str = "used";
 }
 
-/// A subject and a window.
+/// A subject's window of a limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RateWindow {
     /// The limit's name.
@@ -26,7 +26,7 @@ impl RateWindow {
     }
 }
 
-/// Rates, in Social. Nothing here is retried: the limited request waits for the answer, and can do without it.
+/// Rates, in Social. Calls are not retried: the limited request waits for the answer, and can do without it.
 #[derive(Debug, Clone)]
 pub struct Rates {
     store: Retrying,
@@ -38,7 +38,7 @@ impl Rates {
         Self { store: db.into().0 }
     }
 
-    /// Takes one use if fewer than `limit` are taken; else refuses, and writes nothing. The item expires at
+    /// Takes one use if fewer than `limit` are taken; otherwise refuses and writes nothing. The item expires at
     /// `expires`.
     pub async fn take(&self, of: &RateWindow, limit: u32, expires: Timestamp) -> Result<Outcome, StoreError> {
         let condition = Condition::AbsentOr(vec![Test::AtMost(attr::USED, i64::from(limit) - 1)]);

@@ -1,7 +1,7 @@
 //! Sessions and their refresh tokens, in Auth.
 //!
-//! A session is the family of refresh tokens that one login begins. It lives until it is deleted or no token of it can
-//! be good any more; a token is good only while its family lives.
+//! A session is the family of refresh tokens that one login begins. It lives until it is deleted or all its tokens have
+//! expired; a token is valid only while its session lives.
 
 use super::credentials::FIRST_EPOCH;
 use crate::{Committed, Db, Transaction, Writes, keys};
@@ -15,23 +15,23 @@ mod attr {
     pub const USER_ID: &str = "user_id";
     pub const FAMILY: &str = "family";
     pub const SPENT_AT: &str = "spent_at";
-    /// Tokens stored in the place of a spent one. Missing where it was spent before they were counted.
+    /// Tokens stored in place of a spent one. Missing from tokens spent before these were counted.
     pub const SUCCESSORS: &str = "successors";
     /// The last of them, sealed by the token itself.
     pub const SEALED: &str = "sealed";
     pub const EPOCH: &str = "epoch";
-    /// Only where the session's id does not tell it.
+    /// Present only if the session's id does not contain it.
     pub const CREATED_AT: &str = "created_at";
     pub const LAST_USED_AT: &str = "last_used_at";
     pub const USER_AGENT: &str = "user_agent";
 }
 
-/// Names a session: whose, and which.
+/// Identifies a session of a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionRef {
-    /// Whose.
+    /// The user.
     pub user: UserId,
-    /// Which: the family of refresh tokens.
+    /// The session, which is the family of refresh tokens.
     pub session: SessionId,
 }
 
@@ -40,67 +40,66 @@ pub struct SessionRef {
 pub struct StoredSession {
     /// The family of refresh tokens.
     pub session: SessionId,
-    /// In which epoch of its user's credentials it was begun.
+    /// The epoch of the user's credentials in which it was begun.
     pub epoch: i64,
-    /// When it began. Of a session begun before that was kept, the earliest use that is known, to the second.
+    /// When it began. For sessions stored without it, the earliest known use, to the second.
     pub created_at: Timestamp,
-    /// When it was begun or last refreshed. Of a session not refreshed since that is kept, to the second.
+    /// When it was begun or last refreshed. For sessions not refreshed since this is stored, to the second.
     pub last_used_at: Timestamp,
-    /// The program that it was begun with, if that is known.
+    /// The client that it was begun with, if known.
     pub user_agent: Option<UserAgent>,
-    /// When its newest token is no longer good, to the second.
+    /// When its newest token expires, to the second.
     pub expires_at: Timestamp,
 }
 
 impl StoredSession {
-    /// A session that begins.
+    /// A new session.
     pub const fn beginning(session: SessionId, epoch: i64, user_agent: Option<UserAgent>, now: Timestamp) -> Self {
         Self { session, epoch, created_at: now, last_used_at: now, user_agent, expires_at: now }
     }
 }
 
-/// What is stored of a refresh token.
+/// A stored refresh token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredToken {
     /// The session it belongs to.
     pub session: SessionRef,
-    /// What came of it, once it was used; a token is used once.
+    /// The outcome of its use; a token is used once.
     pub spent: Option<Spent>,
 }
 
-/// What came of a token that was used.
+/// The outcome of a token's use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spent {
     /// When it was first used.
     pub at: Timestamp,
-    /// Tokens stored in its place; `None` where it was spent before they were counted.
+    /// Tokens stored in its place; `None` if it was spent before these were counted.
     pub successors: Option<u32>,
     /// The last of [`limits::MAX_SUCCESSORS`], sealed by the token.
     pub sealed: Option<String>,
 }
 
-/// A token to be stored in the place of a spent one.
+/// A token to store in place of a spent one.
 #[derive(Debug, Clone, Copy)]
 pub struct Successor<'a> {
     /// The digest of the spent token.
     pub spent: &'a str,
-    /// The digest of the new one.
+    /// The digest of the new token.
     pub fresh: &'a str,
-    /// The new one, sealed by the spent one; kept of the last.
+    /// The new token, sealed by the spent one; stored only for the last successor.
     pub sealed: &'a str,
 }
 
-/// What became of storing a successor.
+/// Whether a successor was stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stored {
-    /// It is stored: by this call, or by an earlier try whose answer was lost.
+    /// It is stored, by this call or by an earlier try whose answer was lost.
     Yes,
-    /// It is not: the spent token is not as it was known to be, or the session is over.
+    /// It is not stored: the spent token has changed, or the session has ended.
     No,
 }
 
-/// Sessions and refresh tokens. Every read is consistent, and what has expired is not found although it may still be
-/// stored.
+/// Sessions and refresh tokens. Every read is consistent and omits expired items that are still stored.
 #[derive(Debug, Clone)]
 pub struct Sessions {
     db: Db,
@@ -118,13 +117,13 @@ impl Sessions {
         Ok(item.as_ref().map(token_from).transpose()?)
     }
 
-    /// A session; `None` when it is over.
+    /// A session; `None` when it has ended.
     pub async fn get(&self, of: SessionRef, now: Timestamp) -> Result<Option<StoredSession>, StoreError> {
         let item = self.unexpired(&keys::session(of.user, of.session), now).await?;
         Ok(item.as_ref().map(session_from).transpose()?)
     }
 
-    /// Begins a session with a token of this digest. Ids and digests are random, so doing it twice is doing it once.
+    /// Begins a session with a token of this digest. Idempotent, because ids and digests are random.
     pub async fn begin(
         &self,
         user: UserId,
@@ -133,12 +132,12 @@ impl Sessions {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let writes = Self::beginning(user, session, digest, now);
-        // Without conditions nothing is refused.
+        // Unconditional, hence never refused.
         let _applied = self.db.0.transact(writes.0).await?;
         Ok(())
     }
 
-    /// The writes that begin a session: the family and its first token.
+    /// The writes that begin a session: the session and its first token.
     pub fn beginning(user: UserId, session: &StoredSession, digest: &str, now: Timestamp) -> Writes {
         let of = SessionRef { user, session: session.session };
         let mut family = Item::new(keys::session(user, session.session))
@@ -151,7 +150,7 @@ impl Sessions {
         Writes::to(Table::Auth, [family, token_item(of, digest, now)].map(Write::put))
     }
 
-    /// Spends a token that is not spent and stores its first successor.
+    /// Spends an unspent token and stores its first successor.
     pub async fn rotate(
         &self,
         user: UserId,
@@ -171,8 +170,8 @@ impl Sessions {
         self.extend(user, session, spend, successor.fresh, now).await
     }
 
-    /// Stores one more successor of a token that has as many as `known` says, fewer than [`limits::MAX_SUCCESSORS`].
-    /// The last one is kept sealed with it.
+    /// Stores one more successor of a token whose number of successors is the one in `known`, below
+    /// [`limits::MAX_SUCCESSORS`]. The last one is also stored sealed with the token.
     pub async fn add(
         &self,
         user: UserId,
@@ -198,7 +197,7 @@ impl Sessions {
         self.extend(user, session, count, successor.fresh, now).await
     }
 
-    /// Ends the session: none of its tokens is good any more. That there is none is the same.
+    /// Ends the session and invalidates its tokens; idempotent.
     pub async fn end(&self, of: SessionRef) -> Result<(), StoreError> {
         let write = Write::delete(keys::session(of.user, of.session));
         // An unconditional delete is never refused.
@@ -206,7 +205,7 @@ impl Sessions {
         Ok(())
     }
 
-    /// The sessions of a user, newest first, those too that have expired but are still there.
+    /// The sessions of a user, newest first, including expired ones still stored.
     pub async fn page_of_user(
         &self,
         user: UserId,
@@ -216,8 +215,8 @@ impl Sessions {
         self.page(user, after, limit, Order::Descending).await
     }
 
-    /// The oldest `count` sessions of a user, oldest first, those too that have expired but are still there. One query,
-    /// unless the store ends it early.
+    /// The oldest `count` sessions of a user, oldest first, including expired ones still stored. One query, unless the
+    /// store ends it early.
     pub async fn oldest_of_user(&self, user: UserId, count: usize) -> Result<Vec<StoredSession>, StoreError> {
         let (mut found, mut after) = (Vec::new(), None);
         while found.len() < count {
@@ -256,8 +255,8 @@ impl Sessions {
         Ok(Page { items, next })
     }
 
-    /// Puts a token into a session that lives, whose own expiry moves along with its newest token's. The fresh token's
-    /// digest is random: where it is there already, an earlier try of this call stored it.
+    /// Adds a token to a living session and extends the session's expiry to the token's. The fresh token's digest is
+    /// random: if it exists, an earlier try of this call stored it.
     async fn extend(
         &self,
         user: UserId,
@@ -272,7 +271,7 @@ impl Sessions {
             (attr::LAST_USED_AT.into(), millis(now).into()),
         ]);
         if session.session.created_at().is_none() {
-            // Until it is kept it is read from the expiry, which moves on.
+            // Until it is stored, it is derived from the expiry, which this write moves.
             set.insert(attr::CREATED_AT.into(), millis(session.created_at).into());
         }
         let family = Write::Update {
@@ -298,7 +297,7 @@ impl Sessions {
     }
 }
 
-/// When a token made now is no longer good, in seconds.
+/// When a token made now expires, in seconds.
 fn expiry(now: Timestamp) -> i64 {
     now.plus(limits::REFRESH_TOKEN_TTL).as_secs().cast_signed()
 }
@@ -322,7 +321,7 @@ fn session_from(item: &Item) -> Result<StoredSession, MalformedItem> {
     let session = keys::session_of_sort(&item.key.sort).map_err(malformed_sort)?;
     let time = |attribute| Ok(item.number_if_any(attribute)?.map(|at| Timestamp::from_millis(at.cast_unsigned())));
     let expires_at = super::in_seconds(item.number(EXPIRES_AT)?);
-    // Each use has moved the expiry on by a token's life.
+    // Each use has set the expiry to a token's lifetime later.
     let last_use = expires_at.minus(limits::REFRESH_TOKEN_TTL);
     Ok(StoredSession {
         session,

@@ -1,9 +1,9 @@
-//! Work about notifications that continues step by step. A row holds where it continues and a token that is new with each
-//! step, so each write of the row is a change in the stream, and that change is the next step. A change whose token the
-//! row no longer has is outdated: another step took its place.
+//! Notification work that continues step by step. A row holds a cursor and a token that is new with each step, so each
+//! write of the row is a change in the stream, and that change triggers the next step. A change whose token differs
+//! from the row's is outdated: another step has replaced it.
 //!
-//! Rows are written in the transaction that writes the inbox which the step is about, conditional on its version: so a
-//! step and its cursor are one, and none is lost or done from an older state.
+//! Rows are written in the transaction that writes the step's inbox, conditional on the inbox's version. So a step and
+//! its cursor are atomic, and no step is lost or based on an older state.
 
 use std::collections::HashMap;
 
@@ -23,12 +23,12 @@ mod attr {
     pub const CURSOR: &str = "cursor";
 }
 
-/// Where a task stands.
+/// The progress of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StoredTask {
-    /// Names the next step.
+    /// Identifies the next step.
     pub token: Uuid,
-    /// Of a post's task: where the next step begins.
+    /// For a post's task: where the next step begins.
     pub cursor: ReactionCursor,
 }
 
@@ -44,7 +44,7 @@ impl Tasks {
         Self { store: db.into().0 }
     }
 
-    /// The rows that there are of these distinct tasks. Read consistently.
+    /// The existing rows of these distinct tasks. Read consistently.
     pub async fn get_all(&self, tasks: &[Task]) -> Result<HashMap<Task, StoredTask>, StoreError> {
         let of_key: HashMap<Key, Task> = tasks.iter().map(|task| (keys::task(*task), *task)).collect();
         let keys: Vec<Key> = of_key.keys().cloned().collect();
@@ -53,7 +53,7 @@ impl Tasks {
         Ok(found.map(|(task, item)| Ok((task, task_from(item)?))).collect::<Result<_, MalformedItem>>()?)
     }
 
-    /// The write that has a task's next step done, from `cursor` on: whatever step was due before is outdated.
+    /// The write that schedules a task's next step from `cursor` on; any earlier step becomes outdated.
     pub fn next_step(task: Task, cursor: ReactionCursor) -> Writes {
         let item = Item::new(keys::task(task)).with(attr::TOKEN, random::uuid().to_string());
         let item = match cursor {
@@ -68,7 +68,7 @@ impl Tasks {
         Writes::deleting(Table::Social, [keys::task(task)])
     }
 
-    /// Ends a task of which nothing is left to do, unless another step than the one of this token is due.
+    /// Ends a finished task, unless a step other than that of this token is due.
     pub async fn forget(&self, task: Task, token: Uuid) -> Result<(), StoreError> {
         let condition = Condition::Where(vec![Test::Equals(attr::TOKEN, token.to_string().into())]);
         let write = Write::Delete { key: keys::task(task), condition };
@@ -76,7 +76,7 @@ impl Tasks {
         Ok(())
     }
 
-    /// The token of the step that a change of a task's row has done; `None` when the row is gone.
+    /// The token of the step that a change of a task's row schedules; `None` when the row was removed.
     ///
     /// # Errors
     /// When the row holds no token.

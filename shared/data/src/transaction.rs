@@ -1,4 +1,4 @@
-//! Transactions over several DAOs, and which part of one was refused.
+//! Transactions across several DAOs, and the part of one that was refused.
 
 use std::collections::HashSet;
 
@@ -6,7 +6,7 @@ use crate::Db;
 use domain::limits;
 use ports::store::{Key, Outcome, StoreError, Table, Write};
 
-/// Writes that a DAO made for a transaction.
+/// Writes made by a DAO for a transaction.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[must_use]
 pub struct Writes(pub(crate) Vec<(Table, Write)>);
@@ -16,12 +16,12 @@ impl Writes {
         Self(writes.into_iter().map(|write| (table, write)).collect())
     }
 
-    /// Writes of `table` that delete whatever is under these keys.
+    /// Writes of `table` that delete these keys unconditionally.
     pub(crate) fn deleting(table: Table, keys: impl IntoIterator<Item = Key>) -> Self {
         Self::to(table, keys.into_iter().map(Write::delete))
     }
 
-    /// Places that they take in a transaction.
+    /// Number of transaction items they take.
     pub const fn len(&self) -> usize {
         self.0.len()
     }
@@ -31,14 +31,14 @@ impl Writes {
         self.0.is_empty()
     }
 
-    /// These and others after them.
+    /// These writes followed by others.
     pub fn and(mut self, others: Self) -> Self {
         self.0.extend(others.0);
         self
     }
 }
 
-/// For tools that fill a store which nobody reads yet. A service has no store to send them to.
+/// For tools that fill a store which is not yet in use. A service has no store to send them to.
 impl IntoIterator for Writes {
     type Item = (Table, Write);
     type IntoIter = std::vec::IntoIter<(Table, Write)>;
@@ -54,14 +54,14 @@ impl FromIterator<Self> for Writes {
     }
 }
 
-/// Names some writes of a transaction: what [`Refusal::includes`] is asked about.
+/// Identifies some writes of a transaction, for [`Refusal::includes`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Part {
     first: usize,
     len: usize,
 }
 
-/// Up to [`limits::MAX_TRANSACT`] writes of distinct items, all or none.
+/// Up to [`limits::MAX_TRANSACT`] writes of distinct items, applied atomically.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[must_use]
 pub struct Transaction(Vec<(Table, Write)>);
@@ -70,20 +70,20 @@ pub struct Transaction(Vec<(Table, Write)>);
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub enum Committed {
-    /// All of it happened.
+    /// All writes were applied.
     Applied,
-    /// None of it happened.
+    /// No write was applied.
     Refused(Refusal),
 }
 
 impl Committed {
-    /// Whether it happened.
+    /// Whether the writes were applied.
     pub const fn is_applied(&self) -> bool {
         matches!(self, Self::Applied)
     }
 }
 
-/// Which conditions of a transaction did not hold.
+/// The conditions of a transaction that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     places: Vec<usize>,
@@ -91,31 +91,32 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// Whether a condition of this part did not hold.
+    /// Whether a condition of this part failed.
     pub fn includes(&self, part: Part) -> bool {
         self.places.iter().any(|place| (part.first..part.first + part.len).contains(place))
     }
 
-    /// Whether an earlier try of the same commit, whose answer was lost, may have been applied and be the reason.
+    /// Whether the refusal may be due to an earlier try of the same commit that was applied although its answer was
+    /// lost.
     pub const fn follows_a_lost_answer(&self) -> bool {
         self.tries > 1
     }
 }
 
 impl Transaction {
-    /// One without writes.
+    /// An empty transaction.
     pub const fn new() -> Self {
         Self(Vec::new())
     }
 
-    /// Adds writes, and returns the name by which a refusal tells of them.
+    /// Adds writes, and returns the handle by which a refusal identifies them.
     pub fn add(&mut self, writes: Writes) -> Part {
         let part = Part { first: self.0.len(), len: writes.len() };
         self.0.extend(writes.0);
         part
     }
 
-    /// Adds unconditional writes, except of items that it writes already.
+    /// Adds unconditional writes, except for items that it already writes.
     pub fn add_absent(&mut self, writes: Writes) {
         let mut known: HashSet<(Table, Key)> =
             self.0.iter().map(|(table, write)| (*table, write.key().clone())).collect();
@@ -123,31 +124,32 @@ impl Transaction {
         self.0.extend(absent.collect::<Vec<_>>());
     }
 
-    /// Places that are taken.
+    /// Number of items taken.
     pub const fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether nothing is to be written.
+    /// Whether there are no writes.
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether so many more places are free.
+    /// Whether `places` more items fit.
     pub const fn has_room_for(&self, places: usize) -> bool {
         self.0.len() + places <= limits::MAX_TRANSACT
     }
 
-    /// Does all of it, or none. Repeated after transient errors, so a refusal may come from an earlier try of this call.
+    /// Applies all writes atomically. Retried after transient errors, so a refusal may be due to an earlier try of this
+    /// call.
     ///
     /// # Errors
-    /// When the store fails; it may have been applied all the same.
+    /// When the store fails; the transaction may have been applied nevertheless.
     pub async fn commit(self, db: &Db) -> Result<Committed, StoreError> {
         let (outcome, tries) = db.0.transact_counted(self.0).await?;
         Ok(committed(outcome, tries))
     }
 
-    /// The same in one try.
+    /// The same without retries.
     ///
     /// # Errors
     /// As those of [`Self::commit`].
@@ -186,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_names_the_parts_it_is_about() {
+    fn a_refusal_names_its_parts() {
         let mut transaction = Transaction::new();
         let [first, second, third] = [&["a"][..], &["b", "c"], &["d"]].map(|sorts| transaction.add(writes(sorts)));
         let refusal = Refusal { places: vec![2], tries: 1 };

@@ -1,7 +1,8 @@
 //! Users: profiles and the claims of their handles.
 //!
-//! The profile of a deleted account is marked, and goes when all else of the user is erased. No read finds a marked one.
-//! The claim of its handle stays without the user's id, so that nobody else takes the handle, until it expires.
+//! The profile of a deleted account is marked, and erased after all other data of the user. No read returns a marked
+//! profile. The claim of its handle stays, without the user's id, until it expires, so that no other user can take the
+//! handle.
 
 use std::collections::HashMap;
 
@@ -31,7 +32,8 @@ impl Users {
         Self { store: db.into().0 }
     }
 
-    /// One user's profile. Eventual first; a miss is asked again consistently, so a user just registered is found.
+    /// One user's profile. Eventually consistent first; a missing profile is read again consistently, so that a new
+    /// user is found.
     pub async fn get(&self, user: UserId) -> Result<Option<Profile>, StoreError> {
         match self.read(user, Consistency::Eventual).await? {
             Some(found) => Ok(found),
@@ -39,30 +41,30 @@ impl Users {
         }
     }
 
-    /// One user's profile for that user, who sees at once what they changed. Read consistently.
+    /// One user's own profile. Read consistently, so that users see their own changes at once.
     pub async fn get_own(&self, user: UserId) -> Result<Option<Profile>, StoreError> {
         Ok(self.read(user, Consistency::Strong).await?.flatten())
     }
 
-    /// A user's profile for `viewer`: consistent when it is their own.
+    /// A user's profile for `viewer`: read consistently when it is their own.
     pub async fn get_for(&self, viewer: UserId, user: UserId) -> Result<Option<Profile>, StoreError> {
         if viewer == user { self.get_own(user).await } else { self.get(user).await }
     }
 
-    /// What is stored, and in it what is shown.
+    /// The stored item, and the profile in it unless it is marked deleted.
     async fn read(&self, user: UserId, consistency: Consistency) -> Result<Option<Option<Profile>>, StoreError> {
         let key = keys::profile(user);
         let item = self.store.get(Table::Social, &key, consistency).await?;
         Ok(item.map(|item| live_profile_from(user, &item)).transpose()?)
     }
 
-    /// The profiles of all these users that exist, by id.
+    /// The existing profiles of these users, by id.
     pub async fn get_all(&self, users: &[UserId]) -> Result<HashMap<UserId, Profile>, StoreError> {
         let stored = super::get_all(&self.store, Table::Social, users, keys::profile, live_profile_from).await?;
         Ok(stored.into_iter().filter_map(|(user, profile)| Some((user, profile?))).collect())
     }
 
-    /// The same for `viewer`, whose own profile is read consistently, beside the others.
+    /// The same for `viewer`, whose own profile is read consistently and concurrently.
     pub async fn get_all_for(&self, viewer: UserId, users: &[UserId]) -> Result<HashMap<UserId, Profile>, StoreError> {
         let others: Vec<UserId> = users.iter().copied().filter(|user| *user != viewer).collect();
         let own = async {
@@ -74,8 +76,7 @@ impl Users {
         Ok(profiles)
     }
 
-    /// Changes what a user says of themselves; what is `None` stays. Refused when there is no such user. Twice is the
-    /// same as once.
+    /// Changes a user's profile; `None` keeps a value. Refused when the user does not exist. Idempotent.
     pub async fn update(
         &self,
         user: UserId,
@@ -92,7 +93,7 @@ impl Users {
         self.store.write(Table::Social, write).await
     }
 
-    /// Who holds a handle. Read consistently: a handle just claimed is found.
+    /// The holder of a handle. Read consistently, so that a newly claimed handle is found.
     pub async fn id_of_handle(&self, handle: &Handle) -> Result<Option<UserId>, StoreError> {
         let key = keys::handle_claim(handle);
         let item = self.store.get(Table::Social, &key, Consistency::Strong).await?;
@@ -100,19 +101,20 @@ impl Users {
         Ok(holder.map(|id| id.parse().map_err(|_| MalformedItem { attribute: attr::USER_ID })).transpose()?)
     }
 
-    /// Whether the account is deleted; `None` when the profile is not stored any more. Read consistently.
+    /// Whether the account is deleted; `None` when the profile is no longer stored. Read consistently.
     pub async fn is_deleted(&self, user: UserId) -> Result<Option<bool>, StoreError> {
         let key = keys::profile(user);
         let item = self.store.get(Table::Social, &key, Consistency::Strong).await?;
         Ok(item.map(|item| item.attributes.contains_key(DELETED_AT)))
     }
 
-    /// The write that erases a profile: the last of an account.
+    /// The write that erases a profile: the last write of an account's erasure.
     pub fn erasure(user: UserId) -> Writes {
         Writes::deleting(Table::Social, [keys::profile(user)])
     }
 
-    /// The write that claims the handle of a new user: refused when it is taken, or reserved when the profile is made.
+    /// The write that claims a new user's handle; refused when the handle is taken, or reserved at the time of
+    /// registration.
     pub fn claim(profile: &Profile) -> Writes {
         let claim =
             Item::new(keys::handle_claim(&profile.user.handle)).with(attr::USER_ID, profile.user.user_id.to_string());
@@ -121,13 +123,13 @@ impl Users {
         Writes::to(Table::Social, [Write::Put { item: claim, condition: is_free }])
     }
 
-    /// The write that makes a profile: for the transaction that claims its handle.
+    /// The write that creates a profile: for the transaction that claims its handle.
     pub fn creation(profile: &Profile) -> Writes {
         Writes::to(Table::Social, [Write::create(Self::profile_item(profile))])
     }
 
-    /// The writes that end a user: the profile's mark, refused when it is there or the profile is gone, and the
-    /// handle's reservation for [`limits::HANDLE_RESERVED`], which does not say whose it was.
+    /// The writes that delete a user: they mark the profile, refused when it is marked or gone, and reserve the handle
+    /// for [`limits::HANDLE_RESERVED`] without naming its former holder.
     pub fn deletion(user: &User, now: Timestamp) -> Writes {
         let deleted_at = now.as_millis().cast_signed().into();
         let mark = Write::Update {
@@ -143,8 +145,8 @@ impl Users {
         Writes::to(Table::Social, [mark, reservation])
     }
 
-    /// A profile as it is stored, without the claim of its handle. Of use by itself only to put many users into a store
-    /// that nobody reads yet.
+    /// A stored profile, without the claim of its handle. For direct use only when filling a store that is not yet in
+    /// use.
     pub fn profile_item(profile: &Profile) -> Item {
         Item::new(keys::profile(profile.user.user_id))
             .with(attr::HANDLE, profile.user.handle.as_str())
@@ -154,7 +156,7 @@ impl Users {
     }
 }
 
-/// `None` for one that is marked.
+/// `None` for a profile marked deleted.
 fn live_profile_from(user: UserId, item: &Item) -> Result<Option<Profile>, MalformedItem> {
     if item.attributes.contains_key(DELETED_AT) {
         return Ok(None);

@@ -1,6 +1,6 @@
-//! Accounts: registering, logging in, carrying a session on, looking at profiles.
+//! Accounts: registration, login, sessions and profiles.
 //!
-//! - `by_password`: what a user does by showing the password once more.
+//! - `by_password`: actions that require the password again.
 //! - `sessions`: a user's sessions.
 
 mod by_password;
@@ -25,7 +25,7 @@ use domain::{
 };
 use ports::store::StoreError;
 
-/// What a person registers with.
+/// The input of a registration.
 #[derive(Debug, Clone)]
 pub struct Registration {
     /// The unique handle.
@@ -34,11 +34,11 @@ pub struct Registration {
     pub email: Email,
     /// The password.
     pub password: Password,
-    /// The name shown; the handle unless chosen.
+    /// The display name; the handle by default.
     pub display_name: Option<DisplayName>,
 }
 
-/// What a person logs in as.
+/// The name that a user logs in with.
 #[derive(Debug, Clone)]
 pub enum LoginName {
     /// The account with this address.
@@ -47,34 +47,34 @@ pub enum LoginName {
     Handle(Handle),
 }
 
-/// Where a password comes from.
+/// The client that sends a password.
 #[derive(Debug, Clone, Copy)]
 pub struct LoginOrigin<'a> {
-    /// The client's network, whose wrong passwords are counted.
+    /// The client's network, which counts wrong passwords.
     pub network: ClientNetwork,
-    /// What the client says of itself, kept with a session that begins.
+    /// The client's user agent, stored with a new session.
     pub user_agent: Option<&'a UserAgent>,
 }
 
-/// What a user changes of their profile; what is `None` stays.
+/// Changes to a user's profile; `None` keeps the value.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ProfileEdit {
-    /// The name shown.
+    /// The display name.
     pub display_name: Option<DisplayName>,
     /// The text about the user.
     pub bio: Option<Bio>,
 }
 
-/// What lets its holder act for a user: for a while, and then again.
+/// Tokens that let a client act for a user and renew that right.
 #[derive(Debug, Clone)]
 pub struct TokenPair {
-    /// A JWT, good for [`domain::limits::ACCESS_TOKEN_TTL`].
+    /// A JWT, valid for [`domain::limits::ACCESS_TOKEN_TTL`].
     pub access_token: String,
-    /// Good once, for [`domain::limits::REFRESH_TOKEN_TTL`].
+    /// Valid for one use, within [`domain::limits::REFRESH_TOKEN_TTL`].
     pub refresh_token: RefreshToken,
 }
 
-/// A session just begun.
+/// A new session.
 #[derive(Debug, Clone)]
 pub struct LoggedIn {
     /// The user as they see themselves.
@@ -83,7 +83,7 @@ pub struct LoggedIn {
     pub tokens: TokenPair,
 }
 
-/// Accounts, and who the caller of a request is.
+/// Accounts, and authentication of requests.
 #[derive(Debug, Clone)]
 pub struct AccountService {
     db: Db,
@@ -99,8 +99,8 @@ pub struct AccountService {
 }
 
 impl AccountService {
-    /// Accounts in `store`; `graph` says who follows whom. `tokens` are [`AccessTokens`], or the keys to sign them with.
-    /// `rates` admit registrations, wrong passwords, refreshes and edits.
+    /// Accounts in `store`; `graph` answers who follows whom. `tokens` are [`AccessTokens`], or the keys to sign them
+    /// with. `rates` limit registrations, wrong passwords, refreshes and edits.
     pub fn new(
         db: impl Into<Db>,
         graph: GraphService,
@@ -123,10 +123,10 @@ impl AccountService {
         }
     }
 
-    /// Makes an account and begins a session. Counts to the network's limit also when `registration` is invalid,
-    /// because the errors help a guesser too. [`ServiceError::Taken`] names each of `handle` and `email` that someone
-    /// else has, [`ServiceError::Busy`] says that too many passwords are being hashed, [`ServiceError::RateLimited`] that
-    /// too many from the network were made, or failed.
+    /// Creates an account and begins a session. An invalid `registration` also counts towards the network's limit,
+    /// because its errors help a guesser too. [`ServiceError::Taken`] lists `handle` and `email` if another account
+    /// holds them, [`ServiceError::Busy`] when too many passwords are being hashed, [`ServiceError::RateLimited`] after
+    /// too many registrations or failures from the network.
     pub async fn register<E: From<ServiceError>>(
         &self,
         registration: Result<Registration, E>,
@@ -138,10 +138,10 @@ impl AccountService {
         Ok(self.counted(origin, now, made).await?)
     }
 
-    /// Does what uses a password, and counts it to the network's limit when it fails.
-    /// [`ServiceError::RateLimited`] before it is done, when too many failed.
+    /// Runs an action that checks a password, and counts a failure towards the network's limit.
+    /// [`ServiceError::RateLimited`] before the action after too many failures.
     ///
-    /// Each use counts as a failed one until it is known not to be: so many at once are no way around the limit.
+    /// Each use counts as failed until it is known to have succeeded, so concurrent guesses cannot exceed the limit.
     async fn counted<T>(
         &self,
         origin: LoginOrigin<'_>,
@@ -173,12 +173,12 @@ impl AccountService {
         Ok(self.logged_in(profile, UserCounts::default(), email, session, now))
     }
 
-    /// Begins a session. [`ServiceError::Unauthenticated`] for an unknown name and for a wrong password alike, after
-    /// the same reads and the same hash. [`ServiceError::RateLimited`] before any hash, when too many failed: for the
-    /// account from this network, or from this network at all.
+    /// Begins a session. [`ServiceError::Unauthenticated`] for an unknown name as for a wrong password, after the same
+    /// reads and the same hash. [`ServiceError::RateLimited`] before any hash after too many failures, either for the
+    /// account from this network or for all accounts from this network.
     ///
-    /// Each login counts as a failed one until it is known not to be: so many guesses at once are no way around the
-    /// limits, and of more right ones at once than may fail some are refused.
+    /// Each login counts as failed until it is known to have succeeded, so concurrent guesses cannot exceed the limits.
+    /// As a consequence, some of many concurrent correct logins are refused.
     pub async fn login(
         &self,
         name: &LoginName,
@@ -200,8 +200,8 @@ impl AccountService {
             LoginName::Email(email) => self.credentials.id_of_email(email).await?,
             LoginName::Handle(handle) => self.users.id_of_handle(handle).await?,
         };
-        // By account, whichever of its names is tried; an unknown one has its limit like any other, however it is
-        // written: else its limit would tell that it is nobody's.
+        // Counted by account, whichever of its names is used. An unknown name has a limit too, whatever its spelling:
+        // without one, the missing limit would reveal that the account does not exist.
         let subject = match (known, name) {
             (Some(user), _) => Subject::login(origin.network, user),
             (None, LoginName::Email(email)) => Subject::login(origin.network, email.canonical()),
@@ -232,19 +232,19 @@ impl AccountService {
         Ok(self.logged_in(profile, counts, credentials.email, session, now))
     }
 
-    /// What reads access tokens.
+    /// The reader of access tokens.
     pub const fn access_tokens(&self) -> &AccessTokens {
         &self.tokens
     }
 
-    /// What knows whether the user of a token still has an account.
+    /// Tells whether the user of a token still has an account.
     pub const fn liveness(&self) -> &Liveness {
         &self.liveness
     }
 
     /// A user as `viewer` sees them.
     pub async fn profile(&self, viewer: UserId, user: &UserRef) -> Result<ProfileView, ServiceError> {
-        // The profile is read below, which tells whether the user exists.
+        // The profile is read below, which checks that the user exists.
         let user = user_refs::named(&self.users, viewer, user).await?;
         let profile = async { self.users.get_for(viewer, user).await?.ok_or(ServiceError::NotFound) };
         let counts = async { Ok(self.counts.of_user(user).await?) };
@@ -252,8 +252,8 @@ impl AccountService {
         Ok(ProfileView { profile, counts, relation })
     }
 
-    /// Changes what `caller` says of themselves, and answers the profile as it is now. Of another user it is forbidden,
-    /// of one who is not there not found.
+    /// Changes the caller's own profile and returns the new one. Forbidden for another user, not found for an absent
+    /// one.
     pub async fn edit_profile(
         &self,
         caller: UserId,
@@ -271,7 +271,7 @@ impl AccountService {
         self.profile(caller, &UserRef::Me).await
     }
 
-    /// Fails unless `user` names `caller`: of another user it is forbidden, of one who is not there not found.
+    /// Fails unless `user` names `caller`: forbidden for another user, not found for an absent one.
     pub(super) async fn require_own(&self, caller: UserId, user: &UserRef) -> Result<(), ServiceError> {
         if user_refs::resolve(&self.users, caller, user).await? == caller {
             Ok(())
@@ -293,8 +293,8 @@ impl AccountService {
     /// Writes an account and its first session in one transaction.
     ///
     /// A try that reported an error may have been applied; the next one is then refused by our own claims. Every claim
-    /// carries the id of its user, which is new with each registration, so a claim of ours means that the transaction,
-    /// being all or nothing, was applied.
+    /// carries its user's id, which is new with each registration, so finding a claim of ours proves that the atomic
+    /// transaction was applied.
     async fn create(
         &self,
         profile: &Profile,
@@ -342,8 +342,8 @@ fn new_profile(handle: Handle, display_name: Option<DisplayName>, now: Timestamp
     Profile { user: User { user_id: UserId::random(), handle, display_name }, bio: Bio::default(), created_at: now }
 }
 
-/// What a refusal of the claims of these fields means. Conditions on anything but the claims are on keys of a random id:
-/// when one of those alone is refused, the store answered for a try that has not ended.
+/// The error for a refusal of the claims of these fields. All other conditions are on keys with a random id: if only
+/// those are refused, the store answered for a try that is still in flight.
 fn taken(fields: impl Iterator<Item = &'static str>) -> ServiceError {
     let fields: Vec<_> = fields.collect();
     if fields.is_empty() { StoreError::Conflict.into() } else { ServiceError::Taken { fields } }
@@ -354,7 +354,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_names_every_field_that_is_taken() {
+    fn a_refusal_names_every_taken_field() {
         let error = taken(["handle", "email"].into_iter());
         assert!(matches!(error, ServiceError::Taken { fields } if fields == ["handle", "email"]));
         assert!(taken([].into_iter()).is_transient());

@@ -1,9 +1,9 @@
-//! What a follow brings into the follower's feed: the followee's newest posts from before it.
+//! Copies a followee's newest posts from before a follow into the follower's feed.
 //!
 //! The edge is committed first, marked as being backfilled, with a row that leads the sweeper to it. Only then is the
-//! story read, consistently: what was published before the edge is in the story, what is published after it is fanned
-//! out to the edge. So nothing falls between, however the clocks stand. Each step may be done twice, by two at once or
-//! long after: entries are the same rows again, and only one ends the backfill of a follow.
+//! story read, consistently: posts published before the edge are in the story, later posts are fanned out to the edge.
+//! So no post is lost, whatever the clocks say. Each step may be repeated, run concurrently, or run much later: entries
+//! are the same rows, and a follow's backfill is ended once.
 
 use std::collections::HashMap;
 
@@ -16,11 +16,11 @@ use data::{Backfills, Db, Feeds, Follows, PendingBackfill, Posts, StoredPost, Wi
 use domain::{PostId, Timestamp, UserId, limits};
 use ports::store::StoreError;
 
-/// Fewest posts of a story read at once. Without it a long run of deleted posts would be read one by one when one post
-/// is wanting.
+/// Minimum number of posts read from a story at once. It keeps a long run of deleted posts from being read one by one
+/// when a single post is missing.
 const MIN_READ: usize = 25;
 
-/// Brings posts from before a follow into the follower's feed.
+/// Copies posts from before a follow into the follower's feed.
 #[derive(Debug, Clone)]
 pub struct BackfillService {
     follows: Follows,
@@ -41,8 +41,7 @@ impl BackfillService {
         }
     }
 
-    /// Does the backfill of the follow with this marker. When another follow of the same two took its place meanwhile,
-    /// that one's.
+    /// Runs the backfill of the follow with this marker, or of the follow that replaced it meanwhile.
     pub async fn run(&self, follower: UserId, followee: UserId, marker: PostId) -> Result<(), ServiceError> {
         let mut pending = Some(marker);
         while let Some(marker) = pending {
@@ -50,13 +49,13 @@ impl BackfillService {
             if self.follows.finish_backfill(follower, followee, marker, oldest).await?.is_applied() {
                 break;
             }
-            // Ended by another call, by a try of our own whose answer was lost, or with the follow.
+            // Ended by another call, by an earlier try whose answer was lost, or with the follow.
             pending = self.pending(follower, followee).await?;
         }
         Ok(())
     }
 
-    /// Does the backfill of a follow if it is not finished. Returns whether it was not.
+    /// Runs the backfill of a follow if it is unfinished. Returns whether it was.
     pub async fn resume(&self, follower: UserId, followee: UserId) -> Result<bool, ServiceError> {
         match self.pending(follower, followee).await? {
             Some(marker) => self.run(follower, followee, marker).await.map(|()| true),
@@ -64,7 +63,7 @@ impl BackfillService {
         }
     }
 
-    /// The marker of a follow that waits for its backfill.
+    /// The marker of a follow whose backfill is pending.
     async fn pending(&self, follower: UserId, followee: UserId) -> Result<Option<PostId>, StoreError> {
         let edges = self.follows.edges_from(follower, &[followee]).await?;
         Ok(match edges.get(&followee) {
@@ -73,9 +72,9 @@ impl BackfillService {
         })
     }
 
-    /// Puts into the feed what the story holds from the marker on, which may have been fanned out before the edge was
-    /// there, and the newest [`limits::BACKFILLED_POSTS`] living posts below it, with the deleted ones among them, which
-    /// may be restored. Returns the oldest when the story goes on behind it.
+    /// Adds to the feed the story's posts from the marker on, which may have been fanned out before the edge existed,
+    /// and the newest [`limits::BACKFILLED_POSTS`] living posts before it, together with the deleted ones among them,
+    /// which may be restored. Returns the oldest of them when the story goes on.
     async fn deliver(
         &self,
         follower: UserId,
@@ -98,13 +97,13 @@ impl BackfillService {
         }
     }
 
-    /// Finishes backfills whose lease has ended by `now`, until `deadline`; the shards side by side, each from a random
-    /// place on, so that one that fails or takes long starves none. Returns how many were unfinished.
+    /// Finishes backfills whose lease has expired at `now`, until `deadline`. The shards run concurrently, each
+    /// starting at a random row, so a slow or failing backfill starves no other. Returns how many were unfinished.
     ///
-    /// One that fails is logged and does not hold up the others; the next sweep tries again.
+    /// Failures are logged and do not hold up other backfills; the next sweep retries them.
     ///
     /// # Errors
-    /// When a shard of the rows cannot be read; the other shards were swept all the same.
+    /// When a shard of the rows cannot be read; the other shards were still swept.
     pub async fn finish_expired(&self, now: Timestamp, deadline: Option<Instant>) -> Result<u64, ServiceError> {
         let shards = join_all((0..limits::TASK_SHARDS).map(|shard| self.finish_shard(shard, now, deadline))).await;
         let mut finished = 0;
@@ -114,8 +113,8 @@ impl BackfillService {
         Ok(finished)
     }
 
-    /// Works through a shard's rows a page at a time: those behind a random place, then all from the first on. What was
-    /// finished in the first half is gone from the second.
+    /// Works through a shard's rows a page at a time: the rows after a random key, then all from the first. Rows
+    /// finished in the first half are gone in the second.
     async fn finish_shard(&self, shard: u8, now: Timestamp, deadline: Option<Instant>) -> Result<u64, StoreError> {
         let is_over = || deadline.is_some_and(|deadline| Instant::now() >= deadline);
         let mut finished = 0;
@@ -125,7 +124,7 @@ impl BackfillService {
                 let (expired, next) = self.backfills.page_of_expired(shard, now, after).await?;
                 for backfill in &expired {
                     if is_over() {
-                        info!(shard, "No time for more backfills; the next sweep continues");
+                        info!(shard, "Out of time for backfills; the next sweep continues");
                         return Ok(finished);
                     }
                     finished += u64::from(self.finish_or_log(backfill).await);
@@ -139,7 +138,7 @@ impl BackfillService {
         Ok(finished)
     }
 
-    /// Whether there was something to finish, and it is finished.
+    /// Finishes a backfill. Returns whether it was pending and is now finished.
     async fn finish_or_log(&self, PendingBackfill { follower, followee, .. }: &PendingBackfill) -> bool {
         match self.finish(*follower, *followee).await {
             Ok(is_finished) => is_finished,
@@ -152,20 +151,20 @@ impl BackfillService {
 
     async fn finish(&self, follower: UserId, followee: UserId) -> Result<bool, ServiceError> {
         if self.resume(follower, followee).await? {
-            info!(user.id = %follower, followee.id = %followee, "A backfill that was left unfinished is finished");
+            info!(user.id = %follower, followee.id = %followee, "Finished a stalled backfill");
             return Ok(true);
         }
-        // Refused: followed again between the two looks.
+        // Refused: a new follow was made between the two reads.
         let _either_way = self.backfills.forget(follower, followee).await?;
         Ok(false)
     }
 }
 
-/// How many posts are still to be brought in.
+/// The number of posts still to copy.
 #[derive(Debug)]
 struct Wanting {
     living: usize,
-    /// Bounded too: someone may have deleted any number.
+    /// Bounded as well: an author may have deleted any number of posts.
     deleted: usize,
 }
 
@@ -176,8 +175,8 @@ impl Default for Wanting {
 }
 
 impl Wanting {
-    /// The first of these posts, up to the last living one that is wanted, or all. `stored` is read consistently, or a
-    /// post deleted a moment ago would take the place of a living one.
+    /// The first of these posts, up to the last living one that is needed, or all. `stored` must be read consistently,
+    /// or a post deleted a moment ago would take the place of a living one.
     fn choose(&mut self, posts: &[PostId], stored: &HashMap<PostId, StoredPost>) -> Vec<PostId> {
         let mut chosen = Vec::new();
         for (post, stored) in posts.iter().filter_map(|post| Some((*post, stored.get(post)?))) {
@@ -194,7 +193,7 @@ impl Wanting {
     }
 }
 
-/// Posts to read when so many are wanting.
+/// The number of posts to read when `wanting` are missing.
 fn page_size(wanting: usize) -> u32 {
     u32::try_from(wanting.max(MIN_READ)).unwrap_or(u32::MAX)
 }

@@ -2,21 +2,23 @@
 //!
 //! `Social's change stream -> [stream-handler] -> counts, notifications, unread`
 //!
-//! - [`effect`]: what follows from a change.
-//! - [`counting`]: many changes a transaction, each counted once however often it is delivered.
-//! - [`notifying`]: notifications made what they must be by what stands now. [`reactions`]: what a post's author may have
-//!   been notified of.
-//! - [`recounting`]: numbers of unread notifications made exact, a page at a time.
+//! - [`effect`]: the effect of a change.
+//! - [`counting`]: many changes per transaction, each counted once however often it is delivered.
+//! - [`notifying`]: notifications brought in line with the current state. [`reactions`]: the acts that a post's author
+//!   may have been notified of.
+//! - [`recounting`]: exact numbers of unread notifications, a page at a time.
 //!
-//! What is too large for one step goes on in a task: a row whose every write is a change, which is the next step.
+//! Work that exceeds one step continues in a task: a row whose every write is a change, which triggers the next step.
 //!
-//! Why a change may come twice, in another batch, after later ones, or after a crash half-way:
-//! - A counter is added to in the transaction that makes the change's ledger entry, which is refused where there is one.
-//! - Notifications do not follow from the change but from the state that is read after it, and are settled *before* the
-//!   ledger entry is made: an entry says that all of the change is done.
-//! - Whoever settles a recipient's notifications writes the recipient's inbox, conditional on its version as it was
-//!   before the state was read, also where there is nothing to change. So who read an older state, and is late, is
-//!   refused; and the change that made the newer state is settled after it.
+//! A change may be delivered twice, in another batch, after later changes, or after a crash half-way. The result is
+//! correct anyway:
+//! - A counter is updated in the transaction that creates the change's ledger entry, which is refused if the entry
+//!   exists.
+//! - Notifications are derived not from the change but from the state read after it, and are settled *before* the
+//!   ledger entry is made: an entry means that the change is done completely.
+//! - Settling a recipient's notifications always writes the recipient's inbox, even without changes, on the condition
+//!   that its version is the one from before the state was read. So a late writer with an older state is refused, and
+//!   the change that made the newer state is settled after it.
 
 mod counting;
 mod effect;
@@ -35,14 +37,14 @@ use data::{Changed, Db, Ledger, Subject};
 use domain::{IdGenerator, Task, Timestamp};
 use ports::{changes::Change, store::StoreError};
 
-/// What became of one change.
+/// The outcome of one change.
 #[derive(Debug)]
 pub enum Applied {
-    /// All of it is done, now or earlier, or nothing follows from it.
+    /// All of it is done, now or earlier, or it has no effect.
     Done,
-    /// It is not done, or not all of it; the same change may pass later.
+    /// It is not done, or only in part; a retry may succeed.
     Retry(ServiceError),
-    /// It cannot be applied as it is, however often it comes.
+    /// It can never be applied, however often it is delivered.
     Poison(ServiceError),
 }
 
@@ -67,20 +69,20 @@ impl ChangeService {
         }
     }
 
-    /// The same with steps of this size.
+    /// The same service with steps of this size.
     #[must_use]
     pub fn in_steps(self, size: StepSize) -> Self {
         Self { notifying: self.notifying.in_steps(size), recounting: self.recounting.in_steps(size), ..self }
     }
 
-    /// The same, telling recipients who are connected of their notifications.
+    /// The same service, sending live events to connected recipients.
     #[must_use]
     pub fn announced_by(self, live: Option<LiveService>) -> Self {
         Self { notifying: self.notifying.announced_by(live), ..self }
     }
 
-    /// Applies changes. Says what became of each, in their order. Changes of one item must come in the order in which
-    /// they happened, but for repetitions; beyond that any order and any overlap with other calls will do.
+    /// Applies changes and returns their outcomes in the same order. Changes of one item must arrive in the order in
+    /// which they happened, except for redeliveries; otherwise any order and any overlap with other calls is fine.
     pub async fn apply(&self, changes: &[Change], now: Timestamp) -> Vec<Applied> {
         let (mut outcomes, mut effective) = (HashMap::new(), Vec::new());
         let mut seen = HashSet::new();
@@ -92,19 +94,19 @@ impl ChangeService {
             }
         }
         outcomes.extend(self.settle_apart(effective, now).await);
-        // One that is there twice fails twice.
+        // A change listed twice fails twice.
         let outcome = |change: &Change| outcomes.get(change.id.as_str()).map_or(Applied::Done, Failure::outcome);
         changes.iter().map(outcome).collect()
     }
 
-    /// Settles all at once; where something in it can never pass, each half apart, down to the change that is at fault.
-    /// Returns what failed.
+    /// Settles all changes together; on a permanent failure, splits them in halves down to the change at fault. Returns
+    /// the failures.
     async fn settle_apart<'a>(&self, changes: Vec<Effective<'a>>, now: Timestamp) -> Vec<(&'a str, Failure)> {
         let (mut failed, mut parts) = (Vec::new(), vec![changes]);
         while let Some(mut part) = parts.pop() {
             let Err(error) = self.settle(&part, now).await else { continue };
             if error.is_transient() {
-                // The store is in trouble: none of the others would fare better now.
+                // The store is failing: the remaining changes would fail as well.
                 let left = part.into_iter().chain(parts.drain(..).flatten());
                 failed.extend(left.map(|change| (change.id, Failure(again(&error)))));
             } else if part.len() > 1 {
@@ -144,7 +146,7 @@ impl Failure {
     }
 }
 
-/// The same error once more: one failure can be that of many changes.
+/// A copy of the error: one failure can affect many changes.
 fn again(error: &StoreError) -> StoreError {
     match error {
         StoreError::Throttled => StoreError::Throttled,

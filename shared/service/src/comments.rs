@@ -14,7 +14,7 @@ use domain::{
 };
 use ports::store::StoreError;
 
-/// Comments, reads and deletes comments.
+/// Creates, lists and deletes comments.
 #[derive(Debug, Clone)]
 pub struct CommentService {
     posts: PostService,
@@ -25,7 +25,7 @@ pub struct CommentService {
 }
 
 impl CommentService {
-    /// Comments in `store`, as often as `rates` admit; `ids` makes their ids.
+    /// Comments in `store`, limited by `rates`; `ids` makes their ids.
     pub fn new(db: impl Into<Db>, ids: Arc<IdGenerator>, rates: RateLimiter) -> Self {
         let db = db.into();
         Self {
@@ -37,11 +37,11 @@ impl CommentService {
         }
     }
 
-    /// Comments on a post, each call anew. A post that is not shown is not found, an author without an account is
-    /// unauthenticated.
+    /// Creates a comment on a post; not idempotent. [`ServiceError::NotFound`] for a post that is not shown,
+    /// [`ServiceError::Unauthenticated`] for an author without an account.
     ///
-    /// As with likes the post is looked at and not locked: a comment that lands on a post while it is deleted is shown
-    /// nowhere, and goes with the post.
+    /// As with likes, the post is read but not locked: a comment written while its post is being deleted is never
+    /// shown, and is erased with the post.
     pub async fn create(
         &self,
         author: UserId,
@@ -58,7 +58,8 @@ impl CommentService {
         Ok(CommentView { comment, author: profile.user })
     }
 
-    /// The comments on a post as `reader` sees them, newest first. Deleted ones and those of who is gone are not shown.
+    /// The comments on a post as `reader` sees them, newest first, without deleted comments and those of deleted
+    /// accounts.
     pub async fn of_post(
         &self,
         reader: UserId,
@@ -91,9 +92,8 @@ impl CommentService {
         }))
     }
 
-    /// Deletes a comment, for its author or the post's; for others it is forbidden. Again is the same for
-    /// [`domain::limits::DELETED_TTL`]. A comment that is not shown to the caller is not found, nor is one of another
-    /// post.
+    /// Deletes a comment, for its author or the post's author; forbidden for others. Idempotent for
+    /// [`domain::limits::DELETED_TTL`], then not found, as is a comment not shown to the caller or of another post.
     pub async fn delete(
         &self,
         caller: UserId,
@@ -104,7 +104,7 @@ impl CommentService {
         let stored = self.stored(post.into(), comment.into(), now);
         let stored = self.rates.admit_beside(Limit::CommentDeletions, caller, now, stored).await?;
         if stored.comment.author_id == caller && stored.deleted_at.is_some() {
-            // Also when the post is gone by now: what was asked for is so.
+            // Succeeds even if the post is deleted by now.
             return Ok(());
         }
         let post = self.posts.live(stored.comment.post_id).await?;
@@ -141,9 +141,9 @@ impl CommentService {
         }
         match self.comments.get(comment.post_id, comment.comment_id, now).await? {
             None => Err(ServiceError::NotFound),
-            // Someone was faster, or an earlier try of ours was applied although its answer was lost.
+            // A concurrent call deleted it, or an earlier try whose answer was lost.
             Some(StoredComment { deleted_at: Some(_), .. }) => Ok(()),
-            // One side without the other: an erasure is under way, and the next try finds it done.
+            // One side without the other: an erasure is under way; a retry finds it done.
             Some(_) => Err(StoreError::Conflict.into()),
         }
     }

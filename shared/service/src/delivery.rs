@@ -1,4 +1,4 @@
-//! From JobQ into feeds.
+//! Delivers posts from JobQ into feeds.
 
 use super::{ServiceError, live::LiveService};
 use data::{Db, Feeds, messages::FeedJob};
@@ -19,16 +19,16 @@ impl DeliveryService {
         Self { feeds: Feeds::new(db), clock, live: None }
     }
 
-    /// The same, telling readers who are connected.
+    /// The same, sending live events to connected readers.
     #[must_use]
     pub fn announced_by(self, live: Option<LiveService>) -> Self {
         Self { live, ..self }
     }
 
-    /// Writes the job's entries in one batch. Twice is the same as once.
+    /// Writes the job's entries in one batch; idempotent.
     ///
-    /// Whether a reader still follows the author is decided when the feed is read, not here: it may change between
-    /// now and then. Readers who are connected are told, once more when the job comes again.
+    /// Whether a reader still follows the author is decided when the feed is read, because it may change in between.
+    /// Connected readers are notified, again if the job is redelivered.
     pub async fn deliver(&self, job: &FeedJob) -> Result<(), ServiceError> {
         self.feeds.put_for_readers(job.post_id, &job.followers).await?;
         metrics::counter!(names::ENTRIES_WRITTEN).increment(job.followers.len() as u64);

@@ -1,18 +1,18 @@
-//! Erasing for good: posts long after they were deleted, accounts at once.
+//! Permanent erasure: of posts 30 days after their deletion, of accounts at once.
 //!
-//! - [`post`]: a post with all that is about it.
-//! - [`user`]: everything that an account left, everywhere.
+//! - [`post`]: a post with its likes, comments and notifications.
+//! - [`user`]: all data of an account.
 //!
-//! Why it may be ended anywhere and begun anew by anyone, without a note of how far it came: each list that leads to
-//! what is to be erased loses its entries in the transactions that erase it, so the beginning of the list is where to
-//! go on. Both sides of a thing go together. What leads to the lists themselves goes last: a post for what hangs on it,
-//! a profile for an account.
+//! An erasure can be interrupted at any point and restarted by any worker without a saved position: each list that
+//! leads to the data loses its entries in the transactions that erase the data, so a restart begins at the head of the
+//! list. Both sides of an edge are erased together. The item that leads to the lists is erased last: the post for its
+//! likes and comments, the profile for an account.
 //!
-//! One row is worked on for [`limits::ERASURE_SLICE`]. Where that was not enough, or something failed, the row goes behind
-//! the others of its shard: a large or failing one delays those behind it, and starves none.
+//! One row is worked on for [`limits::ERASURE_SLICE`]. If that was too short or a step failed, the row moves to the end
+//! of its shard's queue: a large or failing erasure delays the others and starves none.
 //!
-//! An account is erased more than once, see [`limits::ERASURE_PASSES`]: what was on its way when it was deleted (a
-//! request of a token that was just good enough, a redriven message) may still write.
+//! An account is erased in several passes ([`limits::ERASURE_PASSES`]): requests that were in flight at the deletion
+//! (with a token about to expire, or a redriven message) may still write.
 
 mod post;
 mod user;
@@ -28,13 +28,13 @@ use domain::{Erasable, Timestamp, limits};
 use ports::store::StoreError;
 use telemetry::chain;
 
-/// Things erased in one transaction. Each has two to four items, so that it stays below [`limits::MAX_TRANSACT`]; and
-/// few enough for one that is refused because of another transaction to be tried again soon.
+/// Targets erased per transaction. Each has two to four items, which keeps the transaction below
+/// [`limits::MAX_TRANSACT`] and small enough to retry quickly after a conflict.
 const THINGS_PER_TRANSACTION: usize = 24;
-/// Entries of a list read at once.
+/// Entries of a list read per query.
 const ENTRIES_PER_PAGE: u32 = 96;
 
-/// Erases what is due.
+/// Erases everything due.
 #[derive(Debug, Clone)]
 pub struct ErasureService {
     erasures: Erasures,
@@ -42,37 +42,37 @@ pub struct ErasureService {
     users: UserEraser,
 }
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Erased {
-    /// Posts erased, and passes over accounts ended.
+    /// Posts erased, plus passes over accounts completed.
     pub ended: u64,
-    /// Whether there was no time for something: run again.
+    /// Whether the deadline left work undone; run again.
     pub is_cut_short: bool,
 }
 
-/// Until when to work.
+/// The deadline of a run.
 #[derive(Debug, Clone, Copy)]
 struct Budget {
     deadline: Instant,
 }
 
-/// Why a pass did not end.
+/// The reason why a pass stopped early.
 #[derive(Debug, thiserror::Error)]
 enum Stopped {
-    #[error("there was no time left")]
+    #[error("out of time")]
     OutOfTime,
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl Budget {
-    /// Stops when there is no time left. Asked between calls that may be repeated.
+    /// Stops when the time has run out. Called between steps that can be repeated.
     fn spend(self) -> Result<(), Stopped> {
         if Instant::now() < self.deadline { Ok(()) } else { Err(Stopped::OutOfTime) }
     }
 
-    /// What of it one row may use.
+    /// The part of the budget that one row may use.
     fn slice(self) -> Self {
         Self { deadline: self.deadline.min(Instant::now() + limits::ERASURE_SLICE) }
     }
@@ -86,17 +86,17 @@ impl ErasureService {
         Self { erasures: Erasures::new(db.clone()), users: UserEraser::new(db, posts.clone()), posts }
     }
 
-    /// Erases what is due at `now` and nobody else works on, until `deadline`; the calls under way then are still
-    /// answered.
+    /// Erases what is due at `now` and not leased by another worker, until `deadline`; calls in flight at the deadline
+    /// are awaited.
     ///
-    /// What fails is logged and does not hold up the others; the next run tries again. What takes longer than
-    /// [`limits::ERASURE_SLICE`] goes on when the others of its shard had their turn.
+    /// Failures are logged and do not hold up other erasures; the next run retries them. An erasure that takes longer
+    /// than [`limits::ERASURE_SLICE`] continues after the others of its shard.
     ///
     /// # Errors
-    /// When a shard of the erasures cannot be read; the other shards were run all the same.
+    /// When a shard of the erasures cannot be read; the other shards were still run.
     pub async fn run_due(&self, now: Timestamp, deadline: Instant) -> Result<Erased, ServiceError> {
         let budget = Budget { deadline };
-        // Side by side, so that one large account holds up no more than its own shard.
+        // Concurrently, so that a large account holds up only its own shard.
         let shards = join_all((0..limits::TASK_SHARDS).map(|shard| self.run_shard(shard, now, budget))).await;
         let mut all = Erased::default();
         for shard in shards {
@@ -107,12 +107,12 @@ impl ErasureService {
         Ok(all)
     }
 
-    /// Whether nothing is due at `now`, also nothing that someone works on.
+    /// Whether no erasure is due at `now`, leased ones included.
     pub async fn is_idle(&self, now: Timestamp) -> Result<bool, ServiceError> {
         Ok(self.erasures.none_is_due(now).await?)
     }
 
-    /// Works through a shard's rows in turn, again while some had too little time and there is time left.
+    /// Works through a shard's rows in turns, until none was cut short or the time runs out.
     async fn run_shard(&self, shard: u8, now: Timestamp, budget: Budget) -> Result<Erased, StoreError> {
         let mut ended = 0;
         loop {
@@ -124,7 +124,7 @@ impl ErasureService {
         }
     }
 
-    /// Gives each row of a shard its slice, while there is time.
+    /// Gives each row of a shard one slice, while there is time.
     async fn run_turn(&self, shard: u8, now: Timestamp, budget: Budget) -> Result<Erased, StoreError> {
         let (mut done, mut after) = (Erased::default(), None);
         loop {
@@ -134,7 +134,7 @@ impl ErasureService {
                     Ok(is_ended) => done.ended += u64::from(is_ended),
                     Err(Stopped::OutOfTime) => done.is_cut_short = true,
                     Err(Stopped::Store(error)) => {
-                        warn!(erasure = ?erasure.of, error = chain(&error), "Could not erase; will retry after the others");
+                        warn!(erasure = ?erasure.of, error = chain(&error), "Could not erase; will retry after the shard's other erasures");
                     }
                 }
                 if budget.spend().is_err() {
@@ -148,7 +148,7 @@ impl ErasureService {
         }
     }
 
-    /// Leases an erasure, does what there is time for, and ends it or puts it behind the others. Whether it is ended.
+    /// Leases an erasure, works on it for a slice, and finishes or postpones it. Returns whether it is finished.
     async fn run(&self, erasure: &Erasure, now: Timestamp, slice: Budget) -> Result<bool, Stopped> {
         slice.spend()?;
         let until = now.plus(limits::ERASURE_LEASE);
@@ -158,20 +158,20 @@ impl ErasureService {
             Erasable::User(user) => self.users.erase(user, now, slice).await,
         };
         if let Err(stopped) = erased {
-            // Refused, the lease is someone else's by now; failed, it ends by itself.
+            // Refused: another worker holds the lease by now. On failure the lease expires.
             if let Err(error) = self.erasures.postpone(&taken, now).await {
-                warn!(erasure = ?taken.of, %error, "Could not give back the lease of an erasure; will wait for its end");
+                warn!(erasure = ?taken.of, %error, "Could not release the lease of an erasure; will wait until it expires");
             }
             return Err(stopped);
         }
-        // Refused: someone else ended it, or an earlier try did.
+        // Refused: another worker or an earlier try finished it.
         let _either_way = self.erasures.finish(&taken, next_due(&taken)).await?;
         info!(erasure = ?taken.of, pass = taken.pass, "Erased: {:?}", taken.of);
         Ok(true)
     }
 }
 
-/// When the next pass is due. A post needs no second: it was not to be seen for [`limits::DELETED_TTL`].
+/// When the next pass is due. A post needs no second pass: it was hidden for [`limits::DELETED_TTL`] before the first.
 fn next_due(erasure: &Erasure) -> Option<Timestamp> {
     match erasure.of {
         Erasable::Post(_) => None,
@@ -179,7 +179,7 @@ fn next_due(erasure: &Erasure) -> Option<Timestamp> {
     }
 }
 
-/// Does unconditional writes, those of one thing in one transaction. An item that is named twice is written once.
+/// Applies unconditional writes, the writes of one target in one transaction. An item named twice is written once.
 async fn erase_all(db: &Db, things: Vec<Writes>) -> Result<(), StoreError> {
     let mut things = things.into_iter().peekable();
     while things.peek().is_some() {
@@ -191,9 +191,9 @@ async fn erase_all(db: &Db, things: Vec<Writes>) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Says that what is to be erased is not deleted. Nothing of it may be touched then.
+/// Logs that an erasure's target is not marked deleted; such a target must not be touched.
 fn refuse(of: Erasable) {
-    error!(erasure = ?of, "What is to be erased is not deleted; it stays");
+    error!(erasure = ?of, "Refusing to erase: the target is not marked deleted");
 }
 
 #[cfg(test)]
@@ -204,7 +204,7 @@ mod tests {
     use domain::UserId;
 
     #[test]
-    fn an_account_is_erased_for_the_last_time_when_nothing_can_write_any_more() {
+    fn the_last_account_pass_follows_every_possible_write() {
         let began_at = Timestamp::from_millis(5);
         let of = Erasable::User(UserId::random());
         let mut erasure = Erasure { of, due: began_at, pass: 0, began_at, lease_until: None };

@@ -1,66 +1,66 @@
-//! Why a service did not do what was asked.
+//! The errors of services.
 
 use std::time::Duration;
 
 use ports::{queue::QueueError, store::StoreError};
 
-/// Every variant is a decision of the caller's; one file maps them to HTTP.
+/// Each variant is a decision of the caller's; one file maps them to HTTP.
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
-    /// The credentials or the token are not good.
+    /// The credentials or the token are invalid.
     #[error("the credentials are not valid")]
     Unauthenticated,
-    /// A field holds what it must not.
+    /// A field has an invalid value.
     #[error("{field} {message}")]
     Invalid {
         /// The field, as the contract names it.
         field: &'static str,
-        /// What is wrong, in words for the person who sent it.
+        /// The problem, worded for the person who sent the value.
         message: &'static str,
     },
-    /// The thing asked for is absent, or not for the caller to see.
-    #[error("there is no such thing")]
+    /// The requested item does not exist or is not visible to the caller.
+    #[error("no such item")]
     NotFound,
-    /// The thing is not the caller's.
+    /// The item belongs to another user.
     #[error("not the caller's")]
     Forbidden,
-    /// The password is not the account's, where the caller is known and must show it once more.
+    /// The password is wrong although the caller is authenticated, on a request that requires it again.
     #[error("the password is not the account's")]
     WrongPassword,
-    /// Unique values that someone else holds.
+    /// Unique values that another account holds.
     #[error("already taken: {fields:?}")]
     Taken {
         /// The fields, as the contract names them.
         fields: Vec<&'static str>,
     },
-    /// More work of this kind is waiting than can be done.
+    /// Too much work of this kind is waiting.
     #[error("too busy")]
     Busy {
-        /// When to try again.
+        /// When to retry.
         retry_after: Duration,
     },
-    /// Whoever asks has asked too often.
+    /// The caller exceeded a rate limit.
     #[error("a rate limit is used up")]
     RateLimited {
-        /// When the limit's window is over.
+        /// When the limit's window ends.
         retry_after: Duration,
     },
-    /// A token's key is unknown here, and may be one that came a moment ago.
-    #[error("whether the token is good cannot be told yet")]
+    /// A token's key is unknown here, and may be newer than the last fetch.
+    #[error("the token's key is not known yet")]
     Undecided {
-        /// When to try again.
+        /// When to retry.
         retry_after: Duration,
     },
-    /// The store did not do its part.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The queue did not do its part.
+    /// The queue failed.
     #[error(transparent)]
     Queue(#[from] QueueError),
 }
 
 impl ServiceError {
-    /// Whether the same call may pass later: what it needs is throttled, busy or away.
+    /// Whether a retry of the same call can succeed: a dependency is throttled, busy or unavailable.
     pub const fn is_transient(&self) -> bool {
         match self {
             Self::Store(error) => error.is_transient(),

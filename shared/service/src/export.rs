@@ -1,4 +1,4 @@
-//! Everything that is stored about a user, page by page: one kind after the other, each in the order of its list.
+//! The export of a user's data, page by page: one kind after the other, each in the order of its list.
 
 use std::collections::{HashMap, HashSet};
 
@@ -31,11 +31,11 @@ pub struct ExportService {
     idempotency: IdempotencyRecords,
 }
 
-/// Some of one kind, each with its place in the list, and the place that the list was read to if it goes on.
+/// Items of one kind with their positions, and the position to continue from if the list goes on.
 type Part = Page<(Option<ExportPlace>, ExportItem), ExportPlace>;
 
 impl ExportService {
-    /// Exports what is in `store`; `accounts` knows who is who.
+    /// Exports the data in `store`; `accounts` resolves users.
     pub fn new(db: impl Into<Db>, accounts: AccountService) -> Self {
         let db = db.into();
         Self {
@@ -54,8 +54,7 @@ impl ExportService {
         }
     }
 
-    /// A page of what is stored about `caller`, who asks for themselves: another user's is forbidden, that of one who
-    /// is not there not found.
+    /// A page of the data stored about `caller`. Forbidden for another user's data, not found for an absent user.
     pub async fn page(
         &self,
         caller: UserId,
@@ -68,7 +67,7 @@ impl ExportService {
         let mut at = after.unwrap_or(ExportPosition::beginning_of(ExportKind::Profile));
         let (mut items, mut next) = (Vec::with_capacity(limit.get()), None);
         loop {
-            // One more than is wanted tells whether something follows.
+            // One extra item tells whether another page follows.
             let wanted = u32::try_from(limit.get() - items.len()).unwrap_or(u32::MAX).saturating_add(1);
             let part = self.part(caller, at.clone(), wanted, now).await?;
             for (place, item) in part.items {
@@ -245,7 +244,7 @@ impl ExportService {
     }
 }
 
-/// What comes behind an item: more of its kind, or, of a kind of which there is one, the next kind.
+/// The position after an item: the next of its kind, or the next kind when there is only one item of a kind.
 fn behind(kind: ExportKind, place: Option<ExportPlace>) -> Option<ExportPosition> {
     match place {
         Some(_) => Some(ExportPosition { kind, last: place }),
@@ -265,7 +264,7 @@ fn id_of(id: impl Into<Uuid>) -> Option<ExportPlace> {
     Some(ExportPlace::Id(id.into()))
 }
 
-/// The id after which to go on. A cursor of a kind that is listed by id holds nothing else.
+/// The id to continue after. Cursors of kinds listed by id hold only an id.
 fn place<Id: From<Uuid>>(at: &ExportPosition) -> Option<Id> {
     match at.last {
         Some(ExportPlace::Id(id)) => Some(id.into()),

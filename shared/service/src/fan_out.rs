@@ -1,8 +1,7 @@
-//! From PostQ to JobQ, page by page of followers.
+//! Fans posts out from PostQ to JobQ, page by page of followers.
 //!
-//! Where the fan-out stands is in the outbox entry, moved on after each page. So a message that is delivered twice, a
-//! crash at any point and a message that the sweeper sends again all go on from there; what they do twice at the most
-//! is one page, and its entries are the same rows again.
+//! The outbox entry holds the cursor, advanced after each page. After a redelivered message, a crash or a resend by the
+//! sweeper, the fan-out resumes there and repeats at most one page, whose entries are the same rows.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,38 +17,38 @@ use domain::{Clock, Page, PostId, UserId, limits, random};
 use ports::queue::{OutgoingMessage, Queue, QueueName, send_all};
 use telemetry::names;
 
-/// Time kept before a deadline for handing over: one page's sends and the message itself.
+/// Time reserved before a deadline for the handover: one page's sends and the continuation message.
 const HANDOVER: Duration = Duration::from_secs(5);
 
-/// How often a full JobQ is looked at.
+/// Interval at which a full JobQ is polled.
 const BACKLOG_LOOK: Duration = Duration::from_millis(2);
 
-/// Continuations of one generation at the most; beyond it the sweeper goes on. At least 10,000 followers a
-/// continuation, this is past any account there is.
+/// Maximum continuations of one generation, after which the sweeper resumes the fan-out. With at least 10,000 followers
+/// per continuation, this exceeds any account.
 const MAX_HOPS: u32 = 10_000;
 
-/// How a fan-out is cut: set by the operator.
+/// How a fan-out is divided; set by the operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FanOutOptions {
     /// Followers per job: 1 to [`limits::FOLLOWERS_PER_JOB`].
     pub followers_per_job: usize,
-    /// Followers read per page; `None` reads as many as the store gives (about 10,000 on DynamoDB).
+    /// Followers read per page; `None` reads as many as the store returns (about 10,000 on DynamoDB).
     pub follower_page: Option<u32>,
-    /// Jobs that may wait on JobQ before the next page is sent; `None` sends without looking. Where the queue and the
-    /// feeds are on one disk, jobs that wait long cost twice: they are written out of memory and read back.
+    /// Maximum backlog of JobQ before the next page is sent; `None` sends without checking. Where the queue and the
+    /// feeds share a disk, a long backlog costs twice: jobs are written out of memory and read back.
     pub max_backlog: Option<u64>,
 }
 
 /// The variable that sets [`FanOutOptions::followers_per_job`].
 pub const FOLLOWERS_PER_JOB: &str = "TWEETER_FOLLOWERS_PER_JOB";
 
-/// A number of followers per job that is none, or that no job holds.
+/// A value that is no number or exceeds the capacity of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{FOLLOWERS_PER_JOB} must be a number from 1 to {}", limits::FOLLOWERS_PER_JOB)]
 pub struct InvalidFollowersPerJob;
 
 impl FanOutOptions {
-    /// The options from a configuration: [`FOLLOWERS_PER_JOB`], as many as fit where it is not set or empty.
+    /// The options from a configuration: [`FOLLOWERS_PER_JOB`], or the capacity of a job where it is unset or empty.
     pub fn from_lookup(find: impl Fn(&'static str) -> Option<String>) -> Result<Self, InvalidFollowersPerJob> {
         let Some(text) = find(FOLLOWERS_PER_JOB).filter(|text| !text.is_empty()) else { return Ok(Self::default()) };
         let number = text.parse().ok().filter(|number| (1..=limits::FOLLOWERS_PER_JOB).contains(number));
@@ -73,22 +72,22 @@ pub struct FanOutService {
     options: FanOutOptions,
 }
 
-/// Whether the fan-out goes on here.
+/// Whether this worker continues the fan-out.
 enum Step {
     Next(Page<UserId, UserId>),
     Done,
 }
 
 impl FanOutService {
-    /// Fan-outs from `store` to `queue`.
+    /// Fans out from `store` to `queue`.
     pub fn new(db: impl Into<Db>, queue: Arc<dyn Queue>, clock: Clock, options: FanOutOptions) -> Self {
         let db = db.into();
         Self { follows: Follows::new(db.clone()), outbox: Outbox::new(db), queue, clock, options }
     }
 
-    /// Goes on with the fan-out until every page is on JobQ, or hands over by a message of its own near `deadline`.
+    /// Continues the fan-out until every page is on JobQ, or hands over with a continuation message near `deadline`.
     ///
-    /// A message whose fan-out is finished, or of an earlier generation, is done at once.
+    /// Returns at once for a message of a finished fan-out or of an earlier generation.
     pub async fn fan_out(&self, message: &FanOutMessage, deadline: Option<Instant>) -> Result<(), ServiceError> {
         let Some(mut entry) = self.outbox.get(message.post_id).await? else {
             return Ok(());
@@ -111,7 +110,7 @@ impl FanOutService {
         }
     }
 
-    /// Waits until few enough jobs wait, or the deadline is near.
+    /// Waits until the backlog is below its limit, or the deadline is near.
     async fn room_on_job_queue(&self, deadline: Option<Instant>) -> Result<(), ServiceError> {
         let Some(max_backlog) = self.options.max_backlog else { return Ok(()) };
         while !is_near(deadline) && self.queue.depth(QueueName::JobQ).await?.visible > max_backlog {
@@ -129,7 +128,7 @@ impl FanOutService {
         Ok(cut_to_full_jobs(page, self.options.followers_per_job))
     }
 
-    /// Puts one page on JobQ while the next is read, then moves the outbox entry on, or removes it behind the last.
+    /// Puts one page on JobQ while reading the next, then advances the outbox entry, or removes it after the last page.
     async fn step(
         &self,
         entry: &mut OutboxEntry,
@@ -138,26 +137,26 @@ impl FanOutService {
     ) -> Result<Step, ServiceError> {
         let Some(cursor) = page.next else {
             self.send_jobs(entry, &page.items).await?;
-            // Refused: the sweeper took it meanwhile, and its message finishes it.
+            // Refused: the sweeper has taken the entry over, and its message finishes the fan-out.
             let _either_way = self.outbox.finish(entry).await?;
             return Ok(Step::Done);
         };
         let next = self.page(entry.author_id, Some(cursor));
         let (_sent, next) = tokio::try_join!(self.send_jobs(entry, &page.items), next)?;
         if !self.moved_on(entry, cursor, worker).await? {
-            info!(post.id = %entry.post_id, "Fan-out of {} goes on elsewhere", entry.post_id);
+            info!(post.id = %entry.post_id, "Another worker took over the fan-out of {}; stopped here", entry.post_id);
             return Ok(Step::Done);
         }
         entry.cursor = Some(cursor);
         Ok(Step::Next(next))
     }
 
-    /// Moves the entry on. False when someone else has it now.
+    /// Advances the entry. False when another worker holds it now.
     async fn moved_on(&self, entry: &OutboxEntry, cursor: UserId, worker: &str) -> Result<bool, ServiceError> {
         if self.outbox.advance(entry, cursor, worker, self.clock.now()).await?.is_applied() {
             return Ok(true);
         }
-        // A try of our own whose answer was lost is refused like someone else's; the entry tells whose it was.
+        // An earlier try whose answer was lost is refused as well; the entry names its worker.
         let stored = self.outbox.get(entry.post_id).await?;
         Ok(stored.is_some_and(|stored| {
             stored.generation == entry.generation
@@ -181,7 +180,7 @@ impl FanOutService {
 
     async fn hand_over(&self, message: &FanOutMessage) -> Result<(), ServiceError> {
         if message.hop >= MAX_HOPS {
-            warn!(post.id = %message.post_id, "Fan-out of {} was continued {MAX_HOPS} times; left to the sweeper", message.post_id);
+            warn!(post.id = %message.post_id, "Fan-out of {} reached {MAX_HOPS} continuations; the sweeper will resume it", message.post_id);
             return Ok(());
         }
         Ok(send_fan_out(self.queue.as_ref(), &FanOutMessage { hop: message.hop + 1, ..message.clone() }).await?)
@@ -192,11 +191,11 @@ fn is_near(deadline: Option<Instant>) -> bool {
     deadline.is_some_and(|at| Instant::now() + HANDOVER >= at)
 }
 
-/// Leaves what would not fill a job to the next page, so that only a fan-out's last job is short. Reading up to 24
-/// edges again a page is cheaper than one more job a page.
+/// Leaves an incomplete job's followers to the next page, so that only a fan-out's last job is short. Reading up to 24
+/// edges again per page is cheaper than one more job per page.
 fn cut_to_full_jobs(mut page: Page<UserId, UserId>, followers_per_job: usize) -> Page<UserId, UserId> {
     let whole = page.items.len() - page.items.len() % per_job(followers_per_job);
-    // A page that fills no job must go on as it is, or the fan-out would stand still.
+    // A page too small for a full job must be sent as it is, or the fan-out would make no progress.
     if page.next.is_some() && whole > 0 {
         page.items.truncate(whole);
         page.next = page.items.last().copied();
@@ -208,7 +207,7 @@ fn per_job(followers_per_job: usize) -> usize {
     followers_per_job.clamp(1, limits::FOLLOWERS_PER_JOB)
 }
 
-/// Cuts a page of followers into jobs of at most `followers_per_job`. No follower, no job.
+/// Cuts a page of followers into jobs of at most `followers_per_job`. No followers give no jobs.
 pub fn plan_jobs(post_id: PostId, author_id: UserId, followers: &[UserId], followers_per_job: usize) -> Vec<FeedJob> {
     followers
         .chunks(per_job(followers_per_job))
@@ -216,7 +215,7 @@ pub fn plan_jobs(post_id: PostId, author_id: UserId, followers: &[UserId], follo
         .collect()
 }
 
-/// Counts a fan-out as running for as long as it is held.
+/// Counts a fan-out as running while it is held.
 struct Running;
 
 impl Running {
@@ -246,7 +245,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn each_follower_is_in_exactly_one_job_of_at_most_25(count in 0_usize..300, per_job in 0_usize..60) {
+        fn each_follower_is_in_one_bounded_job(count in 0_usize..300, per_job in 0_usize..60) {
             let followers: Vec<UserId> = (0..count as u128).map(follower).collect();
             let (post, author) = (PostId::from_uuid(Uuid::nil()), UserId::from_uuid(Uuid::nil()));
             let jobs = plan_jobs(post, author, &followers, per_job);
@@ -258,7 +257,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn pages_of_any_size_make_as_few_jobs_as_one_page_would(count in 0_usize..300, page_size in 1_usize..90) {
+        fn page_size_does_not_add_jobs(count in 0_usize..300, page_size in 1_usize..90) {
             let followers: Vec<UserId> = (0..count as u128).map(follower).collect();
             let (post, author) = (PostId::from_uuid(Uuid::nil()), UserId::from_uuid(Uuid::nil()));
             let (mut jobs, mut start) = (Vec::new(), 0);
@@ -280,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn an_operator_may_ask_for_1_to_25_followers_a_job() {
+    fn followers_per_job_accepts_1_to_25() {
         let read = |text: Option<&str>| FanOutOptions::from_lookup(|_| text.map(str::to_owned));
         assert_eq!(read(None), Ok(FanOutOptions::default()));
         assert_eq!(read(Some("")), Ok(FanOutOptions::default()));
@@ -292,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn jobs_are_full_but_for_the_last() {
+    fn all_jobs_but_the_last_are_full() {
         let (post, author) = (PostId::from_uuid(Uuid::nil()), UserId::from_uuid(Uuid::nil()));
         for (followers, jobs) in [(0, 0), (1, 1), (25, 1), (26, 2), (50, 2), (60, 3)] {
             let ids: Vec<UserId> = (0..followers).map(follower).collect();

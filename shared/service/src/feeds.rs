@@ -1,4 +1,4 @@
-//! A reader's feed: what was delivered, less what is not for the reader now.
+//! A reader's feed: the delivered entries, filtered by what the reader may see now.
 
 use std::collections::{HashMap, HashSet};
 
@@ -35,7 +35,7 @@ impl FeedService {
         }
     }
 
-    /// The reader's own posts and those of whom they follow now, newest first.
+    /// The posts of the reader and of the users they follow now, newest first.
     pub async fn page(
         &self,
         reader: UserId,
@@ -49,8 +49,8 @@ impl FeedService {
         .await
     }
 
-    /// One query's entries with what they show: what is stored of the posts, then who their authors are and whether the
-    /// reader follows them. The same calls whatever the page holds.
+    /// One query's entries with their posts, authors and the reader's follows. The number of calls is independent of
+    /// the page.
     async fn resolved(
         &self,
         reader: UserId,
@@ -71,8 +71,8 @@ impl FeedService {
         }))
     }
 
-    /// Takes entries out of the feed that will never be shown again: the post is erased, or the reader does not follow
-    /// its author now, or since later.
+    /// Removes entries that will never be shown again: the post is erased, or the reader does not follow its author, or
+    /// has followed them only since a later time.
     async fn remove_dead(
         &self,
         reader: UserId,
@@ -91,12 +91,12 @@ impl FeedService {
 
     async fn remove_erased(&self, reader: UserId, erased: &[PostId]) {
         if let Err(error) = self.feeds.remove_of_reader(reader, erased).await {
-            warn!(user.id = %reader, %error, "Entries of erased posts stay in the feed; the next read tries again");
+            warn!(user.id = %reader, %error, "Could not remove entries of erased posts from the feed; the next read will retry");
         }
     }
 
     /// Removes entries, unless one of the follows has changed since it was read. Tried once: the reader does not wait
-    /// for a clean-up that is contended, and the next read tries again.
+    /// for a contended clean-up, and the next read retries.
     async fn remove_outdated(&self, reader: UserId, removal: Transaction) {
         if removal.is_empty() {
             return;
@@ -104,16 +104,18 @@ impl FeedService {
         match removal.commit_once(&self.db).await {
             Ok(_either_way) => {}
             Err(error) if error.is_transient() => {
-                debug!(user.id = %reader, %error, "Outdated entries stay in the feed; the next read tries again");
+                debug!(user.id = %reader, %error, "Could not remove outdated entries from the feed; the next read will retry");
             }
-            Err(error) => warn!(user.id = %reader, %error, "Outdated entries cannot be taken out of the feed"),
+            Err(error) => {
+                warn!(user.id = %reader, %error, "Could not remove outdated entries from the feed; the next read will retry")
+            }
         }
     }
 }
 
-/// The transaction that takes out what is outdated among `entries` (each a post and its author, not the reader): with a
-/// check that each follow is still as it was read, or a follow made meanwhile would lose what was brought in for it. As
-/// much as one transaction holds.
+/// The transaction that removes the outdated entries among `entries` (pairs of post and author, not the reader's own).
+/// It checks that each follow is as it was read, or else a concurrent follow would lose its backfilled entries. Holds
+/// as many entries as fit into one transaction.
 fn plan_removal(
     reader: UserId,
     entries: impl Iterator<Item = (PostId, UserId)>,
@@ -160,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn outdated_entries_go_with_one_check_an_author_and_as_many_as_a_transaction_holds() {
+    fn a_removal_checks_each_author_once() {
         let (reader, left, late) = (UserId::random(), UserId::random(), UserId::random());
         let windows = HashMap::from([(late, Window::Since(post(5)))]);
         let entries: Vec<_> = (0..10).flat_map(|n| [(n, left), (n, late)]).collect();
@@ -178,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_a_follow_goes_while_its_backfill_is_under_way() {
+    fn a_running_backfill_protects_its_entries() {
         let (reader, author) = (UserId::random(), UserId::random());
         for window in [Window::Backfilling(post(5)), Window::Everything] {
             let windows = HashMap::from([(author, window)]);

@@ -1,4 +1,4 @@
-//! Who follows whom.
+//! Follows.
 
 use std::sync::Arc;
 
@@ -12,10 +12,10 @@ use super::{
 use data::{Db, Edge, Follows, Users};
 use domain::{IdGenerator, Page, PageLimit, Timestamp, User, UserId, UserRef, limits};
 
-/// One person of a list, and since when.
+/// A user in a list of follows, and when the follow began.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Follow {
-    /// The person at the other end.
+    /// The user at the other end.
     pub user: User,
     /// When the follow began.
     pub followed_at: Timestamp,
@@ -32,8 +32,8 @@ pub struct GraphService {
 }
 
 impl GraphService {
-    /// The graph in `store`, changed as often as `rates` admit. `ids` is the generator that also makes the posts' ids in this process, if any does: then
-    /// follows and posts of one millisecond are in order.
+    /// The graph in `store`, limited by `rates`. If this process also creates posts, `ids` must be the generator that
+    /// makes their ids, so that follows and posts of the same millisecond are ordered.
     pub fn new(db: impl Into<Db>, ids: Arc<IdGenerator>, rates: RateLimiter) -> Self {
         let db = db.into();
         Self {
@@ -45,14 +45,15 @@ impl GraphService {
         }
     }
 
-    /// Makes `follower` follow `followee`, and brings the followee's newest posts into the follower's feed; again is
-    /// the same. Following oneself is invalid, an absent user not found.
+    /// Makes `follower` follow `followee`, and copies the followee's newest posts into the follower's feed; idempotent.
+    /// Following oneself is invalid, an absent user is not found.
     ///
     /// # Errors
-    /// Also when the follow is made but its backfill is not finished: again finishes it, and so does the sweeper.
+    /// Also when the follow is made but its backfill failed: a repeated call finishes it, and so does the sweeper.
     pub async fn follow(&self, follower: UserId, user: impl Into<UserRef>, now: Timestamp) -> Result<(), ServiceError> {
         let found = user_refs::named(&self.users, follower, &user.into()).await;
-        // The contract's order: following oneself is a 422 and comes before the 429, an absent user is a 404 after it.
+        // The contract's order: following oneself (422) is checked before the rate limit (429), an absent user (404)
+        // after it.
         if let Ok(followee) = &found {
             require_other(follower, *followee)?;
         }
@@ -62,14 +63,14 @@ impl GraphService {
         if self.follows.create(follower, followee, now, marker, lease_until).await?.is_applied() {
             return self.backfill.run(follower, followee, marker).await;
         }
-        // The follow is there already: an earlier call's, another's at the same time, or that of a try of our own whose
-        // answer was lost. Whoever began its backfill may not have finished it.
+        // The follow exists: from an earlier or concurrent call, or from a try whose answer was lost. Its backfill may
+        // be unfinished.
         let _unfinished = self.backfill.resume(follower, followee).await?;
         Ok(())
     }
 
-    /// Ends the follow; that there was none is the same. An absent user is not found. Its posts are hidden at once, and
-    /// taken out of the feed when it is read.
+    /// Ends the follow; succeeds even without one. An absent user is not found. The followee's posts are hidden at
+    /// once, and removed from the feed when it is next read.
     pub async fn unfollow(
         &self,
         follower: UserId,
@@ -92,7 +93,7 @@ impl GraphService {
         Ok(self.follows.edges_from(follower, &[followee]).await?.contains_key(&followee))
     }
 
-    /// Who follows `user`, in the order of their ids. An absent user is not found.
+    /// The followers of `user`, by id. An absent user is not found.
     pub async fn followers(
         &self,
         caller: UserId,
@@ -107,7 +108,7 @@ impl GraphService {
         .await
     }
 
-    /// Whom `user` follows, in the order of their ids. An absent user is not found.
+    /// The users that `user` follows, by id. An absent user is not found.
     pub async fn following(
         &self,
         caller: UserId,
@@ -122,7 +123,7 @@ impl GraphService {
         .await
     }
 
-    /// Each edge with the person at its end; whoever is gone is not shown.
+    /// The edges with the users at their ends, without deleted accounts.
     async fn with_users(
         &self,
         edges: Page<Edge, UserId>,
@@ -138,7 +139,7 @@ impl GraphService {
     }
 }
 
-/// Fails as invalid when both are the same user: nobody follows themselves.
+/// Fails as invalid when both are the same user.
 fn require_other(follower: UserId, followee: UserId) -> Result<(), ServiceError> {
     if follower == followee {
         return Err(ServiceError::Invalid { field: "user", message: "must be someone other than yourself" });

@@ -1,4 +1,4 @@
-//! Writing inboxes: entries and what is unread of them in the same transactions.
+//! Writes inboxes: entries and their unread counts in the same transactions.
 
 use std::collections::HashSet;
 
@@ -8,10 +8,10 @@ use data::{Committed, Db, Notifications, Notified, Transaction, Writes};
 use domain::{Act, Inbox, InboxEntry, Notification, NotificationId, Timestamp, UserId, limits};
 use ports::store::StoreError;
 
-/// Places of a transaction that are left beside the inbox, which takes two the first time.
+/// Transaction items left beside the inbox, which takes two when it is created.
 const PLACES_BESIDE_INBOX: usize = limits::MAX_TRANSACT - 2;
 
-/// One entry becomes another, comes or goes.
+/// A change of one entry: created, updated or removed.
 #[derive(Debug, Clone, Copy)]
 pub struct EntryChange {
     before: Option<InboxEntry>,
@@ -19,12 +19,12 @@ pub struct EntryChange {
 }
 
 impl EntryChange {
-    /// One that is new, and from now on stands for its act.
+    /// A new entry, the current one of its act.
     pub const fn new(after: InboxEntry) -> Self {
         Self { before: None, after: Some(after) }
     }
 
-    /// One that says something else; `None` when it says the same.
+    /// An update of an entry; `None` when nothing changes.
     pub fn of(before: InboxEntry, after: InboxEntry) -> Option<Self> {
         (before != after).then_some(Self { before: Some(before), after: Some(after) })
     }
@@ -33,12 +33,12 @@ impl EntryChange {
         Self { before: Some(before), after: None }
     }
 
-    /// Which entry.
+    /// The id of the entry.
     pub fn notification_id(&self) -> Option<NotificationId> {
         Some(self.after.or(self.before)?.notification.notification_id)
     }
 
-    /// The notification that is to be seen after this and was not before.
+    /// The notification that this change makes visible.
     fn appearing(&self, now: Timestamp) -> Option<&Notification> {
         let is_seen = |entry: &&InboxEntry| entry.is_visible() && !entry.is_expired(now);
         let was_seen = self.before.as_ref().is_some_and(|entry| is_seen(&entry));
@@ -56,7 +56,7 @@ impl EntryChange {
     }
 }
 
-/// What is written in one transaction with the inbox: the change of an entry, other writes, or both.
+/// Writes of one transaction with the inbox: an entry change, other writes, or both.
 #[derive(Debug, Clone)]
 pub(super) struct Part {
     change: Option<EntryChange>,
@@ -70,7 +70,7 @@ impl From<EntryChange> for Part {
 }
 
 impl Part {
-    /// Writes that change no entry.
+    /// Writes without an entry change.
     pub(super) const fn beside(writes: Writes) -> Self {
         Self { change: None, beside: writes }
     }
@@ -110,15 +110,15 @@ impl InboxWriter {
         Self { notifications: Notifications::new(db.clone()), db, live: None }
     }
 
-    /// The same, telling recipients who are connected.
+    /// The same, sending live events to connected recipients.
     #[must_use]
     pub fn announced_by(self, live: Option<LiveService>) -> Self {
         Self { live, ..self }
     }
 
-    /// Changes entries of an inbox that was read *before* what the changes follow from. False when someone else wrote it
-    /// since: what is not done then must be worked out again. The inbox is written also when nothing changes, so that
-    /// who worked from an older state is refused from now on.
+    /// Changes entries of an inbox that was read *before* the state that the changes derive from. Returns false when
+    /// the inbox was written since: the remaining changes must then be derived again. Writes the inbox even without
+    /// changes, so that concurrent writers with an older state are refused.
     pub(super) async fn write(&self, mut inbox: Inbox, parts: &[Part], now: Timestamp) -> Result<bool, StoreError> {
         for transaction in transactions(parts) {
             let changes = transaction.iter().filter_map(|part| part.change.as_ref());
@@ -130,8 +130,8 @@ impl InboxWriter {
             self.announce(changes, &committed, now).await;
             match committed {
                 Ok(Committed::Applied) => inbox.version += 1,
-                // Also when an earlier try was applied and its answer lost: then there is nothing left to do, which
-                // the next round finds out.
+                // An earlier try may have been applied and its answer lost: the next round then finds nothing left to
+                // do.
                 Ok(Committed::Refused(_)) | Err(StoreError::Conflict) => return Ok(false),
                 Err(error) => return Err(error),
             }
@@ -139,8 +139,8 @@ impl InboxWriter {
         Ok(true)
     }
 
-    /// Tells the recipient of what is to be seen now. Where an answer was lost it may be there too, and later rounds find
-    /// nothing to do: then the recipient is told to read.
+    /// Notifies the recipient of what became visible. After a lost answer, the entry may exist and later rounds find
+    /// nothing to do: the recipient is asked to reload.
     async fn announce(
         &self,
         changes: impl Iterator<Item = &EntryChange>,
@@ -164,11 +164,11 @@ impl InboxWriter {
         }
     }
 
-    /// Erases these notifications of one recipient and what points to them, unread or not; what is gone already is
-    /// passed over. For erasing a post, or what an account did. Who was about to write one of them is refused.
+    /// Erases these notifications of one recipient and their pointers, unread or not; skips missing ones. Used to erase
+    /// a post or a user's acts. Concurrent writers of the inbox are refused.
     ///
     /// # Errors
-    /// When the store fails, or others write the same inbox all the time: erase the same again.
+    /// When the store fails, or when the inbox is contended for too long: retry the same erasure.
     pub async fn erase(
         &self,
         recipient: UserId,
@@ -191,8 +191,8 @@ impl InboxWriter {
         }
     }
 
-    /// Erases acts that concern one recipient, each by its own writes, together with the notifications that stand for
-    /// them: what leads to a notification goes with it. Who was about to write one of them is refused.
+    /// Erases acts that concern one recipient, each by its own writes, together with their notifications, because an
+    /// act is what leads to its notification. Concurrent writers of the inbox are refused.
     ///
     /// # Errors
     /// As for [`Self::erase`].
@@ -211,7 +211,7 @@ impl InboxWriter {
             let part = |(act, erasure): &(Act, Writes)| {
                 let place = places.get(act);
                 let change = place.and_then(|place| entries.get(place)).map(|entry| EntryChange::erasing(*entry));
-                // Of an expired notification only this may be left.
+                // An expired notification may have left only its pointer.
                 let pointer = place.filter(|_| change.is_none()).map(|_| Notifications::pointer_to_nothing(act));
                 Part { change, beside: erasure.clone().and(pointer.unwrap_or_default()) }
             };
@@ -222,8 +222,8 @@ impl InboxWriter {
         }
     }
 
-    /// Writes parts that erase; apart from an inbox that was erased with its owner: what is left counts nowhere. False
-    /// when someone else wrote the inbox since it was read.
+    /// Writes parts that erase. If the inbox was erased with its owner, writes them without it, as they affect no
+    /// count. Returns false when the inbox was written since it was read.
     async fn erase_parts(&self, inbox: Inbox, parts: &[Part], now: Timestamp) -> Result<bool, StoreError> {
         if inbox.version > 0 {
             return self.write(inbox, parts, now).await;

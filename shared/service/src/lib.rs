@@ -2,23 +2,23 @@
 //!
 //! - [`accounts`]: registering, logging in, profiles; with [`passwords`], [`sessions`] and [`tokens`].
 //! - [`liveness`]: whether the user of a token still has an account.
-//! - [`graph`]: who follows whom; with [`backfill`], which brings a followee's newest posts into a feed.
+//! - [`graph`]: who follows whom; with [`backfill`], which copies a followee's newest posts into a feed.
 //! - [`posts`]: publishing, one post, a story.
 //! - [`feeds`]: a reader's feed.
-//! - [`likes`], [`comments`]: what people make of a post.
+//! - [`likes`], [`comments`]: reactions to a post.
 //! - [`views`]: posts as one reader sees them.
-//! - [`pages`]: filling a page where some entries are dead.
+//! - [`pages`]: filling a page although some entries are dead.
 //! - [`fan_out`]: from PostQ to JobQ, page by page of followers.
 //! - [`delivery`]: from JobQ into feeds.
 //! - [`changes`]: from the change stream to counts and notifications; with [`inbox`].
-//! - [`notifications`]: a user's notifications. [`steps`]: how much work about them is done at once.
-//! - [`erasure`]: what is erased for good.
-//! - [`live`]: telling those who are connected.
-//! - [`rates`]: how often one may do what.
-//! - [`export`]: all that is stored about a user.
-//! - [`sweep`]: what a lost message or a crash left unfinished.
-//! - [`timekeeper`]: what a process keeps of the time; with [`safe_time`], by which things are removed.
-//! - [`services`]: where the API's services are built, all of them in one place.
+//! - [`notifications`]: a user's notifications. [`steps`]: the amount of notification work per step.
+//! - [`erasure`]: permanent erasure.
+//! - [`live`]: live events for connected users.
+//! - [`rates`]: rate limits.
+//! - [`export`]: all data stored about a user.
+//! - [`sweep`]: work left unfinished by a lost message or a crash.
+//! - [`timekeeper`]: clock state kept across restarts; with [`safe_time`], the time that governs removals.
+//! - [`services`]: builds all services of the API.
 
 pub mod accounts;
 pub mod backfill;

@@ -1,4 +1,4 @@
-//! Who likes what.
+//! Likes of posts.
 
 use super::{
     ServiceError,
@@ -9,12 +9,12 @@ use super::{
 use data::{Db, Likes, Users};
 use domain::{Page, PageLimit, PostId, Timestamp, User, UserId};
 
-/// One person who likes a post, and since when.
+/// A user who likes a post, and the time of the like.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Liker {
-    /// Who.
+    /// The user.
     pub user: User,
-    /// Since when.
+    /// The time of the like.
     pub liked_at: Timestamp,
 }
 
@@ -28,7 +28,7 @@ pub struct LikeService {
 }
 
 impl LikeService {
-    /// Likes in `store`, as often as `rates` admit.
+    /// Likes in `store`, limited by `rates`.
     pub fn new(db: impl Into<Db>, rates: RateLimiter) -> Self {
         let db = db.into();
         Self {
@@ -39,11 +39,11 @@ impl LikeService {
         }
     }
 
-    /// Makes `user` like a post; again is the same, and it stays liked since the first time. A post that is not shown
-    /// is not found, and counts as a like all the same.
+    /// Makes `user` like a post. Idempotent: a repeated like keeps its first time. [`ServiceError::NotFound`] for a
+    /// post that is not shown, which still counts towards the rate limit.
     ///
-    /// The post is looked at and not locked: a check in the transaction would have all who like one post wait for one
-    /// item. So a like may land on a post that is deleted at that moment; it is shown nowhere, and goes with the post.
+    /// The post is read but not locked, because a check in the transaction would serialise all likes of one post. A
+    /// like written while its post is being deleted is never shown, and is erased with the post.
     pub async fn like(
         &self,
         user: UserId,
@@ -55,7 +55,7 @@ impl LikeService {
         Ok(self.likes.create(user, post.post_id, now).await?)
     }
 
-    /// Takes a like back; that there was none is the same. A post that is not shown is not found.
+    /// Takes a like back; succeeds even without a like. [`ServiceError::NotFound`] for a post that is not shown.
     pub async fn unlike(
         &self,
         user: UserId,
@@ -67,7 +67,7 @@ impl LikeService {
         Ok(self.likes.remove(user, post.post_id).await?)
     }
 
-    /// Who likes a post, as `reader` sees them, in an order that stays. Who is gone is not shown.
+    /// The users who like a post, as `reader` sees them, without deleted accounts. The order is stable but unspecified.
     pub async fn likers(
         &self,
         reader: UserId,

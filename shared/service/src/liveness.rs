@@ -1,8 +1,8 @@
 //! Whether the user of a token still has an account.
 //!
-//! An access token lives out its time; a deleted account does not wait for that. So each request asks whether its user
-//! is there, and a process remembers the answer for [`limits::LIVENESS_TTL`]: with the time that a request takes, a
-//! deleted account's tokens are dead everywhere within 5 seconds, for one read per user and process in that time.
+//! An access token is valid until it expires, but a deleted account must lose access sooner. So each request checks
+//! that its user exists, and a process caches the answer for [`limits::LIVENESS_TTL`]. Including the duration of a
+//! request, a deleted account's tokens are rejected everywhere within 5 seconds, at one read per user, process and TTL.
 
 use std::fmt;
 
@@ -12,14 +12,14 @@ use data::{Db, Users};
 use domain::{Timestamp, UserId, limits};
 use ports::store::StoreError;
 
-/// What was found of a user, and when it was asked for.
+/// Whether a user was found, and when the read began.
 #[derive(Clone, Copy)]
 struct Found {
     is_live: bool,
     asked_at: Timestamp,
 }
 
-/// Says whether users have accounts. Clones share what they remember.
+/// Tells whether users have accounts. Clones share a cache.
 #[derive(Clone)]
 pub struct Liveness {
     users: Users,
@@ -33,18 +33,18 @@ impl fmt::Debug for Liveness {
 }
 
 impl Liveness {
-    /// Of accounts in `store`.
+    /// Checks accounts in `store`.
     pub fn new(db: impl Into<Db>) -> Self {
-        // By the process's own time too, as a clock that is set back must not make an answer last.
+        // The cache also expires entries by uptime: a clock that is set back must not prolong an answer.
         let found = Cache::builder().max_capacity(limits::LIVENESS_ENTRIES).time_to_live(limits::LIVENESS_TTL).build();
         Self { users: Users::new(db), found }
     }
 
-    /// Whether the user has an account that is not deleted. Read consistently, or remembered for
-    /// [`limits::LIVENESS_TTL`] at the most.
+    /// Whether the user has an account that is not deleted. Read consistently, or cached for at most
+    /// [`limits::LIVENESS_TTL`].
     ///
     /// # Errors
-    /// When it is not known, and cannot be read.
+    /// When the answer is not cached and cannot be read.
     pub async fn is_live(&self, user: UserId, now: Timestamp) -> Result<bool, StoreError> {
         if let Some(found) = self.found.get(&user)
             && now.since(found.asked_at) < limits::LIVENESS_TTL
@@ -55,13 +55,13 @@ impl Liveness {
         Ok(self.remember(user, Found { is_live, asked_at: now }))
     }
 
-    /// Remembers that a user's account was just deleted: in this process its tokens are dead at once.
+    /// Caches that a user's account was just deleted, so this process rejects its tokens at once.
     pub(super) fn has_ended(&self, user: UserId, now: Timestamp) {
         self.remember(user, Found { is_live: false, asked_at: now });
     }
 
-    /// Remembers what was found, and says whether the user is live. An account that has ended never lives again: who
-    /// asked before its end and is late changes nothing.
+    /// Caches a result and returns whether the user is live. A deleted account stays deleted: a read that began before
+    /// the deletion does not overwrite it.
     fn remember(&self, user: UserId, found: Found) -> bool {
         let ended = |before: &Found| !before.is_live;
         let entry = self.found.entry(user).and_upsert_with(|before| {

@@ -1,4 +1,4 @@
-//! A user's notifications: a page of them, how many are unread, and up to where they are read.
+//! A user's notifications: pages, the unread count, and the read watermark.
 
 use std::collections::{HashMap, HashSet};
 
@@ -17,12 +17,12 @@ use domain::{
 };
 use ports::store::StoreError;
 
-/// A page of notifications, and how many are unread in all.
+/// A page of notifications, and the total number of unread ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotificationPage {
     /// The page, newest first.
     pub page: Page<NotificationView, NotificationId>,
-    /// How many notifications are unread, on the page or not.
+    /// The number of unread notifications, on all pages.
     pub unread: u64,
 }
 
@@ -63,7 +63,7 @@ impl NotificationService {
         limit: PageLimit,
         now: Timestamp,
     ) -> Result<NotificationPage, ServiceError> {
-        // Not side by side: what is marked as read between the two would be counted and not shown as such.
+        // Not concurrently: entries marked as read between the two reads would be counted but not shown as read.
         let inbox = self.notifications.inbox(user).await?;
         let page = pages::fill(after, limit, |after, count| async move {
             let entries = self.notifications.page_of_recipient(user, after, count).await?;
@@ -79,8 +79,8 @@ impl NotificationService {
         self.unread_of(inbox, now).await
     }
 
-    /// One query's entries with what they show: nothing when the act does not stand now, its post is deleted, its actor
-    /// is gone, or its time is over. Whatever deletes one of these is seen here before it reaches the entry.
+    /// One query's entries with their content, which is `None` when the act is undone, its post or actor is deleted, or
+    /// the entry has expired. Deletions are visible here before they reach the entry.
     async fn resolved(
         &self,
         inbox: &Inbox,
@@ -111,8 +111,8 @@ impl NotificationService {
         Ok(entries.map(|entry| Candidate { position: entry.notification.notification_id, shown: view(entry) }))
     }
 
-    /// What is unread. Where entries may have expired, one page is counted here, and the inbox's task counts the rest:
-    /// until then the number includes expired ones.
+    /// The number of unread entries. Where entries may have expired, one page is counted here, and the inbox's task
+    /// counts the rest; until then the number includes expired ones.
     async fn unread_of(&self, inbox: Inbox, now: Timestamp) -> Result<u64, ServiceError> {
         if !inbox.must_recount(now) || inbox.recount.is_some() {
             return Ok(u64::try_from(inbox.unread).unwrap_or(0));
@@ -120,27 +120,31 @@ impl NotificationService {
         let recounted = self.notifications.scanned(inbox.recounting(now), self.size.notifications).await?;
         match self.keep(&recounted).await {
             Ok(Committed::Applied) => {}
-            // The answer is right all the same; the next read keeps it.
-            Ok(Committed::Refused(_)) => debug!(user.id = %inbox.recipient_id, "The inbox was written meanwhile"),
-            Err(error) => debug!(user.id = %inbox.recipient_id, %error, "A new count is not kept"),
+            // The answer is correct anyway; the next read stores it.
+            Ok(Committed::Refused(_)) => {
+                debug!(user.id = %inbox.recipient_id, "Could not store the new unread count: the inbox changed; the next read retries")
+            }
+            Err(error) => {
+                debug!(user.id = %inbox.recipient_id, %error, "Could not store the new unread count; the next read retries")
+            }
         }
         Ok(u64::try_from(recounted.unread).unwrap_or(0))
     }
 
-    /// Keeps an inbox, and has its task continue where it is not exact.
+    /// Stores an inbox, and schedules its task if the count is inexact.
     async fn keep(&self, inbox: &Inbox) -> Result<Committed, StoreError> {
         let task = Task::Inbox(inbox.recipient_id);
         let step = inbox.is_pending().then(|| Tasks::next_step(task, ReactionCursor::Start));
         self.notifications.keep(inbox, step).await
     }
 
-    /// Marks as read what is not newer than `up_to`; never what is newer than all there is. Again is the same.
+    /// Marks as read all entries up to `up_to`, but at most up to the newest entry; idempotent.
     ///
-    /// What is unread then is exact at once where either side of `up_to` is at most
-    /// [`domain::limits::NOTIFICATIONS_PER_PAGE`] of the unread entries and nobody else writes the inbox; otherwise when the
-    /// inbox's task has ended.
+    /// The unread count is exact at once if at most [`domain::limits::NOTIFICATIONS_PER_PAGE`] of the unread entries
+    /// are on one side of `up_to` and no concurrent call writes the inbox; otherwise when the inbox's task has
+    /// finished.
     pub async fn mark_read(&self, user: UserId, up_to: NotificationId, now: Timestamp) -> Result<(), ServiceError> {
-        // To one that there is: an id out of the future must not hide what comes.
+        // Limited to the newest entry: an id from the future must not mark later entries as read.
         let Some(last) = self.notifications.newest_up_to(user, up_to).await? else { return Ok(()) };
         let (mut rounds, mut is_contended) = (Rounds::new(), false);
         loop {
@@ -150,11 +154,11 @@ impl NotificationService {
                 return Ok(());
             }
             let Some(read) = inbox.read_to(last) else { return Ok(()) };
-            // Where others write the same inbox, the watermark goes first and quickly, and the task counts.
+            // In a contended inbox, the watermark is written first and quickly, and the task counts.
             let read = if is_contended { read } else { self.counted(read, now).await? };
             match self.keep(&read).await {
                 Ok(Committed::Applied) => return Ok(()),
-                // Also when an earlier try was applied: the next look finds it read.
+                // An earlier try may have been applied as well: the next round finds it read.
                 Ok(Committed::Refused(_)) | Err(StoreError::Conflict) => rounds.pause().await?,
                 Err(error) => return Err(error.into()),
             }
@@ -162,7 +166,7 @@ impl NotificationService {
         }
     }
 
-    /// An inbox in which more is read now, with the number of unread ones as far as one page of either side tells it.
+    /// The inbox after moving the watermark, with the unread count as far as one page on either side yields it.
     async fn counted(&self, read: Inbox, now: Timestamp) -> Result<Inbox, StoreError> {
         if !read.is_pending() {
             return Ok(read);
@@ -172,10 +176,10 @@ impl NotificationService {
             return Ok(newer);
         }
         match read.scan(now) {
-            // A recount is under way, and goes on where it was.
+            // A recount is running and continues where it was.
             _ if read.recount.is_some() => Ok(read),
             Some(scan) if scan.subtracts() => self.notifications.scanned(scan, self.size.notifications).await,
-            // Entries may have expired: a recount has begun with this page.
+            // Entries may have expired: a recount has started with this page.
             _ => Ok(newer),
         }
     }

@@ -1,24 +1,24 @@
-//! Filling a page where some entries are dead: their post is gone, or is not for this reader any more.
+//! Fills a page although some entries are dead: their post is gone, or no longer visible to this reader.
 
 use domain::{Page, PageLimit, limits};
 
-/// An entry of a list: its position, and what it shows if it is alive.
+/// A list entry: its position, and its content if it is alive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate<T, C> {
-    /// Where it is.
+    /// Its position.
     pub position: C,
-    /// `None` when it is dead.
+    /// Its content; `None` when it is dead.
     pub shown: Option<T>,
 }
 
-/// Most entries read at once while filling up: as many as one batch get resolves.
+/// Maximum number of entries read at once: as many as one batch get resolves.
 const MAX_READ: u32 = limits::MAX_PAGE_LIMIT + 1;
 
-/// Reads on from `after` until the page is full and one more living entry is known, so that the page says for certain
-/// whether something follows; or until the list ends, or [`limits::MAX_DEAD_ENTRIES_PER_PAGE`] dead entries were
+/// Reads entries after `after` until the page is full and one more living entry is found, so that the page knows
+/// whether another follows; until the list ends; or until [`limits::MAX_DEAD_ENTRIES_PER_PAGE`] dead entries were
 /// skipped.
 ///
-/// `read(after, count)` reads up to `count` entries behind `after`.
+/// `read(after, count)` reads up to `count` entries after the position.
 pub async fn fill<T, C, E, F>(
     after: Option<C>,
     limit: PageLimit,
@@ -30,7 +30,7 @@ where
 {
     let mut filling = Filling { limit: limit.get(), items: Vec::with_capacity(limit.get()), last: None, dead: 0 };
     let mut after = after;
-    // One more than the page holds; later rounds, there because of dead entries, read generously.
+    // One more than the page holds; later rounds, needed because of dead entries, read the maximum.
     let mut count = u32::try_from(limit.get()).map_or(MAX_READ, |limit| limit + 1);
     loop {
         let page = read(after, count).await?;
@@ -59,7 +59,7 @@ struct Filling<T, C> {
 }
 
 impl<T, C> Filling<T, C> {
-    /// Adds one entry. True when it is alive and the page was full already: something follows.
+    /// Adds one entry. Returns true when it is alive and the page was already full, so another page follows.
     fn takes(&mut self, candidate: Candidate<T, C>) -> bool {
         match candidate.shown {
             None => self.dead += 1,
@@ -72,7 +72,7 @@ impl<T, C> Filling<T, C> {
         false
     }
 
-    /// The page, with something following its last item.
+    /// The full page, with a cursor after its last item.
     fn full(self) -> Page<T, C> {
         Page { items: self.items, next: self.last }
     }
@@ -87,7 +87,7 @@ mod tests {
 
     use super::*;
 
-    /// A list of which some entries are dead, read in pages that may be shorter than asked for.
+    /// A list with dead entries, read in pages that may be shorter than requested.
     fn read_page(alive: &[bool], after: Option<usize>, count: usize) -> Page<Candidate<usize, usize>, usize> {
         let start = after.map_or(0, |position| position + 1);
         let end = alive.len().min(start + count);
@@ -103,7 +103,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn following_the_cursor_yields_each_living_entry_once_in_full_pages(
+        fn full_pages_yield_each_living_entry_once(
             alive in prop::collection::vec(any::<bool>(), 0..300),
             limit in 1_u32..=100,
         ) {
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_may_be_short_only_after_a_thousand_dead_entries() {
+    fn only_a_thousand_dead_entries_shorten_a_page() {
         let mut alive = vec![false; 5_000];
         alive[4_999] = true;
         let page = page_of(&alive, None, 20);

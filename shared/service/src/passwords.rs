@@ -1,6 +1,6 @@
-//! Password hashing: Argon2id, on blocking threads, a bounded number at once.
+//! Password hashing: Argon2id on blocking threads, with a limit on concurrent hashes.
 //!
-//! - `queue`: which is next.
+//! - `queue`: the fair queue of waiting hashes.
 
 mod queue;
 
@@ -25,27 +25,27 @@ pub const ARGON2_MEMORY_KIB: u32 = 19 * 1024;
 pub const ARGON2_ITERATIONS: u32 = 2;
 /// Lanes of one hash: see [`ARGON2_MEMORY_KIB`].
 pub const ARGON2_LANES: u32 = 1;
-/// When to try again after too many hashes were waiting: about as long as it takes to hash those.
+/// Retry delay when too many hashes are waiting: about the time it takes to hash those.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// How passwords are hashed, and how many at once.
+/// Parameters and limits of password hashing.
 #[derive(Debug, Clone)]
 pub struct HashingOptions {
     /// Memory of one hash in KiB, at least 8.
     pub memory_kib: u32,
     /// Iterations of one hash, at least 1.
     pub iterations: u32,
-    /// Hashes that run at once; each takes a core and its memory.
+    /// Concurrent hashes; each takes a core and its memory.
     pub running: NonZeroUsize,
-    /// Hashes that may wait beyond those; with one more, one of the network that has the most waiting is answered
-    /// [`ServiceError::Busy`].
+    /// Maximum hashes waiting beyond those. When it is exceeded, the network with the most waiting hashes loses one,
+    /// answered [`ServiceError::Busy`].
     pub waiting: usize,
-    /// Hashes of one network that may wait; one more is answered [`ServiceError::Busy`].
+    /// Maximum hashes of one network waiting; further ones are answered [`ServiceError::Busy`].
     pub waiting_per_network: usize,
 }
 
 impl Default for HashingOptions {
-    /// The parameters of OWASP, as many hashes at once as there are cores.
+    /// The OWASP parameters, with one concurrent hash per core.
     fn default() -> Self {
         let running = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         Self {
@@ -59,7 +59,7 @@ impl Default for HashingOptions {
 }
 
 impl HashingOptions {
-    /// Parameters that take well under a millisecond and protect nobody: for tests and load tests.
+    /// Insecure parameters that take well under a millisecond: for tests and load tests.
     #[must_use]
     pub fn cheap() -> Self {
         Self { memory_kib: 8, iterations: 1, ..Self::default() }
@@ -70,17 +70,17 @@ impl HashingOptions {
 #[derive(Debug, Clone)]
 pub struct Passwords {
     argon2: Argon2<'static>,
-    /// A hash that no password has, with the parameters of the others: what the password of an unknown user is
-    /// verified against, so that it takes the same time.
+    /// A random hash with the configured parameters: an unknown user's password is verified against it, so that it
+    /// takes the same time.
     nobodys: PasswordHash,
     queue: Arc<HashQueue>,
 }
 
 impl Passwords {
-    /// Hashing as `options` say.
+    /// Hashing with these options.
     ///
     /// # Panics
-    /// When the parameters are outside of what Argon2 allows.
+    /// When the parameters are outside Argon2's limits.
     pub fn new(options: &HashingOptions) -> Self {
         let params = Params::new(options.memory_kib, options.iterations, ARGON2_LANES, None)
             .expect("the configured Argon2 parameters are within its limits");
@@ -95,7 +95,7 @@ impl Passwords {
         }
     }
 
-    /// The hash of a password under a salt of its own, for a client of a network. [`ServiceError::Busy`] when too many are
+    /// Hashes a password with a fresh salt, for a client of a network. [`ServiceError::Busy`] when too many are
     /// waiting.
     ///
     /// # Panics
@@ -111,8 +111,8 @@ impl Passwords {
         .await
     }
 
-    /// Whether this is the password that was hashed; never, and in the same time, where there is no hash.
-    /// [`ServiceError::Busy`] when too many are waiting.
+    /// Whether the password matches the hash; without a hash, false after the same time. [`ServiceError::Busy`] when
+    /// too many are waiting.
     pub async fn verify(
         &self,
         network: ClientNetwork,
@@ -132,7 +132,7 @@ impl Passwords {
         let busy = ServiceError::Busy { retry_after: RETRY_AFTER };
         let Some(slot) = self.queue.enter(network).await else { return Err(busy) };
         metrics::counter!(names::PASSWORDS_HASHED).increment(1);
-        // The slot goes along: a caller who gives up does not make room before the thread is done.
+        // The slot moves along: a cancelled caller must not free it before the thread is done.
         let task = tokio::task::spawn_blocking(move || {
             let result = hashing();
             drop(slot);
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_the_password_that_was_hashed_verifies() {
+    async fn only_the_hashed_password_verifies() {
         let passwords = Passwords::new(&HashingOptions::cheap());
         let hash = passwords.hash(HERE, password("correct horse")).await.unwrap();
         assert!(passwords.verify(HERE, password("correct horse"), Some(hash.clone())).await.unwrap());
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_hash_says_its_parameters_and_has_its_own_salt() {
+    async fn a_hash_has_its_parameters_and_own_salt() {
         let passwords = Passwords::new(&HashingOptions::default());
         let [one, other] = [
             passwords.hash(HERE, password("same password")).await.unwrap(),
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_hash_more_than_may_wait_is_refused() {
+    async fn a_hash_beyond_the_limit_is_refused() {
         let options = HashingOptions { running: NonZeroUsize::MIN, waiting: 1, ..HashingOptions::default() };
         let passwords = Passwords::new(&options);
         let hash = || passwords.hash(HERE, password("correct horse"));
@@ -229,7 +229,7 @@ mod tests {
         };
         let mut jobs: Vec<_> = (0..options.waiting_per_network).map(|_| Box::pin(hashing(flood))).collect();
         jobs.push(Box::pin(hashing(other)));
-        // In the order of coming: one of the flood runs up to the gate, all others wait.
+        // In order of arrival: one of the flood runs up to the gate, all others wait.
         assert!(jobs.iter_mut().all(|job| job.as_mut().now_or_never().is_none()));
         for _ in &jobs {
             open.send(()).unwrap();

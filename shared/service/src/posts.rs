@@ -1,4 +1,4 @@
-//! Publishing, one post and its end, a story.
+//! Posts: publishing, reading, deleting and restoring; stories.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -35,7 +35,7 @@ use telemetry::chain;
 pub struct IdempotencyKey(String);
 
 impl IdempotencyKey {
-    /// `None` when the text is not of that form.
+    /// `None` when the text has another form.
     pub fn parse(text: &str) -> Option<Self> {
         let visible = text.bytes().all(|byte| byte.is_ascii_graphic());
         (limits::IDEMPOTENCY_KEY_CHARS.contains(&text.len()) && visible).then(|| Self(text.to_owned()))
@@ -47,15 +47,15 @@ impl IdempotencyKey {
     }
 }
 
-/// A post that was asked for.
+/// The outcome of publishing.
 enum Published {
-    /// It was made now.
+    /// The post was made now.
     New(PostView),
-    /// It was made before, under the same `Idempotency-Key`.
+    /// The post was made before, under the same `Idempotency-Key`.
     Before(PostView),
 }
 
-/// Publishes posts: the write side, behind post-handler.
+/// Publishes posts; used by post-handler.
 #[derive(Debug, Clone)]
 pub struct PublishService {
     db: Db,
@@ -70,7 +70,7 @@ pub struct PublishService {
 }
 
 impl PublishService {
-    /// Publishing to `store` as often as `rates` admit, announced on `queue`.
+    /// Publishes to `store`, limited by `rates`, and announces posts on `queue`.
     pub fn new(db: impl Into<Db>, queue: Arc<dyn Queue>, ids: Arc<IdGenerator>, rates: RateLimiter) -> Self {
         let db = db.into();
         Self {
@@ -86,20 +86,20 @@ impl PublishService {
         }
     }
 
-    /// The same, telling authors who are connected of their own posts.
+    /// The same, sending live events to connected authors about their own posts.
     #[must_use]
     pub fn announced_by(self, live: Option<LiveService>) -> Self {
         Self { live, ..self }
     }
 
-    /// Publishes a post: to its author's story and feed at once, to the followers' feeds by way of PostQ.
+    /// Publishes a post: to its author's story and feed at once, to the followers' feeds through PostQ.
     ///
-    /// The same `key` with the same text answers the same post again and fans out once; with another text it is
-    /// invalid (field `Idempotency-Key`). An author without an account is unauthenticated.
+    /// The same `key` with the same text returns the same post and fans out once; with another text it is invalid
+    /// (field `Idempotency-Key`). [`ServiceError::Unauthenticated`] for an author without an account.
     ///
-    /// Each post is a use of [`Limit::Posts`]; an earlier one answered again is none, nor is an invalid request.
-    /// [`ServiceError::RateLimited`] when none is left, though an earlier post is still answered again. A duplicate that
-    /// overlaps with its original may be refused when that takes the last use, as there is no post yet to answer with.
+    /// Each post is a use of [`Limit::Posts`]; repeated and invalid requests are not. [`ServiceError::RateLimited`]
+    /// when no use is left, though repeated requests still return their post. A duplicate that overlaps with its
+    /// original may be refused when the original takes the last use, because the post does not exist yet.
     pub async fn publish(
         &self,
         author: UserId,
@@ -142,7 +142,7 @@ impl PublishService {
         let post = Post { post_id: self.ids.next_post_id(now), author_id: author, text };
         let recorded = self.record(&post, key, now).await;
         if let (Err(_), Some(live)) = (&recorded, &self.live) {
-            // It may be there all the same.
+            // The post may have been recorded despite the error.
             live.unsure(author, Topic::Feed);
         }
         let (Recorded::Before, Some(key)) = (recorded?, key) else {
@@ -153,8 +153,8 @@ impl PublishService {
         self.known(Post { post_id, ..post }, profile).await.map(Published::Before)
     }
 
-    /// The post that the same request made before, if there is one. A key that was used with another text is invalid, as
-    /// it is when publishing.
+    /// The post that an earlier request with this key made, if any. A key that was used with another text is invalid,
+    /// as when publishing.
     async fn published_before(
         &self,
         author: UserId,
@@ -171,7 +171,7 @@ impl PublishService {
         self.known(Post { post_id, author_id: author, text }, profile).await.map(Some)
     }
 
-    /// A post that was made before, as its author sees it now.
+    /// The current view of an existing post for its author.
     async fn known(&self, post: Post, author: Profile) -> Result<PostView, ServiceError> {
         let ids = [post.post_id];
         let (counts, liked) =
@@ -180,10 +180,10 @@ impl PublishService {
         Ok(PostView { author: author.user, counts, liked_by_me: liked.contains(&post.post_id), post })
     }
 
-    /// Post, story entry, own feed entry, outbox entry and the claim of the key: all or none.
+    /// Writes the post, its story entry, the author's feed entry, the outbox entry and the claim of the key atomically.
     ///
-    /// Repeating it after a lost answer is safe: the post's id is new, so where the post itself is refused, the lost try
-    /// was applied, with all that was recorded beside the post.
+    /// Retrying after a lost answer is safe: the post's id is new, so if the condition on the post fails, the lost try
+    /// was applied in full.
     async fn record(
         &self,
         post: &Post,
@@ -204,15 +204,16 @@ impl PublishService {
         })
     }
 
-    /// The post that a taken key stands for.
+    /// The post that a used key stands for.
     async fn replayed(&self, post: &Post, key: &IdempotencyKey) -> Result<PostId, ServiceError> {
         let record = self.records.get(post.author_id, key.as_str()).await?;
-        // None: it expired between our two looks, and the next try finds it free.
+        // No record: it expired between the two reads, and a retry finds the key free.
         let record = record.ok_or(ServiceError::Busy { retry_after: Duration::from_secs(1) })?;
         made_by(&record, &post.text)
     }
 
-    /// Tells the author's own streams, and puts the post on PostQ. Failing that, the post is still accepted: its outbox entry has the sweeper send it.
+    /// Notifies the author's own streams and puts the post on PostQ. If that fails, the post is still accepted: its
+    /// outbox entry makes the sweeper send it.
     async fn announce(&self, post: &Post) {
         if let Some(live) = &self.live {
             live.own_post(post.author_id, post.post_id);
@@ -226,21 +227,21 @@ impl PublishService {
             hop: 0,
         };
         if let Err(error) = send_fan_out(self.queue.as_ref(), &message).await {
-            warn!(post.id = %post.post_id, error = %chain(&error), "Post {} is not on PostQ; the sweeper will put it there", post.post_id);
+            warn!(post.id = %post.post_id, error = %chain(&error), "Could not put post {} on PostQ; the sweeper will", post.post_id);
         }
     }
 }
 
-/// Whether a post was recorded.
+/// The outcome of recording a post.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Recorded {
-    /// It was.
+    /// It was recorded.
     Now,
     /// Its `Idempotency-Key` stands for another post.
     Before,
 }
 
-/// Puts a fan-out on PostQ, in its author's group.
+/// Puts a fan-out on PostQ, in its author's message group.
 pub(super) async fn send_fan_out(queue: &dyn Queue, message: &FanOutMessage) -> Result<(), QueueError> {
     let outgoing =
         OutgoingMessage { body: message.encode(), group: message.author_id.to_string(), delay: Duration::ZERO };
@@ -248,7 +249,7 @@ pub(super) async fn send_fan_out(queue: &dyn Queue, message: &FanOutMessage) -> 
     if unsent.is_empty() { Ok(()) } else { Err(QueueError::Throttled) }
 }
 
-/// The post of a record, if it was made by this text.
+/// The record's post, if it was made from this text.
 fn made_by(record: &IdempotencyRecord, text: &PostText) -> Result<PostId, ServiceError> {
     if record.digest != digest_of(text) {
         return Err(ServiceError::Invalid {
@@ -259,22 +260,22 @@ fn made_by(record: &IdempotencyRecord, text: &PostText) -> Result<PostId, Servic
     Ok(record.post_id)
 }
 
-/// What tells one body from another: the digest of what was asked for.
+/// The digest that distinguishes request bodies.
 fn digest_of(text: &PostText) -> String {
     hex::encode(Sha256::digest(text.as_str()))
 }
 
-/// A post that was just made.
+/// The view of a new post.
 fn fresh(post: Post, author: Profile) -> PostView {
     PostView { post, author: author.user, counts: PostCounts::default(), liked_by_me: false }
 }
 
-/// Reads, deletes and restores posts, and reads stories, behind status-api. An id may be `None`, for a text in a path that is
-/// no id: such a post is not found.
+/// Reads, deletes and restores posts, and reads stories; used by status-api. An id may be `None`, for a path segment
+/// that is no id: such a post is not found.
 ///
-/// A deleted post is marked and stays where it is, with its likes, its comments and its places in feeds and stories:
-/// whoever reads leaves it out, and to restore it is to take the mark off. So a fan-out that is under way goes on, and
-/// what it still delivers is not shown. What is not restored in [`limits::DELETED_TTL`] is erased.
+/// A deleted post is marked and stays in place, with its likes, comments and entries in feeds and stories: reads leave
+/// it out, and restoring it removes the mark. So a fan-out in progress continues, and its entries are not shown. Posts
+/// not restored within [`limits::DELETED_TTL`] are erased.
 #[derive(Debug, Clone)]
 pub struct PostService {
     db: Db,
@@ -285,7 +286,7 @@ pub struct PostService {
 }
 
 impl PostService {
-    /// Posts in `store`, deleted as often as `rates` admit.
+    /// Posts in `store`, with deletions limited by `rates`.
     pub fn new(db: impl Into<Db>, rates: RateLimiter) -> Self {
         let db = db.into();
         Self {
@@ -297,8 +298,8 @@ impl PostService {
         }
     }
 
-    /// A post that is shown, for who wants to do something to it; else it is not found. Read consistently: its author
-    /// sees at once that they deleted it.
+    /// A visible post, for a write that needs it; otherwise not found. Read consistently, so that authors see their own
+    /// deletions at once.
     pub async fn live(&self, post: impl Into<Option<PostId>>) -> Result<Post, ServiceError> {
         let stored = self.found(post.into()).await?;
         let live = stored.live().ok_or(ServiceError::NotFound)?;
@@ -306,15 +307,15 @@ impl PostService {
         Ok(live.clone())
     }
 
-    /// One post, as `reader` sees it.
+    /// A post as `reader` sees it.
     pub async fn get(&self, reader: UserId, post: PostId) -> Result<PostView, ServiceError> {
         let found = self.views.find(reader, &[post]).await?;
         let authors = self.users.get_all_for(reader, &found.authors()).await?;
         found.view(post, &authors).ok_or(ServiceError::NotFound)
     }
 
-    /// Deletes a post of `caller`'s. Again is the same for [`limits::DELETED_TTL`]; then, as a post that never was, it
-    /// is not found. The post of another is forbidden, and not found when it is not shown.
+    /// Deletes a post of the caller's. Idempotent for [`limits::DELETED_TTL`], then not found. Another user's post is
+    /// forbidden if shown, else not found.
     pub async fn delete(
         &self,
         caller: UserId,
@@ -337,15 +338,15 @@ impl PostService {
             return Ok(());
         }
         match self.stored(post).await? {
-            // By another call, or by a try of ours whose answer was lost.
+            // By another call, or by an earlier try whose answer was lost.
             Some(stored) if stored.deleted_at.is_some() => Ok(()),
             Some(_) => Err(StoreError::Conflict.into()),
             None => Err(ServiceError::NotFound),
         }
     }
 
-    /// Makes a deleted post what it was. Not found when there is nothing to restore: no such post, one that is not
-    /// deleted or was longer than [`limits::DELETED_TTL`] ago, or one whose author's account is gone.
+    /// Restores a deleted post. Not found when it does not exist, is not deleted, was deleted more than
+    /// [`limits::DELETED_TTL`] ago, or its author's account is gone.
     pub async fn restore(&self, post: PostId, now: Timestamp) -> Result<(), ServiceError> {
         let stored = self.stored(post).await?.ok_or(ServiceError::NotFound)?;
         let (deleted_at, erased_from) = stored.deleted_at.zip(stored.erased_from()).ok_or(ServiceError::NotFound)?;
@@ -357,16 +358,16 @@ impl PostService {
             return Ok(());
         }
         match self.stored(post).await? {
-            // By another call, or by a try of ours whose answer was lost.
+            // By another call, or by an earlier try whose answer was lost.
             Some(now) if now.deleted_at.is_none() => Ok(()),
-            // Restored and deleted once more meanwhile.
+            // Restored and deleted again meanwhile.
             Some(now) if now.deleted_at != stored.deleted_at => Err(StoreError::Conflict.into()),
-            // Its erasure has begun, or is done.
+            // Its erasure has started or finished.
             _ => Err(ServiceError::NotFound),
         }
     }
 
-    /// A stored post, deleted or not. `None`, a text in a path that is no id, is not found.
+    /// A stored post, deleted or not. `None`, a path segment that is no id, is not found.
     async fn found(&self, post: Option<PostId>) -> Result<StoredPost, ServiceError> {
         self.stored(post.ok_or(ServiceError::NotFound)?).await?.ok_or(ServiceError::NotFound)
     }

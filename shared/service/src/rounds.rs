@@ -1,4 +1,4 @@
-//! Trying again what someone else was in the way of: each round reads anew.
+//! Retries after conflicts: each round reads the state again.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use domain::limits;
 use ports::store::StoreError;
 
-/// Rounds of one call, with growing and jittered pauses between them.
+/// The retry rounds of one call, with growing, jittered pauses between them.
 #[derive(Debug)]
 pub(super) struct Rounds {
     pauses: ExponentialBackoff,
@@ -16,7 +16,7 @@ pub(super) struct Rounds {
 }
 
 impl Rounds {
-    /// The first round begins.
+    /// Starts the first round.
     pub(super) fn new() -> Self {
         let pauses = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(5))
@@ -29,7 +29,7 @@ impl Rounds {
     /// Waits before the next round.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] when there were 13 rounds, or [`limits::RETRY_BUDGET`] is spent.
+    /// [`StoreError::Conflict`] after 13 rounds, or when [`limits::RETRY_BUDGET`] is spent.
     pub(super) async fn pause(&mut self) -> Result<(), StoreError> {
         let pause = self.pauses.next().filter(|_| self.began.elapsed() < limits::RETRY_BUDGET);
         tokio::time::sleep(pause.ok_or(StoreError::Conflict)?).await;

@@ -1,9 +1,10 @@
-//! The time by which things are removed for good: the wall clock, unless it jumped forward.
+//! The time that governs permanent removals: the wall clock, unless it jumped forward.
 //!
-//! An expired item and a deleted post whose 30 days have passed cannot be brought back. A clock set forward by a month would
-//! have both removed within a minute. So removal follows the wall clock only as far as time can have passed, by a clock
-//! that nobody sets: when the wall clock goes further, removal keeps its own time for [`limits::CLOCK_HOLD`], in which an
-//! operator can set the clock right. Reads do not wait: what has expired by the wall clock is not shown.
+//! An expired item and a deleted post past its 30 days cannot be brought back once removed. A clock set forward by a
+//! month would remove both within a minute. So removals follow the wall clock only as far as time can have passed by
+//! the monotonic clock. When the wall clock runs further ahead, removals keep their own time for
+//! [`limits::CLOCK_HOLD`], in which an operator can correct the clock. Reads do not wait: items expired by the wall
+//! clock are not shown.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,7 +14,7 @@ use tracing::{info, warn};
 use domain::{Clock, Timestamp, limits};
 use telemetry::names;
 
-/// The time by which things are removed for good. Cheap to clone; clones share the time.
+/// The time that governs permanent removals. Cheap to clone; clones share the time.
 #[derive(Debug, Clone)]
 pub struct SafeTime(Arc<Inner>);
 
@@ -25,23 +26,23 @@ struct Inner {
 
 #[derive(Debug)]
 struct State {
-    /// The time at the last look.
+    /// The time at the last check.
     time: Timestamp,
-    /// The uptime at the last look.
+    /// The uptime at the last check.
     looked_at: Duration,
-    /// The uptime at which the wall clock is followed again, when it went too far ahead.
+    /// The uptime at which the wall clock is followed again after it ran too far ahead.
     held_until: Option<Duration>,
 }
 
 impl SafeTime {
-    /// Begins at the wall clock's time, as nothing is known of it.
+    /// Starts at the wall clock's time, without an earlier reference.
     pub fn new(clock: Clock) -> Self {
         let state = State { time: clock.now(), looked_at: clock.uptime(), held_until: None };
         Self(Arc::new(Inner { clock, state: Mutex::new(state) }))
     }
 
-    /// Goes on from where a process before this one was. The wall clock may be ahead of that by
-    /// [`limits::MAX_TRUSTED_DOWNTIME`], for which the process may have been stopped.
+    /// Continues from the state of an earlier process. The wall clock may be ahead of it by
+    /// [`limits::MAX_TRUSTED_DOWNTIME`], in which the process may have been stopped.
     pub fn resumed(clock: Clock, seen_at: Timestamp, held_for: Duration) -> Self {
         let looked_at = clock.uptime();
         let held_until = (!held_for.is_zero()).then(|| looked_at.saturating_add(held_for));
@@ -50,12 +51,12 @@ impl SafeTime {
         Self(Arc::new(Inner { clock, state: Mutex::new(state) }))
     }
 
-    /// The time now. Never later than the wall clock.
+    /// The current time. Never later than the wall clock.
     pub fn now(&self) -> Timestamp {
         self.0.state.lock().look(&self.0.clock, limits::MAX_CLOCK_STEP)
     }
 
-    /// The time now, and for how much longer it does not follow the wall clock.
+    /// The current time, and the remaining duration for which it does not follow the wall clock.
     pub fn held(&self) -> (Timestamp, Duration) {
         let mut state = self.0.state.lock();
         let time = state.look(&self.0.clock, limits::MAX_CLOCK_STEP);
@@ -64,21 +65,22 @@ impl SafeTime {
 }
 
 impl State {
-    /// Lets the time since the last look pass, and follows the wall clock unless it is ahead of that by more than `most`.
+    /// Advances by the time since the last check, then follows the wall clock unless it is ahead of that by more than
+    /// `most`.
     fn look(&mut self, clock: &Clock, most: Duration) -> Timestamp {
         let (wall, uptime) = (clock.now(), clock.uptime());
         let expected = self.time.plus(uptime.saturating_sub(self.looked_at));
         let ahead = wall.since(expected);
         self.looked_at = uptime;
-        // Once held, it is held until the clock agrees or the hold has ended.
+        // Once held, it stays held until the clock agrees or the hold has ended.
         let most = if self.held_until.is_some() { limits::MAX_CLOCK_STEP } else { most };
         if ahead <= most {
             if self.held_until.take().is_some() {
-                info!("The clock is right again: expiry and erasure follow it");
+                info!("The clock is correct again; expiry and erasure follow it");
             }
             self.time = wall;
         } else if uptime >= self.hold(uptime, ahead) {
-            warn!(clock.ahead_seconds = ahead.as_secs(), "The clock stayed ahead: expiry and erasure follow it now");
+            warn!(clock.ahead_seconds = ahead.as_secs(), "The clock stayed ahead; expiry and erasure now follow it");
             (self.time, self.held_until) = (wall, None);
         } else {
             self.time = expected;
@@ -87,13 +89,13 @@ impl State {
         self.time
     }
 
-    /// Until when the wall clock is not followed: from now on, if it was followed until now.
+    /// The uptime until which the wall clock is not followed; starts a hold if there is none.
     fn hold(&mut self, uptime: Duration, ahead: Duration) -> Duration {
         *self.held_until.get_or_insert_with(|| {
             warn!(
                 clock.ahead_seconds = ahead.as_secs(),
-                "The clock went forward by {} hours more than time has passed, or the process was stopped for as long; \
-                 expiry and erasure follow it in {} hours, unless it is set back before",
+                "The clock jumped ahead by {} hours, or the process was stopped for as long; \
+                 expiry and erasure will follow it in {} hours unless it is set back",
                 ahead.as_secs() / 3_600,
                 limits::CLOCK_HOLD.as_secs() / 3_600,
             );
@@ -145,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hold_goes_on_across_restarts() {
+    fn a_hold_survives_restarts() {
         let clock = Clock::manual(START);
         let safe = SafeTime::resumed(clock.clone(), START.minus(MONTH), Duration::ZERO);
         clock.advance(MINUTE);
@@ -157,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_short_stop_holds_nothing_up() {
+    fn a_short_stop_starts_no_hold() {
         let clock = Clock::manual(START);
         let safe = SafeTime::resumed(clock, START.minus(limits::MAX_TRUSTED_DOWNTIME), Duration::ZERO);
         assert_eq!(safe.held(), (START, Duration::ZERO));

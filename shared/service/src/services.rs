@@ -1,5 +1,5 @@
-//! Where the API's services are built. A new service is a field and a line here; every deployment and test that serves
-//! the API takes it from [`Services`].
+//! Builds the API's services. A new service is a field and a line here; every deployment and test that serves the API
+//! takes it from [`Services`].
 
 use std::sync::Arc;
 
@@ -21,10 +21,10 @@ use super::{
 use domain::{Clock, IdGenerator};
 use ports::{queue::Queue, store::Store};
 
-/// Everything that the services of one process share.
+/// The dependencies shared by the services of one process.
 #[derive(Debug, Clone)]
 pub struct Foundation {
-    /// The store of all of them.
+    /// The store.
     pub store: Arc<dyn Store>,
     /// Makes the ids of posts, comments and notifications.
     pub ids: Arc<IdGenerator>,
@@ -32,19 +32,19 @@ pub struct Foundation {
     pub clock: Clock,
     /// Signs and reads access tokens.
     pub tokens: AccessTokens,
-    /// Admits or refuses uses by their rates.
+    /// Limits request rates.
     pub rates: RateLimiter,
     /// The streams of live events; `None` where none are served.
     pub streams: Option<Hub>,
 }
 
 impl Foundation {
-    /// A foundation with ids of its own and without live events.
+    /// A foundation with its own id generator and without live events.
     pub fn new(store: Arc<dyn Store>, clock: Clock, tokens: impl Into<AccessTokens>, rates: RateLimiter) -> Self {
         Self { store, ids: Arc::new(IdGenerator::new()), clock, tokens: tokens.into(), rates, streams: None }
     }
 
-    /// Publishing, announced on `queue`.
+    /// The publishing service, announcing posts on `queue`.
     pub fn publishing(&self, queue: Arc<dyn Queue>) -> PublishService {
         PublishService::new(Arc::clone(&self.store), queue, Arc::clone(&self.ids), self.rates.clone())
             .announced_by(self.live())
@@ -55,12 +55,12 @@ impl Foundation {
     }
 }
 
-/// How the services work; the defaults are production's.
+/// Options of the services; the defaults are for production.
 #[derive(Debug, Clone, Default)]
 pub struct ServiceOptions {
-    /// How passwords are hashed.
+    /// Password hashing.
     pub hashing: HashingOptions,
-    /// How much work about notifications one step takes on.
+    /// The amount of notification work per step.
     pub steps: StepSize,
 }
 
@@ -69,11 +69,11 @@ pub struct ServiceOptions {
 pub struct Services {
     /// Accounts, sessions and access tokens.
     pub accounts: AccountService,
-    /// Who follows whom.
+    /// Follows.
     pub graph: GraphService,
     /// Posts and stories.
     pub posts: PostService,
-    /// Publishing; `None` where another function publishes.
+    /// Publishing; `None` where another Lambda function publishes.
     pub publishing: Option<PublishService>,
     /// Feeds.
     pub feeds: FeedService,
@@ -83,18 +83,18 @@ pub struct Services {
     pub likes: LikeService,
     /// Comments.
     pub comments: CommentService,
-    /// All that is stored about a user.
+    /// The export of a user's data.
     pub export: ExportService,
     /// Live events; `None` where none are served.
     pub live: Option<LiveService>,
-    /// The store of all of them.
+    /// The store shared by all services.
     pub store: Arc<dyn Store>,
     /// The process's clock.
     pub clock: Clock,
 }
 
 impl Services {
-    /// Every service of the API. Without `queue` nothing is published here.
+    /// All services of the API. Without `queue`, publishing is left out.
     pub fn new(on: &Foundation, queue: Option<Arc<dyn Queue>>, options: &ServiceOptions) -> Self {
         let (store, ids, rates) = (|| Arc::clone(&on.store), || Arc::clone(&on.ids), || on.rates.clone());
         let graph = GraphService::new(store(), ids(), rates());

@@ -1,28 +1,27 @@
-//! Refresh tokens: each is used once and yields the next one of its family. One that comes back long after it was
-//! used has been stolen, or its successor has: the family ends.
+//! Refresh tokens: each is used once and yields its successor. A token presented again long after its use has been
+//! stolen, or its successor has: the session ends.
 //!
 //! # Successors
-//! Within the grace period a spent token yields further pairs, for lost answers and for tabs that refresh at once. At
-//! most [`limits::MAX_SUCCESSORS`] tokens are stored in the place of one; further refreshes share the last of them. It is
-//! kept with the spent token, sealed by it: a holder of the spent token is given the last successor, and the stored rows
-//! alone reveal nothing. Where the last successor is spent itself, the answer is one of its own successors.
+//! Within the grace period a spent token yields further pairs, for lost answers and for tabs that refresh concurrently.
+//! At most [`limits::MAX_SUCCESSORS`] successors of a token are stored; further refreshes share the last one. It is
+//! kept with the spent token, sealed by it: a holder of the spent token is given the last successor, and the stored
+//! rows alone reveal nothing. If the last successor is itself spent, the answer is one of its own successors.
 //!
-//! Why an answer is right although a transaction that reported an error may have been applied, and is sent again by
-//! the DAO:
-//! - *beginning* a session writes under random keys without conditions: twice is once.
-//! - *storing a successor*: if the first try was applied, the second is refused because the fresh token is there, whose
-//!   digest is random. That is taken as applied.
+//! A transaction that reported an error may have been applied, and the DAO retries it. The result is correct anyway:
+//! - *beginning* a session writes under random keys without conditions, so it is idempotent.
+//! - *storing a successor*: if the first try was applied, the second is refused because the fresh token, whose digest
+//!   is random, exists. That counts as applied.
 //! - *ending* is an unconditional delete.
 //!
-//! A new password ends every session at once, and so does the end of the account, by one write to the credentials: a
-//! session carries the epoch of the credentials that it was begun with, and refreshing compares it with theirs. Nothing
-//! need be locked for that. A refresh that is under way while the password changes answers a token of a session that is
-//! over. A login that is under way with the old password begins a session of the old epoch, as the epoch was read
-//! together with the hash that the password was held against.
+//! A new password or a deleted account ends every session at once, by one write to the credentials: a session stores
+//! the epoch of the credentials that it was begun with, and each refresh compares the two. No lock is needed. A refresh
+//! in progress during the password change returns a token of an ended session. A login in progress with the old
+//! password begins a session of the old epoch, because the epoch was read together with the hash that the password was
+//! verified against.
 //!
-//! When every try fails, the caller is told so (503) and comes back with the same token, within the grace period or
-//! after it. A token whose rotation was applied but never answered is refused after the grace period: the contract
-//! says so, because from here it cannot be told from a stolen one.
+//! When every try fails, the caller gets a 503 and retries with the same token, within the grace period or after it. A
+//! token whose rotation was applied but never answered is refused after the grace period; the contract states this,
+//! because the server cannot distinguish it from a stolen token.
 
 use std::{fmt, time::Duration};
 
@@ -47,9 +46,9 @@ use telemetry::chain;
 /// Random bytes of a refresh token.
 const TOKEN_BYTES: usize = 32;
 
-/// What the pad that seals a successor is derived by, so that it is no other hash of the token.
+/// The context for deriving the sealing pad, which makes it differ from every other hash of the token.
 const SEAL: &[u8] = b"tweeter refresh token successor";
-/// When to refresh again after [`limits::MAX_REFRESH_STEPS`]: those that were under way are done then.
+/// Retry delay after [`limits::MAX_REFRESH_STEPS`]: concurrent refreshes are done by then.
 const STEPS_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// A refresh token: 256 random bits as base64url without padding. Not shown by `Debug`.
@@ -61,36 +60,37 @@ impl RefreshToken {
         Self(random::bytes())
     }
 
-    /// `None` when the text is no refresh token's.
+    /// `None` when the text is not a refresh token.
     pub fn parse(text: &str) -> Option<Self> {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
         Some(Self(bytes.try_into().ok()?))
     }
 
-    /// The text that its holder keeps.
+    /// The text that the client keeps.
     pub fn reveal(&self) -> String {
         URL_SAFE_NO_PAD.encode(self.0)
     }
 
-    /// What is stored of it: with 256 random bits a plain hash cannot be searched, so neither salt nor work is needed.
+    /// The stored digest: 256 random bits cannot be guessed from a plain hash, so it needs neither salt nor work
+    /// factor.
     fn digest(&self) -> String {
         hex::encode(Sha256::digest(self.0))
     }
 
-    /// A successor as it is kept with this token, readable with this token alone. At most one successor may ever be
-    /// sealed by one token: the pad is a one-time pad.
+    /// A successor sealed with this token, readable only with this token. Each token may seal at most one successor:
+    /// the pad is a one-time pad.
     fn seal(&self, successor: &Self) -> String {
         hex::encode(self.padded(successor.0))
     }
 
-    /// The successor that [`Self::seal`] sealed; `None` for any other text.
+    /// Opens a successor sealed by [`Self::seal`]; `None` for any other text.
     fn unseal(&self, sealed: &str) -> Option<Self> {
         let mut bytes = [0; TOKEN_BYTES];
         hex::decode_to_slice(sealed, &mut bytes).ok()?;
         Some(Self(self.padded(bytes)))
     }
 
-    /// The bytes combined with a one-time pad that only the holder of this token can make.
+    /// The bytes combined with a one-time pad derived from this token.
     fn padded(&self, mut bytes: [u8; TOKEN_BYTES]) -> [u8; TOKEN_BYTES] {
         let pad = Sha256::new().chain_update(SEAL).chain_update(self.0).finalize();
         bytes.iter_mut().zip(pad).for_each(|(byte, pad)| *byte ^= pad);
@@ -104,16 +104,16 @@ impl fmt::Debug for RefreshToken {
     }
 }
 
-/// A session and the refresh token that it was begun or carried on with.
+/// A session and its newest refresh token.
 #[derive(Debug, Clone)]
 pub struct Continued {
-    /// Whose, and which.
+    /// The user and the session.
     pub of: SessionRef,
-    /// Good once, for [`limits::REFRESH_TOKEN_TTL`].
+    /// Valid for one use, within [`limits::REFRESH_TOKEN_TTL`].
     pub token: RefreshToken,
 }
 
-/// Begins, carries on, lists and ends sessions.
+/// Begins, refreshes, lists and ends sessions.
 #[derive(Debug, Clone)]
 pub struct SessionService {
     db: Db,
@@ -128,8 +128,8 @@ impl SessionService {
         Self { sessions: Sessions::new(db.clone()), credentials: Credentials::new(db.clone()), db }
     }
 
-    /// Begins a session of `user`, who has shown credentials of this epoch. Where the account has more than
-    /// [`limits::MAX_SESSIONS`] then, the oldest end.
+    /// Begins a session of `user`, who has shown credentials of this epoch. If the account then has more than
+    /// [`limits::MAX_SESSIONS`], ends the oldest.
     pub async fn begin(
         &self,
         user: UserId,
@@ -142,12 +142,12 @@ impl SessionService {
         self.sessions.begin(user, &session, &token.digest(), now).await?;
         let of = SessionRef { user, session: session.session };
         if let Err(error) = self.end_surplus(of, epoch, now).await {
-            warn!(user.id = %user, error = %chain(&error), "Could not end the oldest sessions; the next login will");
+            warn!(user.id = %user, error = %chain(&error), "Could not end the oldest sessions; the next login will retry");
         }
         Ok(Continued { of, token })
     }
 
-    /// The first session of a new account and the writes that begin it, for a transaction of the caller's.
+    /// The first session of a new account, and its writes for the caller's transaction.
     pub fn beginning(user: UserId, agent: Option<UserAgent>, now: Timestamp) -> (Continued, Writes) {
         let token = RefreshToken::random();
         let session = StoredSession::beginning(SessionId::beginning_at(now), FIRST_EPOCH, agent, now);
@@ -155,9 +155,10 @@ impl SessionService {
         (Continued { of: SessionRef { user, session: session.session }, token }, writes)
     }
 
-    /// Takes a token for the next one. [`ServiceError::Unauthenticated`] when it is unknown, expired or of a session
-    /// that has ended (also by a new password), and when it was spent longer than [`limits::REFRESH_GRACE`] ago, which
-    /// ends the session. [`ServiceError::RateLimited`] after too many refreshes of the session; the token stays unspent.
+    /// Exchanges a token for its successor. [`ServiceError::Unauthenticated`] when it is unknown, expired or of an
+    /// ended session (also by a new password), and when it was spent more than [`limits::REFRESH_GRACE`] ago, which
+    /// ends the session. [`ServiceError::RateLimited`] after too many refreshes of the session; the token stays
+    /// unspent.
     pub async fn refresh(&self, text: &str, rates: &RateLimiter, now: Timestamp) -> Result<Continued, ServiceError> {
         let (token, stored) = self.find(text, now).await?.ok_or(ServiceError::Unauthenticated)?;
         let of = stored.session;
@@ -190,7 +191,7 @@ impl SessionService {
         .await
     }
 
-    /// Ends the session that a token belongs to, if it is `caller`'s; else does nothing.
+    /// Ends the session of a token if it belongs to `caller`; otherwise does nothing.
     pub async fn end(&self, caller: UserId, text: &str, now: Timestamp) -> Result<(), ServiceError> {
         if let Some((_, stored)) = self.find(text, now).await?
             && stored.session.user == caller
@@ -200,14 +201,14 @@ impl SessionService {
         Ok(())
     }
 
-    /// Ends a session of `user`'s. That they have no such session is the same.
+    /// Ends a session of `user`; succeeds even if they have no such session.
     pub async fn end_by_id(&self, user: UserId, session: SessionId) -> Result<(), ServiceError> {
         Ok(self.sessions.end(SessionRef { user, session }).await?)
     }
 
-    /// Ends the surplus sessions of an account that has just begun one: dead ones that are still stored first, then the
-    /// oldest; at most [`limits::SESSIONS_ENDED_PER_LOGIN`]. A login looks after it has begun its own session, so the last
-    /// of several concurrent logins sees all of them.
+    /// Ends the surplus sessions of an account after a login: first dead ones that are still stored, then the oldest;
+    /// at most [`limits::SESSIONS_ENDED_PER_LOGIN`]. Called after the login's own session is stored, so the last of
+    /// several concurrent logins sees all of them.
     async fn end_surplus(&self, begun: SessionRef, epoch: i64, now: Timestamp) -> Result<(), StoreError> {
         let most = limits::MAX_SESSIONS + limits::SESSIONS_ENDED_PER_LOGIN;
         let mut found = self.sessions.oldest_of_user(begun.user, most).await?;
@@ -219,7 +220,7 @@ impl SessionService {
         Ok(())
     }
 
-    /// The session of a token, unless it is over.
+    /// The session of a token, unless it has ended.
     async fn live(&self, of: SessionRef, now: Timestamp) -> Result<Option<StoredSession>, StoreError> {
         let (session, credentials) = futures::try_join!(self.sessions.get(of, now), self.credentials.get(of.user))?;
         let epoch = credentials.map(|credentials| credentials.epoch);
@@ -232,8 +233,8 @@ impl SessionService {
         Ok(stored.map(|stored| (token, stored)))
     }
 
-    /// A token of the session that is not spent, in the place of one that may be: a fresh one where that may be stored,
-    /// else the last successor, or one of its own. `None` when the session has just ended.
+    /// An unspent token of the session in place of one that may be spent: a fresh one if it may be stored, else the
+    /// last successor, or one of its own. `None` when the session has just ended.
     async fn successor(
         &self,
         user: UserId,
@@ -257,7 +258,7 @@ impl SessionService {
             }
             let stored = self.sessions.token(&token.digest(), now).await?;
             match stored {
-                // Another refresh was a moment earlier.
+                // A concurrent refresh was faster.
                 Some(stored) if stored.spent != spent => spent = stored.spent,
                 _ => return Ok(None),
             }
@@ -283,22 +284,22 @@ impl SessionService {
         }
     }
 
-    /// Ends the session of a token that has been stolen, or whose successor has.
+    /// Ends the session of a stolen token.
     async fn revoke<T>(&self, of: SessionRef) -> Result<T, ServiceError> {
         self.sessions.end(of).await?;
-        // The refusal is no success that waits for durability at the door, yet a thief must stay locked out.
+        // A refusal does not wait for durability at the API's edge as a success does, yet a thief must stay locked out.
         self.db.durable().await?;
         Err(ServiceError::Unauthenticated)
     }
 }
 
-/// The successor that further refreshes share, once as many are stored as may be.
+/// The successor that further refreshes share, once the maximum number is stored.
 fn last_successor(token: &RefreshToken, spent: Option<&Spent>) -> Option<RefreshToken> {
     token.unseal(spent?.sealed.as_deref()?)
 }
 
-/// Whether a session lives, given the epoch of its account's credentials. A session of a later epoch lives too: it began
-/// after the epoch was read.
+/// Whether a session is alive, given the epoch of its account's credentials. A session of a later epoch is alive too:
+/// it began after the epoch was read.
 fn lives(session: &StoredSession, epoch: i64, now: Timestamp) -> bool {
     session.epoch >= epoch && now < session.expires_at
 }

@@ -1,15 +1,15 @@
-//! How much work about notifications is done at once.
+//! The amount of notification work per step.
 
 use domain::limits;
 
-/// How much one step takes on. Other than the default for tests, which want many steps of little.
+/// Limits of one step. Tests use smaller ones to get many steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StepSize {
     /// Reactions to posts of one author: see [`limits::REACTIONS_PER_STEP`].
     pub reactions: usize,
     /// Notifications counted with one query: see [`limits::NOTIFICATIONS_PER_PAGE`].
     pub notifications: u32,
-    /// Such queries of one batch of changes: see [`limits::COUNTED_PAGES_PER_BATCH`].
+    /// Such queries per batch of changes: see [`limits::COUNTED_PAGES_PER_BATCH`].
     pub pages: usize,
 }
 

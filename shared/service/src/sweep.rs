@@ -1,5 +1,5 @@
-//! What a lost message or a crash left unfinished: fan-outs in the outbox, backfills of follows; and what is to be erased
-//! by now.
+//! Resumes work left unfinished by a lost message or a crash (fan-outs in the outbox, backfills of follows), and erases
+//! what is due.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -17,10 +17,10 @@ use domain::{PostId, Timestamp, limits};
 use ports::queue::Queue;
 use telemetry::{chain, names};
 
-/// Later than every lease.
+/// Later than every lease's end.
 const END_OF_TIME: Timestamp = Timestamp::from_millis(u64::MAX);
 
-/// Puts stalled fan-outs back on PostQ, finishes what was left of follows, and erases what is due.
+/// Puts stalled fan-outs back on PostQ, finishes backfills, and runs due erasures.
 #[derive(Debug, Clone)]
 pub struct SweepService {
     outbox: Outbox,
@@ -30,14 +30,14 @@ pub struct SweepService {
     safe: Option<SafeTime>,
 }
 
-/// What a sweep found unfinished and saw to.
+/// The work that a sweep did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Swept {
-    /// Fan-outs that were put back on PostQ.
+    /// Fan-outs put back on PostQ.
     pub fan_outs: u64,
-    /// Backfills that were finished.
+    /// Backfills finished.
     pub backfills: u64,
-    /// Posts that were erased, and passes over deleted accounts that ended.
+    /// Posts erased, plus passes over deleted accounts completed.
     pub erasures: u64,
 }
 
@@ -54,22 +54,21 @@ impl SweepService {
         }
     }
 
-    /// The same, erasing what is due by this time instead of the one that a sweep is given.
+    /// The same, but erasing what is due by this time instead of the sweep's own.
     #[must_use]
     pub fn erasing_by(self, safe: SafeTime) -> Self {
         Self { safe: Some(safe), ..self }
     }
 
-    /// Takes every expired lease of a fan-out once, finishes backfills for [`limits::SWEEP_BACKFILL_BUDGET`], then erases
-    /// what is due for [`limits::SWEEP_ERASURE_BUDGET`] at the most.
+    /// Takes every expired fan-out lease once, finishes backfills for at most [`limits::SWEEP_BACKFILL_BUDGET`], then
+    /// runs due erasures for at most [`limits::SWEEP_ERASURE_BUDGET`].
     ///
-    /// What fails is logged and does not hold up the others; its lease stays or expires again.
+    /// Failures are logged and do not hold up the rest; the lease stays expired or expires again.
     ///
     /// # Errors
-    /// When a shard of the outbox, of the backfills or of the erasures cannot be read; the other shards were swept all
-    /// the same.
+    /// When a shard of the outbox, the backfills or the erasures cannot be read; the other shards were still swept.
     pub async fn sweep(&self, now: Timestamp) -> Result<Swept, ServiceError> {
-        // Fan-outs first: they only send a message, and others wait for them.
+        // Fan-outs first: they only send a message, and followers wait for them.
         let fan_outs = self.put_back_where(now, now, |_| true).await;
         let until = Instant::now() + limits::SWEEP_BACKFILL_BUDGET;
         let backfills = self.backfill.finish_expired(now, Some(until)).await;
@@ -78,17 +77,17 @@ impl SweepService {
         Ok(Swept { fan_outs: fan_outs?, backfills: backfills?, erasures: erased?.ended })
     }
 
-    /// Takes everything unfinished, also where the lease still runs: for a process that starts and knows that nobody
-    /// else works on the same store. So a crash delays a fan-out by a restart, not by a lease. Of the fan-outs only
-    /// those whose message is not among `announced`: a message that is still there must be the one to be received. Only
-    /// so are its receives counted, and one that kills the process ends in the dead letters.
+    /// Takes all unfinished work even under a running lease: for a starting process that is alone on its store, so that
+    /// a crash delays a fan-out by a restart and not by a lease. Leaves out fan-outs whose message is among
+    /// `announced`: that message must be the one received, because its receive count sends a message that kills the
+    /// process to the dead letters.
     ///
     /// # Errors
-    /// When a shard of the outbox or of the backfills cannot be read; the other shards were swept all the same.
+    /// When a shard of the outbox or the backfills cannot be read; the other shards were still swept.
     pub async fn reclaim(&self, now: Timestamp, announced: &HashSet<PostId>) -> Result<Swept, ServiceError> {
         let fan_outs = self.put_back_where(END_OF_TIME, now, |entry| !announced.contains(&entry.post_id)).await;
         let backfills = self.backfill.finish_expired(END_OF_TIME, None).await;
-        // Erasing would hold up the start, and nobody waits for it.
+        // Erasing would delay the start, and it is not urgent.
         Ok(Swept { fan_outs: fan_outs?, backfills: backfills?, erasures: 0 })
     }
 
@@ -129,14 +128,14 @@ impl SweepService {
                 Ok(true) => put_back += 1,
                 Ok(false) => {}
                 Err(error) => {
-                    warn!(post.id = %entry.post_id, error = %chain(&error), "Fan-out of {} could not be put back", entry.post_id);
+                    warn!(post.id = %entry.post_id, error = %chain(&error), "Could not put the fan-out of {} back on PostQ; will retry once its lease expires", entry.post_id);
                 }
             }
         }
         put_back
     }
 
-    /// Takes the lease, then sends. A crash between the two costs one more lease, not the post.
+    /// Takes the lease, then sends. A crash between the two delays the post by one more lease, but does not lose it.
     async fn put_back(&self, entry: &OutboxEntry, now: Timestamp) -> Result<bool, ServiceError> {
         let Some(taken) = self.outbox.take(entry, now).await? else {
             return Ok(false);
@@ -150,7 +149,7 @@ impl SweepService {
             hop: 0,
         };
         send_fan_out(self.queue.as_ref(), &message).await?;
-        info!(post.id = %taken.post_id, generation = taken.generation, "Fan-out of {} is back on PostQ", taken.post_id);
+        info!(post.id = %taken.post_id, generation = taken.generation, "Put the fan-out of {} back on PostQ", taken.post_id);
         Ok(true)
     }
 }

@@ -1,4 +1,4 @@
-//! What a process keeps of the time: the ids that it may give, and how far removal may go.
+//! A process's clock state: the ids that it may assign, and the time that governs its removals.
 
 use std::sync::Arc;
 
@@ -7,11 +7,11 @@ use data::{ClockMark, ClockMarks, Db};
 use domain::{Clock, IdGenerator, Timestamp, limits};
 use ports::store::StoreError;
 
-/// Keeps a process's ids above every id that was given before, and its removals from running ahead of time.
+/// Keeps a process's ids above all ids assigned before, and its removals from running ahead of time.
 ///
-/// Where the process is alone on its store, both are remembered there, by [`Timekeeper::keep`] every
-/// [`limits::CLOCK_MARK_INTERVAL`]. Ids are reserved in advance and none above the reservation is given, so they lie above
-/// those of the process before at whatever moment it died.
+/// A process alone on its store persists both with [`Timekeeper::keep`], every [`limits::CLOCK_MARK_INTERVAL`]. Ids are
+/// reserved in advance and never assigned above the reservation, so a new process's ids are above its predecessor's,
+/// whenever that died.
 #[derive(Debug, Clone)]
 pub struct Timekeeper {
     ids: Arc<IdGenerator>,
@@ -21,12 +21,12 @@ pub struct Timekeeper {
 }
 
 impl Timekeeper {
-    /// For a process beside others on the same store, whose clocks agree: nothing is remembered.
+    /// For one of several processes on a store, whose clocks agree: persists nothing.
     pub fn among_others(clock: Clock) -> Self {
         Self { ids: Arc::new(IdGenerator::new()), safe: SafeTime::new(clock.clone()), clock, marks: None }
     }
 
-    /// For a process that is alone on `store`: goes on from what the one before it remembered, and reserves the first ids.
+    /// For a process alone on `store`: continues from its predecessor's mark, and reserves the first ids.
     ///
     /// # Errors
     /// When the mark cannot be read or written.
@@ -38,7 +38,7 @@ impl Timekeeper {
                 let safe = SafeTime::resumed(clock.clone(), mark.seen_at, mark.held_for);
                 (IdGenerator::above(mark.ids_up_to), safe)
             }
-            // A new db, or one of a version that remembered nothing: the clock is trusted.
+            // A new store, or one of a version without marks: the clock is trusted.
             None => (IdGenerator::above(Timestamp::default()), SafeTime::new(clock.clone())),
         };
         let timekeeper = Self { ids: Arc::new(ids), safe, clock, marks: Some(marks) };
@@ -46,20 +46,20 @@ impl Timekeeper {
         Ok(timekeeper)
     }
 
-    /// Makes the process's ids.
+    /// The generator of the process's ids.
     pub fn ids(&self) -> &Arc<IdGenerator> {
         &self.ids
     }
 
-    /// The time by which things are removed for good.
+    /// The time that governs permanent removals.
     pub fn safe_time(&self) -> &SafeTime {
         &self.safe
     }
 
-    /// Reserves ids for [`limits::RESERVED_IDS`] from now on, and remembers the time. Nothing where nothing is remembered.
+    /// Reserves ids for the next [`limits::RESERVED_IDS`] and persists the time. Does nothing beside other processes.
     ///
     /// # Errors
-    /// When the mark cannot be written: then ids keep the time of the last reservation until it can.
+    /// When the mark cannot be written: ids then keep the time of the last reservation until it can.
     pub async fn keep(&self) -> Result<(), StoreError> {
         let Some(marks) = &self.marks else { return Ok(()) };
         let ids_up_to = self.ids.to_reserve(self.clock.now(), limits::RESERVED_IDS);
@@ -69,8 +69,8 @@ impl Timekeeper {
         Ok(())
     }
 
-    /// Gives back what was reserved and is not used, so that the next process need not start ahead of its clock. Ids made
-    /// from now on keep the time of the last one.
+    /// Returns the unused reservation, so that the next process need not start ahead of its clock. Ids made from now on
+    /// keep the time of the last one.
     ///
     /// # Errors
     /// When the mark cannot be written: the reservation stays.

@@ -1,5 +1,5 @@
-//! HMAC-SHA-256 under `jsonwebtoken`, and nothing else: its own sets of algorithms bring RSA and elliptic curves into
-//! every binary (half a megabyte), which no token of ours may be signed with.
+//! A `jsonwebtoken` provider with HMAC-SHA-256 only: its own providers add RSA and elliptic curves to every binary
+//! (half a megabyte), which our tokens never use.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use jsonwebtoken::{
@@ -10,14 +10,14 @@ use jsonwebtoken::{
 };
 use sha2::Sha256;
 
-/// Makes `jsonwebtoken` use it in this process. Again is the same as once.
+/// Installs the provider for this process; idempotent.
 pub(super) fn install() {
     static PROVIDER: CryptoProvider = CryptoProvider {
         signer_factory: |algorithm, key| signer(*algorithm, key),
         verifier_factory: |algorithm, key| verifier(*algorithm, key),
         key_utils: KeyUtils::new_unimplemented(),
     };
-    // It is refused where it is installed already.
+    // Refused if it is already installed.
     let _again = PROVIDER.install_default();
 }
 
@@ -77,13 +77,13 @@ mod tests {
     const SIGNATURE: &str = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
 
     #[test]
-    fn it_signs_as_the_rfcs_example() {
+    fn the_signature_matches_the_rfc() {
         let signed = signer(Algorithm::HS256, &EncodingKey::from_secret(KEY)).unwrap().sign(MESSAGE);
         assert_eq!(hex::encode(signed), SIGNATURE);
     }
 
     #[test]
-    fn it_accepts_that_signature_and_no_other() {
+    fn only_the_right_signature_verifies() {
         let verifier = verifier(Algorithm::HS256, &DecodingKey::from_secret(KEY)).unwrap();
         let right = hex::decode(SIGNATURE).unwrap();
         assert!(verifier.verify(MESSAGE, &right).is_ok());

@@ -4,8 +4,8 @@ use super::ServiceError;
 use data::Users;
 use domain::{UserId, UserRef};
 
-/// The id that `user` names for `caller`, without looking up an [`UserRef::Id`]: for services that read the user next.
-/// An unknown name is not found.
+/// The id that `user` names for `caller`. Does not check that an [`UserRef::Id`] exists: for services that read the
+/// user next. An unknown name is not found.
 pub(super) async fn named(users: &Users, caller: UserId, user: &UserRef) -> Result<UserId, ServiceError> {
     match user {
         UserRef::Id(id) => Ok(*id),
@@ -13,8 +13,8 @@ pub(super) async fn named(users: &Users, caller: UserId, user: &UserRef) -> Resu
     }
 }
 
-/// The id of the existing user that `user` names for `caller`; not found when there is none. A handle and `me` may name
-/// a user whose account is deleted at this moment.
+/// The id of the existing user that `user` names for `caller`; otherwise not found. A handle or `me` may name a user
+/// whose account is being deleted at this moment.
 pub(super) async fn resolve(users: &Users, caller: UserId, user: &UserRef) -> Result<UserId, ServiceError> {
     let found = match user {
         UserRef::Me => Some(caller),

@@ -1,4 +1,4 @@
-//! Posts as one reader sees them, many at once: the same few calls whatever a page holds.
+//! Posts as one reader sees them, in batches: the number of calls is independent of the page.
 
 use std::collections::{HashMap, HashSet};
 
@@ -21,8 +21,8 @@ impl PostViews {
         Self { posts: Posts::new(db.clone()), counts: Counts::new(db.clone()), likes: Likes::new(db) }
     }
 
-    /// What is stored of these posts, for `reader`. Three batch gets side by side, and one more when posts of the
-    /// reader's own are among them: what they delete is gone for them at once.
+    /// Reads these posts for `reader`. Costs three concurrent batch gets, and one more when the reader's own posts are
+    /// among them, so that authors see their own deletions at once.
     pub async fn find(&self, reader: UserId, ids: &[PostId]) -> Result<FoundPosts, StoreError> {
         let (mut posts, counts, liked) =
             futures::try_join!(self.posts.get_all(ids), self.counts.of_posts(ids), self.likes.liked_of(reader, ids),)?;
@@ -36,7 +36,7 @@ impl PostViews {
     }
 }
 
-/// Posts that were found, before their authors are known.
+/// Posts read from the store, before their authors are known.
 #[derive(Debug, Clone)]
 pub struct FoundPosts {
     posts: HashMap<PostId, StoredPost>,
@@ -45,12 +45,12 @@ pub struct FoundPosts {
 }
 
 impl FoundPosts {
-    /// Whose post it is, also when it is deleted.
+    /// The author of a post, even a deleted one.
     pub fn author_of(&self, post: PostId) -> Option<UserId> {
         Some(self.posts.get(&post)?.post.author_id)
     }
 
-    /// The authors of all that was found, each once.
+    /// The distinct authors of all posts found.
     pub fn authors(&self) -> Vec<UserId> {
         let authors: HashSet<UserId> = self.posts.values().map(|stored| stored.post.author_id).collect();
         authors.into_iter().collect()

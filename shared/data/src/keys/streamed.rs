@@ -1,4 +1,4 @@
-//! What a streamed item is, read back from its key.
+//! The identity of a streamed item, parsed from its key.
 
 use super::COMMENT_PREFIX;
 use domain::{CommentId, InvalidId, PostId, Task, UserId};
@@ -7,30 +7,30 @@ use ports::store::Key;
 /// An item whose changes are streamed: see [`ports::changes::STREAMED_PREFIXES`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Streamed {
-    /// That `follower` follows `followee`, as the followee finds it.
+    /// A follow, on the followee's side.
     Follower {
-        /// Whom.
+        /// The followee.
         followee: UserId,
-        /// Who.
+        /// The follower.
         follower: UserId,
     },
     /// A post.
     Post(PostId),
     /// A comment on a post.
     Comment(PostId, CommentId),
-    /// That a user likes a post, as the post finds it.
+    /// A like, on the post's side.
     Liker(PostId, UserId),
-    /// Something to be erased.
+    /// A scheduled erasure.
     Erasure,
-    /// Work whose next step is due.
+    /// A task with a step due.
     Task(Task),
 }
 
 impl Streamed {
-    /// Reads a key.
+    /// Parses a key.
     ///
     /// # Errors
-    /// When no such item has this key.
+    /// When the key is not that of a streamed item.
     pub fn parse(key: &Key) -> Result<Self, InvalidId> {
         let (kind, owner) = key.partition.split_once('#').ok_or(InvalidId)?;
         match kind {
@@ -64,7 +64,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_streamed_key_reads_back_as_what_it_was_made_of(a: u128, b: u128) {
+        fn streamed_keys_parse_back(a: u128, b: u128) {
             let (user, other) = (UserId::from_uuid(Uuid::from_u128(a)), UserId::from_uuid(Uuid::from_u128(b)));
             let (post, comment) = (PostId::from_uuid(Uuid::from_u128(a)), CommentId::from_uuid(Uuid::from_u128(b)));
             for (key, streamed) in [

@@ -1,4 +1,4 @@
-//! What a user does by showing the password once more: setting another one, deleting the account.
+//! Actions that require the password again: changing it and deleting the account.
 
 use super::{AccountService, LoginOrigin};
 use crate::{
@@ -10,11 +10,11 @@ use domain::{Password, Timestamp, UserId, UserRef};
 use ports::store::StoreError;
 
 impl AccountService {
-    /// Sets another password and ends every session of the account, the caller's too. [`ServiceError::WrongPassword`]
-    /// when `current` is not the password, [`ServiceError::RateLimited`] before any hash when too many were wrong. Of
-    /// another user it is forbidden, of one who is not there not found.
+    /// Changes the password and ends every session of the account, including the caller's.
+    /// [`ServiceError::WrongPassword`] when `current` is wrong, [`ServiceError::RateLimited`] before any hash after too
+    /// many wrong passwords. Forbidden for another user, not found for an absent one.
     ///
-    /// Of two changes at once one wins, and the other's `current` is wrong.
+    /// Of two concurrent changes one succeeds, and the other fails because its `current` is wrong by then.
     pub async fn change_password(
         &self,
         caller: UserId,
@@ -31,20 +31,19 @@ impl AccountService {
             return Ok(());
         }
         match self.credentials.get(caller).await? {
-            // By a try of ours whose answer was lost: no other setting of a password has this hash.
+            // By an earlier try whose answer was lost: the hash is unique to this change.
             Some(now) if now.password_hash == new => Ok(()),
             Some(_) => Err(ServiceError::WrongPassword),
             None => Err(ServiceError::Unauthenticated),
         }
     }
 
-    /// Deletes the account. [`ServiceError::WrongPassword`] when this is not the password,
-    /// [`ServiceError::RateLimited`] before any hash when too many were wrong. Of another user it is forbidden, of one
-    /// who is not there not found.
+    /// Deletes the account. [`ServiceError::WrongPassword`] when the password is wrong, [`ServiceError::RateLimited`]
+    /// before any hash after too many wrong passwords. Forbidden for another user, not found for an absent one.
     ///
-    /// One transaction marks the profile, by which all that the user made is shown no more, takes the credentials
-    /// away, and with them every session, and leaves a row behind that has everything erased. Nothing else need be
-    /// done, so there is nothing that a crash could leave half done.
+    /// One transaction marks the profile, which hides all of the user's content; removes the credentials, and with them
+    /// every session; and adds the row that schedules the erasure. The deletion has no other step, so a crash cannot
+    /// leave it half done.
     pub async fn delete(
         &self,
         caller: UserId,
@@ -66,7 +65,7 @@ impl AccountService {
         Ok(())
     }
 
-    /// Whether a deletion that was refused was done all the same: by another call, or by a try whose answer was lost.
+    /// Whether a refused deletion was done by another call, or by a try whose answer was lost.
     async fn require_deleted(&self, user: UserId, known: &StoredCredentials) -> Result<(), ServiceError> {
         let credentials = self.credentials.get(user).await?;
         if credentials.is_some_and(|now| now.password_hash != known.password_hash) {
@@ -78,10 +77,11 @@ impl AccountService {
         }
     }
 
-    /// The credentials of who shows the password to them.
+    /// The caller's credentials, after checking the password against them.
     ///
-    /// A wrong one counts as a failed login to the account, and to the network's limit: a token that someone else got hold
-    /// of is no way to guess the password faster. As there, each counts until it is known to be right.
+    /// A wrong password counts as a failed login to the account and towards the network's limit, so a stolen token does
+    /// not help to guess the password faster. As for logins, each use counts as failed until it is known to have
+    /// succeeded.
     async fn shown_credentials(
         &self,
         user: UserId,

@@ -1,4 +1,4 @@
-//! A user's sessions: carrying one on, listing them, ending one.
+//! A user's sessions: refresh, list, end.
 
 use super::{AccountService, TokenPair};
 use crate::{ServiceError, sessions::Continued};
@@ -6,18 +6,18 @@ use data::StoredSession;
 use domain::{Page, PageLimit, SessionId, Timestamp, UserId, UserRef};
 
 impl AccountService {
-    /// Takes a refresh token for a new pair; see [`crate::sessions::SessionService::refresh`].
+    /// Exchanges a refresh token for a new pair; see [`crate::sessions::SessionService::refresh`].
     pub async fn refresh(&self, refresh_token: &str, now: Timestamp) -> Result<TokenPair, ServiceError> {
         let session = self.sessions.refresh(refresh_token, &self.rates, now).await?;
         Ok(self.pair(session, now))
     }
 
-    /// Ends the session of a refresh token, if it is the caller's; else does nothing.
+    /// Ends the session of a refresh token if it belongs to the caller; otherwise does nothing.
     pub async fn logout(&self, caller: UserId, refresh_token: &str, now: Timestamp) -> Result<(), ServiceError> {
         self.sessions.end(caller, refresh_token, now).await
     }
 
-    /// The caller's sessions, newest first. Of another user it is forbidden, of one who is not there not found.
+    /// The caller's sessions, newest first. Forbidden for another user, not found for an absent one.
     pub async fn sessions(
         &self,
         caller: UserId,
@@ -30,8 +30,8 @@ impl AccountService {
         self.sessions.page(caller, after, limit, now).await
     }
 
-    /// Ends one of the caller's sessions; that there is none is the same. Access tokens live out their time. Of another
-    /// user it is forbidden, of one who is not there not found.
+    /// Ends one of the caller's sessions; succeeds even if there is no such session. Access tokens stay valid until
+    /// they expire. Forbidden for another user, not found for an absent one.
     pub async fn end_session(&self, caller: UserId, user: &UserRef, session: SessionId) -> Result<(), ServiceError> {
         self.require_own(caller, user).await?;
         self.sessions.end_by_id(caller, session).await

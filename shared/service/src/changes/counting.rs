@@ -1,4 +1,4 @@
-//! Counting: many changes a transaction, each with its ledger entry.
+//! Counting: many changes per transaction, each with its ledger entry.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -22,7 +22,7 @@ impl Counting {
         Self { counts: Counts::new(db.clone()), ledger: Ledger::new(db.clone()), db }
     }
 
-    /// Counts each change that the ledger does not have. What is counted by the time something fails stays counted.
+    /// Counts each change that is not in the ledger. Changes counted before a failure stay counted.
     pub async fn count(&self, changes: Vec<Effective<'_>>, now: Timestamp) -> Result<(), StoreError> {
         let (mut left, mut rounds) = (changes, Rounds::new());
         loop {
@@ -31,8 +31,8 @@ impl Counting {
             for planned in plan(&left, &whose) {
                 match planned.transaction(&whose, now).commit(&self.db).await {
                     Ok(Committed::Applied) => whose.extend(planned.written().map(|(of, _)| (of, Whose::Kept))),
-                    // Someone else, or an earlier try of this very call, counted one of these; or the first counts of
-                    // something were made meanwhile, or its last ones erased.
+                    // Another worker or an earlier try of this call counted one of these; or the first counts of an
+                    // item were created concurrently, or its last ones erased.
                     Ok(Committed::Refused(_)) | Err(StoreError::Conflict) => refused.extend(planned.changes),
                     Err(error) => return Err(error),
                 }
@@ -47,7 +47,7 @@ impl Counting {
         }
     }
 
-    /// Of all that these changes count for: what has counts, and what can have its first.
+    /// The targets of these changes that have counts, and those that can get their first.
     async fn whose_counts(&self, changes: &[Effective<'_>]) -> Result<HashMap<Counted, Whose>, StoreError> {
         let of: HashSet<Counted> = changes.iter().flat_map(|change| change.counters()).map(|(of, _)| of).collect();
         let of: Vec<Counted> = of.into_iter().collect();
@@ -59,17 +59,17 @@ impl Counting {
     }
 }
 
-/// Whether something has counts.
+/// Whether a target has counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Whose {
-    /// It has.
+    /// It has counts.
     Kept,
-    /// It is to get its first.
+    /// It gets its first counts.
     First,
 }
 
 impl Whose {
-    /// Places of a transaction that its counts take.
+    /// Number of transaction items that its counts take.
     const fn places(self) -> usize {
         match self {
             Self::Kept => 1,
@@ -78,7 +78,7 @@ impl Whose {
     }
 }
 
-/// Changes that are counted in one transaction.
+/// Changes counted in one transaction.
 #[derive(Debug, Default)]
 struct Planned<'a> {
     changes: Vec<Effective<'a>>,
@@ -86,12 +86,11 @@ struct Planned<'a> {
     places: usize,
 }
 
-/// One change and the counters that it is counted on: those of what exists.
+/// A change and the counters it affects, of existing targets only.
 type Share<'a> = (Effective<'a>, Vec<(Counted, Counter)>);
 
-/// Cuts changes into transactions. Those that share a counter stand together, so that it is written seldom: a counter
-/// is written once for all of a call's changes that fit into one transaction. A change that counts for nothing that
-/// exists is left out.
+/// Cuts changes into transactions. Changes that share a counter are kept together, because a counter is written once
+/// per transaction. Omits changes that affect no existing target.
 fn plan<'a>(changes: &[Effective<'a>], whose: &HashMap<Counted, Whose>) -> Vec<Planned<'a>> {
     let mut planned: Vec<Planned> = Vec::new();
     for group in groups(changes, whose) {
@@ -114,7 +113,7 @@ fn plan<'a>(changes: &[Effective<'a>], whose: &HashMap<Counted, Whose>) -> Vec<P
     planned
 }
 
-/// Changes by the counter that most of all changes share.
+/// Groups changes by the counter that most changes share.
 fn groups<'a>(changes: &[Effective<'a>], whose: &HashMap<Counted, Whose>) -> Vec<Vec<Share<'a>>> {
     let counters = |change: &Effective| {
         let mut counters = change.counters();
@@ -135,14 +134,14 @@ fn groups<'a>(changes: &[Effective<'a>], whose: &HashMap<Counted, Whose>) -> Vec
     groups.into_values().collect()
 }
 
-/// Places that a group takes in a transaction of its own.
+/// Upper bound of the items that a group takes in a transaction of its own.
 fn most_places(group: &[Share], whose: &HashMap<Counted, Whose>) -> usize {
     let of: HashSet<Counted> = group.iter().flat_map(|(_, counters)| counters).map(|(of, _)| *of).collect();
     group.len() + of.iter().map(|of| whose[of].places()).sum::<usize>()
 }
 
 impl<'a> Planned<'a> {
-    /// Places that one more change takes: its ledger entry, and the counts that are not written here anyway.
+    /// Number of items that one more change adds: its ledger entry, and counts not yet written here.
     fn added_places(&self, (_, counters): &Share, whose: &HashMap<Counted, Whose>) -> usize {
         let added = counters.iter().filter(|(of, _)| !self.sums.contains_key(of));
         1 + added.map(|(of, _)| whose[of].places()).sum::<usize>()
@@ -157,7 +156,7 @@ impl<'a> Planned<'a> {
         self.changes.push(change);
     }
 
-    /// What is added to which counts: what comes to nothing is not written.
+    /// The increments to write; sums of zero are omitted.
     fn written(&self) -> impl Iterator<Item = (Counted, Vec<(Counter, i64)>)> {
         let added = self.sums.iter().map(|(of, sums)| {
             let sums = sums.iter().filter(|(_, by)| **by != 0);
@@ -194,7 +193,7 @@ mod tests {
         Changed { subject: Subject::Act(Act { actor_id: user(actor), kind }), is_there }
     }
 
-    /// A post, of an id that no user has.
+    /// A post whose id no user has.
     fn post(number: u8) -> PostId {
         PostId::from_uuid(Uuid::from_u128(0x100 + u128::from(number)))
     }
@@ -227,7 +226,7 @@ mod tests {
         of.filter_map(|of| Some((of, whose(of)?))).collect()
     }
 
-    /// Each number that is kept, and how much is added to it.
+    /// The sum per stored counter.
     fn sums(added: impl Iterator<Item = ((Counted, Counter), i64)>) -> HashMap<(Counted, Counter), i64> {
         let mut sums = HashMap::new();
         for (of, by) in added {
@@ -239,7 +238,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn each_change_is_in_one_transaction_none_is_too_large_and_no_sum_is_lost(
+        fn a_plan_keeps_changes_bounds_and_sums(
             changed in prop::collection::vec(changed(), 0..300),
             with_none in any::<bool>(),
         ) {
@@ -269,7 +268,7 @@ mod tests {
         }
 
         #[test]
-        fn twenty_likes_of_a_post_or_more_cost_at_most_one_counter_write_per_twenty(
+        fn twenty_likes_share_a_counter_write(
             counts in prop::collection::vec(20_u8..=250, 1..8),
         ) {
             let likes = |(post, count): (usize, &u8)| {
@@ -288,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_to_nothing_writes_no_counter_but_is_noted() {
+    fn changes_that_cancel_out_write_only_the_ledger() {
         let ids = ids(2);
         let changes = effective(&ids, &[like(1, 1, true), like(1, 1, false)]);
         let whose = whose_of(&changes, |_| Some(Whose::First));

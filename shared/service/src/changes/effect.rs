@@ -1,14 +1,14 @@
-//! What follows from a change.
+//! The effect of a change.
 
 use data::{Changed, Counted, Counter, Subject};
 use domain::{Act, ActKind};
 
-/// A change from which something follows.
+/// A change that has an effect.
 #[derive(Debug, Clone, Copy)]
 pub struct Effective<'a> {
     /// The change's id.
     pub id: &'a str,
-    /// What changed.
+    /// The changed item.
     pub changed: Changed,
 }
 
@@ -28,7 +28,7 @@ impl Effective<'_> {
         }
     }
 
-    /// By how much.
+    /// The increment: 1 or -1.
     pub const fn by(&self) -> i64 {
         if self.changed.is_there { 1 } else { -1 }
     }

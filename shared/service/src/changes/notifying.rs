@@ -1,4 +1,4 @@
-//! Notifications: made what they must be by what stands now.
+//! Brings notifications in line with the current state.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -26,7 +26,7 @@ use domain::{
 };
 use ports::store::StoreError;
 
-/// Inboxes written at once.
+/// Inboxes written concurrently.
 pub(super) const WRITES_IN_FLIGHT: usize = 16;
 
 /// Settles notifications.
@@ -43,7 +43,7 @@ pub struct Notifying {
     size: StepSize,
 }
 
-/// What is to be settled in one inbox.
+/// The acts and posts to settle in one inbox.
 #[derive(Debug, Clone, Default)]
 struct Concerns {
     /// Acts that were done or undone.
@@ -52,23 +52,23 @@ struct Concerns {
     posts: HashMap<PostId, Cause>,
 }
 
-/// Why the notifications about a post are to be settled.
+/// The reason to settle the notifications about a post.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Cause {
-    /// The post was deleted or restored just now.
+    /// The post was just deleted or restored.
     Changed,
     /// A step of the post's task is due, named by its token.
     Continued(Uuid),
 }
 
-/// What stands, read after the inboxes.
+/// The current state, read after the inboxes.
 #[derive(Debug)]
 struct Standing {
     acts: HashSet<Act>,
     posts: HashMap<PostId, StoredPost>,
-    /// By act, what stands for it now.
+    /// The current entry of each act.
     entries: HashMap<Act, InboxEntry>,
-    /// Where the tasks of posts stand.
+    /// The progress of the posts' tasks.
     tasks: HashMap<Task, StoredTask>,
 }
 
@@ -93,12 +93,12 @@ impl Notifying {
         Self { size, ..self }
     }
 
-    /// The same, telling recipients who are connected.
+    /// The same, sending live events to connected recipients.
     pub fn announced_by(self, live: Option<LiveService>) -> Self {
         Self { writer: self.writer.announced_by(live), ..self }
     }
 
-    /// Makes the notifications that these changes are about what they must be now.
+    /// Brings the notifications affected by these changes in line with the current state.
     pub async fn settle(&self, changes: &[Effective<'_>], now: Timestamp) -> Result<(), StoreError> {
         let (mut left, mut rounds) = (self.concerns_of(changes).await?, Rounds::new());
         while !left.is_empty() {
@@ -110,7 +110,7 @@ impl Notifying {
         Ok(())
     }
 
-    /// Who is concerned by what. Nobody is by what they did themselves, or by a post that is erased.
+    /// The acts and posts to settle, by recipient. A user's own acts do not concern them, nor do erased posts.
     async fn concerns_of(&self, changes: &[Effective<'_>]) -> Result<HashMap<UserId, Concerns>, StoreError> {
         let subjects = changes.iter().map(|change| change.changed.subject);
         let posts = self.posts_of(subjects.clone()).await?;
@@ -150,13 +150,13 @@ impl Notifying {
         self.posts.get_all_strongly(&posts.into_iter().collect::<Vec<_>>()).await
     }
 
-    /// Settles each inbox once. Returns what is left: where someone else wrote the inbox meanwhile.
+    /// Settles each inbox once. Returns the recipients whose inbox was written concurrently, for another round.
     async fn round(
         &self,
         left: HashMap<UserId, Concerns>,
         now: Timestamp,
     ) -> Result<HashMap<UserId, Concerns>, StoreError> {
-        // Before everything else: who writes an inbox now makes this round's writes to it be refused.
+        // Read before everything else: a concurrent write to an inbox then refuses this round's writes to it.
         let inboxes = self.inboxes(&left).await?;
         let standing = self.standing(left.values()).await?;
         let mut written = Vec::new();
@@ -172,7 +172,7 @@ impl Notifying {
         written.try_filter_map(|refused| std::future::ready(Ok(refused))).try_collect().await
     }
 
-    /// The inboxes of those who can have one: who is deleted gets no first one.
+    /// The recipients' inboxes. A deleted user gets no new inbox.
     async fn inboxes(&self, left: &HashMap<UserId, Concerns>) -> Result<HashMap<UserId, Inbox>, StoreError> {
         let recipients: Vec<UserId> = left.keys().copied().collect();
         let mut inboxes = self.notifications.inboxes(&recipients).await?;
@@ -186,7 +186,7 @@ impl Notifying {
         Ok(inboxes)
     }
 
-    /// Ends the tasks of someone whose inbox is erased.
+    /// Ends the tasks of a user whose inbox is erased.
     async fn forget_tasks(&self, concerns: &Concerns) -> Result<(), StoreError> {
         for (post, cause) in &concerns.posts {
             if let Cause::Continued(token) = cause {
@@ -214,7 +214,7 @@ impl Notifying {
         Ok(Standing { acts: stand, posts, entries, tasks })
     }
 
-    /// By act, the entry that stands for it.
+    /// The current entry of each act.
     async fn entries_of(&self, acts: &[Act]) -> Result<HashMap<Act, InboxEntry>, StoreError> {
         let notified = self.notifications.notified(acts).await?;
         let places: Vec<Notified> = notified.values().copied().collect();
@@ -222,7 +222,7 @@ impl Notifying {
         Ok(notified.into_iter().filter_map(|(act, place)| Some((act, *entries.get(&place)?))).collect())
     }
 
-    /// Writes one inbox; again, with its concerns, when that was refused.
+    /// Writes one inbox. Returns it with its concerns when the write was refused.
     async fn settle_inbox(
         &self,
         inbox: Inbox,
@@ -242,8 +242,8 @@ impl Notifying {
         Ok((!is_written).then_some((inbox.recipient_id, concerns)))
     }
 
-    /// Hides or shows what an author was told about posts, from these cursors on: as much as one step may. The rest is
-    /// left to the posts' tasks.
+    /// Hides or shows an author's notifications about posts, from these cursors on, up to the limit of one step. The
+    /// posts' tasks continue the rest.
     async fn about_posts(
         &self,
         due: Vec<(PostId, ReactionCursor)>,
@@ -267,7 +267,7 @@ impl Notifying {
                 None => standing.tasks.contains_key(&task).then(|| Tasks::end(task)),
             });
         }
-        // Rows last: a cursor moves on when what it passed is written.
+        // Rows last: a cursor advances only once the entries before it are written.
         Ok(changes.into_iter().map(Part::from).chain(rows.into_iter().map(Part::beside)).collect())
     }
 
@@ -291,7 +291,7 @@ impl Notifying {
 }
 
 impl Concerns {
-    /// Notes that a step of a post's task is due. A post that changed as well is settled from the beginning.
+    /// Notes that a step of a post's task is due. A post that changed as well is settled from the start.
     fn continue_at(&mut self, post: PostId, token: Uuid) {
         let cause = self.posts.entry(post).or_insert(Cause::Continued(token));
         if let Cause::Continued(last) = cause {
@@ -299,7 +299,7 @@ impl Concerns {
         }
     }
 
-    /// The posts to be settled and from where on, outdated steps excepted.
+    /// The posts to settle and their start cursors, without outdated steps.
     fn due(&self, standing: &Standing) -> Vec<(PostId, ReactionCursor)> {
         let from = |(post, cause): (&PostId, &Cause)| match cause {
             Cause::Changed => Some((*post, ReactionCursor::Start)),
@@ -313,13 +313,13 @@ impl Concerns {
 }
 
 impl Standing {
-    /// Whether a post is not to be seen. One that is not stored is not there yet for this read, or not any more.
+    /// Whether a post is hidden. A missing post is either not yet visible to this read or already erased.
     fn is_gone(&self, post: PostId) -> bool {
         self.posts.get(&post).is_none_or(|stored| stored.live().is_none())
     }
 }
 
-/// Whom an act concerns: the one who is followed, or the post's author.
+/// The recipient of an act: the followee, or the post's author.
 fn recipient_of(act: &Act, posts: &HashMap<PostId, StoredPost>) -> Option<UserId> {
     match act.kind {
         ActKind::Follow(followee) => Some(followee),

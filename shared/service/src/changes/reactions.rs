@@ -1,4 +1,4 @@
-//! The reactions to a post, found by the post: what its author may have been notified of.
+//! The reactions to a post, found by the post: the acts that its author may have been notified of.
 
 use data::{Comments, Db, Like, Likes, StoredComment};
 use domain::{Act, ActKind, PostId, ReactionCursor, UserId};
@@ -11,14 +11,14 @@ pub struct Reactions {
     comments: Comments,
 }
 
-/// Some reactions to a post.
+/// A page of reactions to a post.
 #[derive(Debug)]
 pub struct ReactionPage {
-    /// The acts, those that stand.
+    /// The acts that are in effect.
     pub acts: Vec<Act>,
-    /// How many were read, deleted comments included.
+    /// Number of reactions read, deleted comments included.
     pub read: usize,
-    /// Where to continue; `None` when nothing follows.
+    /// Where to continue; `None` at the end.
     pub next: Option<ReactionCursor>,
 }
 
@@ -28,8 +28,8 @@ impl Reactions {
         Self { likes: Likes::new(db.clone()), comments: Comments::new(db) }
     }
 
-    /// At most `limit` reactions that stand, likes first. Read consistently. An act that was undone is not among them:
-    /// its notification is hidden as long as it is, whatever becomes of the post, and redoing it is a change of its own.
+    /// At most `limit` reactions in effect, likes first. Read consistently. Omits undone acts: their notifications stay
+    /// hidden whatever happens to the post, and redoing an act is a change of its own.
     pub async fn page(&self, post: PostId, from: ReactionCursor, limit: usize) -> Result<ReactionPage, StoreError> {
         let mut page = match from {
             ReactionCursor::Start => self.likes(post, None, limit).await?,

@@ -1,5 +1,6 @@
-//! The steps that make numbers of unread notifications exact: entries that were read are subtracted, and where entries
-//! expired the others are counted, a page at a time. Each page is kept with the inbox, so a conflict repeats one page.
+//! The steps that make numbers of unread notifications exact: entries marked as read are subtracted, and after expiries
+//! the remaining entries are counted, a page at a time. Each page's result is stored with the inbox, so a conflict
+//! repeats one page.
 
 use std::collections::HashSet;
 
@@ -12,7 +13,7 @@ use data::{Committed, Db, Notifications, Tasks};
 use domain::{ReactionCursor, Task, Timestamp, UserId};
 use ports::store::StoreError;
 
-/// Makes inboxes exact.
+/// Makes the unread counts of inboxes exact.
 #[derive(Debug, Clone)]
 pub struct Recounting {
     notifications: Notifications,
@@ -31,7 +32,7 @@ impl Recounting {
         Self { size, ..self }
     }
 
-    /// Does these steps, outdated ones excepted. Each inbox gets a share of the pages of one batch.
+    /// Runs these steps, without outdated ones. Each inbox gets a share of the pages of one batch.
     pub async fn settle(&self, steps: &HashSet<(UserId, Uuid)>, now: Timestamp) -> Result<(), StoreError> {
         let tasks: HashSet<Task> = steps.iter().map(|(user, _)| Task::Inbox(*user)).collect();
         let rows = self.tasks.get_all(&tasks.into_iter().collect::<Vec<_>>()).await?;
@@ -46,12 +47,12 @@ impl Recounting {
             .await
     }
 
-    /// Reads up to so many pages, and has the next step done where the inbox is not exact then.
+    /// Reads at most this many pages, and schedules the next step if the inbox is still inexact.
     async fn step(&self, user: UserId, token: Uuid, pages: usize, now: Timestamp) -> Result<(), StoreError> {
         let (task, mut left, mut rounds) = (Task::Inbox(user), pages, Rounds::new());
         loop {
             let inbox = self.notifications.inbox(user).await?;
-            // Where there is none, it was erased with its owner.
+            // No inbox: it was erased with its owner.
             let Some(scan) = Some(inbox).filter(|inbox| inbox.version > 0).and_then(|inbox| inbox.scan(now)) else {
                 return self.tasks.forget(task, token).await;
             };
@@ -65,7 +66,7 @@ impl Recounting {
             match self.notifications.keep(&counted, last.clone()).await {
                 Ok(Committed::Applied) if last.is_some() => return Ok(()),
                 Ok(Committed::Applied) => rounds = Rounds::new(),
-                // Also when an earlier try was applied: the next round reads how far it came.
+                // An earlier try may have been applied as well; the next round reads the progress.
                 Ok(Committed::Refused(_)) | Err(StoreError::Conflict) => rounds.pause().await?,
                 Err(error) => return Err(error),
             }

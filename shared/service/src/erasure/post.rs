@@ -1,9 +1,9 @@
-//! Erasing a post: likes and comments both ways, each with what the post's author was told of it, the post's places in
-//! story and own feed, its counts, and itself, last.
+//! Erases a post in this order: likes and comments (both sides, each with its notification to the author), the post's
+//! story and feed entries, then its counts and the post itself.
 //!
-//! What the author was told is found by the like or comment, so it costs what hangs on the post, however much the author
-//! was told of other posts. A notification of a like that was taken back is found by nobody any more: it is hidden, names
-//! a post that is gone, and expires 90 days after it was made.
+//! Notifications are found through the like or comment, so the cost depends on the post's reactions and not on the size
+//! of the author's inbox. The notification of a like that was taken back can no longer be found; it is hidden, names an
+//! erased post, and expires 90 days after it was made.
 
 use super::{Budget, ENTRIES_PER_PAGE, Stopped, erase_all, refuse};
 use crate::inbox::InboxWriter;
@@ -13,7 +13,7 @@ use domain::{Act, ActKind, Erasable, PostId, Timestamp, UserId};
 /// Reactions to a post, each with the writes that erase it.
 type Reactions = Vec<(Act, Writes)>;
 
-/// Whose inbox is to lose what is erased, and when.
+/// The inbox to remove the erased notifications from, and the time of the erasure.
 type Told = Option<(UserId, Timestamp)>;
 
 /// Erases posts.
@@ -49,7 +49,7 @@ impl PostEraser {
         self.erase_itself(author, post).await
     }
 
-    /// Erases a post of an account whose inbox is erased already.
+    /// Erases a post of an account whose inbox is already erased.
     pub async fn erase_of_deleted(&self, author: UserId, post: PostId, budget: Budget) -> Result<(), Stopped> {
         self.erase_reactions(post, None, budget).await?;
         self.erase_itself(author, post).await
@@ -91,7 +91,8 @@ impl PostEraser {
         }
     }
 
-    /// Erases reactions, together with what the post's author was told of them. The post is dead, so nobody is told again.
+    /// Erases reactions together with the author's notifications of them. The post is deleted, so no new notifications
+    /// are made.
     async fn erase(&self, reactions: Reactions, told: Told) -> Result<(), Stopped> {
         if reactions.is_empty() {
             return Ok(());
@@ -105,7 +106,7 @@ impl PostEraser {
         Ok(())
     }
 
-    /// With its counts in one transaction: counts of a post that is not there are not made anew.
+    /// In one transaction with the counts, because counts are never created for a missing post.
     async fn erase_itself(&self, author: UserId, post: PostId) -> Result<(), Stopped> {
         let itself = [
             Posts::erasure(author, post),

@@ -1,16 +1,16 @@
-//! Erasing an account: whatever carries the user's id. The deletion itself took the credentials and made the handle's
-//! claim name nobody.
+//! Erases an account: every item that carries the user's id. The deletion itself has already removed the credentials
+//! and cleared the user id from the handle's claim.
 //!
-//! In this order, each step for a reason:
+//! The order matters:
 //! 1. sessions;
-//! 2. what they did to others: nothing that reads what stands now finds it any more;
-//! 3. what others were told of that: only now does nobody tell them again;
-//! 4. how far they read, then what they were told: without the first nobody tells them anything any more;
-//! 5. their posts, feed, keys and counts;
-//! 6. the profile, by which everything else is known to be deleted.
+//! 2. the user's acts towards others, so that no later read of the current state finds them;
+//! 3. the notifications of these acts in others' inboxes, which can no longer be created again;
+//! 4. the user's inbox, then its notifications: without an inbox none are added;
+//! 5. posts, feed, idempotency keys and counts;
+//! 6. the profile, which marks everything else as deleted.
 //!
-//! Refresh tokens are found by nothing but themselves. Without their session they are good for nothing, and their time
-//! is over before the last pass.
+//! Refresh tokens can be found only by their own value. Without their session they are useless, and they expire before
+//! the last pass.
 
 use std::collections::HashMap;
 
@@ -24,7 +24,7 @@ use data::{
 };
 use domain::{Erasable, NotificationId, Timestamp, UserId};
 
-/// Others' inboxes, and posts, worked on at once.
+/// Other users' inboxes, and posts, erased concurrently.
 const IN_FLIGHT: usize = 8;
 
 /// Erases accounts.
@@ -44,7 +44,7 @@ pub(super) struct UserEraser {
     idempotency: IdempotencyRecords,
 }
 
-/// Does something to each page of a list, from its beginning to its end.
+/// Runs a step on each page of a list, from start to end.
 macro_rules! each_page {
     ($budget:expr, |$after:ident| $read:expr, |$items:ident| $erase:expr) => {{
         let mut $after = None;
@@ -81,7 +81,7 @@ impl UserEraser {
         }
     }
 
-    /// Erases all there is of a user now.
+    /// Runs one pass over all data of a user.
     pub async fn erase(&self, user: UserId, now: Timestamp, budget: Budget) -> Result<(), Stopped> {
         if self.users.is_deleted(user).await? == Some(false) {
             refuse(Erasable::User(user));
@@ -104,7 +104,7 @@ impl UserEraser {
         Ok(())
     }
 
-    /// Likes, comments and follows, from both sides, and the follows of others.
+    /// Likes, comments and follows on both sides, including follows by others.
     async fn erase_acts(&self, user: UserId, budget: Budget) -> Result<(), Stopped> {
         each_page!(budget, |after| self.likes.page_of_user(user, after, ENTRIES_PER_PAGE), |likes| self
             .erase_all(likes.iter().map(|(post, _)| Likes::erasure(user, *post)).collect()));
@@ -130,7 +130,7 @@ impl UserEraser {
                 .buffer_unordered(IN_FLIGHT)
                 .try_for_each(|()| std::future::ready(Ok(())))
                 .await?;
-            // Of a notification whose time was over only this was left.
+            // An expired notification leaves only its pointer.
             let pointers = told.into_iter().map(|(act, _)| Notifications::pointer_erasure(user, act));
             self.erase_all(pointers.collect()).await
         });

@@ -20,14 +20,14 @@ pub use super::mailbox::Next;
 /// Locks that the users are spread over, so that deliveries to different readers rarely meet.
 const SHARDS: usize = 16;
 
-/// How streams are kept.
+/// Options of the streams.
 #[derive(Debug, Clone, Copy)]
 pub struct HubOptions {
     /// Events that may wait for one stream; [`limits::MAX_WAITING_EVENTS`] by default.
     pub max_waiting: usize,
-    /// Streams that one user may have; [`limits::MAX_STREAMS_PER_USER`] by default.
+    /// Streams per user; [`limits::MAX_STREAMS_PER_USER`] by default.
     pub max_per_user: usize,
-    /// After this long without an event a comment is sent; [`limits::EVENT_HEARTBEAT`] by default.
+    /// Idle time after which a comment is sent; [`limits::EVENT_HEARTBEAT`] by default.
     pub heartbeat: Duration,
 }
 
@@ -54,7 +54,7 @@ struct Inner {
     is_closed: AtomicBool,
 }
 
-/// One open stream, as others see it.
+/// One open stream, as the hub sees it.
 #[derive(Debug, Clone)]
 struct Open {
     number: u64,
@@ -62,8 +62,8 @@ struct Open {
     mailbox: Arc<Mailbox>,
 }
 
-/// When a token expires, by both sides of the clock: whichever comes first. So a clock that is set back gives a stream no
-/// more time than its token had when the stream was opened.
+/// A token's expiry by the wall clock and by uptime, whichever comes first: a clock that is set back does not prolong a
+/// stream beyond the token's lifetime at opening.
 #[derive(Debug, Clone, Copy)]
 struct Expiry {
     wall: Timestamp,
@@ -81,7 +81,7 @@ impl Expiry {
 }
 
 impl Hub {
-    /// Without a stream yet; tokens expire by `clock`.
+    /// A hub without streams; `clock` decides when tokens expire.
     pub fn new(clock: Clock, options: HubOptions) -> Self {
         Self(Arc::new(Inner {
             options,
@@ -92,13 +92,13 @@ impl Hub {
         }))
     }
 
-    /// After how long without an event a comment is sent.
+    /// Idle time after which a comment is sent.
     pub fn heartbeat(&self) -> Duration {
         self.0.options.heartbeat
     }
 
-    /// Opens a stream of `user`, told from now on whatever comes, until `expires_at`. The user's oldest stream ends when
-    /// they have too many.
+    /// Opens a stream of `user` that receives events until `expires_at`. Ends the user's oldest stream when they have
+    /// too many.
     pub fn open(&self, user: UserId, expires_at: Timestamp) -> Subscription {
         let number = self.0.last_number.fetch_add(1, Ordering::Relaxed);
         let mailbox = Arc::new(Mailbox::new(self.0.options.max_waiting));
@@ -110,7 +110,8 @@ impl Hub {
         }
         streams.push(Open { number, expiry, mailbox: Arc::clone(&mailbox) });
         drop(shard);
-        // Looked at behind the insertion: who closes looks at the streams behind setting it.
+        // Checked after the insertion: `close` ends the streams it finds after setting the flag, so one of the two sees
+        // this stream.
         if self.0.is_closed.load(Ordering::SeqCst) {
             mailbox.end(Ending::Stopping);
         }
@@ -118,17 +119,17 @@ impl Hub {
         Subscription { hub: Arc::clone(&self.0), user, number, expiry, mailbox }
     }
 
-    /// Those of `users` who have a stream open.
+    /// The users among `users` with an open stream.
     pub fn connected(&self, users: &[UserId]) -> Vec<UserId> {
         users.iter().copied().filter(|user| self.0.shard(*user).read().contains_key(user)).collect()
     }
 
-    /// Everybody who has a stream open.
+    /// All users with an open stream.
     pub fn users(&self) -> Vec<UserId> {
         self.0.shards.iter().flat_map(|shard| shard.read().keys().copied().collect::<Vec<_>>()).collect()
     }
 
-    /// Tells every stream of `user`.
+    /// Sends an event to every stream of `user`.
     pub fn tell(&self, user: UserId, event: LiveEvent) {
         for open in self.0.shard(user).read().get(&user).into_iter().flatten() {
             open.mailbox.put(event);
@@ -140,14 +141,14 @@ impl Hub {
         self.0.end_where(Ending::TokenExpired, |open| open.expiry.has_passed(&self.0.clock));
     }
 
-    /// Ends every stream of a user who is no more.
+    /// Ends every stream of a deleted user.
     pub fn end_of(&self, user: UserId) {
         for open in self.0.shard(user).read().get(&user).into_iter().flatten() {
             open.mailbox.end(Ending::AccountGone);
         }
     }
 
-    /// Ends every stream; those opened from now on end at once.
+    /// Ends every stream; streams opened later end at once.
     pub fn close(&self) {
         self.0.is_closed.store(true, Ordering::SeqCst);
         self.0.end_where(Ending::Stopping, |_| true);
@@ -170,7 +171,7 @@ impl Inner {
     }
 }
 
-/// One open stream, as its client's connection sees it. Dropped, it is closed.
+/// One open stream, as its client's connection sees it. Dropping it closes the stream.
 #[derive(Debug)]
 pub struct Subscription {
     hub: Arc<Inner>,
@@ -181,10 +182,10 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    /// Waits for what comes next. Nothing comes behind an end but the same end.
+    /// Waits for the next event or the end. After an end, returns the same end.
     pub async fn next(&self) -> Next {
         let next = self.mailbox.next().await;
-        // Whoever looks for expired tokens may not have come by yet.
+        // The periodic check for expired tokens may not have run yet.
         let is_expired = self.expiry.has_passed(&self.hub.clock);
         if is_expired && matches!(next, Next::Event(_)) { Next::End(Ending::TokenExpired) } else { next }
     }
@@ -229,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn every_stream_of_a_user_is_told_and_no_other() {
+    fn an_event_reaches_all_streams_of_its_user() {
         let (hub, user, other) = (hub(), UserId::random(), UserId::random());
         let [one, two] = [hub.open(user, later()), hub.open(user, later())];
         let others = hub.open(other, later());
@@ -241,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_closed_their_streams_is_not_connected() {
+    fn closing_all_streams_disconnects_the_user() {
         let (hub, user, nobody) = (hub(), UserId::random(), UserId::random());
         let [one, two] = [hub.open(user, later()), hub.open(user, later())];
         assert_eq!(hub.connected(&[nobody, user]), [user]);
@@ -252,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn of_too_many_streams_of_one_user_the_oldest_ends() {
+    fn one_stream_too_many_ends_the_oldest() {
         let (hub, user) = (hub(), UserId::random());
         let streams: Vec<_> = (0..=limits::MAX_STREAMS_PER_USER).map(|_| hub.open(user, later())).collect();
         let endings: Vec<_> = streams.iter().map(ended).collect();
@@ -261,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_tells_nothing_after_its_token_has_expired() {
+    fn an_expired_token_stops_events() {
         let (hub, user) = (hub(), UserId::random());
         let [early, late] = [hub.open(user, NOW.plus(Duration::from_secs(1))), hub.open(user, later())];
         hub.end_expired();
@@ -275,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_ends_with_its_token_though_the_clock_steps() {
+    fn clock_steps_do_not_prolong_a_stream() {
         for is_back in [true, false] {
             let (hub, user) = (hub(), UserId::random());
             let clock = &hub.0.clock;
@@ -291,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stop_ends_the_streams_that_there_are_and_those_that_come() {
+    fn close_ends_present_and_later_streams() {
         let (hub, user) = (hub(), UserId::random());
         let before = hub.open(user, later());
         hub.close();

@@ -1,9 +1,9 @@
-//! What waits for one stream. A client that reads too slowly is not fed late: what waits is dropped, and the client told
-//! to read the first page.
+//! The events waiting for one stream. A slow client gets no late events: the mailbox drops its backlog and asks the
+//! client to reload the first page.
 //!
-//! `tokio::sync::broadcast` does not fit: `Lagged` does not say of which topic the lost events were, two reloads of one
-//! topic stay two, an end waits behind the events, and its buffer of 64 slots takes 5.6 kB of an idle stream, a mailbox
-//! 0.1 kB.
+//! `tokio::sync::broadcast` does not fit: `Lagged` does not name the topics of the lost events, two reloads of one
+//! topic stay two, an end waits for the queued events, and its buffer of 64 slots takes 5.6 kB per idle stream against
+//! 0.1 kB for a mailbox.
 
 use std::collections::VecDeque;
 
@@ -12,12 +12,12 @@ use tokio::sync::Notify;
 
 use super::{Ending, LiveEvent, Topic};
 
-/// What a stream sends next.
+/// The next item that a stream sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
     /// An event.
     Event(LiveEvent),
-    /// Nothing more.
+    /// The end of the stream.
     End(Ending),
 }
 
@@ -38,7 +38,7 @@ struct Waiting {
 }
 
 impl Mailbox {
-    /// An empty one, in which `capacity` events may wait.
+    /// An empty mailbox for at most `capacity` waiting events.
     pub(super) fn new(capacity: usize) -> Self {
         let waiting = Waiting {
             capacity,
@@ -55,28 +55,28 @@ impl Mailbox {
         self.changed.notify_one();
     }
 
-    /// Ends the stream before anything that waits. The first reason stays.
+    /// Ends the stream ahead of its waiting events. The first reason is kept.
     pub(super) fn end(&self, ending: Ending) {
         self.waiting.lock().ending.get_or_insert(ending);
         self.changed.notify_one();
     }
 
-    /// Waits for what comes next. One at a time may wait.
+    /// Waits for the next event or the end. Supports a single waiter.
     pub(super) async fn next(&self) -> Next {
         loop {
-            // Not in the condition of a loop: the lock would be held while waiting.
+            // Outside the `loop` condition, which would hold the lock while waiting.
             let next = self.waiting.lock().take();
             if let Some(next) = next {
                 return next;
             }
-            // Whatever was put in between has left a permit.
+            // A concurrent `put` has left a permit, so no event is missed.
             self.changed.notified().await;
         }
     }
 }
 
 impl Waiting {
-    /// A list that is to be read anew needs no events: the reading comes after them.
+    /// A pending reload of the topic covers the event, as the client reads the list after it.
     fn put(&mut self, event: LiveEvent) {
         let topic = event.topic();
         if *self.reload(topic) {
@@ -161,13 +161,13 @@ mod tests {
     }
 
     #[test]
-    fn one_event_too_many_becomes_a_word_to_read_anew_what_it_and_the_dropped_were_about() {
+    fn overflow_replaces_queued_events_with_reload() {
         let mailbox = Mailbox::new(CAPACITY);
         (0..5).for_each(|number| mailbox.put(feed(number)));
         mailbox.put(notification(9));
         assert_eq!(all(&mailbox), [LiveEvent::Reload(Topic::Feed), notification(9)]);
         mailbox.put(feed(10));
-        assert_eq!(all(&mailbox), [feed(10)], "what comes after the word is told of again");
+        assert_eq!(all(&mailbox), [feed(10)], "events after the reload are sent");
 
         (0..4).for_each(|number| mailbox.put(feed(number)));
         mailbox.put(notification(9));
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_comes_before_what_waits_and_stays() {
+    fn an_end_precedes_waiting_events_and_stays() {
         let mailbox = Mailbox::new(CAPACITY);
         mailbox.put(feed(1));
         mailbox.end(Ending::TokenExpired);
@@ -187,7 +187,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_put_is_taken_or_covered_by_a_later_reload_and_little_waits(
+        fn every_event_is_taken_or_covered_by_reload(
             steps in proptest::collection::vec(proptest::option::weighted(0.8, any::<bool>()), 0..200),
         ) {
             let mailbox = Mailbox::new(CAPACITY);

@@ -1,8 +1,8 @@
-//! Who is connected to this process, and what they are told as it happens. In one process alone: the functions of the
-//! cloud keep no connections.
+//! Live events for the users connected to this process. Only in the one-process deployment: Lambda functions keep no
+//! connections.
 //!
 //! - [`hub`]: every open stream, by user.
-//! - `mailbox`: what waits for one stream: little, and nothing that is late.
+//! - `mailbox`: the bounded backlog of one stream.
 
 pub mod hub;
 mod mailbox;
@@ -13,7 +13,7 @@ use domain::{ActKind, NotificationId, PostId, UserId};
 pub use hub::{Hub, HubOptions, Subscription};
 pub use service::LiveService;
 
-/// A list that changes while its reader looks at it.
+/// A list that can change while its reader has it open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Topic {
     /// The reader's feed.
@@ -23,33 +23,33 @@ pub enum Topic {
 }
 
 impl Topic {
-    /// Both.
+    /// Both topics.
     pub const ALL: [Self; 2] = [Self::Feed, Self::Notifications];
 }
 
-/// What a user is told.
+/// An event sent to a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LiveEvent {
-    /// A post has come into their feed.
+    /// A post was added to their feed.
     Feed {
         /// The post.
         post_id: PostId,
         /// Its author.
         author_id: UserId,
     },
-    /// A notification is there.
+    /// A notification became visible.
     Notification {
         /// The notification.
         notification_id: NotificationId,
-        /// What was done.
+        /// The kind of act.
         kind: ActKind,
     },
-    /// Something may have come that they were not told of: the first page has it.
+    /// Events may have been lost: reload the first page of the topic.
     Reload(Topic),
 }
 
 impl LiveEvent {
-    /// The list that it is about.
+    /// The list that the event belongs to.
     pub const fn topic(&self) -> Topic {
         match self {
             Self::Feed { .. } => Topic::Feed,
@@ -59,15 +59,15 @@ impl LiveEvent {
     }
 }
 
-/// Why a stream ends.
+/// The reason why a stream ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// The access token's time is over.
+    /// The access token has expired.
     TokenExpired,
-    /// The user is no more.
+    /// The account was deleted.
     AccountGone,
-    /// The user has opened more streams than they may have; the oldest goes.
+    /// The user opened more streams than [`domain::limits::MAX_STREAMS_PER_USER`]; the oldest ends.
     Replaced,
-    /// The process stops.
+    /// The process is stopping.
     Stopping,
 }

@@ -1,4 +1,4 @@
-//! Telling those who are connected what has become theirs to see. Whoever is not connected costs a look into a map.
+//! Sends live events to connected users. A user without a stream costs one map lookup.
 
 use tracing::warn;
 
@@ -7,10 +7,10 @@ use data::{Db, Follows, Posts, Users};
 use domain::{Notification, PostId, UserId};
 use ports::store::StoreError;
 
-/// Tells the streams of one process what happens.
+/// Sends events to the streams of one process.
 ///
-/// Nobody learns by an event of what a read would not show them: it is decided when the event is sent, from what the
-/// store says then. Where the store does not say, they are told to read.
+/// An event reveals only what a read would show: visibility is checked against the store when the event is sent. When
+/// the store fails, the readers are asked to reload instead.
 #[derive(Debug, Clone)]
 pub struct LiveService {
     hub: Hub,
@@ -20,7 +20,7 @@ pub struct LiveService {
 }
 
 impl LiveService {
-    /// What happens in `store`, for the streams of `hub`.
+    /// Sends events about `store` to the streams of `hub`.
     pub fn new(db: impl Into<Db>, hub: Hub) -> Self {
         let db = db.into();
         Self { posts: Posts::new(db.clone()), users: Users::new(db.clone()), follows: Follows::new(db), hub }
@@ -31,13 +31,13 @@ impl LiveService {
         &self.hub
     }
 
-    /// A post of the author's own is in their feed.
+    /// Announces an author's own post in their feed.
     pub fn own_post(&self, author_id: UserId, post_id: PostId) {
         self.hub.tell(author_id, LiveEvent::Feed { post_id, author_id });
     }
 
-    /// A post has come into the feeds of these readers. Costs those who are connected one batch get of their follows,
-    /// and one read each of post and author.
+    /// Announces a post to these readers' feeds. For connected readers, costs one batch get of their follows and one
+    /// read each of post and author.
     pub async fn feed_entries(&self, post_id: PostId, author_id: UserId, readers: &[UserId]) {
         let connected = self.hub.connected(readers);
         if connected.is_empty() {
@@ -50,7 +50,7 @@ impl LiveService {
                 }
             }
             Err(error) => {
-                warn!(post.id = %post_id, %error, "Who may be told of the post is not known; they are told to read");
+                warn!(post.id = %post_id, %error, "Could not check which readers may see the post; asked them to reload");
                 for reader in connected {
                     self.unsure(reader, Topic::Feed);
                 }
@@ -58,7 +58,7 @@ impl LiveService {
         }
     }
 
-    /// Those of `readers` whom their feed would show the post.
+    /// The readers whose feed shows the post.
     async fn shown_to(&self, post: PostId, author: UserId, readers: &[UserId]) -> Result<Vec<UserId>, StoreError> {
         let (wanted, author_of_it) = ([post], [author]);
         let (windows, posts, authors) = futures::try_join!(
@@ -71,7 +71,7 @@ impl LiveService {
         Ok(readers.iter().copied().filter(shows).collect())
     }
 
-    /// A notification is to be seen that was not. Costs a recipient who is connected one read of the actor.
+    /// Announces a notification that became visible. For a connected recipient, costs one read of the actor.
     pub async fn notification(&self, notification: &Notification) {
         let Notification { notification_id, recipient_id, act } = *notification;
         if self.hub.connected(&[recipient_id]).is_empty() {
@@ -83,22 +83,23 @@ impl LiveService {
             }
             Ok(None) => {}
             Err(error) => {
-                warn!(notification.id = %notification_id, %error, "Whether it is shown is not known; its recipient is told to read");
+                warn!(notification.id = %notification_id, %error, "Could not load the actor; asked the recipient to reload");
                 self.unsure(recipient_id, Topic::Notifications);
             }
         }
     }
 
-    /// Something may have come for this user: the answer of who wrote it was lost, or does not say.
+    /// Asks a user to reload a topic: whether an event is due is unknown, because the write's answer was lost or is
+    /// inconclusive.
     pub fn unsure(&self, user: UserId, topic: Topic) {
         self.hub.tell(user, LiveEvent::Reload(topic));
     }
 
-    /// Ends the streams whose tokens have expired and those of users who are no more. To be called every
-    /// [`domain::limits::STREAM_CHECK_INTERVAL`]. Costs a batch get a hundred users.
+    /// Ends the streams of expired tokens and deleted users. Call it every [`domain::limits::STREAM_CHECK_INTERVAL`].
+    /// Costs one batch get per hundred users.
     ///
     /// # Errors
-    /// When the store does not say who is there: their streams stay until the next call.
+    /// When the accounts cannot be read; their streams stay until the next call.
     pub async fn end_outdated(&self) -> Result<(), StoreError> {
         self.hub.end_expired();
         let connected = self.hub.users();

@@ -1,8 +1,8 @@
-//! Which password is hashed next: networks take turns.
+//! The queue of waiting password hashes: networks take turns.
 //!
-//! A hash takes a core for tens of milliseconds, and any client can ask for one. So a bounded number runs at once, a
-//! bounded number of each network waits, and a free slot goes to the network whose turn it is. A flood from one network
-//! costs another at most one hash of waiting.
+//! A hash takes a core for tens of milliseconds, and any client can request one. So the number of running hashes is
+//! limited, as is the number waiting per network, and a free slot goes to the network whose turn it is. A flood from
+//! one network delays another by at most one hash.
 
 use std::{collections::VecDeque, fmt, sync::Arc};
 
@@ -11,41 +11,41 @@ use tokio::sync::oneshot;
 
 use domain::ClientNetwork;
 
-/// How many hashes run and wait.
+/// Limits on running and waiting hashes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {
-    /// At once.
+    /// Running concurrently.
     pub running: usize,
-    /// Beyond those, of all networks.
+    /// Waiting, of all networks.
     pub waiting: usize,
-    /// Beyond those, of one network.
+    /// Waiting, of one network.
     pub waiting_per_network: usize,
 }
 
-/// Hashes that wait for a slot, by network.
+/// Hashes waiting for a slot, by network.
 pub(super) struct HashQueue {
     bounds: Bounds,
     state: Mutex<State>,
 }
 
-/// Nothing waits while a slot is free.
+/// Invariant: no hash waits while a slot is free.
 #[derive(Default)]
 struct State {
     running: usize,
-    /// The networks that wait, in the order of their turns.
+    /// The networks with waiting hashes, in the order of their turns.
     lines: VecDeque<Line>,
 }
 
-/// What waits of one network, oldest first.
+/// The waiting hashes of one network, oldest first.
 struct Line {
     network: ClientNetwork,
     waiters: VecDeque<Waiter>,
 }
 
-/// Told of its slot, or by `None` that it must give way.
+/// Receives the slot, or `None` when it must give way.
 type Waiter = oneshot::Sender<Option<Slot>>;
 
-/// The right to hash once; dropped, it goes to the next that waits.
+/// The right to run one hash. Dropping it hands it on to the next waiter.
 pub(super) struct Slot(Option<Arc<HashQueue>>);
 
 impl fmt::Debug for HashQueue {
@@ -59,8 +59,8 @@ impl HashQueue {
         Arc::new(Self { bounds, state: Mutex::default() })
     }
 
-    /// Waits for a slot. `None` when the network's line is full, or the queue is and no other network has a longer line;
-    /// also when this waiter, the newest of the longest line, must give way to another network.
+    /// Waits for a slot. `None` when the network's line is full, when the queue is full and no other network has a
+    /// longer line, or when this waiter, as the newest of the longest line, must give way to another network.
     pub(super) async fn enter(self: &Arc<Self>, network: ClientNetwork) -> Option<Slot> {
         let turn = {
             let mut state = self.state.lock();
@@ -73,7 +73,7 @@ impl HashQueue {
         turn.await.ok().flatten()
     }
 
-    /// Gives a slot that has become free to the next that waits, if any does.
+    /// Gives a freed slot to the next waiter, if any.
     fn hand_on(self: Arc<Self>) {
         let mut slot = Slot(Some(Arc::clone(&self)));
         loop {
@@ -91,7 +91,7 @@ impl HashQueue {
             };
             match next.send(Some(slot)) {
                 Ok(()) => return,
-                // Its caller has just gone away.
+                // Its caller has just been cancelled.
                 Err(refused) => slot = refused.expect("a slot was sent"),
             }
         }
@@ -107,7 +107,7 @@ impl Drop for Slot {
 }
 
 impl State {
-    /// Puts one more of `network` in line, if there is room or it can be made.
+    /// Adds a waiter of `network` to its line, if there is room or another waiter can be displaced.
     fn wait(&mut self, network: ClientNetwork, bounds: Bounds) -> Option<oneshot::Receiver<Option<Slot>>> {
         if self.waiting() >= bounds.waiting || self.waiting_of(network) >= bounds.waiting_per_network {
             self.forget_those_gone();
@@ -131,13 +131,13 @@ impl State {
             return false;
         }
         if let Some(newest) = longest.waiters.pop_back() {
-            // It may have gone away meanwhile, which makes room as well.
+            // It may have been cancelled meanwhile, which makes room as well.
             drop(newest.send(None));
         }
         true
     }
 
-    /// The oldest of the network whose turn it is; then it is the other networks' turn.
+    /// Takes the oldest waiter of the network whose turn it is, and moves the network to the end of the turns.
     fn next(&mut self) -> Option<Waiter> {
         while let Some(mut line) = self.lines.pop_front() {
             line.waiters.retain(|waiter| !waiter.is_closed());
@@ -189,7 +189,7 @@ mod tests {
         HashQueue::new(Bounds { running: 1, waiting, waiting_per_network })
     }
 
-    /// One of a network, that has come and waits.
+    /// A new waiter of a network.
     fn come(queue: &Arc<HashQueue>, number: u8) -> Waiting {
         let queue = Arc::clone(queue);
         let mut waiting: Waiting = Box::pin(async move { queue.enter(network(number)).await });
@@ -201,7 +201,7 @@ mod tests {
         queue.enter(network(number)).now_or_never().expect("it need not wait")
     }
 
-    /// Lets each that waits hash in turn, from `running` on; the networks in the order of their turns.
+    /// Lets each waiter hash in turn, beginning with `running`; returns the networks in the order of their turns.
     fn order(running: Slot, mut waiting: Vec<(u8, Waiting)>) -> Vec<u8> {
         let mut order = Vec::new();
         let mut running = Some(running);
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_newcomer_waits_for_one_more_of_a_flood() {
+    fn a_newcomer_waits_for_one_flood_hash() {
         let queue = queue(100, 100);
         let running = enters(&queue, 1).unwrap();
         let mut waiting: Vec<_> = (0..50).map(|_| (1, come(&queue, 1))).collect();
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn networks_take_turns_in_the_order_of_coming() {
+    fn networks_take_turns_in_order_of_arrival() {
         let queue = queue(100, 100);
         let running = enters(&queue, 9).unwrap();
         let waiting = [1, 1, 1, 2, 2, 3].map(|number| (number, come(&queue, number)));
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn of_many_networks_with_one_each_the_newcomer_is_refused() {
+    fn equally_short_lines_refuse_the_newcomer() {
         let queue = queue(3, 3);
         let running = enters(&queue, 9).unwrap();
         let waiting = [1, 2, 3].map(|number| (number, come(&queue, number)));
@@ -263,19 +263,19 @@ mod tests {
     }
 
     #[test]
-    fn one_network_has_a_bound_of_its_own() {
+    fn each_network_has_its_own_limit() {
         let queue = queue(100, 2);
         let running = enters(&queue, 1).unwrap();
         let mut waiting = vec![(1, come(&queue, 1)), (1, come(&queue, 1))];
         assert!(enters(&queue, 1).is_none());
-        // One that goes away makes room.
+        // A cancelled waiter makes room.
         waiting.pop();
         waiting.push((1, come(&queue, 1)));
         assert_eq!(order(running, waiting), [1, 1]);
     }
 
     #[test]
-    fn a_slot_sent_to_one_that_goes_away_is_handed_on() {
+    fn a_cancelled_waiter_hands_its_slot_on() {
         let queue = queue(100, 100);
         let running = enters(&queue, 1).unwrap();
         let (gone, stays) = (come(&queue, 2), come(&queue, 3));

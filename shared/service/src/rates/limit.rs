@@ -9,32 +9,32 @@ use domain::{
     limits::{self, Rate},
 };
 
-/// A limited kind of request.
+/// A rate-limited kind of request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Limit {
-    /// Posts of a user.
+    /// Posts by a user.
     Posts,
-    /// Posts that a user deletes.
+    /// Deletions of posts by a user.
     PostDeletions,
-    /// Likes of a user.
+    /// Likes by a user.
     Likes,
-    /// Likes that a user takes back.
+    /// Unlikes by a user.
     Unlikes,
-    /// Follows of a user.
+    /// Follows by a user.
     Follows,
-    /// Follows that a user ends.
+    /// Unfollows by a user.
     Unfollows,
-    /// Comments of a user.
+    /// Comments by a user.
     Comments,
-    /// Comments that a user deletes.
+    /// Deletions of comments by a user.
     CommentDeletions,
     /// Edits of a user's profile.
     ProfileEdits,
-    /// Tries to register from a network.
+    /// Registration attempts from a network.
     Registrations,
     /// Failed logins to an account from a network.
     FailedLogins,
-    /// Failed uses of a password from a network, whichever account they are for.
+    /// Failed uses of a password from a network, for any account.
     FailedPasswords,
     /// Refreshes of a session.
     Refreshes,
@@ -60,7 +60,7 @@ impl Limit {
         }
     }
 
-    /// How many in which time.
+    /// The uses allowed per window.
     pub const fn rate(self) -> Rate {
         match self {
             Self::Posts => limits::POST_RATE,
@@ -80,18 +80,18 @@ impl Limit {
     }
 }
 
-/// A user, session or network whose uses are counted together. Only a digest is kept: no id, address or name is stored
-/// for a limit's sake.
+/// A user, session or network whose uses are counted together. Only a digest is kept: rate limits store no id, address
+/// or name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Subject([u8; 16]);
 
 impl Subject {
-    /// An account, as a client of a network tries to log in to it.
+    /// The logins to an account from a network.
     pub fn login(network: ClientNetwork, account: impl fmt::Display) -> Self {
         Self::of(format_args!("{network} {account}"))
     }
 
-    /// The digest as it stands in keys.
+    /// The digest as used in keys.
     pub(super) fn to_hex(self) -> String {
         hex::encode(self.0)
     }

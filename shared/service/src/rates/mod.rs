@@ -1,20 +1,21 @@
-//! Rate limits: the rates are in [`domain::limits`], the uses taken of them in the store.
+//! Rate limits: the rates are in [`domain::limits`], the uses in the store.
 //!
-//! A subject (a user, a network) has so many uses in a window of time. Windows are fixed: around the end of one, twice
-//! the limit may pass in a shorter time.
+//! A subject (a user, a network) has a number of uses per window of time. Windows are fixed: around a window's end, up
+//! to twice the limit may pass in a shorter time.
 //!
-//! # One conditional write a use
-//! A use is taken by one write that adds 1 to the window's item on the condition that less than the limit is used. So
-//! all processes together let at most the limit through, however many they are. The write needs nothing that the request
-//! reads: a service runs it beside its first reads.
+//! # One conditional write per use
+//! A use is taken by one write that adds 1 to the window's item on the condition that the limit is not reached. So all
+//! processes together stay within the limit, however many they are. The write does not depend on the request's reads: a
+//! service runs it concurrently with its first reads.
 //!
-//! Each process also counts its own uses, in memory. Once the store has refused a use, it asks the store no more in that
-//! window unless one of its own uses is given back: a flood of refused requests does not reach the store.
+//! Each process also counts its own uses in memory. Once the store has refused a use, the process stops asking the
+//! store in that window unless one of its own uses is given back: a flood of refused requests does not reach the store.
 //!
-//! # Errors of the store
-//! A limit is no reason to be unavailable: when the store fails or does not answer within [`limits::RATE_PATIENCE`], the
-//! process decides by its own count, and logs it. During such an outage each process has the whole limit to give.
-//! A write that was applied although its answer was lost, or whose request was given up, is one use counted too many if
+//! # Store errors
+//! A limit must not cause unavailability: when the store fails or does not answer within [`limits::RATE_PATIENCE`], the
+//! process decides by its own count and logs it. During such an outage each process grants the whole limit. A write
+//! that was applied although its answer was lost, or whose request was cancelled, counts one use too many if the
+//! request had no effect. It is not retried, because a retry could count the use twice.
 //! the request had no effect. It is not retried: the retry could count the use twice.
 
 mod limit;
@@ -43,16 +44,16 @@ use domain::{
 use ports::store::{Outcome, Store, StoreError};
 use telemetry::{chain, names};
 
-/// Takes uses of limits, or refuses them. Clones share the counts of their process.
+/// Takes uses of limits, or refuses them. Clones share their process's counts.
 #[derive(Debug, Clone)]
 pub struct RateLimiter(Option<Arc<Inner>>);
 
 #[derive(Debug)]
 struct Inner {
     rates: Rates,
-    /// The longest that one use waits for the store.
+    /// Maximum wait for the store per use.
     patience: Duration,
-    /// The uses of this process. An evicted tally begins from nothing: the store still has the uses.
+    /// The uses of this process. An evicted tally starts from zero; the store still has the uses.
     tallies: Cache<(Limit, Subject), Arc<Mutex<Tally>>>,
 }
 
@@ -68,28 +69,28 @@ struct Taken {
 }
 
 impl RateLimiter {
-    /// Limits whose uses are counted in `store`.
+    /// Limits with uses counted in `store`.
     pub fn new(store: Arc<dyn Store>) -> Self {
         Self::with_patience(store, limits::RATE_PATIENCE)
     }
 
-    /// The same, waiting for the store for at most `patience` a use.
+    /// The same, waiting for the store at most `patience` per use.
     pub fn with_patience(store: Arc<dyn Store>, patience: Duration) -> Self {
         let tallies = Cache::builder()
             .max_capacity(limits::MAX_RATE_TALLIES)
-            // No window is longer, so a tally that was idle for so long is of an earlier window.
+            // No window is longer, so a tally idle for this long belongs to an earlier window.
             .time_to_idle(Duration::from_hours(1))
             .build();
         Self(Some(Arc::new(Inner { rates: Rates::new(store), patience, tallies })))
     }
 
-    /// Lets everything through, and counts nothing.
+    /// Admits everything and counts nothing.
     pub const fn off() -> Self {
         Self(None)
     }
 
-    /// Takes one use of `limit`. [`ServiceError::RateLimited`] when none is left, which takes none. There is no other
-    /// error: without the store the process decides alone.
+    /// Takes one use of `limit`. [`ServiceError::RateLimited`] when none is left. Returns no other error: when the
+    /// store fails, the process decides by its own count.
     pub async fn admit(&self, limit: Limit, subject: impl Into<Subject>, now: Timestamp) -> Result<Use, ServiceError> {
         let Some(inner) = &self.0 else { return Ok(Use(None)) };
         let subject = subject.into();
@@ -103,8 +104,8 @@ impl RateLimiter {
         Err(ServiceError::RateLimited { retry_after: window.end.since(now) })
     }
 
-    /// Takes one use of `limit` while `reads` is under way, and answers what was read. A refusal comes before an error of
-    /// the reads, and stops them; a use is taken whatever they find.
+    /// Takes one use of `limit` while `reads` runs, and returns the result of the reads. A refusal takes precedence
+    /// over an error of the reads, and cancels them; a use is taken whatever they return.
     pub async fn admit_beside<T>(
         &self,
         limit: Limit,
@@ -118,8 +119,8 @@ impl RateLimiter {
 }
 
 impl Inner {
-    /// Whether one more use is let through. It is counted in the process before the store is asked: then the process
-    /// alone keeps to the limit too, and the count decides where the store does not.
+    /// Whether one more use is admitted. It is counted in the process before the store is asked, so that the process
+    /// alone keeps to the limit too, and its count decides when the store fails.
     async fn admits(&self, tally: &Mutex<Tally>, of: &RateWindow, limit: u32, expires: Timestamp) -> bool {
         if !tally.lock().take(of.window, limit) {
             return false;
@@ -137,7 +138,8 @@ impl Inner {
         }
     }
 
-    /// The store's answer, if it comes in time. Not retried: taking a use could count it twice, and the request waits.
+    /// The store's answer, if it arrives in time. Not retried: a retry could count the use twice, and the request is
+    /// waiting.
     async fn in_time<T>(&self, call: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
         tokio::time::timeout(self.patience, call)
             .await
@@ -146,7 +148,7 @@ impl Inner {
 }
 
 impl Use {
-    /// Gives it back, as the use turned out not to count. Where the store fails, it stays used until the window ends.
+    /// Gives back a use that turned out not to count. If the store fails, it stays used until the window ends.
     pub async fn give_back(self) {
         let Some(Taken { inner, tally, of }) = self.0 else { return };
         tally.lock().give_back(of.window);
@@ -157,15 +159,15 @@ impl Use {
 }
 
 fn log_unanswered(error: &StoreError) {
-    warn!(error = %chain(error), "Could not count a rate-limited use in the store; the process decides by its own count");
+    warn!(error = %chain(error), "Could not count a rate-limited use in the store; deciding by this process's own count");
 }
 
-/// The store's call took longer than a limit may cost.
+/// The store's call took longer than a rate limit may wait.
 #[derive(Debug, thiserror::Error)]
-#[error("no answer in the time that a rate limit may cost")]
+#[error("the store did not answer within the wait allowed for a rate limit")]
 struct NoAnswer;
 
-/// The window that a moment is in.
+/// The window that contains a point in time.
 struct Window {
     number: u64,
     end: Timestamp,

@@ -1,4 +1,4 @@
-//! Whether rates are limited at all.
+//! The setting that turns rate limits on or off.
 
 use std::{str::FromStr, sync::Arc};
 
@@ -7,13 +7,13 @@ use tracing::info;
 use super::RateLimiter;
 use ports::store::Store;
 
-/// Whether rates are limited at all.
+/// Whether rate limits apply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum RateLimits {
-    /// Limited.
+    /// Rate limits apply.
     #[default]
     On,
-    /// Unlimited: for load tests, and behind a proxy that limits them.
+    /// No rate limits: for load tests, and behind a proxy that limits rates.
     Off,
 }
 
@@ -41,7 +41,7 @@ impl FromStr for RateLimits {
 }
 
 impl RateLimits {
-    /// From a configuration: [`RATE_LIMITS`]; on when it is not set.
+    /// The setting from a configuration: [`RATE_LIMITS`]; on when unset.
     pub fn from_lookup(find: impl Fn(&'static str) -> Option<String>) -> Result<Self, InvalidRateLimits> {
         find(RATE_LIMITS).filter(|text| !text.is_empty()).map_or(Ok(Self::On), |text| text.parse())
     }

@@ -1,6 +1,6 @@
-//! The uses that one process counts of one subject, in one window.
+//! The uses of one subject that one process counts in one window.
 
-/// A count. It never exceeds the limit.
+/// A count of uses, at most the limit.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     window: u64,
@@ -8,8 +8,8 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// Counts one use in `window`; false when the limit is reached. A later window begins from nothing; an earlier one
-    /// does not return, even where a clock is set back: the store alone counts its uses.
+    /// Counts one use in `window`; false when the limit is reached. A later window starts from zero. An earlier window
+    /// does not return, even when a clock is set back: only the store counts its uses.
     pub(super) fn take(&mut self, window: u64, limit: u32) -> bool {
         if window > self.window {
             *self = Self { window, used: 0 };
@@ -21,14 +21,14 @@ impl Tally {
         is_left
     }
 
-    /// Notes that the store has refused a use: the other processes have the rest.
+    /// Records that the store has refused a use: other processes have taken the rest.
     pub(super) fn used_up(&mut self, window: u64, limit: u32) {
         if window == self.window {
             self.used = limit;
         }
     }
 
-    /// Takes a counted use back.
+    /// Uncounts a use.
     pub(super) fn give_back(&mut self, window: u64) {
         if window == self.window {
             self.used = self.used.saturating_sub(1);

@@ -1,4 +1,4 @@
-//! The signing keys, made ready for use.
+//! The signing keys, prepared for use.
 
 use jsonwebtoken::{DecodingKey, EncodingKey};
 use sha2::{Digest, Sha256};
@@ -7,12 +7,12 @@ use super::super::token_signature;
 use domain::Timestamp;
 use ports::signing::{SECRET_BYTES, TokenKeys};
 
-/// The keys made ready for use, with their ids.
+/// The prepared keys, with their ids.
 pub(super) struct Keys {
     pub signing: EncodingKey,
     pub signing_id: String,
     accepted: Vec<(String, DecodingKey)>,
-    /// When they were asked for: they are at least as new.
+    /// The time at which they were requested: they are at least this recent.
     pub as_of: Timestamp,
 }
 
@@ -28,14 +28,14 @@ impl Keys {
         }
     }
 
-    /// The key that checks tokens of this id.
+    /// The key that verifies tokens with this key id.
     pub fn accepted(&self, kid: &str) -> Option<DecodingKey> {
         self.accepted.iter().find(|(id, _)| id == kid).map(|(_, key)| key.clone())
     }
 }
 
-/// Names a secret without telling it: the beginning of a hash of its own. The secret has 256 random bits, so there is
-/// nothing to guess from.
+/// A public name for a secret: the beginning of a separate hash of it. The secret has 256 random bits, so the name does
+/// not help to guess it.
 pub(super) fn key_id(secret: &[u8; SECRET_BYTES]) -> String {
     let mut digest = Sha256::new();
     digest.update(b"tweeter access token key id");

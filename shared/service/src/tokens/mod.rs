@@ -1,7 +1,7 @@
 //! Access tokens: JWTs (RFC 7519) in the profile of RFC 9068, signed with HMAC-SHA-256.
 //!
-//! - `keys`: the secrets that sign.
-//! - `source`: where they are kept.
+//! - `keys`: the signing secrets, prepared for use.
+//! - `source`: the place where they are kept.
 //! - `rotation`: keys that change while the process runs.
 
 mod keys;
@@ -17,18 +17,18 @@ use super::ServiceError;
 use domain::{SessionId, Timestamp, UserId, limits, random};
 use ports::signing::{KeySource, KeySourceError, TokenKeys};
 
-/// Who signs.
+/// The issuer claim.
 pub const ISSUER: &str = "tweeter";
-/// For whom the tokens are.
+/// The audience claim.
 pub const AUDIENCE: &str = "tweeter-api";
-/// What tells an access token from any other JWT (RFC 9068, section 2.1).
+/// The header type that distinguishes an access token from other JWTs (RFC 9068, section 2.1).
 const TOKEN_TYPE: &str = "at+jwt";
-/// Seconds by which a token may have expired: none. Who signs also verifies, nothing depends on the beginning of a
-/// token's life, and a clock that is a little off makes 15 minutes a little longer or shorter.
+/// Clock leeway in seconds for expired tokens: none. The signer is also the verifier, no claim limits the start of
+/// validity, and a slightly wrong clock only makes the 15 minutes a little longer or shorter.
 const LEEWAY_SECS: u64 = 0;
 
-/// Makes access tokens and reads them. Cheap to clone; clones share their keys. Reading a token of a known key is a
-/// matter of microseconds and waits for nothing.
+/// Signs and verifies access tokens. Cheap to clone; clones share their keys. Verifying a token of a known key takes
+/// microseconds and does not wait.
 #[derive(Clone)]
 pub struct AccessTokens {
     ring: Arc<KeyRing>,
@@ -55,20 +55,20 @@ struct Claims {
     iat: u64,
     exp: u64,
     jti: uuid::Uuid,
-    /// The session that it was issued to. Missing from tokens issued before they named it.
+    /// The session of the token. Missing from tokens issued before the field existed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sid: Option<SessionId>,
 }
 
 impl AccessTokens {
-    /// Tokens signed with the current one of these keys, for as long as the process lives.
+    /// Tokens signed with the current one of these keys, which never change.
     pub fn new(keys: &TokenKeys) -> Self {
         Self::of(KeyRing::fixed(keys))
     }
 
-    /// Tokens signed with the keys that `source` has now, and with those that it has later: they are fetched again when
-    /// a token of an unknown key comes (at most once in [`limits::KEY_FETCH_INTERVAL`]) and, beside the requests, when
-    /// they are older than [`limits::MAX_KEYS_AGE`]. Fails when there are none now.
+    /// Tokens signed with the keys from `source`, fetched now, and again for a token with an unknown key (at most once
+    /// per [`limits::KEY_FETCH_INTERVAL`]) and in the background when they are older than [`limits::MAX_KEYS_AGE`].
+    /// Fails when the first fetch fails.
     pub async fn from_source(source: Arc<dyn KeySource>, now: Timestamp) -> Result<Self, KeySourceError> {
         Ok(Self::of(KeyRing::fetched(source, now).await?))
     }
@@ -77,12 +77,12 @@ impl AccessTokens {
         Self { ring: Arc::new(ring), validation: Arc::new(validation()) }
     }
 
-    /// A token of `user` outside of any session, good for [`limits::ACCESS_TOKEN_TTL`].
+    /// A token of `user` without a session, valid for [`limits::ACCESS_TOKEN_TTL`].
     pub fn issue(&self, user: UserId, now: Timestamp) -> String {
         self.sign(user, None, now)
     }
 
-    /// A token of `user` that names the session it is issued to, good for [`limits::ACCESS_TOKEN_TTL`].
+    /// A token of `user` that names its session, valid for [`limits::ACCESS_TOKEN_TTL`].
     pub fn issue_to(&self, user: UserId, session: SessionId, now: Timestamp) -> String {
         self.sign(user, Some(session), now)
     }
@@ -109,8 +109,8 @@ impl AccessTokens {
         jsonwebtoken::encode(&header, &claims, &keys.signing).expect("texts and numbers sign with an HMAC key")
     }
 
-    /// Whose token this is. [`ServiceError::Unauthenticated`] for anything but a token of ours that is still good;
-    /// [`ServiceError::Undecided`] when its key is unknown here, and where keys come from cannot be asked now.
+    /// The user of a token. [`ServiceError::Unauthenticated`] unless it is a valid, unexpired token of ours;
+    /// [`ServiceError::Undecided`] when its key is unknown here and the source cannot be asked now.
     pub async fn authenticate(&self, bearer: &str, now: Timestamp) -> Result<UserId, ServiceError> {
         let kid = key_id_of(bearer).ok_or(ServiceError::Unauthenticated)?;
         self.ring.renew_when_old(now);
@@ -121,20 +121,19 @@ impl AccessTokens {
         self.read(bearer, &key, now).ok_or(ServiceError::Unauthenticated)
     }
 
-    /// When a token's time is over: what it says itself, so only of a token that [`Self::authenticate`] has passed.
+    /// The expiry that a token claims. Only for tokens that [`Self::authenticate`] accepted.
     pub fn expiry_of(&self, authenticated: &str) -> Option<Timestamp> {
         let claims = insecure_decode_claims::<Claims>(authenticated).ok()?;
         Some(Timestamp::from_millis(claims.exp.saturating_add(LEEWAY_SECS).saturating_mul(1_000)))
     }
 
-    /// The session that a token was issued to, if it names one: what it says itself, so only of a token that
-    /// [`Self::authenticate`] has passed.
+    /// The session that a token claims, if any. Only for tokens that [`Self::authenticate`] accepted.
     pub fn session_of(&self, authenticated: &str) -> Option<SessionId> {
         insecure_decode_claims::<Claims>(authenticated).ok()?.sid
     }
 
-    /// The key of a token that is signed with one unknown here. What the token itself says decides only whether it is
-    /// worth a fetch.
+    /// Fetches the key of a token whose key is unknown here. The token's unverified claims only decide whether a fetch
+    /// is worthwhile.
     async fn fetch_key(&self, kid: &str, bearer: &str, now: Timestamp) -> Result<DecodingKey, ServiceError> {
         let claims = insecure_decode_claims::<Claims>(bearer).ok().filter(|claims| is_live(claims, now));
         let claims = claims.ok_or(ServiceError::Unauthenticated)?;
@@ -148,7 +147,7 @@ impl AccessTokens {
     }
 }
 
-/// The id of the key that signed a token of our kind; `None` for anything else.
+/// The key id of an access token; `None` for any other text.
 fn key_id_of(bearer: &str) -> Option<String> {
     let header = jsonwebtoken::decode_header(bearer).ok()?;
     let ours = header.typ.as_deref() == Some(TOKEN_TYPE) && header.alg == Algorithm::HS256;
@@ -159,7 +158,7 @@ const fn is_live(claims: &Claims, now: Timestamp) -> bool {
     now.as_secs() < claims.exp.saturating_add(LEEWAY_SECS)
 }
 
-/// HS256 alone, our issuer and audience. Expiry is checked against the caller's time, not the machine's.
+/// HS256 only, our issuer and audience. Expiry is checked against the caller's time, not the machine's.
 fn validation() -> Validation {
     let mut validation = Validation::new(Algorithm::HS256);
     validation.set_issuer(&[ISSUER]);
@@ -214,7 +213,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_token_names_the_session_it_is_issued_to() {
+    async fn a_token_names_its_session() {
         let (user, session) = (UserId::random(), SessionId::beginning_at(NOW));
         let token = tokens().issue_to(user, session, NOW);
         assert_eq!(tokens().authenticate(&token, NOW).await.unwrap(), user);
@@ -225,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_has_the_header_and_claims_of_the_contract() {
+    fn a_token_has_the_contracts_header_and_claims() {
         let token = tokens().issue(UserId::random(), NOW);
         let (header, claims) = (part(&token, 0), part(&token, 1));
         assert_eq!(header, json!({"typ": "at+jwt", "alg": "HS256", "kid": key_id(&SECRET)}));
@@ -235,7 +234,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_key_before_is_accepted_and_a_strange_key_is_not() {
+    async fn previous_keys_are_accepted_strange_keys_refused() {
         let old = tokens().issue(UserId::random(), NOW);
         let rotated = AccessTokens::new(&TokenKeys::new([8; SECRET_BYTES]).with_previous(SECRET));
         assert!(rotated.authenticate(&old, NOW).await.is_ok());
@@ -245,7 +244,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_differs_in_anything_that_counts_is_refused() {
+    async fn a_token_with_any_wrong_claim_is_refused() {
         let token = tokens().issue(UserId::random(), NOW);
         let (header, claims) = (part(&token, 0), part(&token, 1));
         assert!(tokens().authenticate(&forge(&header, &claims, &SECRET), NOW).await.is_ok(), "the forge works");
@@ -271,7 +270,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_token_changed_in_any_place_is_refused() {
+    async fn a_tampered_token_is_refused() {
         let token = tokens().issue(UserId::random(), NOW);
         for place in 0..token.len() - 1 {
             let mut bytes = token.clone().into_bytes();

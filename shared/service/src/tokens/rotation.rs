@@ -1,12 +1,11 @@
-//! Keys that change while the process runs, so that a rotation of the secret logs nobody out.
+//! Signing keys that change while the process runs, so that rotating the secret logs no user out.
 //!
-//! A token of an unknown key is either made up or signed with a key that came after the last fetch. A fetch tells them
-//! apart, but not every such token is worth one, or anybody could have us fetch all the time:
-//! - A token that says it was issued before the last fetch is refused at once: its key would have been there.
-//! - One that is younger has the keys fetched, at most once in [`limits::KEY_FETCH_INTERVAL`], one fetch for all who
-//!   wait.
-//! - In between, and when the fetch fails, it is neither accepted nor refused: its sender is to come again. To refuse it
-//!   would log out whoever holds a token of the new key while someone else sends made-up ones.
+//! A token with an unknown key is either forged or signed with a key newer than the last fetch. A fetch tells the two
+//! apart, but fetching for every such token would let any client trigger fetches without limit:
+//! - A token claiming to be issued before the last fetch is refused at once: its key would have been fetched.
+//! - A newer token triggers a fetch, at most once per [`limits::KEY_FETCH_INTERVAL`]; concurrent requests share it.
+//! - Between fetches, and when a fetch fails, the token is neither accepted nor refused: the client is asked to retry.
+//!   Refusing it would log out users with tokens of the new key while another client sends forged ones.
 
 use std::sync::{
     Arc,
@@ -23,16 +22,16 @@ use domain::{Timestamp, limits};
 use ports::signing::{KeySource, KeySourceError, TokenKeys};
 use telemetry::chain;
 
-/// What is known of a token before its key is.
+/// The known facts about a token before its key is known.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Dates {
-    /// When it was issued, by its own account.
+    /// Its claimed time of issue.
     pub issued: Timestamp,
-    /// When it came to us.
+    /// Its time of arrival.
     pub arrived: Timestamp,
 }
 
-/// The keys in use, and where the next ones come from.
+/// The keys in use, and the source of later ones.
 pub(super) struct KeyRing {
     keys: RwLock<Arc<Keys>>,
     rotation: Option<Rotation>,
@@ -40,19 +39,19 @@ pub(super) struct KeyRing {
 
 struct Rotation {
     source: Arc<dyn KeySource>,
-    /// From when on an unknown key may have the keys fetched. Held while that is done.
+    /// The earliest time at which an unknown key may trigger a fetch. Locked during the fetch.
     fetch_from: tokio::sync::Mutex<Timestamp>,
-    /// From when on the keys are too old, in milliseconds since the epoch.
+    /// The time at which the keys become too old, in milliseconds since the epoch.
     old_from: AtomicU64,
 }
 
 impl KeyRing {
-    /// Keys that stay.
+    /// Keys that never change.
     pub fn fixed(keys: &TokenKeys) -> Self {
         Self { keys: RwLock::new(Arc::new(Keys::new(keys, Timestamp::default()))), rotation: None }
     }
 
-    /// The keys that `source` has now, and from then on.
+    /// The keys from `source`, fetched now and again later.
     pub async fn fetched(source: Arc<dyn KeySource>, now: Timestamp) -> Result<Self, KeySourceError> {
         let keys = source.fetch().await?;
         let rotation = Rotation {
@@ -68,7 +67,7 @@ impl KeyRing {
         Arc::clone(&self.keys.read())
     }
 
-    /// The key of this id, which was not there a moment ago.
+    /// The key with this id, which was unknown a moment ago.
     pub async fn find(&self, kid: &str, token: Dates) -> Result<DecodingKey, ServiceError> {
         let Some(rotation) = &self.rotation else { return Err(ServiceError::Unauthenticated) };
         if self.now().settle(token) {
@@ -83,11 +82,11 @@ impl KeyRing {
             return Err(ServiceError::Unauthenticated);
         }
         let left = fetch_from.since(token.arrived);
-        // More than the interval is left only when the clock was set back since.
+        // Longer than the interval only if the clock was set back since.
         if !left.is_zero() && left <= limits::KEY_FETCH_INTERVAL {
             return Err(ServiceError::Undecided { retry_after: left });
         }
-        // Before the fetch, so that one that is broken off counts.
+        // Set before the fetch, so that a cancelled fetch counts as well.
         *fetch_from = token.arrived.plus(limits::KEY_FETCH_INTERVAL);
         if self.fetch(rotation, token.arrived).await {
             return self.now().accepted(kid).ok_or(ServiceError::Unauthenticated);
@@ -96,19 +95,19 @@ impl KeyRing {
         Err(ServiceError::Undecided { retry_after: limits::KEY_FETCH_RETRY })
     }
 
-    /// Has keys fetched that are old, or a process that meets no new one would sign for ever with one long replaced.
-    /// Nobody waits for it, and when it fails the old ones stay in use. (In Lambda it may be frozen with the process
-    /// and end with a later event.)
+    /// Fetches old keys again in the background; otherwise a process that meets no new key would sign for ever with one
+    /// long replaced. No request waits for it, and if it fails the old keys stay in use. (In Lambda the fetch may be
+    /// frozen with the process and end during a later event.)
     pub fn renew_when_old(self: &Arc<Self>, now: Timestamp) {
         let Some(rotation) = &self.rotation else { return };
         let old_from = rotation.old_from.load(Ordering::Relaxed);
         let left = Timestamp::from_millis(old_from).since(now);
-        // More than their whole age is left only when the clock was set back since.
+        // Longer than the maximum age only if the clock was set back since.
         if !left.is_zero() && left <= limits::MAX_KEYS_AGE {
             return;
         }
         let next = now.plus(limits::KEY_FETCH_INTERVAL).as_millis();
-        // Whoever is first does it.
+        // Only the first of concurrent callers starts the fetch.
         if rotation.old_from.compare_exchange(old_from, next, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
             let ring = Arc::clone(self);
             tokio::spawn(async move {
@@ -119,7 +118,7 @@ impl KeyRing {
         }
     }
 
-    /// Takes the keys that the source has now; whether it told them.
+    /// Fetches the keys from the source and puts them in use. Returns whether it succeeded.
     async fn fetch(&self, rotation: &Rotation, now: Timestamp) -> bool {
         match rotation.source.fetch().await {
             Ok(keys) => {
@@ -128,34 +127,34 @@ impl KeyRing {
                 true
             }
             Err(error) => {
-                warn!(error = chain(&error), "The signing keys could not be fetched again; those at hand stay in use");
+                warn!(error = chain(&error), "Could not fetch the signing keys; keeping the current ones");
                 false
             }
         }
     }
 
-    /// Of two fetches at once the one that began later counts. By more than a fetch can take the keys at hand are not
-    /// later: the clock was set back.
+    /// Of two concurrent fetches, keeps the one that began later. If the current keys are newer by more than a fetch
+    /// can take, the clock was set back, and they are replaced.
     fn replace(&self, fetched: Keys) {
         let mut keys = self.keys.write();
         if fetched.as_of < keys.as_of && !keys.are_of_the_future(fetched.as_of) {
             return;
         }
         if fetched.signing_id != keys.signing_id {
-            info!(key.id = fetched.signing_id, "Tokens are signed with a new key");
+            info!(key.id = fetched.signing_id, "Now signing tokens with a new key");
         }
         *keys = Arc::new(fetched);
     }
 }
 
 impl Keys {
-    /// Whether a key that is not among these is none of ours: they were fetched after the token was made.
+    /// Whether an unknown key is certainly not ours: these keys were fetched after the token was issued.
     fn settle(&self, token: Dates) -> bool {
         !self.are_of_the_future(token.arrived)
             && (token.arrived <= self.as_of || token.issued.plus(limits::MAX_CLOCK_SKEW) < self.as_of)
     }
 
-    /// Whether the clock was set back since these were fetched: nobody waits for a fetch for so long.
+    /// Whether the clock was set back since these keys were fetched: no fetch takes this long.
     fn are_of_the_future(&self, now: Timestamp) -> bool {
         self.as_of.since(now) > limits::KEY_FETCH_INTERVAL
     }
@@ -185,7 +184,7 @@ mod tests {
         TokenKeys::new(secret(number)).with_previous(secret(number - 1))
     }
 
-    /// Keys that a test changes; none while they are `None`. A fetch takes a permit.
+    /// Keys that a test can change; a fetch fails while they are `None`. Each fetch takes a permit.
     #[derive(Debug)]
     struct Vault {
         keys: Mutex<Option<TokenKeys>>,
@@ -203,7 +202,7 @@ mod tests {
             self.fetches.load(Ordering::SeqCst)
         }
 
-        /// Waits until as many fetches have begun.
+        /// Waits until this many fetches have begun.
         async fn begun(&self, fetches: usize) {
             while self.fetches() < fetches {
                 yield_now().await;
@@ -215,7 +214,7 @@ mod tests {
     impl KeySource for Vault {
         async fn fetch(&self) -> Result<TokenKeys, KeySourceError> {
             self.fetches.fetch_add(1, Ordering::SeqCst);
-            let permit = self.permits.acquire().await.expect("a test does not close them");
+            let permit = self.permits.acquire().await.expect("tests do not close the semaphore");
             drop(permit);
             let gone = || KeySourceError::Unavailable { secret: "vault".to_owned(), cause: "gone".into() };
             let keys = self.keys.lock().clone();
@@ -224,7 +223,7 @@ mod tests {
         }
     }
 
-    /// A process that has just started with secret 1, after secret 0.
+    /// A process just started with secret 1, after secret 0.
     async fn started() -> (Arc<Vault>, AccessTokens) {
         let (fetches, ended) = Default::default();
         let vault = Vault { keys: Mutex::default(), fetches, ended, permits: Semaphore::new(1) };
@@ -234,7 +233,7 @@ mod tests {
         (vault, tokens)
     }
 
-    /// A token as another process makes it.
+    /// A token made by another process.
     fn signed_with(number: u8, issued: Timestamp) -> String {
         AccessTokens::new(&TokenKeys::new(secret(number))).issue(UserId::random(), issued)
     }
@@ -243,7 +242,7 @@ mod tests {
         START.plus(std::time::Duration::from_secs(seconds))
     }
 
-    /// What became of a token: its user, refused, or when to come again.
+    /// The outcome for a token: accepted, refused, or the number of seconds after which to retry.
     fn verdict(result: Result<UserId, ServiceError>) -> Result<(), Option<u64>> {
         match result {
             Ok(_) => Ok(()),
@@ -272,14 +271,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_key_unknown_to_the_source_too_is_refused() {
+    async fn a_key_unknown_to_the_source_is_refused() {
         let (vault, tokens) = started().await;
         assert_eq!(verdict(tokens.authenticate(&signed_with(9, after(99)), after(100)).await), Err(None));
         assert_eq!(vault.fetches(), 2);
     }
 
     #[tokio::test]
-    async fn made_up_keys_cost_a_fetch_a_minute_and_log_nobody_out() {
+    async fn forged_keys_cost_one_fetch_per_interval() {
         let (vault, tokens) = started().await;
         let made_up = |seconds| signed_with(9, after(seconds));
         assert_eq!(verdict(tokens.authenticate(&made_up(100), after(100)).await), Err(None));
@@ -297,18 +296,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_clock_set_back_keeps_no_new_key_waiting() {
+    async fn a_clock_set_back_delays_no_new_key() {
         let (vault, tokens) = started().await;
         let ahead = limits::MAX_KEYS_AGE.as_secs() * 2;
         assert_eq!(verdict(tokens.authenticate(&signed_with(9, after(ahead)), after(ahead)).await), Err(None));
         vault.put(rotated(2));
-        // Keys that were fetched in the future settle no token of now.
+        // Keys fetched in the future do not settle a token of the present.
         let new = signed_with(2, after(100));
         assert_eq!(verdict(tokens.authenticate(&new, after(100)).await), Ok(()));
     }
 
     #[tokio::test]
-    async fn a_token_that_no_fetch_can_make_good_costs_none() {
+    async fn a_hopeless_token_costs_no_fetch() {
         let (vault, tokens) = started().await;
         let token = signed_with(9, after(100));
         let (header, rest) = token.split_once('.').unwrap();
@@ -330,7 +329,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn many_at_once_wait_for_one_fetch_and_known_keys_for_none() {
+    async fn concurrent_requests_share_one_fetch() {
         let (vault, tokens) = started().await;
         let (known, new) = (signed_with(1, after(90)), signed_with(2, after(100)));
         vault.put(rotated(2));
@@ -342,7 +341,7 @@ mod tests {
         let waiting: Vec<_> = waiting.collect();
         vault.begun(2).await;
         let at_once = tokens.authenticate(&known, after(101)).now_or_never();
-        assert_eq!(verdict(at_once.expect("a known key waits for nothing")), Ok(()));
+        assert_eq!(verdict(at_once.expect("a known key does not wait")), Ok(()));
         drop(held);
         for result in join_all(waiting).await {
             assert_eq!(verdict(result.unwrap()), Ok(()));
@@ -351,7 +350,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_fetch_that_fails_refuses_nobody_and_is_made_again_soon() {
+    async fn a_failed_fetch_refuses_nothing_and_is_retried() {
         let (vault, tokens) = started().await;
         vault.put(None);
         let new = signed_with(2, after(100));
@@ -364,7 +363,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn keys_an_hour_old_are_fetched_beside_the_requests() {
+    async fn old_keys_are_fetched_in_the_background() {
         let (vault, tokens) = started().await;
         let hour = limits::MAX_KEYS_AGE.as_secs();
         let known = |seconds| signed_with(1, after(seconds));
@@ -373,7 +372,7 @@ mod tests {
         tokens.issue(UserId::random(), after(hour - 1));
         for _ in 0..3 {
             let at_once = tokens.authenticate(&known(hour), after(hour)).now_or_never();
-            assert_eq!(verdict(at_once.expect("nobody waits for it")), Ok(()));
+            assert_eq!(verdict(at_once.expect("requests do not wait for the fetch")), Ok(()));
         }
         drop(held);
         while vault.ended.load(Ordering::SeqCst) < 2 {
@@ -381,7 +380,7 @@ mod tests {
         }
         assert_eq!(vault.fetches(), 2);
 
-        // It failed, so it is made again, and not at once.
+        // It failed, so it is retried, but not at once.
         let soon = hour + limits::KEY_FETCH_INTERVAL.as_secs();
         tokens.issue(UserId::random(), after(soon - 1));
         vault.put(rotated(2));
@@ -394,7 +393,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn without_keys_there_is_no_start() {
+    async fn a_start_without_keys_fails() {
         let (vault, _) = started().await;
         vault.put(None);
         let error = AccessTokens::from_source(vault, START).await.unwrap_err();

@@ -1,5 +1,5 @@
-//! Work about notifications and erasures is bounded by what it is about, whatever its user has accumulated: a page at a
-//! time, with a cursor for the rest, and others' work in between.
+//! Work on notifications and erasures is bounded by its subject, whatever the user has accumulated: it reads one page
+//! at a time, keeps a cursor for the rest, and lets other work in between.
 
 use std::{sync::Arc, time::Duration};
 
@@ -31,23 +31,23 @@ use testkit::{
 };
 use tokio::time::Instant;
 
-/// Most entries of an inbox that one store call may answer with: what a page holds in memory.
+/// Maximum number of inbox entries that one store call may return: the size of a page in memory.
 const MOST_IN_MEMORY: u64 = 1_000;
-/// Most places of transactions that one step about a hot post may take.
+/// Maximum number of transaction items that one step on a hot post may write.
 const MOST_WRITES_PER_STEP: u64 = 600;
 
-/// One author, whose changes are noted, and their posts.
+/// An author with recorded changes, and their posts.
 struct Author {
     changing: Arc<ChangingStore>,
     counting: Arc<CountingStore>,
     id: UserId,
     posts: Vec<PostId>,
-    // Last, so that the directory goes after the engine.
+    // Last, so that the directory is dropped after the engine.
     home: Embedded,
 }
 
 impl Author {
-    /// An author with posts of so many likes each, all of them notified of.
+    /// An author whose posts have the given numbers of likes, all with notifications.
     async fn with_likes<const N: usize>(likes: [usize; N]) -> Self {
         let home = Embedded::open();
         let mut town = Town::of(1, home.store.clone(), START).await;
@@ -87,7 +87,7 @@ impl Author {
         }
     }
 
-    /// Applies what the stream brings until it brings nothing more.
+    /// Applies changes until the stream is empty.
     async fn settle(&self) {
         loop {
             let changes = self.changing.take_changes();
@@ -111,7 +111,7 @@ impl Author {
         self.notifications().unread_count(self.id, START).await.unwrap()
     }
 
-    /// An author who has so many unread notifications, one of each second from the start on.
+    /// An author with `count` unread notifications, one per second from the start.
     async fn with_unread(count: usize) -> (Self, Vec<NotificationId>) {
         let this = Self::with_likes([]).await;
         let (store, ids) = (this.home.store.as_ref(), IdGenerator::new());
@@ -176,7 +176,7 @@ async fn deleting_a_post_reads_only_its_notifications() {
 }
 
 #[tokio::test]
-async fn hot_post_is_settled_in_bounded_steps_between_others() {
+async fn a_hot_post_is_settled_in_bounded_steps() {
     let author = Author::with_likes([2_000, 0]).await;
     author.delete(author.posts[0]).await;
     let (mut steps, mut was_told_between) = (0, false);
@@ -240,9 +240,9 @@ async fn conflicting_marks_repeat_no_scan() {
 }
 
 #[tokio::test]
-async fn expired_unread_are_recounted_a_page_at_a_time() {
+async fn expired_unread_are_recounted_page_by_page() {
     let (author, ids) = Author::with_unread(5_000).await;
-    // The first 2,001 have expired by then, and are gone.
+    // The first 2,001 have expired and been removed by then.
     let later = after_seconds(2_000).plus(limits::NOTIFICATION_TTL);
     let gone = ids[..2_001].iter().map(|id| BatchWrite::Delete(keys::notification(author.id, *id)));
     put_all(author.home.store.as_ref(), gone.collect()).await;
@@ -255,7 +255,7 @@ async fn expired_unread_are_recounted_a_page_at_a_time() {
     assert_eq!(service.unread_count(author.id, later).await.unwrap(), 2_999);
 }
 
-/// Posts of one author that were deleted long ago and lie in one shard of the erasures: the first of so many likes.
+/// Two posts of an author that were deleted long ago and share a shard of the erasures; the first has `likes` likes.
 async fn deleted_posts(store: &dyn Store, likes: usize) -> [PostId; 2] {
     let (author, ids) = (UserId::random(), IdGenerator::new());
     let shard = |post: &PostId| keys::post_erasure(*post, START).partition;
@@ -279,7 +279,7 @@ async fn is_stored(store: &dyn Store, post: PostId) -> bool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn large_erasure_does_not_starve_the_next_row() {
+async fn a_large_erasure_does_not_starve_others() {
     let home = Embedded::open();
     let [large, small] = deleted_posts(home.store.as_ref(), 3_000).await;
     let slow = Arc::new(HookedStore::before(home.store.clone(), |_| {
@@ -290,14 +290,14 @@ async fn large_erasure_does_not_starve_the_next_row() {
     }));
     let service = ErasureService::new(slow);
     let mut runs = 0;
-    // Each run has time for some 100 calls, a slice of it for ten.
+    // Each run has time for some 100 calls, and each slice for ten.
     while is_stored(home.store.as_ref(), small).await {
         let deadline = Instant::now() + limits::SWEEP_ERASURE_BUDGET;
         assert!(service.run_due(START, deadline).await.unwrap().is_cut_short);
         runs += 1;
-        assert!(runs <= 2, "the second row is not reached");
+        assert!(runs <= 2, "the second row must be reached");
     }
-    assert!(is_stored(home.store.as_ref(), large).await, "the first row was not that large");
+    assert!(is_stored(home.store.as_ref(), large).await, "the first row must outlast the second");
     while service.run_due(START, Instant::now() + limits::SWEEP_ERASURE_BUDGET).await.unwrap().is_cut_short {}
     assert!(!is_stored(home.store.as_ref(), large).await);
 }

@@ -1,5 +1,5 @@
-//! Counts and notifications follow from the change stream exactly, however it is delivered: on the real embedded engine,
-//! against a simple model.
+//! Counts and notifications follow the change stream exactly, however it is delivered: on the real embedded engine,
+//! checked against a simple model.
 //!
 //! `TWEETER_FAULT_SEEDS` sets the number of storms (default 6).
 
@@ -35,15 +35,15 @@ fn service(store: Arc<dyn Store>) -> ChangeService {
     ChangeService::new(store, Arc::new(IdGenerator::new()))
 }
 
-/// So little a step that even a small town's posts and inboxes need many.
+/// Steps so small that even a small town's posts and inboxes need many.
 const SMALL: StepSize = StepSize { reactions: 2, notifications: 2, pages: 2 };
 
-/// The same in small steps.
+/// A service with small steps.
 fn small_service(store: Arc<dyn Store>) -> ChangeService {
     service(store).in_steps(SMALL)
 }
 
-/// Delivers in order until nothing is left, the steps that follow from it included.
+/// Delivers in order until the stream is empty, including the follow-up steps.
 async fn drain(stream: &mut Stream, town: &Town, service: &ChangeService) {
     loop {
         stream.drain(service, town.now).await;
@@ -71,7 +71,7 @@ fn random_deed(rng: &mut StdRng) -> Deed {
     }
 }
 
-/// Marks as read up to some notification, as often as it takes.
+/// Marks notifications as read up to a random one, retrying until it succeeds.
 async fn read_somewhere(town: &Town, store: &Arc<dyn Store>, rng: &mut StdRng) {
     let user = town.people[rng.random_range(0..PEOPLE)];
     let entries =
@@ -88,7 +88,8 @@ async fn read_somewhere(town: &Town, store: &Arc<dyn Store>, rng: &mut StdRng) {
     }
 }
 
-/// Removes what is over, as the home does. Its own log is passed before: the changes are delivered by other means here.
+/// Removes expired items, as the home does. Acknowledges the home's own log first, because these tests deliver the
+/// changes by other means.
 async fn expire(home: &Embedded, now: Timestamp) {
     loop {
         let changes = home.changes.read(1_000, Duration::ZERO).await.unwrap();
@@ -98,7 +99,8 @@ async fn expire(home: &Embedded, now: Timestamp) {
     home.expiring.sweep_expired(now).await.unwrap();
 }
 
-/// Deeds and deliveries at once, by seed; up to `pace` passes between two steps. Returns how many calls failed.
+/// Runs deeds and deliveries concurrently, by seed, with up to `pace` between two steps. Returns the number of failed
+/// calls.
 async fn storm(seed: u64, pace: Duration) -> u64 {
     let home = Embedded::open();
     let mut rng = StdRng::seed_from_u64(seed);
@@ -118,7 +120,7 @@ async fn storm(seed: u64, pace: Duration) -> u64 {
         stream.time_passes(town.now);
         expire(&home, town.now).await;
         if town.now > drained.plus(Duration::from_hours(18)) {
-            // A record that is not passed in a day would be lost.
+            // A record not acknowledged within a day would be lost.
             late.switch().turn_off();
             faulty.switch().turn_off();
             drain(&mut stream, &town, &small_service(Arc::clone(&store))).await;
@@ -127,12 +129,12 @@ async fn storm(seed: u64, pace: Duration) -> u64 {
             faulty.switch().turn_on();
         }
         let batches: Vec<_> = (0..rng.random_range(1..=3)).map(|_| stream.batch(&mut rng)).collect();
-        // Each as by a process of its own.
+        // Each handler acts as a process of its own.
         let handlers: Vec<_> = batches.iter().map(|_| small_service(Arc::clone(&store))).collect();
         let applied =
             join_all(handlers.iter().zip(&batches).map(|(it, batch)| it.apply(&batch.changes, town.now))).await;
         for (batch, outcomes) in batches.iter().zip(applied) {
-            // Now and then the outcome is lost.
+            // Occasionally the outcome is lost.
             if rng.random_bool(0.8) {
                 stream.pass(batch, &outcomes);
             }
@@ -145,8 +147,8 @@ async fn storm(seed: u64, pace: Duration) -> u64 {
             faulty.switch().turn_off();
             drain(&mut stream, &town, &small_service(Arc::clone(&store))).await;
             town.assert_settled(&home.store, &format!("seed {seed}, step {step}")).await;
-            assert_eq!(late.arrive_all().await, 0, "seed {seed}: what is late is refused");
-            assert!(town.store.take_changes().is_empty(), "seed {seed}: what is late has no next step");
+            assert_eq!(late.arrive_all().await, 0, "seed {seed}: late writes are refused");
+            assert!(town.store.take_changes().is_empty(), "seed {seed}: late writes have no next step");
             if let Some(post) = town.first_post() {
                 town.does(Deed::Delete(0)).await;
                 stream.extend(town.store.take_changes());
@@ -161,7 +163,7 @@ async fn storm(seed: u64, pace: Duration) -> u64 {
 }
 
 #[tokio::test(start_paused = true)]
-async fn counts_and_notifications_are_exact_through_a_storm_of_faults() {
+async fn counts_and_notifications_survive_a_storm_of_faults() {
     let seeds = std::env::var("TWEETER_FAULT_SEEDS").map_or(6, |seeds| seeds.parse().expect("a number"));
     for seed in 1..=seeds {
         assert!(storm(seed, Duration::from_secs(2)).await > 100, "seed {seed} is no storm");
@@ -169,10 +171,10 @@ async fn counts_and_notifications_are_exact_through_a_storm_of_faults() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn they_are_exact_where_changes_come_hours_late_and_what_was_applied_is_forgotten_meanwhile() {
+async fn changes_hours_late_are_counted_exactly() {
     let seeds = std::env::var("TWEETER_FAULT_SEEDS").map_or(3, |seeds| seeds.parse().expect("a number"));
     for seed in 1..=seeds {
-        // Sixty steps: nearly a week, so that the ledger forgets and nothing is over that is notified.
+        // Sixty steps take nearly a week: the ledger forgets, but no notification expires.
         assert!(storm(seed, Duration::from_hours(5)).await > 100, "seed {seed} is no storm");
     }
 }
@@ -185,7 +187,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_deeds_split_anyhow_and_delivered_twice_are_counted_once(
+    fn redelivered_changes_are_counted_once(
         deeds in prop::collection::vec(deed(), 1..60),
         seed: u64,
     ) {
@@ -210,7 +212,7 @@ proptest! {
     }
 }
 
-/// What a day in the town looks like, with everything undone and redone.
+/// A day in the town, with every deed undone and redone.
 async fn day(home: &Embedded) -> (Town, Vec<Change>) {
     let mut town = Town::of(3, home.store.clone(), START).await;
     for deed in [
@@ -235,7 +237,7 @@ async fn day(home: &Embedded) -> (Town, Vec<Change>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_handler_that_dies_at_any_call_leaves_nothing_to_be_counted_twice_or_not_at_all() {
+async fn a_dying_handler_loses_and_doubles_no_count() {
     let mut deaths = 0;
     for death in [Death::Before, Death::After] {
         for calls in 0.. {
@@ -244,7 +246,7 @@ async fn a_handler_that_dies_at_any_call_leaves_nothing_to_be_counted_twice_or_n
             let life = Life::of(calls, death);
             let mortal = Arc::new(MortalStore::with(home.store.clone(), Arc::clone(&life)));
             let survived = life.live(service(mortal).apply(&changes, town.now)).await.is_some();
-            // The next one gets other batches, the first of them twice.
+            // The next handler gets other batches, the first of them twice.
             for batch in [&changes[..5], &changes[..5], &changes[5..]] {
                 for outcome in service(home.store.clone()).apply(batch, town.now).await {
                     assert!(matches!(outcome, Applied::Done), "{outcome:?}");
@@ -261,7 +263,7 @@ async fn a_handler_that_dies_at_any_call_leaves_nothing_to_be_counted_twice_or_n
 }
 
 #[tokio::test(start_paused = true)]
-async fn step_that_dies_at_any_call_is_done_again() {
+async fn a_step_that_dies_is_retried() {
     let mut deaths = 0;
     for death in [Death::Before, Death::After] {
         for calls in 0.. {
@@ -291,9 +293,9 @@ async fn step_that_dies_at_any_call_is_done_again() {
     assert!(deaths > 40, "{deaths}");
 }
 
-/// Someone likes and takes it back, or the other way round, and the handler of the first of the two is late.
+/// A user likes a post and takes the like back, or the reverse, and the handler of the first change is late.
 #[tokio::test(start_paused = true)]
-async fn who_worked_from_an_older_state_and_is_late_changes_nothing() {
+async fn a_late_handler_with_older_state_is_refused() {
     for liked_before in [false, true] {
         let home = Embedded::open();
         let mut town = Town::of(2, home.store.clone(), START).await;
@@ -313,15 +315,15 @@ async fn who_worked_from_an_older_state_and_is_late_changes_nothing() {
         assert!(matches!(outcomes[..], [Applied::Retry(_)]), "{outcomes:?}");
         town.does(second).await;
         changes.extend(town.store.take_changes());
-        // Both at once: what stands is as if nothing had been.
+        // Both together cancel out.
         service(home.store.clone()).apply(&changes, START).await;
         assert_eq!(late.arrive_all().await, 0, "liked before: {liked_before}");
-        town.assert_settled(&home.store, "after what was late").await;
+        town.assert_settled(&home.store, "after the late handler").await;
     }
 }
 
 #[tokio::test]
-async fn undone_notifications_are_hidden_and_redone_ones_are_as_they_were() {
+async fn redone_acts_restore_their_hidden_notifications() {
     let home = Embedded::open();
     let mut town = Town::of(3, home.store.clone(), START).await;
     let mut stream = Stream::of(1);
@@ -334,7 +336,7 @@ async fn undone_notifications_are_hidden_and_redone_ones_are_as_they_were() {
         }
         stream.extend(town.store.take_changes());
         drain(&mut stream, &town, &small_service(town.store.clone())).await;
-        // That they are as they were is remembered and checked there.
+        // The town remembers their former state and checks it here.
         town.assert_settled(&home.store, "meanwhile").await;
         let notifications = NotificationService::new(home.store.clone());
         assert_eq!(notifications.unread_count(town.people[0], town.now).await.unwrap(), unread);
@@ -343,7 +345,7 @@ async fn undone_notifications_are_hidden_and_redone_ones_are_as_they_were() {
 }
 
 #[tokio::test]
-async fn what_is_over_after_ninety_days_is_neither_shown_nor_counted() {
+async fn expired_notifications_are_neither_shown_nor_counted() {
     let home = Embedded::open();
     let mut town = Town::of(4, home.store.clone(), START).await;
     let (mut stream, day) = (Stream::of(1), Duration::from_hours(24));
@@ -357,7 +359,7 @@ async fn what_is_over_after_ninety_days_is_neither_shown_nor_counted() {
     }
     let recipient = town.people[0];
     let page = async |now| notifications.page(recipient, None, PageLimit::default(), now).await.unwrap();
-    // The second is undone, so that the counts meet a hidden one among those that are over.
+    // The second is undone, so that the expired entries include a hidden one.
     town.does(Deed::Unlike(2, 0)).await;
     stream.extend(town.store.take_changes());
     stream.drain(&service(home.store.clone()), town.now).await;
@@ -369,7 +371,7 @@ async fn what_is_over_after_ninety_days_is_neither_shown_nor_counted() {
 }
 
 #[tokio::test]
-async fn a_watermark_never_moves_back_nor_past_what_there_is() {
+async fn a_watermark_never_moves_back_or_ahead() {
     let home = Embedded::open();
     let mut town = Town::of(4, home.store.clone(), START).await;
     let mut stream = Stream::of(1);
@@ -392,13 +394,13 @@ async fn a_watermark_never_moves_back_nor_past_what_there_is() {
     town.does(Deed::Post(0)).await;
     town.does(Deed::Like(1, 0)).await;
     stream.extend(town.store.take_changes());
-    // By a handler whose clock is behind.
+    // The handler's clock is slow.
     let behind = START.minus(Duration::from_secs(2));
     stream.drain(&service(home.store.clone()), behind).await;
-    assert_eq!(notifications.unread_count(recipient, START).await.unwrap(), 1, "what comes later is not read yet");
+    assert_eq!(notifications.unread_count(recipient, START).await.unwrap(), 1, "a later notification is unread");
 }
 
-/// A post with this many likes that are not counted yet.
+/// A post with this many uncounted likes.
 async fn liked_post(home: &Embedded, likes: usize) -> (PostId, Vec<Change>) {
     let mut town = Town::of(1, home.store.clone(), START).await;
     town.does(Deed::Post(0)).await;
@@ -412,7 +414,7 @@ async fn liked_post(home: &Embedded, likes: usize) -> (PostId, Vec<Change>) {
 }
 
 #[tokio::test]
-async fn a_thousand_likes_of_a_post_are_counted_in_eleven_transactions() {
+async fn a_thousand_likes_take_eleven_count_transactions() {
     let home = Embedded::open();
     let (post, changes) = liked_post(&home, 1_000).await;
     let counting = Arc::new(CountingStore::new(home.store.clone()));
@@ -426,11 +428,11 @@ async fn a_thousand_likes_of_a_post_are_counted_in_eleven_transactions() {
     counting.take_counts();
     service(counting.clone()).apply(&changes, START).await;
     let counts = counting.counts();
-    assert_eq!((counts.transact, counts.write), (0, 0), "what is applied is not written again: {counts:?}");
+    assert_eq!((counts.transact, counts.write), (0, 0), "applied changes are not written again: {counts:?}");
 }
 
 #[tokio::test]
-async fn what_is_erased_gets_no_counts_from_what_comes_late() {
+async fn late_changes_create_no_counts_after_erasure() {
     let home = Embedded::open();
     let (post, mut changes) = liked_post(&home, 3).await;
     let store = &home.store;
@@ -451,12 +453,12 @@ async fn what_is_erased_gets_no_counts_from_what_comes_late() {
 }
 
 #[tokio::test]
-async fn one_change_that_can_never_be_applied_holds_up_no_other() {
+async fn a_poison_change_delays_no_other() {
     let home = Embedded::open();
     let (post, mut changes) = liked_post(&home, 30).await;
     let (other, others) = liked_post(&home, 5).await;
     changes.splice(10..10, others);
-    // The counts of the other post are no number; and one change has no meaning.
+    // The other post's counts are malformed, and one change has no meaning.
     let broken = Item::new(keys::post_counts(other)).with("likes", "many");
     assert!(home.store.write(Table::Social, Write::put(broken)).await.unwrap().is_applied());
     "nobody".clone_into(&mut changes[20].key.sort);
@@ -471,7 +473,7 @@ async fn one_change_that_can_never_be_applied_holds_up_no_other() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_the_store_is_away_every_change_is_to_come_again() {
+async fn every_change_is_retried_during_an_outage() {
     let home = Embedded::open();
     let (_, mut changes) = liked_post(&home, 5).await;
     "nobody".clone_into(&mut changes[3].key.sort);

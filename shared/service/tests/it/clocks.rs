@@ -1,4 +1,4 @@
-//! Clocks that are set, or that are apart: nothing is lost, repeated or removed too soon.
+//! Clocks that are set or disagree: no data is lost, repeated or removed too early.
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ use service::timekeeper::Timekeeper;
 use service_testkit::Embedded;
 use service_testkit::pipeline::{Pipeline, START};
 
-/// How far apart the clocks of two processes are.
+/// The difference between the clocks of two processes.
 const APART: Duration = Duration::from_millis(100);
 const HOUR: Duration = Duration::from_hours(1);
 
-/// Two processes on one store: one whose clock is right, one whose clock is ahead of it.
+/// Two processes on one store: one with the right clock, one with a fast clock.
 fn two_processes(home: &Embedded) -> (Pipeline, Pipeline) {
     let behind = home.pipeline(20);
     let ahead = Pipeline::on(home.store.clone(), home.queue.clone(), Clock::manual(START.plus(APART)), 20);
@@ -34,7 +34,7 @@ async fn nothing_is_lost_between_clocks_100_ms_apart() {
     for (follows_by, posts_by) in [(&ahead, &behind), (&behind, &ahead), (&ahead, &ahead), (&behind, &behind)] {
         let (author, reader) = (behind.user("author").await, behind.user("reader").await);
         let mut posts = Vec::new();
-        // More than a follow brings in, so that it ends with a window.
+        // More posts than a backfill copies, so that it ends with a window.
         for number in 0..limits::BACKFILLED_POSTS + 20 {
             let process = if number % 2 == 0 { &ahead } else { &behind };
             posts.push(process.post(author, "before").await);
@@ -55,7 +55,7 @@ async fn nothing_is_lost_between_clocks_100_ms_apart() {
     }
 }
 
-/// The feed holds each post that the author made since the follow and the newest of those before it, in the order of ids.
+/// Checks that the feed holds each post made since the follow and the newest earlier ones, in the order of ids.
 async fn assert_shown(pipeline: &Pipeline, reader: domain::UserId, posts: &[PostId]) {
     let mut expected = posts.to_vec();
     expected.sort_unstable_by(|a, b| b.cmp(a));
@@ -65,7 +65,7 @@ async fn assert_shown(pipeline: &Pipeline, reader: domain::UserId, posts: &[Post
 }
 
 #[tokio::test]
-async fn a_lost_message_is_swept_up_though_the_clock_is_set_back() {
+async fn the_sweeper_survives_a_clock_set_back() {
     let home = Embedded::open();
     let pipeline = home.pipeline(20);
     let (author, followers) = pipeline.author_with_followers(3).await;
@@ -107,7 +107,7 @@ async fn ids_grow_over_crashes_at_any_moment() {
 }
 
 #[tokio::test]
-async fn a_start_after_a_clean_end_is_not_ahead_of_its_clock() {
+async fn a_clean_restart_does_not_run_ahead() {
     let home = Embedded::open();
     let timekeeper = Timekeeper::alone_on(home.store.clone(), home.clock.clone()).await.unwrap();
     let last = timekeeper.ids().next_post_id(home.clock.now());
@@ -121,7 +121,7 @@ async fn a_start_after_a_clean_end_is_not_ahead_of_its_clock() {
 }
 
 #[tokio::test]
-async fn removal_is_held_over_a_restart_with_a_jump() {
+async fn a_jump_during_a_restart_holds_removals() {
     let home = Embedded::open();
     let month = Duration::from_hours(31 * 24);
     let start = || Timekeeper::alone_on(home.store.clone(), home.clock.clone());
@@ -129,7 +129,7 @@ async fn removal_is_held_over_a_restart_with_a_jump() {
     home.clock.step_to(START.plus(month));
     for _ in 0..3 {
         let timekeeper = start().await.unwrap();
-        assert!(timekeeper.safe_time().now() < START.plus(limits::CLOCK_HOLD), "held from one start to the next");
+        assert!(timekeeper.safe_time().now() < START.plus(limits::CLOCK_HOLD), "the hold survives a restart");
         home.clock.advance(limits::CLOCK_HOLD / 4);
         timekeeper.keep().await.unwrap();
     }

@@ -1,4 +1,4 @@
-//! What is erased leaves nothing behind, wherever it is interrupted, and what is said of others stays right.
+//! Erasure leaves no trace, wherever it is interrupted, and keeps other users' data correct.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -36,7 +36,7 @@ use tokio::time::Instant;
 
 const PASSWORD: &str = "correct horse battery";
 
-/// The services on one store that notes its changes.
+/// The services on one store that records its changes.
 struct Home {
     embedded: EmbeddedStore,
     changing: Arc<ChangingStore>,
@@ -59,7 +59,7 @@ impl Home {
         let directory = tempfile::tempdir().unwrap();
         let options = EngineOptions {
             clock: Clock::manual(START),
-            // Changes are noted by the port's wrapper. A log that nobody passes would hold up what expires.
+            // Changes are recorded by the port's wrapper. A change log without a consumer would hold up expiry.
             log_changes: false,
             ..EngineOptions::at(directory.path())
         };
@@ -129,7 +129,7 @@ impl Home {
         self.accounts.delete(user, &UserRef::Me, password, origin, self.now).await.unwrap();
     }
 
-    /// Counts and notifies of what happened since.
+    /// Applies the changes recorded since the last call.
     async fn apply_changes(&mut self) {
         loop {
             let changes = self.changing.take_changes();
@@ -150,7 +150,7 @@ impl Home {
         }
     }
 
-    /// Erases what is due until all is.
+    /// Runs erasures until none is due.
     async fn erase(&self) -> u64 {
         let mut ended = 0;
         loop {
@@ -177,7 +177,7 @@ impl Home {
         all
     }
 
-    /// What kinds of items say this anywhere.
+    /// The kinds of items that contain `text`.
     async fn kinds_with(&self, text: &str) -> BTreeSet<String> {
         let kind = |item: &Item| item.key.partition.split('#').next().unwrap().to_owned();
         let all = self.all().await;
@@ -188,7 +188,7 @@ impl Home {
         self.notifications.unread_count(user, self.now).await.unwrap()
     }
 
-    /// Followers, followed and posts as they are counted.
+    /// The stored counts of followers, followees and posts.
     async fn counts(&self, user: UserId) -> (u64, u64, u64) {
         let counts = self.accounts.profile(user, &UserRef::Me).await.unwrap().counts;
         (counts.followers, counts.following, counts.posts)
@@ -200,7 +200,7 @@ impl Home {
     }
 }
 
-/// Three people who all follow, post, like, comment and were notified.
+/// Three users who all follow, post, like, comment and have notifications.
 struct Town {
     home: Home,
     alice: UserId,
@@ -226,7 +226,7 @@ impl Town {
                 home.react(user, *post).await;
             }
         }
-        // One comment and one post of alice's are deleted already.
+        // One comment and one post of Alice's are already deleted.
         let comments = home.comments.of_post(alice, posts[2], None, PageLimit::default()).await.unwrap();
         let hers = comments.items.iter().find(|view| view.author.user_id == alice).unwrap().comment.comment_id;
         home.comments.delete(alice, posts[2], hers, home.now).await.unwrap();
@@ -239,7 +239,7 @@ impl Town {
         Self { home, alice, bob, carol, bobs_post: posts[2] }
     }
 
-    /// What is left of the others when alice is gone.
+    /// Checks the other users' data after Alice is deleted.
     async fn assert_others_are_right(&self, when: &str) {
         let Self { home, bob, carol, bobs_post, .. } = self;
         for user in [*bob, *carol] {
@@ -274,7 +274,7 @@ async fn a_deleted_account_leaves_nothing_but_the_reserved_handle() {
     town.assert_others_are_right("after the first pass").await;
     assert_eq!(town.home.kinds_with(&id).await, kinds(["ERASURES", "REFRESH"]));
 
-    // The stream delivers everything once more, and what was on its way arrives.
+    // The stream redelivers everything, and writes in flight arrive.
     let late = town.home.delivered.clone();
     town.home.apply(&late).await;
     assert!(town.home.store.transact(late_writes(&town)).await.unwrap().is_applied());
@@ -292,7 +292,7 @@ async fn a_deleted_account_leaves_nothing_but_the_reserved_handle() {
     assert_eq!(town.home.kinds_with("alice").await, kinds(["HANDLE"]));
 }
 
-/// A like, a comment and a post of alice's whose requests began before her account was deleted.
+/// A like, a comment and a post of Alice's, requested before her account was deleted.
 fn late_writes(town: &Town) -> Vec<(Table, ports::store::Write)> {
     let Town { home, alice, bobs_post, .. } = town;
     let post_id = home.ids.next_post_id(home.now);
@@ -306,10 +306,10 @@ fn late_writes(town: &Town) -> Vec<(Table, ports::store::Write)> {
 }
 
 #[tokio::test]
-async fn an_eraser_that_dies_at_any_call_is_followed_by_one_that_finishes() {
+async fn an_eraser_that_dies_anywhere_is_replaced() {
     let mut deaths = 0;
     for death in [Death::Before, Death::After] {
-        // Not at each: a town takes a while to make, and each call is met by one of the two.
+        // Every second call: a town takes a while to make, and the two kinds of death together cover each call.
         for calls in (usize::from(death == Death::After)..).step_by(2) {
             let mut town = Town::of_three().await;
             let id = town.alice.to_string();
@@ -319,8 +319,8 @@ async fn an_eraser_that_dies_at_any_call_is_followed_by_one_that_finishes() {
             let deadline = Instant::now() + Duration::from_mins(1);
             let survived = life.live(ErasureService::new(Arc::new(mortal)).run_due(START, deadline)).await.is_some();
             let when = format!("{death:?} call {calls}");
-            // The dead one's lease has to end; and one that it was about to take may still be written after its
-            // successor has read that it is free.
+            // The dead eraser's lease must expire first; and a lease it was about to take may still be written after
+            // its successor has read the row as free.
             for leases in 1..=2 {
                 town.home.now = START.plus(limits::ERASURE_LEASE * leases);
                 town.home.erase().await;
@@ -342,7 +342,7 @@ async fn an_eraser_that_dies_at_any_call_is_followed_by_one_that_finishes() {
 }
 
 #[tokio::test]
-async fn what_there_is_no_time_for_is_erased_by_the_next() {
+async fn a_later_run_finishes_a_cut_short_erasure() {
     let home = Home::open();
     let alice = home.register("alice").await;
     let likes = 1_000;
@@ -355,7 +355,7 @@ async fn what_there_is_no_time_for_is_erased_by_the_next() {
     let service = ErasureService::new(home.store.clone());
     let erased = service.run_due(home.now, Instant::now()).await.unwrap();
     assert_eq!((erased.ended, erased.is_cut_short), (0, true));
-    // However little time that is here, a run that has a little more gets further.
+    // A run with slightly more time gets further, on any machine.
     let mut budget = Duration::from_millis(1);
     while service.run_due(home.now, Instant::now() + budget).await.unwrap().is_cut_short {
         budget *= 2;
@@ -373,7 +373,7 @@ async fn two_erasers_at_once_end_a_pass_once() {
 }
 
 #[tokio::test]
-async fn a_deleted_post_is_erased_when_it_can_be_restored_no_more() {
+async fn a_post_is_erased_once_restoring_has_expired() {
     let mut town = Town::of_three().await;
     let (bob, post) = (town.bob, town.bobs_post);
     town.home.posts.delete(bob, post, town.home.now).await.unwrap();
@@ -388,7 +388,7 @@ async fn a_deleted_post_is_erased_when_it_can_be_restored_no_more() {
     town.home.apply_changes().await;
     assert_eq!(town.home.unread(bob).await, 2);
     assert_eq!(town.home.counts(bob).await, (2, 2, 0));
-    // Followers' feeds keep their entries until they are read, and keys their answers until they expire.
+    // Followers' feeds keep their entries until they are read, and idempotency keys their answers until they expire.
     let left = town.home.kinds_with(&post.to_string()).await;
     let feeds = [town.alice, town.carol].map(|user| user.to_string());
     assert!(left.iter().all(|kind| feeds.contains(kind) || kind == "IDEMPOTENCY" || kind == "OUTBOX"), "{left:?}");
@@ -396,7 +396,7 @@ async fn a_deleted_post_is_erased_when_it_can_be_restored_no_more() {
 }
 
 #[tokio::test]
-async fn an_erasure_that_has_begun_is_not_cancelled() {
+async fn a_started_erasure_cannot_be_cancelled() {
     let home = Home::open();
     let (alice, due) = (home.register("alice").await, START.plus(limits::DELETED_TTL));
     let post = home.post(alice, "a-1").await;

@@ -1,4 +1,4 @@
-//! Feed entries say when they expire, whoever writes them, and stay until something shows what lies behind them.
+//! Every writer of feed entries sets their expiry, and the embedded store keeps expired entries.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use service_testkit::Embedded;
 
 const DAY: Duration = Duration::from_hours(24);
 
-/// The posts in a reader's feed with when their entries expire, newest first.
+/// The posts in a reader's feed with their entries' expiry, newest first.
 async fn entries(home: &Embedded, reader: UserId) -> Vec<(PostId, u64)> {
     let query = Query::all_of(Table::Feed, data::keys::feed_partition(reader));
     let page = home.store.query(&query).await.unwrap();
@@ -18,7 +18,7 @@ async fn entries(home: &Embedded, reader: UserId) -> Vec<(PostId, u64)> {
 }
 
 #[tokio::test]
-async fn every_writer_gives_entries_90_days_from_their_post() {
+async fn every_writer_expires_entries_after_90_days() {
     let home = Embedded::open();
     let pipeline = home.pipeline(20);
     let (author, followers) = pipeline.author_with_followers(30).await;
@@ -36,7 +36,7 @@ async fn every_writer_gives_entries_90_days_from_their_post() {
 }
 
 #[tokio::test]
-async fn an_entry_older_than_its_expiry_is_still_shown() {
+async fn an_expired_entry_is_still_shown() {
     let home = Embedded::open();
     let pipeline = home.pipeline(20);
     let (author, followers) = pipeline.author_with_followers(1).await;

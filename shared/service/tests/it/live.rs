@@ -1,4 +1,4 @@
-//! Live events where the store fails: whoever may have missed something is told to read.
+//! Live events when the store fails: users who may have missed an event are asked to reload.
 
 use std::sync::Arc;
 
@@ -44,7 +44,7 @@ async fn user(store: &dyn Store, handle: &str) -> UserId {
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_the_store_does_not_say_who_may_hear_the_connected_are_told_to_read() {
+async fn a_failing_store_makes_connected_readers_reload() {
     let embedded = Embedded::open();
     let hub = hub(&embedded);
     let faults = StoreFaults { throttled: 1.0, ..StoreFaults::default() };
@@ -62,7 +62,7 @@ async fn where_the_store_does_not_say_who_may_hear_the_connected_are_told_to_rea
     assert_eq!(heard(&of_other), []);
 }
 
-/// That each of `followers` follows `followee`: done, and as the changes that tell of it.
+/// Makes each of `followers` follow `followee`, and returns the changes.
 async fn follows(store: &dyn Store, followers: &[UserId], followee: UserId) -> Vec<Change> {
     let mut changes = Vec::new();
     for follower in followers {
@@ -78,7 +78,7 @@ async fn follows(store: &dyn Store, followers: &[UserId], followee: UserId) -> V
 }
 
 #[tokio::test]
-async fn every_notification_is_heard_of_or_covered_by_a_word_to_read_although_answers_are_lost() {
+async fn lost_answers_are_covered_by_a_reload() {
     const FOLLOWERS: usize = 30;
     let mut words = 0;
     for seed in 0..3 {
@@ -108,5 +108,5 @@ async fn every_notification_is_heard_of_or_covered_by_a_word_to_read_although_an
         }
         assert!(told > 0);
     }
-    assert!(words > 0, "no answer was lost that mattered");
+    assert!(words > 0, "some lost answer must cause a reload");
 }

@@ -1,5 +1,5 @@
-//! What someone did is seen by them at once, although the store answers from the past where it may, and is there once,
-//! although answers are lost.
+//! Users see their own writes at once although the store serves eventual reads, and see them once although answers are
+//! lost.
 
 use std::sync::Arc;
 
@@ -71,7 +71,7 @@ impl Services {
         self.publishing.publish(author, text, None, START).await.unwrap().post.post_id
     }
 
-    /// The ids of who likes a post, as `reader` sees them.
+    /// The ids of the users who like a post, as `reader` sees them.
     async fn likers(&self, reader: UserId, post: PostId) -> Vec<UserId> {
         let page = self.likes.likers(reader, post, None, PageLimit::default()).await.unwrap();
         page.items.iter().map(|liker| liker.user.user_id).collect()
@@ -79,7 +79,7 @@ impl Services {
 }
 
 #[tokio::test]
-async fn ones_own_edits_likes_and_comments_show_at_once_on_a_store_that_lags() {
+async fn own_writes_show_at_once_despite_replica_lag() {
     let embedded = Embedded::open();
     let store: Arc<dyn Store> = Arc::new(StaleStore::new(embedded.store.clone(), 1));
     let services = Services::on(&store, &embedded);
@@ -117,7 +117,7 @@ async fn ones_own_edits_likes_and_comments_show_at_once_on_a_store_that_lags() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_like_is_there_on_both_sides_or_on_none_whatever_fails_and_a_comment_once() {
+async fn likes_stay_two_sided_and_comments_unique() {
     let embedded = Embedded::open();
     let certain = Services::on(&embedded.store, &embedded);
     let (alice, bob) = (certain.register("alice").await, certain.register("bob").await);
@@ -149,10 +149,10 @@ async fn a_like_is_there_on_both_sides_or_on_none_whatever_fails_and_a_comment_o
     let mut texts: Vec<_> = shown.iter().map(|view| view.comment.text.as_str()).collect();
     texts.sort_unstable();
     texts.dedup();
-    assert_eq!(texts.len(), shown.len(), "no comment is there twice");
+    assert_eq!(texts.len(), shown.len(), "no comment is duplicated");
     assert!(made.len() > tried / 2, "most are made: calls are repeated");
     for comment in &made {
-        // Whatever is answered, again is the same.
+        // Deleting is idempotent, whatever the answer was.
         let id = comment.comment.comment_id;
         while uncertain.comments.delete(bob, post, id, START).await.is_err() {}
         certain.comments.delete(alice, post, id, START).await.unwrap();
@@ -162,7 +162,7 @@ async fn a_like_is_there_on_both_sides_or_on_none_whatever_fails_and_a_comment_o
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_deleted_post_stays_deleted_when_an_earlier_try_to_make_it_arrives_late() {
+async fn a_late_creation_does_not_revive_a_post() {
     let embedded = Embedded::open();
     let certain = Services::on(&embedded.store, &embedded);
     let alice = certain.register("alice").await;
@@ -173,7 +173,7 @@ async fn a_deleted_post_stays_deleted_when_an_earlier_try_to_make_it_arrives_lat
     for number in 0..20 {
         let (text, key) = (PostText::parse("hello").unwrap(), IdempotencyKey::parse(&number.to_string()).unwrap());
         let key = Some(&key).filter(|_| number % 2 == 0);
-        // What fails for good is not deleted, and may come late like any other.
+        // A publish that fails for good is not deleted, and may be applied late like any other.
         let Ok(published) = uncertain.publishing.publish(alice, text, key, START).await else { continue };
         let post = published.post.post_id;
         certain.posts.delete(alice, post, START).await.unwrap();
@@ -181,7 +181,7 @@ async fn a_deleted_post_stays_deleted_when_an_earlier_try_to_make_it_arrives_lat
     }
     assert!(made.len() > 10, "most are made: calls are repeated");
     let announced = embedded.queue.depth(QueueName::PostQ).await.unwrap();
-    assert_eq!(announced.visible, made.len() as u64, "each is new, also where a lost try had made it");
+    assert_eq!(announced.visible, made.len() as u64, "each post counts as new, even after a lost answer");
     late.switch().turn_off();
     late.arrive_all().await;
     for post in made {

@@ -1,5 +1,5 @@
-//! What a page costs: the same few calls of each kind whatever it holds and however much the reader likes, on the port
-//! and on the wire.
+//! The cost of a page: a fixed number of calls of each kind, independent of its content and of the reader's number of
+//! likes, on the port and on the wire.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -21,19 +21,19 @@ use testkit::{
 };
 
 const NOW: Timestamp = Timestamp::from_millis(1_763_700_000_000);
-/// Entries in each list: more than the longest page and its look ahead.
+/// Entries in each list: more than the longest page and its look-ahead.
 const ENTRIES: usize = 130;
-/// What the reader likes.
+/// Likes by the reader.
 const LIKES: usize = 50_000;
-/// Batches that are put at once.
+/// Batches written concurrently.
 const AT_ONCE: usize = 8;
 
-/// Whose pages are read, and of what.
+/// The reader, and the subjects of the pages.
 struct Town {
     reader: UserId,
     /// Followed by many, with a long story.
     author: UserId,
-    /// Of the author, liked and commented on by many.
+    /// A post of the author, with many likes and comments.
     post: PostId,
 }
 
@@ -57,7 +57,7 @@ fn item_of((_, write): (Table, Write)) -> Item {
     }
 }
 
-/// That someone likes the post, as its author is told.
+/// The author's notification of a like.
 fn notification(town: &Town, notification_id: NotificationId, actor_id: UserId) -> Item {
     let act = Act { actor_id, kind: ActKind::Like(town.post) };
     let notification = Notification { notification_id, recipient_id: town.author, act };
@@ -91,7 +91,7 @@ async fn put_all(store: &dyn Store, table: Table, items: Vec<Item>) {
         .unwrap();
 }
 
-/// A town where each entry of every list is by someone else, and the newest one of every list is the reader's own.
+/// A town where every entry of each list is by another user, except the newest, which is the reader's own.
 async fn build(store: &dyn Store) -> Town {
     let ids = IdGenerator::new();
     let town = Town { reader: UserId::random(), author: UserId::random(), post: ids.next_post_id(NOW) };
@@ -123,7 +123,7 @@ async fn build(store: &dyn Store) -> Town {
     town
 }
 
-/// A store that counts, with what goes over the wire if there is one.
+/// A counting store, with its wire calls if it has a wire.
 struct Counted {
     store: Arc<CountingStore>,
     wire: Option<engines::DynamoEngine>,
@@ -148,7 +148,7 @@ impl Counted {
         Self { store: Arc::new(CountingStore::new(store)), wire, town, _embedded: None }
     }
 
-    /// Reads the first page of a list, and says how often what was read. On the wire it is as often.
+    /// Reads the first page of a list and returns the reads by kind. Checks that the wire saw the same calls.
     async fn reads(&self, list: List, limit: u32) -> ReadsByKind {
         self.store.take_reads();
         let _seeding = self.wire.as_ref().map(engines::DynamoEngine::take_calls);
@@ -228,12 +228,12 @@ enum List {
     Sessions,
 }
 
-/// What a page reads of each kind while its entries, and the one behind them, fit into one batch get.
+/// The expected reads of a page, by kind, if its entries and the one after them fit into one batch get.
 fn expected(list: List) -> Vec<(&'static str, u64)> {
     match list {
         List::Feed => vec![
             ("query feed", 1),
-            // Once more for the reader's own: what they delete is gone for them at once.
+            // One extra for the reader's own posts, so that their deletions show at once.
             ("batch_get POST", 2),
             ("batch_get COUNTS", 1),
             ("batch_get LIKES", 1),
@@ -277,8 +277,8 @@ fn expected(list: List) -> Vec<(&'static str, u64)> {
     }
 }
 
-/// Checks that a page reads what it may. At the longest page the entries and the one behind them are one more than a
-/// batch get takes: there it is at most one more batch get of each kind.
+/// Checks the reads of a page. On the longest page the entries and the one after them exceed a batch get by one, which
+/// allows one more batch get of each kind.
 #[track_caller]
 fn check(list: List, limit: u32, reads: &ReadsByKind) {
     let expected: ReadsByKind = expected(list).into_iter().map(|(kind, number)| (kind.to_owned(), number)).collect();
@@ -287,7 +287,7 @@ fn check(list: List, limit: u32, reads: &ReadsByKind) {
         let at_most = expected.get(kind).copied().unwrap_or(0) + u64::from(full_batch && kind.starts_with("batch_get"));
         assert!(*number <= at_most, "{list:?} of {limit}: {number} x {kind}, not {at_most}");
     }
-    // How many shards it takes to fill a page of likers depends on their ids.
+    // The number of shards needed to fill a page of likers depends on their ids.
     if !full_batch && !matches!(list, List::Likes) {
         assert_eq!(*reads, expected, "{list:?} of {limit}");
     }
@@ -313,11 +313,11 @@ async fn pages_cost_the_same_calls(on: Counted) {
 }
 
 #[tokio::test]
-async fn pages_cost_the_same_calls_of_the_port_for_a_reader_with_50_000_likes() {
+async fn pages_cost_fixed_port_calls_despite_many_likes() {
     pages_cost_the_same_calls(Counted::on_the_embedded_store().await).await;
 }
 
 #[tokio::test]
-async fn pages_cost_the_same_calls_of_the_sdk_for_a_reader_with_50_000_likes() {
+async fn pages_cost_fixed_sdk_calls_despite_many_likes() {
     pages_cost_the_same_calls(Counted::on_dynamodb().await).await;
 }

@@ -1,5 +1,5 @@
-//! What the pipeline promises, on the real embedded engine, with time moved by hand: every post in every follower's feed
-//! exactly once, whatever is doubled, late, lost, throttled or killed.
+//! The promises of the pipeline, on the real embedded engine with a manual clock: every post reaches every follower's
+//! feed exactly once, whatever is duplicated, late, lost, throttled or killed.
 
 use std::{collections::HashSet, future::ready, sync::Arc, time::Duration};
 
@@ -17,7 +17,7 @@ use testkit::{
 };
 
 #[tokio::test]
-async fn each_follower_gets_the_post_by_one_job_of_at_most_25() {
+async fn each_follower_gets_the_post_in_one_job() {
     let home = Embedded::open();
     let pipeline = home.pipeline(1_000);
     for (count, jobs) in [(0, 0), (1, 1), (25, 1), (26, 2), (50, 2), (60, 3)] {
@@ -36,7 +36,7 @@ async fn each_follower_gets_the_post_by_one_job_of_at_most_25() {
 }
 
 #[tokio::test]
-async fn an_empty_last_page_of_followers_sends_no_job() {
+async fn an_empty_last_page_sends_no_job() {
     let home = Embedded::open();
     let pipeline = home.pipeline(25);
     let (author, _) = pipeline.author_with_followers(50).await;
@@ -46,7 +46,7 @@ async fn an_empty_last_page_of_followers_sends_no_job() {
 }
 
 #[tokio::test]
-async fn after_an_unfollow_the_posts_are_gone_also_while_the_fan_out_runs() {
+async fn an_unfollow_hides_posts_during_the_fan_out() {
     let home = Embedded::open();
     let pipeline = home.pipeline(1_000);
     let (author, followers) = pipeline.author_with_followers(30).await;
@@ -79,9 +79,9 @@ async fn after_an_unfollow_the_posts_are_gone_also_while_the_fan_out_runs() {
 }
 
 #[tokio::test]
-async fn a_post_deleted_while_its_fan_out_runs_shows_nowhere_and_restored_everywhere() {
+async fn a_post_deleted_mid_fan_out_is_restorable() {
     let home = Embedded::open();
-    // Held where nobody has seen the post yet, where its jobs are cut, and where some of them are delivered.
+    // Interrupted before the fan-out, after its jobs are cut, and after some of them are delivered.
     for turns in [&[][..], &[QueueName::PostQ], &[QueueName::PostQ, QueueName::JobQ]] {
         let pipeline = home.pipeline(25);
         let (author, followers) = pipeline.author_with_followers(300).await;
@@ -107,7 +107,7 @@ async fn a_post_deleted_while_its_fan_out_runs_shows_nowhere_and_restored_everyw
 }
 
 #[tokio::test]
-async fn posts_of_two_authors_in_the_same_millisecond_are_two_across_pages() {
+async fn posts_of_one_millisecond_stay_distinct_across_pages() {
     let home = Embedded::open();
     let pipeline = home.pipeline(1_000);
     let (alice, bob, carol) = (pipeline.user("alice").await, pipeline.user("bob").await, pipeline.user("carol").await);
@@ -126,7 +126,7 @@ async fn posts_of_two_authors_in_the_same_millisecond_are_two_across_pages() {
 }
 
 #[tokio::test]
-async fn every_message_twice_out_of_order_and_long_after_an_unfollow_changes_nothing() {
+async fn redeliveries_out_of_order_change_no_feed() {
     let home = Embedded::open();
     let pipeline = home.pipeline(20);
     let (author, followers) = pipeline.author_with_followers(60).await;
@@ -168,7 +168,7 @@ async fn every_message_twice_out_of_order_and_long_after_an_unfollow_changes_not
     }
 }
 
-/// What a run must have led to, whatever happened in it.
+/// Checks the result of a run, whatever happened during it.
 async fn assert_delivered(pipeline: &Pipeline, author: UserId, followers: &[UserId], posts: &[PostId]) {
     for reader in followers.iter().chain([&author]) {
         assert_eq!(pipeline.feed(*reader).await, posts);
@@ -176,7 +176,7 @@ async fn assert_delivered(pipeline: &Pipeline, author: UserId, followers: &[User
 }
 
 #[tokio::test]
-async fn a_death_at_any_call_loses_nothing_and_doubles_nothing() {
+async fn a_death_loses_and_doubles_no_post() {
     let home = Embedded::open();
     let healthy = home.pipeline(20);
     for death in [Death::Before, Death::After] {
@@ -205,13 +205,13 @@ async fn a_death_at_any_call_loses_nothing_and_doubles_nothing() {
 }
 
 #[tokio::test]
-async fn a_death_while_publishing_leaves_a_whole_post_or_none() {
+async fn a_death_while_publishing_leaves_no_partial_post() {
     let home = Embedded::open();
     let healthy = home.pipeline(20);
     for death in [Death::Before, Death::After] {
         for calls in 0..6 {
             let (author, followers) = healthy.author_with_followers(3).await;
-            // The mortal process makes ids of its own: only a later millisecond orders them behind the follows.
+            // The dying process has its own id generator: only a later millisecond orders its ids after the follows.
             healthy.clock.advance(Duration::from_millis(1));
             let life = Life::of(calls, death);
             let store: Arc<dyn Store> = Arc::new(MortalStore::with(home.store.clone(), life.clone()));
@@ -221,7 +221,7 @@ async fn a_death_while_publishing_leaves_a_whole_post_or_none() {
             healthy.drain().await;
             let own = healthy.feed(author).await;
             if let Some(post) = answered {
-                assert_eq!(own, [post], "an answered post is there");
+                assert_eq!(own, [post], "an acknowledged post exists");
             }
             assert_delivered(&healthy, author, &followers, &own).await;
         }
@@ -229,7 +229,7 @@ async fn a_death_while_publishing_leaves_a_whole_post_or_none() {
 }
 
 #[tokio::test]
-async fn a_queue_stalled_for_ten_minutes_costs_at_most_four_extra_messages_a_post() {
+async fn a_stalled_queue_costs_four_messages_per_post() {
     let home = Embedded::open();
     let pipeline = home.pipeline(20);
     let (author, followers) = pipeline.author_with_followers(45).await;
@@ -247,7 +247,7 @@ async fn a_queue_stalled_for_ten_minutes_costs_at_most_four_extra_messages_a_pos
 }
 
 #[tokio::test]
-async fn a_post_whose_message_was_lost_is_swept_up() {
+async fn the_sweeper_recovers_a_lost_message() {
     let home = Embedded::open();
     let pipeline = home.pipeline(20);
     let (author, followers) = pipeline.author_with_followers(3).await;
@@ -263,7 +263,7 @@ async fn a_post_whose_message_was_lost_is_swept_up() {
 }
 
 #[tokio::test]
-async fn a_restart_takes_what_was_not_announced_and_leaves_the_rest() {
+async fn a_restart_resends_only_unannounced_posts() {
     let home = Embedded::open();
     let pipeline = home.pipeline(20);
     let (author, followers) = pipeline.author_with_followers(3).await;
@@ -279,7 +279,7 @@ async fn a_restart_takes_what_was_not_announced_and_leaves_the_rest() {
 }
 
 #[tokio::test]
-async fn two_workers_on_one_fan_out_do_at_most_a_page_twice() {
+async fn concurrent_workers_repeat_at_most_one_page() {
     let home = Embedded::open();
     let pipeline = home.pipeline(25);
     let (author, followers) = pipeline.author_with_followers(250).await;
@@ -297,12 +297,12 @@ async fn two_workers_on_one_fan_out_do_at_most_a_page_twice() {
 }
 
 #[tokio::test]
-async fn a_dead_fan_out_is_redriven_by_its_latest_message() {
+async fn the_latest_message_redrives_a_dead_fan_out() {
     let home = Embedded::open();
     let healthy = home.pipeline(20);
     let (author, followers) = healthy.author_with_followers(3).await;
     let post = healthy.post(author, "dead for a while").await;
-    // A store that refuses every query of Social, as one without the permission does.
+    // A store that refuses every query of Social, like one without the permission.
     let without_permission = HookedStore::before(home.store.clone(), |call| {
         let is_refused = matches!(call, StoreCall::Query(query) if query.table == Table::Social);
         Box::pin(ready(if is_refused { Err(StoreError::Rejected("no permission".into())) } else { Ok(()) }))
@@ -328,7 +328,7 @@ async fn a_dead_fan_out_is_redriven_by_its_latest_message() {
 }
 
 #[tokio::test]
-async fn a_message_that_cannot_be_read_ends_in_the_dead_letters_and_the_others_arrive() {
+async fn an_unreadable_message_is_dead_lettered_alone() {
     let home = Embedded::open();
     let pipeline = home.pipeline(1_000);
     let (author, followers) = pipeline.author_with_followers(60).await;

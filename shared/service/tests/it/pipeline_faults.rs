@@ -1,5 +1,5 @@
-//! The pipeline on ports that fail, with time moved by hand and no pause waited for: storms by seed, and an outage that
-//! outlasts every receive a message has.
+//! The pipeline on failing ports, with a manual clock and without real pauses: storms by seed, and an outage that
+//! outlasts every receive of a message.
 //!
 //! `TWEETER_FAULT_SEEDS` sets the number of storms (default 4).
 
@@ -24,14 +24,13 @@ use testkit::faults::{
     StoreFaults,
 };
 
-/// So much that one delivery in twenty fails in all its tries, and so little that none does so until its receives are
-/// used up.
+/// High enough that one delivery in twenty fails in all its tries, and low enough that none uses up its receives.
 const STORE_FAULTS: StoreFaults =
     StoreFaults { throttled: 0.2, unavailable_before: 0.05, unavailable_after: 0.05, unprocessed: 0.2 };
 const QUEUE_FAULTS: QueueFaults =
     QueueFaults { throttled: 0.06, unavailable_before: 0.02, unavailable_after: 0.02, undone: 0.06, duplicated: 0.2 };
 
-/// Eventual reads miss this many of the last writes.
+/// The number of recent writes that eventual reads miss.
 const WRITES_BEHIND: usize = 30;
 
 /// Authors with the same followers.
@@ -58,7 +57,7 @@ async fn assert_delivered(pipeline: &Pipeline, followers: &[UserId], mut posts: 
     }
 }
 
-/// Publishes, as often as it takes: the same post, by its key.
+/// Publishes with retries: the same post, by its key.
 async fn insist_on_post(pipeline: &Pipeline, author: UserId, key: &str) -> PostId {
     let text = PostText::parse("through the storm").unwrap();
     let key = IdempotencyKey::parse(key).unwrap();
@@ -70,7 +69,7 @@ async fn insist_on_post(pipeline: &Pipeline, author: UserId, key: &str) -> PostI
     }
 }
 
-/// One storm. Returns the faults of the store and of the queues.
+/// Runs one storm. Returns the faults of the store and of the queues.
 async fn storm(seed: u64) -> [FaultCounts; 2] {
     let home = Embedded::open();
     let stale: Arc<dyn Store> = Arc::new(StaleStore::new(home.store.clone(), WRITES_BEHIND));
@@ -97,7 +96,7 @@ async fn storm(seed: u64) -> [FaultCounts; 2] {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_post_arrives_exactly_once_through_a_storm_of_faults() {
+async fn posts_arrive_once_through_a_storm_of_faults() {
     let seeds = std::env::var("TWEETER_FAULT_SEEDS").map_or(4, |seeds| seeds.parse().expect("a number"));
     let (mut of_store, mut of_queue) = (FaultCounts::default(), FaultCounts::default());
     for seed in 1..=seeds {
@@ -107,7 +106,7 @@ async fn every_post_arrives_exactly_once_through_a_storm_of_faults() {
     assert!(of_store.has_every_kind() && of_queue.has_every_kind(), "{of_store:?}, {of_queue:?}");
 }
 
-/// A store that throttles every write of feed entries while the switch is on, and how often it did.
+/// A store that throttles every write of feed entries while the switch is on, and the number of throttled writes.
 fn without_feeds(store: Arc<dyn Store>) -> (Arc<dyn Store>, FaultSwitch, Arc<AtomicU64>) {
     let (outage, throttled) = (FaultSwitch::default(), Arc::new(AtomicU64::new(0)));
     let guarded = HookedStore::before(store, {
@@ -122,7 +121,7 @@ fn without_feeds(store: Arc<dyn Store>) -> (Arc<dyn Store>, FaultSwitch, Arc<Ato
 }
 
 #[tokio::test(start_paused = true)]
-async fn throttling_for_hours_sends_nothing_to_the_dead_letters_and_multiplies_nothing() {
+async fn hours_of_throttling_dead_letter_and_duplicate_nothing() {
     const JOBS: u64 = 2 * 3;
     let home = Embedded::open();
     let (store, outage, throttled) = without_feeds(home.store.clone());
@@ -137,7 +136,7 @@ async fn throttling_for_hours_sends_nothing_to_the_dead_letters_and_multiplies_n
 
     for _ in 0..2 * 60 * 3 {
         while pipeline.turn(QueueName::PostQ).await + pipeline.turn(QueueName::JobQ).await > 0 {}
-        assert_eq!(pipeline.messages_in(QueueName::JobQ).await, JOBS, "a copy takes its original's place");
+        assert_eq!(pipeline.messages_in(QueueName::JobQ).await, JOBS, "a copy replaces its original");
         pipeline.clock.advance(Duration::from_secs(20));
         pipeline.sweep().await;
     }

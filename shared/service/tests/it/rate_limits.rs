@@ -1,4 +1,4 @@
-//! Rate limits over one store: what processes share, and what each decides without the store.
+//! Rate limits over one store: the shared limit, and each process's decisions without the store.
 
 use std::{cell::Cell, sync::Arc, time::Duration};
 
@@ -15,7 +15,7 @@ use service_testkit::Embedded;
 use service_testkit::pipeline::START;
 use testkit::faults::{CountingStore, FaultyStore, GatedStore, StoreCounts, StoreFaults};
 
-/// Whether a use is let through.
+/// Whether a use is admitted.
 async fn passes(limiter: &RateLimiter, limit: Limit, user: UserId, now: Timestamp) -> bool {
     match limiter.admit(limit, user, now).await {
         Ok(_) => true,
@@ -24,7 +24,7 @@ async fn passes(limiter: &RateLimiter, limit: Limit, user: UserId, now: Timestam
     }
 }
 
-/// How many of `tries` are let through, one after the other.
+/// The number of admitted uses out of `tries`, one after the other.
 async fn passing(limiter: &RateLimiter, limit: Limit, user: UserId, tries: usize) -> usize {
     let mut passed = 0;
     for _ in 0..tries {
@@ -38,7 +38,7 @@ fn limiters(store: &Arc<dyn Store>, number: usize) -> Vec<RateLimiter> {
 }
 
 #[tokio::test]
-async fn one_process_lets_exactly_the_limit_through() {
+async fn one_process_admits_exactly_the_limit() {
     let embedded = Embedded::open();
     for limit in [Limit::Posts, Limit::Likes, Limit::Registrations] {
         let limiter = RateLimiter::new(embedded.store.clone());
@@ -48,7 +48,7 @@ async fn one_process_lets_exactly_the_limit_through() {
 }
 
 #[tokio::test]
-async fn many_at_once_in_one_process_get_exactly_the_limit() {
+async fn concurrent_uses_get_exactly_the_limit() {
     let embedded = Embedded::open();
     let (limiter, user) = (RateLimiter::new(embedded.store.clone()), UserId::random());
     let tries = join_all((0..200).map(|_| passes(&limiter, Limit::Posts, user, START))).await;
@@ -81,7 +81,7 @@ async fn uses_beyond_patience_keep_to_the_limit() {
 }
 
 #[tokio::test]
-async fn a_process_that_starts_in_the_middle_of_a_window_finds_it_used() {
+async fn a_process_started_mid_window_sees_its_uses() {
     let embedded = Embedded::open();
     let user = UserId::random();
     let before = RateLimiter::new(embedded.store.clone());
@@ -112,7 +112,7 @@ async fn a_use_costs_one_write_and_no_read() {
 }
 
 #[tokio::test]
-async fn a_used_up_window_is_asked_about_once() {
+async fn a_used_up_window_costs_one_store_call() {
     let embedded = Embedded::open();
     let (other, user) = (RateLimiter::new(embedded.store.clone()), UserId::random());
     assert_eq!(passing(&other, Limit::Posts, user, 60).await, 60);
@@ -124,7 +124,7 @@ async fn a_used_up_window_is_asked_about_once() {
 #[tokio::test]
 async fn uses_stored_in_shares_still_count() {
     let embedded = Embedded::open();
-    // As it was stored when processes reported several uses at once, and counted how often they did.
+    // The format from when processes reported several uses at once and counted their reports.
     let attributes = [("used", 57), ("asked", 3), (EXPIRES_AT, 1_700_000_000)];
     let attributes = attributes.map(|(name, number)| (name.into(), Value::N(number))).into();
     let key = keys::rate("posts", "subject", 7);
@@ -143,7 +143,7 @@ async fn uses_stored_in_shares_still_count() {
 }
 
 #[tokio::test]
-async fn what_is_given_back_can_be_used_again() {
+async fn a_use_given_back_is_available_again() {
     let embedded = Embedded::open();
     let user = UserId::random();
     let (one, other) = (RateLimiter::new(embedded.store.clone()), RateLimiter::new(embedded.store.clone()));
@@ -154,7 +154,7 @@ async fn what_is_given_back_can_be_used_again() {
 }
 
 #[tokio::test]
-async fn without_the_store_each_process_decides_by_what_it_knows() {
+async fn a_failing_store_leaves_each_process_its_count() {
     let embedded = Embedded::open();
     let user = UserId::random();
     let dead = StoreFaults { unavailable_before: 1.0, ..StoreFaults::default() };
@@ -215,7 +215,7 @@ async fn uses_whose_answers_are_lost_stay_taken() {
 }
 
 #[tokio::test]
-async fn the_next_window_is_empty_and_the_wait_ends_with_this_one() {
+async fn the_wait_lasts_until_the_empty_next_window() {
     let embedded = Embedded::open();
     let (limiter, user) = (RateLimiter::new(embedded.store.clone()), UserId::random());
     assert_eq!(passing(&limiter, Limit::Posts, user, 60).await, 60);
@@ -229,7 +229,7 @@ async fn the_next_window_is_empty_and_the_wait_ends_with_this_one() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// However uses are spread over processes, the first ones up to the limit are let through and no other.
+    /// However uses are spread over processes, exactly the first uses up to the limit are admitted.
     #[test]
     fn processes_in_any_order_share_the_limit(order in prop::collection::vec(0_usize..12, 200)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -1,4 +1,4 @@
-//! Everything at once, in an order that chance makes.
+//! Follows, posts and reads run concurrently, in a random order.
 
 use std::sync::{
     Arc,
@@ -18,7 +18,7 @@ use super::{
 };
 use service_testkit::Embedded;
 
-/// A store before whose every call others may go first.
+/// A store that lets concurrent tasks go first before each of its calls.
 fn jostled(store: &Arc<dyn Store>, seed: u64) -> Arc<dyn Store> {
     let rng = Mutex::new(StdRng::seed_from_u64(seed));
     Arc::new(HookedStore::before(Arc::clone(store), move |call| {
@@ -43,7 +43,7 @@ async fn change_mind(pipeline: &Pipeline, follower: UserId, followee: UserId, wi
     }
 }
 
-/// Alice posts, Bob changes his mind in two windows and reads in two others, and the queues are worked off meanwhile.
+/// Alice posts, Bob follows and unfollows in two windows and reads in two others, while the queues are worked off.
 async fn jostle(home: &Embedded, seed: u64) {
     let mut rng = StdRng::seed_from_u64(seed);
     let mut wishes = || (0..3).map(|_| rng.random_bool(0.6)).collect::<Vec<bool>>();
@@ -85,7 +85,7 @@ async fn jostle(home: &Embedded, seed: u64) {
 }
 
 #[tokio::test]
-async fn following_posting_and_reading_at_once_end_in_the_right_feed() {
+async fn concurrent_follows_posts_and_reads_converge() {
     let home = Embedded::open();
     for seed in 0..150 {
         jostle(&home, seed).await;

@@ -1,4 +1,4 @@
-//! A follow that is cut short at any call, and who makes it good.
+//! A follow that is interrupted at any call, and the ways to repair it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,7 +15,7 @@ use super::{
 };
 use service_testkit::Embedded;
 
-/// How a follow that a death cut short comes to its end.
+/// The way in which an interrupted follow is finished.
 #[derive(Debug, Clone, Copy)]
 enum MadeGoodBy {
     FollowingAgain,
@@ -36,7 +36,7 @@ async fn make_good(pipeline: &Pipeline, follower: UserId, followee: UserId, by: 
     }
 }
 
-/// One follow that dies at a call, with reads and a post before it is made good. Whether it lived.
+/// Runs a follow that dies at a call, with reads and a post before it is finished. Returns whether it survived.
 async fn dying_follow(home: &Embedded, calls: i64, death: Death, by: MadeGoodBy) -> bool {
     let healthy = home.pipeline(20);
     let [alice, bob] = [healthy.user("alice").await, healthy.user("bob").await];
@@ -44,7 +44,7 @@ async fn dying_follow(home: &Embedded, calls: i64, death: Death, by: MadeGoodBy)
     let life = Life::of(calls, death);
     let store = Arc::new(MortalStore::with(home.store.clone(), life.clone()));
     let mortal = Pipeline::on(store, home.queue.clone(), home.clock.clone(), 20);
-    // Two generators: only another millisecond orders what they make.
+    // There are two id generators: only a later millisecond orders their ids.
     home.clock.advance(Duration::from_millis(1));
     let survived = life.live(follow(&mortal, bob, alice)).await.is_some();
     home.clock.advance(Duration::from_millis(1));
@@ -52,7 +52,7 @@ async fn dying_follow(home: &Embedded, calls: i64, death: Death, by: MadeGoodBy)
     let context = format!("{calls} calls, {death:?}, {by:?}");
     let is_made = healthy.graph.follows(bob, alice).await.unwrap();
     let allowed = if is_made { newest(&posts, BROUGHT) } else { vec![] };
-    // Reading takes out what is outdated, and must not take out what is being brought in.
+    // Reading removes outdated entries, but must not remove those being backfilled.
     let seen = feed(&healthy, bob).await;
     assert!(seen.iter().all(|post| allowed.contains(post)), "{context}: {seen:?}");
     assert!(!survived || seen == allowed, "{context}");
@@ -76,7 +76,7 @@ async fn dying_follow(home: &Embedded, calls: i64, death: Death, by: MadeGoodBy)
 }
 
 #[tokio::test]
-async fn a_death_at_any_call_of_a_follow_is_made_good() {
+async fn a_follow_recovers_from_death_at_any_call() {
     let home = Embedded::open();
     for by in [MadeGoodBy::FollowingAgain, MadeGoodBy::TheSweeper, MadeGoodBy::ARestart] {
         for death in [Death::Before, Death::After] {
@@ -90,7 +90,7 @@ async fn a_death_at_any_call_of_a_follow_is_made_good() {
 }
 
 #[tokio::test]
-async fn an_unfollow_leaves_nothing_for_the_sweeper_to_do() {
+async fn an_unfollow_leaves_no_backfill_to_sweep() {
     let home = Embedded::open();
     let healthy = home.pipeline(20);
     let [alice, bob] = [healthy.user("alice").await, healthy.user("bob").await];
@@ -107,7 +107,7 @@ async fn an_unfollow_leaves_nothing_for_the_sweeper_to_do() {
 }
 
 #[tokio::test]
-async fn a_row_that_leads_nowhere_goes_with_the_next_sweep() {
+async fn the_sweep_removes_rows_without_a_backfill() {
     let home = Embedded::open();
     let pipeline = home.pipeline(20);
     let [alice, bob, carol] = [pipeline.user("alice").await, pipeline.user("bob").await, pipeline.user("carol").await];

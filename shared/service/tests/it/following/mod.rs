@@ -1,5 +1,5 @@
-//! What following promises, on the real embedded engine: the feed shows of each author followed now every living post
-//! made since the follow and the newest 100 from before it, at once, whatever happens at the same time.
+//! The promises of following, on the real embedded engine: for each followee, the feed shows every living post made
+//! since the follow and the newest 100 earlier ones, at once, whatever happens concurrently.
 
 mod at_once;
 mod deaths;
@@ -20,7 +20,7 @@ use testkit::{
 };
 use town::{delete, erase, feed, restore, story};
 
-/// As many as a follow brings.
+/// The number of posts that a follow copies.
 const BROUGHT: usize = limits::BACKFILLED_POSTS;
 
 async fn follow(pipeline: &Pipeline, follower: UserId, followee: UserId) {
@@ -33,7 +33,7 @@ fn newest(posts: &[PostId], count: usize) -> Vec<PostId> {
 }
 
 #[tokio::test]
-async fn a_follow_brings_the_newest_100_posts_at_once_and_none_before_them() {
+async fn a_follow_backfills_the_newest_100_posts() {
     let home = Embedded::open();
     let pipeline = home.pipeline(20);
     for count in [0, 1, 99, 100, 101, 130] {
@@ -52,7 +52,7 @@ async fn a_follow_brings_the_newest_100_posts_at_once_and_none_before_them() {
 }
 
 #[tokio::test]
-async fn deleted_and_erased_posts_do_not_take_the_place_of_living_ones() {
+async fn dead_posts_do_not_displace_living_ones() {
     let home = Embedded::open();
     let pipeline = home.pipeline(20);
     let [alice, bob] = [pipeline.user("alice").await, pipeline.user("bob").await];
@@ -67,7 +67,7 @@ async fn deleted_and_erased_posts_do_not_take_the_place_of_living_ones() {
 }
 
 #[tokio::test]
-async fn a_post_that_is_deleted_while_someone_follows_is_in_their_feed_once_it_is_restored() {
+async fn a_post_restored_after_a_follow_is_shown() {
     let home = Embedded::open();
     let pipeline = home.pipeline(20);
     for (count, deleted) in [(1, 0), (30, 0), (30, 29), (130, 50), (130, 129)] {
@@ -86,7 +86,7 @@ async fn a_post_that_is_deleted_while_someone_follows_is_in_their_feed_once_it_i
 }
 
 #[tokio::test]
-async fn who_follows_anew_is_not_shown_older_posts_that_were_in_the_feed_before() {
+async fn a_refollow_hides_older_entries_left_in_feed() {
     let home = Embedded::open();
     let pipeline = home.pipeline(20);
     for (count, dead) in [(105, 0), (115, 10), (125, 20), (130, 10)] {
@@ -96,7 +96,7 @@ async fn who_follows_anew_is_not_shown_older_posts_that_were_in_the_feed_before(
         for post in deleted {
             delete(&pipeline, *post).await;
         }
-        // As they were fanned out during an earlier follow.
+        // As fanned out during an earlier follow.
         Feeds::new(home.store.clone()).put_for_reader(bob, &posts).await.unwrap();
         follow(&pipeline, bob, alice).await;
         assert_eq!(feed(&pipeline, bob).await, newest(living, BROUGHT), "of {count}, {dead} deleted");
@@ -124,19 +124,19 @@ async fn brings_back_what_an_unfollow_took(pipeline: &Pipeline) {
 }
 
 #[tokio::test]
-async fn a_refollow_brings_back_what_an_unfollow_took() {
+async fn a_refollow_restores_unfollowed_posts() {
     brings_back_what_an_unfollow_took(&Embedded::open().pipeline(20)).await;
 }
 
 #[tokio::test]
-async fn a_refollow_brings_back_what_an_unfollow_took_on_dynamodb() {
+async fn a_refollow_restores_unfollowed_posts_on_dynamodb() {
     let home = Embedded::open();
     let store = Arc::new(engines::dynamo().await.store());
     brings_back_what_an_unfollow_took(&Pipeline::on(store, home.queue.clone(), home.clock.clone(), 20)).await;
 }
 
 #[tokio::test]
-async fn a_post_of_the_same_millisecond_is_there_whichever_side_of_the_follow_it_falls_on() {
+async fn a_post_in_the_follows_millisecond_is_shown() {
     let home = Embedded::open();
     let pipeline = home.pipeline(20);
     let [alice, bob] = [pipeline.user("alice").await, pipeline.user("bob").await];
@@ -149,7 +149,7 @@ async fn a_post_of_the_same_millisecond_is_there_whichever_side_of_the_follow_it
 }
 
 #[tokio::test]
-async fn clocks_that_are_apart_leave_no_gap_and_double_nothing() {
+async fn differing_clocks_lose_and_double_no_post() {
     const APART: Duration = Duration::from_secs(2);
     let home = Embedded::open();
     let pipeline = home.pipeline(20);
@@ -157,25 +157,25 @@ async fn clocks_that_are_apart_leave_no_gap_and_double_nothing() {
         for count in [5, 150] {
             let [alice, bob] = [pipeline.user("alice").await, pipeline.user("bob").await];
             let mut posts = story(&pipeline, alice, count).await;
-            // Another process, with ids and a clock of its own.
+            // Another process, with its own ids and clock.
             let graph = GraphService::new(home.store.clone(), Arc::new(IdGenerator::new()), RateLimiter::off());
             let now = home.clock.now();
             graph.follow(bob, alice, if follows_ahead { now.plus(APART) } else { now.minus(APART) }).await.unwrap();
             posts.push(pipeline.post(alice, "since the follow").await);
             pipeline.drain().await;
-            // Whoever's clock is right: a post made since is there, and so are a hundred from before it.
+            // Whichever clock is right: the feed has the later post and a hundred earlier ones.
             assert_eq!(feed(&pipeline, bob).await, newest(&posts, BROUGHT + 1));
         }
     }
 }
 
 #[tokio::test]
-async fn posts_that_were_fanned_out_before_the_edge_was_there_are_brought_whatever_their_number() {
+async fn posts_fanned_out_before_the_edge_are_backfilled() {
     let home = Embedded::open();
     let pipeline = home.pipeline(20);
     let [alice, bob] = [pipeline.user("alice").await, pipeline.user("bob").await];
     let before = story(&pipeline, alice, 130).await;
-    // The marker is made, and much happens before the transaction reaches the store.
+    // The marker is made long before the transaction reaches the store.
     let marker = home.clock.now().minus(Duration::from_secs(10));
     let mut since = Vec::new();
     for _ in 0..120 {
@@ -188,7 +188,7 @@ async fn posts_that_were_fanned_out_before_the_edge_was_there_are_brought_whatev
     assert_eq!(feed(&pipeline, bob).await, due);
 }
 
-/// What a store was asked, but for reads of feeds.
+/// The store calls of a follow, without the reads of feeds.
 async fn calls_of_a_follow(home: &Embedded, posts: usize, deleted: usize) -> StoreCounts {
     let counting = Arc::new(CountingStore::new(home.store.clone()));
     let pipeline = Pipeline::on(counting.clone(), home.queue.clone(), home.clock.clone(), 20);
@@ -202,7 +202,7 @@ async fn calls_of_a_follow(home: &Embedded, posts: usize, deleted: usize) -> Sto
 }
 
 #[tokio::test]
-async fn a_follow_costs_two_transactions_a_query_a_batch_get_and_four_batch_writes() {
+async fn a_follow_costs_a_fixed_number_of_calls() {
     let home = Embedded::open();
     let expected = StoreCounts {
         get: 1,
@@ -228,7 +228,7 @@ async fn a_follow_costs_two_transactions_a_query_a_batch_get_and_four_batch_writ
 }
 
 #[tokio::test]
-async fn a_backfill_of_an_earlier_follow_does_not_end_that_of_a_later_one() {
+async fn an_earlier_backfill_does_not_end_a_later() {
     let home = Embedded::open();
     let pipeline = home.pipeline(20);
     let [alice, bob] = [pipeline.user("alice").await, pipeline.user("bob").await];
@@ -246,7 +246,7 @@ async fn a_backfill_of_an_earlier_follow_does_not_end_that_of_a_later_one() {
 }
 
 #[tokio::test]
-async fn a_store_that_answers_from_the_past_changes_nothing_of_a_follow() {
+async fn eventual_reads_do_not_affect_a_follow() {
     let home = Embedded::open();
     let stale = Arc::new(StaleStore::new(home.store.clone(), 1_000));
     let pipeline = Pipeline::on(stale.clone(), home.queue.clone(), home.clock.clone(), 20);
@@ -257,14 +257,14 @@ async fn a_store_that_answers_from_the_past_changes_nothing_of_a_follow() {
         delete(&pipeline, *post).await;
     }
     let mut living = posts[..120].to_vec();
-    // The deleted ones are brought too, and are seen in the past until the copies have caught up.
+    // The deleted ones are copied too, and show up in eventual reads until the replicas have caught up.
     let deleted = &posts[120..];
     let living_in = async || {
         let feed = feed(&pipeline, bob).await.into_iter();
         feed.filter(|post| !deleted.contains(post)).collect::<Vec<_>>()
     };
     follow(&pipeline, bob, alice).await;
-    assert_eq!(living_in().await, newest(&living, BROUGHT), "deleted ones take no place of living ones");
+    assert_eq!(living_in().await, newest(&living, BROUGHT), "deleted posts displace no living ones");
     living.push(pipeline.post(alice, "since").await);
     pipeline.drain().await;
     pipeline.graph.unfollow(bob, alice, pipeline.clock.now()).await.unwrap();
@@ -279,7 +279,7 @@ async fn a_store_that_answers_from_the_past_changes_nothing_of_a_follow() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn follows_through_a_storm_of_faults_end_in_the_right_feed() {
+async fn feeds_are_right_after_a_storm_of_faults() {
     const FAULTS: StoreFaults =
         StoreFaults { throttled: 0.2, unavailable_before: 0.1, unavailable_after: 0.1, unprocessed: 0.2 };
     let home = Embedded::open();
@@ -289,7 +289,7 @@ async fn follows_through_a_storm_of_faults_end_in_the_right_feed() {
         let [alice, bob] = [calm.user("alice").await, calm.user("bob").await];
         let posts = story(&calm, alice, 120).await;
         for _ in 0..3 {
-            // Two windows at once, each as often as it takes.
+            // Two windows concurrently, each retrying until it succeeds.
             let insist = || async {
                 while let Err(error) = stormy.graph.follow(bob, alice, home.clock.now()).await {
                     assert!(error.is_transient(), "{error:?}");

@@ -1,4 +1,4 @@
-//! Random lives against the social model.
+//! Random histories checked against a model of the social rules.
 
 use std::{
     sync::{Arc, LazyLock},
@@ -20,11 +20,11 @@ use service_testkit::Embedded;
 
 const USERS: usize = 3;
 
-/// One step of a random life. A number of a post counts from the newest.
+/// One step of a random history. Post numbers count from the newest.
 #[derive(Debug, Clone)]
 enum Step {
     Follow(usize, usize),
-    /// A follow with reads of the feed beside it, which take out what is outdated.
+    /// A follow with concurrent reads of the feed, which remove outdated entries.
     FollowWhileReading(usize, usize),
     DyingFollow(usize, usize, i64, bool),
     Unfollow(usize, usize),
@@ -33,7 +33,7 @@ enum Step {
     Delete(usize, usize),
     Erase(usize, usize),
     Turn(bool),
-    /// Keeps a batch of jobs; it is done again, late, at the next step of this kind.
+    /// Keeps a batch of jobs, which is redelivered late, at the next step of this kind.
     KeepJobs,
     Read(usize),
     Sweep,
@@ -104,7 +104,7 @@ impl<'a> Lives<'a> {
         let life = Life::of(calls, death);
         let store = Arc::new(MortalStore::with(self.home.store.clone(), life.clone()));
         let mortal = Pipeline::on(store, self.home.queue.clone(), self.home.clock.clone(), 2);
-        // Two generators: only another millisecond orders what they make.
+        // There are two id generators: only a later millisecond orders their ids.
         self.pipeline.clock.advance(Duration::from_millis(1));
         let (follower, followee) = (self.users[a], self.users[b]);
         life.live(mortal.graph.follow(follower, followee, self.pipeline.clock.now())).await;
@@ -117,7 +117,7 @@ impl<'a> Lives<'a> {
         }
     }
 
-    /// That nothing is shown that must not be, and what must be at once is.
+    /// Checks that a feed shows all required posts and no forbidden one.
     async fn check(&self, reader: usize) {
         let ExpectedFeed { all, at_once } = self.model.feed(self.users[reader]);
         let seen = feed(&self.pipeline, self.users[reader]).await;
@@ -221,7 +221,7 @@ proptest! {
                 life.step(step).await;
             }
             life.drain().await;
-            // What was kept for the whole life comes once more, and changes nothing.
+            // A redelivery of the jobs kept throughout changes nothing.
             life.step(Step::KeepJobs).await;
             life.step(Step::KeepJobs).await;
             life.drain().await;

@@ -1,4 +1,4 @@
-//! Entries that a feed shows no more leave the store, unless a refollow brings them back meanwhile.
+//! Outdated feed entries are removed from the store, unless a concurrent refollow backfills them.
 
 use std::sync::{Arc, Mutex};
 
@@ -17,10 +17,10 @@ use super::{
 };
 use service_testkit::Embedded;
 
-/// What is to be done once.
+/// A step to run once.
 type Meanwhile = Arc<Mutex<Option<BoxFuture<'static, ()>>>>;
 
-/// A store that awaits `meanwhile` once, when a transaction that takes entries out of a feed is about to reach it.
+/// A store that awaits `meanwhile` once, just before a transaction that removes feed entries.
 fn before_removal(store: &Arc<dyn Store>, meanwhile: &Meanwhile) -> Arc<dyn Store> {
     let meanwhile = Arc::clone(meanwhile);
     Arc::new(HookedStore::before(Arc::clone(store), move |call| {
@@ -36,18 +36,18 @@ fn before_removal(store: &Arc<dyn Store>, meanwhile: &Meanwhile) -> Arc<dyn Stor
 }
 
 #[tokio::test]
-async fn a_read_from_before_a_refollow_does_not_take_out_what_the_refollow_brought() {
+async fn a_stale_read_keeps_a_refollows_entries() {
     let home = Embedded::open();
     let pipeline = home.pipeline(20);
     let [alice, bob] = [pipeline.user("alice").await, pipeline.user("bob").await];
     let posts = story(&pipeline, alice, 30).await;
-    // Once with no edge when the feed is read, once with one that an unfollow and a refollow replace.
+    // Once without an edge when the feed is read, once with an edge that an unfollow and a refollow replace.
     for ends_before in [true, false] {
         follow(&pipeline, bob, alice).await;
         if ends_before {
             pipeline.graph.unfollow(bob, alice, pipeline.clock.now()).await.unwrap();
         } else {
-            // As after a follow of which only the newest posts are shown.
+            // As after a follow that shows only the newest posts.
             let follows = Follows::new(home.store.clone());
             let (marker, now) = (posts[29], home.clock.now());
             follows.remove(bob, alice).await.unwrap();
@@ -65,14 +65,14 @@ async fn a_read_from_before_a_refollow_does_not_take_out_what_the_refollow_broug
         let slow = before_removal(&home.store, &meanwhile);
         let reading = Pipeline::on(slow, home.queue.clone(), home.clock.clone(), 20);
         feed(&reading, bob).await;
-        assert!(meanwhile.lock().unwrap().is_none(), "the read took nothing out");
+        assert!(meanwhile.lock().unwrap().is_none(), "the read must remove entries");
         assert_eq!(feed(&pipeline, bob).await, newest(&posts, BROUGHT), "{ends_before}");
         pipeline.graph.unfollow(bob, alice, pipeline.clock.now()).await.unwrap();
     }
 }
 
 #[tokio::test]
-async fn outdated_entries_leave_the_store_when_the_feed_is_read() {
+async fn reading_the_feed_removes_outdated_entries() {
     let home = Embedded::open();
     let counting = Arc::new(CountingStore::new(home.store.clone()));
     let pipeline = Pipeline::on(counting.clone(), home.queue.clone(), home.clock.clone(), 20);

@@ -1,4 +1,4 @@
-//! Authors with stories, and feeds read to their end.
+//! Authors with stories, and feeds read to the end.
 
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ pub async fn restore(pipeline: &Pipeline, post: PostId) {
     assert!(pipeline.store.write(Table::Social, write).await.unwrap().is_applied());
 }
 
-/// Removes a post for good, but for the entries in feeds.
+/// Erases a post, except for its feed entries.
 pub async fn erase(pipeline: &Pipeline, author: UserId, post: PostId) {
     let writes = [keys::post(post), keys::story_entry(author, post)].map(|key| (Table::Social, Write::delete(key)));
     assert!(pipeline.store.transact(writes.into()).await.unwrap().is_applied());
