@@ -122,7 +122,7 @@ fn a_region_and_credentials_that_are_not_there_are_asked_for() {
     let line = without(&["AWS_REGION"]);
     assert!(line.contains("no AWS region is set"), "{line}");
     let line = without(&["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]);
-    assert!(line.contains("no AWS credentials were found"), "{line}");
+    assert!(line.contains("no AWS credentials found"), "{line}");
 }
 
 #[test]

@@ -196,7 +196,7 @@ async fn a_backup_goes_only_to_an_empty_directory_outside() {
     let data = dir.path().join("data");
     town(&data).await;
     let line = refused(&run("backup", &data.join("backups/1"), &data, &[]));
-    assert!(line.contains("lies in the data directory"), "{line}");
+    assert!(line.contains("is inside the data directory"), "{line}");
     assert!(!data.join("backups").exists());
     let other = dir.path().join("other");
     fs::create_dir(&other).unwrap();
@@ -216,7 +216,7 @@ async fn restoring_over_data_keeps_it_aside() {
     let (handle, client) = open(&data).await;
     client.post(&author, "after the backup").await;
     let line = refused(&run("restore", &backup, &data, &["--replace"]));
-    assert!(line.contains("a process runs on"), "{line}");
+    assert!(line.contains("a process is using"), "{line}");
     handle.stop().await.unwrap();
     let line = refused(&run("restore", &backup, &data, &[]));
     assert!(line.contains("--replace"), "{line}");
@@ -251,9 +251,9 @@ async fn a_damaged_or_unfinished_backup_is_not_restored() {
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     assert_eq!(fs::read_dir(&restored).unwrap().count(), 0, "nothing is left of it");
 
-    assert!(refused(&run("restore", &backup, &backup, &["--replace"])).contains("lie in each other"));
+    assert!(refused(&run("restore", &backup, &backup, &["--replace"])).contains("is inside the other"));
     fs::remove_file(&summary).unwrap();
-    assert!(refused(&run("restore", &backup, &restored, &[])).contains("is no finished backup"));
+    assert!(refused(&run("restore", &backup, &restored, &[])).contains("is not a finished backup"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
