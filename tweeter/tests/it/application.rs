@@ -55,7 +55,7 @@ async fn metrics_are_served_apart_from_the_api() {
     let answer = metrics.request(Method::GET, "/metrics", None, None).await.expect(200);
     let text = answer.body.as_str().unwrap();
     assert!(text.contains("tweeter_queue_messages_visible{queue=\"JobDLQ\"} 0"), "{text}");
-    assert!(text.contains("# HELP tweeter_queue_messages_visible Messages that can be received"), "{text}");
+    assert!(text.contains("# HELP tweeter_queue_messages_visible Messages ready to be received"), "{text}");
     let register = text.lines().find(|line| {
         line.starts_with("tweeter_http_requests_total") && line.contains("/v1/auth/register") && line.contains("201")
     });
