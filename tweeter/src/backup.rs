@@ -113,7 +113,6 @@ impl Backup {
     /// Takes a backup and reads it back. Blocks. A failed backup removes its partial copy.
     ///
     /// # Errors
-    ///
     /// When `to` is not empty or is inside the data directory, or the copy fails or differs.
     pub fn run(&self, to: &Path, now: Timestamp, report: Report<'_>) -> Result<BackedUp, BackupError> {
         self.check_target(to)?;

@@ -69,7 +69,7 @@ fn describe() {
     describe_gauge!(
         names::CLOCK_HELD_BACK_SECONDS,
         Unit::Seconds,
-        "How far expiry and erasure lag behind a clock that jumped forward"
+        "How far expiry and erasure trail a clock that jumped forward"
     );
     describe_gauge!(names::EVENT_STREAMS, Unit::Count, "Open event streams");
     describe_counter!(names::EVENTS_SENT, Unit::Count, "Live events sent, by event");

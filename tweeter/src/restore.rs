@@ -41,7 +41,6 @@ pub struct RestoredBackup {
 /// Restores a backup. Existing data is moved aside with `replace`, and refused without. Blocks.
 ///
 /// # Errors
-///
 /// When `from` is not a finished backup, a process uses the data directory, the directory holds data, or the copy
 /// differs from the backup. The data directory is then unchanged.
 pub fn restore(from: &Path, data_dir: &Path, replace: bool, report: Report<'_>) -> Result<RestoredBackup, BackupError> {

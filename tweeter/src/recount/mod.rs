@@ -200,7 +200,6 @@ impl Recount {
     /// Compares counts with their edges; with `fix`, corrects wrong ones durably.
     ///
     /// # Errors
-    ///
     /// When the store fails beyond all retries. Fixes made until then persist.
     pub async fn run(&self, scope: Scope, fix: bool, now: Timestamp) -> Result<Recounted, RecountError> {
         let (recounted, left) = (Recounted::default(), Vec::new());

@@ -102,7 +102,6 @@ impl Tally {
     /// Spills the rows when there are too many. Call it regularly.
     ///
     /// # Errors
-    ///
     /// When the temporary files cannot be written.
     pub async fn make_room(&mut self) -> io::Result<()> {
         if self.rows.len() >= self.max_rows { self.spill().await } else { Ok(()) }
@@ -123,7 +122,6 @@ impl Tally {
     /// The totals, one part at a time, after all rows were added. `None` after the last.
     ///
     /// # Errors
-    ///
     /// When the temporary files cannot be read or written.
     pub async fn next_part(&mut self, inboxes: bool) -> io::Result<Option<Part>> {
         if self.spill.is_none() {

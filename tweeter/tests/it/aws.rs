@@ -109,7 +109,7 @@ fn job_for(reader: &str, post: &str, author: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_post_reaches_a_follower_and_survives_a_restart() {
+async fn a_delivered_post_survives_a_restart() {
     let cloud = Cloud::start().await;
     let town = Town::start(&cloud).await;
     let (alice, bob) = (town.client.register("alice").await, town.client.register("bob").await);
@@ -136,7 +136,7 @@ async fn two_processes_work_on_the_same_stores() {
 }
 
 #[tokio::test]
-async fn a_start_leaves_fan_outs_to_whoever_has_the_lease() {
+async fn a_start_respects_leases_of_other_processes() {
     let cloud = Cloud::start().await;
     let first = Town::start_in(tempfile::tempdir().unwrap(), &cloud, TestHooks { workers: false, ..quick() }).await;
     let alice = first.client.register("alice").await;
@@ -149,7 +149,7 @@ async fn a_start_leaves_fan_outs_to_whoever_has_the_lease() {
 }
 
 #[tokio::test]
-async fn poison_ends_in_the_dead_letters_and_comes_back_when_redriven() {
+async fn a_poison_message_is_dead_lettered_and_redriven() {
     let cloud = Cloud::start().await;
     let town = Town::start(&cloud).await;
     cloud.put(QueueName::JobQ, "no job").await;
@@ -193,7 +193,7 @@ async fn dead_letters_are_delivered_when_they_are_redriven() {
 }
 
 #[tokio::test]
-async fn a_dead_letter_that_is_not_there_is_named_and_nothing_is_moved() {
+async fn redriving_a_missing_dead_letter_moves_nothing() {
     let cloud = Cloud::start().await;
     cloud.put(QueueName::JobDlq, "stays").await;
     let question = Question::Redrive { queue: "JobQ".to_owned(), ids: vec!["nobody".to_owned()] };
@@ -207,7 +207,7 @@ async fn a_dead_letter_that_is_not_there_is_named_and_nothing_is_moved() {
 }
 
 #[tokio::test]
-async fn a_table_or_a_queue_that_is_not_there_is_named_with_what_makes_it() {
+async fn a_missing_table_is_named_with_its_remedy() {
     let cloud = Cloud::start().await;
     let elsewhere = AwsOptions { queues: cloud.options.queues.clone(), ..AwsOptions::named("nowhere-") };
     let no_table = AwsOptions { prefix: String::new(), ..elsewhere.clone() };

@@ -52,7 +52,7 @@ fn made(set_up: &Value) -> Vec<bool> {
 }
 
 #[test]
-fn setup_makes_what_is_missing_and_says_what_was_there() {
+fn setup_creates_and_reports_missing_resources() {
     let endpoints = Endpoints::start(0, 0).unwrap();
     let setup = ["setup", "--store", "aws", "--json"];
     assert_eq!(made(&json(&mut on(&endpoints, &setup))), [true; TABLES_AND_QUEUES]);
@@ -67,7 +67,7 @@ fn the_embedded_store_needs_no_setup() {
 }
 
 #[test]
-fn a_service_runs_on_what_setup_made_and_a_signal_ends_it() {
+fn a_service_runs_on_resources_from_setup() {
     let (endpoints, dir) = (Endpoints::start(0, 0).unwrap(), tempfile::tempdir().unwrap());
     stdout(&mut on(&endpoints, &["setup", "--store", "aws", "--prefix", "town-"]));
     let aws = ["--store", "aws", "--prefix", "town-"];
@@ -99,7 +99,7 @@ fn dead_letters_are_found_by_url_alone() {
 }
 
 #[test]
-fn what_is_missing_is_named() {
+fn missing_resources_are_named() {
     let endpoints = Endpoints::start(0, 0).unwrap();
     let line = refusal(&mut on(&endpoints, &["queues", "--store", "aws"]), 2);
     assert!(line.contains("there is no queue tweeter-") && line.contains("tweeter setup --store aws"), "{line}");
@@ -109,7 +109,7 @@ fn what_is_missing_is_named() {
 }
 
 #[test]
-fn a_region_and_credentials_that_are_not_there_are_asked_for() {
+fn missing_region_or_credentials_are_reported() {
     let (nowhere, dir) = (Endpoints::start(0, 0).unwrap(), tempfile::tempdir().unwrap());
     let without = |variables: &[&str]| {
         let mut command = on(&nowhere, &["queues", "--store", "aws"]);
@@ -126,7 +126,7 @@ fn a_region_and_credentials_that_are_not_there_are_asked_for() {
 }
 
 #[test]
-fn an_endpoint_that_nobody_listens_at_is_named() {
+fn an_unreachable_endpoint_is_named() {
     let endpoints = Endpoints::start(0, 0).unwrap();
     // Free again: who connects is refused.
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -156,7 +156,7 @@ fn secrets_manager(secret: &str) -> String {
 }
 
 #[tokio::test]
-async fn processes_with_the_same_secret_accept_each_others_tokens_and_keep_no_key() {
+async fn processes_with_one_secret_share_tokens() {
     let (endpoints, dir) = (Endpoints::start(0, 0).unwrap(), tempfile::tempdir().unwrap());
     stdout(&mut on(&endpoints, &["setup", "--store", "aws"]));
     let secret = "0123456789abcdef".repeat(4);
@@ -179,7 +179,7 @@ async fn processes_with_the_same_secret_accept_each_others_tokens_and_keep_no_ke
 }
 
 #[test]
-fn a_secret_that_is_none_is_named_and_not_shown() {
+fn an_invalid_secret_is_named_but_not_shown() {
     let endpoints = Endpoints::start(0, 0).unwrap();
     stdout(&mut on(&endpoints, &["setup", "--store", "aws"]));
     let mut command = on(&endpoints, &["--store", "aws", "--listen", "127.0.0.1:0", "--metrics-listen", "off"]);
@@ -191,7 +191,7 @@ fn a_secret_that_is_none_is_named_and_not_shown() {
 }
 
 #[test]
-fn counts_are_recounted_and_fixed_by_the_tables() {
+fn a_recount_fixes_counts_in_the_tables() {
     let (endpoints, dir) = (Endpoints::start(0, 0).unwrap(), tempfile::tempdir().unwrap());
     stdout(&mut on(&endpoints, &["setup", "--store", "aws"]));
     let server = Server::start_with_environment(&dir.path().join("data"), &["--store", "aws"], endpoints.environment());

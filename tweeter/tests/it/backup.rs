@@ -191,7 +191,7 @@ fn assert_private(dir: &Path) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_backup_goes_only_to_an_empty_directory_outside() {
+async fn a_backup_needs_an_empty_outside_directory() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
     town(&data).await;
@@ -208,7 +208,7 @@ async fn a_backup_goes_only_to_an_empty_directory_outside() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn restoring_over_data_keeps_it_aside() {
+async fn restoring_over_data_moves_it_aside() {
     let dir = tempfile::tempdir().unwrap();
     let (data, backup) = (dir.path().join("data"), dir.path().join("backup"));
     let author = town(&data).await;
@@ -257,7 +257,7 @@ async fn a_damaged_or_unfinished_backup_is_not_restored() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_damaged_database_starts_only_when_loss_is_accepted() {
+async fn a_damaged_database_needs_accepted_data_loss() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
     town(&data).await;

@@ -42,7 +42,7 @@ async fn has_canary(app: &TestApp) -> bool {
 }
 
 #[tokio::test]
-async fn a_step_of_the_clock_does_not_stop_expiry() {
+async fn a_clock_step_does_not_stop_expiry() {
     let clock = Clock::manual(START);
     let app = start(&clock).await;
     for to in [START.minus(HOUR), START.minus(HOUR / 2)] {
@@ -60,7 +60,7 @@ async fn a_step_of_the_clock_does_not_stop_expiry() {
 }
 
 #[tokio::test]
-async fn a_clock_a_month_ahead_erases_nothing_that_can_be_restored() {
+async fn a_clock_jump_erases_no_restorable_post() {
     let clock = Clock::manual(START);
     let app = start(&clock).await;
     let alice = id_of(&app.register("alice").await);
@@ -90,7 +90,7 @@ async fn a_clock_a_month_ahead_erases_nothing_that_can_be_restored() {
 }
 
 #[tokio::test]
-async fn a_post_made_after_the_clock_was_corrected_is_shown() {
+async fn a_post_after_a_clock_correction_is_shown() {
     let ahead = Clock::manual(START.plus(HOUR));
     let app = start(&ahead).await;
     let (alice, bob) = (id_of(&app.register("alice").await), id_of(&app.register("bob").await));

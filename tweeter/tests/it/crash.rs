@@ -127,7 +127,7 @@ async fn every_accepted_post_survives_sigkill_at_random_instants() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_accepted_post_survives_a_loss_of_power() {
+async fn every_accepted_post_survives_a_power_loss() {
     let mut rng = StdRng::seed_from_u64(setting("TWEETER_CRASH_SEED", 1));
     let mut posts = 0;
     for round in 0..setting("TWEETER_CRASH_ROUNDS", 20).div_ceil(5) {
@@ -141,7 +141,7 @@ async fn every_accepted_post_survives_a_loss_of_power() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_kind_of_answered_write_survives_a_loss_of_power() {
+async fn every_acknowledged_write_survives_a_power_loss() {
     let audience = Audience::found(2).await;
     let server = Server::start(&audience.data_dir(), &["--record-syncs"]);
     let client = ApiClient::new(format!("http://{}", server.address));
@@ -191,7 +191,7 @@ async fn waiting_requests_share_a_sync() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_answer_leaves_before_a_sync_that_began_after_its_commit() {
+async fn no_response_precedes_the_sync_of_its_commit() {
     let dir = tempfile::tempdir().unwrap();
     let (handle, client) = open(dir.path()).await;
     let [alice, bob] = [client.register("alice").await, client.register("bob").await];

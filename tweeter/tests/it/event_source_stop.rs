@@ -100,7 +100,7 @@ async fn done(_: Vec<ReceivedMessage>) -> BatchOutcome {
 // The clock of these tests moves on by itself when nothing else can happen.
 
 #[tokio::test(start_paused = true)]
-async fn a_stop_does_not_wait_for_a_poll_that_has_nothing() {
+async fn a_stop_does_not_wait_for_empty_polls() {
     let (queue, stop) = (FarAway::new(), CancellationToken::new());
     let task = start(&queue, &stop, done);
     queue.polled().await;
@@ -109,7 +109,7 @@ async fn a_stop_does_not_wait_for_a_poll_that_has_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn messages_on_their_way_at_a_stop_are_worked_on() {
+async fn messages_in_transit_at_a_stop_are_handled() {
     let (queue, stop) = (FarAway::new(), CancellationToken::new());
     let task = start(&queue, &stop, done);
     queue.polled().await;
@@ -121,7 +121,7 @@ async fn messages_on_their_way_at_a_stop_are_worked_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_does_not_end_in_time_after_a_stop_is_given_back() {
+async fn messages_of_aborted_invocations_are_returned() {
     let (queue, stop) = (FarAway::new(), CancellationToken::new());
     queue.answers.add_permits(1);
     let task = start(&queue, &stop, |_| std::future::pending());

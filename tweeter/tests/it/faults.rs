@@ -176,7 +176,7 @@ async fn everything_arrives(seed: u64) -> [FaultCounts; 2] {
 }
 
 #[tokio::test]
-async fn every_accepted_post_arrives_exactly_once_through_faulty_ports() {
+async fn faulty_ports_deliver_every_post_exactly_once() {
     let seeds = std::env::var("TWEETER_FAULT_SEEDS").map_or(2, |seeds| seeds.parse().expect("a number"));
     let counts: Vec<_> = stream::iter(1..=seeds).map(everything_arrives).buffered(4).collect().await;
     for port in 0..2 {

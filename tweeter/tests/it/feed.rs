@@ -26,7 +26,7 @@ async fn story(app: &TestApp, reader: &Person, author: &Person) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_post_is_seen_by_its_author_and_followers_and_by_nobody_else() {
+async fn only_author_and_followers_see_a_post() {
     let app = TestApp::start().await;
     let [alice, bob, eve] = [app.register("alice").await, app.register("bob").await, app.register("eve").await];
     app.follow(&bob, &alice).await;
@@ -44,7 +44,7 @@ async fn a_post_is_seen_by_its_author_and_followers_and_by_nobody_else() {
 }
 
 #[tokio::test]
-async fn a_follow_shows_the_followees_posts_in_the_very_next_feed() {
+async fn a_follow_shows_posts_in_the_next_feed() {
     let mut without = hooks();
     without.workers = false;
     let app = TestApp::start_with(without).await;
@@ -65,7 +65,7 @@ async fn a_follow_shows_the_followees_posts_in_the_very_next_feed() {
 }
 
 #[tokio::test]
-async fn a_refollow_shows_what_was_missed_also_where_the_feed_was_read_in_between() {
+async fn a_refollow_shows_posts_missed_meanwhile() {
     let app = TestApp::start().await;
     let [alice, bob, carol] = [app.register("alice").await, app.register("bob").await, app.register("carol").await];
     app.follow_all(&[bob.clone(), carol.clone()], &alice).await;
@@ -87,7 +87,7 @@ async fn a_refollow_shows_what_was_missed_also_where_the_feed_was_read_in_betwee
 }
 
 #[tokio::test]
-async fn a_start_finishes_the_follows_that_a_crash_left() {
+async fn a_start_finishes_follows_after_a_crash() {
     let app = TestApp::start_with(hooks()).await;
     let [alice, bob] = [app.register("alice").await, app.register("bob").await];
     let post = app.post(&alice, "before").await;
@@ -105,7 +105,7 @@ async fn a_start_finishes_the_follows_that_a_crash_left() {
 }
 
 #[tokio::test]
-async fn a_post_is_in_its_authors_story_and_feed_before_anything_else_happens() {
+async fn an_author_sees_a_post_at_once() {
     let mut without = hooks();
     without.workers = false;
     let app = TestApp::start_with(without).await;
@@ -157,7 +157,7 @@ fn assert_each_once(lists: &[Vec<Value>], posts: &[String]) {
 }
 
 #[tokio::test]
-async fn following_the_cursor_yields_each_post_once_while_others_post() {
+async fn paging_yields_each_post_once_beside_new_posts() {
     let app = TestApp::start().await;
     let [alice, carol, bob] = [app.register("alice").await, app.register("carol").await, app.register("bob").await];
     app.follow(&bob, &alice).await;
@@ -188,7 +188,7 @@ fn people_of<'a>(list: &'a [Value], among: &BTreeSet<&str>) -> Vec<&'a str> {
 }
 
 #[tokio::test]
-async fn following_the_cursor_yields_each_person_once_while_others_follow() {
+async fn paging_yields_each_person_once_beside_new_follows() {
     let app = TestApp::start().await;
     let alice = app.register("alice").await;
     let people = app.register_many("person", 43).await;
@@ -226,7 +226,7 @@ fn told(answer: Answer) -> (Value, String) {
 }
 
 #[tokio::test]
-async fn a_post_sent_again_with_its_key_is_one_post_and_one_fan_out() {
+async fn posting_is_idempotent_by_key() {
     let mut counted = hooks();
     let queue = wrap_queue(&mut counted, CountingQueue::new);
     let app = TestApp::start_with(counted).await;
@@ -254,7 +254,7 @@ async fn a_post_sent_again_with_its_key_is_one_post_and_one_fan_out() {
 }
 
 #[tokio::test]
-async fn of_many_who_register_one_name_at_once_one_wins_and_the_others_leave_nothing() {
+async fn one_concurrent_registration_of_a_name_wins() {
     let app = TestApp::start().await;
     let of = |handle: String, email: String| json!({ "handle": handle, "email": email, "password": PASSWORD });
     let same_handle: Vec<_> = (0..10).map(|n| of("alice".into(), format!("handle{n}@example.org"))).collect();
@@ -277,7 +277,7 @@ async fn of_many_who_register_one_name_at_once_one_wins_and_the_others_leave_not
 }
 
 #[tokio::test]
-async fn a_post_was_created_in_the_millisecond_of_its_id() {
+async fn a_post_has_the_time_of_its_id() {
     let app = TestApp::start().await;
     let alice = app.register("alice").await;
     let answer = app.try_post(&alice, json!({ "text": "now" })).await.expect(201);
@@ -293,7 +293,7 @@ async fn a_post_was_created_in_the_millisecond_of_its_id() {
 }
 
 #[tokio::test]
-async fn an_idempotency_key_is_1_to_255_visible_ascii_characters() {
+async fn idempotency_keys_are_short_visible_ascii() {
     let app = TestApp::start().await;
     let alice = app.register("alice").await;
     let status = async |keys: &[&str]| {

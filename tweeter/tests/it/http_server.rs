@@ -121,7 +121,7 @@ fn head_of(bytes: usize) -> String {
 }
 
 #[tokio::test]
-async fn one_connection_more_than_the_most_waits_until_another_goes() {
+async fn a_connection_beyond_the_limit_waits() {
     let fixture = Fixture::start(2).await;
     let (mut first, mut second) = (fixture.connect().await, fixture.connect().await);
     for (connection, name) in [(&mut first, "first"), (&mut second, "second")] {
@@ -141,7 +141,7 @@ async fn one_connection_more_than_the_most_waits_until_another_goes() {
 }
 
 #[tokio::test]
-async fn a_client_that_hangs_up_before_it_is_accepted_keeps_nobody_waiting() {
+async fn a_client_reset_before_accept_delays_none() {
     let fixture = Fixture::start(1).await;
     let mut first = fixture.connect().await;
     first.ask("first").await;
@@ -163,7 +163,7 @@ async fn a_client_that_hangs_up_before_it_is_accepted_keeps_nobody_waiting() {
 #[case::half_sent_heads("GET /note/half HTTP/1.1\r\nhost: te")]
 #[case::requests_without_end("GET /never HTTP/1.1\r\nhost: test\r\n\r\n")]
 #[tokio::test]
-async fn connections_of_one_network_stop_no_other(#[case] sent: &str) {
+async fn one_network_cannot_block_another(#[case] sent: &str) {
     let (attacker, attacks, most) = ([127, 0, 0, 2], 400, 100);
     let fixture = Fixture::start_within(ConnectionLimits::new(200, NonZeroUsize::new(most))).await;
     let mut held = Vec::new();
@@ -187,7 +187,7 @@ async fn connections_of_one_network_stop_no_other(#[case] sent: &str) {
 }
 
 #[tokio::test]
-async fn a_head_may_have_32_kib_and_a_longer_one_ends_the_connection() {
+async fn heads_beyond_32_kib_end_the_connection() {
     let fixture = Fixture::start(10).await;
     let mut fits = fixture.connect().await;
     fits.0.write_all(head_of(32 * 1024).as_bytes()).await.unwrap();
@@ -223,7 +223,7 @@ async fn a_body_may_be_larger_than_a_head() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn the_limit_of_open_files_is_raised_at_the_start() {
+fn a_start_raises_the_limit_of_open_files() {
     let hard: u64 = match Command::new("sh").args(["-c", "ulimit -Hn"]).output().unwrap().stdout {
         text if text.starts_with(b"unlimited") => u64::MAX,
         text => String::from_utf8(text).unwrap().trim().parse().unwrap(),

@@ -126,7 +126,7 @@ fn id_of(person: &Person) -> UserId {
 }
 
 #[tokio::test]
-async fn a_stream_greets_at_once_and_is_neither_kept_nor_held_back() {
+async fn a_stream_greets_at_once_without_buffering() {
     let clock = Clock::manual(Timestamp::from_millis(1_763_700_000_000));
     let app = TestApp::start_with(TestHooks { clock, ..hooks() }).await;
     let alice = app.register("alice").await;
@@ -146,7 +146,7 @@ async fn a_stream_greets_at_once_and_is_neither_kept_nor_held_back() {
 }
 
 #[tokio::test]
-async fn a_stream_is_for_who_is_known_and_read_only() {
+async fn a_stream_needs_a_token_and_get() {
     let app = TestApp::start().await;
     let alice = app.register("alice").await;
     let events = |method, token| app.request(method, "/v1/events", token, None);
@@ -159,7 +159,7 @@ async fn a_stream_is_for_who_is_known_and_read_only() {
 }
 
 #[tokio::test]
-async fn followers_and_the_author_hear_of_a_post_and_nobody_else() {
+async fn only_followers_and_the_author_get_events() {
     let app = TestApp::start().await;
     let [alice, bob, carol, dave] = people(&app, ["alice", "bob", "carol", "dave"]).await;
     app.follow(&bob, &alice).await;
@@ -178,7 +178,7 @@ async fn followers_and_the_author_hear_of_a_post_and_nobody_else() {
 }
 
 #[tokio::test]
-async fn what_is_heard_of_is_there_to_be_read() {
+async fn events_follow_readable_data() {
     let app = TestApp::start().await;
     let [alice, bob] = people(&app, ["alice", "bob"]).await;
     app.follow(&bob, &alice).await;
@@ -211,7 +211,7 @@ async fn mark_deleted(app: &TestApp, post: PostId) {
 }
 
 #[tokio::test]
-async fn whom_a_post_is_not_shown_does_not_hear_of_it() {
+async fn hidden_posts_send_no_events() {
     let app = TestApp::start().await;
     let [alice, bob, carol] = people(&app, ["alice", "bob", "carol"]).await;
     app.follow(&bob, &alice).await;
@@ -232,7 +232,7 @@ async fn whom_a_post_is_not_shown_does_not_hear_of_it() {
 }
 
 #[tokio::test]
-async fn a_notification_is_heard_of_when_it_appears_and_again_when_it_comes_back() {
+async fn a_notification_sends_events_whenever_it_appears() {
     let app = TestApp::start().await;
     let [alice, bob] = people(&app, ["alice", "bob"]).await;
     let mut listener = Listener::open(&app, &alice).await;
@@ -263,7 +263,7 @@ async fn a_notification_is_heard_of_when_it_appears_and_again_when_it_comes_back
 }
 
 #[tokio::test]
-async fn a_stream_on_which_nothing_happens_is_kept_alive_by_comments() {
+async fn comments_keep_an_idle_stream_alive() {
     let live = HubOptions { heartbeat: Duration::from_millis(10), ..HubOptions::default() };
     let app = TestApp::start_with(TestHooks { live, ..hooks() }).await;
     let alice = app.register("alice").await;
@@ -274,7 +274,7 @@ async fn a_stream_on_which_nothing_happens_is_kept_alive_by_comments() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_does_not_read_is_told_to_read_the_first_page_and_not_fed_late() {
+async fn a_slow_reader_is_asked_to_reload() {
     // More than the connection itself holds: 6 MB at the most of ours and 4 KB of the client's.
     const EVENTS: u128 = 300_000;
     // A heartbeat says that nothing waits.
@@ -340,7 +340,7 @@ async fn a_stream_ends_with_its_account() {
 }
 
 #[tokio::test]
-async fn a_users_oldest_stream_ends_for_one_too_many() {
+async fn a_further_stream_ends_the_oldest() {
     let app = TestApp::start().await;
     let alice = app.register("alice").await;
     let mut oldest = Listener::open(&app, &alice).await;
@@ -357,7 +357,7 @@ async fn a_users_oldest_stream_ends_for_one_too_many() {
 }
 
 #[tokio::test]
-async fn a_stop_ends_streams_with_a_word() {
+async fn a_stop_ends_streams_with_an_event() {
     let app = TestApp::start().await;
     let alice = app.register("alice").await;
     let mut listener = Listener::open(&app, &alice).await;
@@ -366,7 +366,7 @@ async fn a_stop_ends_streams_with_a_word() {
 }
 
 #[tokio::test]
-async fn who_hangs_up_is_not_connected_any_more() {
+async fn a_client_that_hangs_up_is_disconnected() {
     let app = TestApp::start().await;
     let alice = app.register("alice").await;
     let listener = Listener::open(&app, &alice).await;
@@ -385,7 +385,7 @@ async fn who_hangs_up_is_not_connected_any_more() {
 /// `cargo test --release -p tweeter --test it live -- --ignored --nocapture`
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a measurement"]
-async fn time_until_a_thousand_listeners_have_heard() {
+async fn time_until_a_thousand_listeners_get_an_event() {
     const LISTENERS: usize = 1_000;
     let app = TestApp::start().await;
     let alice = app.register("alice").await;

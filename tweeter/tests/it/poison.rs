@@ -177,7 +177,7 @@ impl Trap {
 }
 
 #[tokio::test]
-async fn a_job_that_panics_ends_in_the_dead_letters_across_restarts_and_the_others_arrive() {
+async fn a_panicking_job_becomes_a_dead_letter() {
     let trap = Trap::default();
     // What panicked stays away until the next start.
     let patient = || {
@@ -247,7 +247,7 @@ async fn fan_out_by_hand(app: &TestApp) {
 }
 
 #[tokio::test]
-async fn a_job_that_kills_the_process_ends_in_the_dead_letters_and_the_others_arrive() {
+async fn a_process_killing_job_becomes_a_dead_letter() {
     let mut idle = small_jobs();
     idle.workers = false;
     let app = TestApp::start_with(idle).await;

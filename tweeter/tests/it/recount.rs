@@ -61,7 +61,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 8, ..ProptestConfig::default() })]
 
     #[test]
-    fn it_finds_nothing_after_faults_and_every_error_that_is_planted(seed: u64) {
+    fn a_recount_finds_only_planted_errors(seed: u64) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
         runtime.block_on(async {
             let home = Home::open();
@@ -92,7 +92,7 @@ proptest! {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_finds_and_mends_what_is_unread_and_what_is_hidden() {
+async fn a_recount_fixes_notifications() {
     let home = Home::open();
     let mut town = home.town().await;
     for deed in [Deed::Post(0), Deed::Like(1, 0), Deed::Like(2, 0), Deed::Comment(3, 0), Deed::Follow(1, 0)] {
@@ -154,7 +154,7 @@ impl ChangeLog for Says {
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_changes_wait_nothing_is_judged_and_nothing_mended() {
+async fn pending_changes_leave_counts_undecided() {
     let home = Home::open();
     let mut town = home.town().await;
     town.does(Deed::Post(0)).await;
@@ -171,7 +171,7 @@ async fn while_changes_wait_nothing_is_judged_and_nothing_mended() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn deleted_accounts_have_no_counts_to_be_right() {
+async fn deleted_accounts_have_no_counts() {
     let home = Home::open();
     let mut town = home.town().await;
     town.does(Deed::Follow(1, 0)).await;
@@ -198,7 +198,7 @@ async fn put(data: &Path, item: Item) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_operator_sees_differences_by_the_exit_code_and_mends_them_while_it_runs_or_not() {
+async fn the_exit_code_reports_differences() {
     for running in [false, true] {
         let dir = tempfile::tempdir().unwrap();
         let user = domain::UserId::random();

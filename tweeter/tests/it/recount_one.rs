@@ -132,7 +132,7 @@ const ALL: Scope = Scope::All { inboxes: true };
 
 #[rstest]
 #[tokio::test]
-async fn one_user_or_post_is_recounted_alone(#[values(Kind::Embedded, Kind::Aws)] kind: Kind) {
+async fn one_user_or_post_is_recounted(#[values(Kind::Embedded, Kind::Aws)] kind: Kind) {
     let place = Place::of(kind).await;
     place.does(&LIVELY).await;
     let town = place.town.lock().await;
@@ -159,7 +159,7 @@ async fn one_user_or_post_is_recounted_alone(#[values(Kind::Embedded, Kind::Aws)
 
 #[rstest]
 #[tokio::test]
-async fn writes_between_looks_are_no_difference(#[values(Kind::Embedded, Kind::Aws)] kind: Kind) {
+async fn writes_between_checks_are_not_a_difference(#[values(Kind::Embedded, Kind::Aws)] kind: Kind) {
     let deeds = vec![Deed::Like(3, 0), Deed::Unlike(1, 0), Deed::Follow(4, 0), Deed::Comment(1, 0), Deed::Post(0)];
     let place = Place::busy_with(kind, deeds.clone()).await;
     place.does(&LIVELY).await;

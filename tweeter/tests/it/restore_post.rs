@@ -46,7 +46,7 @@ fn restore(data_dir: &Path, post: &str, more: &[&str]) -> Output {
 }
 
 #[tokio::test]
-async fn a_deleted_post_is_restored_with_and_without_a_process_that_runs() {
+async fn a_deleted_post_is_restored_online_and_offline() {
     let dir = tempfile::tempdir().unwrap();
     let (author, post) = with_store(dir.path(), publish).await;
     let id = post.to_string();
@@ -68,7 +68,7 @@ async fn a_deleted_post_is_restored_with_and_without_a_process_that_runs() {
 }
 
 #[tokio::test]
-async fn where_there_is_nothing_to_restore_one_line_says_so() {
+async fn restoring_a_missing_post_fails_with_one_line() {
     let dir = tempfile::tempdir().unwrap();
     let (_, post) = with_store(dir.path(), publish).await;
     for (id, code) in [(post.to_string(), 1), ("018f6a6e-0000-7000-8000-000000000000".to_owned(), 1)] {

@@ -27,7 +27,7 @@ async fn kill_while_they_act(oracle: &CrashOracle, rng: &mut StdRng, after: Dura
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_act_stands_or_does_not_after_sigkill_at_random_instants() {
+async fn every_act_is_atomic_across_sigkill() {
     let mut rng = StdRng::seed_from_u64(setting("TWEETER_CRASH_SEED", 1));
     let oracle = CrashOracle::found().await;
     for round in 0..setting("TWEETER_CRASH_ROUNDS", 20).div_ceil(2) {
@@ -43,7 +43,7 @@ async fn every_act_stands_or_does_not_after_sigkill_at_random_instants() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_answered_act_survives_a_loss_of_power() {
+async fn every_acknowledged_act_survives_a_power_loss() {
     let mut rng = StdRng::seed_from_u64(setting("TWEETER_CRASH_SEED", 1));
     let mut answered = 0;
     for _ in 0..setting("TWEETER_CRASH_ROUNDS", 20).div_ceil(10) {

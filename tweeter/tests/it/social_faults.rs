@@ -228,7 +228,7 @@ fn note_act(model: &mut SocialModel, item: &Item) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_people_do_at_once_through_faults_is_counted_and_told_exactly() {
+async fn concurrent_acts_through_faults_are_counted_exactly() {
     let seeds = std::env::var("TWEETER_FAULT_SEEDS").map_or(4, |seeds| seeds.parse().expect("a number"));
     for seed in 1..=seeds {
         storm(seed).await;
@@ -263,14 +263,14 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_was_applied_before_a_long_pause_is_not_counted_again_after_it(days in 0_u32..60, passed in 0_usize..6) {
+    fn applied_changes_are_not_recounted_after_a_pause(days in 0_u32..60, passed in 0_usize..6) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
         runtime.block_on(comes_again_after(days, passed));
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_like_that_cannot_be_counted_waits_with_its_images_and_is_counted_when_it_is_redriven() {
+async fn a_redriven_like_is_counted_with_its_images() {
     let app = TestApp::start().await;
     let [alice, bob] = [app.register("alice").await, app.register("bob").await];
     let post = app.post(&alice, "hello").await;

@@ -16,7 +16,7 @@ use serde_json::Value;
 const MUST_BE_TRIED: [Role; 3] = [Role::Nobody, Role::Other, Role::Owner];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_route_lets_in_whom_it_must_and_a_refused_attempt_changes_nothing() {
+async fn every_route_admits_exactly_its_roles() {
     let app = TestApp::start_with(hooks()).await;
     for (row_number, row) in rows().iter().enumerate() {
         for case in &row.cases {
@@ -72,7 +72,7 @@ fn assert_discreet(scene: &Scene, row: &Row, reply: &Reply, told: &str) {
 }
 
 #[tokio::test]
-async fn no_route_exists_without_its_rows() {
+async fn every_route_has_rows() {
     let app = TestApp::start().await;
     let routes = described(&app).await;
     let mut tried: BTreeMap<&str, BTreeSet<Role>> = BTreeMap::new();
@@ -88,7 +88,7 @@ async fn no_route_exists_without_its_rows() {
 }
 
 #[tokio::test]
-async fn the_description_says_of_each_route_whether_it_needs_a_token() {
+async fn the_description_tells_which_routes_need_tokens() {
     let app = TestApp::start().await;
     let routes = described(&app).await;
     let mut refuses: BTreeMap<&str, bool> = BTreeMap::new();
