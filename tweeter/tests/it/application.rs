@@ -14,7 +14,7 @@ async fn a_delivered_post_survives_a_restart() {
     assert_eq!(app.feed(&bob, "").await.expect(200).texts(), ["hello"]);
 
     let app = app.restart(hooks()).await;
-    assert_eq!(app.feed(&bob, "").await.expect(200).texts(), ["hello"], "also the token is still good");
+    assert_eq!(app.feed(&bob, "").await.expect(200).texts(), ["hello"], "the token is still valid");
 }
 
 #[tokio::test]

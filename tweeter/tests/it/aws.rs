@@ -1,4 +1,4 @@
-//! The whole service on DynamoDB's and SQS's APIs, as dynoxide and rustack have them.
+//! The whole service on the DynamoDB and SQS APIs, as implemented by dynoxide and rustack.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use tweeter::{
 };
 use worker::RetryPauses;
 
-/// Two engines, and how to reach them.
+/// Two engines and their clients.
 struct Cloud {
     clients: AwsClients,
     options: AwsOptions,
@@ -41,7 +41,7 @@ impl Cloud {
         self.operator(&question).await.answer(question, Clock::System.now()).await
     }
 
-    /// All four queues, without a service.
+    /// Creates all four queues, without a service.
     async fn queue(&self) -> impl Queue {
         aws::queues(&self.clients, &self.options, &QueueName::ALL).await.unwrap()
     }
@@ -52,7 +52,7 @@ impl Cloud {
     }
 }
 
-/// A service on a cloud.
+/// A service on the engines.
 struct Town {
     handle: Handle,
     client: ApiClient,
@@ -98,7 +98,7 @@ impl Town {
     }
 }
 
-/// SQS takes whole seconds, and what is to come at once comes at once.
+/// SQS delays are whole seconds, so immediate retries have no delay.
 fn quick() -> TestHooks {
     TestHooks { retry_pauses: RetryPauses { first: Duration::ZERO, longest: Duration::ZERO }, ..hooks() }
 }
@@ -119,7 +119,7 @@ async fn a_delivered_post_survives_a_restart() {
     assert_eq!(town.client.feed(&bob, "").await.expect(200).texts(), ["hello"]);
 
     let town = Town::start_in(town.stop().await, &cloud, quick()).await;
-    assert_eq!(town.client.feed(&bob, "").await.expect(200).texts(), ["hello"], "also the token is still good");
+    assert_eq!(town.client.feed(&bob, "").await.expect(200).texts(), ["hello"], "the token is still valid");
 }
 
 #[tokio::test]

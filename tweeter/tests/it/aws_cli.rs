@@ -1,4 +1,4 @@
-//! `tweeter --store aws` as a person runs it, against the engines over HTTP.
+//! `tweeter --store aws` as an operator runs it, against the engines over HTTP.
 
 use std::{net::TcpListener, process::Command};
 
@@ -30,7 +30,7 @@ fn stdout(command: &mut Command) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Asserts that the command ended with this code and one line on standard error, and gives the line.
+/// Asserts the exit code and a single line on standard error, and returns the line.
 #[track_caller]
 fn refusal(command: &mut Command, code: i32) -> String {
     let output = command.output().unwrap();
@@ -128,7 +128,7 @@ fn missing_region_or_credentials_are_reported() {
 #[test]
 fn an_unreachable_endpoint_is_named() {
     let endpoints = Endpoints::start(0, 0).unwrap();
-    // Free again: who connects is refused.
+    // The port is free again, so connections are refused.
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let nowhere = format!("http://127.0.0.1:{port}");
     let mut command = on(&endpoints, &["queues", "--store", "aws"]);
@@ -136,7 +136,7 @@ fn an_unreachable_endpoint_is_named() {
     assert!(line.contains("SQS") && line.contains(&nowhere) && line.contains("refused"), "{line}");
 }
 
-/// A Secrets Manager that has one secret, on a thread of its own; its URL.
+/// Starts a Secrets Manager with one secret on its own thread; returns its URL.
 fn secrets_manager(secret: &str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
@@ -175,7 +175,7 @@ async fn processes_with_one_secret_share_tokens() {
         let (_, log) = server.stop("TERM");
         assert!(!log.contains(&secret), "{log}");
     }
-    assert!(!dir.path().join("one").exists(), "nothing is kept");
+    assert!(!dir.path().join("one").exists(), "no key is stored");
 }
 
 #[test]
@@ -219,7 +219,7 @@ fn a_recount_fixes_counts_in_the_tables() {
     assert!(line.contains("--store aws"), "{line}");
 }
 
-/// Stores a count of followers whom nobody follows by.
+/// Stores a follower count without any follower.
 fn plant_followers(runtime: &tokio::runtime::Runtime, endpoints: &Endpoints, user: &str, followers: i64) {
     let config = aws_sdk_dynamodb::Config::builder()
         .behavior_version_latest()

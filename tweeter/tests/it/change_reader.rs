@@ -1,4 +1,4 @@
-//! The loop from the log of changes to their handler.
+//! The loop from the change log to its handler.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -34,10 +34,10 @@ use tweeter::{
 };
 use worker::RetryPauses;
 
-/// Applies all but what fails, as often as it is told to.
+/// Applies changes, except those with failures left.
 #[derive(Debug, Default)]
 struct Script {
-    /// How often a change fails, by its item's sort key, and how.
+    /// The remaining failures by the sort key of the item, and their kind.
     failures: Mutex<HashMap<String, (u32, Failure)>>,
     applied: Mutex<Vec<String>>,
     batches: AtomicUsize,
@@ -79,7 +79,7 @@ impl Apply for Script {
                     outcomes.push(Applied::Retry(StoreError::Throttled.into()));
                     return outcomes;
                 }
-                Some(Failure::Rejected) => Applied::Poison(StoreError::Rejected("as the test wants".into()).into()),
+                Some(Failure::Rejected) => Applied::Poison(StoreError::Rejected("injected by the test".into()).into()),
                 Some(Failure::Hangs) => std::future::pending().await,
             });
         }
@@ -87,7 +87,7 @@ impl Apply for Script {
     }
 }
 
-/// A log that takes a pass and loses the answer, or fails, once each.
+/// A log whose calls fail, or succeed but lose the answer, once each.
 #[derive(Debug)]
 struct Faulty {
     log: EmbeddedChanges,
@@ -97,7 +97,7 @@ struct Faulty {
 }
 
 fn lost() -> StoreError {
-    StoreError::Unavailable("as the test wants".into())
+    StoreError::Unavailable("injected by the test".into())
 }
 
 #[async_trait]
@@ -135,7 +135,7 @@ struct Fixture {
 }
 
 impl Drop for Fixture {
-    /// Or the database's folder would go while a reader still works.
+    /// Otherwise the database's directory would be removed while a reader still runs.
     fn drop(&mut self) {
         self.engine.close();
     }
@@ -181,7 +181,7 @@ impl Fixture {
         tokio::spawn(reader.run(self.stop.clone()))
     }
 
-    /// Until every change is passed.
+    /// Waits until every change is passed.
     async fn drained(&self) {
         let mut progress = self.progress.subscribe();
         in_time(async {
@@ -258,7 +258,7 @@ async fn poison_changes_are_dead_lettered_before_they_pass() {
     assert_eq!(fixture.dead_letters().await, ["b"]);
 }
 
-/// Short enough for a test, and longer than a change takes that does not hang.
+/// Short for the test, but longer than any change takes that does not hang.
 const SHORT: Patience =
     Patience { several: Duration::from_millis(50), single: Duration::from_millis(500), batch: Duration::from_mins(1) };
 
@@ -288,7 +288,7 @@ async fn restarted_readers_get_past_hanging_changes() {
     let script = Script::default().fails("b", u32::MAX, Failure::Hangs).fails("d", u32::MAX, Failure::Hangs);
     let fixture = Fixture::new(script);
     fixture.put(&["a", "b", "c", "d", "e"]).await;
-    // Each reader has time for little more than one change that hangs, and remembers nothing of the one before.
+    // Each reader has time for little more than one hanging change, and keeps no state of earlier ones.
     let patience = Patience { batch: SHORT.single + SHORT.several, ..SHORT };
     while !fixture.log.is_empty().await.unwrap() {
         let mut progress = fixture.progress.subscribe();
@@ -320,7 +320,7 @@ async fn a_failing_log_is_read_again() {
 
 #[tokio::test]
 async fn a_stop_waits_for_the_current_batch() {
-    /// Signals that it began, and goes on when it is told to.
+    /// Signals its start, and continues when released.
     #[derive(Debug)]
     struct Slow {
         began: CancellationToken,
@@ -347,7 +347,7 @@ async fn a_stop_waits_for_the_current_batch() {
     slow.go_on.cancel();
     in_time(running).await.unwrap();
     assert_eq!(slow.ended.load(Ordering::SeqCst), 1);
-    assert!(fixture.log.is_empty().await.unwrap(), "what was done is passed");
+    assert!(fixture.log.is_empty().await.unwrap(), "handled changes are passed");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! `tweeter` as a person runs it.
+//! `tweeter` as an operator runs it.
 
 use std::{
     fs,
@@ -30,7 +30,7 @@ fn stdout(output: &Output) -> &str {
     std::str::from_utf8(&output.stdout).unwrap()
 }
 
-/// Asserts that the command ended with this code and one line on standard error, and gives the line.
+/// Asserts the exit code and a single line on standard error, and returns the line.
 #[track_caller]
 fn refusal(output: &Output, code: i32) -> String {
     let line = String::from_utf8(output.stderr.clone()).unwrap();
@@ -39,7 +39,7 @@ fn refusal(output: &Output, code: i32) -> String {
     line
 }
 
-/// Puts messages on a queue of a data directory that nobody has open.
+/// Sends messages to a queue of a data directory that no process uses.
 async fn put(data_dir: &Path, queue: QueueName, bodies: Vec<String>) {
     fs::create_dir_all(data_dir).unwrap();
     let (engine, store, queues) = open_database(data_dir, &Config::default(), Clock::System).unwrap();
@@ -207,7 +207,7 @@ async fn a_dead_letter_is_listed_shown_and_redriven(#[values(true, false)] runni
     let id = listed[0]["message_id"].as_str().unwrap().to_owned();
     assert_eq!((listed.as_array().unwrap().len(), &listed[0]["group"]), (1, &json!("alice")));
 
-    // Named by either queue, and visible again after the look before.
+    // Either queue's name works, and the previous listing left the messages visible.
     let shown = run(&["dlq", "show", "jobdlq", "--id", &id, "--data-dir", data]);
     let shown = stdout(&shown);
     assert!(shown.contains(&id) && shown.contains(&body), "{shown}");
@@ -220,7 +220,7 @@ async fn a_dead_letter_is_listed_shown_and_redriven(#[values(true, false)] runni
     assert_eq!(stdout(&redriven), "1 message moved from JobDLQ to JobQ\n");
     assert_eq!(visible(data, "JobDLQ"), 0);
     if running {
-        // The process delivers it.
+        // The process delivers the message.
         while queues(data)[1]
             != json!({ "queue": "JobQ", "visible": 0, "in_flight": 0, "delayed": 0, "oldest_ms": null })
         {}
@@ -252,7 +252,7 @@ fn operator_commands_name_unusable_directories() {
     let empty = dir.path().to_str().unwrap();
     let line = refusal(&run(&["queues", "--data-dir", empty]), 2);
     assert!(line.contains("there is no data in"), "{line}");
-    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "nothing was made");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "nothing was created");
     assert_eq!(run(&["dlq", "list", "FeedQ", "--data-dir", empty]).status.code(), Some(2));
 }
 
@@ -263,12 +263,12 @@ fn a_stale_socket_blocks_no_command() {
     Server::start(dir.path(), &[]).stop("KILL");
     let socket = dir.path().join("tweeter.sock");
     assert!(socket.exists());
-    assert_eq!(visible(data, "JobQ"), 0, "asked of the database itself");
+    assert_eq!(visible(data, "JobQ"), 0, "read from the database directly");
 
     let server = Server::start(dir.path(), &[]);
     assert_eq!(fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o600);
     assert!(UnixListener::bind(&socket).is_err());
-    assert_eq!(visible(data, "JobQ"), 0, "asked of the process");
+    assert_eq!(visible(data, "JobQ"), 0, "answered by the process");
     drop(server);
 }
 

@@ -1,4 +1,4 @@
-//! A running service whose clock is set back or forward, with or without a restart.
+//! A running service whose clock steps backward or forward, with or without a restart.
 
 use std::time::Duration;
 
@@ -48,7 +48,7 @@ async fn a_clock_step_does_not_stop_expiry() {
     for to in [START.minus(HOUR), START.minus(HOUR / 2)] {
         clock.step_to(to);
         put_canary(&app, to.minus(HOUR)).await;
-        // The next round, although the old time is not back.
+        // The next round, although the old time has not been reached again.
         clock.advance(MINUTE);
         in_time(async {
             while has_canary(&app).await {
@@ -74,7 +74,7 @@ async fn a_clock_jump_erases_no_restorable_post() {
     let right = clock.now();
     clock.step_to(right.plus(limits::DELETED_TTL + HOUR));
     let stored = Posts::new(app.services().store.clone());
-    // What is due by the time that has passed is erased all the same.
+    // Data due by the elapsed time is still erased.
     clock.advance(MINUTE);
     in_time(async {
         while !stored.get_all_strongly(&[due]).await.unwrap().is_empty() {

@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use tweeter::event_source::{EventSource, Mapping};
 use worker::BatchOutcome;
 
-/// JobQ on a database of its own, and an event source from it.
+/// JobQ on a separate database, with an event source.
 struct Fixture {
     queue: Arc<EmbeddedQueue>,
     engine: Engine,
@@ -37,7 +37,7 @@ struct Fixture {
 }
 
 impl Drop for Fixture {
-    /// Or the database's folder would go while a handler that hangs still keeps the engine open.
+    /// Otherwise the database's directory would be removed while a hanging handler keeps the engine open.
     fn drop(&mut self) {
         self.engine.close();
     }
@@ -71,7 +71,7 @@ impl Fixture {
 
     async fn wait_for(&mut self, what: impl Fn(QueueDepth) -> bool) {
         while !what(self.queue.depth(JobQ).await.unwrap()) {
-            // Raised after each invocation; what a timeout of the queue brings about raises nothing.
+            // Raised after each invocation, but not when a message times out in the queue.
             let _ = tokio::time::timeout(Duration::from_millis(20), self.progress.changed()).await;
         }
     }
@@ -138,7 +138,7 @@ async fn a_panic_fails_only_its_batch() {
                 *times
             };
             async move {
-                assert!(body != "panics" || times > 1, "as the test asks");
+                assert!(body != "panics" || times > 1, "injected by the test");
                 BatchOutcome::default()
             }
         }
@@ -203,7 +203,7 @@ async fn concurrent_invocations_respect_the_mappings_limit() {
             let (queue, running, most) = (queue.clone(), Arc::clone(&running), Arc::clone(&most));
             async move {
                 most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-                // Others have the time to begin, were they let: a receive takes the engine as long as a send.
+                // Gives further invocations time to start if they were allowed: a receive takes as long as a send.
                 for _ in 0..5 {
                     queue.send(PostQ, vec![message("x")]).await.unwrap();
                 }

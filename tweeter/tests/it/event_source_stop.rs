@@ -1,4 +1,4 @@
-//! A stop of the event source on a queue that keeps messages in flight when their receiver ends, as SQS does.
+//! A stop of the event source on a queue that, like SQS, keeps messages in flight when their receiver ends.
 
 use std::{sync::Arc, time::Duration};
 
@@ -97,7 +97,7 @@ async fn done(_: Vec<ReceivedMessage>) -> BatchOutcome {
     BatchOutcome::default()
 }
 
-// The clock of these tests moves on by itself when nothing else can happen.
+// The paused clock of these tests advances when all tasks wait.
 
 #[tokio::test(start_paused = true)]
 async fn a_stop_does_not_wait_for_empty_polls() {
@@ -125,7 +125,7 @@ async fn messages_of_aborted_invocations_are_returned() {
     let (queue, stop) = (FarAway::new(), CancellationToken::new());
     queue.answers.add_permits(1);
     let task = start(&queue, &stop, |_| std::future::pending());
-    // The second poll begins when the first one's message is with its handler.
+    // The second poll starts once the first one's message is with its handler.
     queue.polled().await;
     queue.polled().await;
     stop.cancel();

@@ -1,4 +1,4 @@
-//! What readers see, through HTTP, with the whole pipeline behind it.
+//! Feeds and stories as readers see them, through HTTP and the whole pipeline.
 
 use std::{
     collections::BTreeSet,
@@ -59,7 +59,7 @@ async fn a_follow_shows_posts_in_the_next_feed() {
         assert_eq!(post_ids(&app.whole_list(&bob, "/v1/feed", 20).await), posts);
     }
     app.unfollow(&bob, &alice).await;
-    assert_eq!(feed(&app, &bob).await, NOTHING, "gone as soon");
+    assert_eq!(feed(&app, &bob).await, NOTHING, "removed at once");
     app.follow(&bob, &alice).await;
     assert_eq!(feed(&app, &bob).await, posts);
 }
@@ -76,7 +76,7 @@ async fn a_refollow_shows_posts_missed_meanwhile() {
     }
     let missed = app.post(&alice, "missed").await;
     app.drain().await;
-    // Only one looks in between, which takes the outdated entry out.
+    // Only one of them reads in between, which removes the outdated entry.
     assert_eq!(feed(&app, &bob).await, NOTHING);
     app.follow_all(&[bob.clone(), carol.clone()], &alice).await;
     let after = app.post(&alice, "after").await;
@@ -91,7 +91,7 @@ async fn a_start_finishes_follows_after_a_crash() {
     let app = TestApp::start_with(hooks()).await;
     let [alice, bob] = [app.register("alice").await, app.register("bob").await];
     let post = app.post(&alice, "before").await;
-    // What a process leaves that dies between the two transactions of a follow.
+    // The state left by a process that died between the two transactions of a follow.
     let (services, now) = (app.services().clone(), app.services().clock.now());
     let [follower, followee] = [&bob, &alice].map(|person| person.user_id.parse().unwrap());
     let (marker, lease_until) = (services.ids.next_post_id(now), now.plus(limits::BACKFILL_LEASE));
@@ -124,7 +124,7 @@ async fn an_author_sees_a_post_at_once() {
     assert_eq!(feed(&app, &bob).await, NOTHING, "unfollowed while the post still waited");
 }
 
-/// Walks a list to its end by pages of several sizes, while `others` go on doing something that changes it.
+/// Pages through a list with several page sizes, while `others` keep changing it.
 async fn walks_while(app: &TestApp, reader: &Person, path: &str, others: impl AsyncFn(usize)) -> Vec<Vec<Value>> {
     let are_done = AtomicBool::new(false);
     let walk = async {
@@ -144,7 +144,7 @@ async fn walks_while(app: &TestApp, reader: &Person, path: &str, others: impl As
     futures::join!(walk, write).0
 }
 
-/// That each of `posts` is in each list once and in order, whatever else came meanwhile.
+/// Asserts that each of `posts` is in each list once and in order, whatever was added meanwhile.
 #[track_caller]
 fn assert_each_once(lists: &[Vec<Value>], posts: &[String]) {
     let newest_first: Vec<_> = posts.iter().rev().cloned().collect();
@@ -181,7 +181,7 @@ async fn paging_yields_each_post_once_beside_new_posts() {
     assert_each_once(&walks_while(&app, &bob, &path, post_more).await, &of_alice);
 }
 
-/// The ids of the people in a list, of those in `among`.
+/// The ids of the people in a list that are among `among`.
 fn people_of<'a>(list: &'a [Value], among: &BTreeSet<&str>) -> Vec<&'a str> {
     let ids = list.iter().map(|follow| follow["user"]["user_id"].as_str().unwrap());
     ids.filter(|id| among.contains(id)).collect()
@@ -219,7 +219,7 @@ async fn paging_yields_each_person_once_beside_new_follows() {
     }
 }
 
-/// What a client has of an answer.
+/// The status and body of an answer.
 fn told(answer: Answer) -> (Value, String) {
     let answer = answer.expect(201);
     (answer.body, answer.headers["location"].to_str().unwrap().to_owned())
@@ -236,7 +236,7 @@ async fn posting_is_idempotent_by_key() {
     let first = told(app.post_with_key(&alice, "one", "sequential").await);
     assert_eq!(told(app.post_with_key(&alice, "one", "sequential").await), first);
     app.drain().await;
-    assert_eq!(told(app.post_with_key(&alice, "one", "sequential").await), first, "also after its fan-out");
+    assert_eq!(told(app.post_with_key(&alice, "one", "sequential").await), first, "even after its fan-out");
 
     let at_once = join_all((0..20).map(|_| app.post_with_key(&alice, "two", "at-once"))).await;
     let at_once: Vec<_> = at_once.into_iter().map(told).collect();
@@ -249,7 +249,7 @@ async fn posting_is_idempotent_by_key() {
         let counts = queue.counts(name);
         assert_eq!((counts.messages_sent, counts.messages_received), (2, 2), "{name:?}: one fan-out a post");
     }
-    // Another user's key is another key.
+    // Keys are per user.
     assert_ne!(told(app.post_with_key(&bob, "one", "sequential").await), first);
 }
 
@@ -267,7 +267,7 @@ async fn one_concurrent_registration_of_a_name_wins() {
             let answer = answer.expect(409);
             assert_eq!(answer.body["errors"].as_array().unwrap().len(), 1, "{answer:?}");
             assert_eq!(answer.body["errors"][0]["field"], field);
-            // What the loser did not share is still free.
+            // The values that the loser did not share are still free.
             let free =
                 if field == "handle" { format!("second_{number}") } else { format!("second{number}@example.org") };
             wish[field] = json!(free);

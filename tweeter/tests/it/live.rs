@@ -21,14 +21,14 @@ use tokio::{
 };
 use tweeter::TestHooks;
 
-/// What comes over a stream.
+/// An item received from a stream.
 #[derive(Debug, Clone, PartialEq)]
 enum Heard {
     Event(String, Value),
     Comment(String),
-    /// The answer is whole.
+    /// The response is complete.
     End,
-    /// The connection went before that.
+    /// The connection broke before that.
     Cut,
 }
 
@@ -53,7 +53,7 @@ impl Listener {
         Self { connection, head: head.to_lowercase() }
     }
 
-    /// Opened, and greeted.
+    /// Opens a stream and reads the greeting.
     async fn open(app: &TestApp, person: &Person) -> Self {
         let connection = TcpStream::connect(app.handle.address()).await.unwrap();
         let mut listener = Self::ask(connection, person).await;
@@ -62,7 +62,7 @@ impl Listener {
         listener
     }
 
-    /// The same with a client that has little room for what it does not read.
+    /// The same, for a client with a small receive buffer.
     async fn open_narrow(address: SocketAddr, person: &Person) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(4_096).unwrap();
@@ -76,7 +76,7 @@ impl Listener {
         }
     }
 
-    /// The next event or comment. Every event is a chunk of its own, so no line is torn by the framing.
+    /// The next event or comment. Every event is one chunk, so no line is split by the framing.
     async fn next(&mut self) -> Heard {
         let mut event = None;
         let mut line = String::new();
@@ -190,7 +190,7 @@ async fn events_follow_readable_data() {
     }
 }
 
-/// Puts a job on its queue that nothing in the service would send now: one that was under way, or comes late.
+/// Sends a job that the service would no longer send: one that was in flight, or is late.
 async fn deliver_late(app: &TestApp, post: &str, author: &Person, readers: &[&Person]) {
     let job = FeedJob {
         tag: FeedJobTag::Deliver,
@@ -275,9 +275,9 @@ async fn comments_keep_an_idle_stream_alive() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_reader_is_asked_to_reload() {
-    // More than the connection itself holds: 6 MB at the most of ours and 4 KB of the client's.
+    // More than the connection can buffer: at most 6 MB on our side and 4 KB on the client's.
     const EVENTS: u128 = 300_000;
-    // A heartbeat says that nothing waits.
+    // A heartbeat shows that no event is queued.
     let live = HubOptions { heartbeat: Duration::from_millis(200), ..HubOptions::default() };
     let app = TestApp::start_with(TestHooks { live, ..hooks() }).await;
     let alice = app.register("alice").await;
@@ -288,7 +288,7 @@ async fn a_slow_reader_is_asked_to_reload() {
         let post_id = PostId::from_uuid(uuid::Uuid::from_u128(number));
         hub.tell(id_of(&alice), LiveEvent::Feed { post_id, author_id: id_of(&alice) });
         if number % limits::MAX_WAITING_EVENTS as u128 == 0 {
-            // Gives the connection its turn, so that it takes what it can hold.
+            // Lets the connection's task run, so that it takes as many events as it can buffer.
             tokio::task::yield_now().await;
         }
     }
@@ -303,7 +303,7 @@ async fn a_slow_reader_is_asked_to_reload() {
             other => panic!("{other:?}"),
         }
     }
-    assert!(fed < EVENTS, "{reloads} times told to read, and all {EVENTS} fed");
+    assert!(fed < EVENTS, "{reloads} reloads, although all {EVENTS} events arrived");
     let post = app.post(&alice, "now I listen").await;
     let told = loop {
         match listener.next().await {
@@ -381,7 +381,8 @@ async fn a_client_that_hangs_up_is_disconnected() {
     .await;
 }
 
-/// How long it takes until everybody has heard of a post.
+/// The time until all listeners have received a post's event.
+///
 /// `cargo test --release -p tweeter --test it live -- --ignored --nocapture`
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a measurement"]
@@ -406,7 +407,7 @@ async fn time_until_a_thousand_listeners_get_an_event() {
         });
         let mut times = futures::future::join_all(heard).await;
         times.sort_unstable();
-        #[expect(clippy::print_stdout, reason = "the figures are what it is run for")]
+        #[expect(clippy::print_stdout, reason = "it prints its measurements")]
         {
             println!(
                 "answered {answered:?}; heard: first {:?}, half {:?}, all {:?}",

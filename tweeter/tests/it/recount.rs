@@ -1,4 +1,5 @@
-//! `tweeter recount`: finds nothing where changes were applied through faults, and finds and mends what is planted.
+//! `tweeter recount`: finds no difference after changes were applied through faults, and finds and fixes planted
+//! errors.
 
 use std::{path::Path, process::Output, sync::Arc, time::Duration};
 
@@ -40,7 +41,7 @@ fn deed(rng: &mut StdRng) -> Deed {
     }
 }
 
-/// Any deeds, applied through faults and in other batches each time, until all are.
+/// Random deeds, applied through faults and in different batches each time, until all are done.
 async fn lively_town(home: &Home, seed: u64) -> Town {
     let mut rng = StdRng::seed_from_u64(seed);
     let mut town = home.town().await;
@@ -122,15 +123,15 @@ async fn a_recount_fixes_notifications() {
     assert_eq!(home.recount(false, &town).await.differences, [difference("misjudged", 2, 0, false)]);
     assert!(home.recount(true, &town).await.is_right());
     assert_eq!(home.recount(false, &town).await.differences, []);
-    town.assert_settled(&whole, "hidden ones mended").await;
-    // What is mended goes on as if nothing had been.
+    town.assert_settled(&whole, "hidden ones fixed").await;
+    // Later changes apply correctly to the fixed counts.
     town.does(Deed::Delete(0)).await;
     home.apply_all(&town).await;
     town.assert_settled(&whole, "after").await;
     assert_eq!(home.recount(false, &town).await.differences, []);
 }
 
-/// A log that says it is never done, or that always is.
+/// A log that always claims to have, or not to have, pending changes.
 #[derive(Debug)]
 struct Says(bool);
 
@@ -164,7 +165,7 @@ async fn pending_changes_leave_counts_undecided() {
     assert!(!recounted.is_right());
     home.apply_all(&town).await;
     assert!(home.recount(false, &town).await.is_right());
-    // With a log that lies the like would be counted twice: what is tested here is that the log is asked.
+    // With a log that lies, such changes would be counted twice; this tests only that the log is asked.
     town.does(Deed::Like(2, 0)).await;
     let trusting = Recount::new(home.store.clone(), Arc::new(Says(true)));
     assert_eq!(trusting.run(Scope::All { inboxes: true }, false, town.now).await.unwrap().differences.len(), 1);
@@ -188,7 +189,7 @@ fn run(args: &[&str], data: &Path) -> (Output, Value) {
     (output, json)
 }
 
-/// Puts an item into a data directory that nobody has open.
+/// Stores an item in a data directory that no process uses.
 async fn put(data: &Path, item: Item) {
     std::fs::create_dir_all(data).unwrap();
     let (engine, store, queue) = open_database(data, &Config::default(), Clock::System).unwrap();

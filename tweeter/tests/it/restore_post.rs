@@ -1,4 +1,4 @@
-//! `tweeter restore-post`: of a database that nobody has open, and of a process that runs.
+//! `tweeter restore-post`: on an unused database and through a running process.
 
 use std::{path::Path, process::Output, sync::Arc};
 
@@ -10,7 +10,7 @@ use ports::store::Store;
 use service::{posts::PostService, rates::RateLimiter};
 use tweeter::{Config, data_dir::open_database};
 
-/// Opens the database of a directory for a while.
+/// Opens the database of a directory temporarily.
 async fn with_store<T>(data_dir: &Path, work: impl AsyncFnOnce(EmbeddedStore) -> T) -> T {
     let (engine, store, queue) = open_database(data_dir, &Config::default(), Clock::System).unwrap();
     let done = work(store).await;

@@ -1,5 +1,5 @@
-//! People who act at once on a store that fails, refuses and is late, while the changes are handled by two that get into
-//! each other's way: each act stands wholly or not at all, and counts and notifications say exactly what stands.
+//! People who act concurrently on a store that fails, refuses and lags, while two competing handlers apply the changes:
+//! each act is atomic, and counts and notifications match the stored acts exactly.
 //!
 //! `TWEETER_FAULT_SEEDS` sets the number of seeds (default 4).
 
@@ -52,7 +52,7 @@ const ACTS_EACH: usize = 40;
 const FAULTS: StoreFaults =
     StoreFaults { throttled: 0.1, unavailable_before: 0.04, unavailable_after: 0.1, unprocessed: 0.1 };
 
-/// Everything that people can do, on one store.
+/// All acts that people can take, on one store.
 struct Services {
     graph: GraphService,
     likes: LikeService,
@@ -87,7 +87,7 @@ impl Actor<'_> {
         for step in 0..ACTS_EACH {
             let now = START.plus(Duration::from_millis(step as u64));
             let (kind, number) = (self.rng.random_range(0..20), self.rng.random_range(0..1_000));
-            // Who got no answer tries again, as a rule.
+            // A person without an answer usually retries.
             while let Err(error) = self.act(kind, number, now).await {
                 match error {
                     ServiceError::NotFound | ServiceError::Invalid { .. } => break,
@@ -120,13 +120,13 @@ impl Actor<'_> {
                 None => Ok(()),
             },
             18 if author == self.me => self.services.posts.delete(author, post, now).await,
-            // What an operator does; at any time, also for one that is not deleted.
+            // An operator restores posts at any time, even one that is not deleted.
             _ => self.services.posts.restore(post, now).await,
         }
     }
 }
 
-/// Handles the log's changes until told to stop: some twice, in other batches, or by two at once.
+/// Handles the log's changes until stopped: some twice, in different batches, or by two handlers at once.
 async fn handles(home: &Home, store: &Arc<dyn Store>, mut rng: StdRng, is_over: &AtomicBool) {
     let ids = Arc::new(IdGenerator::new());
     let [first, second] = [(); 2].map(|()| ChangeService::new(Arc::clone(store), Arc::clone(&ids)));
@@ -175,7 +175,7 @@ async fn storm(seed: u64) {
     assert_settled(&home, &mut town, &format!("seed {seed}")).await;
 }
 
-/// Finishes what is under way, and compares everything that is derived with the acts that stand.
+/// Finishes pending work, and compares all derived data with the stored acts.
 async fn assert_settled(home: &Home, town: &mut Town, when: &str) {
     let backfills = BackfillService::new(Arc::new(home.store.clone()));
     backfills.finish_expired(Timestamp::from_millis(u64::MAX), None).await.unwrap();
@@ -190,7 +190,7 @@ async fn assert_settled(home: &Home, town: &mut Town, when: &str) {
     town.assert_settled(&store, when).await;
 }
 
-/// The acts that stand in the store, each from the side that is not counted or notified.
+/// The stored acts, read from the items that are neither counted nor notified.
 async fn model_of(store: &EmbeddedStore) -> SocialModel {
     let (mut model, mut after) = (SocialModel::default(), None);
     loop {
@@ -235,7 +235,8 @@ async fn concurrent_acts_through_faults_are_counted_exactly() {
     }
 }
 
-/// What was applied and not passed before a pause of so many days, during which everything that is over expires.
+/// Applies all changes and passes only some, then pauses for days, during which expired items are removed, and applies
+/// the rest again.
 async fn comes_again_after(days: u32, passed: usize) {
     let home = Home::open();
     let mut town = home.town().await;
@@ -256,7 +257,7 @@ async fn comes_again_after(days: u32, passed: usize) {
     assert!(home.recount(false, &town).await.is_right());
     let ledger_is_over = days >= 2;
     let removed = home.store.sweep_expired(town.now).await.unwrap();
-    assert!(!ledger_is_over || removed > 0 || passed >= changes.len(), "what is over goes in the end");
+    assert!(!ledger_is_over || removed > 0 || passed >= changes.len(), "expired items are removed in the end");
 }
 
 proptest! {

@@ -1,4 +1,4 @@
-//! Who may do what: every route as nobody, as another user and as the owner, and what each attempt changed.
+//! Authorization: every route as an anonymous caller, another user and the owner, and what each attempt changed.
 
 mod attempt;
 mod rows;
@@ -12,7 +12,7 @@ use rows::{Case, Effect, Row, rows};
 use scene::{Reply, Scene};
 use serde_json::Value;
 
-/// Roles without which a route is not covered.
+/// Roles that must be tried on every route.
 const MUST_BE_TRIED: [Role; 3] = [Role::Nobody, Role::Other, Role::Owner];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -58,8 +58,8 @@ async fn judge(app: &TestApp, scene: &Scene, row: &Row, case: Case, told: &str) 
     }
 }
 
-/// What is the owner's alone is not told to others. With the owner's password or token in its body, a request is the
-/// owner's, whoever sends it.
+/// Asserts that private data of the owner is not in others' responses. A request with the owner's password or token in
+/// its body counts as the owner's.
 fn assert_discreet(scene: &Scene, row: &Row, reply: &Reply, told: &str) {
     if !row.route.contains(" /v1/auth/") {
         assert!(!reply.body.contains(&scene.owner_email()), "{told}: tells the owner's address\n{}", reply.body);
@@ -93,7 +93,7 @@ async fn the_description_tells_which_routes_need_tokens() {
     let routes = described(&app).await;
     let mut refuses: BTreeMap<&str, bool> = BTreeMap::new();
     for row in rows() {
-        // A public route may refuse what the body says, but then not always.
+        // A public route may refuse some bodies, but not all.
         let refused = row.cases.iter().any(|case| case.role == Role::Nobody && case.status == 401);
         *refuses.entry(row.route).or_insert(true) &= refused;
     }
@@ -102,7 +102,7 @@ async fn the_description_tells_which_routes_need_tokens() {
     }
 }
 
-/// The routes of the description, as `GET /v1/feed`, and whether it says that they need a token.
+/// The routes of the OpenAPI description, as `GET /v1/feed`, and whether they declare a token.
 async fn described(app: &TestApp) -> BTreeMap<String, bool> {
     let document = app.openapi().await.expect(200).body;
     let paths = document["paths"].as_object().unwrap();
