@@ -76,7 +76,7 @@ pub enum BackupError {
     #[error("cannot copy the database: {0}")]
     Copy(#[from] CopyError),
     /// The copy cannot be opened.
-    #[error("the copy cannot be used: {0}")]
+    #[error("cannot open the copy: {0}")]
     Open(#[from] OpenError),
     /// The copy differs from the original.
     #[error("the copy in {} differs from the original in keyspace {keyspace}; the disk or the memory may be failing", dir.display())]

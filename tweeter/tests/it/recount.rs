@@ -113,7 +113,7 @@ async fn a_recount_fixes_notifications() {
     };
     assert_eq!(home.recount(false, &town).await.differences, [difference("unread", 9, 4, false)]);
     assert_eq!(home.recount(true, &town).await.differences, [difference("unread", 9, 4, true)]);
-    town.assert_settled(&whole, "unread mended").await;
+    town.assert_settled(&whole, "unread fixed").await;
 
     let entries = Notifications::new(whole.clone()).page_of_recipient(user, None, 10).await.unwrap().items;
     for entry in &entries[..2] {

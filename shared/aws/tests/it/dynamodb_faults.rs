@@ -1,4 +1,4 @@
-//! What DynamoDB answers and no engine does, and what becomes of it.
+//! Responses of DynamoDB that no engine produces, and how the adapter handles them.
 
 use domain::limits::MAX_BATCH_WRITE;
 use ports::store::{BatchWrite, Condition, Consistency, Item, Key, Outcome, Store, StoreError, Table, Write};
@@ -76,7 +76,7 @@ async fn failures_inside_and_lost_answers_are_unavailable_and_keep_their_cause()
         let result = service.store().write(Table::Social, Write::create(Item::new(key("a")))).await;
         let Err(error @ StoreError::Unavailable(_)) = result else { panic!("{answer:?}: {result:?}") };
         assert!(std::error::Error::source(&error).is_some());
-        assert_eq!(service.calls().len(), 1, "a conditional write is never sent again by the adapter");
+        assert_eq!(service.calls().len(), 1, "the adapter never resends a conditional write");
     }
 }
 
@@ -96,7 +96,7 @@ async fn a_table_without_a_name_is_rejected_without_a_call() {
     let store = aws::DynamoStore::new(&client, aws::TableNames::default());
     let result = store.get(Table::Auth, &key("a"), Consistency::Eventual).await;
     let Err(StoreError::Rejected(cause)) = result else { panic!("{result:?}") };
-    assert_eq!(cause.to_string(), "the auth table has no name here");
+    assert_eq!(cause.to_string(), "the auth table has no configured name");
     assert!(service.calls().is_empty());
 }
 

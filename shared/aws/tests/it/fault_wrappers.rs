@@ -1,4 +1,4 @@
-//! The wrappers misbehave as they say, and the retries above the ports bear it.
+//! The fault wrappers inject the configured faults, and the retries above the ports handle them.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -59,7 +59,7 @@ fn query(order: Order, start_after: Option<&str>, limit: Option<u32>) -> Query {
     }
 }
 
-/// What came of a row of writes, one letter each.
+/// The outcomes of a series of writes, one letter each.
 async fn fates(seed: u64) -> String {
     let faulty = FaultyStore::new(store().await, StoreFaults::all(0.2), seed);
     let mut fates = String::new();
@@ -165,7 +165,7 @@ async fn every_message_comes_through_a_faulty_queue_and_some_come_twice() {
     let bodies: BTreeSet<_> = (0..60).map(|n| n.to_string()).collect();
     let messages: Vec<_> = bodies.iter().map(|body| message(body)).collect();
     while send_all(&faulty, QueueName::JobQ, messages.clone()).await.is_err() {}
-    // Messages whose receive was answered by an error return after the queue's timeout of a second.
+    // Messages of a failed receive return after the queue's timeout of a second.
     let mut received = Vec::new();
     while received.iter().cloned().collect::<BTreeSet<String>>() != bodies {
         match faulty.receive(QueueName::JobQ, 10, Duration::from_secs(2), None).await {

@@ -1,4 +1,4 @@
-//! That the permissions noted for a call of a port are those of the operations that the AWS adapters make of it.
+//! The permissions recorded for a port's call are those of the AWS operations that the adapters make for it.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -14,7 +14,7 @@ use testkit::{
     recording::{Access, Recorder, Resource},
 };
 
-/// A service that refuses whatever it is asked.
+/// A service that refuses every call.
 fn refusing() -> CannedService {
     CannedService::new(vec![Canned::error(400, "AccessDeniedException"); 10])
 }
@@ -51,7 +51,7 @@ fn writes() -> Vec<Write> {
     ]
 }
 
-/// An operation of a transaction's part, and the permission it asks for.
+/// The operation of one part of a transaction, and its permission.
 fn permission_of(part: &Value) -> String {
     let kind = part.as_object().unwrap().keys().next().unwrap();
     format!("dynamodb:{kind}{}", if kind.ends_with("Item") { "" } else { "Item" })
@@ -141,7 +141,7 @@ async fn each_call_of_a_queue_asks_for_the_operation_that_it_makes() {
     assert_eq!(refused, [true; 5]);
     let noted: BTreeSet<String> = recorder.accesses().iter().map(|access| access.action.to_owned()).collect();
     assert!(recorder.accesses().iter().all(|access| access.resource == Resource::Queue(name)));
-    // A batch asks for the permission of what it is a batch of.
+    // A batch needs the permission of its entries' operation.
     let made = service.calls().into_iter().map(|(operation, _)| format!("sqs:{}", operation.replace("Batch", "")));
     assert_eq!(made.collect::<BTreeSet<_>>(), noted);
 }

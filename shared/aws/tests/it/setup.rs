@@ -1,4 +1,4 @@
-//! Setting up tables and queues on DynamoDB's and SQS's APIs.
+//! Sets up tables and queues on the DynamoDB and SQS APIs.
 
 use aws::setup;
 use aws_sdk_dynamodb::types::TimeToLiveStatus;

@@ -1,4 +1,4 @@
-//! The signing secret as Secrets Manager tells it.
+//! The signing secret as fetched from Secrets Manager.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ fn hexadecimal(number: u8) -> String {
     format!("{number:02x}").repeat(SECRET_BYTES)
 }
 
-/// Whether tokens signed with this secret are accepted by who has these keys.
+/// Whether tokens signed with this secret are accepted with these keys.
 async fn accepts(keys: &TokenKeys, number: u8) -> bool {
     let token = AccessTokens::new(&TokenKeys::new([number; SECRET_BYTES])).issue(UserId::random(), NOW);
     AccessTokens::new(keys).authenticate(&token, NOW).await.is_ok()

@@ -1,4 +1,4 @@
-//! What SQS answers and no engine does, and what becomes of it.
+//! Responses of SQS that no engine produces, and how the adapter handles them.
 
 use std::time::Duration;
 
@@ -113,11 +113,11 @@ async fn a_queue_without_a_url_is_rejected_without_a_call() {
     let service = CannedService::default();
     let result = service.queue().delete(QueueName::JobDlq, receipts(&["a"])).await;
     let Err(QueueError::Rejected(cause)) = result else { panic!("{result:?}") };
-    assert_eq!(cause.to_string(), "the queue JobDLQ has no URL here");
+    assert_eq!(cause.to_string(), "the queue JobDLQ has no configured URL");
     assert!(service.calls().is_empty());
 }
 
-/// How many entries each call has that sends messages of these sizes.
+/// The number of entries in each call that sends messages of these sizes.
 async fn entries_sent(sizes: &[usize]) -> Vec<usize> {
     let message = |size: &usize| OutgoingMessage { body: "x".repeat(*size), ..messages(&["x"]).remove(0) };
     let service = CannedService::new(vec![Canned::ok(json!({ "Successful": [], "Failed": [] })); 3]);

@@ -253,7 +253,8 @@ pub fn receive(database: &Database, queues: &Arc<Queues>, receive: &Receive) -> 
     let mut received = Vec::with_capacity(handed.len());
     for hold in handed {
         let key = rows::key_of(queue, hold.sequence);
-        // Nobody deletes what was just taken, as its receipt is not out yet; the others are delivered in any case.
+        // Receivers do not have these receipts yet, so none of these messages can be deleted; the others are delivered
+        // in any case.
         let Some(row) = database.messages.get(&key)? else { continue };
         batch.insert(&database.receives, key, Receives { times: hold.receives, in_flight: true }.encode());
         if let Ok(message) = read(hold, &row) {
@@ -313,7 +314,7 @@ fn bury(
 
 /// Deletes the messages whose latest receive a receipt names; others stay.
 ///
-/// They leave the memory first, so that nobody receives a message whose row is about to go.
+/// They are removed from memory first, so that no receiver gets a message whose row is about to be removed.
 pub fn delete(database: &Database, queues: &Queues, queue: QueueName, holds: &[Hold]) -> Result<(), Failure> {
     let _in_order = queues.of(queue).in_order();
     let released: Vec<u64> = queues.of(queue).update(|state| {
