@@ -58,7 +58,7 @@ fn permission_of(part: &Value) -> String {
 }
 
 #[tokio::test]
-async fn each_call_of_a_store_asks_for_the_operation_that_it_makes() {
+async fn store_calls_record_their_permissions() {
     let (service, recorder) = (refusing(), Recorder::default());
     let store = recorder.store(Arc::new(service.store()), [Table::Feed]);
     let refused = [
@@ -89,7 +89,7 @@ async fn each_call_of_a_store_asks_for_the_operation_that_it_makes() {
 }
 
 #[tokio::test]
-async fn a_transaction_asks_for_the_operations_of_its_parts() {
+async fn a_transaction_records_its_parts_permissions() {
     let (service, recorder) = (refusing(), Recorder::default());
     let store = recorder.store(Arc::new(service.store()), []);
     let again = Write::put(Item::new(key("put again")));
@@ -109,7 +109,7 @@ async fn a_transaction_asks_for_the_operations_of_its_parts() {
 }
 
 #[tokio::test]
-async fn a_probe_reads_the_same_item_of_every_table() {
+async fn a_probe_reads_one_item_per_table() {
     let (service, recorder) = (CannedService::new(vec![Canned::ok(serde_json::json!({})); 3]), Recorder::default());
     let store = recorder.store(Arc::new(service.store()), Table::ALL);
     store.probe().await.unwrap();
@@ -126,7 +126,7 @@ async fn a_probe_reads_the_same_item_of_every_table() {
 }
 
 #[tokio::test]
-async fn each_call_of_a_queue_asks_for_the_operation_that_it_makes() {
+async fn queue_calls_record_their_permissions() {
     let (service, recorder) = (refusing(), Recorder::default());
     let queue = recorder.queue(Arc::new(service.queue()));
     let message = OutgoingMessage { body: "{}".to_owned(), group: "g".to_owned(), delay: Duration::ZERO };

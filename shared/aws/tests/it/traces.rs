@@ -11,10 +11,10 @@ const TRACE: &str = "_X_AMZN_TRACE_ID";
 const ROOT: &str = "Root=1-5759e988-bd862e3fe1be46a994272793;Lineage=a87bd80c:1";
 
 #[test]
-fn a_copy_begins_a_trace_of_its_own_and_what_else_is_sent_carries_the_invocations_on() {
+fn only_copies_start_a_new_trace() {
     // The environment is shared by all tests, so this one runs again in a separate process.
     if env::var_os(TRACE).is_none() {
-        let name = "it::traces::a_copy_begins_a_trace_of_its_own_and_what_else_is_sent_carries_the_invocations_on";
+        let name = "it::traces::only_copies_start_a_new_trace";
         let again = Command::new(env::current_exe().unwrap())
             .args(["--exact", name])
             .env("AWS_LAMBDA_FUNCTION_NAME", "job-handler")

@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_change_is_there_for_the_reader_when_it_and_all_before_it_are_committed() {
+    async fn readers_see_changes_in_commit_order() {
         let folder = tempfile::tempdir().expect("a folder");
         let engine = Engine::open(EngineOptions::at(folder.path())).expect("an engine");
         let log = EmbeddedChanges::new(engine.clone());

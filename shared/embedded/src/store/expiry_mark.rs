@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sweep_goes_on_behind_what_it_removed() {
+    fn a_sweep_continues_after_the_removed_rows() {
         let mark = ExpiryMark::new();
         let mut sweep = mark.take();
         assert_eq!(sweep.from, UserKey::from([]));
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_written_during_a_sweep_is_found_next() {
+    fn the_next_sweep_finds_rows_written_meanwhile() {
         let mark = ExpiryMark::new();
         let mut sweep = mark.take();
         mark.lower(row(2));
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sweep_that_fails_starts_there_again() {
+    fn a_failed_sweep_restarts_at_its_mark() {
         let mark = ExpiryMark::new();
         mark.take().from = row(5);
         drop(mark.take());
