@@ -2,9 +2,9 @@
 //!
 //! ```text
 //! DIR  db/            the database, copied row by row from a snapshot and read back
-//!      manifest.json  what it consists of
-//!      signing-key    and whatever else lies in the data directory
-//!      backup.json    what was copied and when: written last, so that only a finished backup has it
+//!      manifest.json  the parts of the database
+//!      signing-key    and all other files of the data directory
+//!      backup.json    summary and time of the copy: written last, so that only a finished backup has it
 //! ```
 
 use std::{

@@ -187,7 +187,8 @@ pub fn take_lock(path: &Path) -> Result<File, OpenError> {
 }
 
 /// Creates the folder, accessible to its owner only, as it holds password hashes and keys. An existing folder that
-/// others may enter, created by an operator or an earlier version, is restricted too; its files then need no modes of
+/// others may enter, created by an operator or an earlier version, is restricted too, which protects its files whatever
+/// their modes.
 /// their own.
 fn make_private(folder: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();

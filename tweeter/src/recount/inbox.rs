@@ -35,7 +35,7 @@ struct Audit {
     fingerprint: DefaultHasher,
 }
 
-/// An entry of which at least the key is readable.
+/// An entry whose key, at least, is readable.
 struct Judged {
     id: NotificationId,
     /// The entry as stored and as it should be; `None` if unreadable.

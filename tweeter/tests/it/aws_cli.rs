@@ -77,7 +77,7 @@ fn a_service_runs_on_resources_from_setup() {
     let (code, log) = server.stop("TERM");
     assert_eq!(code, Some(0), "{log}");
     assert!(log.contains("Stopped"), "{log}");
-    assert!(!dir.path().join("data/db").exists(), "there is no database of its own");
+    assert!(!dir.path().join("data/db").exists(), "the embedded database is not created");
 }
 
 #[test]

@@ -36,7 +36,7 @@ async fn only_author_and_followers_see_a_post() {
     assert_eq!(feed(&app, &alice).await, [post.as_str()]);
     assert_eq!(feed(&app, &eve).await, NOTHING);
     for reader in [&alice, &bob, &eve] {
-        assert_eq!(story(&app, reader, &alice).await, [post.as_str()], "a story is for everybody");
+        assert_eq!(story(&app, reader, &alice).await, [post.as_str()], "any user may read a story");
     }
 
     app.unfollow(&bob, &alice).await;

@@ -259,7 +259,7 @@ async fn a_notification_sends_events_whenever_it_appears() {
         Heard::Event("notification".to_owned(), json!({"notification_id": of_kind["notification_id"], "kind": kind}))
     };
     assert_eq!(heard, [listed("like"), listed("like"), listed("follow")]);
-    assert_eq!(page.items().len(), 2, "nobody is told of what they did themselves");
+    assert_eq!(page.items().len(), 2, "users get no notification of their own acts");
 }
 
 #[tokio::test]

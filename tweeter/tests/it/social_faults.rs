@@ -171,7 +171,7 @@ async fn storm(seed: u64) {
     faulty.switch().turn_off();
     conflicting.switch().turn_off();
     late.arrive_all().await;
-    assert!(faulty.counts().has_every_kind(), "seed {seed} is no storm: {:?}", faulty.counts());
+    assert!(faulty.counts().has_every_kind(), "seed {seed} did not inject every fault: {:?}", faulty.counts());
     assert_settled(&home, &mut town, &format!("seed {seed}")).await;
 }
 
@@ -185,7 +185,7 @@ async fn assert_settled(home: &Home, town: &mut Town, when: &str) {
     assert_both_sides(&home.store).await;
     town.model = model_of(&home.store).await;
     let acts = town.people.iter().flat_map(|user| town.model.acts_concerning(*user));
-    assert!(acts.count() > 0, "{when}: no act stands");
+    assert!(acts.count() > 0, "{when}: no act was stored");
     let store: Arc<dyn Store> = Arc::new(home.store.clone());
     town.assert_settled(&store, when).await;
 }

@@ -24,7 +24,7 @@ impl QueueSettingsOf {
         self
     }
 
-    /// The settings of a queue.
+    /// The settings of one queue.
     pub fn of(&self, queue: QueueName) -> QueueSettings {
         self.named.get(&queue).copied().unwrap_or(self.others)
     }

@@ -61,7 +61,7 @@ struct Sequences {
 }
 
 impl Queues {
-    /// Reads what lies in the queues. Messages marked as in flight are suspects.
+    /// Reads the queues' rows. Messages marked as in flight are suspects.
     pub fn open(database: &Database, settings: QueueSettingsOf, now: Now) -> Result<Self, Failure> {
         let next = rows::reserved(database)?.max(1);
         let mut queues =
@@ -206,8 +206,8 @@ pub struct Receive {
     pub now: Now,
 }
 
-/// Received messages on their way to the receiver. If dropped, because the receiver stopped waiting, they become ready
-/// again at once.
+/// Received messages not yet delivered. If dropped because the receiver stopped waiting, they become ready again at
+/// once.
 pub struct Handed {
     messages: Vec<ReceivedMessage>,
     queues: Arc<Queues>,

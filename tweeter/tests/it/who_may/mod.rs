@@ -62,11 +62,11 @@ async fn judge(app: &TestApp, scene: &Scene, row: &Row, case: Case, told: &str) 
 /// its body counts as the owner's.
 fn assert_discreet(scene: &Scene, row: &Row, reply: &Reply, told: &str) {
     if !row.route.contains(" /v1/auth/") {
-        assert!(!reply.body.contains(&scene.owner_email()), "{told}: tells the owner's address\n{}", reply.body);
+        assert!(!reply.body.contains(&scene.owner_email()), "{told}: leaks the owner's address\n{}", reply.body);
     }
     if row.private {
         for secret in [&scene.owner.user_id, &scene.owner.handle, &scene.post] {
-            assert!(!reply.body.contains(secret.as_str()), "{told}: tells of the owner\n{}", reply.body);
+            assert!(!reply.body.contains(secret.as_str()), "{told}: leaks the owner's secrets\n{}", reply.body);
         }
     }
 }
