@@ -46,7 +46,7 @@ use crate::{
     test_hooks::{TestHooks, Wrap},
 };
 
-/// Follower pages read ahead: the first jobs are sent while the remaining followers are read.
+/// Followers per page: the first jobs are sent while the remaining followers are read.
 const FOLLOWER_PAGE: u32 = 1_000;
 /// Maximum jobs pending while a fan-out runs: about 1 MB, which stays in memory.
 const MAX_BACKLOG: u64 = 1_000;
@@ -289,7 +289,7 @@ fn workers(
     }
 }
 
-/// The pacing of fan-outs in production.
+/// The fan-out options of production.
 pub fn fan_out() -> FanOutOptions {
     FanOutOptions { follower_page: Some(FOLLOWER_PAGE), max_backlog: Some(MAX_BACKLOG), ..FanOutOptions::default() }
 }

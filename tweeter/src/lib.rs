@@ -5,7 +5,7 @@
 //! HTTP ─▶ status-api's router ─▶ services ─▶ EmbeddedStore ┐
 //!                                   └──────▶ EmbeddedQueue ┴─▶ one database in the data directory
 //! PostQ ─▶ event source ─▶ follow-fetcher ─▶ JobQ ─▶ event source ─▶ job-handler
-//! log of changes ─▶ change reader ─▶ stream-handler
+//! change log ─▶ change reader ─▶ stream-handler
 //! tweeter queues, dlq ─▶ tweeter.sock (or the database itself) ─▶ operator ─▶ Queue
 //! ```
 //!

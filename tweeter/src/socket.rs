@@ -37,15 +37,16 @@ const MAX_REQUEST_BYTES: u64 = 1024 * 1024;
 /// A connection is closed if it has not sent a complete request within this time.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A path short enough for a socket in `dir`. If the directory's own path exceeds the system's limit, this leads
-/// through a symbolic link in the directory for temporary files, which is removed when this value is dropped.
+/// A path of a directory that is short enough for a socket in it. If the directory's own path exceeds the system's
+/// limit, this leads through a symbolic link in the directory for temporary files, which is removed when this value is
+/// dropped.
 struct ShortPath {
     dir: PathBuf,
     _link: Option<TempDir>,
 }
 
 impl ShortPath {
-    /// Reserves space for `name` after the directory.
+    /// A path of `dir` that leaves room for `name` after it.
     fn to(dir: &Path, name: &str) -> io::Result<Self> {
         if dir.as_os_str().as_bytes().len() + 1 + name.len() <= MAX_SOCKET_PATH {
             return Ok(Self { dir: dir.to_owned(), _link: None });

@@ -38,7 +38,7 @@ pub struct TestHooks {
     pub live: HubOptions,
     /// Additional routes without the API's middleware: for load tests that measure the bare server.
     pub more_routes: Option<axum::Router>,
-    /// The pacing of fan-outs, instead of production's. On SQS the backlog is not polled.
+    /// The fan-out options, instead of production's. On SQS the backlog is not polled.
     pub fan_out: Option<FanOutOptions>,
 }
 

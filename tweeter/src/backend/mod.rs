@@ -110,7 +110,7 @@ impl Backend {
         self.database.is_some()
     }
 
-    /// The pacing of fan-outs. SQS holds any number of jobs, and asking for its depth costs a call per page.
+    /// The fan-out options. SQS holds any number of jobs, and asking for its depth costs a call per page.
     pub(crate) fn fan_out(&self, options: FanOutOptions) -> FanOutOptions {
         FanOutOptions { max_backlog: options.max_backlog.filter(|_| self.is_alone()), ..options }
     }

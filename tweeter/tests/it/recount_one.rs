@@ -72,7 +72,7 @@ impl Place {
         Self::busy_with(kind, Vec::new()).await
     }
 
-    /// A recount with these deeds between two checks.
+    /// A place where people do these deeds between two checks.
     async fn busy_with(kind: Kind, deeds: Vec<Deed>) -> Self {
         match kind {
             Kind::Embedded => {
