@@ -1,4 +1,4 @@
-//! What the binary does: reads the command line, runs a scenario, prints the table.
+//! The command line: reads arguments, runs a scenario, prints the table.
 
 use std::{
     ffi::OsString,
@@ -22,12 +22,12 @@ use crate::{
 
 /// Exit code of a scenario that passed.
 const SUCCESS: u8 = 0;
-/// Exit code of a scenario that failed, or found entries missing or doubled.
+/// Exit code of a scenario that failed, or found missing or duplicate entries.
 const FAILURE: u8 = 1;
 /// Exit code for invalid arguments.
 const USAGE: u8 = 2;
 
-/// Runs what the arguments ask for, the first of which is the program's name. Returns the exit code.
+/// Runs the command given by the arguments, the first of which is the program's name. Returns the exit code.
 pub fn run_with(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let cli = Cli::parse_from(arguments);
     // One line per request would drown the progress bars.

@@ -1,7 +1,7 @@
 //! Sends a schedule's requests, each at its intended time, regardless of earlier ones.
 //!
-//! A separate thread keeps the schedule and the client has a runtime of its own: a busy service must not slow down
-//! arrivals, and the waiting it causes must show in the latencies.
+//! A separate thread keeps the schedule and the client has its own runtime: a busy service must not slow down arrivals,
+//! and the waiting it causes must show in the latencies.
 
 use std::{
     io,

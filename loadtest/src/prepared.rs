@@ -15,7 +15,7 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// Makes tables and queues where they are missing.
+    /// Creates missing tables and queues.
     pub async fn make(options: AwsOptions) -> Result<Self, AwsError> {
         let clients = AwsClients::from_environment().await?;
         setup::on_aws(&clients, &options).await?;

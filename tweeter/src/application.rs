@@ -46,12 +46,12 @@ use crate::{
     test_hooks::{TestHooks, Wrap},
 };
 
-/// Followers read at once: the first jobs are on their way while the rest is read.
+/// Followers per page: the first jobs are sent while the remaining followers are read.
 const FOLLOWER_PAGE: u32 = 1_000;
-/// Jobs that wait at the most while a fan-out goes on: about 1 MB, which stays in memory.
+/// Maximum jobs pending while a fan-out runs: about 1 MB, which stays in memory.
 const MAX_BACKLOG: u64 = 1_000;
 
-/// A process that has its data and its addresses, and does not work yet.
+/// A process with open stores and listeners that does no work yet.
 #[derive(Debug)]
 pub struct Application {
     config: Config,
@@ -76,7 +76,7 @@ struct Metrics {
 }
 
 impl Application {
-    /// Opens the stores and the addresses.
+    /// Opens the stores and the listeners.
     pub async fn build(config: Config, hooks: TestHooks) -> Result<Self, StartError> {
         let backend = Backend::open(&config, &hooks).await?;
         let tokens = backend.access_tokens();
@@ -134,32 +134,32 @@ impl Application {
         })
     }
 
-    /// Where the API listens.
+    /// The address of the API.
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Where metrics are served, if anywhere.
+    /// The address of the metrics, if they are served.
     pub fn metrics_address(&self) -> Option<SocketAddr> {
         self.metrics.as_ref().map(|metrics| metrics.address)
     }
 
-    /// The data directory, where there is one: not on AWS with a signing secret.
+    /// The data directory; `None` on AWS with a signing secret.
     pub fn data_dir(&self) -> Option<&Path> {
         self.backend.data_dir()
     }
 
-    /// The services, which go on to work on the same stores while this runs.
+    /// The services, which keep working on the same stores while this runs.
     pub const fn services(&self) -> &Services {
         &self.services
     }
 
-    /// The embedded database's engine, where there is one: for counting syncs.
+    /// The embedded database's engine, if there is one; for counting syncs.
     pub fn engine(&self) -> Option<&Engine> {
         self.backend.engine()
     }
 
-    /// Works in the background until the handle says stop or is dropped.
+    /// Runs in the background until the handle stops it or is dropped.
     pub fn spawn(self) -> Handle {
         let stop = CancellationToken::new();
         let (address, metrics_address) = (self.address(), self.metrics_address());
@@ -169,7 +169,7 @@ impl Application {
         Handle { address, metrics_address, data_dir, engine, services, task, stop: stop.drop_guard() }
     }
 
-    /// Works until `shutdown`: then takes nothing more, gives what is under way ten seconds to end, and closes the
+    /// Runs until `shutdown`, then accepts no more work, gives running work ten seconds to finish, and closes the
     /// stores.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
         descriptors::raise_limit();
@@ -185,13 +185,13 @@ impl Application {
             () = shutdown => Ok(()),
             ended = parts.ended() => Err(ended),
         };
-        info!("Stopping: no new work is taken");
+        info!("Stopping; accepting no new work");
         stop.cancel();
-        // Or the server would wait for them as for any answer under way.
+        // Otherwise the server would wait for event streams as for any response in progress.
         streams.inspect(Hub::close);
         parts.finish().await;
         if let Err(error) = time.end().await {
-            warn!(%error, "Could not note the last id: the store failed; the next start goes on from what is reserved");
+            warn!(%error, "Could not store the last id; the next start continues after the reserved ids");
         }
         // Its store would keep the database open.
         drop(time);
@@ -200,7 +200,7 @@ impl Application {
         outcome
     }
 
-    /// Starts every part.
+    /// Starts all parts.
     fn start(self, stop: &CancellationToken) -> (Backend, Parts) {
         let mut parts = Parts::new(stop.clone());
         let (services, clock) = (&self.services, &self.services.clock);
@@ -262,7 +262,7 @@ async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartE
     listen.await.map_err(|error| StartError::Listen { address, error })
 }
 
-/// The port inside its wrapper, if it has one.
+/// The port in its wrapper, if there is one.
 fn wrapped<P: ?Sized>(port: &Arc<P>, wrap: Option<&Wrap<P>>) -> Arc<P> {
     wrap.map_or_else(|| Arc::clone(port), |wrap| wrap(Arc::clone(port)))
 }
@@ -289,7 +289,7 @@ fn workers(
     }
 }
 
-/// How a fan-out is cut in production.
+/// The fan-out options of production.
 pub fn fan_out() -> FanOutOptions {
     FanOutOptions { follower_page: Some(FOLLOWER_PAGE), max_backlog: Some(MAX_BACKLOG), ..FanOutOptions::default() }
 }
@@ -303,7 +303,7 @@ fn router(services: &Services, config: &Config) -> axum::Router {
     status_api::router(services.api().clone(), services.change_log(), &options)
 }
 
-/// A process that works in the background of this one. Dropped, it stops by itself, in its own time.
+/// A process running in the background of this one. Dropping it stops it asynchronously.
 #[derive(Debug)]
 pub struct Handle {
     address: SocketAddr,
@@ -316,17 +316,17 @@ pub struct Handle {
 }
 
 impl Handle {
-    /// Where the API listens.
+    /// The address of the API.
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Where metrics are served, if anywhere.
+    /// The address of the metrics, if they are served.
     pub const fn metrics_address(&self) -> Option<SocketAddr> {
         self.metrics_address
     }
 
-    /// The data directory, where there is one: not on AWS with a signing secret.
+    /// The data directory; `None` on AWS with a signing secret.
     pub fn data_dir(&self) -> Option<&Path> {
         self.data_dir.as_deref()
     }
@@ -336,21 +336,21 @@ impl Handle {
         &self.services
     }
 
-    /// The embedded database's engine, where there is one: for counting syncs.
+    /// The embedded database's engine, if there is one; for counting syncs.
     pub const fn engine(&self) -> Option<&Engine> {
         self.engine.as_ref()
     }
 
-    /// Waits until every post published so far has reached every follower: see [`Services::drain`].
+    /// Waits until every post published so far has reached all followers: see [`Services::drain`].
     pub async fn drain(&self) {
         self.services.drain().await;
     }
 
-    /// Stops, and waits until everything has ended. The data directory can then be opened again, when no clone of the
-    /// services is kept.
+    /// Stops the process and waits until all its parts have ended. The data directory can then be opened again, unless
+    /// a clone of the services is still held.
     pub async fn stop(self) -> Result<(), RunError> {
         let Self { task, stop, services, engine, .. } = self;
-        // Or the database would still be open, and writing, when a temporary directory goes.
+        // Otherwise the database would still be open and written to when a temporary directory is removed.
         drop((services, engine));
         drop(stop);
         task.await.map_err(RunError::Panicked)?

@@ -1,4 +1,4 @@
-//! DynamoDB and SQS as one process uses them: names, clients, and what is looked at before it starts.
+//! DynamoDB and SQS for one process: names, clients and the checks before it starts.
 
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
@@ -21,50 +21,51 @@ use crate::{
     recount::{Recount, settle::ByTime},
 };
 
-/// How long a command waits for dead letters before it takes the queue for empty. A receive that waits asks all of
-/// SQS's servers, one that does not only some.
+/// How long a command waits for dead letters before it considers the queue empty. A long poll asks all of SQS's
+/// servers, a short poll only some.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Segments of a table that a recount scans side by side. Each waits for its own page, so that one slow partition does
-/// not hold up the others; the rate is shared by all.
+/// Segments of a table that a recount scans in parallel. Each waits for its own page, so that a slow partition does not
+/// delay the others; all share one rate.
 const SCAN_SEGMENTS: u32 = 4;
 
-/// How a recount goes about a table that serves people meanwhile.
+/// How a recount treats a table that serves traffic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RecountPace {
-    /// Read units a second at the most.
+    /// Maximum read units per second.
     pub rate: NonZeroU32,
-    /// How long neither an edge nor a count may have changed for a difference to count: longer than the change stream
-    /// is behind.
+    /// How long an edge and its count must be unchanged before a difference counts: longer than the lag of the change
+    /// stream.
     pub settle: Duration,
 }
 
 impl Default for RecountPace {
-    /// A third of what one partition gives (3,000 read units a second), and a minute, when the stream is seconds behind.
+    /// A third of one partition's capacity (3,000 read units a second), and a minute, as the stream usually lags by
+    /// seconds.
     fn default() -> Self {
         Self { rate: NonZeroU32::new(1_000).expect("1,000 is not 0"), settle: Duration::from_mins(1) }
     }
 }
 
-/// What the process is told of AWS. Region, credentials and endpoints the SDK finds by itself.
+/// The process's AWS configuration. The SDK finds region, credentials and endpoints.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AwsOptions {
-    /// What the names of queues begin with that have no URL here.
+    /// Prefix of the names of queues without a URL here.
     pub prefix: String,
-    /// The tables, all of them.
+    /// The tables.
     pub tables: TableNames,
-    /// The queues whose URLs are known; the others are looked up by their names.
+    /// The queues with known URLs; the others are looked up by name.
     pub queues: QueueUrls,
     /// Whether messages carry their author as `MessageGroupId`: [`SqsOptions::fair_queues`].
     pub fair_queues: bool,
-    /// The ARN of the secret that access tokens are signed with; without it the key is in the data directory.
+    /// The ARN of the secret that signs access tokens; without it, the key is in the data directory.
     pub signing_secret: Option<String>,
     /// How counts are recounted.
     pub recount: RecountPace,
 }
 
 impl AwsOptions {
-    /// Tables and queues with the names that setup gives them.
+    /// The tables and queues under the names that `setup` gives them.
     pub fn named(prefix: &str) -> Self {
         let names = |names: TableNames, table: Table| names.with(table, setup::table_name(prefix, table));
         Self {
@@ -78,37 +79,39 @@ impl AwsOptions {
     }
 }
 
-/// Why AWS cannot be used: one line each, for whoever started the process.
+/// Why AWS cannot be used, as one line for the operator.
 #[derive(Debug, thiserror::Error)]
 pub enum AwsError {
     /// The SDK found no region.
-    #[error("no AWS region is set: AWS_REGION names it")]
+    #[error("no AWS region is set; set AWS_REGION")]
     NoRegion,
     /// The SDK found no credentials.
-    #[error("no AWS credentials were found: {0}")]
+    #[error("no AWS credentials found: {0}")]
     NoCredentials(String),
-    /// A table is not there.
-    #[error("there is no table {name}: `tweeter setup --store aws` makes it, {variable} names another")]
+    /// A table does not exist.
+    #[error("there is no table {name}: create it with `tweeter setup --store aws`, or name another in {variable}")]
     NoTable {
         /// Its name.
         name: String,
         /// The variable that names it.
         variable: &'static str,
     },
-    /// A queue is not there.
-    #[error("there is no queue {name}: `tweeter setup --store aws` makes it, {variable} gives the URL of another")]
+    /// A queue does not exist.
+    #[error(
+        "there is no queue {name}: create it with `tweeter setup --store aws`, or set {variable} to the URL of another"
+    )]
     NoQueue {
         /// Its name.
         name: String,
         /// The variable that holds its URL.
         variable: &'static str,
     },
-    /// A service does not answer, or refuses.
+    /// A service is unreachable or refuses the call.
     #[error("{service}{place}: {why}")]
     Failed {
-        /// Which service.
+        /// The service.
         service: &'static str,
-        /// Where it is, as far as the environment says.
+        /// Its endpoint, if the environment sets one.
         place: String,
         /// The error and its causes.
         why: String,
@@ -122,7 +125,7 @@ pub struct AwsClients {
     pub dynamodb: aws_sdk_dynamodb::Client,
     /// SQS's.
     pub sqs: aws_sdk_sqs::Client,
-    /// What both are made of, when the environment described them.
+    /// The SDK configuration of both, if it came from the environment.
     sdk: Option<SdkConfig>,
 }
 
@@ -148,7 +151,7 @@ impl AwsClients {
     }
 }
 
-/// A call without a region or credentials fails too, but in words that are of no help.
+/// Checks region and credentials. Calls without them also fail, but with unhelpful errors.
 async fn require_identity(config: &SdkConfig) -> Result<(), AwsError> {
     if config.region().is_none() {
         return Err(AwsError::NoRegion);
@@ -157,7 +160,7 @@ async fn require_identity(config: &SdkConfig) -> Result<(), AwsError> {
         config.credentials_provider().ok_or_else(|| AwsError::NoCredentials("none configured".to_owned()))?;
     match provider.provide_credentials().await {
         Ok(_) => Ok(()),
-        // The SDK lists where it looked, a line each.
+        // The SDK lists each place it searched on its own line.
         Err(error) => {
             let lines = chain(&error);
             Err(AwsError::NoCredentials(lines.split_whitespace().collect::<Vec<_>>().join(" ")))
@@ -165,7 +168,7 @@ async fn require_identity(config: &SdkConfig) -> Result<(), AwsError> {
     }
 }
 
-/// The store and the queues, when all tables and queues are there and may be used.
+/// The store and the queues, once all tables and queues are known to exist and be accessible.
 pub async fn open(clients: &AwsClients, options: &AwsOptions) -> Result<(DynamoStore, SqsQueue), AwsError> {
     let tables = Table::ALL.into_iter().filter_map(|table| Some((table, options.tables.get(table)?)));
     let tables = try_join_all(tables.map(|(table, name)| look_at_table(&clients.dynamodb, table, name)));
@@ -178,14 +181,14 @@ pub async fn open(clients: &AwsClients, options: &AwsOptions) -> Result<(DynamoS
     Ok((DynamoStore::new(&clients.dynamodb, options.tables.clone()), queue))
 }
 
-/// The queues that are needed: at the URLs given, or found by their names.
+/// The required queues: at the given URLs, or found by name.
 pub async fn queues(clients: &AwsClients, options: &AwsOptions, needed: &[QueueName]) -> Result<SqsQueue, AwsError> {
     let urls = try_join_all(needed.iter().map(|queue| queue_url(clients, options, *queue))).await?;
     let urls = needed.iter().zip(urls).fold(QueueUrls::default(), |urls, (queue, url)| urls.with(*queue, url));
     Ok(SqsQueue::new(&clients.sqs, urls, SqsOptions { fair_queues: options.fair_queues }))
 }
 
-/// Answers a question about the queues, of which it needs those that the question is about, or about posts.
+/// Answers an operator request. Needs only the queues that the request is about.
 pub async fn operator(clients: &AwsClients, options: &AwsOptions, question: &Question) -> Result<Operator, AwsError> {
     let queue = queues(clients, options, &question.queues()).await?;
     let store = DynamoStore::new(&clients.dynamodb, options.tables.clone());
@@ -210,7 +213,7 @@ async fn queue_url(clients: &AwsClients, options: &AwsOptions, queue: QueueName)
     found.ok_or(AwsError::NoQueue { name, variable: queue_variable(queue) })
 }
 
-/// Reads an item that nobody wrote: that is what every process on the table may do.
+/// Reads an item that never exists, as every process on the table has that permission.
 async fn look_at_table(client: &aws_sdk_dynamodb::Client, table: Table, name: &str) -> Result<(), AwsError> {
     let text = || AttributeValue::S("PROBE".to_owned());
     match client.get_item().table_name(name).key("PK", text()).key("SK", text()).send().await {
@@ -243,7 +246,7 @@ impl From<QueueError> for AwsError {
     }
 }
 
-/// Where the environment says that a service is, if it is not at AWS.
+/// The endpoint from the environment, if the service is not at AWS.
 fn place(variable: &str) -> String {
     let set = [variable, "AWS_ENDPOINT_URL"].into_iter().find_map(|variable| std::env::var(variable).ok());
     set.map(|url| format!(" at {url}")).unwrap_or_default()

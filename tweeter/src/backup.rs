@@ -1,10 +1,10 @@
-//! `tweeter backup`: the data directory as it is at one instant, in another directory, without holding up writes.
+//! `tweeter backup`: copies the data directory as of one instant to another directory, without blocking writes.
 //!
 //! ```text
 //! DIR  db/            the database, copied row by row from a snapshot and read back
-//!      manifest.json  what it consists of
-//!      signing-key    and whatever else lies in the data directory
-//!      backup.json    what was copied and when: written last, so that only a finished backup has it
+//!      manifest.json  the parts of the database
+//!      signing-key    and all other files of the data directory
+//!      backup.json    summary and time of the copy: written last, so that only a finished backup has it
 //! ```
 
 use std::{
@@ -28,28 +28,28 @@ use crate::layout::{DATABASE, SET_ASIDE, SOCKET};
 pub(crate) const SUMMARY: &str = "backup.json";
 /// The version of [`Summary`].
 pub(crate) const FORMAT: u32 = 1;
-/// What every data directory has that is no data, or is copied in its own way.
+/// Entries of a data directory that are not data, or are copied separately.
 const NOT_COPIED: [&str; 4] = [DATABASE, MANIFEST, SUMMARY, SOCKET];
 
-/// What a backup holds.
+/// The contents of `backup.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
     /// [`FORMAT`].
     pub format: u32,
-    /// The instant, RFC 3339.
+    /// The instant of the backup, RFC 3339.
     pub taken_at: String,
     /// The version of `tweeter` that took it.
     pub version: String,
-    /// What each keyspace held.
+    /// The contents of each keyspace.
     pub contents: Contents,
 }
 
-/// What was backed up.
+/// A completed backup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackedUp {
-    /// Where it is.
+    /// The backup's directory.
     pub dir: String,
-    /// The instant, RFC 3339: a post acknowledged before it is in the backup.
+    /// The instant, RFC 3339; every post acknowledged before it is in the backup.
     pub taken_at: String,
     /// Rows of the database.
     pub rows: u64,
@@ -57,10 +57,10 @@ pub struct BackedUp {
     pub bytes: u64,
 }
 
-/// Why there is no backup, or it is not restored.
+/// Why a backup or restore failed.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
-    /// A directory is not as it must be.
+    /// A directory is unsuitable.
     #[error("{0}")]
     Directory(String),
     /// A file cannot be read or written.
@@ -68,20 +68,20 @@ pub enum BackupError {
     Io {
         /// The file or its directory.
         path: PathBuf,
-        /// What the system said.
+        /// The I/O error.
         #[source]
         error: io::Error,
     },
     /// The database cannot be copied or read.
     #[error("cannot copy the database: {0}")]
     Copy(#[from] CopyError),
-    /// The copy does not open.
-    #[error("the copy cannot be used: {0}")]
+    /// The copy cannot be opened.
+    #[error("cannot open the copy: {0}")]
     Open(#[from] OpenError),
-    /// The copy is none.
-    #[error("the copy in {} does not hold in keyspace {keyspace} what was copied; the disk or the memory may be failing", dir.display())]
+    /// The copy differs from the original.
+    #[error("the copy in {} differs from the original in keyspace {keyspace}; the disk or the memory may be failing", dir.display())]
     Differs {
-        /// Where.
+        /// The copy's directory.
         dir: PathBuf,
         /// The first keyspace that differs.
         keyspace: String,
@@ -89,7 +89,7 @@ pub enum BackupError {
 }
 
 impl BackupError {
-    /// Whether another command line is needed, rather than another disk.
+    /// Whether a different command line would help, rather than a different disk.
     pub const fn is_usage(&self) -> bool {
         matches!(self, Self::Directory(_))
     }
@@ -100,20 +100,20 @@ impl BackupError {
     }
 }
 
-/// Takes backups of an open data directory.
+/// Backs up an open data directory.
 #[derive(Debug, Clone)]
 pub struct Backup {
     /// The database.
     pub engine: Engine,
-    /// The directory that it is in.
+    /// The data directory.
     pub data_dir: PathBuf,
 }
 
 impl Backup {
-    /// Takes a backup, and reads it back. Blocks. What was made is removed again when it fails.
+    /// Takes a backup and reads it back. Blocks. A failed backup removes its partial copy.
     ///
     /// # Errors
-    /// When `to` holds anything already or lies in the data directory, or the copy fails or differs.
+    /// When `to` is not empty or is inside the data directory, or the copy fails or differs.
     pub fn run(&self, to: &Path, now: Timestamp, report: Report<'_>) -> Result<BackedUp, BackupError> {
         self.check_target(to)?;
         let was_there = to.exists();
@@ -126,16 +126,16 @@ impl Backup {
 
     fn check_target(&self, to: &Path) -> Result<(), BackupError> {
         let data_dir = fs::canonicalize(&self.data_dir).map_err(BackupError::io(&self.data_dir))?;
-        // The nearest directory that exists: the target may have to be made.
+        // The nearest existing directory, as the target may have to be created.
         let there = to.ancestors().find_map(|path| fs::canonicalize(path).ok());
         if there.is_some_and(|path| path.starts_with(&data_dir)) {
-            let text = format!("{} lies in the data directory; name a directory outside of it", to.display());
+            let text = format!("{} is inside the data directory; name a directory outside it", to.display());
             return Err(BackupError::Directory(text));
         }
         match fs::read_dir(to).map(|mut entries| entries.next().is_none()) {
             Ok(true) => Ok(()),
             Ok(false) => {
-                let text = format!("{} is not empty; name a directory that is empty or does not exist", to.display());
+                let text = format!("{} is not empty; name an empty or new directory", to.display());
                 Err(BackupError::Directory(text))
             }
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
@@ -163,7 +163,7 @@ impl Backup {
     }
 }
 
-/// Opens the database of a directory and holds what it reads against what was copied.
+/// Opens the copied database and compares its contents with what was copied.
 pub(crate) fn verify(dir: &Path, expected: &Contents, report: Report<'_>) -> Result<(), BackupError> {
     let engine = Engine::open(EngineOptions { manifest: dir.join(MANIFEST), ..EngineOptions::at(dir.join(DATABASE)) })?;
     let contents = engine.contents(report);
@@ -177,13 +177,13 @@ pub(crate) fn verify(dir: &Path, expected: &Contents, report: Report<'_>) -> Res
     }
 }
 
-/// Copies what else lies in a data directory or a backup: the signing key, and files of later versions.
+/// Copies the other files of a data directory or backup: the signing key, and files of later versions.
 pub(crate) fn copy_files(from: &Path, to: &Path) -> Result<(), BackupError> {
     for entry in fs::read_dir(from).map_err(BackupError::io(from))? {
         let entry = entry.map_err(BackupError::io(from))?;
         let name = entry.file_name();
         let text = name.to_string_lossy();
-        // A restore's leftovers and the socket being made begin with a dot.
+        // Leftovers of a restore, and a socket being created, begin with a dot.
         if NOT_COPIED.contains(&&*text) || text.starts_with(SET_ASIDE) || text.starts_with('.') {
             continue;
         }
@@ -192,7 +192,7 @@ pub(crate) fn copy_files(from: &Path, to: &Path) -> Result<(), BackupError> {
     Ok(())
 }
 
-/// Copies a file or a directory with all that is in it. Sockets, pipes and links are left out: they are no data.
+/// Copies a file, or a directory recursively. Skips sockets, pipes and links, as they are not data.
 pub(crate) fn copy_tree(from: &Path, to: &Path) -> Result<(), BackupError> {
     let io_error = BackupError::io(from);
     let kind = fs::symlink_metadata(from).map_err(&io_error)?.file_type();
@@ -213,7 +213,7 @@ pub(crate) fn make_private(dir: &Path) -> io::Result<()> {
     fs::set_permissions(dir, Permissions::from_mode(0o700))
 }
 
-/// Files for their owner alone, directories too, however they were made.
+/// Makes files and directories accessible to their owner only, whatever their mode was.
 pub(crate) fn close_to_others(dir: &Path) -> io::Result<()> {
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
@@ -236,12 +236,12 @@ fn write_summary(dir: &Path, summary: &Summary) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 
-/// Removes what a failed backup has left in a directory that was empty or absent before.
+/// Removes the partial copy of a failed backup from a directory that was empty or absent before.
 fn remove(dir: &Path, was_there: bool) {
     let removed = if was_there { empty(dir) } else { fs::remove_dir_all(dir) };
     match removed {
         Err(error) if error.kind() != ErrorKind::NotFound => {
-            tracing::warn!(%error, "Could not remove the unfinished backup in {}; it has no {SUMMARY}", dir.display());
+            tracing::warn!(%error, "Could not remove the unfinished backup in {}; delete it by hand (it has no {SUMMARY})", dir.display());
         }
         _ => {}
     }

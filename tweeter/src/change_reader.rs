@@ -1,5 +1,5 @@
-//! What Lambda's mapping of a change stream does in the cloud: reads changes in their order, calls the handler with them,
-//! and goes on behind what it is done with.
+//! The single process's counterpart of Lambda's mapping of a change stream: reads changes in order, passes them to the
+//! handler and advances past those that are done.
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -13,7 +13,7 @@ use tracing::{error, warn};
 
 use crate::event_source::{GRACE, pause_after};
 
-/// The loop from the log of changes to their handler. There is one: changes are handled in their order.
+/// The loop from the change log to the handler. There is only one, as changes are handled in order.
 #[derive(Debug)]
 pub struct ChangeReader {
     log: Arc<dyn ChangeLog>,
@@ -23,30 +23,30 @@ pub struct ChangeReader {
     progress: watch::Sender<u64>,
 }
 
-/// How one batch went.
+/// The outcome of one batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Turn {
-    /// All of it is passed.
+    /// The whole batch is done and passed.
     Done,
-    /// A part of it is passed; the rest will be retried.
+    /// Only a part is passed; the rest will be retried.
     InPart,
-    /// All of it will be retried.
+    /// The whole batch will be retried.
     Failed,
 }
 
 impl ChangeReader {
-    /// The loop from `log` to `handler`; `progress` is raised after each batch, when what is done is passed.
+    /// The loop from `log` to `handler`; `progress` is incremented after each batch, once its changes are passed.
     pub fn new(log: Arc<dyn ChangeLog>, handler: StreamHandler, clock: Clock, progress: watch::Sender<u64>) -> Self {
         Self { log, handler, clock, window: limits::CHANGES_WINDOW, progress }
     }
 
-    /// The same with another window than [`limits::CHANGES_WINDOW`].
+    /// Sets a window other than [`limits::CHANGES_WINDOW`].
     #[must_use]
     pub fn with_window(self, window: Duration) -> Self {
         Self { window, ..self }
     }
 
-    /// Works until `stop`: then reads nothing more, and gives the batch under way ten seconds to end.
+    /// Runs until `stop`, then reads no more and gives the current batch ten seconds to finish.
     pub async fn run(self, stop: CancellationToken) {
         let mut failures = 0;
         while let Some(changes) = stop.run_until_cancelled(self.read_some()).await {
@@ -57,7 +57,7 @@ impl ChangeReader {
             };
             let turn = tokio::select! {
                 turn = self.turn(changes) => turn,
-                () = cut_short => return warn!("Handling changes was cut short; they will be retried"),
+                () = cut_short => return warn!("Aborted the current batch of changes; it will be retried after the next start"),
             };
             self.progress.send_modify(|turns| *turns = turns.wrapping_add(1));
             failures = match turn {
@@ -73,7 +73,7 @@ impl ChangeReader {
         }
     }
 
-    /// Reads until there is something, with growing pauses while the log fails.
+    /// Polls until changes arrive; pauses grow while the log fails.
     async fn read_some(&self) -> Vec<Change> {
         let mut failures = 0;
         loop {
@@ -81,7 +81,7 @@ impl ChangeReader {
                 Ok(changes) if changes.is_empty() => failures = 0,
                 Ok(changes) => return changes,
                 Err(error) => {
-                    warn!(%error, "Could not read the log of changes; will try again");
+                    warn!(%error, "Could not read the change log; retrying");
                     tokio::time::sleep(pause_after(failures)).await;
                     failures += 1;
                 }
@@ -89,7 +89,7 @@ impl ChangeReader {
         }
     }
 
-    /// Handles a batch and passes what is done.
+    /// Handles a batch and passes the changes that are done.
     async fn turn(&self, changes: Vec<Change>) -> Turn {
         let done = match self.handle(changes.clone()).await {
             Some(HandledBatch { retry_from }) => retry_from.unwrap_or(changes.len()),
@@ -100,7 +100,7 @@ impl ChangeReader {
             Ok(()) if done == changes.len() => Turn::Done,
             Ok(()) => Turn::InPart,
             Err(error) => {
-                warn!(change.id = last.id, %error, "Could not pass changes that are done; they will be read again");
+                warn!(change.id = last.id, %error, "Could not pass handled changes; they will be read again");
                 Turn::Failed
             }
         }
@@ -110,10 +110,10 @@ impl ChangeReader {
     /// [`StreamHandler::handle`]. `None` when the handler itself panicked.
     async fn handle(&self, changes: Vec<Change>) -> Option<HandledBatch> {
         let (first, batch) = (changes.first().map(|change| change.id.clone()).unwrap_or_default(), changes.len());
-        // The log is read again, so a panic leaves no state of ours behind.
+        // Unwind safe: the changes are read from the log again.
         let handled = AssertUnwindSafe(self.handler.handle(changes, self.clock.now())).catch_unwind().await;
         if handled.is_err() {
-            error!(change.id = first, batch, "The handler of changes panicked; its batch will be retried");
+            error!(change.id = first, batch, "The change handler panicked; the batch will be retried");
         }
         handled.ok()
     }

@@ -1,4 +1,4 @@
-//! The command line of `tweeter`, and the environment variables beside it.
+//! The command line of `tweeter` and its environment variables.
 
 use std::{
     net::SocketAddr,
@@ -23,7 +23,7 @@ use crate::{
 #[derive(Debug, Parser)]
 #[command(name = "tweeter", version, args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
 pub struct Cli {
-    /// What to do; `serve` when nothing is said.
+    /// The subcommand; `serve` by default.
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
@@ -31,39 +31,39 @@ pub struct Cli {
 }
 
 impl Cli {
-    /// What to do.
+    /// The command to run.
     pub fn command(self) -> Command {
         self.command.unwrap_or(Command::Serve(self.serve))
     }
 }
 
-/// What `tweeter` can do.
+/// The commands of `tweeter`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Serve the API and run the workers (the default)
     Serve(ServeArgs),
-    /// Show how full each queue is, and how many changes wait
+    /// Show the depth of each queue and the backlog of changes
     Queues(QueuesArgs),
-    /// Look at dead letters and put them back
+    /// Inspect dead letters and redrive them
     Dlq(DlqArgs),
-    /// Compare counts with what they count: all of them, or those of one user or post
+    /// Check all counts, or those of one user or post, against the data
     ///
-    /// Exits 1 when one is wrong and was not fixed, or could not be judged.
+    /// Exits 1 when a count is wrong and was not fixed, or could not be judged.
     Recount(RecountArgs),
     /// Restore a deleted post
     RestorePost(RestorePostArgs),
-    /// Copy the data directory as it is now, while the process serves or not
+    /// Back up the data directory, with or without a running process
     Backup(BackupArgs),
-    /// Put a backup in place of the data directory
+    /// Restore the data directory from a backup
     Restore(RestoreArgs),
-    /// Make the tables and queues that are missing
+    /// Create missing tables and queues
     Setup(SetupArgs),
 }
 
 /// Options of `serve`.
 #[derive(Debug, Args)]
 pub struct ServeArgs {
-    /// Address of the API; port 0 takes a free one
+    /// Address of the API; port 0 picks a free port
     #[arg(long, env = "TWEETER_LISTEN", value_name = "IP:PORT", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
     /// Address of the Prometheus metrics, or `off`
@@ -71,34 +71,34 @@ pub struct ServeArgs {
     metrics_listen: MetricsListen,
     #[command(flatten)]
     data: DataArgs,
-    /// Keep data in a temporary directory that goes with the process; `--data-dir` then means nothing
+    /// Keep data in a temporary directory that is removed at exit; `--data-dir` is then ignored
     #[arg(long, env = "TWEETER_EPHEMERAL", value_parser = BoolishValueParser::new())]
     ephemeral: bool,
-    /// How log lines are written
+    /// Format of log lines
     #[arg(long, env = "TWEETER_LOG_FORMAT", value_enum, default_value = "pretty")]
     log_format: LogFormatArg,
-    /// Web origins whose pages may call the API (repeat it, or separate them by commas)
+    /// Web origin whose pages may call the API (repeatable, or comma-separated)
     #[arg(long, env = "TWEETER_CORS_ORIGIN", value_name = "ORIGIN", value_delimiter = ',', value_parser = web_origin)]
     cors_origin: Vec<HeaderValue>,
-    /// Whether it is limited how often one may post, like, follow, comment, register and fail to log in
+    /// Rate limits on posts, likes, follows, comments, registrations and failed logins
     #[arg(long, env = "TWEETER_RATE_LIMITS", value_enum, default_value = "on")]
     rate_limits: RateLimitsArg,
-    /// Header in which proxies in front name the client, such as `x-forwarded-for`; without it the connection tells.
-    /// Only behind proxies that all requests pass: anybody can send a header
+    /// Header in which a proxy names the client, such as `x-forwarded-for`; without it, the peer address is used. Set
+    /// it only if every request passes such a proxy, as clients can send the header themselves
     #[arg(long, env = "TWEETER_TRUSTED_PROXY_HEADER", value_name = "NAME", value_parser = list_header)]
     trusted_proxy_header: Option<HeaderName>,
-    /// How many proxies add to that header
+    /// Number of proxies that append to that header
     #[arg(long, env = "TWEETER_TRUSTED_PROXY_HOPS", value_name = "N", default_value = "1")]
     trusted_proxy_hops: NonZeroUsize,
-    /// Connections that one network (an IPv4 address, an IPv6 /64) may hold at once; further ones are closed.
-    /// Defaults to 512, and to no limit with `--trusted-proxy-header`: all connections are the proxy's then
+    /// Maximum concurrent connections per network (an IPv4 address or IPv6 /64); further ones are closed. Defaults to
+    /// 512, or no limit with `--trusted-proxy-header`, where all connections come from the proxy
     #[arg(long, env = "TWEETER_MAX_CONNECTIONS_PER_NETWORK", value_name = "N")]
     max_connections_per_network: Option<NonZeroUsize>,
-    /// Start on a damaged database without what is missing: what is skipped is logged, and the files are kept in
-    /// `damaged-N` beside it. Restoring a backup with `tweeter restore` is the better way
+    /// Start on a damaged database without the missing data: skipped parts are logged, and their files are kept in
+    /// `damaged-N` next to it. Prefer restoring a backup with `tweeter restore`
     #[arg(long)]
     accept_data_loss: bool,
-    /// Note after each sync how far the journal is synced (an instrument for tests)
+    /// Record after each sync how far the journal is synced (for tests)
     #[arg(long, hide = true)]
     record_syncs: bool,
     #[command(flatten)]
@@ -106,7 +106,7 @@ pub struct ServeArgs {
 }
 
 impl ServeArgs {
-    /// How log lines are written.
+    /// The format of log lines.
     pub const fn log_format(&self) -> LogFormat {
         match self.log_format {
             LogFormatArg::Pretty => LogFormat::Pretty,
@@ -114,7 +114,7 @@ impl ServeArgs {
         }
     }
 
-    /// The process's set-up.
+    /// The process's configuration.
     pub fn config(self) -> Result<Config, NotBuilt> {
         Ok(Config {
             listen: self.listen,
@@ -136,7 +136,7 @@ impl ServeArgs {
     }
 }
 
-/// Where data is kept.
+/// The data directory.
 #[derive(Debug, Args)]
 pub struct DataArgs {
     /// Directory of the database, the signing key and the operator's socket
@@ -147,7 +147,7 @@ pub struct DataArgs {
 /// Options of `queues`.
 #[derive(Debug, Args)]
 pub struct QueuesArgs {
-    /// Which data, and how to print.
+    /// The data, and the output format.
     #[command(flatten)]
     pub output: OutputArgs,
 }
@@ -155,10 +155,10 @@ pub struct QueuesArgs {
 /// Options of every operator command.
 #[derive(Debug, Args)]
 pub struct OutputArgs {
-    /// Which data.
+    /// The data directory.
     #[command(flatten)]
     pub data: DataArgs,
-    /// Which stores.
+    /// The stores.
     #[command(flatten)]
     pub stores: StoreArgs,
     /// Print JSON instead of text
@@ -175,23 +175,23 @@ pub struct RecountArgs {
     /// Only the counts of this post
     #[arg(long, value_name = "ID")]
     pub post: Option<PostId>,
-    /// Correct what is wrong
+    /// Correct wrong counts
     #[arg(long)]
     pub fix: bool,
-    /// Leave notifications out, which are looked up one by one: far fewer reads
+    /// Skip notifications, which are read one by one: far fewer reads
     #[arg(long, conflicts_with_all = ["user", "post"])]
     pub counts_only: bool,
-    /// Read units a second at the most, of a table that serves people meanwhile; 1000 unless given
+    /// Maximum read units per second, to spare a table that serves traffic; 1000 by default
     #[arg(long, value_name = "N", help_heading = "With --store aws")]
     pub rate: Option<NonZeroU32>,
-    /// Seconds for which nothing may have changed for a difference to count, longer than stream-handler is behind; 60
-    /// unless given
+    /// Seconds an item must be unchanged before a difference counts; must exceed the lag of stream-handler; 60 by
+    /// default
     #[arg(long, value_name = "SECONDS", help_heading = "With --store aws", value_parser = clap::value_parser!(u32).range(1..=86_400))]
     pub settle: Option<u32>,
-    /// Which data.
+    /// The data directory.
     #[command(flatten)]
     pub data: DataArgs,
-    /// Which stores.
+    /// The stores.
     #[command(flatten)]
     pub stores: AllStoreArgs,
     /// Print JSON instead of text
@@ -205,10 +205,10 @@ pub struct RestorePostArgs {
     /// The post, deleted less than 30 days ago
     #[arg(value_name = "ID")]
     pub post: PostId,
-    /// Which data.
+    /// The data directory.
     #[command(flatten)]
     pub data: DataArgs,
-    /// Which stores.
+    /// The stores.
     #[command(flatten)]
     pub stores: AllStoreArgs,
     /// Print JSON instead of text
@@ -219,10 +219,10 @@ pub struct RestorePostArgs {
 /// Options of `backup`.
 #[derive(Debug, Args)]
 pub struct BackupArgs {
-    /// Where the backup is made: a directory that is empty or does not exist
+    /// Target directory; must be empty or not exist
     #[arg(value_name = "DIR")]
     pub to: PathBuf,
-    /// Which data.
+    /// The data directory.
     #[command(flatten)]
     pub data: DataArgs,
     /// Print JSON instead of text
@@ -233,13 +233,13 @@ pub struct BackupArgs {
 /// Options of `restore`.
 #[derive(Debug, Args)]
 pub struct RestoreArgs {
-    /// The backup; it is copied and stays as it is
+    /// The backup; it is copied and left unchanged
     #[arg(value_name = "DIR")]
     pub from: PathBuf,
-    /// Which data.
+    /// The data directory.
     #[command(flatten)]
     pub data: DataArgs,
-    /// Move the data that is there to `before-restore-N` in the data directory
+    /// Move the existing data to `before-restore-N` in the data directory
     #[arg(long)]
     pub replace: bool,
     /// Print JSON instead of text
@@ -250,7 +250,7 @@ pub struct RestoreArgs {
 /// Options of `setup`.
 #[derive(Debug, Args)]
 pub struct SetupArgs {
-    /// Which stores.
+    /// The stores.
     #[command(flatten)]
     pub stores: AllStoreArgs,
     /// Print JSON instead of text
@@ -261,29 +261,29 @@ pub struct SetupArgs {
 /// Options of `dlq`.
 #[derive(Debug, Args)]
 pub struct DlqArgs {
-    /// What to do with dead letters.
+    /// The subcommand.
     #[command(subcommand)]
     pub command: DlqCommand,
 }
 
-/// What can be done with dead letters.
+/// The subcommands of `dlq`.
 #[derive(Debug, Subcommand)]
 pub enum DlqCommand {
-    /// List them, oldest first
+    /// List dead letters, oldest first
     List(LookArgs),
-    /// Show them with their bodies
+    /// Show dead letters with their bodies
     Show(LookArgs),
-    /// Send them back to the queue they came from
+    /// Send dead letters back to their source queue
     Redrive(RedriveArgs),
 }
 
 /// Options of `dlq list` and `dlq show`.
 #[derive(Debug, Args)]
 pub struct LookArgs {
-    /// Which messages.
+    /// The messages.
     #[command(flatten)]
     pub letters: LettersArgs,
-    /// Messages at the most
+    /// Maximum number of messages
     #[arg(long, default_value_t = 1_000, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
     pub limit: usize,
 }
@@ -291,22 +291,21 @@ pub struct LookArgs {
 /// Options of `dlq redrive`.
 #[derive(Debug, Args)]
 pub struct RedriveArgs {
-    /// Which messages.
+    /// The messages.
     #[command(flatten)]
     pub letters: LettersArgs,
 }
 
-/// Which dead letters.
+/// A selection of dead letters.
 #[derive(Debug, Args)]
 pub struct LettersArgs {
-    /// The queue, by its own name or by that of its dead-letter queue: PostQ, JobQ, ChangeQ, PostDLQ, JobDLQ,
-    /// ChangeDLQ
+    /// The queue or its dead-letter queue: PostQ, JobQ, ChangeQ, PostDLQ, JobDLQ, ChangeDLQ
     #[arg(value_name = "QUEUE", value_parser = queue_name)]
     pub queue: QueueName,
     /// Only messages with these ids
     #[arg(long = "id", value_name = "ID", num_args = 1..)]
     pub ids: Vec<String>,
-    /// Which data, and how to print.
+    /// The data, and the output format.
     #[command(flatten)]
     pub output: OutputArgs,
 }
@@ -332,18 +331,18 @@ impl From<RateLimitsArg> for RateLimits {
     }
 }
 
-/// A header that is a list of addresses.
+/// A header whose value is a list of addresses.
 fn list_header(text: &str) -> Result<HeaderName, String> {
     match HeaderName::try_from(text) {
         Ok(name) if name == http::header::FORWARDED => {
-            Err("`forwarded` is no list of addresses; have the proxy set x-forwarded-for".to_owned())
+            Err("`forwarded` is not a list of addresses; have the proxy set x-forwarded-for".to_owned())
         }
         Ok(name) => Ok(name),
         Err(error) => Err(error.to_string()),
     }
 }
 
-/// An address or nothing; of its own, or clap would take an `Option` for an option that may be left out.
+/// An optional address. A newtype, because clap treats an `Option` field as an optional argument.
 #[derive(Debug, Clone, Copy)]
 struct MetricsListen(Option<SocketAddr>);
 
@@ -354,7 +353,7 @@ fn metrics_address(text: &str) -> Result<MetricsListen, String> {
     text.parse().map(|address| MetricsListen(Some(address))).map_err(|_| "expected IP:PORT or off".to_owned())
 }
 
-/// A scheme and a host, and a port if not the scheme's: exactly what a browser sends in `Origin`.
+/// A scheme, a host, and a port unless it is the scheme's default: exactly what a browser sends in `Origin`.
 fn web_origin(text: &str) -> Result<HeaderValue, String> {
     let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or_default();
     let plain = host.bytes().all(|b| b.is_ascii_alphanumeric() && !b.is_ascii_uppercase() || b".-:[]".contains(&b));
@@ -395,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn the_command_line_is_sound() {
+    fn the_command_line_is_consistent() {
         <Cli as CommandFactory>::command().debug_assert();
     }
 
@@ -419,7 +418,7 @@ mod tests {
     }
 
     #[test]
-    fn rates_are_limited_and_no_header_believed_unless_it_is_said() {
+    fn defaults_limit_rates_and_trust_no_header() {
         let default = config(&[]);
         assert_eq!((default.rate_limits, default.trusted_proxy), (RateLimits::On, None));
         let said =
@@ -430,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_has_512_connections_unless_a_proxy_holds_all() {
+    fn a_trusted_proxy_lifts_the_default_connection_limit() {
         let most = |args: &[&str]| config(args).max_connections_per_network.map(NonZeroUsize::get);
         assert_eq!(most(&[]), Some(512));
         assert_eq!(most(&["--max-connections-per-network", "8"]), Some(8));
@@ -461,7 +460,7 @@ mod tests {
     #[case(&["recount", "--rate", "0"])]
     #[case(&["recount", "--settle", "0"])]
     #[case(&["fly"])]
-    fn what_means_nothing_is_refused(#[case] args: &[&str]) {
+    fn invalid_arguments_are_rejected(#[case] args: &[&str]) {
         let error = Cli::try_parse_from(std::iter::once(&"tweeter").chain(args)).unwrap_err();
         assert_eq!(error.exit_code(), 2, "{error}");
     }

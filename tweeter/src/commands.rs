@@ -1,5 +1,6 @@
-//! The operator's commands: asked of the process that runs on a data directory, or of the database itself when none
-//! runs. Its lock then keeps a process from starting meanwhile. On AWS the queues are asked, whoever works on them.
+//! The operator's commands, answered by the process that uses the data directory or, when none runs, from the database
+//! directly. The database lock then keeps a process from starting meanwhile. On AWS commands use the queues, whichever
+//! processes consume them.
 
 use std::{io, num::NonZeroU32, ops::ControlFlow, path::Path, pin::pin, sync::Arc, time::Duration};
 
@@ -22,44 +23,45 @@ use crate::{
     table::Table,
 };
 
-/// Why a command was not done.
+/// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
-    /// The command makes no sense here.
+    /// The command is invalid.
     #[error("{0}")]
     BadUsage(String),
-    /// What it names is not there.
+    /// A named user, post or message does not exist.
     #[error("{0}")]
     NotFound(String),
-    /// The process or the database did not do its part.
+    /// The process or the database failed.
     #[error("{0}")]
     Failed(String),
-    /// The database does not open.
+    /// The database cannot be opened.
     #[error(transparent)]
     Database(#[from] OpenError),
-    /// A backup was not made or not restored.
+    /// The backup or restore failed.
     #[error(transparent)]
     Backup(#[from] BackupError),
     /// AWS cannot be used.
     #[cfg(feature = "aws")]
     #[error(transparent)]
     Aws(#[from] crate::aws::AwsError),
-    /// This build cannot do it.
+    /// The feature is missing from this build.
     #[error(transparent)]
     NotBuilt(#[from] NotBuilt),
-    /// The running process cannot be asked.
+    /// The running process does not answer.
     #[error("cannot ask the process that runs on {dir}: {error}")]
     Unreachable {
         /// The data directory.
         dir: String,
-        /// What the system said.
+        /// The I/O error.
         #[source]
         error: io::Error,
     },
 }
 
 impl CommandError {
-    /// The process's exit code: 2 for what cannot be meant or cannot be used, 1 for what was not there or failed.
+    /// The process's exit code: 2 if the command line or the environment is at fault, 1 if the named thing does not
+    /// exist or the work failed.
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::BadUsage(_) | Self::Database(_) | Self::NotBuilt(_) => 2,
@@ -74,14 +76,14 @@ impl CommandError {
     }
 }
 
-/// What `tweeter queues` prints.
+/// The output of `tweeter queues`.
 pub async fn queues(args: OutputArgs) -> Result<String, CommandError> {
     let as_json = args.json;
     let Answer::Queues(states) = ask(args, Question::Queues).await? else { return Err(unexpected()) };
     Ok(if as_json { json(&states) } else { queues_table(&states) })
 }
 
-/// What `tweeter dlq` prints.
+/// The output of `tweeter dlq`.
 pub async fn dlq(command: DlqCommand) -> Result<String, CommandError> {
     match command {
         DlqCommand::List(args) => {
@@ -104,7 +106,7 @@ pub async fn dlq(command: DlqCommand) -> Result<String, CommandError> {
     }
 }
 
-/// What `tweeter recount` prints, and whether every count is right now.
+/// The output of `tweeter recount`, and whether every count is now right.
 pub async fn recount(args: RecountArgs) -> Result<(String, bool), CommandError> {
     let RecountArgs { user, post, fix, counts_only, rate, settle, data, stores, json: as_json } = args;
     let (question, of) = match (user, post) {
@@ -118,11 +120,11 @@ pub async fn recount(args: RecountArgs) -> Result<(String, bool), CommandError> 
     Ok((text, recounted.is_right()))
 }
 
-/// The stores, with the options of a recount that are for AWS alone.
+/// The stores, with the recount options that apply only to AWS.
 fn paced(stores: Stores, rate: Option<NonZeroU32>, settle: Option<u32>) -> Result<Stores, CommandError> {
     match stores {
         Stores::Embedded if rate.is_some() || settle.is_some() => {
-            Err(CommandError::BadUsage("--rate and --settle are for --store aws".to_owned()))
+            Err(CommandError::BadUsage("--rate and --settle require --store aws".to_owned()))
         }
         Stores::Embedded => Ok(Stores::Embedded),
         #[cfg(feature = "aws")]
@@ -135,7 +137,7 @@ fn paced(stores: Stores, rate: Option<NonZeroU32>, settle: Option<u32>) -> Resul
     }
 }
 
-/// What `tweeter restore-post` prints.
+/// The output of `tweeter restore-post`.
 pub async fn restore_post(args: RestorePostArgs) -> Result<String, CommandError> {
     let question = Question::RestorePost { post: args.post.to_string() };
     let answer = ask_stores(args.stores.stores()?, &args.data, question).await?;
@@ -143,10 +145,10 @@ pub async fn restore_post(args: RestorePostArgs) -> Result<String, CommandError>
     Ok(if args.json { json(&restored) } else { format!("{} is restored\n", restored.post) })
 }
 
-/// What `tweeter backup` prints.
+/// The output of `tweeter backup`.
 pub async fn backup(args: BackupArgs) -> Result<String, CommandError> {
-    let absolute = |error| CommandError::BadUsage(format!("{} cannot be used: {error}", args.to.display()));
-    // The process that runs may have another working directory.
+    let absolute = |error| CommandError::BadUsage(format!("cannot use {}: {error}", args.to.display()));
+    // The running process may have another working directory.
     let to = std::path::absolute(&args.to).map_err(absolute)?;
     let question = Question::Backup { to };
     let mut shown = Shown::new("Backing up");
@@ -156,7 +158,7 @@ pub async fn backup(args: BackupArgs) -> Result<String, CommandError> {
     Ok(if args.json { json(&backup) } else { backup_text(&backup) })
 }
 
-/// What `tweeter restore` prints.
+/// The output of `tweeter restore`.
 pub async fn restore(args: RestoreArgs) -> Result<String, CommandError> {
     let (from, data_dir, replace) = (args.from, args.data.data_dir, args.replace);
     let run = move || {
@@ -166,7 +168,7 @@ pub async fn restore(args: RestoreArgs) -> Result<String, CommandError> {
             ControlFlow::Continue(())
         })
     };
-    let panicked = |_| CommandError::Failed("the restore failed inside".to_owned());
+    let panicked = |_| CommandError::Failed("the restore panicked".to_owned());
     let restored = tokio::task::spawn_blocking(run).await.map_err(panicked)??;
     Ok(if args.json { json(&restored) } else { restored_text(&restored) })
 }
@@ -180,7 +182,7 @@ async fn look(args: LettersArgs, limit: usize) -> Result<Vec<DeadLetter>, Comman
 }
 
 fn unexpected() -> CommandError {
-    CommandError::Failed("the running process gave an answer to another question".to_owned())
+    CommandError::Failed("the running process sent an unexpected answer; is it of the same version?".to_owned())
 }
 
 async fn ask(args: OutputArgs, question: Question) -> Result<Answer, CommandError> {
@@ -236,12 +238,15 @@ async fn answer_offline(
     show: impl FnMut(Progress),
 ) -> Result<Answer, CommandError> {
     if !has_database(data_dir) {
-        return Err(CommandError::BadUsage(format!("there is no data in {}", data_dir.display())));
+        return Err(CommandError::BadUsage(format!(
+            "there is no data in {}; name the data directory with --data-dir",
+            data_dir.display()
+        )));
     }
     let dir = data_dir.to_owned();
     let opened = tokio::task::spawn_blocking(move || open_database(&dir, &Config::default(), Clock::System)).await;
     let (engine, store, queue) =
-        opened.map_err(|_panic| CommandError::Failed("the database failed while it was opened".to_owned()))??;
+        opened.map_err(|_panic| CommandError::Failed("opening the database panicked".to_owned()))??;
     let changes = Arc::new(EmbeddedChanges::new(engine.clone()));
     let backup = Backup { engine: engine.clone(), data_dir: data_dir.to_owned() };
     let operator = Operator {
@@ -255,7 +260,7 @@ async fn answer_offline(
     let answer = answer_showing(&operator, question, show).await;
     drop(operator);
     let closed = tokio::task::spawn_blocking(move || engine.close()).await;
-    closed.map_err(|_panic| CommandError::Failed("the database failed while it was closed".to_owned()))?;
+    closed.map_err(|_panic| CommandError::Failed("closing the database panicked".to_owned()))?;
     Ok(answer)
 }
 
@@ -329,14 +334,14 @@ fn recounted_text(Recounted { users, posts, differences, undecided }: &Recounted
     let noun = if differences.len() == 1 { "difference" } else { "differences" };
     let undecided = match undecided {
         0 => String::new(),
-        more => format!("{more} more could not be judged: changes wait to be applied, or there are too many\n"),
+        more => format!("{more} more could not be judged: changes are still being applied, or there are too many\n"),
     };
     let count = differences.len();
     let of = of.unwrap_or_else(|| format!("all (users: {users}, posts: {posts})"));
     format!("{rows}{count} {noun} in the counts of {of}\n{undecided}")
 }
 
-/// A duration as a person says it: its two largest units.
+/// A duration in its two largest units.
 fn age(millis: u64) -> String {
     let seconds = millis / 1_000;
     match seconds {

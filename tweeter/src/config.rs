@@ -1,4 +1,4 @@
-//! How one process is set up: read once, before anything starts.
+//! The configuration of one process, read once before anything starts.
 
 use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 
@@ -10,16 +10,16 @@ use service::rates::RateLimits;
 
 use crate::event_source::Mapping;
 
-/// Connections of one network at once, unless the operator says otherwise: several times what the browsers behind one
-/// office's address hold (6 each), and a twentieth of all.
+/// Default maximum of concurrent connections per network: several times what the browsers of an office with one address
+/// hold (6 each), and a twentieth of all.
 pub const MAX_CONNECTIONS_PER_NETWORK: NonZeroUsize = NonZeroUsize::new(512).expect("it is not zero");
 
-/// Where data is kept.
+/// The data directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DataDir {
-    /// In this directory, made when it is not there.
+    /// This directory, created if missing.
     Path(PathBuf),
-    /// In a temporary directory that goes with the process.
+    /// A temporary directory, removed when the process ends.
     Ephemeral,
 }
 
@@ -32,7 +32,7 @@ impl std::fmt::Display for DataDir {
     }
 }
 
-/// Which stores the process works on.
+/// The stores that the process uses.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Stores {
     /// The embedded database in the data directory.
@@ -43,44 +43,43 @@ pub enum Stores {
     Aws(crate::aws::AwsOptions),
 }
 
-/// The set-up of one process.
+/// The configuration of one process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// Where the API listens; port 0 takes a free one.
+    /// The address of the API; port 0 picks a free port.
     pub listen: SocketAddr,
-    /// Where metrics are served, if anywhere.
+    /// The address of the metrics, if they are served.
     pub metrics_listen: Option<SocketAddr>,
-    /// Which stores it works on.
+    /// The stores.
     pub stores: Stores,
-    /// Where data is kept; on AWS's stores the signing key alone.
+    /// The data directory; on AWS it holds only the signing key.
     pub data_dir: DataDir,
     /// Web origins that may call the API from a browser.
     pub cors_origins: Vec<HeaderValue>,
-    /// Proxies that are believed about where a request comes from.
+    /// The proxies trusted to name the client of a request.
     pub trusted_proxy: Option<TrustedProxy>,
-    /// Connections that one network (an IPv4 address, an IPv6 /64) may hold at once; `None` for no limit. Half of all
-    /// connections at the most.
+    /// Maximum concurrent connections per network (an IPv4 address or IPv6 /64), capped at half of all connections;
+    /// `None` for no limit.
     pub max_connections_per_network: Option<NonZeroUsize>,
     /// Whether rates are limited.
     pub rate_limits: RateLimits,
-    /// How PostQ is mapped to follow-fetcher.
+    /// The mapping of PostQ to follow-fetcher.
     pub fan_out: Mapping,
-    /// How JobQ is mapped to job-handler.
+    /// The mapping of JobQ to job-handler.
     pub delivery: Mapping,
-    /// How ChangeQ is mapped to stream-handler.
+    /// The mapping of ChangeQ to stream-handler.
     pub redriven_changes: Mapping,
-    /// How PostQ, JobQ and ChangeQ treat their messages in the embedded database; those of SQS were told when they were
-    /// made.
+    /// The settings of PostQ, JobQ and ChangeQ in the embedded database; SQS queues got theirs when they were created.
     pub queues: QueueSettings,
-    /// Whether a damaged database is opened without what is missing.
+    /// Whether to open a damaged database without the missing data.
     pub accept_data_loss: bool,
-    /// Whether the engine records how far it has synced: an instrument for tests of a loss of power.
+    /// Whether the engine records how far it has synced, for power-loss tests.
     pub record_syncs: bool,
 }
 
 impl Config {
-    /// The set-up without options, on a free port of the loopback interface, without metrics, rate limits and a limit of
-    /// connections per network: for tests and load tests.
+    /// The default configuration, on a free port of the loopback interface, without metrics and without rate or
+    /// connection limits: for tests and load tests.
     pub fn on_free_port(data_dir: DataDir) -> Self {
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         Self { listen, data_dir, max_connections_per_network: None, rate_limits: RateLimits::Off, ..Self::default() }
@@ -89,7 +88,7 @@ impl Config {
 
 impl Default for Config {
     fn default() -> Self {
-        // A sixth of the queues' visibility timeout, as a Lambda mapping has it.
+        // A sixth of the queues' visibility timeout, as in the Lambda mapping.
         let timeout = Duration::from_secs(10);
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
@@ -102,7 +101,7 @@ impl Default for Config {
             rate_limits: RateLimits::On,
             fan_out: Mapping { batch_size: 1, max_concurrency: 4, timeout },
             delivery: Mapping { batch_size: limits::MAX_QUEUE_BATCH, max_concurrency: 4, timeout },
-            // One a batch: a change that runs out of time takes no other's receives with it.
+            // One per batch: a change that times out does not use up receives of others.
             redriven_changes: Mapping { batch_size: 1, max_concurrency: 1, timeout },
             queues: QueueSettings::default(),
             accept_data_loss: false,

@@ -1,4 +1,4 @@
-//! The data directory: the database, the signing key and the operator's socket, for their owner alone.
+//! The data directory: the database, the signing key and the operator's socket, accessible to its owner only.
 
 use std::{
     fs::DirBuilder,
@@ -17,17 +17,17 @@ use crate::{
     layout::DATABASE,
 };
 
-/// The data directory in use.
+/// An open data directory.
 #[derive(Debug)]
 pub(crate) enum OpenDir {
-    /// One that stays.
+    /// A permanent directory.
     Kept(PathBuf),
-    /// One that goes with this value.
+    /// A temporary directory, removed when this value is dropped.
     Temporary(TempDir),
 }
 
 impl OpenDir {
-    /// Makes the directory when it is not there.
+    /// Opens the directory, and creates it if missing.
     pub(crate) fn open(dir: &DataDir) -> io::Result<Self> {
         match dir {
             DataDir::Path(path) => {
@@ -38,12 +38,12 @@ impl OpenDir {
         }
     }
 
-    /// The same, where a process that starts says why not.
+    /// Like [`Self::open`], with the error of a starting process.
     pub(crate) fn open_for_start(dir: &DataDir) -> Result<Self, StartError> {
         Self::open(dir).map_err(|error| StartError::DataDir { dir: dir.clone(), error })
     }
 
-    /// Where it is.
+    /// The directory's path.
     pub(crate) fn path(&self) -> &Path {
         match self {
             Self::Kept(path) => path,
@@ -52,7 +52,7 @@ impl OpenDir {
     }
 }
 
-/// Opens the database of a data directory. Blocks: for operator commands, and before anything runs.
+/// Opens the database of a data directory. Blocks: for operator commands, and before the runtime has other work.
 pub fn open_database(
     data_dir: &Path,
     config: &Config,
@@ -61,7 +61,7 @@ pub fn open_database(
     open_database_logging(data_dir, config, clock, true)
 }
 
-/// The same, with or without a log of changes.
+/// Opens the database with or without a change log.
 pub(crate) fn open_database_logging(
     data_dir: &Path,
     config: &Config,
@@ -82,7 +82,7 @@ pub(crate) fn open_database_logging(
     Ok((engine.clone(), EmbeddedStore::new(engine), queue))
 }
 
-/// Whether a database was ever made in the data directory.
+/// Whether the data directory has ever held a database.
 pub fn has_database(data_dir: &Path) -> bool {
     data_dir.join(DATABASE).is_dir() || data_dir.join(MANIFEST).exists()
 }

@@ -1,27 +1,27 @@
-//! Listing, showing and redriving dead letters, over the port alone: the same for embedded queues and for SQS.
+//! Lists, shows and redrives dead letters through the queue port, identically for the embedded queue and SQS.
 //!
-//! A queue can only be read by receiving. What is read stays hidden for [`HIDDEN`] at the most and is made visible
-//! again at once; a command that is killed leaves it hidden for that long.
+//! A queue can only be read by receiving. Messages read are hidden for at most [`HIDDEN`] and made visible again at
+//! once; a killed command leaves them hidden for that long.
 
 use std::{collections::HashSet, time::Duration};
 
 use domain::{Timestamp, limits};
 use ports::queue::{OutgoingMessage, Queue, QueueError, QueueName, Receipt, ReceivedMessage, delete_all, send_all};
 
-/// For how long messages are hidden while they are looked at.
+/// How long messages are hidden while they are read.
 const HIDDEN: Duration = Duration::from_mins(2);
 
-/// Which dead letters a command is about.
+/// The dead letters that a command is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Selection {
-    /// Every one.
+    /// All of them.
     All,
     /// Those with these message ids.
     Ids(HashSet<String>),
 }
 
 impl Selection {
-    /// The messages named, or all when none is.
+    /// The messages with these ids, or all if `ids` is empty.
     pub fn of(ids: impl IntoIterator<Item = String>) -> Self {
         let ids: HashSet<_> = ids.into_iter().collect();
         if ids.is_empty() { Self::All } else { Self::Ids(ids) }
@@ -34,7 +34,7 @@ impl Selection {
         }
     }
 
-    /// The ids asked for that are not among the messages found.
+    /// The requested ids that are missing from `found`.
     fn missing(&self, found: &HashSet<String>) -> Vec<String> {
         match self {
             Self::All => Vec::new(),
@@ -47,26 +47,26 @@ impl Selection {
     }
 }
 
-/// Why a command about dead letters was not done.
+/// Why a command about dead letters failed.
 #[derive(Debug, thiserror::Error)]
 pub enum DeadLetterError {
-    /// The queue is no dead-letter queue, so nothing can be redriven from it.
+    /// Not a dead-letter queue, so nothing can be redriven from it.
     #[error("{} holds no dead letters", .0.name())]
     NotDeadLetters(QueueName),
-    /// Messages asked for are not in the queue.
+    /// Requested messages are not in the queue.
     #[error("no message {} in {}", ids.join(", "), queue.name())]
     NotFound {
-        /// The queue looked through.
+        /// The dead-letter queue.
         queue: QueueName,
-        /// The ids that are not there.
+        /// The missing ids.
         ids: Vec<String>,
     },
-    /// The queue did not do its part.
+    /// The queue failed.
     #[error(transparent)]
     Queue(#[from] QueueError),
 }
 
-/// The dead-letter queue that a command means by a queue's name: its own, or that of the source queue named.
+/// The dead-letter queue that a queue name refers to: the named one, or that of the named source queue.
 pub fn dead_letter_queue(name: QueueName) -> QueueName {
     name.dead_letter_queue().unwrap_or(name)
 }
@@ -74,16 +74,16 @@ pub fn dead_letter_queue(name: QueueName) -> QueueName {
 /// The dead letters of one queue.
 #[derive(Debug, Clone, Copy)]
 pub struct DeadLetters<'a> {
-    /// Where the queue is.
+    /// The queues.
     pub queue: &'a dyn Queue,
     /// The dead-letter queue.
     pub name: QueueName,
-    /// How long to wait for messages that are perhaps there, before the queue counts as empty.
+    /// How long to wait for messages before the queue counts as empty.
     pub patience: Duration,
 }
 
 impl DeadLetters<'_> {
-    /// The selected messages, at most `limit`, oldest first. All of those asked for by id must be there.
+    /// The selected messages, at most `limit`, oldest first. Fails if a message requested by id is missing.
     pub async fn look(&self, selection: &Selection, limit: usize) -> Result<Vec<ReceivedMessage>, DeadLetterError> {
         let mut taken = Taken::default();
         let read = self.take(&mut taken, selection, limit).await;
@@ -94,11 +94,11 @@ impl DeadLetters<'_> {
         Ok(taken.selected)
     }
 
-    /// Sends the selected messages back to the source queue, each before it is deleted here: one may be there twice
-    /// after a failure, never not at all. Returns how many.
+    /// Sends the selected messages to the source queue, each before it is deleted here: a failure may duplicate a
+    /// message but never loses one. Returns the number of messages.
     ///
-    /// What was sent after `now` is left: a message that comes right back is not redriven in circles. When an id asked
-    /// for is not there, nothing is redriven.
+    /// Messages sent after `now` stay, so that a message that fails again at once is not redriven in circles. If a
+    /// requested id is missing, nothing is redriven.
     pub async fn redrive(&self, selection: &Selection, now: Timestamp) -> Result<usize, DeadLetterError> {
         let source = self.name.source_queue().ok_or(DeadLetterError::NotDeadLetters(self.name))?;
         match selection {
@@ -140,7 +140,7 @@ impl DeadLetters<'_> {
         Ok(moved)
     }
 
-    /// Sends the messages to `source`, then deletes them here; empties `messages` of what is gone.
+    /// Sends the messages to `source`, then deletes them here; removes deleted ones from `messages`.
     async fn send_back(&self, source: QueueName, messages: &mut Vec<ReceivedMessage>) -> Result<usize, QueueError> {
         let copies = messages.iter().map(|message| OutgoingMessage {
             body: message.body.clone(),
@@ -156,7 +156,7 @@ impl DeadLetters<'_> {
         self.queue.receive(self.name, limits::MAX_QUEUE_BATCH, self.patience, Some(HIDDEN)).await
     }
 
-    /// Receives until `limit` messages are selected or the queue gives no more.
+    /// Receives until `limit` messages are selected or the queue is empty.
     async fn take(&self, taken: &mut Taken, selection: &Selection, limit: usize) -> Result<(), QueueError> {
         while taken.selected.len() < limit {
             let received = self.receive().await?;
@@ -180,7 +180,7 @@ impl DeadLetters<'_> {
         if ids.is_empty() { Ok(()) } else { Err(DeadLetterError::NotFound { queue: self.name, ids }) }
     }
 
-    /// Makes everything visible again.
+    /// Makes all received messages visible again.
     async fn give_back(&self, taken: &mut Taken) -> Result<(), QueueError> {
         let mut receipts = std::mem::take(&mut taken.others);
         receipts.extend(taken.selected.iter().map(|message| message.receipt.clone()));
@@ -189,7 +189,7 @@ impl DeadLetters<'_> {
 
     async fn make_visible(&self, receipts: Vec<Receipt>) -> Result<(), QueueError> {
         for chunk in receipts.chunks(limits::MAX_QUEUE_BATCH) {
-            // What is not changed becomes visible by itself when it has been hidden for long enough.
+            // Messages not made visible here become so when their visibility timeout expires.
             let changes = chunk.iter().map(|receipt| (receipt.clone(), Duration::ZERO)).collect();
             self.queue.change_visibility(self.name, changes).await?;
         }
@@ -197,7 +197,7 @@ impl DeadLetters<'_> {
     }
 }
 
-/// What was received and is hidden.
+/// Received messages, hidden for now.
 #[derive(Default)]
 struct Taken {
     selected: Vec<ReceivedMessage>,

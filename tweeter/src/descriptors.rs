@@ -1,28 +1,28 @@
-//! File descriptors. Each connection takes one, and the database must always get those that it needs: a write that
-//! cannot open a file ends the process.
+//! File descriptors. Each connection takes one, and the database must always get those it needs: a write that cannot
+//! open a file ends the process.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing::warn;
 
-/// Connections at once to the API, at the most.
+/// Maximum concurrent API connections.
 const MAX_CONNECTIONS: u64 = 10_000;
-/// What is not for connections of the API: fjall keeps up to 900 table files open, the rest is for its journals,
-/// listeners, scrapes of the metrics, operators, and the runtime.
+/// Descriptors reserved for other uses: fjall keeps up to 900 table files open; the rest is for its journals,
+/// listeners, metrics scrapes, operators and the runtime.
 const RESERVE: u64 = 900 + 256;
 
-/// Raises the soft limit towards the hard one, as far as this process can use it. Shells and service managers set it
-/// low for the sake of programs that use `select`. When it cannot be raised, there are fewer connections.
+/// Raises the soft limit towards the hard limit, up to what this process can use. Shells and service managers set it
+/// low for programs that use `select`. If it cannot be raised, fewer connections are allowed.
 pub fn raise_limit() {
     let limit = getrlimit(Resource::Nofile);
     let wanted = wanted(limit);
     if limit.current.is_some_and(|current| current < wanted)
         && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), ..limit })
     {
-        warn!(%error, "The limit of open files could not be raised to {wanted}");
+        warn!(%error, "Could not raise the limit of open files to {wanted}; fewer connections are allowed");
     }
 }
 
-/// How many connections the API may hold at once under the soft limit as it is now.
+/// The maximum of concurrent API connections under the current soft limit.
 pub fn max_connections() -> usize {
     usize::try_from(connections_under(getrlimit(Resource::Nofile).current)).unwrap_or(usize::MAX)
 }
@@ -32,7 +32,7 @@ fn wanted(limit: Rlimit) -> u64 {
     limit.maximum.map_or(enough, |maximum| maximum.min(enough))
 }
 
-/// A low limit is halved: the database of a small process has few files.
+/// Half of a low limit, as the database of a small process has few files.
 fn connections_under(soft_limit: Option<u64>) -> u64 {
     let Some(limit) = soft_limit else { return MAX_CONNECTIONS };
     limit.saturating_sub(RESERVE).max(limit / 2).clamp(1, MAX_CONNECTIONS)

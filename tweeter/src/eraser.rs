@@ -1,4 +1,4 @@
-//! Erasing for good what is due, in a loop of its own, so that a large account holds up no change and no sweep.
+//! Carries out due erasures in a separate loop, so that a large account delays neither changes nor sweeps.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,11 +8,11 @@ use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-/// For how long one run goes on before what came meanwhile has its turn too. Shorter than the lease of an erasure.
+/// Maximum duration of a run, after which newer erasures get a turn. Shorter than an erasure's lease.
 const BUDGET: Duration = Duration::from_secs(20);
 
-/// Erases at once and whenever it is woken, until all that is due is erased; then waits. Ends after `stop`; what is
-/// under way is ended where it waits, and goes on after the next start.
+/// Erases at the start and whenever woken, until no erasure is due; then waits. Ends after `stop`; an erasure in
+/// progress is dropped at its next await and resumes after the next start.
 pub async fn erase_when_woken(eraser: ErasureService, wake: Arc<Notify>, time: SafeTime, stop: CancellationToken) {
     let rounds = async {
         loop {
@@ -26,12 +26,12 @@ pub async fn erase_when_woken(eraser: ErasureService, wake: Arc<Notify>, time: S
     }
 }
 
-/// Whether there is more to do at once.
+/// Whether more erasures are due.
 async fn run(eraser: &ErasureService, time: &SafeTime) -> bool {
     match eraser.run_due(time.now(), Instant::now() + BUDGET).await {
         Ok(erased) => erased.is_cut_short,
         Err(error) => {
-            warn!(error = chain(&error), "What is due was not erased; it is tried again in a minute");
+            warn!(error = chain(&error), "Could not carry out due erasures; retrying in a minute");
             false
         }
     }

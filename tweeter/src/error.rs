@@ -1,4 +1,4 @@
-//! Why the process does not start, and why it ends.
+//! Errors of starting and running the process.
 
 use std::{io, net::SocketAddr, path::PathBuf};
 
@@ -8,19 +8,19 @@ use tokio::task::JoinError;
 
 use crate::{config::DataDir, secret::SecretError};
 
-/// Why the process does not start: one line each, for whoever started it.
+/// Why the process could not start, as one line for the operator.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The data directory cannot be made.
+    /// The data directory cannot be created or read.
     #[error("cannot use the data directory {dir}: {error}")]
     DataDir {
         /// The directory.
         dir: DataDir,
-        /// What the system said.
+        /// The I/O error.
         #[source]
         error: io::Error,
     },
-    /// The database does not open.
+    /// The database cannot be opened.
     #[error(transparent)]
     Database(#[from] OpenError),
     /// AWS cannot be used.
@@ -31,40 +31,40 @@ pub enum StartError {
     #[cfg(feature = "aws")]
     #[error("{}", telemetry::chain(.0))]
     SigningSecret(#[from] ports::signing::KeySourceError),
-    /// There is no signing key.
+    /// The signing key is unavailable.
     #[error(transparent)]
     Secret(#[from] SecretError),
-    /// What was remembered of the time cannot be read, or not be written.
-    #[error("cannot go on from the time that the database remembers: {0}")]
+    /// The remembered time cannot be read or written.
+    #[error("cannot read or update the time stored in the database: {0}")]
     Time(#[source] StoreError),
     /// An address cannot be listened on.
     #[error("cannot listen on {address}: {error}")]
     Listen {
         /// The address.
         address: SocketAddr,
-        /// What the system said.
+        /// The I/O error.
         #[source]
         error: io::Error,
     },
-    /// The operator's socket cannot be made.
-    #[error("cannot make the operator's socket in {}: {error}", path.display())]
+    /// The operator socket cannot be created.
+    #[error("cannot create the operator's socket in {}: {error}", path.display())]
     Socket {
         /// The data directory.
         path: PathBuf,
-        /// What the system said.
+        /// The I/O error.
         #[source]
         error: io::Error,
     },
     /// Opening the database panicked.
-    #[error("the database failed while it was opened")]
+    #[error("opening the database panicked")]
     Panicked,
 }
 
-/// Why a process that had started ended by itself.
+/// Why a running process ended on its own.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// A part ended that never does.
-    #[error("{0} ended by itself")]
+    /// A part ended that should run until the stop.
+    #[error("{0} ended unexpectedly")]
     Stopped(&'static str),
     /// A part panicked.
     #[error("a part of the process panicked")]
@@ -77,10 +77,10 @@ mod tests {
     use telemetry::chain;
 
     #[test]
-    fn an_error_is_told_on_one_line_and_nothing_twice() {
+    fn an_error_chain_prints_one_line_without_repetition() {
         let error = StartError::Listen { address: ([127, 0, 0, 1], 80).into(), error: io::Error::other("taken") };
         assert_eq!(chain(&error), "cannot listen on 127.0.0.1:80: taken");
         let panicked = StartError::Secret(SecretError::Io { path: "key".into(), error: io::Error::other("no disk") });
-        assert_eq!(chain(&panicked), "cannot keep the signing key in key: no disk");
+        assert_eq!(chain(&panicked), "cannot read or create the signing key in key: no disk");
     }
 }

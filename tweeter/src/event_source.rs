@@ -1,5 +1,5 @@
-//! What a Lambda event source mapping does in the cloud: takes messages from a queue, calls a handler with them, deletes
-//! what it did not report as failed.
+//! The single process's counterpart of a Lambda event source mapping: receives messages from a queue, passes them to a
+//! handler and deletes those not reported as failed.
 
 use std::{collections::HashSet, future::Future, pin::pin, sync::Arc, time::Duration};
 
@@ -13,25 +13,25 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 use worker::BatchOutcome;
 
-/// How a queue is mapped to its handler.
+/// The mapping of a queue to its handler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mapping {
-    /// Messages of one invocation: 1 to [`limits::MAX_QUEUE_BATCH`].
+    /// Messages per invocation: 1 to [`limits::MAX_QUEUE_BATCH`].
     pub batch_size: usize,
-    /// Invocations at once, at least 1.
+    /// Maximum concurrent invocations; at least 1.
     pub max_concurrency: usize,
-    /// After this long an invocation is ended and its batch failed: its messages come again when their visibility
-    /// timeout is over, and go to the dead letters after as many receives as the queue allows. A handler that waits for
-    /// a store must give up sooner and report what is left. At most a sixth of the queue's visibility timeout, so that
-    /// no message comes again while it is being worked on.
+    /// Maximum duration of an invocation. After it the invocation is aborted and its batch fails: the messages are
+    /// redelivered once their visibility timeout expires, and become dead letters after the queue's maximum number of
+    /// receives. A handler that waits for a store must give up earlier and report the remaining messages. At most a
+    /// sixth of the queue's visibility timeout, so that no message is redelivered while it is being handled.
     pub timeout: Duration,
 }
 
-/// How long invocations under way may go on after a stop.
+/// How long running invocations may continue after a stop.
 pub(crate) const GRACE: Duration = Duration::from_secs(10);
-/// How long giving back may take that is cut short after the grace.
+/// How long returning the messages of aborted invocations may take, after the grace period.
 const GIVING_BACK: Duration = Duration::from_secs(1);
-/// Pauses after receives that failed: from the first, doubling, to the last.
+/// The first and the longest pause after a failed receive; pauses double in between.
 const RECEIVE_PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
 
 /// The loop from one queue to one handler.
@@ -46,20 +46,20 @@ pub struct EventSource {
 }
 
 impl EventSource {
-    /// The loop from `name`; `progress` is raised after each invocation, when its messages are deleted.
+    /// The loop from `name`; `progress` is incremented after each invocation, once its messages are deleted.
     pub fn new(queue: Arc<dyn Queue>, name: QueueName, mapping: Mapping, progress: watch::Sender<u64>) -> Self {
         Self { queue, name, mapping, progress, last_receive: Duration::ZERO, cut: CancellationToken::new() }
     }
 
-    /// The same, but a stop waits this long for what the queue has perhaps handed out already. For queues that keep
-    /// messages in flight when their receiver ends.
+    /// Makes a stop wait this long for a receive in flight. For queues whose messages stay in flight when the receiver
+    /// ends.
     #[must_use]
     pub fn with_last_receive(self, last_receive: Duration) -> Self {
         Self { last_receive, ..self }
     }
 
-    /// Works until `stop`: then takes nothing more, and gives what is under way ten seconds to end. What does not is
-    /// given back.
+    /// Runs until `stop`, then receives no more and gives running invocations ten seconds to finish. The messages of
+    /// the others are made visible again.
     pub async fn run<H, F>(self, handler: H, stop: CancellationToken)
     where
         H: Fn(Vec<ReceivedMessage>) -> F + Send + Sync + 'static,
@@ -81,8 +81,8 @@ impl EventSource {
         source.finish(invocations).await;
     }
 
-    /// The next messages; `None` after the stop. What a receive that is cut short has taken stays in flight and comes
-    /// again.
+    /// The next messages; `None` after the stop. Messages taken by an aborted receive stay in flight until they are
+    /// redelivered.
     async fn take(&self, stop: &CancellationToken) -> Option<Vec<ReceivedMessage>> {
         let mut receiving = pin!(self.receive_some());
         match stop.run_until_cancelled(receiving.as_mut()).await {
@@ -92,7 +92,7 @@ impl EventSource {
         }
     }
 
-    /// Receives until there is something, with growing pauses while the queue fails.
+    /// Polls until messages arrive; pauses grow while the queue fails.
     async fn receive_some(&self) -> Vec<ReceivedMessage> {
         let mut failures = 0;
         loop {
@@ -100,7 +100,7 @@ impl EventSource {
                 Ok(messages) if messages.is_empty() => failures = 0,
                 Ok(messages) => return messages,
                 Err(error) => {
-                    warn!(queue = self.name.name(), %error, "{} gave no messages", self.name.name());
+                    warn!(queue = self.name.name(), %error, "Could not receive from {}; retrying", self.name.name());
                     tokio::time::sleep(pause_after(failures)).await;
                     failures += 1;
                 }
@@ -113,7 +113,7 @@ impl EventSource {
         self.queue.receive(self.name, size, limits::MAX_RECEIVE_WAIT, None).await
     }
 
-    /// Calls the handler with the messages and deletes those that it is done with.
+    /// Calls the handler with the messages and deletes those it did not report as failed.
     async fn invoke<H, F>(&self, handler: &H, messages: Vec<ReceivedMessage>)
     where
         H: Fn(Vec<ReceivedMessage>) -> F,
@@ -121,7 +121,7 @@ impl EventSource {
     {
         let sent: Vec<_> = messages.iter().map(|m| (m.message_id.clone(), m.receipt.clone())).collect();
         let receives = messages.iter().map(|m| m.receive_count).max().unwrap_or_default();
-        // In a task of its own, so that a panic ends no more than the batch. Aborted when this future is dropped.
+        // A separate task, so that a panic fails only this batch. Aborted when this future is dropped.
         let mut task = JoinSet::new();
         task.spawn(handler(messages));
         let handled = tokio::time::timeout(self.mapping.timeout, task.join_next());
@@ -134,27 +134,32 @@ impl EventSource {
             None => return self.give_back(sent).await,
             Some(Err(_)) => {
                 let timeout = self.mapping.timeout.as_secs_f64();
-                self.report_failure(sent.len(), receives, &format!("was ended: it took longer than {timeout} s"));
+                self.report_failure(sent.len(), receives, &format!("was aborted after {timeout} s"));
                 Vec::new()
             }
         };
         if !done.is_empty()
             && let Err(error) = delete_all(self.queue.as_ref(), self.name, done).await
         {
-            warn!(queue = self.name.name(), %error, "Messages of {} were not deleted; they come again", self.name.name());
+            warn!(queue = self.name.name(), %error, "Could not delete messages from {}; they will be redelivered", self.name.name());
         }
         self.progress.send_modify(|invocations| *invocations = invocations.wrapping_add(1));
     }
 
-    /// A batch that failed as a whole stays in flight until its visibility timeout is over. Each receive counts, and
-    /// after as many as the queue allows its messages go to the dead letters.
+    /// A batch that failed as a whole stays in flight until its visibility timeout expires. Each receive counts towards
+    /// the queue's maximum, after which the messages become dead letters.
     fn report_failure(&self, batch: usize, receives: u32, what: &str) {
         let name = self.name.name();
-        error!(queue = name, batch, sqs.receive_count = receives, "A handler of {name} {what}; its batch comes again");
+        error!(
+            queue = name,
+            batch,
+            sqs.receive_count = receives,
+            "The handler of {name} {what}; its batch will be redelivered"
+        );
     }
 
-    /// The receipts of the messages that are not reported as failed. As in Lambda, a report that names no message of
-    /// the batch fails all of it.
+    /// The receipts of the messages not reported as failed. As in Lambda, a report that names a message outside the
+    /// batch fails the whole batch.
     fn done_of(&self, sent: Vec<(String, Receipt)>, outcome: &BatchOutcome) -> Vec<Receipt> {
         let failed: HashSet<&str> = outcome.failed.iter().map(String::as_str).collect();
         let known = sent.iter().filter(|(id, _)| failed.contains(id.as_str())).count();
@@ -162,7 +167,7 @@ impl EventSource {
             error!(
                 queue = self.name.name(),
                 batch = sent.len(),
-                "A handler of {} reported a message it was not given; its batch comes again",
+                "The handler of {} reported a message outside its batch; the batch will be redelivered",
                 self.name.name()
             );
             return Vec::new();
@@ -170,11 +175,11 @@ impl EventSource {
         sent.into_iter().filter(|(id, _)| !failed.contains(id.as_str())).map(|(_, receipt)| receipt).collect()
     }
 
-    /// Makes messages visible again whose handler was cut short: others can go on with them at once.
+    /// Makes the messages of an aborted handler visible, so that they can be redelivered at once.
     async fn give_back(&self, sent: Vec<(String, Receipt)>) {
         let changes = sent.into_iter().map(|(_, receipt)| (receipt, Duration::ZERO)).collect();
         if let Err(error) = self.queue.change_visibility(self.name, changes).await {
-            warn!(queue = self.name.name(), %error, "Messages of {} stay hidden for a while", self.name.name());
+            warn!(queue = self.name.name(), %error, "Could not return messages to {}; they will be redelivered after their visibility timeout", self.name.name());
         }
     }
 
@@ -185,11 +190,11 @@ impl EventSource {
         warn!(
             queue = self.name.name(),
             left = invocations.len(),
-            "Work of {} was cut short; it comes again",
+            "Aborted unfinished invocations of {}; their messages will be redelivered",
             self.name.name()
         );
         self.cut.cancel();
-        // What a queue does not take back now it takes when the visibility timeout is over.
+        // Messages not returned in time become visible when their visibility timeout expires.
         ended_within(GIVING_BACK, &mut invocations).await;
     }
 }
@@ -199,8 +204,8 @@ async fn ended_within(time: Duration, invocations: &mut JoinSet<()>) -> bool {
     tokio::time::timeout(time, all).await.is_ok()
 }
 
-/// The pause after this many failures before it: doubling, and a random half of it, so that loops do not knock
-/// together.
+/// The pause after this many earlier failures: doubling, minus a random share of up to half, so that loops do not retry
+/// in step.
 pub(crate) fn pause_after(failures: u32) -> Duration {
     let (first, last) = RECEIVE_PAUSES;
     first.saturating_mul(2_u32.saturating_pow(failures)).min(last).mul_f64(rand::random_range(0.5..1.0))
@@ -211,7 +216,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pauses_grow_to_ten_seconds_and_no_further() {
+    fn pauses_grow_to_at_most_ten_seconds() {
         for failures in [0, 1, 6, 7, 40, u32::MAX] {
             let whole = Duration::from_millis(100).saturating_mul(2_u32.saturating_pow(failures));
             let pause = pause_after(failures);

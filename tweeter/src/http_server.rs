@@ -1,9 +1,9 @@
-//! Serving a router over TCP, with the bounds that `axum::serve` does not have: on the time to send a request's head and
-//! on its size, on how long an answer may wait for its client, on connections, and on how long a stop may take. The time
-//! of a request is bounded by the router.
+//! Serves a router over TCP with bounds that `axum::serve` lacks: on the time to send a request head and its size, on
+//! how long a response may wait for its client, on connections, and on the duration of a stop. The router bounds the
+//! duration of requests.
 //!
-//! - [`networks`]: how many connections there may be, and how many of one network.
-//! - [`heads`]: how long a head may take, and how long a connection may be idle.
+//! - [`networks`]: limits connections in total and per network.
+//! - [`heads`]: limits the time to send a head, and how long a connection may be idle.
 
 pub mod heads;
 pub mod networks;
@@ -37,28 +37,28 @@ use heads::{Arrivals, HEAD_TIMEOUT, HeadTimer};
 pub use networks::ConnectionLimits;
 use networks::Networks;
 
-/// Bytes of a request's head; a longer one is answered by a 431. Also how much is read ahead for a connection: 320 MB
-/// for 10,000 that all send as much as they can.
+/// Maximum bytes of a request head; a longer one gets a 431. Also the read buffer of a connection: 320 MB for 10,000
+/// connections that all send as much as they can.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
-/// A connection is closed whose client has taken nothing of what waits for it for this long, or has vanished. Else one
-/// that never reads would keep a connection for good, also of a stream of events whose token has expired.
+/// A connection is closed when its client has accepted no pending data for this long, or has vanished. Otherwise a
+/// client that never reads would hold its connection forever, even an event stream whose token has expired.
 #[cfg(target_os = "linux")]
 const UNREAD_TIMEOUT: Duration = Duration::from_mins(1);
-/// Requests under way may take this long after a stop.
+/// How long running requests may continue after a stop.
 const GRACE: Duration = Duration::from_secs(10);
-/// Pause after an accept that failed for want of descriptors or memory: it would fail again at once.
+/// Pause after an accept that failed for lack of descriptors or memory: an immediate retry would fail too.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves until `stop`, then accepts nothing more and gives the requests under way ten seconds to end.
+/// Serves until `stop`, then accepts no more connections and gives running requests ten seconds to finish.
 pub async fn serve(listener: TcpListener, router: Router, limits: ConnectionLimits, stop: CancellationToken) {
     let graceful = GracefulShutdown::new();
-    // Dropped at the end, which ends what is still under way.
+    // Dropped at the end, which aborts the remaining connections.
     let mut connections = JoinSet::new();
     let slots = Arc::new(Semaphore::new(limits.total.min(Semaphore::MAX_PERMITS)));
     let networks = Networks::new(limits.per_network);
     let accept_all = async {
         loop {
-            // Fails only when the semaphore is closed, which nobody does.
+            // Fails only if the semaphore is closed, which never happens.
             let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
             let (stream, peer) = accept(&listener).await;
             while connections.try_join_next().is_some() {}
@@ -76,11 +76,11 @@ pub async fn serve(listener: TcpListener, router: Router, limits: ConnectionLimi
     stop.run_until_cancelled(accept_all).await;
     drop(listener);
     if tokio::time::timeout(GRACE, graceful.shutdown()).await.is_err() {
-        warn!("Requests were cut short: they took longer than {} s after the stop", GRACE.as_secs());
+        warn!("Aborted requests that were still running {} s after the stop", GRACE.as_secs());
     }
 }
 
-/// The next connection and who made it, however many fail before it.
+/// The next connection and its peer address; skips failed accepts.
 async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
@@ -90,40 +90,40 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
                 return (without_delay(stream), peer);
             }
             Err(error) if is_exhaustion(&error) => {
-                warn!(%error, "No connection can be accepted");
+                warn!(%error, "Could not accept connections; retrying");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
-            // The fault of that one connection, such as a client that has hung up already.
-            Err(error) => debug!(%error, "A connection was not accepted"),
+            // An error of that connection only, such as a client that has already hung up.
+            Err(error) => debug!(%error, "Could not accept a connection"),
         }
     }
 }
 
-/// Has the connection reset when it is dropped: a refused one leaves nothing behind in the kernel.
+/// Makes the connection reset when it is dropped, so that a refused one leaves no state in the kernel.
 fn close_at_once(stream: &TcpStream) {
     if let Err(error) = stream.set_zero_linger() {
-        debug!(%error, "Could not have a connection reset; the kernel closes it in its own time");
+        debug!(%error, "Could not set SO_LINGER; the kernel closes the connection gracefully");
     }
 }
 
-/// Answers are small and whole: waiting for more to send only delays them.
+/// Responses are small and written at once: Nagle's algorithm would only delay them.
 fn without_delay(stream: TcpStream) -> TcpStream {
     if let Err(error) = stream.set_nodelay(true) {
-        debug!(%error, "A connection keeps its delay");
+        debug!(%error, "Could not set TCP_NODELAY");
     }
     stream
 }
 
-/// Has the kernel close the connection when the client takes nothing of what waits for it for so long: `TCP_USER_TIMEOUT`
-/// (RFC 5482), which Linux also holds against a client that says all the time that it has no room.
+/// Makes the kernel close the connection when the client accepts no pending data for this long: `TCP_USER_TIMEOUT` (RFC
+/// 5482), which Linux also applies to a client that keeps announcing a zero window.
 #[cfg(target_os = "linux")]
 fn bound_unread(stream: &TcpStream, timeout: Duration) {
     if let Err(error) = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(timeout)) {
-        debug!(%error, "A connection waits for its client as long as it likes");
+        debug!(%error, "Could not set TCP_USER_TIMEOUT");
     }
 }
 
-/// Whether the process or the machine has run out of something, rather than a connection broken.
+/// Whether the process or the machine has run out of a resource, as opposed to a broken connection.
 fn is_exhaustion(error: &io::Error) -> bool {
     let code = Errno::from_io_error(error);
     code.is_some_and(|code| [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM].contains(&code))
@@ -164,7 +164,7 @@ mod tests {
 
     use super::{heads::IDLE_TIMEOUT, *};
 
-    /// A connection without sockets, so that the paused clock moves only when both ends wait.
+    /// A connection without sockets, so that the paused clock advances only when both ends wait.
     fn connect() -> DuplexStream {
         let (client, server) = tokio::io::duplex(64 * 1024);
         let router = Router::new().route("/", routing::get(async || "here"));
@@ -172,7 +172,7 @@ mod tests {
         let serving = serve_connection(server, [127, 0, 0, 1].into(), router, graceful.watcher());
         tokio::spawn(async move {
             serving.await;
-            // Dropped earlier, it would end the connection.
+            // Dropping it earlier would end the connection.
             drop(graceful);
         });
         client
@@ -187,7 +187,8 @@ mod tests {
         assert!(answer.starts_with(b"HTTP/1.1 200"));
     }
 
-    /// Sends a byte of a head each second until the connection is closed; how long that took, by the paused clock.
+    /// Sends a byte of a head per second until the connection is closed; returns how long that took by the paused
+    /// clock.
     async fn dribble(client: &mut DuplexStream) -> Duration {
         let started = Instant::now();
         for byte in b"GET / HTTP/1.1\r\nhost: a-name-of-some-length\r\n" {
@@ -203,7 +204,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_first_head_has_five_seconds_however_slowly_it_comes() {
+    async fn a_slow_first_head_times_out_after_five_seconds() {
         let silent = Instant::now();
         assert_eq!(connect().read(&mut [0; 1]).await.unwrap(), 0);
         assert_eq!(silent.elapsed().as_secs(), HEAD_TIMEOUT.as_secs());
@@ -211,7 +212,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_idle_connection_outlives_the_time_for_a_head() {
+    async fn an_idle_connection_outlives_the_head_timeout() {
         let mut client = connect();
         for _ in 0..3 {
             ask(&mut client).await;
@@ -231,7 +232,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[tokio::test]
-    async fn a_client_that_reads_nothing_of_what_waits_for_it_is_let_go() {
+    async fn a_client_that_reads_nothing_is_disconnected() {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stream, _) = accept(&listener).await;
@@ -249,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_has_run_out_is_waited_for() {
+    fn only_exhausted_resources_cause_a_pause() {
         let of = |code: Errno| is_exhaustion(&code.into());
         for code in [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM] {
             assert!(of(code), "{code}");

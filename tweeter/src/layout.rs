@@ -1,8 +1,8 @@
 //! Names in the data directory.
 
-/// The database's folder.
+/// The directory of the database.
 pub(crate) const DATABASE: &str = "db";
 /// The operator's socket.
 pub(crate) const SOCKET: &str = "tweeter.sock";
-/// Start of the name of a folder to which a restore moved earlier data; a number follows.
+/// Prefix of the directory that a restore moves earlier data to; a number follows.
 pub(crate) const SET_ASIDE: &str = "before-restore-";

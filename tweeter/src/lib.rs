@@ -5,24 +5,23 @@
 //! HTTP ─▶ status-api's router ─▶ services ─▶ EmbeddedStore ┐
 //!                                   └──────▶ EmbeddedQueue ┴─▶ one database in the data directory
 //! PostQ ─▶ event source ─▶ follow-fetcher ─▶ JobQ ─▶ event source ─▶ job-handler
-//! log of changes ─▶ change reader ─▶ stream-handler
+//! change log ─▶ change reader ─▶ stream-handler
 //! tweeter queues, dlq ─▶ tweeter.sock (or the database itself) ─▶ operator ─▶ Queue
 //! ```
 //!
 //! In reading order:
-//! - [`cli`], [`store_args`], [`config`]: what can be set, read once.
-//! - [`application`]: build and run the whole; `parts` are its tasks. [`test_hooks`]: where tests reach in.
-//! - `backend`: what it stands on, and all by which the two stores differ; `aws`: DynamoDB and SQS.
-//! - [`services`]: what the process works with, for seeding and looking at.
-//! - [`event_source`]: what a Lambda mapping does, from a queue to a handler.
-//! - [`change_reader`]: what the mapping of a change stream does.
-//! - [`schedule`]: what comes round. `reclaim`: what a start takes over. `eraser`: erases for good what is due.
-//! - [`http_server`], [`metrics`]: what is served; [`descriptors`] bounds by how many connections.
-//! - [`data_dir`], [`secret`]: what is kept. [`backup`], [`restore`]: its copy, and back.
-//! - [`commands`]: what operators type, as [`operator`] questions over a [`socket`]; [`dead_letters`] and
-//!   [`recount`] answer them.
-//!   [`setup`]: makes tables and queues.
-//! - [`error`]: why the process does not start, and why it ends.
+//! - [`cli`], [`store_args`], [`config`]: the configuration, read once.
+//! - [`application`]: builds and runs the process; `parts` are its tasks. [`test_hooks`]: extension points for tests.
+//! - `backend`: the stores, and all differences between the two kinds; `aws`: DynamoDB and SQS.
+//! - [`services`]: the services of the process, also used by tests to seed and inspect data.
+//! - [`event_source`]: delivers a queue to a handler, as a Lambda mapping does.
+//! - [`change_reader`]: delivers changes to their handler, as the mapping of a change stream does.
+//! - [`schedule`]: periodic work. `reclaim`: fan-outs that a start resumes. `eraser`: erases data permanently when due.
+//! - [`http_server`], [`metrics`]: the HTTP servers; [`descriptors`] bounds their connections.
+//! - [`data_dir`], [`secret`]: persistent files. [`backup`], [`restore`]: their backup.
+//! - [`commands`]: the operator's commands, sent as [`operator`] requests over a [`socket`]; [`dead_letters`] and
+//!   [`recount`] answer them. [`setup`]: creates tables and queues.
+//! - [`error`]: errors of starting and running.
 
 pub mod application;
 #[cfg(feature = "aws")]

@@ -14,7 +14,7 @@ use tweeter::{
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::error;
 
-/// Many small allocations on several threads: the system's allocator took a fifth of a fan-out's time.
+/// For many small allocations on several threads: the system's allocator took a fifth of a fan-out's time.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -45,9 +45,9 @@ fn main() -> ExitCode {
 }
 
 async fn serve(args: ServeArgs) -> ExitCode {
-    // Written out when the process ends.
+    // Flushed when the process ends.
     let _log = telemetry::init_detached(args.log_format());
-    // Before the start, so that a signal during it is not lost.
+    // Installed before the start, so that a signal during it is not lost.
     let (mut terminate, mut interrupt) = match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
         (Ok(terminate), Ok(interrupt)) => (terminate, interrupt),
         (Err(error), _) | (_, Err(error)) => return fail(2, format_args!("cannot listen for signals: {error}")),
@@ -69,7 +69,7 @@ async fn serve(args: ServeArgs) -> ExitCode {
     match application.run(shutdown).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            error!(%error, "Ended by a fault");
+            error!(%error, "Stopped by an error");
             fail(1, error)
         }
     }
@@ -79,14 +79,14 @@ fn print(outcome: Result<String, CommandError>) -> ExitCode {
     match outcome {
         Ok(text) => match std::io::stdout().write_all(text.as_bytes()) {
             Ok(()) => ExitCode::SUCCESS,
-            // A reader that has seen enough, such as `head`.
+            // The reader closed the pipe early, as `head` does.
             Err(_) => ExitCode::FAILURE,
         },
         Err(error) => fail(error.exit_code(), error),
     }
 }
 
-/// One line on standard error.
+/// Writes one line to standard error.
 fn fail(code: u8, why: impl std::fmt::Display) -> ExitCode {
     telemetry::write_stderr(format_args!("error: {why}"));
     ExitCode::from(code)

@@ -1,5 +1,5 @@
-//! Metrics for Prometheus, on a listener of their own: `GET /metrics`. They hold no secrets and ask for none, hence the
-//! loopback address by default.
+//! Prometheus metrics, on a separate listener: `GET /metrics`. They contain no secrets and need no authentication,
+//! hence the loopback address by default.
 
 use std::sync::{Arc, OnceLock};
 
@@ -16,13 +16,13 @@ use ports::{
 use telemetry::names;
 use tracing::warn;
 
-/// Upper bounds of request times in seconds: from one page read of a warm cache to the longest a request may take.
+/// Upper bounds of request durations in seconds: from a page read from a warm cache to the longest a request may take.
 const HTTP_SECONDS: [f64; 14] = [0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 10.0, 30.0];
-/// Upper bounds of fan-out latencies in seconds: from a post with one follower to a queue that stalled for an hour.
+/// Upper bounds of fan-out latencies in seconds: from a post with one follower to a queue stalled for an hour.
 const FAN_OUT_SECONDS: [f64; 15] =
     [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 600.0, 3_600.0];
 
-/// The process's recorder: there can be only one, also when several applications live in one process. Without a
+/// The process's recorder, of which there can be only one even when several applications share a process. Without a
 /// metrics listener none is installed, and recording costs nothing.
 pub fn recorder() -> PrometheusHandle {
     static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
@@ -39,7 +39,7 @@ fn install() -> PrometheusHandle {
     let recorder = builder().build_recorder();
     let handle = recorder.handle();
     if metrics::set_global_recorder(recorder).is_err() {
-        warn!("Another metrics recorder is installed in this process: /metrics shows queues alone");
+        warn!("Another metrics recorder is installed in this process: /metrics shows only queues");
     }
     describe();
     handle
@@ -47,37 +47,37 @@ fn install() -> PrometheusHandle {
 
 fn describe() {
     describe_counter!(names::HTTP_REQUESTS, Unit::Count, "Requests answered, by route, method and status");
-    describe_histogram!(names::HTTP_SECONDS, Unit::Seconds, "Time from a request's head to its answer");
+    describe_histogram!(names::HTTP_SECONDS, Unit::Seconds, "Time from a request's head to its response");
     describe_counter!(names::CONNECTIONS_REFUSED, Unit::Count, "Connections closed because their network had too many");
     describe_counter!(names::PASSWORDS_HASHED, Unit::Count, "Passwords hashed, for a new account or to verify one");
-    describe_gauge!(names::QUEUE_VISIBLE, Unit::Count, "Messages that can be received");
-    describe_gauge!(names::QUEUE_IN_FLIGHT, Unit::Count, "Messages received and not yet deleted");
-    describe_gauge!(names::QUEUE_DELAYED, Unit::Count, "Messages whose delay is not over");
-    describe_gauge!(names::QUEUE_OLDEST_SECONDS, Unit::Seconds, "Age of the oldest message that can be received");
+    describe_gauge!(names::QUEUE_VISIBLE, Unit::Count, "Messages ready to be received");
+    describe_gauge!(names::QUEUE_IN_FLIGHT, Unit::Count, "Messages received but not deleted yet");
+    describe_gauge!(names::QUEUE_DELAYED, Unit::Count, "Messages whose delay has not expired");
+    describe_gauge!(names::QUEUE_OLDEST_SECONDS, Unit::Seconds, "Age of the oldest visible message");
     describe_counter!(names::RECORDS, Unit::Count, "Records handled, by queue and outcome");
-    describe_gauge!(names::FAN_OUTS_RUNNING, Unit::Count, "Fan-outs whose follower pages are being read");
-    describe_counter!(names::JOBS_SENT, Unit::Count, "Feed jobs put on JobQ");
+    describe_gauge!(names::FAN_OUTS_RUNNING, Unit::Count, "Fan-outs that are reading follower pages");
+    describe_counter!(names::JOBS_SENT, Unit::Count, "Feed jobs sent to JobQ");
     describe_counter!(names::ENTRIES_WRITTEN, Unit::Count, "Feed entries written by jobs");
     describe_histogram!(
         names::FAN_OUT_SECONDS,
         Unit::Seconds,
-        "From a post's creation to a job's entries being written"
+        "Time from a post's creation to the write of a job's feed entries"
     );
     describe_counter!(names::CHANGES, Unit::Count, "Changes handled, by outcome");
-    describe_gauge!(names::CHANGES_WAITING, Unit::Count, "Changes that wait in the log");
-    describe_gauge!(names::CHANGES_OLDEST_SECONDS, Unit::Seconds, "Age of the oldest change that waits in the log");
+    describe_gauge!(names::CHANGES_WAITING, Unit::Count, "Changes waiting in the log");
+    describe_gauge!(names::CHANGES_OLDEST_SECONDS, Unit::Seconds, "Age of the oldest change waiting in the log");
     describe_gauge!(
         names::CLOCK_HELD_BACK_SECONDS,
         Unit::Seconds,
-        "How far expiry and erasure are kept behind a clock that went forward"
+        "How far expiry and erasure trail a clock that jumped forward"
     );
-    describe_gauge!(names::EVENT_STREAMS, Unit::Count, "Streams of live events that are open");
+    describe_gauge!(names::EVENT_STREAMS, Unit::Count, "Open event streams");
     describe_counter!(names::EVENTS_SENT, Unit::Count, "Live events sent, by event");
-    describe_counter!(names::SWEPT, Unit::Count, "Fan-outs that the sweeper put back on PostQ");
+    describe_counter!(names::SWEPT, Unit::Count, "Fan-outs that the sweeper sent to PostQ again");
     describe_counter!(names::STORE_UNPROCESSED, Unit::Count, "Writes that a batch left unprocessed");
 }
 
-/// What a scrape reads.
+/// The sources of a scrape.
 #[derive(Clone)]
 struct Scrape {
     recorder: PrometheusHandle,
@@ -86,8 +86,8 @@ struct Scrape {
     clock: Clock,
 }
 
-/// `GET /metrics` of this recorder, of these queues and of this log of changes, if there is one, which are looked at when
-/// asked.
+/// `GET /metrics` for this recorder, these queues and this change log, if there is one. Queues and log are read on each
+/// scrape.
 pub fn router(
     recorder: PrometheusHandle,
     queue: Arc<dyn Queue>,
@@ -100,13 +100,13 @@ pub fn router(
 async fn scrape(State(scrape): State<Scrape>) -> impl IntoResponse {
     for name in QueueName::ALL {
         if let Err(error) = refresh(scrape.queue.as_ref(), name).await {
-            warn!(queue = name.name(), %error, "The depth of {} is not known", name.name());
+            warn!(queue = name.name(), %error, "Could not read the depth of {}; its gauges show NaN", name.name());
         }
     }
     if let Some(changes) = &scrape.changes
         && let Err(error) = refresh_changes(changes, &scrape.clock).await
     {
-        warn!(%error, "How many changes wait is not known");
+        warn!(%error, "Could not read the backlog of changes; its gauges show NaN");
     }
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], scrape.recorder.render())
 }
@@ -128,7 +128,7 @@ async fn refresh_changes(changes: &EmbeddedChanges, clock: &Clock) -> Result<(),
     Ok(())
 }
 
-/// Prometheus's word for a value that is not known is NaN.
+/// Unknown values are NaN in Prometheus.
 fn oldest_seconds(depth: QueueDepth) -> f64 {
     match depth.oldest_age {
         Some(age) => age.as_secs_f64(),

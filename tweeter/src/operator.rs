@@ -1,7 +1,7 @@
-//! What an operator can ask, and the answers: the same words over the socket of a running process and inside the
-//! command when it opens the database itself.
+//! Operator requests and answers: the same types over the socket of a running process and within a command that opens
+//! the database itself.
 //!
-//! One line of JSON each way. `v` is the protocol's version; a process of another version says so.
+//! One line of JSON in each direction. `v` is the protocol version; a process that speaks another version says so.
 
 use std::{ops::ControlFlow, path::PathBuf, sync::Arc, time::Duration};
 
@@ -28,74 +28,74 @@ use crate::{
 /// The version of [`Request`] and [`Answer`].
 pub const VERSION: u32 = 1;
 
-/// A question, as it travels.
+/// A request on the wire.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
     /// [`VERSION`].
     pub v: u32,
-    /// What is asked.
+    /// The request itself.
     #[serde(flatten)]
     pub question: Question,
 }
 
-/// What is asked.
+/// An operator request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
 pub enum Question {
-    /// How full each queue is, and how many changes wait.
+    /// The depth of each queue and the backlog of changes.
     Queues,
-    /// Dead letters: all of them or the named ones.
+    /// Dead letters: all of them, or those with the given ids.
     Look {
         /// The queue, or its dead-letter queue.
         queue: String,
         /// The messages; empty for all.
         ids: Vec<String>,
-        /// Messages at the most.
+        /// Maximum number of messages.
         limit: usize,
     },
-    /// Back to the source queue.
+    /// Moves dead letters to their source queue.
     Redrive {
         /// The queue, or its dead-letter queue.
         queue: String,
         /// The messages; empty for all.
         ids: Vec<String>,
     },
-    /// Which of all counts are not what they count.
+    /// Compares all counts with the data.
     Recount {
-        /// Whether to fix them.
+        /// Whether to fix wrong counts.
         fix: bool,
-        /// Whether notifications are left out.
+        /// Whether to skip notifications.
         #[serde(default)]
         counts_only: bool,
     },
-    /// The same of one user, notifications included.
+    /// The same for one user, including notifications.
     RecountUser {
         /// The user's id, or `@` and the handle.
         user: String,
-        /// Whether to fix them.
+        /// Whether to fix wrong counts.
         fix: bool,
     },
-    /// The same of one post.
+    /// The same for one post.
     RecountPost {
         /// The post's id.
         post: String,
-        /// Whether to fix them.
+        /// Whether to fix wrong counts.
         fix: bool,
     },
-    /// A deleted post back to where it was.
+    /// Restores a deleted post.
     RestorePost {
         /// The post's id.
         post: String,
     },
-    /// A copy of the data directory as it is now.
+    /// Backs up the data directory as it is now.
     Backup {
-        /// The directory to make it in: an absolute path.
+        /// The target directory: an absolute path.
         to: PathBuf,
     },
 }
 
 impl Question {
-    /// The queues that must be there to answer; those of a name that is none are told by the answer.
+    /// The queues that the request needs. An unknown queue name yields none; the answer reports it.
     pub fn queues(&self) -> Vec<QueueName> {
         match self {
             Self::Queues => QueueName::ALL.to_vec(),
@@ -115,11 +115,11 @@ impl Question {
     }
 }
 
-/// An answer, as it travels.
+/// An answer on the wire.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
-    /// To [`Question::Queues`]: a state for each queue, then, where this process reads changes, one for [`CHANGES`].
+    /// To [`Question::Queues`]: the state of each queue, then of [`CHANGES`] if this process reads changes.
     Queues(Vec<QueueState>),
     /// To [`Question::Look`].
     Letters(Vec<DeadLetter>),
@@ -131,27 +131,27 @@ pub enum Answer {
     Restored(Restored),
     /// To [`Question::Backup`].
     BackedUp(BackedUp),
-    /// No answer yet: how far it has come.
+    /// Not final: the progress so far.
     Progress(Progress),
-    /// It was not done.
+    /// The request was refused or failed.
     Refused(Refusal),
 }
 
-/// The name under which the log of changes stands among the queues.
+/// The name of the change log among the queues.
 pub const CHANGES: &str = "Changes";
 
-/// How full one queue, or the log of changes, is.
+/// The state of one queue, or of the change log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueueState {
     /// The queue's name, or [`CHANGES`].
     pub queue: String,
-    /// Messages that can be received.
+    /// Messages ready to be received.
     pub visible: u64,
-    /// Messages received and not yet deleted.
+    /// Messages received but not deleted yet.
     pub in_flight: u64,
-    /// Messages whose delay is not over.
+    /// Messages whose delay has not expired.
     pub delayed: u64,
-    /// Age of the oldest message that can be received.
+    /// Age of the oldest visible message, in milliseconds.
     pub oldest_ms: Option<u64>,
 }
 
@@ -160,40 +160,40 @@ pub struct QueueState {
 pub struct DeadLetter {
     /// The message's id.
     pub message_id: String,
-    /// The group it was sent with: for the pipeline's queues, the author.
+    /// The message group: for the pipeline's queues, the author.
     pub group: String,
     /// When it was first sent, RFC 3339.
     pub sent_at: String,
-    /// How often it was received from the dead-letter queue, this look included.
+    /// Receives from the dead-letter queue, including this one.
     pub receive_count: u32,
     /// The body.
     pub body: String,
 }
 
-/// What a redrive moved.
+/// The result of a redrive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Redriven {
-    /// From this dead-letter queue.
+    /// The dead-letter queue.
     pub from: String,
-    /// To this queue.
+    /// The source queue.
     pub to: String,
-    /// So many messages.
+    /// The number of messages moved.
     pub messages: usize,
 }
 
-/// What was restored.
+/// The result of restoring a post.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Restored {
     /// The post's id.
     pub post: String,
 }
 
-/// Why it was not done.
+/// Why a request was refused or failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
     /// The kind.
     pub reason: Reason,
-    /// One line for the operator.
+    /// A one-line explanation for the operator.
     pub message: String,
 }
 
@@ -201,43 +201,43 @@ pub struct Refusal {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
-    /// The question is wrong.
+    /// The request is invalid.
     BadRequest,
-    /// What is named is not there.
+    /// The named user, post or message does not exist.
     NotFound,
     /// The queue or the store failed.
     Failed,
 }
 
-/// Answers questions about the queues, the counts and the posts.
+/// Answers operator requests about queues, counts, posts and backups.
 #[derive(Debug, Clone)]
 pub struct Operator {
     /// The queues.
     pub queue: Arc<dyn Queue>,
-    /// The log of changes, in the embedded store; on AWS the stream is Lambda's to read.
+    /// The change log of the embedded store; on AWS, Lambda reads the stream.
     pub changes: Option<Arc<dyn ChangeLog>>,
-    /// Where posts are, and what says when something is durable.
+    /// Holds the posts, and reports when writes are durable.
     pub store: Arc<dyn Store>,
-    /// How long to wait for dead letters that are perhaps there: nothing where a queue knows at once, a second on SQS,
-    /// where a receive that does not wait asks but some of the servers.
+    /// How long to wait for dead letters before the queue counts as empty: zero for the embedded queue, one second for
+    /// SQS, where a short poll samples only some of the servers.
     pub patience: Duration,
-    /// What recounts; a process on AWS leaves that to the command.
+    /// The recount; `None` on AWS, where the command does it.
     pub recount: Option<Recount>,
-    /// What backs up, where the data is this process's own.
+    /// The backup; `None` unless this process owns the data.
     pub backup: Option<Backup>,
 }
 
-/// Takes how far an answer has come. Its receivers are those who wait for the answer: without them a backup ends.
+/// Receives the progress of an answer. When all its receivers are dropped, a backup stops.
 pub type ProgressSender = watch::Sender<Option<Progress>>;
 
 impl Operator {
-    /// Answers one question. What changes something is answered when it is durable.
+    /// Answers one request. Changes are durable before they are answered.
     pub async fn answer(&self, question: Question, now: Timestamp) -> Answer {
         let (progress, _waiting) = watch::channel(None);
         self.answer_showing(question, now, progress).await
     }
 
-    /// The same, telling how far it has come.
+    /// Like [`Self::answer`], but reports progress.
     pub async fn answer_showing(&self, question: Question, now: Timestamp, progress: ProgressSender) -> Answer {
         let answered = match question {
             Question::Queues => self.queues(now).await,
@@ -286,7 +286,8 @@ impl Operator {
     }
 
     async fn recount_user(&self, user: &str, fix: bool, now: Timestamp) -> Result<Answer, Refusal> {
-        let bad = || Refusal { reason: Reason::BadRequest, message: format!("{user} is no user's id and no @handle") };
+        let bad =
+            || Refusal { reason: Reason::BadRequest, message: format!("{user} is neither a user id nor an @handle") };
         let id = match user.strip_prefix('@') {
             None => user.parse().map_err(|_| bad())?,
             Some(handle) => {
@@ -314,7 +315,7 @@ impl Operator {
     }
 
     fn recounter(&self) -> Result<&Recount, Refusal> {
-        let message = || "`tweeter recount --store aws` reads the tables itself".to_owned();
+        let message = || "this process cannot recount; run `tweeter recount --store aws`".to_owned();
         self.recount.as_ref().ok_or_else(|| Refusal { reason: Reason::BadRequest, message: message() })
     }
 
@@ -323,7 +324,7 @@ impl Operator {
         match PostService::new(Arc::clone(&self.store), RateLimiter::off()).restore(id, now).await {
             Ok(()) => {}
             Err(ServiceError::NotFound) => {
-                let message = format!("there is no deleted post {post} that can be restored");
+                let message = format!("no deleted post {post}, or it was deleted more than 30 days ago");
                 return Err(Refusal { reason: Reason::NotFound, message });
             }
             Err(error) => return Err(Refusal { reason: Reason::Failed, message: chain(&error) }),
@@ -334,7 +335,7 @@ impl Operator {
 
     async fn back_up(&self, to: PathBuf, now: Timestamp, progress: ProgressSender) -> Result<Answer, Refusal> {
         let Some(backup) = self.backup.clone() else {
-            let message = "only the embedded store is backed up; DynamoDB has point-in-time recovery".to_owned();
+            let message = "only the embedded store can be backed up; use DynamoDB's point-in-time recovery".to_owned();
             return Err(Refusal { reason: Reason::BadRequest, message });
         };
         let run = move || {
@@ -343,7 +344,7 @@ impl Operator {
                 Err(_) => ControlFlow::Break(()),
             })
         };
-        let panicked = |_| Refusal { reason: Reason::Failed, message: "the backup failed inside".to_owned() };
+        let panicked = |_| Refusal { reason: Reason::Failed, message: "the backup panicked".to_owned() };
         Ok(Answer::BackedUp(tokio::task::spawn_blocking(run).await.map_err(panicked)??))
     }
 
@@ -367,13 +368,13 @@ fn millis(age: Duration) -> u64 {
 }
 
 fn post_id(post: &str) -> Result<PostId, Refusal> {
-    let bad = |_| Refusal { reason: Reason::BadRequest, message: format!("{post} is no post's id") };
+    let bad = |_| Refusal { reason: Reason::BadRequest, message: format!("{post} is not a post id") };
     post.parse().map_err(bad)
 }
 
 fn parse_queue(name: &str) -> Result<QueueName, Refusal> {
     let queue = QueueName::parse(name)
-        .ok_or_else(|| Refusal { reason: Reason::BadRequest, message: format!("there is no queue {name}") })?;
+        .ok_or_else(|| Refusal { reason: Reason::BadRequest, message: format!("unknown queue {name}") })?;
     Ok(dead_letters::dead_letter_queue(queue))
 }
 
@@ -436,7 +437,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn questions_and_answers_are_versioned_lines_of_json() {
+    fn requests_and_answers_are_versioned_json_lines() {
         let request =
             Request { v: VERSION, question: Question::Redrive { queue: "JobQ".to_owned(), ids: vec!["a".to_owned()] } };
         let line = serde_json::to_string(&request).unwrap();

@@ -1,4 +1,4 @@
-//! The parts of a running process: tasks that end when they are told to, and never before.
+//! The parts of a running process: tasks that run until the stop.
 
 use std::{sync::Arc, time::Duration};
 
@@ -34,39 +34,39 @@ use crate::{
     schedule::every,
 };
 
-/// How often items are removed whose time is over.
+/// How often expired items are removed.
 const EXPIRY_INTERVAL: Duration = Duration::from_mins(1);
-/// How often recorded samples are put into their buckets, so that they do not pile up where nothing scrapes.
+/// How often recorded samples are moved into buckets, so that they do not pile up when nothing scrapes.
 const METRICS_UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
-/// Connections at once to the metrics: a few scrapers keep one each.
+/// Maximum concurrent connections to the metrics endpoint: a few scrapers keep one each.
 const METRICS_CONNECTIONS: usize = 16;
 
-/// The handlers behind the queues.
+/// The handlers that consume the queues and the change log.
 #[derive(Debug)]
 pub(crate) struct Workers {
     pub(crate) fetcher: FollowFetcher,
     pub(crate) jobs: JobHandler,
     pub(crate) stream: StreamHandler,
     pub(crate) eraser: ErasureService,
-    /// By which time is erased.
+    /// The time that decides what may be erased.
     pub(crate) safe_time: SafeTime,
-    /// The log of changes, when there is one.
+    /// The change log, in the embedded store.
     pub(crate) changes: Option<Arc<dyn ChangeLog>>,
 }
 
-/// Where messages come from.
+/// The queues, and what their consumers share.
 #[derive(Debug)]
 pub(crate) struct Sources {
     pub(crate) queue: Arc<dyn Queue>,
-    /// Raised after each invocation.
+    /// Incremented after each invocation.
     pub(crate) progress: watch::Sender<u64>,
-    /// How long a stop waits for messages that are on their way.
+    /// How long a stop waits for receives in flight.
     pub(crate) last_receive: Duration,
-    /// Woken when something is to be erased.
+    /// Woken when an erasure is due.
     pub(crate) wake_eraser: Arc<Notify>,
 }
 
-/// The parts, as they run.
+/// The running parts.
 #[derive(Debug)]
 pub(crate) struct Parts {
     tasks: JoinSet<&'static str>,
@@ -74,7 +74,7 @@ pub(crate) struct Parts {
 }
 
 impl Parts {
-    /// None yet; each ends after `stop`.
+    /// No parts yet; each ends after `stop`.
     pub(crate) fn new(stop: CancellationToken) -> Self {
         Self { tasks: JoinSet::new(), stop }
     }
@@ -86,7 +86,7 @@ impl Parts {
         });
     }
 
-    /// Waits until a part ends that should not.
+    /// Waits until a part ends that should run until the stop.
     pub(crate) async fn ended(&mut self) -> RunError {
         match self.tasks.join_next().await {
             Some(Ok(name)) => RunError::Stopped(name),
@@ -95,7 +95,7 @@ impl Parts {
         }
     }
 
-    /// Waits until all have ended, which each does in bounded time after the stop.
+    /// Waits until all parts have ended; each does so within bounded time after the stop.
     pub(crate) async fn finish(mut self) {
         while self.tasks.join_next().await.is_some() {}
     }
@@ -118,7 +118,7 @@ impl Parts {
         self.spawn("the metrics' upkeep", upkeep);
     }
 
-    /// Takes messages from PostQ, JobQ and ChangeQ, and changes from their log.
+    /// Consumes PostQ, JobQ, ChangeQ and the change log.
     pub(crate) fn work(&mut self, workers: Workers, config: &Config, clock: &Clock, sources: &Sources) {
         let Workers { fetcher, jobs, stream, eraser, safe_time, changes } = workers;
         let source = |name, mapping| {
@@ -159,7 +159,7 @@ impl Parts {
         self.spawn("the event source of JobQ", deliveries);
     }
 
-    /// Sweeps the outbox, and wakes the eraser for what the sweep had no time to erase.
+    /// Sweeps the outbox, then wakes the eraser for erasures that the sweep had no time for.
     pub(crate) fn sweep(&mut self, sweeper: OutboxSweeper, wake_eraser: &Arc<Notify>, clock: &Clock) {
         let (now, wake_eraser) = (clock.clone(), Arc::clone(wake_eraser));
         let sweeps = every(limits::SWEEP_INTERVAL, clock.clone(), self.stop.clone(), move || {
@@ -172,7 +172,7 @@ impl Parts {
         self.spawn("the sweeper", sweeps);
     }
 
-    /// Ends streams of live events whose tokens have expired or whose users are no more.
+    /// Closes event streams whose tokens have expired or whose users were deleted.
     pub(crate) fn watch_streams(&mut self, live: &LiveService, clock: &Clock) {
         let live = live.clone();
         let looks = every(limits::STREAM_CHECK_INTERVAL, clock.clone(), self.stop.clone(), move || {
@@ -181,7 +181,7 @@ impl Parts {
         self.spawn("the watch over streams", looks);
     }
 
-    /// Removes what has expired.
+    /// Removes expired items.
     pub(crate) fn expire(&mut self, store: EmbeddedStore, clock: &Clock, safe_time: SafeTime) {
         let expiry = every(EXPIRY_INTERVAL, clock.clone(), self.stop.clone(), move || {
             remove_expired(store.clone(), safe_time.now())
@@ -200,13 +200,13 @@ impl Parts {
 
 async fn sweep(sweeper: OutboxSweeper, now: Timestamp) {
     if let Err(error) = sweeper.handle(now).await {
-        warn!(%error, "The outbox was not swept; it is swept again in a minute");
+        warn!(%error, "Could not sweep the outbox; retrying in a minute");
     }
 }
 
 async fn end_outdated_streams(live: LiveService) {
     if let Err(error) = live.end_outdated().await {
-        warn!(%error, "Whose streams must end is not known; it is looked again in a moment");
+        warn!(%error, "Could not check which event streams to close; retrying");
     }
 }
 
@@ -218,6 +218,6 @@ async fn keep_time(timekeeper: Timekeeper) {
 
 async fn remove_expired(store: EmbeddedStore, now: Timestamp) {
     if let Err(error) = store.sweep_expired(now).await {
-        warn!(%error, "Expired items were not removed; they are tried again in a minute");
+        warn!(%error, "Could not remove expired items; retrying in a minute");
     }
 }

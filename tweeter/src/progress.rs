@@ -1,4 +1,4 @@
-//! How far a long command has come, on standard error: a bar on a terminal, else a line now and then.
+//! Progress of a long command on standard error: a bar on a terminal, otherwise periodic lines.
 
 use std::{
     io::{IsTerminal as _, stderr},
@@ -9,7 +9,7 @@ use embedded::copy::Progress;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::Instant;
 
-/// Time between two lines where standard error is no terminal.
+/// Time between two lines if standard error is not a terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
 /// Shows progress until it is dropped.
@@ -20,12 +20,12 @@ pub(crate) struct Shown {
 }
 
 impl Shown {
-    /// Shows nothing before the first report.
+    /// Shows nothing until the first report.
     pub(crate) fn new(what: &'static str) -> Self {
         Self { what, bar: stderr().is_terminal().then(|| bar(what)), last: Instant::now() }
     }
 
-    /// Shows how far it has come.
+    /// Shows the progress so far.
     pub(crate) fn show(&mut self, Progress { rows, of_about }: Progress) {
         if let Some(bar) = &self.bar {
             bar.set_length(of_about.max(rows));

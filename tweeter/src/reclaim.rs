@@ -1,4 +1,4 @@
-//! What a start must know of the queues before it takes unfinished fan-outs over.
+//! The queue messages that a start must know before it resumes unfinished fan-outs.
 
 use std::collections::HashSet;
 
@@ -7,11 +7,11 @@ use domain::PostId;
 use embedded::EmbeddedQueue;
 use ports::queue::{QueueError, QueueName};
 
-/// Messages read at once.
+/// Messages read per call.
 const PAGE: usize = 1_000;
 
-/// The posts of which a message lies in PostQ or among its dead letters. Those are to be received, or redriven, as they
-/// are; a message of another generation beside them would turn them into nothing.
+/// The posts that have a message in PostQ or among its dead letters. Those messages will be received or redriven
+/// unchanged; a message of a newer generation would turn them into no-ops.
 pub async fn announced(queue: &EmbeddedQueue) -> Result<HashSet<PostId>, QueueError> {
     let mut posts = HashSet::new();
     for name in [QueueName::PostQ, QueueName::PostDlq] {

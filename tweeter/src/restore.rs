@@ -1,8 +1,8 @@
-//! `tweeter restore`: a backup back into a data directory in which no process runs.
+//! `tweeter restore`: restores a backup into a data directory that no process uses.
 //!
-//! The backup is copied into the data directory under another name and read there. Only then does it take its place, by
-//! renames, the database last: a restore that is interrupted between them leaves a manifest without its database, with
-//! which nothing starts.
+//! The backup is first copied into the data directory under another name and verified there, then moved into place by
+//! renames, the database last: a restore interrupted in between leaves a manifest without its database, which prevents
+//! a start.
 
 use std::{
     fs, io,
@@ -22,38 +22,38 @@ use crate::{
     layout::{DATABASE, SET_ASIDE, SOCKET},
 };
 
-/// Where a restore is made ready in the data directory.
+/// Where a restore is prepared in the data directory.
 const STAGE: &str = ".restore";
 
-/// What was restored.
+/// A completed restore.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RestoredBackup {
-    /// Into this data directory.
+    /// The data directory.
     pub data_dir: String,
-    /// The instant of the backup, RFC 3339: what was acknowledged after it is not there.
+    /// The instant of the backup, RFC 3339; later writes are not in it.
     pub taken_at: String,
     /// Rows of the database.
     pub rows: u64,
-    /// Where the data is that was there before.
+    /// Where the earlier data was moved, if there was any.
     pub set_aside: Option<String>,
 }
 
-/// Restores a backup. Data that is there is moved aside with `replace`, and refused without. Blocks.
+/// Restores a backup. Existing data is moved aside with `replace`, and refused without. Blocks.
 ///
 /// # Errors
-/// When `from` is no finished backup, a process runs on the data directory or it holds data, or the copy differs from
-/// the backup. The data directory is as it was then.
+/// When `from` is not a finished backup, a process uses the data directory, the directory holds data, or the copy
+/// differs from the backup. The data directory is then unchanged.
 pub fn restore(from: &Path, data_dir: &Path, replace: bool, report: Report<'_>) -> Result<RestoredBackup, BackupError> {
     let summary = read_summary(from)?;
     make_private(data_dir).map_err(BackupError::io(data_dir))?;
-    // Held until the data is in its place: it is the lock of the database that is moved aside.
+    // Held until the data is in place: the lock belongs to the database that is moved aside.
     let _lock = refuse_running(data_dir)?;
     let (backup, target) = (from.canonicalize(), data_dir.canonicalize());
     if let (Ok(backup), Ok(target)) = (backup, target)
         && (backup.starts_with(&target) || target.starts_with(&backup))
     {
         let text = format!(
-            "{} and {} lie in each other; restore into another data directory",
+            "one of {} and {} is inside the other; restore into another data directory",
             from.display(),
             data_dir.display()
         );
@@ -62,13 +62,13 @@ pub fn restore(from: &Path, data_dir: &Path, replace: bool, report: Report<'_>) 
     let present = entries(data_dir).map_err(BackupError::io(data_dir))?;
     if !present.is_empty() && !replace {
         let text = format!(
-            "{} holds data; name an empty data directory, or move the data aside with --replace",
+            "{} holds data; name an empty data directory, or pass --replace to move the data aside",
             data_dir.display()
         );
         return Err(BackupError::Directory(text));
     }
     let stage = stage(from, data_dir, &summary, report).inspect_err(|_| {
-        // It is made again by the next try.
+        // The next attempt creates it again.
         let _ = fs::remove_dir_all(data_dir.join(STAGE));
     })?;
     let set_aside = put_in_place(&stage, data_dir, &present).map_err(BackupError::io(data_dir))?;
@@ -81,11 +81,11 @@ pub fn restore(from: &Path, data_dir: &Path, replace: bool, report: Report<'_>) 
 }
 
 fn read_summary(from: &Path) -> Result<Summary, BackupError> {
-    let refused = |why: String| BackupError::Directory(format!("{} is no finished backup: {why}", from.display()));
+    let refused = |why: String| BackupError::Directory(format!("{} is not a finished backup: {why}", from.display()));
     let text = fs::read(from.join(SUMMARY)).map_err(|error| refused(format!("{SUMMARY}: {error}")))?;
     let summary: Summary = serde_json::from_slice(&text).map_err(|error| refused(format!("{SUMMARY}: {error}")))?;
     if summary.format != FORMAT {
-        return Err(refused(format!("it has format {}, and this version knows format {FORMAT}", summary.format)));
+        return Err(refused(format!("its format is {}, and this version reads format {FORMAT}", summary.format)));
     }
     Ok(summary)
 }
@@ -98,14 +98,14 @@ fn refuse_running(data_dir: &Path) -> Result<Option<fs::File>, BackupError> {
     match take_lock(&database) {
         Ok(lock) => Ok(Some(lock)),
         Err(OpenError::Locked(_)) => {
-            let text = format!("a process runs on {}; stop it first", data_dir.display());
+            let text = format!("a process is using {}; stop it first", data_dir.display());
             Err(BackupError::Directory(text))
         }
         Err(error) => Err(error.into()),
     }
 }
 
-/// What lies in the data directory, but for a dead process's socket and what earlier restores have left.
+/// The entries of the data directory, except a dead process's socket and leftovers of earlier restores.
 fn entries(data_dir: &Path) -> io::Result<Vec<std::ffi::OsString>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(data_dir)? {
@@ -118,7 +118,7 @@ fn entries(data_dir: &Path) -> io::Result<Vec<std::ffi::OsString>> {
     Ok(names)
 }
 
-/// Makes a whole data directory beside the one that is there, and reads it.
+/// Prepares a complete data directory next to the existing one, and verifies it.
 fn stage(from: &Path, data_dir: &Path, summary: &Summary, report: Report<'_>) -> Result<PathBuf, BackupError> {
     let stage = data_dir.join(STAGE);
     if stage.exists() {
@@ -135,7 +135,7 @@ fn stage(from: &Path, data_dir: &Path, summary: &Summary, report: Report<'_>) ->
     Ok(stage)
 }
 
-/// At each step a start finds a manifest that misses its database, until the last.
+/// Moves the data into place. Until the last step, a start finds a manifest whose database is missing and refuses.
 fn put_in_place(stage: &Path, data_dir: &Path, present: &[std::ffi::OsString]) -> io::Result<Option<PathBuf>> {
     let aside = if present.is_empty() { None } else { Some(new_folder(data_dir)?) };
     if let Some(aside) = &aside {
@@ -155,13 +155,13 @@ fn put_in_place(stage: &Path, data_dir: &Path, present: &[std::ffi::OsString]) -
     Ok(aside)
 }
 
-/// The manifest is copied: the one in its place is replaced by the backup's.
+/// Copies the manifest; the one in place is then replaced by the backup's.
 fn set_aside(data_dir: &Path, aside: &Path, present: &[std::ffi::OsString]) -> io::Result<()> {
     let manifest = data_dir.join(MANIFEST);
     if manifest.exists() {
         fs::copy(&manifest, aside.join(MANIFEST))?;
     } else if present.iter().any(|name| name == DATABASE) {
-        // A database from before manifests: the backup's own stands in until its database follows.
+        // The existing database predates manifests: the backup's manifest stands in until its database follows.
         fs::copy(data_dir.join(STAGE).join(MANIFEST), &manifest)?;
     }
     for name in present {

@@ -1,15 +1,16 @@
-//! Work that comes round: what a schedule of `EventBridge` starts in the cloud.
+//! Periodic work: the single process's counterpart of an `EventBridge` schedule.
 
 use std::{future::Future, time::Duration};
 
 use domain::Clock;
 use tokio_util::sync::CancellationToken;
 
-/// How often a clock that is moved by hand is looked at.
+/// How often a manually moved clock is polled.
 const MANUAL_CLOCK_LOOK: Duration = Duration::from_millis(10);
 
-/// Does `work` at once and then whenever `interval` has passed on `clock` since it began last, until `stop`. Work under
-/// way at the stop is ended where it waits. By uptime: a wall clock that is set back or forward changes nothing.
+/// Runs `work` at once and then whenever `interval` has passed on `clock` since the last start, until `stop`. Work in
+/// progress at the stop is dropped at its next await. Intervals are measured by uptime: steps of the wall clock have no
+/// effect.
 pub async fn every<F>(interval: Duration, clock: Clock, stop: CancellationToken, work: impl Fn() -> F)
 where
     F: Future<Output = ()>,
@@ -55,7 +56,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn work_is_done_at_once_and_when_the_clock_has_moved_by_the_interval() {
+    async fn work_runs_at_once_and_after_each_interval() {
         let clock = Clock::manual(Timestamp::from_millis(1_000));
         let stop = CancellationToken::new();
         let (sender, mut rounds) = mpsc::unbounded_channel();
@@ -78,7 +79,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_step_of_the_clock_changes_no_interval() {
+    async fn clock_steps_do_not_change_the_interval() {
         let start = Timestamp::from_millis(1_763_700_000_000);
         let (minute, hour) = (Duration::from_mins(1), Duration::from_hours(1));
         for to in [start.minus(hour), start.plus(hour)] {
@@ -92,7 +93,7 @@ mod tests {
             assert_eq!(rounds.recv().await, Some(Duration::ZERO));
             clock.step_to(to);
             clock.advance(minute / 2);
-            // Paused time: it passes at once, and the clock is looked at meanwhile.
+            // Paused time passes at once, while the clock is polled.
             tokio::time::advance(MANUAL_CLOCK_LOOK * 10).await;
             clock.advance(minute / 2);
             let next = tokio::time::timeout(hour, rounds.recv()).await;

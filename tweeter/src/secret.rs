@@ -1,4 +1,4 @@
-//! The secret that signs access tokens: made on first start, kept in the data directory, never shown.
+//! The secret that signs access tokens: created on first start, kept in the data directory, never shown.
 
 use std::{
     fs::{self, File, OpenOptions, Permissions},
@@ -13,11 +13,11 @@ use ports::signing::{SECRET_BYTES, TokenKeys};
 /// The file's name in the data directory.
 const FILE: &str = "signing-key";
 
-/// The keys that access tokens are signed and checked by.
+/// The keys that sign and verify access tokens.
 pub struct SigningKeys {
-    /// Signs, and is accepted.
+    /// Signs and verifies.
     pub current: [u8; SECRET_BYTES],
-    /// Only accepted: the file's second line, when an operator has put a new key before the old one.
+    /// Only verifies: the file's second line, present after an operator put a new key above the old one.
     pub previous: Option<[u8; SECRET_BYTES]>,
 }
 
@@ -27,18 +27,18 @@ impl std::fmt::Debug for SigningKeys {
     }
 }
 
-/// Why there is no signing key.
+/// Why the signing key is unavailable.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
-    /// The file holds something else.
-    #[error("the signing key in {} is damaged: restore the file, or remove it to sign everybody out", .0.display())]
+    /// The file's content is invalid.
+    #[error("the signing key in {} is damaged: restore the file, or delete it to sign all users out", .0.display())]
     Damaged(PathBuf),
-    /// The file cannot be read or made.
-    #[error("cannot keep the signing key in {}: {error}", path.display())]
+    /// The file cannot be read or created.
+    #[error("cannot read or create the signing key in {}: {error}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The I/O error.
         #[source]
         error: io::Error,
     },
@@ -54,13 +54,13 @@ impl From<SigningKeys> for TokenKeys {
     }
 }
 
-/// The keys kept in `data_dir`, made when there are none yet. The caller holds the directory's lock.
+/// The keys in `data_dir`, created if missing. The caller holds the directory's lock.
 pub fn load_or_create(data_dir: &Path) -> Result<SigningKeys, SecretError> {
     let path = data_dir.join(FILE);
     let io_error = |error| SecretError::Io { path: path.clone(), error };
     match fs::read_to_string(&path) {
         Ok(text) => {
-            // A copy or a backup may have lost the mode.
+            // A copy or a backup may not have kept the mode.
             fs::set_permissions(&path, Permissions::from_mode(0o600)).map_err(io_error)?;
             parse(&text).ok_or(SecretError::Damaged(path))
         }
@@ -70,7 +70,7 @@ pub fn load_or_create(data_dir: &Path) -> Result<SigningKeys, SecretError> {
     }
 }
 
-/// Writes a new key beside the file, syncs it and renames it: the file is there whole, or not at all.
+/// Writes a new key to a temporary file, syncs and renames it: the file appears complete or not at all.
 fn create(data_dir: &Path, path: &Path) -> io::Result<SigningKeys> {
     let current = random::bytes::<SECRET_BYTES>();
     let unfinished = path.with_extension("new");
@@ -86,7 +86,7 @@ fn create(data_dir: &Path, path: &Path) -> io::Result<SigningKeys> {
     Ok(SigningKeys { current, previous: None })
 }
 
-/// One key a line, in hexadecimal: the current one, and perhaps the one before it.
+/// Parses one key per line, in hexadecimal: the current one, and optionally the previous one.
 fn parse(text: &str) -> Option<SigningKeys> {
     let mut lines = text.lines().map(|line| {
         let mut key = [0; SECRET_BYTES];

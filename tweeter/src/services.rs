@@ -1,4 +1,4 @@
-//! The services of one process, over its store and its queue.
+//! The services of one process, over its store and its queues.
 
 use std::{ops::Deref, sync::Arc, time::Duration};
 
@@ -12,19 +12,18 @@ use ports::{
 use service::{Foundation, ServiceError, ServiceOptions, erasure::ErasureService, timekeeper::Timekeeper};
 use tokio::sync::watch;
 
-/// How often [`Services::drain`] looks again when no invocation ends meanwhile.
+/// How often [`Services::drain`] polls if no invocation ends meanwhile.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-/// Everything a test or a load test seeds and looks at: the API's services, on ports that are wrapped where the hooks
-/// wrap them.
+/// The services that tests and load tests seed and inspect, over ports wrapped by the hooks.
 #[derive(Debug, Clone)]
 pub struct Services {
     api: service::Services,
     /// The queues, as the services see them.
     pub queue: Arc<dyn Queue>,
-    /// Makes post ids.
+    /// Generates post ids.
     pub ids: Arc<IdGenerator>,
-    /// What is kept of the time.
+    /// The remembered time.
     pub time: Timekeeper,
     pipeline: Pipeline,
 }
@@ -37,12 +36,12 @@ impl Deref for Services {
     }
 }
 
-/// The ports under their wrappers, and a number that grows with each invocation.
+/// The ports inside their wrappers, and a number that grows with each invocation.
 #[derive(Debug, Clone)]
 pub(crate) struct Pipeline {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) queue: Arc<dyn Queue>,
-    /// The log of changes, when there is one.
+    /// The change log, in the embedded store.
     pub(crate) changes: Option<Arc<dyn ChangeLog>>,
     pub(crate) progress: watch::Receiver<u64>,
 }
@@ -64,20 +63,20 @@ impl Services {
         &self.api
     }
 
-    /// The ports under their wrappers.
+    /// The ports inside their wrappers.
     pub(crate) fn bare_ports(&self) -> (Arc<dyn Store>, Arc<dyn Queue>) {
         (Arc::clone(&self.pipeline.store), Arc::clone(&self.pipeline.queue))
     }
 
-    /// The log of changes under its wrapper, where there is one.
+    /// The change log inside its wrapper, if there is one.
     pub(crate) fn change_log(&self) -> Option<Arc<dyn ChangeLog>> {
         self.pipeline.changes.clone()
     }
 
-    /// Waits until every post published before this call has reached every follower, and everything done before it is
-    /// counted and notified of: no fan-out is unfinished, PostQ, JobQ and ChangeQ hold nothing, nor anything in flight,
-    /// every change is passed, and nothing is to be erased by now. Without workers, or with a clock that stands still before
-    /// a delayed message, that is never.
+    /// Waits until every post published before this call has reached all followers, and everything done before it is
+    /// counted and notified: no fan-out is unfinished, PostQ, JobQ and ChangeQ hold no messages, not even in flight,
+    /// every change is passed, and no erasure is due. Never returns without workers, or if the clock stands still
+    /// before a delayed message is due.
     pub async fn drain(&self) {
         let mut progress = self.pipeline.progress.clone();
         loop {
@@ -85,13 +84,14 @@ impl Services {
             if self.is_drained().await {
                 return;
             }
-            // Either way there is reason to look again; an invocation is only the sooner one.
+            // Poll in either case; an invocation only makes it sooner.
             let _ = tokio::time::timeout(LOOK_AGAIN, progress.changed()).await;
         }
     }
 
-    /// The queues' depth first, as it costs next to nothing; then in the order in which work moves on, so that what
-    /// moves meanwhile is met further along. Looks under the wrappers: what they break is not broken for this.
+    /// Checks the depth of the queues first, as that is nearly free; then the stages in the order in which work moves,
+    /// so that work that moves meanwhile is seen at a later stage. Reads inside the wrappers, so that injected faults
+    /// do not affect it.
     async fn is_drained(&self) -> bool {
         let outbox = Outbox::new(Arc::clone(&self.pipeline.store));
         self.are_empty().await.unwrap_or(false)

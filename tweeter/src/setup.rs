@@ -1,10 +1,10 @@
-//! `tweeter setup`: makes tables and queues where they are missing. Again is the same as once.
+//! `tweeter setup`: creates missing tables and queues. Idempotent.
 
 use serde::Serialize;
 
 use crate::{cli::SetupArgs, commands::CommandError, config::Stores, json::json, table::Table};
 
-/// What was there and what was made.
+/// The result of a set-up.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct SetUp {
     /// The tables.
@@ -13,40 +13,40 @@ pub struct SetUp {
     pub queues: Vec<QueueState>,
 }
 
-/// What was done about a table.
+/// The result for one table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TableState {
-    /// What it holds: `auth`, `social` or `feed`.
+    /// Its role: `auth`, `social` or `feed`.
     pub table: &'static str,
     /// Its name.
     pub name: String,
-    /// Whether it was made; else it was there.
+    /// Whether it was created; otherwise it existed.
     pub made: bool,
-    /// Whether the expiry of its items was switched on; else it was on.
+    /// Whether expiry was enabled; otherwise it already was.
     pub expiry_set: bool,
 }
 
-/// What was done about a queue.
+/// The result for one queue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct QueueState {
-    /// Which one: `PostQ`, `JobQ`, `PostDLQ` or `JobDLQ`.
+    /// Its role: `PostQ`, `JobQ`, `PostDLQ` or `JobDLQ`.
     pub queue: &'static str,
     /// Its name.
     pub name: String,
     /// Its URL.
     pub url: String,
-    /// Whether it was made; else it was there, and stays as it is.
+    /// Whether it was created; otherwise it existed and is unchanged.
     pub made: bool,
 }
 
-/// What `tweeter setup` prints.
+/// The output of `tweeter setup`.
 #[cfg_attr(not(feature = "aws"), expect(clippy::unused_async, reason = "the other build asks AWS"))]
 pub async fn setup(args: SetupArgs) -> Result<String, CommandError> {
     let as_json = args.json;
     match args.stores.stores()? {
         Stores::Embedded if as_json => Ok(json(&SetUp::default())),
         Stores::Embedded => {
-            Ok("Nothing to set up: the embedded database is made when `tweeter serve` starts.\n".to_owned())
+            Ok("Nothing to set up: `tweeter serve` creates the embedded database when it starts.\n".to_owned())
         }
         #[cfg(feature = "aws")]
         Stores::Aws(options) => {
@@ -56,7 +56,7 @@ pub async fn setup(args: SetupArgs) -> Result<String, CommandError> {
     }
 }
 
-/// Makes what is missing. Queues that have a URL of their own are looked at by their names all the same.
+/// Creates missing tables and queues. Queues with a configured URL are still looked up by name.
 #[cfg(feature = "aws")]
 pub async fn on_aws(
     clients: &crate::aws::AwsClients,
@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_there_and_what_was_made_is_told_apart() {
+    fn output_distinguishes_existing_from_created_resources() {
         let table =
             |name: &str, made, expiry_set| TableState { table: "feed", name: name.to_owned(), made, expiry_set };
         let queue = QueueState { queue: "JobQ", name: "t-JobQ".to_owned(), url: "http://q".to_owned(), made: false };

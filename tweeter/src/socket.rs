@@ -1,5 +1,5 @@
-//! The Unix socket by which operator commands reach a running process: `tweeter.sock` in the data directory, for its
-//! owner alone.
+//! The Unix socket on which a running process takes operator commands: `tweeter.sock` in the data directory, accessible
+//! to its owner only.
 
 use std::{
     fs::{self, Permissions},
@@ -30,22 +30,23 @@ use crate::{
     operator::{Answer, Operator, Question, Reason, Refusal, Request, VERSION},
 };
 
-/// Bytes of a socket's path at the most: 104 with the final NUL on macOS and BSD, 108 on Linux (unix(7)).
+/// Maximum length of a socket path in bytes: 104 with the final NUL on macOS and BSD, 108 on Linux (unix(7)).
 const MAX_SOCKET_PATH: usize = 103;
-/// Bytes of a request at the most.
+/// Maximum bytes of a request.
 const MAX_REQUEST_BYTES: u64 = 1024 * 1024;
-/// A connection is closed that has sent no whole request for this long.
+/// A connection is closed if it has not sent a complete request within this time.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A path by which the system takes a socket in `dir`, however long the directory's own path is: past the limit it
-/// leads through a symbolic link in the directory for temporary files, which goes with this value.
+/// A path of a directory that is short enough for a socket in it. If the directory's own path exceeds the system's
+/// limit, this leads through a symbolic link in the directory for temporary files, which is removed when this value is
+/// dropped.
 struct ShortPath {
     dir: PathBuf,
     _link: Option<TempDir>,
 }
 
 impl ShortPath {
-    /// Makes room for `name` after the directory.
+    /// A path of `dir` that leaves room for `name` after it.
     fn to(dir: &Path, name: &str) -> io::Result<Self> {
         if dir.as_os_str().as_bytes().len() + 1 + name.len() <= MAX_SOCKET_PATH {
             return Ok(Self { dir: dir.to_owned(), _link: None });
@@ -57,7 +58,7 @@ impl ShortPath {
     }
 }
 
-/// The listening end.
+/// The listening socket.
 #[derive(Debug)]
 pub struct OperatorSocket {
     listener: UnixListener,
@@ -65,11 +66,11 @@ pub struct OperatorSocket {
 }
 
 impl OperatorSocket {
-    /// Listens in `data_dir`, whose lock the caller holds: a socket that is there is left from a dead process, and
+    /// Listens in `data_dir`, whose lock the caller holds: an existing socket was left by a dead process and is
     /// replaced.
     ///
-    /// The socket is bound in a directory that only its owner enters, closed to others and then moved to its place, so
-    /// that it is at no moment open to them.
+    /// The socket is bound in a directory that only its owner can enter, restricted to the owner and then moved into
+    /// place, so that it is never accessible to others.
     pub fn bind(data_dir: &Path) -> io::Result<Self> {
         let private = tempfile::Builder::new().prefix(".socket").tempdir_in(data_dir)?;
         let listener = {
@@ -83,7 +84,7 @@ impl OperatorSocket {
         Ok(Self { listener, path })
     }
 
-    /// Answers until `stop`, then removes the socket.
+    /// Answers requests until `stop`, then removes the socket.
     pub async fn serve(self, operator: Operator, clock: Clock, stop: CancellationToken) {
         let mut connections = JoinSet::new();
         loop {
@@ -102,22 +103,22 @@ impl OperatorSocket {
                     });
                 }
                 Err(error) => {
-                    warn!(%error, "An operator's connection was not accepted");
+                    warn!(%error, "Could not accept an operator's connection");
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
             }
         }
-        // The next process would replace it; without it a command sees sooner that none runs.
+        // The next process would replace the socket, but without it commands notice sooner that none runs.
         let _ = fs::remove_file(&self.path);
-        // A redrive under way ends before the database is closed.
+        // Lets a running redrive finish before the database is closed.
         let all = async { while connections.join_next().await.is_some() {} };
         if tokio::time::timeout(REQUEST_TIMEOUT, all).await.is_err() {
-            warn!("An operator's command was cut short");
+            warn!("Aborted an operator's command that was still running at the stop");
         }
     }
 }
 
-/// Answers one request; the connection ends with the answer.
+/// Answers one request and closes the connection.
 async fn converse(stream: UnixStream, operator: &Operator, clock: &Clock) -> io::Result<()> {
     let (reader, mut writer) = stream.into_split();
     let mut line = String::new();
@@ -130,7 +131,7 @@ async fn converse(stream: UnixStream, operator: &Operator, clock: &Clock) -> io:
             loop {
                 tokio::select! {
                     answer = &mut answering => break answer,
-                    // A client that has gone ends what it asked for: nothing sees the progress any more.
+                    // A client that disconnects cancels its request, as nothing receives the progress any more.
                     Ok(()) = shown.changed() => {
                         let now = *shown.borrow_and_update();
                         if let Some(progress) = now {
@@ -142,7 +143,9 @@ async fn converse(stream: UnixStream, operator: &Operator, clock: &Clock) -> io:
         }
         _ => Answer::Refused(Refusal {
             reason: Reason::BadRequest,
-            message: format!("the running process speaks version {VERSION} of the operator's protocol, not this"),
+            message: format!(
+                "the running process speaks version {VERSION} of the operator protocol; use the same version of `tweeter`"
+            ),
         }),
     };
     write_line(&mut writer, &answer).await?;
@@ -155,12 +158,12 @@ async fn write_line(writer: &mut (impl AsyncWriteExt + Unpin), answer: &Answer) 
     writer.write_all(&line).await
 }
 
-/// Asks the process that runs on `data_dir`. `None` when none listens there.
+/// Sends a request to the process that uses `data_dir`. `None` if none listens there.
 pub async fn ask(data_dir: &Path, question: &Question) -> io::Result<Option<Answer>> {
     ask_showing(data_dir, question, |_| ()).await
 }
 
-/// The same, and shows how far it has come.
+/// Like [`ask`], but shows the progress.
 pub async fn ask_showing(
     data_dir: &Path,
     question: &Question,
@@ -187,5 +190,5 @@ pub async fn ask_showing(
             answer => return Ok(Some(answer)),
         }
     }
-    Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it ended before it answered"))
+    Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the process ended before it answered"))
 }

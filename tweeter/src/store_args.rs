@@ -1,6 +1,6 @@
-//! Options that say which stores a command works on.
+//! Options that select the stores of a command.
 //!
-//! They are read in every build, so that one without the `aws` feature can say what it lacks.
+//! All builds parse them, so that one without the `aws` feature can name what it lacks.
 #![cfg_attr(not(feature = "aws"), expect(dead_code, reason = "names are read and not used in this build"))]
 
 use clap::{Args, ValueEnum, builder::BoolishValueParser};
@@ -8,18 +8,18 @@ use ports::{queue::QueueName, store::Table};
 
 use crate::config::Stores;
 
-/// The section of the help that the options of AWS are in.
+/// The help section of the AWS options.
 const HEADING: &str = "With --store aws";
 
-/// What a build without the feature answers to `--store aws`.
+/// The answer of a build without the feature to `--store aws`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("--store aws needs a build with --features aws")]
 pub struct NotBuilt;
 
-/// Which stores.
+/// The stores.
 #[derive(Debug, Args)]
 pub struct StoreArgs {
-    /// Where data is: the embedded database, or DynamoDB and SQS
+    /// Where data is stored: the embedded database, or DynamoDB and SQS
     #[arg(long, env = "TWEETER_STORE", value_enum, default_value = "embedded")]
     store: StoreChoice,
     #[command(flatten)]
@@ -28,7 +28,7 @@ pub struct StoreArgs {
     urls: UrlArgs,
 }
 
-/// Which stores, for commands that need the tables too.
+/// The stores, for commands that also need the tables.
 #[derive(Debug, Args)]
 pub struct AllStoreArgs {
     #[command(flatten)]
@@ -37,17 +37,17 @@ pub struct AllStoreArgs {
     tables: TableArgs,
 }
 
-/// Which stores, for a process that signs tokens too.
+/// The stores, for a process that also signs tokens.
 #[derive(Debug, Args)]
 pub struct ServeStoreArgs {
     #[command(flatten)]
     stores: AllStoreArgs,
-    /// ARN of the secret that tokens are signed with; without it a key is made and kept in the data directory
+    /// ARN of the secret that signs tokens; without it, a key is created in the data directory
     #[arg(long, env = "TWEETER_SIGNING_SECRET_ARN", value_name = "ARN", help_heading = HEADING)]
     signing_secret_arn: Option<String>,
 }
 
-/// Where data is.
+/// The kind of stores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum StoreChoice {
     /// The embedded database.
@@ -60,10 +60,11 @@ pub enum StoreChoice {
 #[derive(Debug, Args)]
 #[command(next_help_heading = HEADING)]
 struct NameArgs {
-    /// What the names of tables and queues begin with that are not named by themselves
+    /// Prefix of tables and queues that are not named explicitly
     #[arg(long, env = "TWEETER_PREFIX", default_value = "tweeter-")]
     prefix: String,
-    /// Whether messages carry their author as `MessageGroupId`; engines that refuse it on standard queues need `false`
+    /// Whether messages carry their author as `MessageGroupId`; set `false` for engines that reject it on standard
+    /// queues
     #[arg(long, env = "TWEETER_FAIR_QUEUES", value_name = "BOOL", default_value = "true", action = clap::ArgAction::Set, value_parser = BoolishValueParser::new())]
     fair_queues: bool,
 }
@@ -71,7 +72,7 @@ struct NameArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = HEADING)]
 struct UrlArgs {
-    /// URL of PostQ; without it the queue is looked up by its name
+    /// URL of PostQ; by default, queues are looked up by name
     #[arg(long = "postq-url", env = "TWEETER_POSTQ_URL", value_name = "URL")]
     postq: Option<String>,
     /// URL of JobQ
@@ -94,19 +95,19 @@ struct UrlArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = HEADING)]
 struct TableArgs {
-    /// Name of the table of credentials and sessions
+    /// Name of the table with credentials and sessions
     #[arg(long = "auth-table", env = "TWEETER_AUTH_TABLE", value_name = "NAME")]
     auth: Option<String>,
-    /// Name of the table of profiles, follows and posts
+    /// Name of the table with profiles, follows and posts
     #[arg(long = "social-table", env = "TWEETER_SOCIAL_TABLE", value_name = "NAME")]
     social: Option<String>,
-    /// Name of the table of feeds
+    /// Name of the table with feeds
     #[arg(long = "feed-table", env = "TWEETER_FEED_TABLE", value_name = "NAME")]
     feed: Option<String>,
 }
 
 impl StoreArgs {
-    /// The stores; of AWS the queues alone, for a command that needs no tables.
+    /// The stores; on AWS only the queues, for a command that needs no tables.
     pub fn stores(self) -> Result<Stores, NotBuilt> {
         self.stores_with(|_| None)
     }
@@ -189,7 +190,7 @@ impl TableArgs {
     }
 }
 
-/// A variable that is set to nothing is not set.
+/// Treats an empty variable as unset.
 fn given(value: Option<String>) -> Option<String> {
     value.filter(|value| !value.is_empty())
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A table: a head and rows of `N` cells.
+/// A table with a header and rows of `N` cells.
 #[derive(Debug)]
 pub(crate) struct Table<const N: usize> {
     rows: Vec<[String; N]>,
@@ -19,7 +19,7 @@ impl<const N: usize> Table<N> {
 }
 
 impl<const N: usize> fmt::Display for Table<N> {
-    /// Columns as wide as their widest cell, two spaces between, nothing behind the last.
+    /// Pads columns to their widest cell, with two spaces between and no trailing spaces.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let width = |column: usize| self.rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
         let widths: Vec<_> = (0..N).map(width).collect();

@@ -1,4 +1,4 @@
-//! Hooks of tests and load tests in one process.
+//! Hooks for tests and load tests in one process.
 
 use std::sync::Arc;
 
@@ -7,38 +7,38 @@ use ports::{changes::ChangeLog, queue::Queue, store::Store};
 use service::{fan_out::FanOutOptions, live::HubOptions, passwords::HashingOptions};
 use worker::RetryPauses;
 
-/// Puts something around a port.
+/// Wraps a port.
 pub type Wrap<P> = Box<dyn Fn(Arc<P>) -> Arc<P> + Send>;
 
-/// Hooks of tests and load tests. The default changes nothing.
+/// Hooks for tests and load tests. The default changes nothing.
 pub struct TestHooks {
-    /// Around the store: faults, counters.
+    /// Wraps the store: faults, counters.
     pub wrap_store: Option<Wrap<dyn Store>>,
-    /// Around the queues: faults, counters, duplicates.
+    /// Wraps the queues: faults, counters, duplicates.
     pub wrap_queue: Option<Wrap<dyn Queue>>,
-    /// Around the log of changes, as its reader sees it: faults, duplicates.
+    /// Wraps the change log as its reader sees it: faults, duplicates.
     pub wrap_changes: Option<Wrap<dyn ChangeLog>>,
-    /// Clients of AWS in place of those that the environment describes.
+    /// AWS clients, instead of those from the environment.
     #[cfg(feature = "aws")]
     pub aws_clients: Option<crate::aws::AwsClients>,
-    /// Where the time comes from.
+    /// The source of the time.
     pub clock: Clock,
-    /// Whether messages are taken from the queues, and changes from their log.
+    /// Whether messages and changes are consumed.
     pub workers: bool,
     /// Whether changes are logged and read. Without them there are no counts and no notifications: for load tests of
     /// the bare fan-out.
     pub changes: bool,
     /// Whether the outbox is swept and expired items are removed.
     pub sweep: bool,
-    /// How passwords are hashed.
+    /// The cost of password hashing.
     pub hashing: HashingOptions,
-    /// How soon a failed message is tried again.
+    /// The retry delays of failed messages.
     pub retry_pauses: RetryPauses,
-    /// How streams of live events are kept.
+    /// The settings of event streams.
     pub live: HubOptions,
-    /// Routes beside the API's, without what stands around those: for load tests, which measure the bare server.
+    /// Additional routes without the API's middleware: for load tests that measure the bare server.
     pub more_routes: Option<axum::Router>,
-    /// How a fan-out is cut, in place of production's way. On SQS the backlog is not looked at.
+    /// The fan-out options, instead of production's. On SQS the backlog is not polled.
     pub fan_out: Option<FanOutOptions>,
 }
 

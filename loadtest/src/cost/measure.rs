@@ -22,9 +22,9 @@ use crate::{
     stack::api::ApiClient,
 };
 
-/// Posts of whom a follow is of: as many as a follow brings in at the most.
+/// Posts of the followee of a follow: as many as a follow backfills at most.
 pub const FOLLOWED_POSTS: u64 = 100;
-/// A post as people write them, about half as long as it may be: what is stored and sent grows with it.
+/// A post of typical length, about half the maximum: the bytes stored and sent grow with it.
 const TEXT: &str = "A post of about the length that people write on an ordinary day, with a thought, a second one that \
                     leads somewhere else, and in the end a question to those who read it: what do you think of it, \
                     and what would you have written in its place?";

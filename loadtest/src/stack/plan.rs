@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-/// What a run does.
+/// The parameters of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Plan {
     /// Followers of the author.
     pub followers: u64,
-    /// Posts, one after another.
+    /// Posts, published one after another.
     pub posts: u64,
-    /// Rows a second that are seeded and removed.
+    /// Rows seeded and removed per second.
     pub rows_per_second: u32,
-    /// Feeds read at once.
+    /// Feeds read concurrently.
     pub at_once: usize,
-    /// How long nothing new may be seen before a post is given up.
+    /// How long a post may make no progress before it is given up.
     pub patience: Duration,
 }

@@ -1,11 +1,11 @@
-//! loadtest as a process of its own: this test binary, run once more.
+//! loadtest as a separate process: runs this test binary again.
 
 use std::{env, process::Command};
 
-/// Holds the arguments of the child, one a line.
+/// Environment variable with the child's arguments, one per line.
 const ARGUMENTS: &str = "LOADTEST_TEST_ARGUMENTS";
 
-/// `loadtest` with these arguments, in this environment alone or added to the test's.
+/// `loadtest` with these arguments, in this environment only or in addition to the test's.
 pub fn loadtest(arguments: &[&str], environment: &[(&str, &str)], alone: bool) -> Command {
     let mut command = Command::new(env::current_exe().unwrap());
     if alone {
@@ -17,7 +17,7 @@ pub fn loadtest(arguments: &[&str], environment: &[(&str, &str)], alone: bool) -
 }
 
 #[test]
-#[ignore = "no test by itself: others run it as the binary"]
+#[ignore = "not a test: others run it as the binary"]
 fn child_is_loadtest() {
     let Ok(arguments) = env::var(ARGUMENTS) else { return };
     let arguments = std::iter::once("loadtest").chain(arguments.lines()).map(Into::into);

@@ -27,7 +27,7 @@ const PLAN: Plan =
 /// Every key that was ever written.
 type Keys = Arc<Mutex<BTreeSet<(Table, Key)>>>;
 
-/// A store that adds every key that is written to `keys`.
+/// A store that records every written key in `keys`.
 fn remembering(store: Arc<dyn Store>, keys: &Keys) -> Arc<dyn Store> {
     let keys = Arc::clone(keys);
     Arc::new(HookedStore::before(store, move |call| {
@@ -36,7 +36,7 @@ fn remembering(store: Arc<dyn Store>, keys: &Keys) -> Arc<dyn Store> {
     }))
 }
 
-/// A store that refuses to write feed entries.
+/// A store that rejects feed entries.
 fn without_feed(store: Arc<dyn Store>) -> Arc<dyn Store> {
     Arc::new(HookedStore::before(store, |call| {
         let is_refused = call.written().iter().any(|(table, _)| *table == Table::Feed);
@@ -49,7 +49,7 @@ fn without_feed(store: Arc<dyn Store>) -> Arc<dyn Store> {
 struct Stack {
     handle: Handle,
     keys: Keys,
-    /// Whether there is who does what is under way.
+    /// Whether the process has workers that finish pending work.
     drains: bool,
 }
 
@@ -154,7 +154,7 @@ async fn rows_that_cannot_be_removed_are_reported() {
 async fn a_stack_without_deliveries_is_incomplete_and_cleaned() {
     let stack = Stack::start(TestHooks { workers: false, sweep: false, ..TestHooks::default() }).await;
     let report = stack.drive(Plan { patience: Duration::ZERO, ..PLAN }).await.unwrap();
-    // The run waits for the first post in vain and never sends the second.
+    // The run never sees the first post delivered, and so never sends the second.
     stack.holds_nothing().await;
     assert_eq!((report.entries_expected, report.entries_found), (240, 0));
     assert!(!report.is_complete());

@@ -10,7 +10,7 @@ use super::{QueueUrls, SIGNING_SECRET_ARN, SigningSecret, TableNames, timeouts::
 use domain::limits;
 use ports::{queue::QueueName, store::Table};
 
-/// How many times the signing secret is asked for. Nobody above the SDK asks again, unlike for tables and queues.
+/// Attempts to fetch the signing secret. Unlike for tables and queues, no caller of the SDK retries.
 const SECRET_ATTEMPTS: u32 = 2;
 
 /// An environment variable is unset or empty.
@@ -49,7 +49,7 @@ pub fn signing_secret(config: &SdkConfig, id: &str) -> SigningSecret {
     SigningSecret::new(aws_sdk_secretsmanager::Client::from_conf(config), id)
 }
 
-/// The names of the tables that are needed, each found by its variable.
+/// The names of the required tables, from their variables.
 pub fn table_names_from(
     needed: &[Table],
     find: impl Fn(&'static str) -> Option<String>,

@@ -46,7 +46,7 @@ impl QueueUrls {
     }
 
     pub(super) fn url(&self, queue: QueueName) -> Result<&str, Fault> {
-        self.get(queue).ok_or_else(|| Fault::wrong_call(format!("the queue {} has no URL here", queue.name())))
+        self.get(queue).ok_or_else(|| Fault::wrong_call(format!("the queue {} has no configured URL", queue.name())))
     }
 }
 

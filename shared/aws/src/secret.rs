@@ -15,8 +15,8 @@ use ports::signing::{KeySource, KeySourceError, TokenKeys};
 /// The variable with the signing secret's ARN. The secret itself is never in the environment.
 pub const SIGNING_SECRET_ARN: &str = "TWEETER_SIGNING_SECRET_ARN";
 
-/// The label of the version that signs. Secrets Manager moves both labels when a new version is stored (User Guide:
-/// What's in a Secrets Manager secret).
+/// The label of the version that signs. Secrets Manager moves both labels when a new version is stored (User Guide,
+/// "What's in a Secrets Manager secret").
 const CURRENT: &str = "AWSCURRENT";
 /// The label of the previous version.
 const PREVIOUS: &str = "AWSPREVIOUS";

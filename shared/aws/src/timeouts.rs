@@ -1,10 +1,10 @@
-//! How long calls of AWS may take.
+//! Time limits of AWS calls.
 
 use std::time::Duration;
 
 use aws_config::timeout::TimeoutConfig;
 
-/// How long connecting may take.
+/// Time limit of connecting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The limits on connecting and on one attempt of a call.

@@ -19,51 +19,52 @@ use ports::store::Table;
 
 /// Memory for blocks read from disk. Feed pages read the newest entries, which are mostly still in a memtable.
 const CACHE_BYTES: u64 = 16 * 1024 * 1024;
-/// A memtable is written out beyond this, as fjall counts it. Writes stall when four wait for it, so 5 x this is the most
-/// a keyspace holds.
+/// fjall writes out a memtable beyond this size. Writes stall when four wait to be written out, so a keyspace holds at
+/// most 5 times this.
 ///
-/// Measured (a fan-out to a million feeds, 2 busy cores, resident memory at its peak, client included, in several runs):
-/// with 16 MiB written out when fjall's threads come to it 250-700 MB, with 16 MiB at once 240-330 MB, with 8 MiB
-/// 195-276 MB, all at the same processor time.
+/// Measured (a fan-out to a million feeds, 2 busy cores, peak resident memory including the client, several runs): 16
+/// MiB written out whenever fjall's threads are free, 250-700 MB; 16 MiB at once, 240-330 MB; 8 MiB, 195-276 MB; all
+/// with the same processor time.
 const MEMTABLE_BYTES: u64 = 8 * 1024 * 1024;
-/// Tables written out of memory before they are merged into the next level: each merge rewrites much of that level, so
-/// 8 small ones cost as much as fjall's 4 of twice the size.
+/// Tables flushed from memory before they are merged into the next level: each merge rewrites much of that level, so 8
+/// small tables cost as much as fjall's default of 4 twice as large.
 const UNMERGED_TABLES: u8 = 8;
-/// When syncs are recorded nothing is written out: only then is the journal alone what a loss of power leaves.
+/// While syncs are recorded no memtable is written out, so that a power loss leaves only the journal.
 const RECORDING_MEMTABLE_BYTES: u64 = 1024 * 1024 * 1024;
-/// Beyond this fjall writes out what keeps the oldest journal: bounds the disk used and what a restart must read.
+/// Beyond this, fjall writes out the memtables that keep the oldest journal: bounds disk usage and the replay at a
+/// restart.
 const MAX_JOURNAL_BYTES: u64 = 128 * 1024 * 1024;
 /// One flushes while the other compacts.
 const FJALL_THREADS: usize = 2;
 
-/// The database and what guards it: all that the worker threads need.
+/// The database and its locks: all that the worker threads need.
 pub(super) struct Database {
     fjall: fjall::Database,
     tables: [Keyspace; Table::ALL.len()],
-    /// Rows by which expired items are found: see [`super::store`].
+    /// Index of expiring items: see [`super::store`].
     pub expiry: Keyspace,
-    /// Before which there are none.
+    /// The position before which the index has no rows.
     pub expiry_mark: ExpiryMark,
     /// Messages: see [`super::queue`].
     pub messages: Keyspace,
-    /// How often messages were received.
+    /// Receive counts of messages.
     pub receives: Keyspace,
-    /// The log of changes: see [`super::changes`].
+    /// The change log: see [`super::changes`].
     pub changes: ChangeRows,
     pub stripes: Stripes,
     syncs: Arc<Syncs>,
     hooks: SyncHooks,
     memtable_bytes: u64,
     sealing: Mutex<()>,
-    /// Commits wait while a test holds this.
+    /// Held by a test to stall commits.
     #[cfg(test)]
     pub stall: Mutex<()>,
-    /// Held as long as the database is open, also while it is inspected before that.
+    /// Held as long as the database is open, and during the inspection before.
     _lock: File,
 }
 
 impl Database {
-    /// Opens the keyspaces, and makes those that are missing. `lock` is held as long as the database is open.
+    /// Opens the keyspaces, and creates missing ones. `lock` is held as long as the database is open.
     pub fn open(options: &EngineOptions, syncs: &Arc<Syncs>, lock: File) -> Result<Self, Failure> {
         let fjall = database_builder(&options.path).open()?;
         let memtable_bytes = if options.record_syncs { RECORDING_MEMTABLE_BYTES } else { MEMTABLE_BYTES };
@@ -102,12 +103,12 @@ impl Database {
         }
     }
 
-    /// A batch to fill. Committed, it is with the operating system: it survives the end of the process.
+    /// A batch to fill. Once committed, it is with the operating system and survives the end of the process.
     pub fn batch(&self) -> OwnedWriteBatch {
         self.fjall.batch()
     }
 
-    /// Every keyspace there is.
+    /// All keyspaces.
     pub fn keyspaces(&self) -> Result<Vec<Keyspace>, Failure> {
         let names = self.fjall.list_keyspace_names();
         names.iter().map(|name| Ok(self.fjall.keyspace(name, keyspace_options)?)).collect()
@@ -118,7 +119,7 @@ impl Database {
         self.fjall.snapshot()
     }
 
-    /// Commits. An error is the end: fjall takes no more writes after one, as it cannot know what the file holds.
+    /// Commits. After an error fjall accepts no more writes, as it cannot know what the file holds.
     pub fn commit(&self, batch: OwnedWriteBatch) -> Result<(), Failure> {
         if batch.is_empty() {
             return Ok(());
@@ -136,7 +137,7 @@ impl Database {
         Ok(())
     }
 
-    /// Commits, with rows in the log for the changes that the batch makes to streamed items.
+    /// Commits, with rows in the change log for the batch's changes to streamed items.
     pub fn commit_with(&self, batch: OwnedWriteBatch, changes: &[Noted]) -> Result<(), Failure> {
         if changes.is_empty() {
             return self.commit(batch);
@@ -144,13 +145,13 @@ impl Database {
         self.changes.commit(batch, changes, |batch| self.commit(batch))
     }
 
-    /// Hands memtables over that are large enough to be written out, at once.
+    /// Hands over memtables that are large enough to be written out, at once.
     ///
-    /// fjall by itself sends its threads a message for each commit to a large memtable. While they are busy compacting
-    /// the memtable grows without bound, as what holds writes up counts only those handed over; and when the messages
+    /// fjall itself sends its threads a message for each commit to a large memtable. While they are busy compacting,
+    /// the memtable grows without bound, as only memtables already handed over hold writes up; and when the messages
     /// fill their channel (1,000), both threads may wait for room that only they can make.
     fn seal_large_memtables(&self) {
-        // Who comes while another is at it has nothing to do.
+        // Another thread is already sealing memtables.
         let Some(_sealing) = self.sealing.try_lock() else { return };
         let others = [&self.expiry, &self.messages, &self.receives, &self.changes.keyspace];
         for keyspace in self.tables.iter().chain(others) {
@@ -163,7 +164,7 @@ impl Database {
     }
 }
 
-/// The database as the engine sets it up. Apart from the engine only what compares itself to it needs this.
+/// The database as configured by the engine. Public only for comparisons with the engine.
 pub fn database_builder(path: &Path) -> DatabaseBuilder<fjall::Database> {
     fjall::Database::builder(path)
         .cache_size(CACHE_BYTES)
@@ -171,14 +172,14 @@ pub fn database_builder(path: &Path) -> DatabaseBuilder<fjall::Database> {
         .worker_threads(FJALL_THREADS)
 }
 
-/// A keyspace as the engine sets it up.
+/// A keyspace as configured by the engine.
 pub fn keyspace_options() -> KeyspaceCreateOptions {
     KeyspaceCreateOptions::default()
         .max_memtable_size(MEMTABLE_BYTES)
         .compaction_strategy(Arc::new(Leveled::default().with_l0_threshold(UNMERGED_TABLES)))
 }
 
-/// A keyspace as this engine makes it. fjall's own limit is never reached: see `Database::seal_large_memtables`.
+/// A keyspace's options in this engine. fjall's own limit is never reached: see `Database::seal_large_memtables`.
 pub(super) fn own_keyspace_options() -> KeyspaceCreateOptions {
     keyspace_options().max_memtable_size(4 * MEMTABLE_BYTES)
 }

@@ -1,4 +1,4 @@
-//! Opening and closing the database, running work on its threads, waiting for durability.
+//! Opens and closes the database, runs work on its threads, and waits for durability.
 
 #[cfg(unix)]
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
@@ -28,14 +28,14 @@ use super::{
 };
 use domain::Clock;
 
-/// Tries to take the locks, and the time between two: as patient as fjall is with its own.
+/// Attempts to take the locks, and the pause between two: as patient as fjall is with its own.
 const LOCK_TRIES: usize = 3;
 const LOCK_PAUSE: Duration = Duration::from_millis(100);
-/// What the owner may do in the database's folder, and nobody else.
+/// Mode of the database's folder: access for the owner only.
 #[cfg(unix)]
 const OWNER_ONLY: u32 = 0o700;
 
-/// One open database. Clones are the same engine; it closes with the last of them.
+/// One open database. Clones share the engine; it closes when the last is dropped.
 #[derive(Clone)]
 pub struct Engine(Arc<Inner>);
 
@@ -49,7 +49,7 @@ struct Inner {
 }
 
 impl Engine {
-    /// Opens the database, makes it when there is none, and starts its threads.
+    /// Opens the database, creates it if missing, and starts its threads.
     ///
     /// # Errors
     /// See [`OpenError`].
@@ -84,13 +84,13 @@ impl Engine {
         Ok(Self(Arc::new(inner)))
     }
 
-    /// Syncs of the journal done so far.
+    /// The number of completed journal syncs.
     pub fn sync_count(&self) -> u64 {
         self.0.syncs.count()
     }
 
-    /// Finishes what was begun, syncs a last time and ends the threads. Every later call fails as unavailable. The
-    /// folder is free for another process when the last clone is dropped.
+    /// Finishes started work, syncs a last time and ends the threads. Every later call fails as unavailable. Another
+    /// process can open the folder once the last clone is dropped.
     pub fn close(&self) {
         self.0.close();
     }
@@ -107,7 +107,7 @@ impl Engine {
         &self.0.database
     }
 
-    /// Does `work` on a thread of the pool.
+    /// Runs `work` on a thread of the pool.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         pool: Pool,
@@ -117,7 +117,7 @@ impl Engine {
         self.0.pools.run(pool, move || work(&database)).await?
     }
 
-    /// Returns when everything committed before the call survives a loss of power.
+    /// Returns when everything committed before the call would survive a power loss.
     pub(super) async fn durable(&self) -> Result<(), Failure> {
         self.0.syncs.durable().await
     }
@@ -146,7 +146,7 @@ impl fmt::Debug for Engine {
     }
 }
 
-/// Writes down what the database consists of now that it is open.
+/// Records the parts of the open database.
 fn start_record(
     options: &EngineOptions,
     database: &Database,
@@ -161,11 +161,11 @@ fn start_record(
     record.map(|record| (journal, record)).map_err(|error| OpenError::Unwritable(options.manifest.clone(), error))
 }
 
-/// Takes the lock of a database's folder until the value is dropped, and finds fjall's own free: an earlier version
-/// holds that alone.
+/// Locks a database's folder until the value is dropped, and checks that fjall's own lock is free: an earlier version
+/// holds only that one.
 ///
 /// # Errors
-/// `Locked` when a process has the database open, `Unwritable` when the folder cannot be used.
+/// `Locked` if a process has the database open, `Unwritable` if the folder cannot be used.
 pub fn take_lock(path: &Path) -> Result<File, OpenError> {
     let unwritable = |error| OpenError::Unwritable(path.to_owned(), error);
     let [fjalls, ours] = inspection::LOCKS.map(|name| path.join(name));
@@ -186,8 +186,10 @@ pub fn take_lock(path: &Path) -> Result<File, OpenError> {
     Ok(file)
 }
 
-/// Makes the folder, for its owner alone: it holds password hashes and keys. One that others may enter, because an
-/// operator or an earlier version made it, is closed to them; what lies in it needs no rights of its own then.
+/// Creates the folder, accessible to its owner only, as it holds password hashes and keys. An existing folder that
+/// others may enter, created by an operator or an earlier version, is restricted too, which protects its files whatever
+/// their modes.
+/// their own.
 fn make_private(folder: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);

@@ -28,7 +28,7 @@ pub(super) const LOCKS: [&str; 2] = ["lock", "engine.lock"];
 /// The prefix of a folder for damaged files; a number follows.
 const SET_ASIDE: &str = "damaged-";
 
-/// What is known of a database that fjall may open.
+/// The known state of a database that fjall may open.
 #[derive(Debug, Default)]
 pub(super) struct Known {
     /// Its manifest; `None` for a new database or one from before manifests.
@@ -306,7 +306,7 @@ impl<'a> Inspection<'a> {
             }
             let from = kept.unwrap_or_default();
             warn!(
-                "Skipped journal {number}.jnl from byte {from} of {length} on; moved the file to {}",
+                "Discarded the writes in journal {number}.jnl after byte {from} of {length}; kept the file in {}",
                 aside.display()
             );
         }

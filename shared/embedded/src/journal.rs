@@ -33,7 +33,7 @@ const RECORD: &str = "synced";
 /// Measured (a fan-out beside 16 tasks that write and wait for durability): 140,000 entries/s instead of 45,000, and
 /// 0.9 ms instead of 6 ms for the slowest hundredth of the batches.
 ///
-/// Only Linux guarantees that syncing through another descriptor works; other systems use `persist`.
+/// Syncing through another descriptor is only guaranteed on Linux; other systems use `persist`.
 pub struct Journal {
     folder: PathBuf,
     number: u64,

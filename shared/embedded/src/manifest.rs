@@ -81,7 +81,7 @@ pub enum ManifestError {
     #[error("{0}")]
     Unreadable(#[from] serde_json::Error),
     /// The file was written by a later version.
-    #[error("it has format {0}, and this version knows format {FORMAT}")]
+    #[error("its format is {0}, and this version reads format {FORMAT}")]
     Unknown(u32),
 }
 
@@ -273,6 +273,6 @@ mod tests {
         let path = folder.path().join(MANIFEST);
         fs::write(&path, r#"{"format": 2, "shape": "unlike this"}"#).expect("written");
         let error = Manifest::read(&path).expect_err("unknown");
-        assert_eq!(error.to_string(), "it has format 2, and this version knows format 1");
+        assert_eq!(error.to_string(), "its format is 2, and this version reads format 1");
     }
 }

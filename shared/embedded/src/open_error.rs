@@ -1,4 +1,4 @@
-//! Why a database does not open.
+//! Errors of opening a database.
 
 use std::{
     fmt, io,
@@ -10,28 +10,28 @@ use super::failure::Failure;
 /// fjall's folder of keyspaces.
 pub(super) const KEYSPACES: &str = "keyspaces";
 
-/// Why the engine did not open. Displays as one line that an operator can act on.
+/// Why the engine could not be opened. Displays as one line for the operator.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Another process has it open.
-    #[error("the database in {} is in use by another process", .0.display())]
+    #[error("the database in {} is in use by another process; stop it, or name another data directory", .0.display())]
     Locked(PathBuf),
-    /// The folder cannot be made, read or written.
-    #[error("the database folder {} cannot be used: {}", .0.display(), .1)]
+    /// The folder cannot be created, read or written.
+    #[error("cannot use the database folder {}: {}", .0.display(), .1)]
     Unwritable(PathBuf, #[source] io::Error),
-    /// What is in the folder is not a database of this version.
-    #[error("the database in {} cannot be read: {}; restore a backup with `tweeter restore`, or start with --accept-data-loss to go on without what cannot be read", .0.display(), .1)]
+    /// The folder's content is not a database of this version.
+    #[error("the database in {} cannot be read: {}; restore a backup with `tweeter restore`, or start with --accept-data-loss to continue without the unreadable data", .0.display(), .1)]
     Corrupt(PathBuf, #[source] Box<dyn std::error::Error + Send + Sync>),
-    /// Parts of it are missing or cannot be read. Nothing was changed.
+    /// Parts of the database are missing or unreadable. Nothing was changed.
     #[error(
         "the database in {} is damaged: {}; restore a backup with `tweeter restore`, or start with --accept-data-loss to \
-         go on without what is missing",
+         continue without the missing data",
         .0.display(), list(.1)
     )]
     Damaged(PathBuf, Vec<Damage>),
 }
 
-/// The first of them, and how many more there are.
+/// The first damage, and the number of further ones.
 fn list(damage: &[Damage]) -> String {
     match damage {
         [] => String::new(),
@@ -56,7 +56,7 @@ impl OpenError {
         }
     }
 
-    /// The folder is there by now, so what is not found is a part of the database.
+    /// The folder exists at this point, so a missing file is a part of the database.
     pub(super) fn of_io(path: &Path, error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::InvalidData
@@ -68,25 +68,25 @@ impl OpenError {
     }
 }
 
-/// One part of a database that is missing or cannot be read.
+/// A missing or unreadable part of a database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Damage {
-    /// The manifest is not there, although the database had one.
+    /// The manifest is missing, although the database had one.
     NoManifest,
-    /// The manifest is none.
+    /// The manifest is invalid.
     Manifest(String),
-    /// The manifest is that of another database.
+    /// The manifest belongs to another database.
     OtherInstance,
-    /// A file or folder that every database has is not there.
+    /// A file or folder that every database has is missing.
     Missing(&'static str),
-    /// A keyspace's tables are not there.
+    /// A keyspace's tables are missing.
     Keyspace {
         /// Its name.
         name: String,
         /// Its folder in `keyspaces`.
         number: u64,
     },
-    /// A keyspace's tables are there, but the engine cannot open them.
+    /// A keyspace's tables exist, but the engine cannot open them.
     KeyspaceUnreadable {
         /// Its name.
         name: String,
@@ -95,25 +95,25 @@ pub enum Damage {
         /// The engine's reason.
         why: String,
     },
-    /// The position is not there or unreadable, and the newest journal ends in bytes that are no batch: synced writes may be
-    /// among them.
+    /// The position is missing or unreadable, and the newest journal ends in bytes that are not a batch, among which
+    /// there may be synced writes.
     NoPosition,
-    /// A journal is not there whose writes are in no table.
+    /// A journal is missing whose writes are in no table.
     JournalMissing(u64),
     /// A journal holds less than was synced.
     JournalCut {
         /// The journal's number.
         number: u64,
-        /// How far it can be read.
+        /// The readable bytes.
         readable: u64,
-        /// How far it was synced.
+        /// The synced bytes.
         synced: u64,
     },
-    /// A journal has more behind bytes that cannot be read.
+    /// A journal has more data after unreadable bytes.
     JournalHole {
         /// The journal's number.
         number: u64,
-        /// How far it can be read.
+        /// The readable bytes before these.
         readable: u64,
     },
 }
@@ -122,11 +122,13 @@ impl fmt::Display for Damage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoManifest => f.write_str(
-                "the manifest is missing (alone that loses nothing: --accept-data-loss then makes a new one)",
+                "the manifest is missing (if that is all, no data is lost: --accept-data-loss creates a new one)",
             ),
             Self::Manifest(why) => write!(f, "the manifest cannot be read: {why}"),
-            Self::OtherInstance => f.write_str("the manifest is that of another database"),
-            Self::Missing(name) => write!(f, "`{name}` is missing or unreadable, and without it nothing can be used"),
+            Self::OtherInstance => f.write_str("the manifest belongs to another database"),
+            Self::Missing(name) => {
+                write!(f, "`{name}` is missing or unreadable, and the database is unusable without it")
+            }
             Self::Keyspace { name, number } => write!(f, "keyspace {name} (`{KEYSPACES}/{number}`) is missing"),
             Self::KeyspaceUnreadable { name, number, why } => {
                 write!(f, "keyspace {name} (`{KEYSPACES}/{number}`) cannot be read: {why}")
@@ -136,17 +138,20 @@ impl fmt::Display for Damage {
             }
             Self::JournalMissing(number) => write!(f, "journal `{number}.jnl` is missing"),
             Self::JournalCut { number, readable, synced } => {
-                write!(f, "journal `{number}.jnl` can be read up to byte {readable} of {synced} that were synced")
+                write!(
+                    f,
+                    "journal `{number}.jnl` is readable up to byte {readable}, but was synced up to byte {synced}"
+                )
             }
             Self::JournalHole { number, readable } => {
-                write!(f, "journal `{number}.jnl` cannot be read from byte {readable} on, and more was written behind")
+                write!(f, "journal `{number}.jnl` is unreadable at byte {readable}, before later writes")
             }
         }
     }
 }
 
 impl Damage {
-    /// The journal that ends the readable ones, and how far it can be read itself; `None` where it is missing.
+    /// The journal at which the readable part ends, and its readable bytes; `None` if it is missing.
     pub(super) const fn journal(&self) -> Option<(u64, Option<u64>)> {
         match self {
             Self::JournalMissing(number) => Some((*number, None)),

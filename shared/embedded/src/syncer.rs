@@ -1,8 +1,8 @@
-//! One thread that syncs the journal for all who wait (group commit).
+//! One thread that syncs the journal for all waiters (group commit).
 //!
-//! Commits are numbered. Who wants durability takes the number of commits so far as a ticket and waits until that many
-//! are synced. The syncer reads the number, syncs, and publishes the number it read: every waiter whose ticket it
-//! covers goes on. Those who come while a sync runs share the next one.
+//! Commits are numbered. A waiter takes the number of commits so far as its ticket and waits until that many are
+//! synced. The syncer reads the number, syncs, and publishes the number it read, which releases every waiter with a
+//! ticket up to it. Waiters that arrive during a sync share the next one.
 
 use std::{
     fmt, io,
@@ -24,13 +24,13 @@ use super::{fail_stop::end_process, failure::Failure, journal::Journal, manifest
 /// `ENFILE` and `EMFILE` on every Unix: the system or the process has no descriptor left.
 const NO_DESCRIPTOR_LEFT: [i32; 2] = [23, 24];
 
-/// What the syncer calls out to.
+/// Callbacks of the syncer.
 #[derive(Clone)]
 pub struct SyncHooks {
     /// Called before each sync; an error counts as a failed sync. For tests.
     pub before: Arc<dyn Fn() -> io::Result<()> + Send + Sync>,
-    /// Called when a sync or a commit has failed. By default reports it on standard error and ends the process with
-    /// code 70: what the disk holds is unknown then, and a restart reads it again.
+    /// Called when a sync or a commit failed. By default it reports the error on standard error and ends the process
+    /// with code 70, as the content of the disk is then unknown, and a restart reads it again.
     pub failed: Arc<dyn Fn(&io::Error) + Send + Sync>,
 }
 
@@ -46,7 +46,7 @@ impl fmt::Debug for SyncHooks {
     }
 }
 
-/// What all share who commit, wait or sync.
+/// The state shared by committers, waiters and the syncer.
 pub struct Syncs {
     commits: AtomicU64,
     done: AtomicU64,
@@ -61,7 +61,7 @@ struct Wanted {
     closed: bool,
 }
 
-/// How many commits are synced, and whether it ends there.
+/// The number of synced commits, and whether the syncer has ended.
 #[derive(Debug, Clone, Copy, Default)]
 struct Progress {
     synced: u64,
@@ -79,12 +79,12 @@ impl Syncs {
         }
     }
 
-    /// Counts a commit whose bytes are with the operating system.
+    /// Counts a commit whose bytes have been passed to the operating system.
     pub fn committed(&self) {
         self.commits.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// Syncs done so far.
+    /// The number of completed syncs.
     pub fn count(&self) -> u64 {
         self.done.load(Ordering::SeqCst)
     }
@@ -109,7 +109,7 @@ impl Syncs {
         self.asked.notify_one();
     }
 
-    /// Blocks until somebody wants more than is synced; `false` when the engine closes.
+    /// Blocks until a waiter needs another sync; `false` when the engine closes.
     fn wait_for_work(&self) -> bool {
         let mut wanted = self.wanted.lock();
         while !wanted.closed && wanted.ticket <= self.progress.borrow().synced {
@@ -118,14 +118,14 @@ impl Syncs {
         !wanted.closed
     }
 
-    /// Lets the thread sync once more and end.
+    /// Makes the thread sync once more and end.
     pub fn close(&self) {
         self.wanted.lock().closed = true;
         self.asked.notify_one();
     }
 }
 
-/// The thread's end of it.
+/// The syncer's side of the shared state.
 pub struct Syncer {
     pub syncs: Arc<Syncs>,
     pub database: Database,
@@ -133,21 +133,21 @@ pub struct Syncer {
     /// The database's folder.
     pub folder: PathBuf,
     pub manifest: Record,
-    /// Whether each sync is recorded, for [`super::cut_to_last_sync`].
+    /// Whether to record each sync, for [`super::cut_to_last_sync`].
     pub record: bool,
     pub hooks: SyncHooks,
 }
 
 impl Syncer {
-    /// Starts the thread, after a first sync when syncs are recorded.
+    /// Starts the thread; if syncs are recorded, after a first sync.
     pub fn start(mut self) -> io::Result<JoinHandle<()>> {
         if self.record {
             self.sync()?;
         }
         thread::Builder::new().name("store-sync".to_owned()).spawn(move || {
-            // Without this thread every write would wait for ever, so its panic is a failed sync.
+            // Without this thread every write would wait forever, so its panic counts as a failed sync.
             if catch_unwind(AssertUnwindSafe(|| self.run())).is_err() {
-                self.fail(&io::Error::other("the thread that syncs panicked"));
+                self.fail(&io::Error::other("the sync thread panicked"));
             }
         })
     }
@@ -164,7 +164,7 @@ impl Syncer {
         self.syncs.progress.send_modify(|progress| progress.over = true);
     }
 
-    /// `false` when the sync failed: what is durable is unknown from then on, so nobody is told that anything is.
+    /// `false` if the sync failed: from then on durability is unknown, so no further write is acknowledged.
     fn sync_and_publish(&mut self) -> bool {
         let covered = self.syncs.commits.load(Ordering::SeqCst);
         match self.sync() {
@@ -186,7 +186,7 @@ impl Syncer {
 
     fn sync(&mut self) -> io::Result<()> {
         (self.hooks.before)()?;
-        // Cheap, as the bytes were flushed by the commits; fails when a sync or a flush of fjall's own failed.
+        // Cheap, as the commits flushed the bytes; fails if a sync or a flush of fjall failed.
         self.database.persist(PersistMode::Buffer).map_err(io::Error::other)?;
         let own_descriptor = self.follow()?;
         self.journal.read_on()?;
@@ -198,14 +198,14 @@ impl Syncer {
         }
         self.syncs.done.fetch_add(1, Ordering::SeqCst);
         written.map_or(Ok(()), |bytes| self.journal.record(bytes))?;
-        // Behind the sync, as it claims no more than is synced, and before anybody is answered.
+        // After the sync, as it must not claim more than is synced, and before any waiter is released.
         let (synced, sealed) = self.journal.take_synced();
         self.manifest.synced(&self.folder, synced, sealed);
         Ok(())
     }
 
-    /// Whether our own descriptor is of the journal in use. It is not when there is a new journal and no descriptor
-    /// left to open it with; fjall then syncs through its own, which is as good, only slower.
+    /// Whether our descriptor belongs to the journal in use. It does not if there is a new journal and no free
+    /// descriptor to open it; fjall then syncs through its own, which is equivalent but slower.
     fn follow(&mut self) -> io::Result<bool> {
         match self.journal.follow() {
             Ok(()) => Ok(cfg!(target_os = "linux")),

@@ -1,12 +1,12 @@
-//! The threads that call fjall, so that async threads never do: a commit may stall for a flush, a read for the disk.
+//! The threads that call fjall, so that async threads never do: a commit may stall on a flush, a read on the disk.
 //!
-//! Two pools, one for reads and one for writes, so that a feed page does not queue behind a fan-out. The threads sleep
-//! on a condition variable when there is nothing to do.
+//! Two pools, one for reads and one for writes, so that a feed page does not wait for a fan-out. Idle threads sleep on
+//! a condition variable.
 //!
-//! Measured (a million feed entries in batches of 25 by 8 tasks, 2 cores): these threads cost 5.4 s of processor time
-//! in all, as much as raw fjall on one thread; `spawn_blocking` 7.6 s, as it wakes many threads that then wait for one
-//! journal; `block_in_place` 6.3 s, and it does not work on a current-thread runtime. Channels in place of the queue
-//! are slower: see `docs/adr/0007-threads-for-the-engine.md`.
+//! Measured (a million feed entries in batches of 25 by 8 tasks, 2 cores): these threads use 5.4 s of processor time in
+//! total, as much as raw fjall on one thread; `spawn_blocking` uses 7.6 s, as it wakes many threads that then wait for
+//! one journal; `block_in_place` uses 6.3 s, and does not work on a current-thread runtime. Channels instead of the
+//! queue are slower: see `docs/adr/0007-threads-for-the-engine.md`.
 
 use std::{
     collections::VecDeque,
@@ -26,7 +26,7 @@ use super::failure::Failure;
 pub enum Pool {
     /// Reads.
     Read,
-    /// Commits, with the reads that they depend on.
+    /// Commits, including the reads they depend on.
     Write,
 }
 
@@ -56,7 +56,7 @@ impl WorkerPools {
     /// Starts the threads.
     pub fn start() -> io::Result<Self> {
         let pools = Self { reads: Arc::default(), writes: Arc::default(), threads: Mutex::default() };
-        // Commits take turns at the journal, so more threads would only wait for one another.
+        // Commits are serialised by the journal, so more threads would only wait for each other.
         let threads = thread::available_parallelism().map_or(2, usize::from).clamp(2, 4);
         for number in 0..threads {
             pools.spawn(format!("store-read-{number}"), &pools.reads)?;
@@ -72,7 +72,7 @@ impl WorkerPools {
         Ok(())
     }
 
-    /// Does `work` on a thread of the pool. It is done also when the caller stops waiting.
+    /// Runs `work` on a thread of the pool, even if the caller stops waiting.
     pub async fn run<T: Send + 'static>(
         &self,
         pool: Pool,
@@ -80,7 +80,7 @@ impl WorkerPools {
     ) -> Result<T, Failure> {
         let (answer, answered) = oneshot::channel();
         self.queue(pool).put(Box::new(move || {
-            // Nobody waits any more when the send fails: the work is done all the same.
+            // The send fails if the caller stopped waiting; the work is done nevertheless.
             let _ = answer.send(work());
         }))?;
         answered.await.map_err(|_| Failure::Panicked)
@@ -93,14 +93,14 @@ impl WorkerPools {
         }
     }
 
-    /// Finishes what was handed in, takes nothing more and ends the threads.
+    /// Finishes queued work, accepts no more and ends the threads.
     pub fn close(&self) {
         for queue in [&self.reads, &self.writes] {
             queue.waiting.lock().closed = true;
             queue.arrived.notify_all();
         }
         for thread in self.threads.lock().drain(..) {
-            // A panic of the work was caught; there is nothing else to report.
+            // A panic of the work was already caught; there is no other error to report.
             let _ = thread.join();
         }
     }
@@ -120,7 +120,7 @@ impl WorkQueue {
 
     fn serve(&self) {
         while let Some(work) = self.take() {
-            // The caller learns of a panic because its answer never comes; the thread lives on.
+            // The caller notices a panic because its answer never arrives; the thread continues.
             let _ = catch_unwind(AssertUnwindSafe(work));
         }
     }

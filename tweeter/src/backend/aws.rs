@@ -1,4 +1,4 @@
-//! DynamoDB and SQS, which other processes may work on at the same time.
+//! DynamoDB and SQS, shared with other processes.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,17 +15,17 @@ use crate::{
     secret,
 };
 
-/// How long a stop waits for messages that SQS has perhaps sent already: a receive that has something to give answers
-/// in a tenth of this. A message that is cut off is redelivered only after the visibility timeout.
+/// How long a stop waits for messages that SQS may already have sent: a receive with messages answers within a tenth of
+/// this. A message whose receive is aborted is redelivered only after the visibility timeout.
 pub(super) const LAST_RECEIVE: Duration = Duration::from_millis(500);
 
-/// Tables and queues that were there at the start.
+/// Tables and queues that existed at the start.
 #[derive(Debug)]
 pub(super) struct Aws {
     pub(super) store: DynamoStore,
     pub(super) queue: SqsQueue,
     pub(super) tokens: AccessTokens,
-    /// The directory of the signing key, whose tokens no other process accepts; `None` where the key is in a secret.
+    /// The directory of the signing key, whose tokens only this process accepts; `None` if the key is in a secret.
     pub(super) data_dir: Option<OpenDir>,
     /// The names of the tables.
     pub(super) tables: String,

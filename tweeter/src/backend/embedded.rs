@@ -1,4 +1,4 @@
-//! The embedded database, in a data directory that one process has to itself.
+//! The embedded database, in a data directory that only one process uses.
 
 use std::path::Path;
 
@@ -36,14 +36,16 @@ impl Embedded {
         Ok((Self { engine, store, queue }, data_dir))
     }
 
-    /// Takes over at once, as the leases of an earlier process mean nothing any more.
+    /// Takes over at once, as leases of an earlier process are void.
     pub(super) async fn reclaim(&self, sweeper: &OutboxSweeper, now: Timestamp) {
         let announced = match reclaim::announced(&self.queue).await {
             Ok(announced) => announced,
-            Err(error) => return warn!(%error, "PostQ cannot be read; the sweeper does what is left when leases end"),
+            Err(error) => {
+                return warn!(%error, "Could not read PostQ; the sweeper will resume unfinished fan-outs when their leases expire");
+            }
         };
         if let Err(error) = sweeper.reclaim(now, &announced).await {
-            warn!(%error, "The outbox cannot be read; the sweeper tries again");
+            warn!(%error, "Could not read the outbox; the sweeper will retry");
         }
     }
 

@@ -1,6 +1,6 @@
 //! The stores of a process: the embedded database, or DynamoDB and SQS.
 //!
-//! All differences between the two are here; everything above the ports is wired the same.
+//! All differences between the two are here; everything above the ports is wired identically.
 
 #[cfg(feature = "aws")]
 mod aws;
@@ -29,15 +29,15 @@ use crate::{
     test_hooks::TestHooks,
 };
 
-/// The stores of a process, open.
+/// The open stores of a process.
 #[derive(Debug)]
 pub(crate) struct Backend {
     store: Arc<dyn Store>,
     queue: Arc<dyn Queue>,
     tokens: AccessTokens,
-    /// How long a stop waits for messages that are on their way.
+    /// How long a stop waits for receives in flight.
     last_receive: Duration,
-    /// The database, when the process has its stores to itself; `None` on AWS, where others work on the same stores.
+    /// The embedded database; `None` on AWS, where other processes share the stores.
     database: Option<Embedded>,
     /// The directory of the database or of the signing key, if there is one.
     data_dir: Option<OpenDir>,
@@ -55,7 +55,7 @@ impl Backend {
             }
             #[cfg(feature = "aws")]
             Stores::Aws(options) => {
-                // Boxed: the SDK's search for credentials is large, and would be in every process's start.
+                // Boxed: the SDK's credentials search is a large future, and would be part of every process's start.
                 let clients = hooks.aws_clients.clone();
                 let opening = Box::pin(Aws::open(options, clients, &config.data_dir, hooks.clock.now()));
                 Ok(Self::on_aws(opening.await?))
@@ -68,7 +68,7 @@ impl Backend {
             store: Arc::new(database.store.clone()),
             queue: Arc::new(database.queue.clone()),
             tokens: embedded::access_tokens(&data_dir)?,
-            // Messages on their way are not in flight any more when the database is opened again.
+            // The embedded queue returns in-flight messages when it is opened again.
             last_receive: Duration::ZERO,
             database: Some(database),
             data_dir: Some(data_dir),
@@ -94,65 +94,65 @@ impl Backend {
         (Arc::clone(&self.store), Arc::clone(&self.queue))
     }
 
-    /// The keys by which access tokens are signed and checked.
+    /// The keys that sign and verify access tokens.
     pub(crate) fn access_tokens(&self) -> AccessTokens {
         self.tokens.clone()
     }
 
-    /// The log of changes. On AWS there is none to read here: the table's stream hands them to stream-handler.
+    /// The change log. `None` on AWS, where the table's stream invokes stream-handler.
     pub(crate) fn changes(&self) -> Option<EmbeddedChanges> {
         self.engine().map(|engine| EmbeddedChanges::new(engine.clone()))
     }
 
-    /// Whether all that happens, happens in this process, so that its streams miss nothing. On AWS others work on the
-    /// same stores, and the change stream is not read here.
+    /// Whether this process makes all changes itself, so that its event streams miss none. False on AWS, where other
+    /// processes share the stores and the change stream is not read here.
     pub(crate) const fn is_alone(&self) -> bool {
         self.database.is_some()
     }
 
-    /// How fan-outs are cut here. SQS holds any number of jobs, and asking how many costs a call a page.
+    /// The fan-out options. SQS holds any number of jobs, and asking for its depth costs a call per page.
     pub(crate) fn fan_out(&self, options: FanOutOptions) -> FanOutOptions {
         FanOutOptions { max_backlog: options.max_backlog.filter(|_| self.is_alone()), ..options }
     }
 
-    /// How long a stop waits for messages that are on their way.
+    /// How long a stop waits for receives in flight.
     pub(crate) const fn last_receive(&self) -> Duration {
         self.last_receive
     }
 
-    /// The recount. On AWS the operator's command does it itself, as no socket leads here.
+    /// The recount. `None` on AWS, where the command recounts itself, as it reaches no socket.
     pub(crate) fn recount(&self) -> Option<Recount> {
         let database = self.database.as_ref()?;
         Some(Recount::new(database.store.clone(), Arc::new(self.changes()?)))
     }
 
-    /// The backup. On AWS the tables' own recovery takes its place.
+    /// The backup. `None` on AWS, where tables have point-in-time recovery.
     pub(crate) fn backup(&self) -> Option<Backup> {
         Some(Backup { engine: self.engine()?.clone(), data_dir: self.data_dir()?.to_owned() })
     }
 
-    /// The socket of operator commands; on AWS they ask the queues themselves.
+    /// The socket for operator commands. `None` on AWS, where commands use the queues directly.
     pub(crate) fn operator_socket(&self) -> Result<Option<OperatorSocket>, StartError> {
         let path = self.data_dir().filter(|_| self.is_alone());
         path.map(embedded::operator_socket).transpose()
     }
 
-    /// Puts back what a process before this one left unfinished. On AWS other processes may be at it: there the sweeper
-    /// waits for the leases to end.
+    /// Resumes unfinished work of an earlier process. On AWS other processes may be doing that work: there, the sweeper
+    /// waits for the leases to expire.
     pub(crate) async fn reclaim(&self, sweeper: &OutboxSweeper, now: Timestamp) {
         if let Some(database) = &self.database {
             database.reclaim(sweeper, now).await;
         }
     }
 
-    /// Starts the expiry of items; DynamoDB expires its items by itself.
+    /// Starts the expiry of items; DynamoDB expires its own.
     pub(crate) fn expire(&self, parts: &mut Parts, clock: &Clock, safe_time: SafeTime) {
         if let Some(database) = &self.database {
             parts.expire(database.store.clone(), clock, safe_time);
         }
     }
 
-    /// The time that is remembered. On AWS others make ids too, and the clocks agree: nothing is remembered.
+    /// The remembered time. `None` on AWS, where other processes also make ids and clocks are synchronised.
     pub(crate) async fn timekeeper(&self, clock: &Clock) -> Result<Timekeeper, StartError> {
         if self.is_alone() {
             Timekeeper::alone_on(Arc::clone(&self.store), clock.clone()).await.map_err(StartError::Time)
@@ -161,7 +161,7 @@ impl Backend {
         }
     }
 
-    /// Logs where data is.
+    /// Logs where data is stored.
     pub(crate) fn announce(&self) {
         if let Some(tables) = &self.tables {
             info!(dynamodb.tables = %tables, "Data is in DynamoDB, in the tables {tables}");
@@ -170,10 +170,12 @@ impl Backend {
         let dir = data_dir.path().display();
         match data_dir {
             _ if !self.is_alone() => {
-                info!(data.dir = %dir, "The signing key is in {dir}: other processes need the same, or a secret");
+                info!(data.dir = %dir, "The signing key is in {dir}; other processes need the same key, or a secret");
             }
             OpenDir::Kept(_) => info!(data.dir = %dir, "Data is in {dir}"),
-            OpenDir::Temporary(_) => info!(data.dir = %dir, "Data is in {dir} and goes when this process ends"),
+            OpenDir::Temporary(_) => {
+                info!(data.dir = %dir, "Data is in {dir}, which is removed when this process ends")
+            }
         }
     }
 
@@ -187,10 +189,10 @@ impl Backend {
         self.database.as_ref().map(|database| &database.engine)
     }
 
-    /// Closes the stores. A temporary directory goes.
+    /// Closes the stores and removes a temporary directory.
     pub(crate) async fn close(self) {
         let Self { store, queue, database, data_dir, .. } = self;
-        // They would keep the database open until after a temporary directory has gone.
+        // These would keep the database open beyond the removal of a temporary directory.
         drop((store, queue));
         if let Some(database) = database {
             database.close().await;

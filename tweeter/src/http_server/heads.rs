@@ -1,12 +1,12 @@
-//! How long a connection may wait for the head of a request.
+//! Limits how long a connection may wait for a request head.
 //!
-//! hyper has one timeout for that, which begins when the answer before is sent. A connection that is idle between two
-//! requests may stay longer than a head that has begun to arrive. So the timer that hyper is given here takes note of
-//! the bytes that arrive:
+//! hyper has a single timeout for that, which starts when the previous response is sent. A connection idle between two
+//! requests may stay longer than a head that has begun to arrive. The timer given to hyper here therefore tracks
+//! arriving bytes:
 //! - the first head of a connection must be complete [`HEAD_TIMEOUT`] after the connection was accepted;
-//! - a later one must begin within [`IDLE_TIMEOUT`] and be complete [`HEAD_TIMEOUT`] after its first byte. The beginning
-//!   of a head that arrived together with the request before it has the time of an idle connection: it holds the
-//!   connection no longer than silence would.
+//! - a later one must begin within [`IDLE_TIMEOUT`] and be complete [`HEAD_TIMEOUT`] after its first byte. A partial
+//!   head that arrived together with the previous request gets the time of an idle connection: it holds the connection
+//!   no longer than silence would.
 
 use std::{
     pin::Pin,
@@ -22,18 +22,19 @@ use hyper::rt::{Sleep, Timer};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-/// Time for a head. A client sends one in a single packet or a few.
+/// Time allowed for a head. A client sends one in a single packet or a few.
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
-/// Time between two requests: more than the 60 s after which nginx and AWS's load balancers close an idle connection to
-/// a service. Were it less, they would now and then send a request into a connection that is being closed.
+/// Time allowed between two requests: more than the 60 s after which nginx and AWS's load balancers close an idle
+/// connection to a service. If it were less, they would occasionally send a request on a connection that is being
+/// closed.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 
-/// Notes when the first byte arrived since a head is waited for. Clones share the note.
+/// Records when the first byte arrived since the wait for a head began. Clones share the record.
 #[derive(Debug, Clone, Default)]
 pub struct Arrivals(Arc<Mutex<Option<Instant>>>);
 
 impl Arrivals {
-    /// Takes note of bytes.
+    /// Records that bytes arrived.
     pub fn note(&self, bytes: &[u8]) {
         if !bytes.is_empty() {
             self.0.lock().get_or_insert_with(Instant::now);
@@ -49,7 +50,7 @@ impl Arrivals {
     }
 }
 
-/// The timer of one connection, which hyper asks for nothing but the timeouts of heads.
+/// The timer of one connection. hyper asks it only for the timeouts of heads.
 #[derive(Debug)]
 pub struct HeadTimer {
     arrivals: Arrivals,
@@ -57,7 +58,7 @@ pub struct HeadTimer {
 }
 
 impl HeadTimer {
-    /// The timer of a connection whose bytes `arrivals` takes note of.
+    /// The timer of a connection whose bytes are recorded in `arrivals`.
     pub fn new(arrivals: Arrivals) -> Self {
         Self { arrivals, is_reused: AtomicBool::new(false) }
     }
@@ -68,7 +69,7 @@ impl Timer for HeadTimer {
         self.sleep_until(self.now() + duration)
     }
 
-    /// The end of the wait for the next head. Its first byte moves the end of those behind the first.
+    /// The deadline for the next head. For any head but the first, its first byte moves the deadline.
     fn sleep_until(&self, deadline: std::time::Instant) -> Pin<Box<dyn Sleep>> {
         self.arrivals.forget();
         let is_reused = self.is_reused.swap(true, Ordering::Relaxed);
@@ -82,9 +83,9 @@ impl Timer for HeadTimer {
     }
 }
 
-/// The end of the wait for a head.
+/// The deadline for a head, as a future.
 struct HeadDeadline {
-    /// Where its first byte is noted, until it has arrived.
+    /// Where the head's first byte is recorded; `None` once it has arrived.
     arrivals: Option<Arrivals>,
     sleep: Pin<Box<tokio::time::Sleep>>,
 }
@@ -92,7 +93,7 @@ struct HeadDeadline {
 impl Future for HeadDeadline {
     type Output = ();
 
-    /// hyper polls it after each read that did not complete the head.
+    /// hyper polls this after each read that did not complete the head.
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
         if let Some(first) = this.arrivals.as_ref().and_then(Arrivals::first) {

@@ -1,4 +1,4 @@
-//! How many connections each network holds, so that none takes those of the others.
+//! Limits connections per network, so that no network can use up those of the others.
 
 use std::{
     collections::HashMap,
@@ -14,29 +14,29 @@ use parking_lot::Mutex;
 use telemetry::names;
 use tracing::{debug, warn};
 
-/// Connections at once, at the most.
+/// Maximum concurrent connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConnectionLimits {
-    /// Of all networks together. One more waits to be accepted.
+    /// In total. A further connection waits to be accepted.
     pub total: usize,
-    /// Of one network; `None` for no limit. One more is closed at once.
+    /// Per network; `None` for no limit. A further connection is closed at once.
     pub per_network: Option<NonZeroUsize>,
 }
 
 impl ConnectionLimits {
-    /// Limits under which one network gets `per_network`, and never more than half of all.
+    /// Allows `per_network` connections per network, capped at half of the total.
     pub fn new(total: usize, per_network: Option<NonZeroUsize>) -> Self {
         let half = NonZeroUsize::new(total / 2).unwrap_or(NonZeroUsize::MIN);
         Self { total, per_network: per_network.map(|most| most.min(half)) }
     }
 
-    /// No limit but that of all together.
+    /// Limits only the total.
     pub const fn shared(total: usize) -> Self {
         Self { total, per_network: None }
     }
 }
 
-/// The connections that networks hold.
+/// The connections held by each network.
 #[derive(Debug)]
 pub(super) struct Networks {
     most: Option<NonZeroUsize>,
@@ -44,7 +44,7 @@ pub(super) struct Networks {
     has_warned: AtomicBool,
 }
 
-/// The right of a network to one connection, given back when it is dropped.
+/// One connection of a network, released when dropped.
 #[derive(Debug)]
 pub(super) struct Place {
     networks: Arc<Networks>,
@@ -56,7 +56,7 @@ impl Networks {
         Arc::new(Self { most, held: Mutex::default(), has_warned: AtomicBool::new(false) })
     }
 
-    /// A place for one connection more, unless the network has used up its own.
+    /// Admits one more connection, unless the network has reached its limit.
     pub(super) fn admit(self: &Arc<Self>, network: ClientNetwork) -> Option<Place> {
         let mut held = self.held.lock();
         let count = held.entry(network).or_default();
@@ -69,11 +69,11 @@ impl Networks {
         Some(Place { networks: Arc::clone(self), network })
     }
 
-    /// Counts it. One warning tells the operator of the limit; a flood must not fill the log.
+    /// Counts the refusal. Only one warning tells the operator about the limit, as a flood must not fill the log.
     fn refuse(&self, network: ClientNetwork, most: NonZeroUsize) {
         metrics::counter!(names::CONNECTIONS_REFUSED).increment(1);
         if self.has_warned.swap(true, Ordering::Relaxed) {
-            debug!(client.network = %network, "Closed a connection from {network}: it has {most} already");
+            debug!(client.network = %network, "Closed a connection from {network}: it already has {most}");
         } else {
             warn!(
                 client.network = %network,
@@ -106,15 +106,15 @@ mod tests {
     }
 
     #[test]
-    fn a_place_is_free_again_when_its_connection_ends() {
+    fn a_closed_connection_frees_its_slot() {
         let networks = Networks::new(NonZeroUsize::new(2));
         let (one, other) = (network("192.0.2.1"), network("192.0.2.2"));
         let places = [networks.admit(one), networks.admit(one)];
         assert!(places.iter().all(Option::is_some));
         assert!(networks.admit(one).is_none());
-        assert!(networks.admit(other).is_some(), "and is given back at once");
+        assert!(networks.admit(other).is_some(), "and is released at once");
         drop(places);
-        assert!(networks.held.lock().is_empty(), "nothing is kept of networks without a connection");
+        assert!(networks.held.lock().is_empty(), "networks without connections leave no state");
         assert!(networks.admit(one).is_some());
     }
 

@@ -1,4 +1,4 @@
-//! One scan of Social: how often each thing is there, beside what is stored of it.
+//! One scan of Social: counts edges and collects the stored counts.
 
 use std::{io, sync::Arc};
 
@@ -13,12 +13,12 @@ use super::{
     tally::{MAX_ROWS, Tally},
 };
 
-/// Items read at once: at most about 1 MB, the most that `DynamoDB` gives.
+/// Items per read: at most about 1 MB, DynamoDB's limit.
 const PAGE: u32 = 4_096;
-/// Items that cannot be read and are named; more are only counted.
+/// Maximum unreadable items listed; further ones are only counted.
 const MAX_NAMED: usize = 1_000;
 
-/// Where whole tables are read, and in how many segments side by side.
+/// The table to scan, and the number of parallel segments.
 #[derive(Debug, Clone)]
 pub struct Source {
     /// The table.
@@ -27,18 +27,18 @@ pub struct Source {
     pub segments: u32,
 }
 
-/// What a scan found.
+/// The result of a scan.
 #[derive(Debug)]
 pub struct Census {
-    /// What is there and what is stored.
+    /// The edges and the stored counts.
     pub tally: Tally,
     /// Items that could not be read, up to [`MAX_NAMED`].
     pub unreadable: Vec<Key>,
-    /// How many more.
+    /// The number of further unreadable items.
     pub more_unreadable: u64,
 }
 
-/// Scans all of Social. Items come and go meanwhile, so what it finds is only a reason to look closely.
+/// Scans all of Social. Items change meanwhile, so the result only yields suspects for a closer check.
 pub async fn take(source: &Source, pace: &Pace) -> Result<Census, RecountError> {
     let census = Mutex::new(Census { tally: Tally::new(MAX_ROWS), unreadable: Vec::new(), more_unreadable: 0 });
     try_join_all(Segment::all_of(source.segments).map(|segment| take_segment(source, segment, pace, &census))).await?;

@@ -1,5 +1,5 @@
-//! One user's notifications: what each is about, looked up again, beside what is hidden and what is stored as unread.
-//! A page at a time, however many there are.
+//! Checks one user's notifications, page by page: looks up the subject of each, and compares the result with the stored
+//! visibility and the unread count.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
@@ -9,40 +9,40 @@ use ports::store::StoreError;
 
 use super::{Found, Seen, Verdict, look::applied, reads::Reads};
 
-/// How many are unread.
+/// The number of unread notifications.
 pub const UNREAD: &str = "unread";
-/// Notifications that are hidden and should not be, or the other way round.
+/// Notifications wrongly hidden or wrongly visible.
 pub const MISJUDGED: &str = "misjudged";
-/// Notifications of a kind that is not known here, or that lack an attribute.
+/// Notifications of an unknown kind, or that lack an attribute.
 pub const UNREADABLE: &str = "unreadable";
 
-/// Notifications of a page: they are changed in one transaction, in which the inbox takes up to two places.
+/// Notifications per page: they are changed in one transaction, in which the inbox takes up to two places.
 const PAGE: usize = limits::MAX_TRANSACT - 2;
 
-/// What a user's notifications are, and what they should be.
+/// A user's notifications as stored, and what they should be.
 #[derive(Debug)]
 struct Audit {
-    /// The inbox as it was before the entries were read.
+    /// The inbox before the entries were read.
     inbox: Inbox,
-    /// Entries that say something else than they should.
+    /// Entries whose visibility is wrong.
     wrong: i64,
-    /// Entries that cannot be read.
+    /// Unreadable entries.
     unreadable: i64,
     /// Entries that should be unread.
     unread: i64,
-    /// The oldest of them.
+    /// The oldest of these.
     oldest: Option<InboxEntry>,
     fingerprint: DefaultHasher,
 }
 
-/// An entry of which the place at least can be read.
+/// An entry whose key, at least, is readable.
 struct Judged {
     id: NotificationId,
-    /// The entry as it is and as it should be; `None` when it cannot be read.
+    /// The entry as stored and as it should be; `None` if unreadable.
     entry: Option<(InboxEntry, InboxEntry)>,
 }
 
-/// Compares a user's notifications with what they are about.
+/// Checks a user's notifications against their subjects.
 pub async fn look(
     reads: &Reads,
     notifications: &Notifications,
@@ -64,8 +64,7 @@ pub async fn look(
     if notifications.inbox(user).await? == audit.inbox { Ok(audit.verdict(now)) } else { Ok(Verdict::Moving) }
 }
 
-/// Makes entries and inbox what they should be. False when the inbox was written meanwhile; what was fixed by then stays
-/// fixed.
+/// Corrects entries and inbox. Returns false if the inbox was written meanwhile; fixes made until then persist.
 pub async fn fix(
     reads: &Reads,
     db: &Db,
@@ -89,7 +88,7 @@ pub async fn fix(
             next => next,
         };
     }
-    // Entries that cannot be read may be unread: then the number stays what the fixed entries made of it.
+    // Unreadable entries may be unread: the number then stays as the fixed entries left it.
     if audit.unreadable > 0 || audit.verdict(now) == Verdict::Right {
         return Ok(true);
     }
@@ -97,13 +96,13 @@ pub async fn fix(
     applied(db, Notifications::keeping(&inbox)).await
 }
 
-/// Whether an entry is hidden and should not be, or the other way round. The reason of one that is hidden is kept right
-/// only as far as it decides that.
+/// Whether an entry is wrongly hidden or wrongly visible. The reason for hiding is only kept correct as far as it
+/// decides visibility.
 const fn is_misjudged(is: &InboxEntry, should_be: &InboxEntry) -> bool {
     is.is_visible() != should_be.is_visible()
 }
 
-/// Stores the entries of a page that are wrong as they should be, if the inbox was not written since it was read.
+/// Corrects the wrong entries of a page, if the inbox was not written since it was read.
 async fn fix_page(db: &Db, inbox: &mut Inbox, judged: &[Judged], now: Timestamp) -> Result<bool, StoreError> {
     let entries = judged.iter().filter_map(|judged| judged.entry.as_ref());
     let wrong: Vec<_> = entries.filter(|(is, should_be)| is_misjudged(is, should_be) && !is.is_expired(now)).collect();
@@ -149,7 +148,7 @@ impl Audit {
             Found { name: MISJUDGED, stored: self.wrong, expected: 0 },
             Found { name: UNREADABLE, stored: self.unreadable, expected: 0 },
         ];
-        // Otherwise whoever reads counts again, or it is not known what is unread.
+        // Otherwise the next reader counts again, or the unread number is unknown.
         if !self.inbox.must_recount(now) && self.unreadable == 0 {
             found.push(Found { name: UNREAD, stored: self.inbox.unread, expected: self.unread });
         }
@@ -165,11 +164,11 @@ async fn page(
     reads.inbox_page(user, after, u32::try_from(PAGE).unwrap_or(u32::MAX)).await
 }
 
-/// Looks up what the entries of a page are about.
+/// Looks up the subjects of a page's entries.
 async fn judge(reads: &Reads, audited: Vec<AuditedEntry>) -> Result<Vec<Judged>, StoreError> {
     let readable: Vec<InboxEntry> = audited.iter().filter_map(|audited| audited.entry).collect();
     let mut should_be = reads.as_they_should_be(&readable).await?.into_iter();
-    // One for each that is readable, in their order.
+    // One per readable entry, in the same order.
     let judged = audited.into_iter().map(|AuditedEntry { id, entry }| {
         let entry = entry.and_then(|entry| Some((entry, should_be.next()?)));
         Judged { id, entry }

@@ -1,4 +1,4 @@
-//! One count: its own edges, read again one by one, beside what is stored.
+//! Checks one count: reads its edges again and compares them with the stored number.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
@@ -7,15 +7,15 @@ use ports::store::StoreError;
 
 use super::{Found, Seen, Verdict, reads::Reads};
 
-/// What is read of one count.
+/// The edges of one count.
 #[derive(Debug, Default)]
 struct Edges {
     count: i64,
-    /// Of every edge, so that it shows when one has come and another gone.
+    /// Hash of every edge: reveals an edge replaced by another.
     fingerprint: DefaultHasher,
 }
 
-/// Compares one count with what it counts.
+/// Compares one count with its edges.
 pub async fn look(reads: &Reads, of: Counted, counter: Counter) -> Result<Verdict, StoreError> {
     if !reads.exists(of).await? {
         return Ok(Verdict::Right);
@@ -30,7 +30,7 @@ pub async fn look(reads: &Reads, of: Counted, counter: Counter) -> Result<Verdic
     Ok(Verdict::of(Seen::of([found], edges.fingerprint.finish())))
 }
 
-/// Stores what is expected, if what is stored is still what was found and the thing is still there. False when not.
+/// Stores the expected number if the stored one is still as found and its owner still exists. Returns whether it did.
 pub async fn fix(reads: &Reads, db: &Db, of: Counted, counter: Counter, found: Found) -> Result<bool, StoreError> {
     let stored = reads.stored(of, counter).await?;
     if stored.number() != found.stored {
@@ -39,11 +39,11 @@ pub async fn fix(reads: &Reads, db: &Db, of: Counted, counter: Counter, found: F
     applied(db, Audit::correction(of, counter, stored, found.expected)).await
 }
 
-/// Does a transaction. False when a condition did not hold or another transaction was faster.
+/// Commits a transaction once. Returns false if a condition failed or another transaction conflicted.
 pub(super) async fn applied(db: &Db, writes: Writes) -> Result<bool, StoreError> {
     match Transaction::from(writes).commit_once(db).await {
         Ok(committed) => Ok(committed.is_applied()),
-        // Looked at again, whatever became of it.
+        // Checked again, whatever the outcome was.
         Err(error) if error.is_transient() => Ok(false),
         Err(error) => Err(error),
     }

@@ -1,15 +1,15 @@
-//! Counts and inboxes compared with what they are derived from, by a way of its own: it knows the items of the data
-//! model, and nothing of how the change stream is turned into counts.
+//! Checks counts and inboxes against the items they are derived from. Independent of the change pipeline: it knows the
+//! items of the data model, but not how the change stream is turned into counts.
 //!
-//! - [`census`]: one scan of everything finds what to look at closely; `tally` adds it up in bounded memory.
-//! - [`look`]: one count, derived once more from its own edges, compared with what is stored.
-//! - [`inbox`]: the same of a user's notifications.
-//! - [`reads`]: how it reads, and how fast; [`settle`]: when a difference counts as one.
+//! - [`census`]: scans everything for suspects; `tally` adds up the scan in bounded memory.
+//! - [`look`]: checks one count against its edges.
+//! - [`inbox`]: checks one user's notifications.
+//! - [`reads`]: reads with retries and a rate limit; [`settle`]: decides when a difference counts.
 //!
-//! Counts lag behind the changes that are not applied yet, and a recount may run while everyone writes. So a difference
-//! is reported only when two looks found the same edges and the same stored number, with [`Settle`]'s pause between
-//! them and no change known to be waiting. It is fixed on the condition that what is stored is still that: a change
-//! applied meanwhile is not lost, and one that is not applied yet is added to what was fixed.
+//! Counts lag behind changes that are not applied yet, and other writes may continue during a recount. A difference is
+//! therefore reported only when two checks found the same edges and the same stored number, with [`Settle`]'s pause
+//! between them and no change known to be pending. A fix is conditional on that stored number: a change applied
+//! meanwhile is not lost, and a later one is added to the fixed number.
 
 mod census;
 mod inbox;
@@ -37,24 +37,24 @@ use self::{
     settle::{ByLog, Settle},
 };
 
-/// Differences that are listed or waited for in one run; more are left to the next run and count as undecided.
+/// Maximum differences listed or rechecked per run; further ones count as undecided and are left to the next run.
 const MAX_LISTED: usize = 100_000;
 
-/// What was found.
+/// The result of a recount.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Recounted {
-    /// Users that were recounted.
+    /// Users checked.
     pub users: u64,
-    /// Posts that were, deleted ones that can be restored too.
+    /// Posts checked, including deleted posts that can be restored.
     pub posts: u64,
-    /// What is stored and should be something else.
+    /// The stored numbers that are wrong.
     pub differences: Vec<Difference>,
-    /// Numbers that could not be judged, because they changed all the time or there were too many.
+    /// Numbers that could not be judged, because they kept changing or there were too many.
     pub undecided: u64,
 }
 
 impl Recounted {
-    /// Whether everything is right now, for certain.
+    /// Whether every number is known to be right now.
     pub fn is_right(&self) -> bool {
         self.undecided == 0 && self.differences.iter().all(|difference| difference.fixed)
     }
@@ -68,31 +68,30 @@ impl Recounted {
     }
 }
 
-/// A number that is not what it should be.
+/// A wrong stored number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Difference {
-    /// `user` or `post`; or `item`, for one that cannot be read.
+    /// `user` or `post`; `item` for an unreadable item.
     pub of: String,
-    /// Whose or of which: an id, or an item's keys.
+    /// The user's or post's id, or the item's keys.
     pub id: String,
-    /// `followers`, `following`, `posts`, `likes`, `comments` or `unread`; `misjudged`: notifications that are hidden
-    /// and should not be, or the other way round; `unreadable`: items of an unknown kind or form, which only a version
-    /// that knows them can fix.
+    /// `followers`, `following`, `posts`, `likes`, `comments` or `unread`; `misjudged`: notifications wrongly hidden or
+    /// wrongly visible; `unreadable`: items of an unknown kind or form, which only a version that knows them can fix.
     pub count: String,
-    /// What is stored.
+    /// The stored number.
     pub found: i64,
-    /// What it should be.
+    /// The correct number.
     pub expected: i64,
     /// Whether it is fixed.
     pub fixed: bool,
 }
 
-/// What is recounted.
+/// The scope of a recount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
     /// Every user and post, by a scan.
     All {
-        /// Whether notifications are looked at too. They are read one by one, with what each is about.
+        /// Whether to check notifications, which are read one by one together with their subjects.
         inboxes: bool,
     },
     /// The counts and the notifications of one user, by queries.
@@ -101,18 +100,18 @@ pub enum Scope {
     Post(PostId),
 }
 
-/// Why a recount ended early. What was fixed by then stays fixed.
+/// Why a recount stopped early. Fixes made until then persist.
 #[derive(Debug, thiserror::Error)]
 pub enum RecountError {
     /// The store failed.
     #[error(transparent)]
     Store(StoreError),
-    /// The temporary files that a large scan needs.
-    #[error("temporary files cannot be used")]
+    /// The temporary files of a large scan failed.
+    #[error("cannot use temporary files")]
     Files(#[source] io::Error),
 }
 
-/// What may be wrong.
+/// A number that may be wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Suspect {
     /// A count.
@@ -121,7 +120,7 @@ enum Suspect {
     Inbox(UserId),
 }
 
-/// A stored number and what it should be.
+/// A stored number and the correct one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Found {
     name: &'static str,
@@ -129,7 +128,7 @@ struct Found {
     expected: i64,
 }
 
-/// The differences that a look found, and what it saw.
+/// The differences found by a check, and a fingerprint of the items read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Seen {
     found: Vec<Found>,
@@ -142,14 +141,14 @@ impl Seen {
     }
 }
 
-/// What one look found.
+/// The outcome of one check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Verdict {
-    /// What is stored is what it should be, or there is nothing to store.
+    /// The stored number is right, or its owner does not exist.
     Right,
-    /// It is not.
+    /// The stored number is wrong.
     Wrong(Seen),
-    /// It changed while it was looked at, or a change may be under way.
+    /// It changed during the check, or a change may be pending.
     Moving,
 }
 
@@ -170,13 +169,12 @@ pub struct Recount {
 }
 
 impl Recount {
-    /// Recounts what is in `store`, of which `log` is the log of changes.
+    /// A recount of `store`, whose change log is `log`.
     pub fn new(store: EmbeddedStore, log: Arc<dyn ChangeLog>) -> Self {
         Self::on(store, 1, None, Arc::new(ByLog(log)))
     }
 
-    /// Recounts what is in `store`, which is scanned in this many segments side by side, with at most `rate` read units
-    /// a second.
+    /// A recount of `store`, scanned in `segments` parallel segments at no more than `rate` read units per second.
     pub fn on<S>(store: S, segments: u32, rate: Option<NonZeroU32>, settle: Arc<dyn Settle>) -> Self
     where
         S: Store + TableScan + Clone,
@@ -187,7 +185,7 @@ impl Recount {
         Self { reads, notifications: Notifications::new(db.clone()), db, source: Source { scan, segments }, settle }
     }
 
-    /// Whether there is what is to be recounted.
+    /// Whether the user or post in `scope` exists.
     ///
     /// # Errors
     /// When the store fails.
@@ -199,10 +197,10 @@ impl Recount {
         }
     }
 
-    /// Compares counts with what they count; with `fix`, corrects what is wrong, durably.
+    /// Compares counts with their edges; with `fix`, corrects wrong ones durably.
     ///
     /// # Errors
-    /// When the store fails for longer than retries help. What was fixed by then stays fixed.
+    /// When the store fails beyond all retries. Fixes made until then persist.
     pub async fn run(&self, scope: Scope, fix: bool, now: Timestamp) -> Result<Recounted, RecountError> {
         let (recounted, left) = (Recounted::default(), Vec::new());
         let mut run = Run { recount: self, fix, began: (now, Instant::now()), recounted, left };
@@ -229,14 +227,14 @@ fn suspects(of: Counted) -> impl Iterator<Item = Suspect> {
     of.counters().iter().map(move |counter| Suspect::Count(of, *counter))
 }
 
-/// A recount under way.
+/// A running recount.
 struct Run<'a> {
     recount: &'a Recount,
     fix: bool,
-    /// The time at the start, and when that was: a scan may take hours.
+    /// The start, by both clocks: a scan may take hours.
     began: (Timestamp, Instant),
     recounted: Recounted,
-    /// What is to be looked at again.
+    /// Suspects to check again.
     left: Vec<(Suspect, Verdict)>,
 }
 
@@ -277,7 +275,7 @@ impl Run<'_> {
         }
     }
 
-    /// Looks again at what is left until it is decided.
+    /// Rechecks the remaining suspects until they are decided.
     async fn later_looks(&mut self) -> Result<(), RecountError> {
         for _ in 0..self.recount.settle.rounds() {
             if self.left.is_empty() {
@@ -298,11 +296,11 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Two looks found the same.
+    /// Fixes or reports a difference that two checks agree on.
     async fn decide(&mut self, suspect: Suspect, seen: Seen) -> Result<(), RecountError> {
         let can_fix = self.fix && seen.found.iter().any(|found| found.name != UNREADABLE);
         if can_fix && !self.fixed(suspect, &seen).await? {
-            // It was written meanwhile: two more looks decide.
+            // The item was written meanwhile: two more checks decide.
             self.keep(suspect, Verdict::Moving);
             return Ok(());
         }
@@ -315,7 +313,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// One look, with no change known to be on its way before and after it. What cannot be read is a difference too.
+    /// One check, with no change known to be pending before or after it. An unreadable item is a difference too.
     async fn settled_look(&self, suspect: Suspect) -> Result<Verdict, RecountError> {
         let (recount, settle) = (self.recount, &self.recount.settle);
         if !settle.is_settled().await? {

@@ -1,4 +1,4 @@
-//! Reads of a recount: strongly consistent, retried for long, and no faster than the operator allows.
+//! The reads of a recount: strongly consistent, with long retries, and rate-limited as the operator allows.
 
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
@@ -9,10 +9,11 @@ use parking_lot::Mutex;
 use ports::store::StoreError;
 use tokio::time::Instant;
 
-/// How long a read is retried before a recount ends: throttling passes, and a scan of an hour is not to be repeated.
+/// How long a read is retried before the recount fails: throttling passes, and an hour's scan should not have to be
+/// repeated.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// Spaces reads, so that they take a given number of read units a second on average.
+/// Paces reads to an average number of read units per second.
 #[derive(Debug)]
 pub struct Pace {
     rate: Option<NonZeroU32>,
@@ -20,12 +21,12 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// At most so many read units a second; without a number as fast as the store answers.
+    /// At most `rate` read units per second; `None` for no limit.
     pub fn of(rate: Option<NonZeroU32>) -> Self {
         Self { rate, free_at: Mutex::new(Instant::now()) }
     }
 
-    /// Waits until these units, which were just read, are paid for. Those who read side by side share the rate.
+    /// Waits until the units just read are within the rate, which concurrent readers share.
     pub async fn spend(&self, units: f64) {
         let Some(rate) = self.rate else { return };
         let until = {
@@ -45,7 +46,7 @@ pub struct Reads {
 }
 
 impl Reads {
-    /// Reads of `db`, no faster than `pace`.
+    /// Reads of `db` at this pace.
     pub fn new(db: Db, pace: Arc<Pace>) -> Self {
         Self { audit: Audit::new(db), pace }
     }
@@ -55,17 +56,17 @@ impl Reads {
         &self.pace
     }
 
-    /// Whether something has counts.
+    /// Whether the user or post exists.
     pub async fn exists(&self, of: Counted) -> Result<bool, StoreError> {
         Ok(self.paid(patiently(|| self.audit.exists(of)).await?).await)
     }
 
-    /// One count as it is stored.
+    /// One stored count.
     pub async fn stored(&self, of: Counted, counter: Counter) -> Result<StoredCount, StoreError> {
         Ok(self.paid(patiently(|| self.audit.stored(of, counter)).await?).await)
     }
 
-    /// Some of the edges that a count counts.
+    /// A page of the edges of a count.
     pub async fn edges(
         &self,
         of: Counted,
@@ -75,7 +76,7 @@ impl Reads {
         Ok(self.paid(patiently(|| self.audit.edges(of, counter, from.clone())).await?).await)
     }
 
-    /// Some of a user's notifications, oldest first.
+    /// A page of a user's notifications, oldest first.
     pub async fn inbox_page(
         &self,
         user: UserId,
@@ -85,7 +86,7 @@ impl Reads {
         Ok(self.paid(patiently(|| self.audit.inbox_page(user, after, limit)).await?).await)
     }
 
-    /// These entries as they should be.
+    /// The correct form of these entries.
     pub async fn as_they_should_be(&self, entries: &[InboxEntry]) -> Result<Vec<InboxEntry>, StoreError> {
         Ok(self.paid(patiently(|| self.audit.as_they_should_be(entries)).await?).await)
     }
@@ -96,7 +97,7 @@ impl Reads {
     }
 }
 
-/// Calls until the answer is no transient error, for up to [`PATIENCE`]. Only for reads.
+/// Retries transient errors for up to [`PATIENCE`]. Only for reads.
 pub async fn patiently<T, F>(call: impl FnMut() -> F) -> Result<T, StoreError>
 where
     F: Future<Output = Result<T, StoreError>>,
@@ -115,7 +116,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn side_by_side_reads_share_the_rate() {
+    async fn concurrent_reads_share_the_rate() {
         let (pace, started) = (Pace::of(NonZeroU32::new(100)), Instant::now());
         tokio::join!(pace.spend(150.0), pace.spend(50.0), pace.spend(100.0));
         assert_eq!(started.elapsed().as_millis(), 3_000);

@@ -1,29 +1,29 @@
-//! When a difference counts as one: counts lag behind by the changes that are not applied yet.
+//! Decides when a difference counts: counts lag by the changes that are not applied yet.
 
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use ports::{changes::ChangeLog, store::StoreError};
 
-/// Decides whether a look can be trusted, and how long to wait before the next one.
+/// Decides whether a check can be trusted, and how long to wait before the next one.
 #[async_trait]
 pub trait Settle: Send + Sync + std::fmt::Debug + 'static {
-    /// Whether no change is known to be on its way now.
+    /// Whether no change is known to be pending.
     async fn is_settled(&self) -> Result<bool, StoreError>;
 
-    /// Waits between two rounds of looks.
+    /// Waits between two rounds of checks.
     async fn pause(&self);
 
-    /// How often what moves is looked at again.
+    /// The maximum of rounds for numbers that keep changing.
     fn rounds(&self) -> usize;
 }
 
-/// The embedded store: its log says exactly whether a change waits.
+/// The embedded store: its change log tells exactly whether changes are pending.
 #[derive(Debug, Clone)]
 pub struct ByLog(pub Arc<dyn ChangeLog>);
 
 impl ByLog {
-    /// With [`Self::PAUSE`] between them as long as counts may lag, twice.
+    /// With [`Self::PAUSE`] between rounds, twice as long as counts may lag.
     const ROUNDS: usize = 50;
     /// Pause between two rounds.
     const PAUSE: Duration = Duration::from_millis(200);
@@ -44,13 +44,13 @@ impl Settle for ByLog {
     }
 }
 
-/// `DynamoDB`: nothing says how far Lambda has read the stream. What neither an edge nor a count has changed for this
-/// long was applied before, as long as the stream's lag is shorter.
+/// DynamoDB: no API tells how far Lambda has read the stream. If neither an edge nor the count changed for this long,
+/// earlier changes have been applied, provided that the stream's lag is shorter.
 #[derive(Debug, Clone, Copy)]
 pub struct ByTime(pub Duration);
 
 impl ByTime {
-    /// What is written more often than this many times in a row between two looks stays undecided.
+    /// Numbers written between checks in more than this many consecutive rounds stay undecided.
     const ROUNDS: usize = 5;
 }
 

@@ -1,4 +1,4 @@
-//! What a scan adds up, in bounded memory: a row a user or post, which goes to files when there are too many.
+//! Adds up a scan in bounded memory: one row per user or post, spilled to files when there are too many.
 
 use std::{
     collections::HashMap,
@@ -13,36 +13,36 @@ use uuid::Uuid;
 
 use super::Suspect;
 
-/// Rows in memory at once: about 150 MB.
+/// Maximum rows in memory: about 150 MB.
 pub const MAX_ROWS: usize = 1_000_000;
-/// Files that rows are divided among. Each is added up by itself at the end, so memory stays within [`MAX_ROWS`] up to
-/// 64 million users and posts, and grows with a 64th of what is beyond.
+/// Number of files that rows are spilled to. Each is added up separately at the end, so memory stays within
+/// [`MAX_ROWS`] up to 64 million users and posts, and grows by a 64th of any excess.
 const PARTS: usize = 64;
 /// Counters of one row.
 const COUNTERS: usize = 3;
 /// Bytes of a row in a file: kind, id, flags, counters.
 const ROW_BYTES: usize = 1 + 16 + 1 + 2 * COUNTERS * 8;
 
-/// What was seen of one user or post. Two rows of the same add up.
+/// The totals of one user or post. Two rows of the same one are added.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Row {
-    /// It is there.
+    /// Whether the user or post exists.
     pub exists: bool,
-    /// It has notifications.
+    /// Whether it has notifications.
     pub has_inbox: bool,
-    /// What its edges add up to, in the order of [`Counted::counters`].
+    /// The number of its edges, in the order of [`Counted::counters`].
     pub counted: [i64; COUNTERS],
-    /// What is stored, in the same order.
+    /// The stored counts, in the same order.
     pub kept: [i64; COUNTERS],
 }
 
 impl Row {
-    /// What its edges add up to of one counter.
+    /// The edges of one counter.
     pub fn counted_mut(&mut self, counter: Counter) -> &mut i64 {
         &mut self.counted[place_of(counter)]
     }
 
-    /// What is stored of one counter.
+    /// The stored count of one counter.
     pub fn kept_mut(&mut self, counter: Counter) -> &mut i64 {
         &mut self.kept[place_of(counter)]
     }
@@ -57,7 +57,7 @@ impl Row {
     }
 }
 
-/// Where a counter stands among those of its user or post.
+/// The position of a counter among those of its user or post.
 const fn place_of(counter: Counter) -> usize {
     match counter {
         Counter::Followers | Counter::Likes => 0,
@@ -68,18 +68,18 @@ const fn place_of(counter: Counter) -> usize {
 
 type Rows = HashMap<Counted, Row>;
 
-/// Some of the users and posts, added up.
+/// The totals of a part of the users and posts.
 #[derive(Debug, Default)]
 pub struct Part {
-    /// Users there are.
+    /// Existing users.
     pub users: u64,
-    /// Posts there are.
+    /// Existing posts.
     pub posts: u64,
-    /// What to look at closely. What is not among these is right.
+    /// Numbers to check closely; all others are right.
     pub suspects: Vec<Suspect>,
 }
 
-/// Adds up.
+/// Adds up rows.
 #[derive(Debug)]
 pub struct Tally {
     rows: Rows,
@@ -89,7 +89,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// An empty one that holds up to `max_rows` in memory.
+    /// An empty tally that holds up to `max_rows` in memory.
     pub fn new(max_rows: usize) -> Self {
         Self { rows: Rows::new(), max_rows, spill: None, next_part: 0 }
     }
@@ -99,7 +99,7 @@ impl Tally {
         self.rows.entry(of).or_default()
     }
 
-    /// Makes room when there are too many rows; to be called now and then.
+    /// Spills the rows when there are too many. Call it regularly.
     ///
     /// # Errors
     /// When the temporary files cannot be written.
@@ -119,7 +119,7 @@ impl Tally {
         Ok(())
     }
 
-    /// The sums, a part at a time, once everything is in. `None` behind the last.
+    /// The totals, one part at a time, after all rows were added. `None` after the last.
     ///
     /// # Errors
     /// When the temporary files cannot be read or written.
@@ -175,7 +175,7 @@ fn suspects(subject: Counted, row: &Row, inboxes: bool) -> impl Iterator<Item = 
     wrong.map(|counter| Suspect::Count(subject, *counter)).chain(inbox).collect::<Vec<_>>().into_iter()
 }
 
-/// Rows in files that have no name, so that they go with the process.
+/// Rows in unnamed files, which the system removes when the process ends.
 #[derive(Debug)]
 struct Spill(Vec<BufWriter<File>>);
 

@@ -5,7 +5,7 @@ use domain::{Clock, Timestamp};
 use http::Method;
 
 #[tokio::test]
-async fn a_post_reaches_a_follower_and_survives_a_restart() {
+async fn a_delivered_post_survives_a_restart() {
     let app = TestApp::start().await;
     let (alice, bob) = (app.register("alice").await, app.register("bob").await);
     app.follow(&bob, &alice).await;
@@ -14,11 +14,11 @@ async fn a_post_reaches_a_follower_and_survives_a_restart() {
     assert_eq!(app.feed(&bob, "").await.expect(200).texts(), ["hello"]);
 
     let app = app.restart(hooks()).await;
-    assert_eq!(app.feed(&bob, "").await.expect(200).texts(), ["hello"], "also the token is still good");
+    assert_eq!(app.feed(&bob, "").await.expect(200).texts(), ["hello"], "the token is still valid");
 }
 
 #[tokio::test]
-async fn what_was_published_without_workers_is_delivered_when_some_start() {
+async fn posts_without_workers_are_delivered_after_they_start() {
     let mut without = hooks();
     without.workers = false;
     let app = TestApp::start_with(without).await;
@@ -33,7 +33,7 @@ async fn what_was_published_without_workers_is_delivered_when_some_start() {
 }
 
 #[tokio::test]
-async fn an_application_runs_on_a_clock_of_its_own() {
+async fn an_application_runs_on_a_separate_clock() {
     let start = Timestamp::from_millis(1_763_700_000_000);
     let mut by_hand = hooks();
     by_hand.clock = Clock::manual(start);
@@ -55,7 +55,7 @@ async fn metrics_are_served_apart_from_the_api() {
     let answer = metrics.request(Method::GET, "/metrics", None, None).await.expect(200);
     let text = answer.body.as_str().unwrap();
     assert!(text.contains("tweeter_queue_messages_visible{queue=\"JobDLQ\"} 0"), "{text}");
-    assert!(text.contains("# HELP tweeter_queue_messages_visible Messages that can be received"), "{text}");
+    assert!(text.contains("# HELP tweeter_queue_messages_visible Messages ready to be received"), "{text}");
     let register = text.lines().find(|line| {
         line.starts_with("tweeter_http_requests_total") && line.contains("/v1/auth/register") && line.contains("201")
     });

@@ -1,4 +1,4 @@
-//! The whole service on DynamoDB's and SQS's APIs, as dynoxide and rustack have them.
+//! The whole service on the DynamoDB and SQS APIs, as implemented by dynoxide and rustack.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use tweeter::{
 };
 use worker::RetryPauses;
 
-/// Two engines, and how to reach them.
+/// Two engines and their clients.
 struct Cloud {
     clients: AwsClients,
     options: AwsOptions,
@@ -41,7 +41,7 @@ impl Cloud {
         self.operator(&question).await.answer(question, Clock::System.now()).await
     }
 
-    /// All four queues, without a service.
+    /// Creates all four queues, without a service.
     async fn queue(&self) -> impl Queue {
         aws::queues(&self.clients, &self.options, &QueueName::ALL).await.unwrap()
     }
@@ -52,7 +52,7 @@ impl Cloud {
     }
 }
 
-/// A service on a cloud.
+/// A service on the engines.
 struct Town {
     handle: Handle,
     client: ApiClient,
@@ -98,7 +98,7 @@ impl Town {
     }
 }
 
-/// SQS takes whole seconds, and what is to come at once comes at once.
+/// SQS delays are whole seconds, so immediate retries have no delay.
 fn quick() -> TestHooks {
     TestHooks { retry_pauses: RetryPauses { first: Duration::ZERO, longest: Duration::ZERO }, ..hooks() }
 }
@@ -109,7 +109,7 @@ fn job_for(reader: &str, post: &str, author: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_post_reaches_a_follower_and_survives_a_restart() {
+async fn a_delivered_post_survives_a_restart() {
     let cloud = Cloud::start().await;
     let town = Town::start(&cloud).await;
     let (alice, bob) = (town.client.register("alice").await, town.client.register("bob").await);
@@ -119,7 +119,7 @@ async fn a_post_reaches_a_follower_and_survives_a_restart() {
     assert_eq!(town.client.feed(&bob, "").await.expect(200).texts(), ["hello"]);
 
     let town = Town::start_in(town.stop().await, &cloud, quick()).await;
-    assert_eq!(town.client.feed(&bob, "").await.expect(200).texts(), ["hello"], "also the token is still good");
+    assert_eq!(town.client.feed(&bob, "").await.expect(200).texts(), ["hello"], "the token is still valid");
 }
 
 #[tokio::test]
@@ -136,7 +136,7 @@ async fn two_processes_work_on_the_same_stores() {
 }
 
 #[tokio::test]
-async fn a_start_leaves_fan_outs_to_whoever_has_the_lease() {
+async fn a_start_respects_leases_of_other_processes() {
     let cloud = Cloud::start().await;
     let first = Town::start_in(tempfile::tempdir().unwrap(), &cloud, TestHooks { workers: false, ..quick() }).await;
     let alice = first.client.register("alice").await;
@@ -149,7 +149,7 @@ async fn a_start_leaves_fan_outs_to_whoever_has_the_lease() {
 }
 
 #[tokio::test]
-async fn poison_ends_in_the_dead_letters_and_comes_back_when_redriven() {
+async fn a_poison_message_is_dead_lettered_and_redriven() {
     let cloud = Cloud::start().await;
     let town = Town::start(&cloud).await;
     cloud.put(QueueName::JobQ, "no job").await;
@@ -193,7 +193,7 @@ async fn dead_letters_are_delivered_when_they_are_redriven() {
 }
 
 #[tokio::test]
-async fn a_dead_letter_that_is_not_there_is_named_and_nothing_is_moved() {
+async fn redriving_a_missing_dead_letter_moves_nothing() {
     let cloud = Cloud::start().await;
     cloud.put(QueueName::JobDlq, "stays").await;
     let question = Question::Redrive { queue: "JobQ".to_owned(), ids: vec!["nobody".to_owned()] };
@@ -207,7 +207,7 @@ async fn a_dead_letter_that_is_not_there_is_named_and_nothing_is_moved() {
 }
 
 #[tokio::test]
-async fn a_table_or_a_queue_that_is_not_there_is_named_with_what_makes_it() {
+async fn a_missing_table_is_named_with_its_remedy() {
     let cloud = Cloud::start().await;
     let elsewhere = AwsOptions { queues: cloud.options.queues.clone(), ..AwsOptions::named("nowhere-") };
     let no_table = AwsOptions { prefix: String::new(), ..elsewhere.clone() };

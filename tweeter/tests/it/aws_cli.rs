@@ -1,4 +1,4 @@
-//! `tweeter --store aws` as a person runs it, against the engines over HTTP.
+//! `tweeter --store aws` as an operator runs it, against the engines over HTTP.
 
 use std::{net::TcpListener, process::Command};
 
@@ -30,7 +30,7 @@ fn stdout(command: &mut Command) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Asserts that the command ended with this code and one line on standard error, and gives the line.
+/// Asserts the exit code and a single line on standard error, and returns the line.
 #[track_caller]
 fn refusal(command: &mut Command, code: i32) -> String {
     let output = command.output().unwrap();
@@ -52,7 +52,7 @@ fn made(set_up: &Value) -> Vec<bool> {
 }
 
 #[test]
-fn setup_makes_what_is_missing_and_says_what_was_there() {
+fn setup_creates_and_reports_missing_resources() {
     let endpoints = Endpoints::start(0, 0).unwrap();
     let setup = ["setup", "--store", "aws", "--json"];
     assert_eq!(made(&json(&mut on(&endpoints, &setup))), [true; TABLES_AND_QUEUES]);
@@ -67,7 +67,7 @@ fn the_embedded_store_needs_no_setup() {
 }
 
 #[test]
-fn a_service_runs_on_what_setup_made_and_a_signal_ends_it() {
+fn a_service_runs_on_resources_from_setup() {
     let (endpoints, dir) = (Endpoints::start(0, 0).unwrap(), tempfile::tempdir().unwrap());
     stdout(&mut on(&endpoints, &["setup", "--store", "aws", "--prefix", "town-"]));
     let aws = ["--store", "aws", "--prefix", "town-"];
@@ -77,7 +77,7 @@ fn a_service_runs_on_what_setup_made_and_a_signal_ends_it() {
     let (code, log) = server.stop("TERM");
     assert_eq!(code, Some(0), "{log}");
     assert!(log.contains("Stopped"), "{log}");
-    assert!(!dir.path().join("data/db").exists(), "there is no database of its own");
+    assert!(!dir.path().join("data/db").exists(), "the embedded database is not created");
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn dead_letters_are_found_by_url_alone() {
 }
 
 #[test]
-fn what_is_missing_is_named() {
+fn missing_resources_are_named() {
     let endpoints = Endpoints::start(0, 0).unwrap();
     let line = refusal(&mut on(&endpoints, &["queues", "--store", "aws"]), 2);
     assert!(line.contains("there is no queue tweeter-") && line.contains("tweeter setup --store aws"), "{line}");
@@ -109,7 +109,7 @@ fn what_is_missing_is_named() {
 }
 
 #[test]
-fn a_region_and_credentials_that_are_not_there_are_asked_for() {
+fn missing_region_or_credentials_are_reported() {
     let (nowhere, dir) = (Endpoints::start(0, 0).unwrap(), tempfile::tempdir().unwrap());
     let without = |variables: &[&str]| {
         let mut command = on(&nowhere, &["queues", "--store", "aws"]);
@@ -122,13 +122,13 @@ fn a_region_and_credentials_that_are_not_there_are_asked_for() {
     let line = without(&["AWS_REGION"]);
     assert!(line.contains("no AWS region is set"), "{line}");
     let line = without(&["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]);
-    assert!(line.contains("no AWS credentials were found"), "{line}");
+    assert!(line.contains("no AWS credentials found"), "{line}");
 }
 
 #[test]
-fn an_endpoint_that_nobody_listens_at_is_named() {
+fn an_unreachable_endpoint_is_named() {
     let endpoints = Endpoints::start(0, 0).unwrap();
-    // Free again: who connects is refused.
+    // The port is free again, so connections are refused.
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let nowhere = format!("http://127.0.0.1:{port}");
     let mut command = on(&endpoints, &["queues", "--store", "aws"]);
@@ -136,7 +136,7 @@ fn an_endpoint_that_nobody_listens_at_is_named() {
     assert!(line.contains("SQS") && line.contains(&nowhere) && line.contains("refused"), "{line}");
 }
 
-/// A Secrets Manager that has one secret, on a thread of its own; its URL.
+/// Starts a Secrets Manager with one secret on its own thread; returns its URL.
 fn secrets_manager(secret: &str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
@@ -156,7 +156,7 @@ fn secrets_manager(secret: &str) -> String {
 }
 
 #[tokio::test]
-async fn processes_with_the_same_secret_accept_each_others_tokens_and_keep_no_key() {
+async fn processes_with_one_secret_share_tokens() {
     let (endpoints, dir) = (Endpoints::start(0, 0).unwrap(), tempfile::tempdir().unwrap());
     stdout(&mut on(&endpoints, &["setup", "--store", "aws"]));
     let secret = "0123456789abcdef".repeat(4);
@@ -175,11 +175,11 @@ async fn processes_with_the_same_secret_accept_each_others_tokens_and_keep_no_ke
         let (_, log) = server.stop("TERM");
         assert!(!log.contains(&secret), "{log}");
     }
-    assert!(!dir.path().join("one").exists(), "nothing is kept");
+    assert!(!dir.path().join("one").exists(), "no key is stored");
 }
 
 #[test]
-fn a_secret_that_is_none_is_named_and_not_shown() {
+fn an_invalid_secret_is_named_but_not_shown() {
     let endpoints = Endpoints::start(0, 0).unwrap();
     stdout(&mut on(&endpoints, &["setup", "--store", "aws"]));
     let mut command = on(&endpoints, &["--store", "aws", "--listen", "127.0.0.1:0", "--metrics-listen", "off"]);
@@ -191,7 +191,7 @@ fn a_secret_that_is_none_is_named_and_not_shown() {
 }
 
 #[test]
-fn counts_are_recounted_and_fixed_by_the_tables() {
+fn a_recount_fixes_counts_in_the_tables() {
     let (endpoints, dir) = (Endpoints::start(0, 0).unwrap(), tempfile::tempdir().unwrap());
     stdout(&mut on(&endpoints, &["setup", "--store", "aws"]));
     let server = Server::start_with_environment(&dir.path().join("data"), &["--store", "aws"], endpoints.environment());
@@ -219,7 +219,7 @@ fn counts_are_recounted_and_fixed_by_the_tables() {
     assert!(line.contains("--store aws"), "{line}");
 }
 
-/// Stores a count of followers whom nobody follows by.
+/// Stores a follower count without any follower.
 fn plant_followers(runtime: &tokio::runtime::Runtime, endpoints: &Endpoints, user: &str, followers: i64) {
     let config = aws_sdk_dynamodb::Config::builder()
         .behavior_version_latest()

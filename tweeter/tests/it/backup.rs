@@ -1,4 +1,4 @@
-//! Backups: what they hold, how they come back, and what is refused.
+//! Backups: their content, their restoration, and refusals.
 
 use std::{
     collections::BTreeSet,
@@ -21,7 +21,7 @@ use crate::support::{
     process::{Server, tweeter},
 };
 
-/// Posts of each author before the backup begins, and after it.
+/// Posts per author before the backup starts, and after it.
 const POSTS: usize = 25;
 
 fn run(command: &str, dir: &Path, data_dir: &Path, more: &[&str]) -> Output {
@@ -49,7 +49,7 @@ async fn open(data_dir: &Path) -> (Handle, ApiClient) {
     (handle, client)
 }
 
-/// A post, and when it was asked for and acknowledged.
+/// A post, with the times of its request and its acknowledgement.
 struct Acknowledged {
     text: String,
     asked: Instant,
@@ -66,7 +66,7 @@ async fn post_until(stop: Arc<AtomicBool>, client: ApiClient, author: Arc<Person
     posts
 }
 
-/// Waits until an author's story is longer than this.
+/// Waits until an author's story exceeds this length.
 async fn wait_for_posts(client: &ApiClient, author: &Person, count: usize) {
     in_time(async {
         while client.whole_list(author, "/v1/users/me/posts", 100).await.len() < count {
@@ -122,11 +122,11 @@ async fn a_backup_under_load_holds_one_instant() {
         }
         let prefix: BTreeSet<_> = posts.iter().take(story.len()).map(|post| post.text.clone()).collect();
         assert_eq!(story, prefix, "one instant, so no later post without an earlier one");
-        // Post, story entry and own feed entry are one transaction.
+        // A post, its story entry and its own feed entry are one transaction.
         assert_eq!(feed(&client, author).await, story);
         all.extend(story);
     }
-    // And so is the outbox entry, by which the fan-out is finished.
+    // So is the outbox entry, from which the fan-out resumes.
     assert_eq!(feed(&client, &follower).await, all);
     handle.stop().await.unwrap();
 }
@@ -169,14 +169,14 @@ async fn a_stopped_service_is_backed_up_and_restored() {
     assert_eq!(fs::read_to_string(restored.join("note")).unwrap(), "an operator's");
     assert_eq!(fs::read(restored.join("signing-key")).unwrap(), fs::read(data.join("signing-key")).unwrap());
     let (handle, client) = open(&restored).await;
-    // By the old access token: the key is the same.
+    // With the old access token, as the signing key is the same.
     assert_eq!(client.whole_feed(&author, 100).await, ["before the backup"]);
     client.post(&author, "after the restore").await;
     assert_eq!(client.whole_feed(&author, 100).await, ["after the restore", "before the backup"]);
     handle.stop().await.unwrap();
 }
 
-/// Files are their owner's alone, and directories too.
+/// Asserts that files and directories are accessible to their owner only.
 fn assert_private(dir: &Path) {
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(dir), 0o700, "{}", dir.display());
@@ -191,12 +191,12 @@ fn assert_private(dir: &Path) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_backup_goes_only_to_an_empty_directory_outside() {
+async fn a_backup_needs_an_empty_outside_directory() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
     town(&data).await;
     let line = refused(&run("backup", &data.join("backups/1"), &data, &[]));
-    assert!(line.contains("lies in the data directory"), "{line}");
+    assert!(line.contains("is inside the data directory"), "{line}");
     assert!(!data.join("backups").exists());
     let other = dir.path().join("other");
     fs::create_dir(&other).unwrap();
@@ -208,7 +208,7 @@ async fn a_backup_goes_only_to_an_empty_directory_outside() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn restoring_over_data_keeps_it_aside() {
+async fn restoring_over_data_moves_it_aside() {
     let dir = tempfile::tempdir().unwrap();
     let (data, backup) = (dir.path().join("data"), dir.path().join("backup"));
     let author = town(&data).await;
@@ -216,7 +216,7 @@ async fn restoring_over_data_keeps_it_aside() {
     let (handle, client) = open(&data).await;
     client.post(&author, "after the backup").await;
     let line = refused(&run("restore", &backup, &data, &["--replace"]));
-    assert!(line.contains("a process runs on"), "{line}");
+    assert!(line.contains("a process is using"), "{line}");
     handle.stop().await.unwrap();
     let line = refused(&run("restore", &backup, &data, &[]));
     assert!(line.contains("--replace"), "{line}");
@@ -231,7 +231,7 @@ async fn restoring_over_data_keeps_it_aside() {
     };
     assert_eq!(feed(&data).await, ["before the backup"]);
     assert_eq!(feed(&data.join("before-restore-1")).await, ["after the backup", "before the backup"]);
-    // A backup is no place of work, but a second restore finds it as it was.
+    // Working in a backup is not intended, but a second restore finds it unchanged.
     succeeded(&run("restore", &backup, &data, &["--replace"]));
     assert!(data.join("before-restore-2/db").is_dir());
 }
@@ -249,15 +249,15 @@ async fn a_damaged_or_unfinished_backup_is_not_restored() {
     fs::write(&summary, changed).unwrap();
     let output = run("restore", &backup, &restored, &[]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    assert_eq!(fs::read_dir(&restored).unwrap().count(), 0, "nothing is left of it");
+    assert_eq!(fs::read_dir(&restored).unwrap().count(), 0, "no partial copy remains");
 
-    assert!(refused(&run("restore", &backup, &backup, &["--replace"])).contains("lie in each other"));
+    assert!(refused(&run("restore", &backup, &backup, &["--replace"])).contains("is inside the other"));
     fs::remove_file(&summary).unwrap();
-    assert!(refused(&run("restore", &backup, &restored, &[])).contains("is no finished backup"));
+    assert!(refused(&run("restore", &backup, &restored, &[])).contains("is not a finished backup"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_damaged_database_starts_only_when_loss_is_accepted() {
+async fn a_damaged_database_needs_accepted_data_loss() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
     town(&data).await;
@@ -297,7 +297,7 @@ const ROW_BYTES: usize = 1_000;
 
 /// `cargo test -p tweeter --test it -- --ignored --nocapture backing_up_a_gigabyte`
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "a measurement of minutes, beside the time that cp takes"]
+#[ignore = "takes minutes; compares with cp"]
 async fn backing_up_a_gigabyte() {
     use ports::store::{BatchWrite, Item, Key, Store as _, Table};
 
@@ -308,7 +308,7 @@ async fn backing_up_a_gigabyte() {
         tweeter::data_dir::open_database(&data, &Config::default(), domain::Clock::System).unwrap();
     for first in (0..GIGABYTE_ROWS).step_by(25) {
         let key = |row: usize| Key { partition: format!("FEED#{}", row / 100), sort: format!("{row:09}") };
-        // Of hexadecimal digits, as nothing is compressed anyway.
+        // Hexadecimal digits suffice, as the data is not compressed.
         let item = |row: usize| Item::new(key(row)).with("text", format!("{row:08x}").repeat(ROW_BYTES / 8));
         let writes: Vec<_> = (first..first + 25).map(|row| BatchWrite::Put(item(row))).collect();
         assert!(store.batch_write(Table::Feed, &writes).await.unwrap().is_empty());
@@ -329,7 +329,7 @@ async fn backing_up_a_gigabyte() {
     let put_back = timed(&|| drop(succeeded(&run("restore", &backup, &restored, &[]))));
     let (handle, _) = open(&restored).await;
     handle.stop().await.unwrap();
-    #[expect(clippy::print_stdout, reason = "the figures are what it is run for")]
+    #[expect(clippy::print_stdout, reason = "it prints its measurements")]
     {
         println!("cp and sync {copied:.1?}, backup {backed_up:.1?}, restore {put_back:.1?}");
     }

@@ -1,4 +1,4 @@
-//! The loop from the log of changes to their handler.
+//! The loop from the change log to its handler.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -34,10 +34,10 @@ use tweeter::{
 };
 use worker::RetryPauses;
 
-/// Applies all but what fails, as often as it is told to.
+/// Applies changes, except those with failures left.
 #[derive(Debug, Default)]
 struct Script {
-    /// How often a change fails, by its item's sort key, and how.
+    /// The remaining failures by the sort key of the item, and their kind.
     failures: Mutex<HashMap<String, (u32, Failure)>>,
     applied: Mutex<Vec<String>>,
     batches: AtomicUsize,
@@ -79,7 +79,7 @@ impl Apply for Script {
                     outcomes.push(Applied::Retry(StoreError::Throttled.into()));
                     return outcomes;
                 }
-                Some(Failure::Rejected) => Applied::Poison(StoreError::Rejected("as the test wants".into()).into()),
+                Some(Failure::Rejected) => Applied::Poison(StoreError::Rejected("injected by the test".into()).into()),
                 Some(Failure::Hangs) => std::future::pending().await,
             });
         }
@@ -87,7 +87,7 @@ impl Apply for Script {
     }
 }
 
-/// A log that takes a pass and loses the answer, or fails, once each.
+/// A log whose calls fail, or succeed but lose the answer, once each.
 #[derive(Debug)]
 struct Faulty {
     log: EmbeddedChanges,
@@ -97,7 +97,7 @@ struct Faulty {
 }
 
 fn lost() -> StoreError {
-    StoreError::Unavailable("as the test wants".into())
+    StoreError::Unavailable("injected by the test".into())
 }
 
 #[async_trait]
@@ -135,7 +135,7 @@ struct Fixture {
 }
 
 impl Drop for Fixture {
-    /// Or the database's folder would go while a reader still works.
+    /// Otherwise the database's directory would be removed while a reader still runs.
     fn drop(&mut self) {
         self.engine.close();
     }
@@ -181,7 +181,7 @@ impl Fixture {
         tokio::spawn(reader.run(self.stop.clone()))
     }
 
-    /// Until every change is passed.
+    /// Waits until every change is passed.
     async fn drained(&self) {
         let mut progress = self.progress.subscribe();
         in_time(async {
@@ -204,7 +204,7 @@ impl Fixture {
 }
 
 #[tokio::test]
-async fn changes_are_applied_in_order_and_passed_also_those_that_come_later() {
+async fn changes_are_applied_and_passed_in_order() {
     let fixture = Fixture::new(Script::default());
     fixture.put(&["a", "b"]).await;
     let running = fixture.start(fixture.reader(fixture.log.clone()));
@@ -217,7 +217,7 @@ async fn changes_are_applied_in_order_and_passed_also_those_that_come_later() {
 }
 
 #[tokio::test]
-async fn a_lone_change_is_applied_at_once_and_those_that_follow_within_the_window_together() {
+async fn changes_within_the_window_are_batched() {
     let fixture = Fixture::new(Script::default());
     // Longer than three writes take on any machine.
     let reader = fixture.reader(fixture.log.clone()).with_window(Duration::from_secs(2));
@@ -240,7 +240,7 @@ async fn a_lone_change_is_applied_at_once_and_those_that_follow_within_the_windo
 }
 
 #[tokio::test]
-async fn what_is_throttled_comes_again_until_it_passes_and_what_was_before_it_does_not() {
+async fn only_throttled_changes_are_retried() {
     let fixture = Fixture::new(Script::default().fails("c", 3, Failure::Throttled));
     fixture.put(&["a", "b", "c", "d"]).await;
     let _running = fixture.start(fixture.reader(fixture.log.clone()));
@@ -249,7 +249,7 @@ async fn what_is_throttled_comes_again_until_it_passes_and_what_was_before_it_do
 }
 
 #[tokio::test]
-async fn what_can_never_be_applied_is_in_the_dead_letters_when_it_is_passed() {
+async fn poison_changes_are_dead_lettered_before_they_pass() {
     let fixture = Fixture::new(Script::default().fails("b", 1, Failure::Rejected));
     fixture.put(&["a", "b", "c"]).await;
     let _running = fixture.start(fixture.reader(fixture.log.clone()));
@@ -258,12 +258,12 @@ async fn what_can_never_be_applied_is_in_the_dead_letters_when_it_is_passed() {
     assert_eq!(fixture.dead_letters().await, ["b"]);
 }
 
-/// Short enough for a test, and longer than a change takes that does not hang.
+/// Short for the test, but longer than any change takes that does not hang.
 const SHORT: Patience =
     Patience { several: Duration::from_millis(50), single: Duration::from_millis(500), batch: Duration::from_mins(1) };
 
 #[tokio::test]
-async fn a_part_that_hangs_once_is_tried_again() {
+async fn a_part_that_hangs_once_is_retried() {
     let fixture = Fixture::new(Script::default().fails("b", 1, Failure::Hangs));
     fixture.put(&["a", "b"]).await;
     let _running = fixture.start(fixture.reader_with(fixture.log.clone(), SHORT));
@@ -273,7 +273,7 @@ async fn a_part_that_hangs_once_is_tried_again() {
 }
 
 #[tokio::test]
-async fn a_change_that_always_hangs_becomes_a_dead_letter() {
+async fn a_hanging_change_becomes_a_dead_letter() {
     let fixture = Fixture::new(Script::default().fails("b", u32::MAX, Failure::Hangs));
     fixture.put(&["a", "b", "c", "d"]).await;
     let _running = fixture.start(fixture.reader_with(fixture.log.clone(), SHORT));
@@ -284,11 +284,11 @@ async fn a_change_that_always_hangs_becomes_a_dead_letter() {
 }
 
 #[tokio::test]
-async fn readers_that_restart_get_past_hanging_changes() {
+async fn restarted_readers_get_past_hanging_changes() {
     let script = Script::default().fails("b", u32::MAX, Failure::Hangs).fails("d", u32::MAX, Failure::Hangs);
     let fixture = Fixture::new(script);
     fixture.put(&["a", "b", "c", "d", "e"]).await;
-    // Each reader has time for little more than one change that hangs, and remembers nothing of the one before.
+    // Each reader has time for little more than one hanging change, and keeps no state of earlier ones.
     let patience = Patience { batch: SHORT.single + SHORT.several, ..SHORT };
     while !fixture.log.is_empty().await.unwrap() {
         let mut progress = fixture.progress.subscribe();
@@ -302,7 +302,7 @@ async fn readers_that_restart_get_past_hanging_changes() {
 }
 
 #[tokio::test]
-async fn a_log_that_fails_or_loses_answers_is_asked_again() {
+async fn a_failing_log_is_read_again() {
     let fixture = Fixture::new(Script::default());
     fixture.put(&["a"]).await;
     let faulty = Faulty {
@@ -319,8 +319,8 @@ async fn a_log_that_fails_or_loses_answers_is_asked_again() {
 }
 
 #[tokio::test]
-async fn a_stop_waits_for_the_batch_under_way() {
-    /// Signals that it began, and goes on when it is told to.
+async fn a_stop_waits_for_the_current_batch() {
+    /// Signals its start, and continues when released.
     #[derive(Debug)]
     struct Slow {
         began: CancellationToken,
@@ -347,11 +347,11 @@ async fn a_stop_waits_for_the_batch_under_way() {
     slow.go_on.cancel();
     in_time(running).await.unwrap();
     assert_eq!(slow.ended.load(Ordering::SeqCst), 1);
-    assert!(fixture.log.is_empty().await.unwrap(), "what was done is passed");
+    assert!(fixture.log.is_empty().await.unwrap(), "handled changes are passed");
 }
 
 #[tokio::test]
-async fn the_service_reads_its_log_and_says_how_much_waits() {
+async fn the_service_reads_its_log_and_reports_backlog() {
     let with_metrics = |config: &mut tweeter::Config| config.metrics_listen = Some(([127, 0, 0, 1], 0).into());
     let app = TestApp::start_configured(with_metrics, hooks()).await;
     let (alice, bob) = (app.register("alice").await, app.register("bob").await);
@@ -368,7 +368,7 @@ async fn the_service_reads_its_log_and_says_how_much_waits() {
 }
 
 #[tokio::test]
-async fn changes_made_without_workers_wait_for_some() {
+async fn changes_wait_until_workers_start() {
     let mut without = hooks();
     without.workers = false;
     let app = TestApp::start_with(without).await;
@@ -383,7 +383,7 @@ async fn changes_made_without_workers_wait_for_some() {
 }
 
 #[tokio::test]
-async fn without_changes_none_is_logged() {
+async fn a_disabled_change_log_records_nothing() {
     let mut without = hooks();
     (without.changes, without.workers) = (false, false);
     let app = TestApp::start_with(without).await;
@@ -393,7 +393,7 @@ async fn without_changes_none_is_logged() {
 }
 
 #[tokio::test]
-async fn a_change_that_is_redriven_is_applied() {
+async fn a_redriven_change_is_applied() {
     let app = TestApp::start().await;
     let queue = app.services().queue.as_ref();
     let key = keys::post(PostId::first_of(Clock::System.now()));

@@ -1,4 +1,4 @@
-//! `tweeter` as a person runs it.
+//! `tweeter` as an operator runs it.
 
 use std::{
     fs,
@@ -30,7 +30,7 @@ fn stdout(output: &Output) -> &str {
     std::str::from_utf8(&output.stdout).unwrap()
 }
 
-/// Asserts that the command ended with this code and one line on standard error, and gives the line.
+/// Asserts the exit code and a single line on standard error, and returns the line.
 #[track_caller]
 fn refusal(output: &Output, code: i32) -> String {
     let line = String::from_utf8(output.stderr.clone()).unwrap();
@@ -39,7 +39,7 @@ fn refusal(output: &Output, code: i32) -> String {
     line
 }
 
-/// Puts messages on a queue of a data directory that nobody has open.
+/// Sends messages to a queue of a data directory that no process uses.
 async fn put(data_dir: &Path, queue: QueueName, bodies: Vec<String>) {
     fs::create_dir_all(data_dir).unwrap();
     let (engine, store, queues) = open_database(data_dir, &Config::default(), Clock::System).unwrap();
@@ -69,7 +69,7 @@ fn visible(data_dir: &str, queue: &str) -> u64 {
 #[rstest]
 #[case("TERM")]
 #[case("INT")]
-fn a_signal_to_stop_ends_it_with_exit_code_0(#[case] signal: &str) {
+fn a_stop_signal_exits_with_0(#[case] signal: &str) {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::start(&dir.path().join("data"), &[]);
     assert!(std::net::TcpStream::connect(&server.address).is_ok());
@@ -80,7 +80,7 @@ fn a_signal_to_stop_ends_it_with_exit_code_0(#[case] signal: &str) {
 }
 
 #[test]
-fn the_signing_key_is_for_its_owner_alone_stays_and_is_never_shown() {
+fn the_signing_key_persists_and_stays_private() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
     let mut keys = Vec::new();
@@ -107,7 +107,7 @@ fn a_damaged_signing_key_is_named() {
 }
 
 #[test]
-fn a_second_process_on_the_same_directory_is_refused() {
+fn a_second_process_per_directory_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::start(dir.path(), &[]);
     let data = dir.path().to_str().unwrap();
@@ -130,7 +130,7 @@ fn a_taken_port_is_named(#[case] taken: &str, #[case] free: &str) {
 }
 
 #[test]
-fn a_directory_that_cannot_be_made_is_named() {
+fn a_directory_that_cannot_be_created_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file");
     fs::write(&file, "").unwrap();
@@ -140,7 +140,7 @@ fn a_directory_that_cannot_be_made_is_named() {
 }
 
 #[test]
-fn a_bad_option_or_variable_ends_it_with_exit_code_2() {
+fn a_bad_option_or_variable_exits_with_2() {
     let bad_option = run(&["--listen", "somewhere"]);
     assert_eq!(bad_option.status.code(), Some(2), "{bad_option:?}");
     let bad_variable = tweeter(&[]).env("TWEETER_METRICS_LISTEN", "on").output().unwrap();
@@ -149,7 +149,7 @@ fn a_bad_option_or_variable_ends_it_with_exit_code_2() {
 }
 
 #[test]
-fn options_are_taken_from_the_environment() {
+fn options_are_read_from_the_environment() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file");
     fs::write(&file, "").unwrap();
@@ -160,7 +160,7 @@ fn options_are_taken_from_the_environment() {
 }
 
 #[rstest]
-fn queues_are_shown_of_a_running_and_of_a_stopped_process(#[values(true, false)] running: bool) {
+fn queues_are_shown_for_running_and_stopped_processes(#[values(true, false)] running: bool) {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().to_str().unwrap();
     let mut server = Some(Server::start(dir.path(), &[]));
@@ -176,7 +176,7 @@ fn queues_are_shown_of_a_running_and_of_a_stopped_process(#[values(true, false)]
 }
 
 #[test]
-fn changes_that_wait_are_shown_with_their_age() {
+fn waiting_changes_are_shown_with_their_age() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().to_str().unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -195,7 +195,7 @@ fn changes_that_wait_are_shown_with_their_age() {
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dead_letter_is_listed_shown_and_put_back(#[values(true, false)] running: bool) {
+async fn a_dead_letter_is_listed_shown_and_redriven(#[values(true, false)] running: bool) {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().to_str().unwrap();
     let body = job();
@@ -207,7 +207,7 @@ async fn a_dead_letter_is_listed_shown_and_put_back(#[values(true, false)] runni
     let id = listed[0]["message_id"].as_str().unwrap().to_owned();
     assert_eq!((listed.as_array().unwrap().len(), &listed[0]["group"]), (1, &json!("alice")));
 
-    // Named by either queue, and visible again after the look before.
+    // Either queue's name works, and the previous listing left the messages visible.
     let shown = run(&["dlq", "show", "jobdlq", "--id", &id, "--data-dir", data]);
     let shown = stdout(&shown);
     assert!(shown.contains(&id) && shown.contains(&body), "{shown}");
@@ -220,7 +220,7 @@ async fn a_dead_letter_is_listed_shown_and_put_back(#[values(true, false)] runni
     assert_eq!(stdout(&redriven), "1 message moved from JobDLQ to JobQ\n");
     assert_eq!(visible(data, "JobDLQ"), 0);
     if running {
-        // The process delivers it.
+        // The process delivers the message.
         while queues(data)[1]
             != json!({ "queue": "JobQ", "visible": 0, "in_flight": 0, "delayed": 0, "oldest_ms": null })
         {}
@@ -247,33 +247,33 @@ async fn redriving_without_an_id_moves_every_dead_letter() {
 }
 
 #[test]
-fn operator_commands_name_what_they_cannot_use() {
+fn operator_commands_name_unusable_directories() {
     let dir = tempfile::tempdir().unwrap();
     let empty = dir.path().to_str().unwrap();
     let line = refusal(&run(&["queues", "--data-dir", empty]), 2);
     assert!(line.contains("there is no data in"), "{line}");
-    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "nothing was made");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "nothing was created");
     assert_eq!(run(&["dlq", "list", "FeedQ", "--data-dir", empty]).status.code(), Some(2));
 }
 
 #[test]
-fn a_socket_left_by_a_killed_process_is_in_nobodys_way() {
+fn a_stale_socket_blocks_no_command() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().to_str().unwrap();
     Server::start(dir.path(), &[]).stop("KILL");
     let socket = dir.path().join("tweeter.sock");
     assert!(socket.exists());
-    assert_eq!(visible(data, "JobQ"), 0, "asked of the database itself");
+    assert_eq!(visible(data, "JobQ"), 0, "read from the database directly");
 
     let server = Server::start(dir.path(), &[]);
     assert_eq!(fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o600);
     assert!(UnixListener::bind(&socket).is_err());
-    assert_eq!(visible(data, "JobQ"), 0, "asked of the process");
+    assert_eq!(visible(data, "JobQ"), 0, "answered by the process");
     drop(server);
 }
 
 #[test]
-fn a_data_directory_with_a_path_too_long_for_a_socket_works() {
+fn a_path_too_long_for_sockets_works() {
     let dir = tempfile::tempdir().unwrap();
     let long = dir.path().join("a".repeat(120));
     let server = Server::start(&long, &[]);

@@ -1,4 +1,4 @@
-//! A running service whose clock is set back or forward, with or without a restart.
+//! A running service whose clock steps backward or forward, with or without a restart.
 
 use std::time::Duration;
 
@@ -42,13 +42,13 @@ async fn has_canary(app: &TestApp) -> bool {
 }
 
 #[tokio::test]
-async fn a_step_of_the_clock_does_not_stop_expiry() {
+async fn a_clock_step_does_not_stop_expiry() {
     let clock = Clock::manual(START);
     let app = start(&clock).await;
     for to in [START.minus(HOUR), START.minus(HOUR / 2)] {
         clock.step_to(to);
         put_canary(&app, to.minus(HOUR)).await;
-        // The next round, although the old time is not back.
+        // The next round, although the old time has not been reached again.
         clock.advance(MINUTE);
         in_time(async {
             while has_canary(&app).await {
@@ -60,7 +60,7 @@ async fn a_step_of_the_clock_does_not_stop_expiry() {
 }
 
 #[tokio::test]
-async fn a_clock_a_month_ahead_erases_nothing_that_can_be_restored() {
+async fn a_clock_jump_erases_no_restorable_post() {
     let clock = Clock::manual(START);
     let app = start(&clock).await;
     let alice = id_of(&app.register("alice").await);
@@ -74,7 +74,7 @@ async fn a_clock_a_month_ahead_erases_nothing_that_can_be_restored() {
     let right = clock.now();
     clock.step_to(right.plus(limits::DELETED_TTL + HOUR));
     let stored = Posts::new(app.services().store.clone());
-    // What is due by the time that has passed is erased all the same.
+    // Data due by the elapsed time is still erased.
     clock.advance(MINUTE);
     in_time(async {
         while !stored.get_all_strongly(&[due]).await.unwrap().is_empty() {
@@ -90,7 +90,7 @@ async fn a_clock_a_month_ahead_erases_nothing_that_can_be_restored() {
 }
 
 #[tokio::test]
-async fn a_post_made_after_the_clock_was_corrected_is_shown() {
+async fn a_post_after_a_clock_correction_is_shown() {
     let ahead = Clock::manual(START.plus(HOUR));
     let app = start(&ahead).await;
     let (alice, bob) = (id_of(&app.register("alice").await), id_of(&app.register("bob").await));

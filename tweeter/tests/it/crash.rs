@@ -1,4 +1,5 @@
-//! SIGKILL at random instants, and loss of power: what was answered is there, in every follower's feed exactly once.
+//! SIGKILL at random instants and power loss: every acknowledged post is stored, and is in every follower's feed
+//! exactly once.
 //!
 //! `TWEETER_CRASH_ROUNDS` sets the number of kills (default 20), `TWEETER_CRASH_SEED` the seed of their instants.
 
@@ -60,7 +61,7 @@ impl Audience {
         self.dir.path().join("data")
     }
 
-    /// Posts without end, until the service does not answer any more.
+    /// Posts until the service stops answering.
     async fn post_until_dead(self: Arc<Self>, client: ApiClient, author: usize, round: u64) {
         let author = &self.authors[author];
         for number in 0_u32.. {
@@ -73,7 +74,7 @@ impl Audience {
         }
     }
 
-    /// Starts the service and kills it after a while in which both authors post as fast as they can.
+    /// Starts the service and kills it after a while, during which both authors post as fast as they can.
     async fn kill_while_posting(self: &Arc<Self>, round: u64, after: Duration, more: &[&str]) {
         let server = Server::start(&self.data_dir(), more);
         let client = ApiClient::new(format!("http://{}", server.address));
@@ -85,7 +86,8 @@ impl Audience {
         }
     }
 
-    /// Every accepted post is in its author's story, every post of a story in every follower's feed, each once.
+    /// Asserts that every accepted post is once in its author's story, and every post of a story once in every
+    /// follower's feed.
     async fn assert_whole(&self) -> usize {
         let (handle, client) = open(&self.data_dir()).await;
         handle.drain().await;
@@ -127,11 +129,11 @@ async fn every_accepted_post_survives_sigkill_at_random_instants() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_accepted_post_survives_a_loss_of_power() {
+async fn every_accepted_post_survives_a_power_loss() {
     let mut rng = StdRng::seed_from_u64(setting("TWEETER_CRASH_SEED", 1));
     let mut posts = 0;
     for round in 0..setting("TWEETER_CRASH_ROUNDS", 20).div_ceil(5) {
-        // A fresh database each: what a cut journal leaves is a database that was written once.
+        // A new database each time: a truncated journal models a database that was written only once.
         let audience = Audience::found(6).await;
         audience.kill_while_posting(round, Duration::from_millis(rng.random_range(20..120)), &["--record-syncs"]).await;
         embedded::cut_to_last_sync(&audience.data_dir().join("db")).unwrap();
@@ -141,7 +143,7 @@ async fn every_accepted_post_survives_a_loss_of_power() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_kind_of_answered_write_survives_a_loss_of_power() {
+async fn every_acknowledged_write_survives_a_power_loss() {
     let audience = Audience::found(2).await;
     let server = Server::start(&audience.data_dir(), &["--record-syncs"]);
     let client = ApiClient::new(format!("http://{}", server.address));
@@ -185,13 +187,13 @@ async fn waiting_requests_share_a_sync() {
     let syncs = handle.engine().unwrap().sync_count() - before;
     assert_eq!(answered.load(Ordering::Relaxed), REQUESTS);
     assert!(syncs >= 1, "an answer was sent without a sync");
-    // How many share one is the disk's doing: the faster it syncs, the fewer wait meanwhile.
+    // How many share one depends on the disk: the faster it syncs, the fewer requests wait meanwhile.
     assert!(syncs < REQUESTS as u64, "{syncs} syncs for {REQUESTS} answers");
     handle.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_answer_leaves_before_a_sync_that_began_after_its_commit() {
+async fn no_response_precedes_the_sync_of_its_commit() {
     let dir = tempfile::tempdir().unwrap();
     let (handle, client) = open(dir.path()).await;
     let [alice, bob] = [client.register("alice").await, client.register("bob").await];

@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use tweeter::event_source::{EventSource, Mapping};
 use worker::BatchOutcome;
 
-/// JobQ on a database of its own, and an event source from it.
+/// JobQ on a separate database, with an event source.
 struct Fixture {
     queue: Arc<EmbeddedQueue>,
     engine: Engine,
@@ -37,7 +37,7 @@ struct Fixture {
 }
 
 impl Drop for Fixture {
-    /// Or the database's folder would go while a handler that hangs still keeps the engine open.
+    /// Otherwise the database's directory would be removed while a hanging handler keeps the engine open.
     fn drop(&mut self) {
         self.engine.close();
     }
@@ -71,7 +71,7 @@ impl Fixture {
 
     async fn wait_for(&mut self, what: impl Fn(QueueDepth) -> bool) {
         while !what(self.queue.depth(JobQ).await.unwrap()) {
-            // Raised after each invocation; what a timeout of the queue brings about raises nothing.
+            // Raised after each invocation, but not when a message times out in the queue.
             let _ = tokio::time::timeout(Duration::from_millis(20), self.progress.changed()).await;
         }
     }
@@ -101,7 +101,7 @@ fn is_empty(depth: QueueDepth) -> bool {
 const HOUR: Duration = Duration::from_hours(1);
 
 #[tokio::test]
-async fn only_what_is_not_reported_as_failed_is_deleted() {
+async fn only_messages_not_reported_failed_are_deleted() {
     let mut fixture = Fixture::new(HOUR);
     fixture.send(&["good", "bad", "also good"]).await;
     fixture.start(mapping(10), |batch| async move {
@@ -113,7 +113,7 @@ async fn only_what_is_not_reported_as_failed_is_deleted() {
 }
 
 #[tokio::test]
-async fn a_report_of_an_unknown_message_fails_the_whole_batch() {
+async fn an_unknown_reported_message_fails_the_batch() {
     let mut fixture = Fixture::new(HOUR);
     fixture.send(&["a", "b"]).await;
     fixture.start(mapping(10), |_| async { BatchOutcome { failed: vec!["nobody".to_owned()] } });
@@ -123,7 +123,7 @@ async fn a_report_of_an_unknown_message_fails_the_whole_batch() {
 }
 
 #[tokio::test]
-async fn a_panic_fails_its_own_batch_alone_and_the_message_comes_again() {
+async fn a_panic_fails_only_its_batch() {
     let mut fixture = Fixture::new(Duration::from_millis(20));
     fixture.send(&["panics", "a", "b"]).await;
     let seen = Arc::new(Mutex::new(HashMap::<String, usize>::new()));
@@ -138,7 +138,7 @@ async fn a_panic_fails_its_own_batch_alone_and_the_message_comes_again() {
                 *times
             };
             async move {
-                assert!(body != "panics" || times > 1, "as the test asks");
+                assert!(body != "panics" || times > 1, "injected by the test");
                 BatchOutcome::default()
             }
         }
@@ -149,7 +149,7 @@ async fn a_panic_fails_its_own_batch_alone_and_the_message_comes_again() {
 }
 
 #[tokio::test]
-async fn a_handler_that_hangs_is_ended_and_its_message_comes_again() {
+async fn a_hanging_handler_is_aborted_and_retried() {
     let mut fixture = Fixture::new(Duration::from_millis(20));
     fixture.send(&["a"]).await;
     let calls = Arc::new(AtomicUsize::new(0));
@@ -172,7 +172,7 @@ async fn a_handler_that_hangs_is_ended_and_its_message_comes_again() {
 }
 
 #[tokio::test]
-async fn a_message_whose_handlers_always_hang_ends_in_the_dead_letters() {
+async fn an_always_hanging_message_becomes_a_dead_letter() {
     let mut fixture = Fixture::new(Duration::from_millis(20));
     fixture.send(&["a"]).await;
     let mapping = Mapping { timeout: Duration::from_millis(5), ..mapping(1) };
@@ -192,7 +192,7 @@ async fn a_message_whose_handlers_always_hang_ends_in_the_dead_letters() {
 }
 
 #[tokio::test]
-async fn no_more_invocations_run_at_once_than_the_mapping_allows() {
+async fn concurrent_invocations_respect_the_mappings_limit() {
     let mut fixture = Fixture::new(HOUR);
     let names: Vec<String> = (0..10).map(|n| n.to_string()).collect();
     fixture.send(&names.iter().map(String::as_str).collect::<Vec<_>>()).await;
@@ -203,7 +203,7 @@ async fn no_more_invocations_run_at_once_than_the_mapping_allows() {
             let (queue, running, most) = (queue.clone(), Arc::clone(&running), Arc::clone(&most));
             async move {
                 most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-                // Others have the time to begin, were they let: a receive takes the engine as long as a send.
+                // Gives further invocations time to start if they were allowed: a receive takes as long as a send.
                 for _ in 0..5 {
                     queue.send(PostQ, vec![message("x")]).await.unwrap();
                 }
@@ -218,7 +218,7 @@ async fn no_more_invocations_run_at_once_than_the_mapping_allows() {
 }
 
 #[tokio::test]
-async fn a_stop_lets_work_under_way_finish_and_takes_nothing_more() {
+async fn a_stop_finishes_current_work_and_receives_nothing() {
     let mut fixture = Fixture::new(HOUR);
     fixture.send(&["under way"]).await;
     let (begun, go_on) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));

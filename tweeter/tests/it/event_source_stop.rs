@@ -1,4 +1,4 @@
-//! A stop of the event source on a queue that keeps messages in flight when their receiver ends, as SQS does.
+//! A stop of the event source on a queue that, like SQS, keeps messages in flight when their receiver ends.
 
 use std::{sync::Arc, time::Duration};
 
@@ -97,10 +97,10 @@ async fn done(_: Vec<ReceivedMessage>) -> BatchOutcome {
     BatchOutcome::default()
 }
 
-// The clock of these tests moves on by itself when nothing else can happen.
+// The paused clock of these tests advances when all tasks wait.
 
 #[tokio::test(start_paused = true)]
-async fn a_stop_does_not_wait_for_a_poll_that_has_nothing() {
+async fn a_stop_does_not_wait_for_empty_polls() {
     let (queue, stop) = (FarAway::new(), CancellationToken::new());
     let task = start(&queue, &stop, done);
     queue.polled().await;
@@ -109,7 +109,7 @@ async fn a_stop_does_not_wait_for_a_poll_that_has_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn messages_on_their_way_at_a_stop_are_worked_on() {
+async fn messages_in_transit_at_a_stop_are_handled() {
     let (queue, stop) = (FarAway::new(), CancellationToken::new());
     let task = start(&queue, &stop, done);
     queue.polled().await;
@@ -121,11 +121,11 @@ async fn messages_on_their_way_at_a_stop_are_worked_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_does_not_end_in_time_after_a_stop_is_given_back() {
+async fn messages_of_aborted_invocations_are_returned() {
     let (queue, stop) = (FarAway::new(), CancellationToken::new());
     queue.answers.add_permits(1);
     let task = start(&queue, &stop, |_| std::future::pending());
-    // The second poll begins when the first one's message is with its handler.
+    // The second poll starts once the first one's message is with its handler.
     queue.polled().await;
     queue.polled().await;
     stop.cancel();

@@ -1,4 +1,4 @@
-//! A process that cannot write to its disk any more ends with code 70, whatever has become of standard error.
+//! A process that can no longer write to its disk exits with code 70, whatever the state of standard error.
 
 use std::{
     fs::OpenOptions,
@@ -19,17 +19,17 @@ use crate::support::{
     process::{FileSizeLimited, Server},
 };
 
-/// More than a start writes to one file and less than a few hundred posts do, in the blocks of `ulimit -f`: 512 or 1,024
-/// bytes, by the shell.
+/// More than a start writes to one file and less than a few hundred posts do, in blocks of `ulimit -f`: 512 or 1,024
+/// bytes, depending on the shell.
 const FILE_BLOCKS: u32 = 400;
-/// What a pipe takes before a writer waits for its reader (pipe(7), Linux).
+/// Capacity of a pipe before its writer blocks (pipe(7), Linux).
 const PIPE_BYTES: usize = 64 * 1024;
-/// What never ends fails with a word after this.
+/// Bound on each wait.
 const PATIENCE: Duration = Duration::from_mins(1);
 /// `EX_SOFTWARE` of sysexits.
 const FAILED_SYNC: i32 = 70;
 
-/// Standard errors that take nothing.
+/// Kinds of standard error that accept no output.
 #[derive(Debug, Clone, Copy)]
 enum Deaf {
     ClosedPipe,
@@ -38,7 +38,7 @@ enum Deaf {
 }
 
 impl Deaf {
-    /// The process's end, and what must live as long as the process.
+    /// A standard error of this kind, and the end of its pipe that must stay open as long as the process runs.
     fn open(self) -> (Stdio, Option<std::io::PipeReader>) {
         match self {
             Self::FullDevice => (OpenOptions::new().write(true).open("/dev/full").unwrap().into(), None),
@@ -58,7 +58,7 @@ async fn post(client: &ApiClient, token: &str) -> Option<u16> {
         .header("content-type", "application/json")
         .body(Full::from(json!({ "text": "x".repeat(500) }).to_string()))
         .unwrap();
-    // Where the process lives on without its disk the answer may never come.
+    // If the process survived without its disk, the response might never come.
     let answer = tokio::time::timeout(PATIENCE, client.try_send(request)).await.ok()?;
     Some(answer?.status.as_u16())
 }
@@ -71,7 +71,7 @@ async fn post(client: &ApiClient, token: &str) -> Option<u16> {
 async fn a_failed_write_ends_the_process_with_70(#[case] stderr: Deaf, #[case] log: &str) {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
-    // Makes the journal, which is larger in advance than the limit; the next start cuts it to what is in it.
+    // Creates the journal, which is preallocated beyond the limit; the next start truncates it to its content.
     let server = Server::start(&data, &[]);
     let author = ApiClient::new(format!("http://{}", server.address)).register("alice").await;
     assert_eq!(server.stop("TERM").0, Some(0));
@@ -91,7 +91,7 @@ async fn a_failed_write_ends_the_process_with_70(#[case] stderr: Deaf, #[case] l
     let code = loop {
         match process.exit_code() {
             Some(code) => break code,
-            None => assert!(began.elapsed() < PATIENCE, "it lives on"),
+            None => assert!(began.elapsed() < PATIENCE, "it is still running"),
         }
         tokio::task::yield_now().await;
     };

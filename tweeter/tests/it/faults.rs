@@ -1,7 +1,8 @@
-//! The whole service on ports that fail: what was accepted reaches everybody exactly once, and nothing is given up on.
+//! The whole service on failing ports: every accepted post reaches all followers exactly once, and no message is
+//! dead-lettered.
 //!
-//! `TWEETER_FAULT_SEEDS` sets the number of seeds (default 2). An outage of many receives is in service's
-//! `pipeline_faults`, where time passes without waiting.
+//! `TWEETER_FAULT_SEEDS` sets the number of seeds (default 2). Outages of many receives are tested in service's
+//! `pipeline_faults`, with simulated time.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -27,7 +28,7 @@ const QUEUE_FAULTS: QueueFaults =
 /// Eventual reads miss this many of the last writes.
 const WRITES_BEHIND: usize = 30;
 
-/// Queues whose receives wait for a moment only: who waits does not see a clock that is moved by hand.
+/// Queues with short polls: a waiting receive does not notice a manually moved clock.
 #[derive(Debug)]
 struct ShortPolls;
 
@@ -46,7 +47,7 @@ impl QueueHook for ShortPolls {
     }
 }
 
-/// The service on faulty ports, with a clock moved by hand: leases, sweeps and visibility timeouts are minutes.
+/// The service on faulty ports, with a manual clock, as leases, sweeps and visibility timeouts last minutes.
 struct Storm {
     app: TestApp,
     store: Wrapped<FaultyStore>,
@@ -66,7 +67,7 @@ impl Storm {
         let queue = wrap_queue(&mut hooks, move |bare| {
             FaultyQueue::new(Arc::new(HookedQueue::with(bare, ShortPolls)), QUEUE_FAULTS, seed)
         });
-        // Two minutes are more than two seconds of the test: longer than a handler takes whose every call is retried.
+        // Two minutes are more than two seconds of the test: longer than a handler whose every call is retried.
         let queues = QueueSettings { visibility_timeout: Duration::from_mins(2), ..QueueSettings::default() };
         let app = TestApp::start_configured(|config| config.queues = queues, hooks).await;
         Self { app, store, queue, clock }
@@ -82,7 +83,7 @@ impl Storm {
         self.queue.switch().turn_off();
     }
 
-    /// Sends until it is answered by something else than 503.
+    /// Retries while the answer is 503.
     async fn insist(&self, request: impl AsyncFn() -> Answer, status: u16) -> Answer {
         loop {
             let answer = request().await;
@@ -93,7 +94,7 @@ impl Storm {
         }
     }
 
-    /// Each follower follows each author.
+    /// Makes each follower follow each author.
     async fn follow_all(&self, followers: &[Person], authors: &[Person]) {
         let edges = followers.iter().flat_map(|follower| authors.iter().map(move |author| (follower, author)));
         let follow = async |(follower, author): (&Person, &Person)| {
@@ -102,7 +103,7 @@ impl Storm {
         stream::iter(edges).for_each_concurrent(60, follow).await;
     }
 
-    /// The authors post in turns. Returns the texts.
+    /// Posts in turns by the authors. Returns the texts.
     async fn post_all(&self, authors: &[Person]) -> BTreeSet<String> {
         let posts: Vec<_> = (0..POSTS).map(|number| (&authors[number % authors.len()], format!("{number}"))).collect();
         let post = async |(author, text): &(&Person, String)| {
@@ -112,7 +113,7 @@ impl Storm {
         posts.into_iter().map(|(_, text)| text).collect()
     }
 
-    /// Time at fifty times its speed; much faster while no message is anywhere and only the sweeper can help.
+    /// Advances time at fifty times its speed; much faster while no message is queued and only the sweeper can help.
     async fn time_passes(&self) {
         loop {
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -126,7 +127,7 @@ impl Storm {
         depth.visible + depth.in_flight + depth.delayed
     }
 
-    /// Until nothing is left anywhere, nor is to be received once more.
+    /// Waits until no work is left and no message will be redelivered.
     async fn everything_settles(&self) {
         let settled = async {
             loop {
@@ -143,14 +144,14 @@ impl Storm {
         }
     }
 
-    /// The same person with a token that is still good.
+    /// The same person with a fresh token.
     async fn logged_in(&self, person: &Person) -> Person {
         let answer = self.app.login(json!({ "handle": person.handle, "password": PASSWORD })).await;
         person_of(&answer.expect(200))
     }
 }
 
-/// One storm. Returns the faults of the store and of the queues.
+/// Runs one storm. Returns the faults of the store and of the queues.
 async fn everything_arrives(seed: u64) -> [FaultCounts; 2] {
     let storm = Storm::start(seed).await;
     storm.calm_down();
@@ -176,7 +177,7 @@ async fn everything_arrives(seed: u64) -> [FaultCounts; 2] {
 }
 
 #[tokio::test]
-async fn every_accepted_post_arrives_exactly_once_through_faulty_ports() {
+async fn faulty_ports_deliver_every_post_exactly_once() {
     let seeds = std::env::var("TWEETER_FAULT_SEEDS").map_or(2, |seeds| seeds.parse().expect("a number"));
     let counts: Vec<_> = stream::iter(1..=seeds).map(everything_arrives).buffered(4).collect().await;
     for port in 0..2 {

@@ -1,4 +1,4 @@
-//! What readers see, through HTTP, with the whole pipeline behind it.
+//! Feeds and stories as readers see them, through HTTP and the whole pipeline.
 
 use std::{
     collections::BTreeSet,
@@ -26,7 +26,7 @@ async fn story(app: &TestApp, reader: &Person, author: &Person) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_post_is_seen_by_its_author_and_followers_and_by_nobody_else() {
+async fn only_author_and_followers_see_a_post() {
     let app = TestApp::start().await;
     let [alice, bob, eve] = [app.register("alice").await, app.register("bob").await, app.register("eve").await];
     app.follow(&bob, &alice).await;
@@ -36,7 +36,7 @@ async fn a_post_is_seen_by_its_author_and_followers_and_by_nobody_else() {
     assert_eq!(feed(&app, &alice).await, [post.as_str()]);
     assert_eq!(feed(&app, &eve).await, NOTHING);
     for reader in [&alice, &bob, &eve] {
-        assert_eq!(story(&app, reader, &alice).await, [post.as_str()], "a story is for everybody");
+        assert_eq!(story(&app, reader, &alice).await, [post.as_str()], "any user may read a story");
     }
 
     app.unfollow(&bob, &alice).await;
@@ -44,7 +44,7 @@ async fn a_post_is_seen_by_its_author_and_followers_and_by_nobody_else() {
 }
 
 #[tokio::test]
-async fn a_follow_shows_the_followees_posts_in_the_very_next_feed() {
+async fn a_follow_shows_posts_in_the_next_feed() {
     let mut without = hooks();
     without.workers = false;
     let app = TestApp::start_with(without).await;
@@ -59,13 +59,13 @@ async fn a_follow_shows_the_followees_posts_in_the_very_next_feed() {
         assert_eq!(post_ids(&app.whole_list(&bob, "/v1/feed", 20).await), posts);
     }
     app.unfollow(&bob, &alice).await;
-    assert_eq!(feed(&app, &bob).await, NOTHING, "gone as soon");
+    assert_eq!(feed(&app, &bob).await, NOTHING, "removed at once");
     app.follow(&bob, &alice).await;
     assert_eq!(feed(&app, &bob).await, posts);
 }
 
 #[tokio::test]
-async fn a_refollow_shows_what_was_missed_also_where_the_feed_was_read_in_between() {
+async fn a_refollow_shows_posts_missed_meanwhile() {
     let app = TestApp::start().await;
     let [alice, bob, carol] = [app.register("alice").await, app.register("bob").await, app.register("carol").await];
     app.follow_all(&[bob.clone(), carol.clone()], &alice).await;
@@ -76,7 +76,7 @@ async fn a_refollow_shows_what_was_missed_also_where_the_feed_was_read_in_betwee
     }
     let missed = app.post(&alice, "missed").await;
     app.drain().await;
-    // Only one looks in between, which takes the outdated entry out.
+    // Only one of them reads in between, which removes the outdated entry.
     assert_eq!(feed(&app, &bob).await, NOTHING);
     app.follow_all(&[bob.clone(), carol.clone()], &alice).await;
     let after = app.post(&alice, "after").await;
@@ -87,11 +87,11 @@ async fn a_refollow_shows_what_was_missed_also_where_the_feed_was_read_in_betwee
 }
 
 #[tokio::test]
-async fn a_start_finishes_the_follows_that_a_crash_left() {
+async fn a_start_finishes_follows_after_a_crash() {
     let app = TestApp::start_with(hooks()).await;
     let [alice, bob] = [app.register("alice").await, app.register("bob").await];
     let post = app.post(&alice, "before").await;
-    // What a process leaves that dies between the two transactions of a follow.
+    // The state left by a process that died between the two transactions of a follow.
     let (services, now) = (app.services().clone(), app.services().clock.now());
     let [follower, followee] = [&bob, &alice].map(|person| person.user_id.parse().unwrap());
     let (marker, lease_until) = (services.ids.next_post_id(now), now.plus(limits::BACKFILL_LEASE));
@@ -105,7 +105,7 @@ async fn a_start_finishes_the_follows_that_a_crash_left() {
 }
 
 #[tokio::test]
-async fn a_post_is_in_its_authors_story_and_feed_before_anything_else_happens() {
+async fn an_author_sees_a_post_at_once() {
     let mut without = hooks();
     without.workers = false;
     let app = TestApp::start_with(without).await;
@@ -124,7 +124,7 @@ async fn a_post_is_in_its_authors_story_and_feed_before_anything_else_happens() 
     assert_eq!(feed(&app, &bob).await, NOTHING, "unfollowed while the post still waited");
 }
 
-/// Walks a list to its end by pages of several sizes, while `others` go on doing something that changes it.
+/// Pages through a list with several page sizes, while `others` keep changing it.
 async fn walks_while(app: &TestApp, reader: &Person, path: &str, others: impl AsyncFn(usize)) -> Vec<Vec<Value>> {
     let are_done = AtomicBool::new(false);
     let walk = async {
@@ -144,7 +144,7 @@ async fn walks_while(app: &TestApp, reader: &Person, path: &str, others: impl As
     futures::join!(walk, write).0
 }
 
-/// That each of `posts` is in each list once and in order, whatever else came meanwhile.
+/// Asserts that each of `posts` is in each list once and in order, whatever was added meanwhile.
 #[track_caller]
 fn assert_each_once(lists: &[Vec<Value>], posts: &[String]) {
     let newest_first: Vec<_> = posts.iter().rev().cloned().collect();
@@ -157,7 +157,7 @@ fn assert_each_once(lists: &[Vec<Value>], posts: &[String]) {
 }
 
 #[tokio::test]
-async fn following_the_cursor_yields_each_post_once_while_others_post() {
+async fn paging_yields_each_post_once_beside_new_posts() {
     let app = TestApp::start().await;
     let [alice, carol, bob] = [app.register("alice").await, app.register("carol").await, app.register("bob").await];
     app.follow(&bob, &alice).await;
@@ -181,14 +181,14 @@ async fn following_the_cursor_yields_each_post_once_while_others_post() {
     assert_each_once(&walks_while(&app, &bob, &path, post_more).await, &of_alice);
 }
 
-/// The ids of the people in a list, of those in `among`.
+/// The ids of the people in a list that are among `among`.
 fn people_of<'a>(list: &'a [Value], among: &BTreeSet<&str>) -> Vec<&'a str> {
     let ids = list.iter().map(|follow| follow["user"]["user_id"].as_str().unwrap());
     ids.filter(|id| among.contains(id)).collect()
 }
 
 #[tokio::test]
-async fn following_the_cursor_yields_each_person_once_while_others_follow() {
+async fn paging_yields_each_person_once_beside_new_follows() {
     let app = TestApp::start().await;
     let alice = app.register("alice").await;
     let people = app.register_many("person", 43).await;
@@ -219,14 +219,14 @@ async fn following_the_cursor_yields_each_person_once_while_others_follow() {
     }
 }
 
-/// What a client has of an answer.
+/// The status and body of an answer.
 fn told(answer: Answer) -> (Value, String) {
     let answer = answer.expect(201);
     (answer.body, answer.headers["location"].to_str().unwrap().to_owned())
 }
 
 #[tokio::test]
-async fn a_post_sent_again_with_its_key_is_one_post_and_one_fan_out() {
+async fn posting_is_idempotent_by_key() {
     let mut counted = hooks();
     let queue = wrap_queue(&mut counted, CountingQueue::new);
     let app = TestApp::start_with(counted).await;
@@ -236,7 +236,7 @@ async fn a_post_sent_again_with_its_key_is_one_post_and_one_fan_out() {
     let first = told(app.post_with_key(&alice, "one", "sequential").await);
     assert_eq!(told(app.post_with_key(&alice, "one", "sequential").await), first);
     app.drain().await;
-    assert_eq!(told(app.post_with_key(&alice, "one", "sequential").await), first, "also after its fan-out");
+    assert_eq!(told(app.post_with_key(&alice, "one", "sequential").await), first, "even after its fan-out");
 
     let at_once = join_all((0..20).map(|_| app.post_with_key(&alice, "two", "at-once"))).await;
     let at_once: Vec<_> = at_once.into_iter().map(told).collect();
@@ -249,12 +249,12 @@ async fn a_post_sent_again_with_its_key_is_one_post_and_one_fan_out() {
         let counts = queue.counts(name);
         assert_eq!((counts.messages_sent, counts.messages_received), (2, 2), "{name:?}: one fan-out a post");
     }
-    // Another user's key is another key.
+    // Keys are per user.
     assert_ne!(told(app.post_with_key(&bob, "one", "sequential").await), first);
 }
 
 #[tokio::test]
-async fn of_many_who_register_one_name_at_once_one_wins_and_the_others_leave_nothing() {
+async fn one_concurrent_registration_of_a_name_wins() {
     let app = TestApp::start().await;
     let of = |handle: String, email: String| json!({ "handle": handle, "email": email, "password": PASSWORD });
     let same_handle: Vec<_> = (0..10).map(|n| of("alice".into(), format!("handle{n}@example.org"))).collect();
@@ -267,7 +267,7 @@ async fn of_many_who_register_one_name_at_once_one_wins_and_the_others_leave_not
             let answer = answer.expect(409);
             assert_eq!(answer.body["errors"].as_array().unwrap().len(), 1, "{answer:?}");
             assert_eq!(answer.body["errors"][0]["field"], field);
-            // What the loser did not share is still free.
+            // The values that the loser did not share are still free.
             let free =
                 if field == "handle" { format!("second_{number}") } else { format!("second{number}@example.org") };
             wish[field] = json!(free);
@@ -277,7 +277,7 @@ async fn of_many_who_register_one_name_at_once_one_wins_and_the_others_leave_not
 }
 
 #[tokio::test]
-async fn a_post_was_created_in_the_millisecond_of_its_id() {
+async fn a_post_has_the_time_of_its_id() {
     let app = TestApp::start().await;
     let alice = app.register("alice").await;
     let answer = app.try_post(&alice, json!({ "text": "now" })).await.expect(201);
@@ -293,7 +293,7 @@ async fn a_post_was_created_in_the_millisecond_of_its_id() {
 }
 
 #[tokio::test]
-async fn an_idempotency_key_is_1_to_255_visible_ascii_characters() {
+async fn idempotency_keys_are_short_visible_ascii() {
     let app = TestApp::start().await;
     let alice = app.register("alice").await;
     let status = async |keys: &[&str]| {

@@ -1,5 +1,5 @@
-//! How long a follow takes: 500 in a row by one account, of authors with more posts than a follow brings, over HTTP
-//! against a process of its own. A measurement; it fails when a follow brings too little, never by the clock:
+//! The duration of a follow: 500 in a row by one account, of authors with more posts than a follow backfills, over HTTP
+//! against a separate process. A measurement: it fails if a follow backfills too little, never because of time.
 //!
 //! `cargo test --release -p tweeter --test it follow_latency -- --ignored --nocapture`
 
@@ -15,7 +15,7 @@ use ports::store::{BatchWrite, Item, Store, Table, Write, batch_write_all};
 const AUTHORS: usize = 500;
 const POSTS: usize = 120;
 
-/// An author and their posts, as they are long after.
+/// Creates an author and their posts, as if published long ago.
 async fn author(app: &TestApp, number: usize) -> UserId {
     let services = app.services();
     let (handle, now) = (Handle::parse(&format!("author_{number}")).unwrap(), services.clock.now());
@@ -76,7 +76,7 @@ async fn five_hundred_follows_in_a_row() {
     times.sort_unstable();
     let at = |percent: usize| times[(times.len() * percent).div_ceil(100) - 1];
     let mean = times.iter().sum::<Duration>() / u32::try_from(times.len()).unwrap();
-    #[expect(clippy::print_stdout, reason = "the figures are what it is run for")]
+    #[expect(clippy::print_stdout, reason = "it prints its measurements")]
     {
         println!(
             "{AUTHORS} follows, {POSTS} posts each: p50 {:?}, p99 {:?}, max {:?}, mean {mean:?}; the next feed page {read:?}",

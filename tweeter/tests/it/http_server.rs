@@ -14,10 +14,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tweeter::http_server::{ConnectionLimits, serve};
 
-/// Ends a test whose server answers nothing: a failure, not a measure.
+/// Fails a test whose server does not answer; not a measurement.
 const WATCHDOG: Duration = Duration::from_mins(1);
 
-/// A server that notes the names asked for, and says how many bytes a body has.
+/// A server that records requested names and reports the size of a body.
 struct Fixture {
     address: SocketAddr,
     served: Arc<Mutex<Vec<String>>>,
@@ -50,7 +50,7 @@ impl Fixture {
         Connection(BufReader::new(TcpStream::connect(self.address).await.unwrap()))
     }
 
-    /// A connection from another address of this machine; none where it is reset before it is used.
+    /// A connection from another local address; `None` if it is reset before it is used.
     async fn connect_from(&self, address: [u8; 4]) -> Option<Connection> {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind((address, 0).into()).unwrap();
@@ -58,7 +58,7 @@ impl Fixture {
         Some(Connection(BufReader::new(stream)))
     }
 
-    /// Whether a request from there is answered.
+    /// Whether a request from that address is answered.
     async fn serves(&self, address: [u8; 4]) -> bool {
         match self.connect_from(address).await {
             Some(mut connection) => connection.is_served().await,
@@ -80,14 +80,14 @@ impl Connection {
         self.0.write_all(request.as_bytes()).await.unwrap();
     }
 
-    /// The status line and the headers, lower-cased; empty when the connection is closed.
+    /// The status line and headers, in lower case; empty if the connection is closed.
     async fn head(&mut self) -> String {
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") && self.0.read_line(&mut head).await.unwrap() > 0 {}
         head.to_lowercase()
     }
 
-    /// Whether a request is answered; not on a connection that is closed.
+    /// Whether a request is answered; false on a closed connection.
     async fn is_served(&mut self) -> bool {
         let request = b"GET /note/it HTTP/1.1\r\nhost: test\r\n\r\n";
         let mut status = String::new();
@@ -97,7 +97,7 @@ impl Connection {
 
     async fn rest(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();
-        // A peer that closes with something unread resets.
+        // Closing with unread data resets the connection.
         let _ = self.0.read_to_end(&mut rest).await;
         rest
     }
@@ -106,7 +106,7 @@ impl Connection {
 /// A head of this many bytes.
 fn head_of(bytes: usize) -> String {
     let mut head = "GET /note/big HTTP/1.1\r\nhost: test\r\nconnection: close\r\n".to_owned();
-    // Each header is well under what any one header may have.
+    // Each header is well below the limit of a single header.
     for number in 0.. {
         let left = bytes - head.len() - "\r\n".len();
         let name = format!("x-{number}: ");
@@ -121,7 +121,7 @@ fn head_of(bytes: usize) -> String {
 }
 
 #[tokio::test]
-async fn one_connection_more_than_the_most_waits_until_another_goes() {
+async fn a_connection_beyond_the_limit_waits() {
     let fixture = Fixture::start(2).await;
     let (mut first, mut second) = (fixture.connect().await, fixture.connect().await);
     for (connection, name) in [(&mut first, "first"), (&mut second, "second")] {
@@ -141,13 +141,13 @@ async fn one_connection_more_than_the_most_waits_until_another_goes() {
 }
 
 #[tokio::test]
-async fn a_client_that_hangs_up_before_it_is_accepted_keeps_nobody_waiting() {
+async fn a_client_reset_before_accept_delays_none() {
     let fixture = Fixture::start(1).await;
     let mut first = fixture.connect().await;
     first.ask("first").await;
     first.head().await;
     for _ in 0..100 {
-        // Reset while it waits in the backlog.
+        // Reset while it is in the accept backlog.
         let gone = fixture.connect().await.0.into_inner();
         gone.set_zero_linger().unwrap();
     }
@@ -163,14 +163,14 @@ async fn a_client_that_hangs_up_before_it_is_accepted_keeps_nobody_waiting() {
 #[case::half_sent_heads("GET /note/half HTTP/1.1\r\nhost: te")]
 #[case::requests_without_end("GET /never HTTP/1.1\r\nhost: test\r\n\r\n")]
 #[tokio::test]
-async fn connections_of_one_network_stop_no_other(#[case] sent: &str) {
+async fn one_network_cannot_block_another(#[case] sent: &str) {
     let (attacker, attacks, most) = ([127, 0, 0, 2], 400, 100);
     let fixture = Fixture::start_within(ConnectionLimits::new(200, NonZeroUsize::new(most))).await;
     let mut held = Vec::new();
     for _ in 0..attacks {
         let mut connection = fixture.connect_from(attacker).await;
         if let Some(connection) = &mut connection {
-            // Fails where the connection was reset already.
+            // Fails if the connection was already reset.
             let _ = connection.0.write_all(sent.as_bytes()).await;
         }
         held.push(connection);
@@ -187,14 +187,14 @@ async fn connections_of_one_network_stop_no_other(#[case] sent: &str) {
 }
 
 #[tokio::test]
-async fn a_head_may_have_32_kib_and_a_longer_one_ends_the_connection() {
+async fn heads_beyond_32_kib_end_the_connection() {
     let fixture = Fixture::start(10).await;
     let mut fits = fixture.connect().await;
     fits.0.write_all(head_of(32 * 1024).as_bytes()).await.unwrap();
     assert!(fits.head().await.starts_with("http/1.1 200"));
 
     let mut too_long = fixture.connect().await;
-    // The connection may be closed before all of it is written.
+    // The connection may be closed before everything is written.
     let _ = too_long.0.write_all(head_of(32 * 1024 + 1).as_bytes()).await;
     let head = too_long.head().await;
     assert!(head.starts_with("http/1.1 431"), "{head}");
@@ -223,7 +223,7 @@ async fn a_body_may_be_larger_than_a_head() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn the_limit_of_open_files_is_raised_at_the_start() {
+fn a_start_raises_the_limit_of_open_files() {
     let hard: u64 = match Command::new("sh").args(["-c", "ulimit -Hn"]).output().unwrap().stdout {
         text if text.starts_with(b"unlimited") => u64::MAX,
         text => String::from_utf8(text).unwrap().trim().parse().unwrap(),

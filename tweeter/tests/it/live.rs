@@ -21,14 +21,14 @@ use tokio::{
 };
 use tweeter::TestHooks;
 
-/// What comes over a stream.
+/// An item received from a stream.
 #[derive(Debug, Clone, PartialEq)]
 enum Heard {
     Event(String, Value),
     Comment(String),
-    /// The answer is whole.
+    /// The response is complete.
     End,
-    /// The connection went before that.
+    /// The connection broke before that.
     Cut,
 }
 
@@ -53,7 +53,7 @@ impl Listener {
         Self { connection, head: head.to_lowercase() }
     }
 
-    /// Opened, and greeted.
+    /// Opens a stream and reads the greeting.
     async fn open(app: &TestApp, person: &Person) -> Self {
         let connection = TcpStream::connect(app.handle.address()).await.unwrap();
         let mut listener = Self::ask(connection, person).await;
@@ -62,7 +62,7 @@ impl Listener {
         listener
     }
 
-    /// The same with a client that has little room for what it does not read.
+    /// The same, for a client with a small receive buffer.
     async fn open_narrow(address: SocketAddr, person: &Person) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(4_096).unwrap();
@@ -76,7 +76,7 @@ impl Listener {
         }
     }
 
-    /// The next event or comment. Every event is a chunk of its own, so no line is torn by the framing.
+    /// The next event or comment. Every event is one chunk, so no line is split by the framing.
     async fn next(&mut self) -> Heard {
         let mut event = None;
         let mut line = String::new();
@@ -126,7 +126,7 @@ fn id_of(person: &Person) -> UserId {
 }
 
 #[tokio::test]
-async fn a_stream_greets_at_once_and_is_neither_kept_nor_held_back() {
+async fn a_stream_greets_at_once_without_buffering() {
     let clock = Clock::manual(Timestamp::from_millis(1_763_700_000_000));
     let app = TestApp::start_with(TestHooks { clock, ..hooks() }).await;
     let alice = app.register("alice").await;
@@ -146,7 +146,7 @@ async fn a_stream_greets_at_once_and_is_neither_kept_nor_held_back() {
 }
 
 #[tokio::test]
-async fn a_stream_is_for_who_is_known_and_read_only() {
+async fn a_stream_needs_a_token_and_get() {
     let app = TestApp::start().await;
     let alice = app.register("alice").await;
     let events = |method, token| app.request(method, "/v1/events", token, None);
@@ -159,7 +159,7 @@ async fn a_stream_is_for_who_is_known_and_read_only() {
 }
 
 #[tokio::test]
-async fn followers_and_the_author_hear_of_a_post_and_nobody_else() {
+async fn only_followers_and_the_author_get_events() {
     let app = TestApp::start().await;
     let [alice, bob, carol, dave] = people(&app, ["alice", "bob", "carol", "dave"]).await;
     app.follow(&bob, &alice).await;
@@ -178,7 +178,7 @@ async fn followers_and_the_author_hear_of_a_post_and_nobody_else() {
 }
 
 #[tokio::test]
-async fn what_is_heard_of_is_there_to_be_read() {
+async fn events_follow_readable_data() {
     let app = TestApp::start().await;
     let [alice, bob] = people(&app, ["alice", "bob"]).await;
     app.follow(&bob, &alice).await;
@@ -190,7 +190,7 @@ async fn what_is_heard_of_is_there_to_be_read() {
     }
 }
 
-/// Puts a job on its queue that nothing in the service would send now: one that was under way, or comes late.
+/// Sends a job that the service would no longer send: one that was in flight, or is late.
 async fn deliver_late(app: &TestApp, post: &str, author: &Person, readers: &[&Person]) {
     let job = FeedJob {
         tag: FeedJobTag::Deliver,
@@ -211,7 +211,7 @@ async fn mark_deleted(app: &TestApp, post: PostId) {
 }
 
 #[tokio::test]
-async fn whom_a_post_is_not_shown_does_not_hear_of_it() {
+async fn hidden_posts_send_no_events() {
     let app = TestApp::start().await;
     let [alice, bob, carol] = people(&app, ["alice", "bob", "carol"]).await;
     app.follow(&bob, &alice).await;
@@ -232,7 +232,7 @@ async fn whom_a_post_is_not_shown_does_not_hear_of_it() {
 }
 
 #[tokio::test]
-async fn a_notification_is_heard_of_when_it_appears_and_again_when_it_comes_back() {
+async fn a_notification_sends_events_whenever_it_appears() {
     let app = TestApp::start().await;
     let [alice, bob] = people(&app, ["alice", "bob"]).await;
     let mut listener = Listener::open(&app, &alice).await;
@@ -259,11 +259,11 @@ async fn a_notification_is_heard_of_when_it_appears_and_again_when_it_comes_back
         Heard::Event("notification".to_owned(), json!({"notification_id": of_kind["notification_id"], "kind": kind}))
     };
     assert_eq!(heard, [listed("like"), listed("like"), listed("follow")]);
-    assert_eq!(page.items().len(), 2, "nobody is told of what they did themselves");
+    assert_eq!(page.items().len(), 2, "users get no notification of their own acts");
 }
 
 #[tokio::test]
-async fn a_stream_on_which_nothing_happens_is_kept_alive_by_comments() {
+async fn comments_keep_an_idle_stream_alive() {
     let live = HubOptions { heartbeat: Duration::from_millis(10), ..HubOptions::default() };
     let app = TestApp::start_with(TestHooks { live, ..hooks() }).await;
     let alice = app.register("alice").await;
@@ -274,10 +274,10 @@ async fn a_stream_on_which_nothing_happens_is_kept_alive_by_comments() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_does_not_read_is_told_to_read_the_first_page_and_not_fed_late() {
-    // More than the connection itself holds: 6 MB at the most of ours and 4 KB of the client's.
+async fn a_slow_reader_is_asked_to_reload() {
+    // More than the connection can buffer: at most 6 MB on our side and 4 KB on the client's.
     const EVENTS: u128 = 300_000;
-    // A heartbeat says that nothing waits.
+    // A heartbeat shows that no event is queued.
     let live = HubOptions { heartbeat: Duration::from_millis(200), ..HubOptions::default() };
     let app = TestApp::start_with(TestHooks { live, ..hooks() }).await;
     let alice = app.register("alice").await;
@@ -288,7 +288,7 @@ async fn who_does_not_read_is_told_to_read_the_first_page_and_not_fed_late() {
         let post_id = PostId::from_uuid(uuid::Uuid::from_u128(number));
         hub.tell(id_of(&alice), LiveEvent::Feed { post_id, author_id: id_of(&alice) });
         if number % limits::MAX_WAITING_EVENTS as u128 == 0 {
-            // Gives the connection its turn, so that it takes what it can hold.
+            // Lets the connection's task run, so that it takes as many events as it can buffer.
             tokio::task::yield_now().await;
         }
     }
@@ -303,7 +303,7 @@ async fn who_does_not_read_is_told_to_read_the_first_page_and_not_fed_late() {
             other => panic!("{other:?}"),
         }
     }
-    assert!(fed < EVENTS, "{reloads} times told to read, and all {EVENTS} fed");
+    assert!(fed < EVENTS, "{reloads} reloads, although all {EVENTS} events arrived");
     let post = app.post(&alice, "now I listen").await;
     let told = loop {
         match listener.next().await {
@@ -340,7 +340,7 @@ async fn a_stream_ends_with_its_account() {
 }
 
 #[tokio::test]
-async fn a_users_oldest_stream_ends_for_one_too_many() {
+async fn a_further_stream_ends_the_oldest() {
     let app = TestApp::start().await;
     let alice = app.register("alice").await;
     let mut oldest = Listener::open(&app, &alice).await;
@@ -357,7 +357,7 @@ async fn a_users_oldest_stream_ends_for_one_too_many() {
 }
 
 #[tokio::test]
-async fn a_stop_ends_streams_with_a_word() {
+async fn a_stop_ends_streams_with_an_event() {
     let app = TestApp::start().await;
     let alice = app.register("alice").await;
     let mut listener = Listener::open(&app, &alice).await;
@@ -366,7 +366,7 @@ async fn a_stop_ends_streams_with_a_word() {
 }
 
 #[tokio::test]
-async fn who_hangs_up_is_not_connected_any_more() {
+async fn a_client_that_hangs_up_is_disconnected() {
     let app = TestApp::start().await;
     let alice = app.register("alice").await;
     let listener = Listener::open(&app, &alice).await;
@@ -381,11 +381,12 @@ async fn who_hangs_up_is_not_connected_any_more() {
     .await;
 }
 
-/// How long it takes until everybody has heard of a post.
+/// The time until all listeners have received a post's event.
+///
 /// `cargo test --release -p tweeter --test it live -- --ignored --nocapture`
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a measurement"]
-async fn time_until_a_thousand_listeners_have_heard() {
+async fn time_until_a_thousand_listeners_get_an_event() {
     const LISTENERS: usize = 1_000;
     let app = TestApp::start().await;
     let alice = app.register("alice").await;
@@ -406,7 +407,7 @@ async fn time_until_a_thousand_listeners_have_heard() {
         });
         let mut times = futures::future::join_all(heard).await;
         times.sort_unstable();
-        #[expect(clippy::print_stdout, reason = "the figures are what it is run for")]
+        #[expect(clippy::print_stdout, reason = "it prints its measurements")]
         {
             println!(
                 "answered {answered:?}; heard: first {:?}, half {:?}, all {:?}",

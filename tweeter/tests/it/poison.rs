@@ -1,5 +1,5 @@
-//! A job that panics its handler, or kills the process, ends in the dead letters after its receives, across restarts;
-//! all others are delivered, and a redrive brings it back.
+//! A job that panics its handler or kills the process becomes a dead letter after its maximum of receives, across
+//! restarts; all other jobs are delivered, and a redrive recovers it.
 
 use std::{
     collections::BTreeSet,
@@ -32,14 +32,14 @@ use tweeter::{
 };
 
 const FOLLOWERS: usize = 45;
-/// So that there are nine jobs, all in one batch.
+/// Yields nine jobs, all in one batch.
 const FOLLOWERS_PER_JOB: usize = 5;
-/// Where the child process finds its data; set for it alone.
+/// Environment variable with the child process's data directory.
 const DATA_DIR: &str = "POISON_TEST_DATA_DIR";
-/// Whose feed entry kills it.
+/// The reader whose feed entry kills the process.
 const VICTIM: &str = "POISON_TEST_VICTIM";
 
-/// Whether these writes put something into the reader's feed.
+/// Whether these writes put an entry into the reader's feed.
 fn delivers_to(reader: &str, call: StoreCall<'_>) -> bool {
     let partition = keys::feed_partition(reader.parse().unwrap());
     let StoreCall::BatchWrite(Table::Feed, writes) = call else { return false };
@@ -58,19 +58,19 @@ fn small_jobs() -> TestHooks {
     hooks
 }
 
-/// One batch at a time, so that all jobs are in the handler's hands when one of them strikes.
+/// One batch at a time, so that the handler holds all jobs when one of them strikes.
 fn one_batch_at_a_time(config: &mut Config) {
     config.delivery = Mapping { max_concurrency: 1, ..config.delivery };
 }
 
-/// An author with a post, and the followers that it is for.
+/// An author's post and its followers.
 struct Town {
     followers: Vec<Person>,
     post: String,
 }
 
 impl Town {
-    /// The last follower but some: in a job in the middle.
+    /// A follower in the middle, and so in a job in the middle.
     fn victim(&self) -> &Person {
         &self.followers[FOLLOWERS / 2]
     }
@@ -82,7 +82,7 @@ impl Town {
         (alice, followers)
     }
 
-    /// That the post is in every feed but those of `missing`, and once.
+    /// Asserts that the post is once in every feed except those of `missing`.
     async fn assert_delivered_but_to(&self, app: &TestApp, missing: &BTreeSet<String>) {
         for follower in &self.followers {
             let feed = app.feed(follower, "").await.expect(200).post_ids();
@@ -91,7 +91,7 @@ impl Town {
         }
     }
 
-    /// The dead letter: the victim's job and nothing else.
+    /// The only dead letter: the victim's job.
     async fn dead_letter(&self, app: &TestApp) -> (ReceivedMessage, BTreeSet<String>) {
         let mut letters = dead_letters(app).look(&Selection::All, 100).await.unwrap();
         assert_eq!(letters.len(), 1, "{letters:#?}");
@@ -101,7 +101,7 @@ impl Town {
         (letters.remove(0), readers)
     }
 
-    /// Redrives everything into a service that has no faults any more.
+    /// Redrives all dead letters in a service without faults.
     async fn assert_redrive_delivers(&self, app: &TestApp) {
         let now = Clock::System.now();
         let moved = dead_letters(app).redrive(&Selection::All, now).await.unwrap();
@@ -121,7 +121,7 @@ impl TestApp {
         self.services().queue.as_ref()
     }
 
-    /// Visible messages, and those in flight.
+    /// The numbers of visible and in-flight messages.
     async fn depth(&self, name: QueueName) -> (u64, u64) {
         let depth = self.queue().depth(name).await.unwrap();
         (depth.visible + depth.delayed, depth.in_flight)
@@ -148,7 +148,7 @@ fn until(holds: impl AsyncFn() -> bool) -> impl Future<Output = ()> {
     })
 }
 
-/// A store whose write into the victim's feed panics, and how often it did. Nobody is the victim until one is named.
+/// A store whose write into the victim's feed panics, with a count of panics. There is no victim until one is set.
 #[derive(Debug, Clone, Default)]
 struct Trap {
     victim: Arc<OnceLock<String>>,
@@ -163,7 +163,7 @@ impl Trap {
             HookedStore::before(bare, move |call| {
                 if trap.victim.get().is_some_and(|victim| delivers_to(victim, call)) {
                     trap.panics.fetch_add(1, Ordering::SeqCst);
-                    panic!("as the test asks");
+                    panic!("injected by the test");
                 }
                 Box::pin(ready(Ok(())))
             })
@@ -177,9 +177,9 @@ impl Trap {
 }
 
 #[tokio::test]
-async fn a_job_that_panics_ends_in_the_dead_letters_across_restarts_and_the_others_arrive() {
+async fn a_panicking_job_becomes_a_dead_letter() {
     let trap = Trap::default();
-    // What panicked stays away until the next start.
+    // A message whose handler panicked stays hidden until the next start.
     let patient = || {
         let mut hooks = trap.set_in(small_jobs());
         hooks.retry_pauses.first = Duration::from_hours(1);
@@ -207,7 +207,7 @@ async fn a_job_that_panics_ends_in_the_dead_letters_across_restarts_and_the_othe
 }
 
 #[tokio::test]
-#[ignore = "no test by itself: the next one runs it in a process of its own, to be killed by a job"]
+#[ignore = "not a test: the next one runs it as a child process that a job kills"]
 async fn child_works_until_a_job_kills_it() {
     let (Ok(data_dir), Ok(victim)) = (std::env::var(DATA_DIR), std::env::var(VICTIM)) else { return };
     let mut deadly = small_jobs();
@@ -236,7 +236,7 @@ fn run_child(data_dir: &Path, victim: &str) -> Output {
         .unwrap()
 }
 
-/// Puts the post's jobs on JobQ, as a fan-out by hand: nobody is killed before all of them are there.
+/// Sends the post's jobs to JobQ, so that all are queued before the first one kills the process.
 async fn fan_out_by_hand(app: &TestApp) {
     let services = app.services();
     let (store, queue): (Arc<dyn Store>, Arc<dyn Queue>) = (services.store.clone(), services.queue.clone());
@@ -247,7 +247,7 @@ async fn fan_out_by_hand(app: &TestApp) {
 }
 
 #[tokio::test]
-async fn a_job_that_kills_the_process_ends_in_the_dead_letters_and_the_others_arrive() {
+async fn a_process_killing_job_becomes_a_dead_letter() {
     let mut idle = small_jobs();
     idle.workers = false;
     let app = TestApp::start_with(idle).await;
@@ -267,7 +267,7 @@ async fn a_job_that_kills_the_process_ends_in_the_dead_letters_and_the_others_ar
         }
         assert_eq!(output.status.code(), None, "killed by a signal: {output:?}");
         deaths += 1;
-        assert!(deaths <= limits::MAX_RECEIVES, "the job goes on killing");
+        assert!(deaths <= limits::MAX_RECEIVES, "the job keeps killing the process");
     }
     assert_eq!(deaths, limits::MAX_RECEIVES);
 

@@ -1,4 +1,5 @@
-//! `tweeter recount`: finds nothing where changes were applied through faults, and finds and mends what is planted.
+//! `tweeter recount`: finds no difference after changes were applied through faults, and finds and fixes planted
+//! errors.
 
 use std::{path::Path, process::Output, sync::Arc, time::Duration};
 
@@ -40,7 +41,7 @@ fn deed(rng: &mut StdRng) -> Deed {
     }
 }
 
-/// Any deeds, applied through faults and in other batches each time, until all are.
+/// Random deeds, applied through faults and in different batches each time, until all are done.
 async fn lively_town(home: &Home, seed: u64) -> Town {
     let mut rng = StdRng::seed_from_u64(seed);
     let mut town = home.town().await;
@@ -61,7 +62,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 8, ..ProptestConfig::default() })]
 
     #[test]
-    fn it_finds_nothing_after_faults_and_every_error_that_is_planted(seed: u64) {
+    fn a_recount_finds_only_planted_errors(seed: u64) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
         runtime.block_on(async {
             let home = Home::open();
@@ -92,7 +93,7 @@ proptest! {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_finds_and_mends_what_is_unread_and_what_is_hidden() {
+async fn a_recount_fixes_notifications() {
     let home = Home::open();
     let mut town = home.town().await;
     for deed in [Deed::Post(0), Deed::Like(1, 0), Deed::Like(2, 0), Deed::Comment(3, 0), Deed::Follow(1, 0)] {
@@ -112,7 +113,7 @@ async fn it_finds_and_mends_what_is_unread_and_what_is_hidden() {
     };
     assert_eq!(home.recount(false, &town).await.differences, [difference("unread", 9, 4, false)]);
     assert_eq!(home.recount(true, &town).await.differences, [difference("unread", 9, 4, true)]);
-    town.assert_settled(&whole, "unread mended").await;
+    town.assert_settled(&whole, "unread fixed").await;
 
     let entries = Notifications::new(whole.clone()).page_of_recipient(user, None, 10).await.unwrap().items;
     for entry in &entries[..2] {
@@ -122,15 +123,15 @@ async fn it_finds_and_mends_what_is_unread_and_what_is_hidden() {
     assert_eq!(home.recount(false, &town).await.differences, [difference("misjudged", 2, 0, false)]);
     assert!(home.recount(true, &town).await.is_right());
     assert_eq!(home.recount(false, &town).await.differences, []);
-    town.assert_settled(&whole, "hidden ones mended").await;
-    // What is mended goes on as if nothing had been.
+    town.assert_settled(&whole, "hidden ones fixed").await;
+    // Later changes apply correctly to the fixed counts.
     town.does(Deed::Delete(0)).await;
     home.apply_all(&town).await;
     town.assert_settled(&whole, "after").await;
     assert_eq!(home.recount(false, &town).await.differences, []);
 }
 
-/// A log that says it is never done, or that always is.
+/// A log that always claims to have, or not to have, pending changes.
 #[derive(Debug)]
 struct Says(bool);
 
@@ -154,7 +155,7 @@ impl ChangeLog for Says {
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_changes_wait_nothing_is_judged_and_nothing_mended() {
+async fn pending_changes_leave_counts_undecided() {
     let home = Home::open();
     let mut town = home.town().await;
     town.does(Deed::Post(0)).await;
@@ -164,14 +165,14 @@ async fn while_changes_wait_nothing_is_judged_and_nothing_mended() {
     assert!(!recounted.is_right());
     home.apply_all(&town).await;
     assert!(home.recount(false, &town).await.is_right());
-    // With a log that lies the like would be counted twice: what is tested here is that the log is asked.
+    // With a log that lies, such changes would be counted twice; this tests only that the log is asked.
     town.does(Deed::Like(2, 0)).await;
     let trusting = Recount::new(home.store.clone(), Arc::new(Says(true)));
     assert_eq!(trusting.run(Scope::All { inboxes: true }, false, town.now).await.unwrap().differences.len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn deleted_accounts_have_no_counts_to_be_right() {
+async fn deleted_accounts_have_no_counts() {
     let home = Home::open();
     let mut town = home.town().await;
     town.does(Deed::Follow(1, 0)).await;
@@ -188,7 +189,7 @@ fn run(args: &[&str], data: &Path) -> (Output, Value) {
     (output, json)
 }
 
-/// Puts an item into a data directory that nobody has open.
+/// Stores an item in a data directory that no process uses.
 async fn put(data: &Path, item: Item) {
     std::fs::create_dir_all(data).unwrap();
     let (engine, store, queue) = open_database(data, &Config::default(), Clock::System).unwrap();
@@ -198,7 +199,7 @@ async fn put(data: &Path, item: Item) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_operator_sees_differences_by_the_exit_code_and_mends_them_while_it_runs_or_not() {
+async fn the_exit_code_reports_differences() {
     for running in [false, true] {
         let dir = tempfile::tempdir().unwrap();
         let user = domain::UserId::random();

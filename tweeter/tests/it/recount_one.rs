@@ -1,4 +1,4 @@
-//! Recounts on both stores: of one user or post, of everything, and while people write.
+//! Recounts on both stores: of one user or post, of everything, and beside other writes.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ enum Kind {
     Aws,
 }
 
-/// A town on one of the stores, and what recounts it.
+/// A town on one of the stores, and its recount.
 struct Place {
     store: Arc<dyn Store>,
     town: Arc<Mutex<Town>>,
@@ -31,7 +31,7 @@ struct Place {
     _home: Option<Home>,
 }
 
-/// Applies what happened before, then does something new: as many changes are on their way as can be.
+/// Applies earlier changes, then makes new ones, so that as many as possible are pending.
 #[derive(Debug)]
 struct Busy {
     store: Arc<dyn Store>,
@@ -72,7 +72,7 @@ impl Place {
         Self::busy_with(kind, Vec::new()).await
     }
 
-    /// One where people do this between two looks.
+    /// A place where people do these deeds between two checks.
     async fn busy_with(kind: Kind, deeds: Vec<Deed>) -> Self {
         match kind {
             Kind::Embedded => {
@@ -132,7 +132,7 @@ const ALL: Scope = Scope::All { inboxes: true };
 
 #[rstest]
 #[tokio::test]
-async fn one_user_or_post_is_recounted_alone(#[values(Kind::Embedded, Kind::Aws)] kind: Kind) {
+async fn one_user_or_post_is_recounted(#[values(Kind::Embedded, Kind::Aws)] kind: Kind) {
     let place = Place::of(kind).await;
     place.does(&LIVELY).await;
     let town = place.town.lock().await;
@@ -159,11 +159,11 @@ async fn one_user_or_post_is_recounted_alone(#[values(Kind::Embedded, Kind::Aws)
 
 #[rstest]
 #[tokio::test]
-async fn writes_between_looks_are_no_difference(#[values(Kind::Embedded, Kind::Aws)] kind: Kind) {
+async fn writes_between_checks_are_not_a_difference(#[values(Kind::Embedded, Kind::Aws)] kind: Kind) {
     let deeds = vec![Deed::Like(3, 0), Deed::Unlike(1, 0), Deed::Follow(4, 0), Deed::Comment(1, 0), Deed::Post(0)];
     let place = Place::busy_with(kind, deeds.clone()).await;
     place.does(&LIVELY).await;
-    // On its way while the first look is taken.
+    // Pending during the first check.
     let mut town = place.town.lock().await;
     for deed in deeds {
         town.does(deed).await;
@@ -172,7 +172,7 @@ async fn writes_between_looks_are_no_difference(#[values(Kind::Embedded, Kind::A
     let recounted = place.recount(ALL, true).await;
     assert_eq!(recounted.differences, [], "{recounted:?}");
     place.does(&[]).await;
-    place.assert_settled("nothing was fixed that was right").await;
+    place.assert_settled("no correct count was changed").await;
 }
 
 #[rstest]
@@ -227,7 +227,7 @@ async fn a_long_inbox_is_fixed_page_by_page(#[values(Kind::Embedded, Kind::Aws)]
         let put = Notifications::put(&InboxEntry { notification, undone: false, post_gone: false });
         assert!(place.store.transact(put.into_iter().collect()).await.unwrap().is_applied());
     }
-    // None of these people follows: nothing is to be seen, and nothing unread.
+    // None of these people follows: there is no notification, and none is unread.
     let found = place.recount(Scope::User(user), true).await;
     assert_eq!(names(&found), ["misjudged"]);
     assert_eq!((found.differences[0].found, found.is_right()), (ENTRIES, true));

@@ -1,4 +1,4 @@
-//! `tweeter restore-post`: of a database that nobody has open, and of a process that runs.
+//! `tweeter restore-post`: on an unused database and through a running process.
 
 use std::{path::Path, process::Output, sync::Arc};
 
@@ -10,7 +10,7 @@ use ports::store::Store;
 use service::{posts::PostService, rates::RateLimiter};
 use tweeter::{Config, data_dir::open_database};
 
-/// Opens the database of a directory for a while.
+/// Opens the database of a directory temporarily.
 async fn with_store<T>(data_dir: &Path, work: impl AsyncFnOnce(EmbeddedStore) -> T) -> T {
     let (engine, store, queue) = open_database(data_dir, &Config::default(), Clock::System).unwrap();
     let done = work(store).await;
@@ -46,7 +46,7 @@ fn restore(data_dir: &Path, post: &str, more: &[&str]) -> Output {
 }
 
 #[tokio::test]
-async fn a_deleted_post_is_restored_with_and_without_a_process_that_runs() {
+async fn a_deleted_post_is_restored_online_and_offline() {
     let dir = tempfile::tempdir().unwrap();
     let (author, post) = with_store(dir.path(), publish).await;
     let id = post.to_string();
@@ -68,7 +68,7 @@ async fn a_deleted_post_is_restored_with_and_without_a_process_that_runs() {
 }
 
 #[tokio::test]
-async fn where_there_is_nothing_to_restore_one_line_says_so() {
+async fn restoring_a_missing_post_fails_with_one_line() {
     let dir = tempfile::tempdir().unwrap();
     let (_, post) = with_store(dir.path(), publish).await;
     for (id, code) in [(post.to_string(), 1), ("018f6a6e-0000-7000-8000-000000000000".to_owned(), 1)] {

@@ -1,8 +1,8 @@
-//! SIGKILL and loss of power while people follow, like, comment and take it back: what was answered stands, what was not
-//! stands wholly or not at all, and counts and notifications say exactly what stands.
+//! SIGKILL and power loss while people follow, like, comment and undo it: acknowledged acts persist, unacknowledged
+//! ones are atomic, and counts and notifications match exactly.
 //!
-//! `TWEETER_CRASH_ROUNDS` sets the number of kills (default 20, of which a half is taken here), `TWEETER_CRASH_SEED` the
-//! seed of what is done and of the instants.
+//! `TWEETER_CRASH_ROUNDS` sets the number of kills (default 20, of which half are made here), `TWEETER_CRASH_SEED` the
+//! seed of acts and instants.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |value| value.parse().unwrap_or_else(|_| panic!("{name} is a number")))
 }
 
-/// Starts the service and kills it after a while in which everybody acts as fast as they can.
+/// Starts the service and kills it after a while, during which everyone acts as fast as they can.
 async fn kill_while_they_act(oracle: &CrashOracle, rng: &mut StdRng, after: Duration, more: &[&str]) {
     let server = Server::start(&oracle.data_dir(), more);
     let client = ApiClient::new(format!("http://{}", server.address));
@@ -27,7 +27,7 @@ async fn kill_while_they_act(oracle: &CrashOracle, rng: &mut StdRng, after: Dura
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_act_stands_or_does_not_after_sigkill_at_random_instants() {
+async fn every_act_is_atomic_across_sigkill() {
     let mut rng = StdRng::seed_from_u64(setting("TWEETER_CRASH_SEED", 1));
     let oracle = CrashOracle::found().await;
     for round in 0..setting("TWEETER_CRASH_ROUNDS", 20).div_ceil(2) {
@@ -43,11 +43,11 @@ async fn every_act_stands_or_does_not_after_sigkill_at_random_instants() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_answered_act_survives_a_loss_of_power() {
+async fn every_acknowledged_act_survives_a_power_loss() {
     let mut rng = StdRng::seed_from_u64(setting("TWEETER_CRASH_SEED", 1));
     let mut answered = 0;
     for _ in 0..setting("TWEETER_CRASH_ROUNDS", 20).div_ceil(10) {
-        // A fresh database each: what a cut journal leaves is a database that was written once.
+        // A new database each time: a truncated journal models a database that was written only once.
         let oracle = CrashOracle::found().await;
         let after = Duration::from_millis(rng.random_range(200..600));
         kill_while_they_act(&oracle, &mut rng, after, &["--record-syncs"]).await;

@@ -1,5 +1,5 @@
-//! People who act at once on a store that fails, refuses and is late, while the changes are handled by two that get into
-//! each other's way: each act stands wholly or not at all, and counts and notifications say exactly what stands.
+//! People who act concurrently on a store that fails, refuses and lags, while two competing handlers apply the changes:
+//! each act is atomic, and counts and notifications match the stored acts exactly.
 //!
 //! `TWEETER_FAULT_SEEDS` sets the number of seeds (default 4).
 
@@ -52,7 +52,7 @@ const ACTS_EACH: usize = 40;
 const FAULTS: StoreFaults =
     StoreFaults { throttled: 0.1, unavailable_before: 0.04, unavailable_after: 0.1, unprocessed: 0.1 };
 
-/// Everything that people can do, on one store.
+/// All acts that people can take, on one store.
 struct Services {
     graph: GraphService,
     likes: LikeService,
@@ -87,7 +87,7 @@ impl Actor<'_> {
         for step in 0..ACTS_EACH {
             let now = START.plus(Duration::from_millis(step as u64));
             let (kind, number) = (self.rng.random_range(0..20), self.rng.random_range(0..1_000));
-            // Who got no answer tries again, as a rule.
+            // A person without an answer usually retries.
             while let Err(error) = self.act(kind, number, now).await {
                 match error {
                     ServiceError::NotFound | ServiceError::Invalid { .. } => break,
@@ -120,13 +120,13 @@ impl Actor<'_> {
                 None => Ok(()),
             },
             18 if author == self.me => self.services.posts.delete(author, post, now).await,
-            // What an operator does; at any time, also for one that is not deleted.
+            // An operator restores posts at any time, even one that is not deleted.
             _ => self.services.posts.restore(post, now).await,
         }
     }
 }
 
-/// Handles the log's changes until told to stop: some twice, in other batches, or by two at once.
+/// Handles the log's changes until stopped: some twice, in different batches, or by two handlers at once.
 async fn handles(home: &Home, store: &Arc<dyn Store>, mut rng: StdRng, is_over: &AtomicBool) {
     let ids = Arc::new(IdGenerator::new());
     let [first, second] = [(); 2].map(|()| ChangeService::new(Arc::clone(store), Arc::clone(&ids)));
@@ -171,11 +171,11 @@ async fn storm(seed: u64) {
     faulty.switch().turn_off();
     conflicting.switch().turn_off();
     late.arrive_all().await;
-    assert!(faulty.counts().has_every_kind(), "seed {seed} is no storm: {:?}", faulty.counts());
+    assert!(faulty.counts().has_every_kind(), "seed {seed} did not inject every fault: {:?}", faulty.counts());
     assert_settled(&home, &mut town, &format!("seed {seed}")).await;
 }
 
-/// Finishes what is under way, and compares everything that is derived with the acts that stand.
+/// Finishes pending work, and compares all derived data with the stored acts.
 async fn assert_settled(home: &Home, town: &mut Town, when: &str) {
     let backfills = BackfillService::new(Arc::new(home.store.clone()));
     backfills.finish_expired(Timestamp::from_millis(u64::MAX), None).await.unwrap();
@@ -185,12 +185,12 @@ async fn assert_settled(home: &Home, town: &mut Town, when: &str) {
     assert_both_sides(&home.store).await;
     town.model = model_of(&home.store).await;
     let acts = town.people.iter().flat_map(|user| town.model.acts_concerning(*user));
-    assert!(acts.count() > 0, "{when}: no act stands");
+    assert!(acts.count() > 0, "{when}: no act was stored");
     let store: Arc<dyn Store> = Arc::new(home.store.clone());
     town.assert_settled(&store, when).await;
 }
 
-/// The acts that stand in the store, each from the side that is not counted or notified.
+/// The stored acts, read from the items that are neither counted nor notified.
 async fn model_of(store: &EmbeddedStore) -> SocialModel {
     let (mut model, mut after) = (SocialModel::default(), None);
     loop {
@@ -228,14 +228,15 @@ fn note_act(model: &mut SocialModel, item: &Item) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_people_do_at_once_through_faults_is_counted_and_told_exactly() {
+async fn concurrent_acts_through_faults_are_counted_exactly() {
     let seeds = std::env::var("TWEETER_FAULT_SEEDS").map_or(4, |seeds| seeds.parse().expect("a number"));
     for seed in 1..=seeds {
         storm(seed).await;
     }
 }
 
-/// What was applied and not passed before a pause of so many days, during which everything that is over expires.
+/// Applies all changes and passes only some, then pauses for days, during which expired items are removed, and applies
+/// the rest again.
 async fn comes_again_after(days: u32, passed: usize) {
     let home = Home::open();
     let mut town = home.town().await;
@@ -256,21 +257,21 @@ async fn comes_again_after(days: u32, passed: usize) {
     assert!(home.recount(false, &town).await.is_right());
     let ledger_is_over = days >= 2;
     let removed = home.store.sweep_expired(town.now).await.unwrap();
-    assert!(!ledger_is_over || removed > 0 || passed >= changes.len(), "what is over goes in the end");
+    assert!(!ledger_is_over || removed > 0 || passed >= changes.len(), "expired items are removed in the end");
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_was_applied_before_a_long_pause_is_not_counted_again_after_it(days in 0_u32..60, passed in 0_usize..6) {
+    fn applied_changes_are_not_recounted_after_a_pause(days in 0_u32..60, passed in 0_usize..6) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
         runtime.block_on(comes_again_after(days, passed));
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_like_that_cannot_be_counted_waits_with_its_images_and_is_counted_when_it_is_redriven() {
+async fn a_redriven_like_is_counted_with_its_images() {
     let app = TestApp::start().await;
     let [alice, bob] = [app.register("alice").await, app.register("bob").await];
     let post = app.post(&alice, "hello").await;

@@ -28,7 +28,7 @@ use ports::store::{
     Table, Write,
 };
 
-/// Pause before a transaction whose answer was lost is sent again, and how many times it is.
+/// Pause before a transaction whose answer was lost is resent, and the maximum of resends.
 const LOST_ANSWER_RETRY: (Duration, usize) = (Duration::from_millis(50), 2);
 
 /// The tables' names. A function has only those that it uses.
@@ -71,7 +71,7 @@ impl DynamoStore {
     }
 
     fn table(&self, table: Table) -> Result<&str, Fault> {
-        let unknown = || Fault::wrong_call(format!("the {} table has no name here", table.name()));
+        let unknown = || Fault::wrong_call(format!("the {} table has no configured name", table.name()));
         self.tables.get(table).ok_or_else(unknown)
     }
 

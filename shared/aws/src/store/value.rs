@@ -12,7 +12,7 @@ pub const PARTITION: &str = "PK";
 /// The attribute that holds [`Key::sort`].
 pub const SORT: &str = "SK";
 
-/// An item as DynamoDB has it.
+/// An item in DynamoDB's form.
 pub(super) type Map = HashMap<String, AttributeValue>;
 
 /// The error for an attribute of an unsupported type. The port's error can only name attributes known at compile time.

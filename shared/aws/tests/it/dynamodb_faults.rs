@@ -1,4 +1,4 @@
-//! What DynamoDB answers and no engine does, and what becomes of it.
+//! Responses of DynamoDB that no engine produces, and how the adapter handles them.
 
 use domain::limits::MAX_BATCH_WRITE;
 use ports::store::{BatchWrite, Condition, Consistency, Item, Key, Outcome, Store, StoreError, Table, Write};
@@ -28,7 +28,7 @@ fn creates(sorts: &[&str]) -> Vec<(Table, Write)> {
 }
 
 #[tokio::test]
-async fn unprocessed_writes_come_back_as_they_were_sent() {
+async fn unprocessed_writes_are_returned_unchanged() {
     let put = Item::new(key("a")).with("n", 1).with("text", "");
     let left = json!([
         { "PutRequest": { "Item": { "PK": { "S": "p" }, "SK": { "S": "a" }, "n": { "N": "1" }, "text": { "S": "" } } } },
@@ -41,7 +41,7 @@ async fn unprocessed_writes_come_back_as_they_were_sent() {
 }
 
 #[tokio::test]
-async fn unprocessed_keys_come_back_beside_the_items_found() {
+async fn unprocessed_keys_are_returned_with_found_items() {
     let body = json!({
         "Responses": { "social": [dynamo_key("a")] },
         "UnprocessedKeys": { "social": { "Keys": [dynamo_key("b")], "ConsistentRead": true } },
@@ -53,7 +53,7 @@ async fn unprocessed_keys_come_back_beside_the_items_found() {
 }
 
 #[tokio::test]
-async fn every_throttling_code_is_throttled_and_asked_once() {
+async fn throttling_is_reported_without_retries() {
     let codes = [
         "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException",
         "com.amazonaws.dynamodb.v20120810#RequestLimitExceeded",
@@ -68,7 +68,7 @@ async fn every_throttling_code_is_throttled_and_asked_once() {
 }
 
 #[tokio::test]
-async fn failures_inside_and_lost_answers_are_unavailable_and_keep_their_cause() {
+async fn internal_failures_and_lost_answers_are_unavailable() {
     let answers =
         [Canned::error(500, "InternalServerError"), Canned::error(503, "SomethingNew"), Canned::Lost, Canned::TimedOut];
     for answer in answers {
@@ -76,12 +76,12 @@ async fn failures_inside_and_lost_answers_are_unavailable_and_keep_their_cause()
         let result = service.store().write(Table::Social, Write::create(Item::new(key("a")))).await;
         let Err(error @ StoreError::Unavailable(_)) = result else { panic!("{answer:?}: {result:?}") };
         assert!(std::error::Error::source(&error).is_some());
-        assert_eq!(service.calls().len(), 1, "a conditional write is never sent again by the adapter");
+        assert_eq!(service.calls().len(), 1, "the adapter never resends a conditional write");
     }
 }
 
 #[tokio::test]
-async fn what_never_passes_is_rejected() {
+async fn permanent_errors_are_rejected() {
     for code in ["ValidationException", "ResourceNotFoundException", "AccessDeniedException"] {
         let service = CannedService::new([Canned::error(400, code)]);
         let result = service.store().get(Table::Social, &key("a"), Consistency::Eventual).await;
@@ -90,18 +90,18 @@ async fn what_never_passes_is_rejected() {
 }
 
 #[tokio::test]
-async fn a_table_without_a_name_is_rejected_without_a_call() {
+async fn a_table_without_a_name_is_rejected() {
     let service = CannedService::default();
     let client = testkit::engines::dynamo().await.client;
     let store = aws::DynamoStore::new(&client, aws::TableNames::default());
     let result = store.get(Table::Auth, &key("a"), Consistency::Eventual).await;
     let Err(StoreError::Rejected(cause)) = result else { panic!("{result:?}") };
-    assert_eq!(cause.to_string(), "the auth table has no name here");
+    assert_eq!(cause.to_string(), "the auth table has no configured name");
     assert!(service.calls().is_empty());
 }
 
 #[tokio::test]
-async fn cancellation_reasons_decide_what_a_transaction_becomes() {
+async fn cancellation_reasons_decide_a_transactions_outcome() {
     let transact =
         async |codes: &[&str]| CannedService::new([cancelled(codes)]).store().transact(creates(&["a", "b"])).await;
     let refused = transact(&["None", "ConditionalCheckFailed"]).await;
@@ -115,7 +115,7 @@ async fn cancellation_reasons_decide_what_a_transaction_becomes() {
 }
 
 #[tokio::test]
-async fn a_transaction_whose_answer_was_lost_is_sent_again_under_the_same_token() {
+async fn a_lost_transaction_is_resent_with_its_token() {
     let in_progress = Canned::error(400, "com.amazonaws.dynamodb.v20120810#TransactionInProgressException");
     let service = CannedService::new([Canned::Lost, in_progress, Canned::ok(json!({}))]);
     assert_eq!(service.store().transact(creates(&["a"])).await.unwrap(), Outcome::Applied);
@@ -125,7 +125,7 @@ async fn a_transaction_whose_answer_was_lost_is_sent_again_under_the_same_token(
 }
 
 #[tokio::test]
-async fn a_transaction_is_not_sent_a_fourth_time_nor_again_when_throttled() {
+async fn a_transaction_is_resent_at_most_twice() {
     let service = CannedService::new([Canned::Lost, Canned::TimedOut, Canned::Lost, Canned::ok(json!({}))]);
     let result = service.store().transact(creates(&["a"])).await;
     assert!(matches!(result, Err(StoreError::Unavailable(_))), "{result:?}");
@@ -154,7 +154,7 @@ async fn an_item_of_another_form_is_malformed() {
 }
 
 #[tokio::test]
-async fn a_page_may_end_early_with_a_position_to_go_on_from() {
+async fn a_short_page_has_a_cursor() {
     let body = json!({ "Items": [], "LastEvaluatedKey": dynamo_key("m") });
     let service = CannedService::new([Canned::ok(body)]);
     let query = ports::store::Query {
@@ -178,7 +178,7 @@ async fn a_page_may_end_early_with_a_position_to_go_on_from() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_by_itself_costs_no_call() {
+async fn invalid_requests_cost_no_call() {
     let service = CannedService::default();
     let store = service.store();
     let writes: Vec<_> = (0..=MAX_BATCH_WRITE).map(|n| BatchWrite::Delete(key(&n.to_string()))).collect();

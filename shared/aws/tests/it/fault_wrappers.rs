@@ -1,4 +1,4 @@
-//! The wrappers misbehave as they say, and the retries above the ports bear it.
+//! The fault wrappers inject the configured faults, and the retries above the ports handle them.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -59,7 +59,7 @@ fn query(order: Order, start_after: Option<&str>, limit: Option<u32>) -> Query {
     }
 }
 
-/// What came of a row of writes, one letter each.
+/// The outcomes of a series of writes, one letter each.
 async fn fates(seed: u64) -> String {
     let faulty = FaultyStore::new(store().await, StoreFaults::all(0.2), seed);
     let mut fates = String::new();
@@ -76,7 +76,7 @@ async fn fates(seed: u64) -> String {
 }
 
 #[tokio::test]
-async fn the_same_seed_meets_the_same_faults_and_every_kind_of_them() {
+async fn one_seed_repeats_its_faults() {
     let first = fates(1).await;
     assert_eq!(fates(1).await, first);
     assert_ne!(fates(2).await, first);
@@ -84,7 +84,7 @@ async fn the_same_seed_meets_the_same_faults_and_every_kind_of_them() {
 }
 
 #[tokio::test]
-async fn a_failure_before_leaves_nothing_and_one_after_leaves_the_write() {
+async fn only_failures_after_a_write_keep_it() {
     let inner = store().await;
     let always = |faults| FaultyStore::new(Arc::clone(&inner), faults, 0);
     let before = always(StoreFaults { unavailable_before: 1.0, ..StoreFaults::default() });
@@ -114,7 +114,7 @@ async fn retries_bring_everything_through_a_faulty_store() {
 }
 
 #[tokio::test]
-async fn an_eventual_read_misses_the_last_writes_and_a_strong_one_does_not() {
+async fn only_eventual_reads_miss_the_last_writes() {
     let stale = StaleStore::new(store().await, 2);
     for n in 1..=4 {
         put(&stale, item("a", n)).await;
@@ -160,12 +160,12 @@ async fn an_eventual_query_pages_through_the_past() {
 }
 
 #[tokio::test]
-async fn every_message_comes_through_a_faulty_queue_and_some_come_twice() {
+async fn a_faulty_queue_delivers_all_messages() {
     let faulty = FaultyQueue::new(queue().await, QueueFaults::all(0.1), 3);
     let bodies: BTreeSet<_> = (0..60).map(|n| n.to_string()).collect();
     let messages: Vec<_> = bodies.iter().map(|body| message(body)).collect();
     while send_all(&faulty, QueueName::JobQ, messages.clone()).await.is_err() {}
-    // Messages whose receive was answered by an error return after the queue's timeout of a second.
+    // Messages of a failed receive return after the queue's timeout of a second.
     let mut received = Vec::new();
     while received.iter().cloned().collect::<BTreeSet<String>>() != bodies {
         match faulty.receive(QueueName::JobQ, 10, Duration::from_secs(2), None).await {
@@ -181,7 +181,7 @@ async fn every_message_comes_through_a_faulty_queue_and_some_come_twice() {
 }
 
 #[tokio::test]
-async fn with_certain_duplication_every_message_comes_twice() {
+async fn certain_duplication_delivers_every_message_twice() {
     let faults = QueueFaults { duplicated: 1.0, ..QueueFaults::default() };
     let faulty = FaultyQueue::new(queue().await, faults, 0);
     send_all(&faulty, QueueName::PostQ, vec![message("a"), message("b")]).await.unwrap();
@@ -198,7 +198,7 @@ async fn with_certain_duplication_every_message_comes_twice() {
 }
 
 #[tokio::test]
-async fn a_queue_that_is_switched_off_or_throttled_says_so() {
+async fn a_disabled_or_throttled_queue_reports_it() {
     let faults = QueueFaults { throttled: 1.0, ..QueueFaults::default() };
     let faulty = FaultyQueue::new(queue().await, faults, 0);
     let result = faulty.send(QueueName::PostQ, vec![message("a")]).await;
@@ -208,7 +208,7 @@ async fn a_queue_that_is_switched_off_or_throttled_says_so() {
 }
 
 #[tokio::test]
-async fn counts_tell_calls_and_entries() {
+async fn counters_count_calls_and_entries() {
     let store = CountingStore::new(store().await);
     let writes: Vec<_> = (0..3).map(|n| BatchWrite::Put(item(&n.to_string(), n))).collect();
     assert_eq!(store.batch_write(TABLE, &writes).await.unwrap(), []);

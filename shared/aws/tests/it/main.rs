@@ -1,4 +1,4 @@
-//! The AWS adapters: on engines that others wrote, and on prepared answers.
+//! The AWS adapters, on third-party engines and on canned responses.
 
 mod dynamodb_faults;
 mod fault_wrappers;

@@ -1,4 +1,4 @@
-//! The queue's contract over HTTP, on an SQS that somebody else started. `scripts/e2e-cloud` does.
+//! The queue's contract over HTTP, on an SQS endpoint started externally, such as by `scripts/e2e-cloud`.
 
 use aws::{SqsOptions, SqsQueue};
 use testkit::{
@@ -6,7 +6,7 @@ use testkit::{
     engines,
 };
 
-/// What differs from SQS in ministack: see [`engines`].
+/// Differences between SQS and ministack: see [`engines`].
 async fn open() -> QueueHarness {
     let engine = engines::sqs_at_endpoint(settings).await;
     let queue = SqsQueue::new(&engine.client, engine.urls, SqsOptions::default());

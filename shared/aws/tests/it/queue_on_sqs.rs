@@ -1,11 +1,11 @@
-//! The queue's contract on SQS's API, as rustack has it.
+//! The queue's contract on the SQS API, as implemented by rustack.
 
 use testkit::{
     contract::queue::{QueueHarness, settings},
     engines,
 };
 
-/// What differs from SQS: standard queues are not fair, and a message has a quarter of SQS's size.
+/// Differences from SQS: standard queues are not fair, and the maximum message size is a quarter of SQS's.
 async fn open() -> QueueHarness {
     let mut harness = QueueHarness::new(engines::sqs(settings).await.queue());
     harness.fair_groups = false;

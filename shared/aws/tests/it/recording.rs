@@ -1,4 +1,4 @@
-//! That the permissions noted for a call of a port are those of the operations that the AWS adapters make of it.
+//! The permissions recorded for a port's call are those of the AWS operations that the adapters make for it.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -14,7 +14,7 @@ use testkit::{
     recording::{Access, Recorder, Resource},
 };
 
-/// A service that refuses whatever it is asked.
+/// A service that refuses every call.
 fn refusing() -> CannedService {
     CannedService::new(vec![Canned::error(400, "AccessDeniedException"); 10])
 }
@@ -51,14 +51,14 @@ fn writes() -> Vec<Write> {
     ]
 }
 
-/// An operation of a transaction's part, and the permission it asks for.
+/// The operation of one part of a transaction, and its permission.
 fn permission_of(part: &Value) -> String {
     let kind = part.as_object().unwrap().keys().next().unwrap();
     format!("dynamodb:{kind}{}", if kind.ends_with("Item") { "" } else { "Item" })
 }
 
 #[tokio::test]
-async fn each_call_of_a_store_asks_for_the_operation_that_it_makes() {
+async fn store_calls_record_their_permissions() {
     let (service, recorder) = (refusing(), Recorder::default());
     let store = recorder.store(Arc::new(service.store()), [Table::Feed]);
     let refused = [
@@ -89,7 +89,7 @@ async fn each_call_of_a_store_asks_for_the_operation_that_it_makes() {
 }
 
 #[tokio::test]
-async fn a_transaction_asks_for_the_operations_of_its_parts() {
+async fn a_transaction_records_its_parts_permissions() {
     let (service, recorder) = (refusing(), Recorder::default());
     let store = recorder.store(Arc::new(service.store()), []);
     let again = Write::put(Item::new(key("put again")));
@@ -109,7 +109,7 @@ async fn a_transaction_asks_for_the_operations_of_its_parts() {
 }
 
 #[tokio::test]
-async fn a_probe_reads_the_same_item_of_every_table() {
+async fn a_probe_reads_one_item_per_table() {
     let (service, recorder) = (CannedService::new(vec![Canned::ok(serde_json::json!({})); 3]), Recorder::default());
     let store = recorder.store(Arc::new(service.store()), Table::ALL);
     store.probe().await.unwrap();
@@ -126,7 +126,7 @@ async fn a_probe_reads_the_same_item_of_every_table() {
 }
 
 #[tokio::test]
-async fn each_call_of_a_queue_asks_for_the_operation_that_it_makes() {
+async fn queue_calls_record_their_permissions() {
     let (service, recorder) = (refusing(), Recorder::default());
     let queue = recorder.queue(Arc::new(service.queue()));
     let message = OutgoingMessage { body: "{}".to_owned(), group: "g".to_owned(), delay: Duration::ZERO };
@@ -141,7 +141,7 @@ async fn each_call_of_a_queue_asks_for_the_operation_that_it_makes() {
     assert_eq!(refused, [true; 5]);
     let noted: BTreeSet<String> = recorder.accesses().iter().map(|access| access.action.to_owned()).collect();
     assert!(recorder.accesses().iter().all(|access| access.resource == Resource::Queue(name)));
-    // A batch asks for the permission of what it is a batch of.
+    // A batch needs the permission of its entries' operation.
     let made = service.calls().into_iter().map(|(operation, _)| format!("sqs:{}", operation.replace("Batch", "")));
     assert_eq!(made.collect::<BTreeSet<_>>(), noted);
 }

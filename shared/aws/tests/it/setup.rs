@@ -1,4 +1,4 @@
-//! Setting up tables and queues on DynamoDB's and SQS's APIs.
+//! Sets up tables and queues on the DynamoDB and SQS APIs.
 
 use aws::setup;
 use aws_sdk_dynamodb::types::TimeToLiveStatus;
@@ -9,7 +9,7 @@ use ports::{
 use testkit::engines;
 
 #[tokio::test]
-async fn tables_that_expire_their_items_are_made_once() {
+async fn tables_with_expiry_are_created_once() {
     let engine = engines::dynamo().await;
     let again = setup::create_tables(&engine.client, &engine.tables).await.unwrap();
     assert!(again.iter().all(|table| !table.made && !table.expiry_set), "{again:?}");
@@ -25,7 +25,7 @@ async fn tables_that_expire_their_items_are_made_once() {
 }
 
 #[tokio::test]
-async fn expiry_is_switched_on_in_a_table_that_was_there_without() {
+async fn setup_enables_expiry_of_an_existing_table() {
     let engine = engines::dynamo().await;
     let off = aws_sdk_dynamodb::types::TimeToLiveSpecification::builder()
         .attribute_name(EXPIRES_AT)
@@ -42,7 +42,7 @@ async fn expiry_is_switched_on_in_a_table_that_was_there_without() {
 }
 
 #[tokio::test]
-async fn expiry_is_switched_off_in_a_feed_that_had_it() {
+async fn setup_disables_expiry_of_an_existing_feed() {
     let engine = engines::dynamo().await;
     let on = aws_sdk_dynamodb::types::TimeToLiveSpecification::builder()
         .attribute_name(EXPIRES_AT)
@@ -61,7 +61,7 @@ async fn expiry_is_switched_off_in_a_feed_that_had_it() {
 }
 
 #[tokio::test]
-async fn queues_are_made_once_by_their_prefix() {
+async fn queues_are_created_once_with_their_prefix() {
     let engine = engines::sqs(|_| QueueSettings::default()).await;
     let set_up = || setup::set_up_queues(&engine.client, "town-", |_| QueueSettings::default());
     let (first, second) = (set_up().await.unwrap(), set_up().await.unwrap());

@@ -1,4 +1,4 @@
-//! The signing secret as Secrets Manager tells it.
+//! The signing secret as fetched from Secrets Manager.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ fn hexadecimal(number: u8) -> String {
     format!("{number:02x}").repeat(SECRET_BYTES)
 }
 
-/// Whether tokens signed with this secret are accepted by who has these keys.
+/// Whether tokens signed with this secret are accepted with these keys.
 async fn accepts(keys: &TokenKeys, number: u8) -> bool {
     let token = AccessTokens::new(&TokenKeys::new([number; SECRET_BYTES])).issue(UserId::random(), NOW);
     AccessTokens::new(keys).authenticate(&token, NOW).await.is_ok()
@@ -42,7 +42,7 @@ fn a_secret_is_64_hexadecimal_digits() {
 }
 
 #[tokio::test]
-async fn both_versions_are_asked_for_and_accepted() {
+async fn both_versions_are_fetched_and_accepted() {
     let service = CannedService::new([version(&hexadecimal(1)), version(&hexadecimal(2))]);
     let keys = service.signing_secret().fetch().await.unwrap();
     assert!(accepts(&keys, 1).await && accepts(&keys, 2).await && !accepts(&keys, 3).await);
@@ -61,14 +61,14 @@ async fn a_secret_never_rotated_has_one_version() {
 }
 
 #[tokio::test]
-async fn a_previous_version_that_is_something_else_is_as_good_as_none() {
+async fn a_malformed_previous_version_is_ignored() {
     let service = CannedService::new([version(&hexadecimal(1)), version("rosebud")]);
     let keys = service.signing_secret().fetch().await.unwrap();
     assert!(accepts(&keys, 1).await);
 }
 
 #[tokio::test]
-async fn without_a_good_current_version_the_error_names_the_secret_and_not_its_value() {
+async fn an_invalid_current_version_fails_without_its_value() {
     for current in [version("rosebud"), Canned::ok(json!({ "SecretBinary": "cm9zZWJ1ZA==" }))] {
         let error = refused(current, absent()).await;
         assert_eq!(chain(&error), "the signing secret secret is not 64 hexadecimal digits");
@@ -80,7 +80,7 @@ async fn without_a_good_current_version_the_error_names_the_secret_and_not_its_v
 }
 
 #[tokio::test]
-async fn a_version_that_does_not_come_fails_the_fetch() {
+async fn a_missing_version_response_fails_the_fetch() {
     let failing =
         || [Canned::error(400, "AccessDeniedException"), Canned::error(500, "InternalServiceError"), Canned::Lost];
     for answer in failing() {

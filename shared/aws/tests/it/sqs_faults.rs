@@ -1,4 +1,4 @@
-//! What SQS answers and no engine does, and what becomes of it.
+//! Responses of SQS that no engine produces, and how the adapter handles them.
 
 use std::time::Duration;
 
@@ -28,14 +28,14 @@ fn receipts(names: &[&str]) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn messages_that_were_not_sent_come_back() {
+async fn unsent_messages_are_returned() {
     let service = CannedService::new([failed(&[("2", "InternalError", false), ("0", "RequestThrottled", true)])]);
     let unsent = service.queue().send(QUEUE, messages(&["a", "b", "c"])).await.unwrap();
     assert_eq!(unsent, messages(&["a", "c"]));
 }
 
 #[tokio::test]
-async fn an_entry_that_never_passes_rejects_the_call_and_says_why() {
+async fn a_permanently_failed_entry_rejects_the_call() {
     let service = CannedService::new([failed(&[("0", "InternalError", false), ("1", "InvalidMessageContents", true)])]);
     let result = service.queue().send(QUEUE, messages(&["a", "b"])).await;
     let Err(QueueError::Rejected(cause)) = result else { panic!("{result:?}") };
@@ -43,7 +43,7 @@ async fn an_entry_that_never_passes_rejects_the_call_and_says_why() {
 }
 
 #[tokio::test]
-async fn receipts_that_were_not_deleted_or_changed_come_back() {
+async fn receipts_of_failed_entries_are_returned() {
     let answer = || failed(&[("1", "InternalError", false)]);
     let service = CannedService::new([answer(), answer()]);
     let queue = service.queue();
@@ -54,7 +54,7 @@ async fn receipts_that_were_not_deleted_or_changed_come_back() {
 }
 
 #[tokio::test]
-async fn of_messages_no_longer_in_flight_there_is_nothing_to_change() {
+async fn outdated_receipts_change_nothing() {
     let gone = [
         ("0", "AWS.SimpleQueueService.MessageNotInflight", true),
         ("1", "InvalidParameterValue", true),
@@ -67,7 +67,7 @@ async fn of_messages_no_longer_in_flight_there_is_nothing_to_change() {
 }
 
 #[tokio::test]
-async fn a_fair_queue_is_told_the_group_and_tells_it_back() {
+async fn a_fair_queue_round_trips_the_group() {
     let received = json!({ "Messages": [{
         "MessageId": "m", "ReceiptHandle": "r", "Body": "b",
         "Attributes": { "ApproximateReceiveCount": "3", "SentTimestamp": "1763700000100", "MessageGroupId": "alice" },
@@ -88,7 +88,7 @@ async fn a_fair_queue_is_told_the_group_and_tells_it_back() {
 }
 
 #[tokio::test]
-async fn calls_that_fail_are_told_apart_and_asked_once() {
+async fn failed_calls_are_classified_without_retries() {
     let throttling = [(403, "RequestThrottled"), (400, "ThrottlingException"), (400, "OverLimit")];
     for (status, code) in throttling {
         let service = CannedService::new([Canned::error(status, code)]);
@@ -109,15 +109,15 @@ async fn calls_that_fail_are_told_apart_and_asked_once() {
 }
 
 #[tokio::test]
-async fn a_queue_without_a_url_is_rejected_without_a_call() {
+async fn a_queue_without_a_url_is_rejected() {
     let service = CannedService::default();
     let result = service.queue().delete(QueueName::JobDlq, receipts(&["a"])).await;
     let Err(QueueError::Rejected(cause)) = result else { panic!("{result:?}") };
-    assert_eq!(cause.to_string(), "the queue JobDLQ has no URL here");
+    assert_eq!(cause.to_string(), "the queue JobDLQ has no configured URL");
     assert!(service.calls().is_empty());
 }
 
-/// How many entries each call has that sends messages of these sizes.
+/// The number of entries in each call that sends messages of these sizes.
 async fn entries_sent(sizes: &[usize]) -> Vec<usize> {
     let message = |size: &usize| OutgoingMessage { body: "x".repeat(*size), ..messages(&["x"]).remove(0) };
     let service = CannedService::new(vec![Canned::ok(json!({ "Successful": [], "Failed": [] })); 3]);

@@ -1,4 +1,4 @@
-//! The store's contract over HTTP, on a DynamoDB that somebody else started. `scripts/e2e-cloud` does.
+//! The store's contract over HTTP, on a DynamoDB endpoint started externally, such as by `scripts/e2e-cloud`.
 
 use testkit::{contract::store::StoreHarness, engines};
 

@@ -1,4 +1,4 @@
-//! The store's contract on DynamoDB's API, as dynoxide has it.
+//! The store's contract on the DynamoDB API, as implemented by dynoxide.
 
 use testkit::{contract::store::StoreHarness, engines};
 

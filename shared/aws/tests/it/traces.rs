@@ -1,4 +1,4 @@
-//! Which trace a message sent in Lambda is part of.
+//! The trace that a message sent in Lambda belongs to.
 
 use std::{env, process::Command, time::Duration};
 
@@ -6,15 +6,15 @@ use ports::queue::{OutgoingMessage, Queue, QueueName};
 use serde_json::json;
 use testkit::canned::{Canned, CannedService};
 
-/// Where Lambda's runtime keeps the trace of an invocation, and the SDK finds it.
+/// The environment variable with the trace of an invocation, set by Lambda's runtime and read by the SDK.
 const TRACE: &str = "_X_AMZN_TRACE_ID";
 const ROOT: &str = "Root=1-5759e988-bd862e3fe1be46a994272793;Lineage=a87bd80c:1";
 
 #[test]
-fn a_copy_begins_a_trace_of_its_own_and_what_else_is_sent_carries_the_invocations_on() {
-    // The environment is one for all tests, so this one runs once more in a process of its own.
+fn only_copies_start_a_new_trace() {
+    // The environment is shared by all tests, so this one runs again in a separate process.
     if env::var_os(TRACE).is_none() {
-        let name = "it::traces::a_copy_begins_a_trace_of_its_own_and_what_else_is_sent_carries_the_invocations_on";
+        let name = "it::traces::only_copies_start_a_new_trace";
         let again = Command::new(env::current_exe().unwrap())
             .args(["--exact", name])
             .env("AWS_LAMBDA_FUNCTION_NAME", "job-handler")

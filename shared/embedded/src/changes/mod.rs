@@ -1,4 +1,4 @@
-//! The change log on the embedded engine: the port to changes, and what writes for it.
+//! The change log on the embedded engine: the port for readers, and the part that writers use.
 //!
 //! ```text
 //! changes  1 · sequence (8)  ->  version · when (8) · length · key · before · after
@@ -6,18 +6,18 @@
 //! changes  2                 ->  nothing: the row that a probe of the write path writes
 //! ```
 //!
-//! Numbers are big-endian, `when` is in milliseconds. An image is a varint of its length plus one and the item's value
-//! as it lies in its table; where there is no item it is the varint 0 alone.
+//! Numbers are big-endian, `when` is in milliseconds. An image is a varint of its length plus one and the item's stored
+//! value; if there is no item, it is the varint 0 alone.
 //!
-//! **Rows and changes are one batch**, so they live or die together. Who writes a streamed item reads its old image
-//! under the stripes of its keys, in which no other write of them can come.
+//! **Rows and changes are one batch**, so they are atomic. A write of a streamed item reads its old image while it
+//! holds the stripes of its keys, which excludes any other write of them.
 //!
-//! **Sequences are dense and in the order of commits**: numbering and commit are one step, under one mutex. So a reader
-//! that sees a sequence sees all before it, and nothing that it passes over can still arrive. Commits take turns at the
-//! journal anyway. A sequence is never given twice: the newest is that of the last row, or the one passed. Both are in
-//! the journal, so a loss of power takes a sequence back only with everything that was done because of it.
+//! **Sequences are dense and in commit order**: numbering and commit are one step, under one mutex. So a reader that
+//! sees a sequence also sees all earlier ones, and no change can arrive before a position already passed. Commits are
+//! serialised by the journal anyway. A sequence is never reused: the newest is that of the last row, or the one passed.
+//! Both are in the journal, so a power loss that undoes a sequence also undoes everything done because of it.
 //!
-//! **Passing** removes the rows and moves the mark on, in one batch behind the writes of whoever handled the changes.
+//! **Passing** removes the rows and advances the mark, in one batch after the writes of the handler of the changes.
 //! Reading starts at the mark, so it never walks over removed rows.
 
 pub(super) mod rows;
@@ -34,14 +34,14 @@ use ports::{
     store::StoreError,
 };
 
-/// The port to changes on one fjall database, for one reader at a time. No row is kept in memory.
+/// The change port on one fjall database, for one reader at a time. No row is kept in memory.
 #[derive(Clone)]
 pub struct EmbeddedChanges {
     engine: Engine,
 }
 
 impl EmbeddedChanges {
-    /// The log of what is written through the engine.
+    /// The log of writes through the engine.
     pub fn new(engine: Engine) -> Self {
         Self { engine }
     }
@@ -57,7 +57,7 @@ impl ChangeLog for EmbeddedChanges {
         let until = Instant::now() + wait;
         let max = max.max(1);
         loop {
-            // Registered before looking: what is committed after the look wakes it.
+            // Registered before the read: a commit after the read wakes it.
             let mut arrived = pin!(self.rows().arrived.notified());
             arrived.as_mut().enable();
             if self.rows().waiting() > 0 {

@@ -1,4 +1,4 @@
-//! The rows of the change log. Nothing here knows the engine: a batch is committed by the function that is handed in.
+//! The rows of the change log. Independent of the engine: batches are committed by a function passed in.
 
 use std::{
     ops::Bound,
@@ -23,19 +23,19 @@ use ports::{
 const VERSION: u8 = 1;
 /// The row of the store's id and of the mark.
 const MARK: [u8; 1] = [0];
-/// What the keys of changes begin with.
+/// The tag byte of a change's key.
 const CHANGE: u8 = 1;
-/// The row of probes, behind those of changes.
+/// The row of probes, sorted after those of changes.
 const PROBE: [u8; 1] = [2];
 
-/// A change of a streamed item on its way into a batch. Images are values as they lie in the table.
+/// A change of a streamed item, not yet in a batch. Images are values as stored in the table.
 pub struct Noted {
     pub key: UserKey,
     pub before: Option<UserValue>,
     pub after: Option<UserValue>,
 }
 
-/// What writes to the log, and how far it is read. One for an engine.
+/// The log's writer and the reader's position. One per engine.
 pub struct ChangeRows {
     pub keyspace: Keyspace,
     store_id: Uuid,
@@ -43,7 +43,7 @@ pub struct ChangeRows {
     is_on: bool,
     /// Held while changes are numbered and committed.
     numbering: Mutex<()>,
-    /// The newest sequence that is committed.
+    /// The newest committed sequence.
     newest: AtomicU64,
     /// Held while changes are passed.
     passing: Mutex<()>,
@@ -52,12 +52,13 @@ pub struct ChangeRows {
 }
 
 impl ChangeRows {
-    /// Reads how far the log goes. A new database gets its id.
+    /// Reads the extent of the log. A new database gets its id.
     pub fn open(database: &Database, keyspace: Keyspace, clock: Clock, is_on: bool) -> Result<Self, Failure> {
         let (store_id, passed) = if let Some(row) = keyspace.get(MARK)? {
             decode_mark(&row)?
         } else {
-            // A log without a mark is one of which an operator accepted the loss: it goes on with its first row.
+            // A log without a mark belongs to a database whose loss an operator accepted: it continues with its first
+            // row.
             let first = database.snapshot().range(&keyspace, after(0)).next();
             let first = first.map(|row| Ok::<_, Failure>(sequence_of(&row.key()?)?)).transpose()?;
             let mark = (random::uuid(), first.map_or(0, |first| first.saturating_sub(1)));
@@ -83,12 +84,12 @@ impl ChangeRows {
         })
     }
 
-    /// Whether a change of this item is to be noted. Costs nothing but for Social.
+    /// Whether to log changes of this item. Free for tables other than Social.
     pub fn notes(&self, table: Table, key: &[u8]) -> bool {
         self.is_on && is_streamed(table, key)
     }
 
-    /// Numbers the changes, puts them into the batch and commits it by `commit`.
+    /// Numbers the changes, adds them to the batch and commits it with `commit`.
     pub fn commit(
         &self,
         mut batch: OwnedWriteBatch,
@@ -109,14 +110,14 @@ impl ChangeRows {
         Ok(())
     }
 
-    /// How many changes are committed and not passed.
+    /// The number of changes committed but not passed.
     pub fn waiting(&self) -> u64 {
-        // The mark first: it never comes to lie behind a newest that was read later.
+        // Reads the mark first, so that it never exceeds a newest sequence read later.
         let passed = self.passed.load(Ordering::SeqCst);
         self.newest.load(Ordering::SeqCst).saturating_sub(passed)
     }
 
-    /// The oldest rows that are not passed, at most `max` and about [`limits::MAX_CHANGES_BYTES`].
+    /// The oldest rows not passed, at most `max` and about [`limits::MAX_CHANGES_BYTES`].
     pub fn read(&self, snapshot: &Snapshot, max: usize) -> Result<Vec<Change>, Failure> {
         let mut sequence = self.passed.load(Ordering::SeqCst);
         let (mut changes, mut bytes) = (Vec::new(), 0);
@@ -135,9 +136,9 @@ impl ChangeRows {
         Ok(changes)
     }
 
-    /// Whether some change has waited at `now` for so long that what was noted of it as applied may expire soon.
+    /// Whether a change has waited at `now` for so long that the ledger entry of its application may expire soon.
     ///
-    /// Half the time that the ledger keeps, so that a clock set back by less does no harm.
+    /// That is half the ledger's retention, so that a clock set back by less does no harm.
     pub fn is_overdue(&self, snapshot: &Snapshot, now: Timestamp) -> Result<bool, Failure> {
         if self.waiting() == 0 {
             return Ok(false);
@@ -145,7 +146,7 @@ impl ChangeRows {
         Ok(self.oldest(snapshot)?.is_some_and(|oldest| now >= oldest.plus(limits::LEDGER_TTL / 2)))
     }
 
-    /// When the oldest change was made that is not passed.
+    /// The time of the oldest change not passed.
     pub fn oldest(&self, snapshot: &Snapshot) -> Result<Option<Timestamp>, Failure> {
         let passed = self.passed.load(Ordering::SeqCst);
         let Some(row) = snapshot.range(&self.keyspace, after(passed)).next() else { return Ok(None) };
@@ -153,7 +154,7 @@ impl ChangeRows {
         Ok(Some(take_head(&mut value.as_ref())?))
     }
 
-    /// Removes the rows up to `last` and moves the mark on, by `commit` in one batch.
+    /// Removes the rows up to `last` and advances the mark, in one batch committed with `commit`.
     pub fn pass(
         &self,
         mut batch: OwnedWriteBatch,
@@ -177,7 +178,7 @@ impl ChangeRows {
         Ok(())
     }
 
-    /// Puts the row of a probe into the batch. No reader reads it.
+    /// Adds the row of a probe to the batch. No reader reads it.
     pub fn probe(&self, batch: &mut OwnedWriteBatch) {
         batch.insert(&self.keyspace, PROBE, []);
     }
@@ -186,7 +187,7 @@ impl ChangeRows {
         format!("{}.{sequence}", self.store_id.simple())
     }
 
-    /// The sequence in the id of a change of this log.
+    /// The sequence in a change's id, if the change is of this log.
     pub fn sequence_in(&self, id: &str) -> Result<u64, Failure> {
         let own = id.split_once('.').filter(|(store, _)| *store == self.store_id.simple().to_string());
         let sequence = own.and_then(|(_, sequence)| sequence.parse().ok());
@@ -205,7 +206,7 @@ fn sequence_of(key: &[u8]) -> Result<u64, Corrupt> {
     Ok(u64::from_be_bytes(sequence.try_into().map_err(|_| Corrupt)?))
 }
 
-/// The rows behind a sequence.
+/// The rows after a sequence.
 fn after(sequence: u64) -> (Bound<UserKey>, Bound<UserKey>) {
     (Bound::Excluded(key_of(sequence)), Bound::Included(key_of(u64::MAX)))
 }
@@ -242,7 +243,7 @@ fn encode(change: &Noted, now: Timestamp) -> Vec<u8> {
     row
 }
 
-/// Takes the version and the time off a row.
+/// Splits the version and the time off a row.
 fn take_head(rest: &mut &[u8]) -> Result<Timestamp, Corrupt> {
     if codec::take(rest, 1)? != [VERSION] {
         return Err(Corrupt);
@@ -281,12 +282,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_change_is_there_for_the_reader_when_it_and_all_before_it_are_committed() {
+    async fn readers_see_changes_in_commit_order() {
         let folder = tempfile::tempdir().expect("a folder");
         let engine = Engine::open(EngineOptions::at(folder.path())).expect("an engine");
         let log = EmbeddedChanges::new(engine.clone());
         let database = Arc::clone(engine.database());
-        // Held by a thread of its own, as a lock must not be held over an await; for a minute at the most.
+        // Held by a separate thread, as a lock must not be held across an await; released after at most a minute.
         let (release, released) = std::sync::mpsc::channel::<()>();
         let (stalled, is_stalled) = std::sync::mpsc::channel();
         let stall = std::thread::spawn({
@@ -306,7 +307,7 @@ mod tests {
             tokio::task::yield_now().await;
         }
         assert!(log.is_empty().await.expect("it answers"), "nothing is committed");
-        assert!(database.changes.numbering.is_locked(), "nothing else can be numbered before");
+        assert!(database.changes.numbering.is_locked(), "no other change can be numbered meanwhile");
         release.send(()).expect("commits stalled until now");
         assert!(stall.join().expect("no panic"), "all of this while a commit stalled");
         for writer in writers {

@@ -21,10 +21,10 @@ use super::super::{
 use domain::Timestamp;
 use ports::queue::{OutgoingMessage, QueueName};
 
-/// A message as it lies in a queue, for operator commands.
+/// A stored message, for operator commands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredMessage {
-    /// Its place: rises in the order of sending. Where the next [`super::EmbeddedQueue::browse`] goes on from.
+    /// Its sequence: rises in the order of sending. The next [`super::EmbeddedQueue::browse`] continues after it.
     pub sequence: u64,
     /// The message's id.
     pub message_id: String,
@@ -127,26 +127,26 @@ impl Receives {
     }
 }
 
-/// The sequence that was reserved up to; 0 in a new database.
+/// The reserved sequence; 0 in a new database.
 pub fn reserved(database: &Database) -> Result<u64, Failure> {
     let Some(row) = database.receives.get(RESERVED)? else { return Ok(0) };
     Ok(u64::from_be_bytes(row.as_ref().try_into().map_err(|_| Corrupt)?))
 }
 
-/// How often the message was received.
+/// The number of receives of the message.
 pub fn receives(database: &Database, key: &[u8]) -> Result<Receives, Failure> {
     let row = database.receives.get(key)?;
     Ok(row.map(|row| Receives::decode(&row)).transpose()?.unwrap_or_default())
 }
 
-/// Calls `visit` with each message of a queue, by rising sequence.
+/// Calls `visit` with each message of a queue, in ascending order of sequence.
 pub fn each(
     database: &Database,
     queue: QueueName,
     mut visit: impl FnMut(u64, &Head<'_>, Receives),
 ) -> Result<(), Failure> {
     let snapshot = database.snapshot();
-    // Both lie in the same order, so the counts are read along instead of looked up.
+    // Both keyspaces have the same order, so the counts are read along instead of looked up.
     let mut counts = Counts { rows: snapshot.prefix(&database.receives, [tag_of(queue)]), ahead: None };
     for row in snapshot.prefix(&database.messages, [tag_of(queue)]) {
         let (key, value) = row.into_inner()?;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use ports::queue::{QueueName, QueueSettings};
 
-/// The settings of each queue; the default ones where nothing else is said.
+/// The settings of each queue; queues without settings get the defaults.
 #[derive(Debug, Clone, Default)]
 pub struct QueueSettingsOf {
     others: QueueSettings,
@@ -17,14 +17,14 @@ impl QueueSettingsOf {
         Self { others: settings, named: HashMap::new() }
     }
 
-    /// The same, but for one queue.
+    /// Sets the settings of one queue.
     #[must_use]
     pub fn with(mut self, queue: QueueName, settings: QueueSettings) -> Self {
         self.named.insert(queue, settings);
         self
     }
 
-    /// The settings of a queue.
+    /// The settings of one queue.
     pub fn of(&self, queue: QueueName) -> QueueSettings {
         self.named.get(&queue).copied().unwrap_or(self.others)
     }

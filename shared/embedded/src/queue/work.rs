@@ -61,7 +61,7 @@ struct Sequences {
 }
 
 impl Queues {
-    /// Reads what lies in the queues. Messages marked as in flight are suspects.
+    /// Reads the queues' rows. Messages marked as in flight are suspects.
     pub fn open(database: &Database, settings: QueueSettingsOf, now: Now) -> Result<Self, Failure> {
         let next = rows::reserved(database)?.max(1);
         let mut queues =
@@ -206,8 +206,8 @@ pub struct Receive {
     pub now: Now,
 }
 
-/// Received messages on their way to the receiver. If dropped, because the receiver stopped waiting, they become ready
-/// again at once.
+/// Received messages not yet delivered. If dropped because the receiver stopped waiting, they become ready again at
+/// once.
 pub struct Handed {
     messages: Vec<ReceivedMessage>,
     queues: Arc<Queues>,
@@ -253,7 +253,8 @@ pub fn receive(database: &Database, queues: &Arc<Queues>, receive: &Receive) -> 
     let mut received = Vec::with_capacity(handed.len());
     for hold in handed {
         let key = rows::key_of(queue, hold.sequence);
-        // Nobody deletes what was just taken, as its receipt is not out yet; the others are delivered in any case.
+        // Receivers do not have these receipts yet, so none of these messages can be deleted; the others are delivered
+        // in any case.
         let Some(row) = database.messages.get(&key)? else { continue };
         batch.insert(&database.receives, key, Receives { times: hold.receives, in_flight: true }.encode());
         if let Ok(message) = read(hold, &row) {
@@ -313,7 +314,7 @@ fn bury(
 
 /// Deletes the messages whose latest receive a receipt names; others stay.
 ///
-/// They leave the memory first, so that nobody receives a message whose row is about to go.
+/// They are removed from memory first, so that no receiver gets a message whose row is about to be removed.
 pub fn delete(database: &Database, queues: &Queues, queue: QueueName, holds: &[Hold]) -> Result<(), Failure> {
     let _in_order = queues.of(queue).in_order();
     let released: Vec<u64> = queues.of(queue).update(|state| {

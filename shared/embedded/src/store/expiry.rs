@@ -1,18 +1,18 @@
-//! The index by which expired items are found: one row for each put of an item that expires.
+//! The index of expiring items: one row for each put of an item that expires.
 //!
 //! ```text
 //! seconds (8 bytes, big-endian) · table (1 byte) · the item's key
 //! ```
 //!
-//! A row is written in the same batch as its item and never taken back: when the item has since another expiry, or is
-//! gone, the sweep drops the row alone.
+//! A row is written in the same batch as its item and never removed with it: if the item now has another expiry, or
+//! does not exist, the sweep removes only the row.
 
 use fjall::UserKey;
 
 use super::super::{codec::Corrupt, failure::Failure};
 use ports::store::{Attributes, EXPIRES_AT, Table, Value};
 
-/// The row for an item, when it expires and its table removes what has expired.
+/// The row for an item, if the item expires and its table removes expired items.
 pub fn row_of(table: Table, key: &[u8], attributes: &Attributes) -> Option<UserKey> {
     if !table.expires() {
         return None;
@@ -25,7 +25,7 @@ pub fn row_of(table: Table, key: &[u8], attributes: &Attributes) -> Option<UserK
     Some(UserKey::from(row))
 }
 
-/// When an item expires, in seconds.
+/// The expiry of an item in seconds.
 pub fn expiry_of(attributes: &Attributes) -> Option<u64> {
     match attributes.get(EXPIRES_AT) {
         Some(Value::N(seconds)) => u64::try_from(*seconds).ok(),
@@ -33,7 +33,7 @@ pub fn expiry_of(attributes: &Attributes) -> Option<u64> {
     }
 }
 
-/// A row of the index, read.
+/// A decoded row of the index.
 pub struct Row {
     pub itself: UserKey,
     pub seconds: u64,
@@ -51,7 +51,7 @@ impl Row {
     }
 }
 
-/// Written to disk: never to be changed.
+/// Part of the format on disk: must never change.
 const fn tag_of(table: Table) -> u8 {
     match table {
         Table::Auth => 1,

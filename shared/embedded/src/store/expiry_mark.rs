@@ -1,31 +1,32 @@
 //! Where a sweep of expired items starts.
 //!
-//! **A sweep starts at the mark**, before which there is no row: [`ExpiryMark`]. What was removed leaves tombstones until
-//! the engine has compacted them away, and from the beginning each chunk would walk over those of all chunks before it.
-//! The mark is in memory alone: the first chunk after a start walks over what tombstones there are, once.
+//! **A sweep starts at the mark**, before which there are no rows: [`ExpiryMark`]. Removed rows leave tombstones until
+//! the engine compacts them, and a chunk that started at the beginning would walk over those of all chunks before it.
+//! The mark exists only in memory: the first chunk after a start walks over the remaining tombstones once.
 
 use fjall::UserKey;
 use parking_lot::{Mutex, MutexGuard};
 
-/// Where the sweep goes on: no row lies before it.
+/// The position at which the next sweep starts: no row lies before it.
 ///
-/// A row may be written before it later, by an item that has expired already. So writers lower the mark, after their commit;
-/// and the sweep takes it away before it looks, and puts it back behind what it removed unless a writer was lower. A row that
-/// the sweep does not see was committed after its look, hence lowers the mark after the sweep took it.
+/// A row may later be written before it, for an item that has already expired. Writers therefore lower the mark after
+/// their commit. The sweep takes the mark before it reads, and afterwards moves it past the removed rows unless a
+/// writer lowered it. A row that the sweep does not see was committed after its read, and so lowers the mark after the
+/// sweep took it.
 #[derive(Debug)]
 pub struct ExpiryMark {
-    /// `None` while a sweep has it and no writer was by.
+    /// `None` while a sweep holds it and no writer has lowered it.
     lowest: Mutex<Option<UserKey>>,
     sweeping: Mutex<()>,
 }
 
 impl ExpiryMark {
-    /// Before every row.
+    /// The position before every row.
     pub fn new() -> Self {
         Self { lowest: Mutex::new(Some(UserKey::from([]))), sweeping: Mutex::new(()) }
     }
 
-    /// Has the next sweep find this row.
+    /// Lowers the mark, so that the next sweep finds this row.
     pub fn lower(&self, row: UserKey) {
         let mut lowest = self.lowest.lock();
         if lowest.as_ref().is_none_or(|lowest| row < *lowest) {
@@ -33,7 +34,7 @@ impl ExpiryMark {
         }
     }
 
-    /// Takes the mark away for one chunk of a sweep; others wait.
+    /// Takes the mark for one chunk of a sweep; other sweeps wait.
     pub fn take(&self) -> Sweep<'_> {
         let alone = self.sweeping.lock();
         let from = self.lowest.lock().take().unwrap_or_else(|| UserKey::from([]));
@@ -41,10 +42,10 @@ impl ExpiryMark {
     }
 }
 
-/// One chunk of a sweep. Dropped, it puts the mark back.
+/// One chunk of a sweep. Restores the mark when dropped.
 pub struct Sweep<'a> {
     mark: &'a ExpiryMark,
-    /// Where this chunk starts, and once it is committed the next one.
+    /// Where this chunk starts; once it is committed, where the next one does.
     pub from: UserKey,
     _alone: MutexGuard<'a, ()>,
 }
@@ -68,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sweep_goes_on_behind_what_it_removed() {
+    fn a_sweep_continues_after_the_removed_rows() {
         let mark = ExpiryMark::new();
         let mut sweep = mark.take();
         assert_eq!(sweep.from, UserKey::from([]));
@@ -79,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_written_during_a_sweep_is_found_next() {
+    fn the_next_sweep_finds_rows_written_meanwhile() {
         let mark = ExpiryMark::new();
         let mut sweep = mark.take();
         mark.lower(row(2));
@@ -90,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sweep_that_fails_starts_there_again() {
+    fn a_failed_sweep_restarts_at_its_mark() {
         let mark = ExpiryMark::new();
         mark.take().from = row(5);
         drop(mark.take());

@@ -1,4 +1,4 @@
-//! One batch in the making: items, their expiry rows, and the changes of streamed items.
+//! A batch being filled: items, their expiry rows, and the changes of streamed items.
 
 use fjall::{OwnedWriteBatch, UserKey, UserValue};
 
@@ -9,7 +9,7 @@ use super::{
 use domain::limits;
 use ports::store::{Attributes, Table};
 
-/// An item's value as it is stored.
+/// An item's stored value.
 pub type Stored = Option<UserValue>;
 
 /// Fills a batch, reusing one buffer.
@@ -17,7 +17,7 @@ pub struct Filling<'a> {
     database: &'a Database,
     batch: OwnedWriteBatch,
     changes: Vec<Noted>,
-    /// The lowest of the expiry rows that are written.
+    /// The lowest expiry row written.
     first_expiry: Option<UserKey>,
     buffer: Vec<u8>,
 }
@@ -28,7 +28,7 @@ impl<'a> Filling<'a> {
         Self { database, batch: database.batch(), changes: Vec::new(), first_expiry: None, buffer }
     }
 
-    /// Puts an item. `before` is what is stored; of an item that is not streamed it need not be said.
+    /// Puts an item. `before` is its stored value; not needed for an item that is not streamed.
     pub fn put(&mut self, table: Table, key: UserKey, attributes: &Attributes, before: Stored) -> Result<(), Failure> {
         let value = encode_value(&key, attributes, &mut self.buffer)?;
         if let Some(row) = expiry::row_of(table, &key, attributes) {
@@ -38,12 +38,12 @@ impl<'a> Filling<'a> {
         Ok(())
     }
 
-    /// Removes an item. Its expiry row stays until the sweep meets it.
+    /// Removes an item. Its expiry row stays until a sweep finds it.
     pub fn remove(&mut self, table: Table, key: UserKey, before: Stored) {
         self.write(table, key, before, None);
     }
 
-    /// Values are compared as bytes: the codec has one form for one set of attributes.
+    /// Values are compared as bytes, as the codec has a single form for each set of attributes.
     pub fn write(&mut self, table: Table, key: UserKey, before: Stored, after: Option<UserValue>) {
         if before != after && self.database.changes.notes(table, &key) {
             self.changes.push(Noted { key: key.clone(), before, after: after.clone() });
@@ -79,7 +79,7 @@ impl<'a> Filling<'a> {
 pub fn encode_value(key: &UserKey, attributes: &Attributes, buffer: &mut Vec<u8>) -> Result<UserValue, Failure> {
     codec::encode_attributes(attributes, buffer);
     if key.len() + buffer.len() > limits::MAX_ITEM_BYTES {
-        return Err(Failure::Rejected("an item has at most 400 KiB"));
+        return Err(Failure::Rejected("an item may have at most 400 KiB"));
     }
     Ok(UserValue::from(buffer.as_slice()))
 }

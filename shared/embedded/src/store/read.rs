@@ -20,7 +20,7 @@ fn get_encoded(database: &Database, table: Table, key: Key, bytes: &[u8]) -> Res
     Ok(Some(Item { key, attributes: codec::decode_attributes(&value)? }))
 }
 
-/// Those items of up to [`limits::MAX_BATCH_GET`] distinct keys that there are.
+/// The existing items of up to [`limits::MAX_BATCH_GET`] distinct keys.
 pub fn batch_get(database: &Database, table: Table, keys: Vec<Key>) -> Result<Vec<Item>, Failure> {
     if keys.len() > limits::MAX_BATCH_GET {
         return Err(Failure::Rejected("a batch get may have at most 100 keys"));
@@ -125,7 +125,7 @@ fn after_all(mut prefix: Vec<u8>) -> Vec<u8> {
     prefix
 }
 
-/// A piece of a whole table.
+/// A page of a whole table.
 pub fn scan(database: &Database, table: Table, after: Option<&Key>, limit: usize) -> Result<Vec<Item>, Failure> {
     let mut from = Bound::Unbounded;
     if let Some(key) = after {
@@ -142,7 +142,7 @@ pub fn scan(database: &Database, table: Table, after: Option<&Key>, limit: usize
         .collect()
 }
 
-/// Reads one key of each table; it need not be there.
+/// Reads one key of each table; the items need not exist.
 pub fn probe(database: &Database) -> Result<(), Failure> {
     for table in Table::ALL {
         database.table(table).contains_key(b"probe")?;

@@ -11,10 +11,10 @@ use super::{
 };
 use domain::Timestamp;
 
-/// Rows looked at with one set of stripes, in one commit.
+/// Rows per commit, read while holding one set of stripes.
 const ROWS_PER_SWEEP: usize = 256;
 
-/// What one commit of the sweep did.
+/// The result of one commit of a sweep.
 pub struct Swept {
     /// Items removed.
     pub removed: u64,
@@ -22,11 +22,12 @@ pub struct Swept {
     pub is_last: bool,
 }
 
-/// Removes items whose expiry is at or before `now`: those of the first rows that are due. Costs the same for each, however
-/// many were removed before.
+/// Removes items whose expiry is at or before `now`: those of the first due rows. The cost per item is constant,
+/// however many were removed before.
 ///
-/// Nothing while a change has waited for a day: the process was off, or nothing could be applied. The change may have
-/// been applied and not been passed before that, and only its ledger entry says so, which is over after two days.
+/// Removes no items while a change has waited for a day: the process was off, or changes could not be applied. Such a
+/// change may have been applied but not passed before that, and only its ledger entry, which expires after two days,
+/// shows it.
 pub fn sweep_some(database: &Database, now: Timestamp) -> Result<Swept, Failure> {
     if database.changes.is_overdue(&database.snapshot(), now)? {
         return Ok(Swept { removed: 0, is_last: true });

@@ -1,4 +1,4 @@
-//! Writes. Each takes the stripes of its keys, reads what its conditions and the log of changes need, and commits one
+//! Writes. Each takes the stripes of its keys, reads what its conditions and the change log need, and commits one
 //! batch.
 
 use fjall::{UserKey, UserValue};
@@ -11,8 +11,8 @@ use super::{
 use domain::limits;
 use ports::store::{Attributes, BatchWrite, Key, Outcome, Table, Write};
 
-/// Up to [`limits::MAX_BATCH_WRITE`] unconditional writes as bytes. Encoded on the caller's thread, so that the few
-/// threads of the pool do nothing but commit.
+/// Up to [`limits::MAX_BATCH_WRITE`] unconditional writes, encoded. Encoding runs on the caller's thread, so that the
+/// few threads of the pool only commit.
 pub struct EncodedBatch {
     table: Table,
     rows: Vec<EncodedRow>,
@@ -29,7 +29,7 @@ struct EncodedRow {
 impl EncodedBatch {
     pub fn of(table: Table, writes: &[BatchWrite]) -> Result<Self, Failure> {
         if writes.len() > limits::MAX_BATCH_WRITE {
-            return Err(Failure::Rejected("a batch write has at most 25 writes"));
+            return Err(Failure::Rejected("a batch may have at most 25 writes"));
         }
         let keys = encode_keys(writes.iter().map(|write| (table, write.key())))?;
         let stripes = stripes_of(&keys);
@@ -45,7 +45,7 @@ impl EncodedBatch {
         Ok(Self { table, rows: rows.collect::<Result<_, Failure>>()?, stripes })
     }
 
-    /// Commits all of it at once.
+    /// Commits all writes at once.
     pub fn commit(self, database: &Database) -> Result<(), Failure> {
         let _guards = database.stripes.lock(self.stripes);
         let mut filling = Filling::new(database);
@@ -63,15 +63,15 @@ impl EncodedBatch {
 /// One conditional write.
 pub fn write(database: &Database, table: Table, write: Write) -> Result<Outcome, Failure> {
     if matches!(write, Write::Check { .. }) {
-        return Err(Failure::Rejected("a check stands only in a transaction"));
+        return Err(Failure::Rejected("a check is only allowed in a transaction"));
     }
     transact(database, vec![(table, write)])
 }
 
-/// Up to [`limits::MAX_TRANSACT`] writes, all or none.
+/// Up to [`limits::MAX_TRANSACT`] writes, atomically.
 pub fn transact(database: &Database, writes: Vec<(Table, Write)>) -> Result<Outcome, Failure> {
     if writes.len() > limits::MAX_TRANSACT {
-        return Err(Failure::Rejected("a transaction has at most 100 writes"));
+        return Err(Failure::Rejected("a transaction may have at most 100 writes"));
     }
     let keys = encode_keys(writes.iter().map(|(table, write)| (*table, write.key())))?;
     let _guards = database.stripes.lock(stripes_of(&keys));
@@ -100,11 +100,11 @@ pub fn probe(database: &Database) -> Result<(), Failure> {
     database.commit(batch)
 }
 
-/// What a write must know of the stored item.
+/// The stored state that a write depends on.
 struct Known {
-    /// For the log of changes.
+    /// For the change log.
     value: Stored,
-    /// For the write itself; nothing when it replaces or removes the item in any case.
+    /// For the write itself; `None` if it replaces or removes the item unconditionally.
     attributes: Option<Attributes>,
 }
 
@@ -120,7 +120,7 @@ impl Known {
     }
 }
 
-/// What is stored, when the log of changes wants to know it.
+/// The stored value, if the change log needs it.
 fn stored_if_noted(database: &Database, table: Table, key: &UserKey) -> Result<Stored, Failure> {
     if database.changes.notes(table, key) { Ok(database.table(table).get(key)?) } else { Ok(None) }
 }
@@ -139,7 +139,7 @@ fn apply(filling: &mut Filling<'_>, table: Table, key: UserKey, write: Write, kn
     }
 }
 
-/// The keys as bytes; each may be there once.
+/// The encoded keys; each must occur once.
 fn encode_keys<'a>(keys: impl Iterator<Item = (Table, &'a Key)>) -> Result<Vec<(Table, UserKey)>, Failure> {
     let mut buffer = Vec::with_capacity(128);
     let encoded: Vec<(Table, UserKey)> = keys
@@ -151,7 +151,7 @@ fn encode_keys<'a>(keys: impl Iterator<Item = (Table, &'a Key)>) -> Result<Vec<(
     let mut seen: Vec<&(Table, UserKey)> = encoded.iter().collect();
     seen.sort_unstable();
     if seen.windows(2).any(|pair| pair[0] == pair[1]) {
-        return Err(Failure::Rejected("a batch or transaction names each key once"));
+        return Err(Failure::Rejected("a batch or transaction must name each key once"));
     }
     Ok(encoded)
 }

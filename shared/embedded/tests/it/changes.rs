@@ -130,7 +130,7 @@ async fn changes_of_another_store_cannot_be_passed() {
     assert_ne!(own.id, foreign.id);
     let to_come = Change { id: own.id.replace(".1", ".2"), ..own.clone() };
     for wrong in [&foreign, &to_come, &Change { id: "no id".to_owned(), ..own.clone() }] {
-        let error = log.pass(wrong).await.expect_err("it is not from this log");
+        let error = log.pass(wrong).await.expect_err("the change belongs to another log");
         assert!(matches!(error, StoreError::Rejected(_)), "{error:?}");
     }
     assert_eq!(read(&log, 1).await, [own]);

@@ -25,7 +25,7 @@ async fn received_messages_are_invisible_until_their_timeout() {
     let second = receive(&queue, 10).await;
     assert_eq!(second[0].message_id, first[0].message_id);
     assert_eq!((second[0].receive_count, second[0].sent_at), (2, first[0].sent_at));
-    queue.delete(JOBS, vec![first[0].receipt.clone()]).await.expect("an old receipt is no error");
+    queue.delete(JOBS, vec![first[0].receipt.clone()]).await.expect("an old receipt is not an error");
     assert_eq!(queue.depth(JOBS).await.expect("a depth").in_flight, 1, "and deletes nothing");
     queue.delete(JOBS, vec![second[0].receipt.clone()]).await.expect("deleted");
     assert_eq!(queue.depth(JOBS).await.expect("a depth"), QueueDepth::default());

@@ -1,5 +1,5 @@
-//! People who act on a service that may die at any time, the social model of what they did, and a check that the service
-//! shows exactly that afterwards.
+//! People who act on a service that may die at any time, a social model of their acts, and a check that the service
+//! then shows exactly that.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -25,9 +25,9 @@ use super::{Answer, ApiClient, Person, hooks, in_time, process::tweeter};
 
 const PEOPLE: usize = 6;
 const POSTS_EACH: usize = 4;
-/// Of these, how many their author may delete.
+/// How many of these posts their author may delete.
 const DELETED_EACH: usize = 2;
-/// Posts of one author, so that all of them are on one page of a feed.
+/// Maximum posts per author, so that all fit on one feed page.
 const MOST_POSTS: usize = 90;
 
 /// The id in a field of an answer.
@@ -36,32 +36,32 @@ fn id<T: std::str::FromStr<Err: std::fmt::Debug>>(value: &Value) -> T {
 }
 
 impl Person {
-    /// The id as the model has it.
+    /// The id in the model's type.
     pub fn id(&self) -> UserId {
         self.user_id.parse().expect("an id")
     }
 }
 
-/// What all people did.
+/// The model of all acts.
 #[derive(Debug, Default)]
 struct Deeds {
     model: SocialModel,
-    /// By the number of the person, the last notification that was marked as read and answered.
+    /// By person: the last notification marked as read with an acknowledgement.
     read_up_to: BTreeMap<usize, String>,
-    /// How many actions were answered.
+    /// The number of acknowledged actions.
     answered: u64,
 }
 
-/// The service's data, and everybody's actions.
+/// The service's data, and the actions of all people.
 pub struct CrashOracle {
     dir: tempfile::TempDir,
     people: Arc<Vec<Person>>,
-    /// The first posts, which all know of, author by author.
+    /// The first posts, known to all, ordered by author.
     posts: Arc<Vec<PostId>>,
     deeds: Arc<Mutex<Deeds>>,
 }
 
-/// The service on this data, and a client of it.
+/// The service on this data, with a client.
 pub async fn open(data_dir: &Path) -> (Handle, ApiClient) {
     let config = Config::on_free_port(DataDir::Path(data_dir.to_owned()));
     let handle = Application::build(config, hooks()).await.unwrap().spawn();
@@ -69,7 +69,7 @@ pub async fn open(data_dir: &Path) -> (Handle, ApiClient) {
     (handle, client)
 }
 
-/// Holds that no queue of dead letters has a message.
+/// Asserts that no dead-letter queue has a message.
 pub async fn assert_no_dead_letters(handle: &Handle) {
     for queue in [QueueName::PostDlq, QueueName::JobDlq, QueueName::ChangeDlq] {
         assert_eq!(handle.services().queue.depth(queue).await.unwrap().visible, 0, "{queue:?}");
@@ -77,7 +77,7 @@ pub async fn assert_no_dead_letters(handle: &Handle) {
 }
 
 impl CrashOracle {
-    /// People who have posted, and nothing else yet.
+    /// People who have posted, without any further acts.
     pub async fn found() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (handle, client) = open(&dir.path().join("data")).await;
@@ -99,7 +99,7 @@ impl CrashOracle {
         self.dir.path().join("data")
     }
 
-    /// Everyone, ready to act on a service.
+    /// All people, ready to act on a service.
     pub fn actors(&self, client: &ApiClient, rng: &mut StdRng) -> Vec<Actor> {
         let actor = |me| Actor {
             client: client.clone(),
@@ -112,12 +112,12 @@ impl CrashOracle {
         (0..PEOPLE).map(actor).collect()
     }
 
-    /// How much there was to be lost.
+    /// The number of acknowledged actions.
     pub fn answered(&self) -> u64 {
         self.deeds.lock().answered
     }
 
-    /// Has an operator restore a post that is deleted, if there is one for certain.
+    /// Restores a post that is known to be deleted, if there is one, as an operator.
     pub fn restore_one(&self) {
         let mut deeds = self.deeds.lock();
         let Some(post) = self.posts.iter().copied().find(|post| deeds.model.is_deleted(*post)) else { return };
@@ -126,7 +126,7 @@ impl CrashOracle {
         deeds.model.apply(Action::Restore(post));
     }
 
-    /// Starts on what is left, waits until nothing is under way, and compares all that is shown.
+    /// Restarts on the remaining data, waits until no work is pending, and compares everything shown.
     pub async fn assert_whole(&self) {
         let (handle, client) = open(&self.data_dir()).await;
         in_time(handle.drain()).await;
@@ -155,7 +155,7 @@ impl CrashOracle {
         self.assert_recounted();
     }
 
-    /// Every list that the service shows, from either side where there are two.
+    /// All lists that the service shows, from both sides where there are two.
     async fn shown(&self, client: &ApiClient) -> Facts {
         let mut facts = Facts::default();
         for person in self.people.iter() {
@@ -210,7 +210,7 @@ impl CrashOracle {
         }
     }
 
-    /// Compares with an operator's count, which is another than the service's own.
+    /// Compares with an operator's recount, which is independent of the service's counts.
     fn assert_recounted(&self) {
         let output = tweeter(&["recount", "--json", "--data-dir"]).arg(self.data_dir()).output().unwrap();
         let found: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
@@ -218,7 +218,7 @@ impl CrashOracle {
     }
 }
 
-/// Holds a feed against the model: each post once, newest first.
+/// Compares a feed with the model: each post once, newest first.
 pub async fn assert_feed(client: &ApiClient, model: &SocialModel, reader: &Person) {
     let feed = client.whole_list(reader, "/v1/feed", 100).await;
     let posts: Vec<PostId> = feed.iter().map(|post| id(&post["post_id"])).collect();
@@ -233,7 +233,7 @@ async fn assert_profile(client: &ApiClient, model: &SocialModel, person: &Person
     }
 }
 
-/// One notification of everything that another person did and that stands. Returns them.
+/// Asserts one notification for each standing act of another person. Returns them.
 async fn assert_notifications(client: &ApiClient, model: &SocialModel, person: &Person) -> Vec<Value> {
     let found = client.whole_list(person, "/v1/notifications", 100).await;
     let act = |it: &Value| {
@@ -256,7 +256,7 @@ async fn assert_notifications(client: &ApiClient, model: &SocialModel, person: &
     found
 }
 
-/// Whatever is kept from two sides is there from both, and no backfill was left.
+/// Asserts that items stored from two sides exist on both, and that no backfill is left.
 pub async fn assert_both_sides(store: &EmbeddedStore) {
     let (mut one, mut other, mut after) = (BTreeSet::new(), BTreeSet::new(), None);
     loop {
@@ -297,14 +297,14 @@ pub struct Actor {
 }
 
 impl Actor {
-    /// Acts without end, until the service does not answer any more.
+    /// Acts until the service stops answering.
     pub async fn act_until_dead(mut self) {
         while self.acts().await.is_some() {
             self.deeds.lock().answered += 1;
         }
     }
 
-    /// One action; `None` when it was not answered.
+    /// One action; `None` if it was not acknowledged.
     async fn acts(&mut self) -> Option<()> {
         let post = self.posts[self.rng.random_range(0..self.posts.len())];
         let me = self.people[self.me].id();
@@ -325,11 +325,12 @@ impl Actor {
         }
     }
 
-    /// Makes a fact so, or undoes it. A post that its author may have deleted may be not found: then nothing was done.
+    /// Makes a fact true, or undoes it. A post that its author may have deleted may not be found: then nothing was
+    /// done.
     async fn sets(&self, action: Action) -> Option<()> {
         let (method, path, about) = self.request_of(action);
         if matches!(action, Action::Delete(_)) {
-            // Others may meet it before its answer.
+            // Others may see it before its acknowledgement.
             self.deeds.lock().model.attempt(action);
         }
         let Some(answer) = self.request(method, &path, None).await else {
@@ -373,7 +374,7 @@ impl Actor {
         Some(())
     }
 
-    /// Deletes a comment of their own, if there is one of which they have the id.
+    /// Deletes one of the person's own comments, if the id of one is known.
     async fn deletes_comment(&mut self, me: UserId) -> Option<()> {
         let number = self.rng.random_range(0..1_000_usize);
         let comment = {
@@ -399,7 +400,7 @@ impl Actor {
         Some(())
     }
 
-    /// Posts, as long as all of it is on one page of everybody's feed.
+    /// Posts, as long as all posts fit on one feed page.
     async fn posts(&mut self, me: UserId) -> Option<()> {
         let text = format!("{} posts {:x}", self.me, self.rng.random::<u64>());
         {
@@ -420,7 +421,7 @@ impl Actor {
 }
 
 impl ApiClient {
-    /// A request to a service that may die before it has answered.
+    /// A request to a service that may die before it answers.
     pub async fn attempt(&self, method: Method, path: &str, person: &Person, body: Option<Value>) -> Option<Answer> {
         let mut request = Request::builder()
             .method(method)

@@ -1,4 +1,4 @@
-//! The embedded stores by themselves, with the log of their changes, and no service around them.
+//! The embedded stores with their change log, without a service.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,7 +12,7 @@ use service::changes::{Applied, ChangeService};
 use service_testkit::{Embedded, pipeline::START, town::Town};
 use tweeter::recount::{Recount, Recounted, Scope};
 
-/// A database of its own, with the log that its changes are read from.
+/// A separate database with its change log.
 pub struct Home {
     pub store: EmbeddedStore,
     pub log: Arc<EmbeddedChanges>,
@@ -20,18 +20,18 @@ pub struct Home {
 }
 
 impl Home {
-    /// A new one, whose clock stands at [`START`].
+    /// A new one, at the time [`START`].
     pub fn open() -> Self {
         let stores = Embedded::open();
         Self { store: stores.expiring.clone(), log: Arc::clone(&stores.changes), _stores: stores }
     }
 
-    /// Five people in it.
+    /// Adds five people.
     pub async fn town(&self) -> Town {
         Town::of(5, Arc::new(self.store.clone()), START).await
     }
 
-    /// Applies up to `max` changes of the log on `store`, and passes those that are done.
+    /// Applies up to `max` changes of the log to `store`, and passes those that are done.
     pub async fn apply(&self, store: Arc<dyn Store>, max: usize, town: &Town) {
         let changes = self.log.read(max, Duration::ZERO).await.unwrap();
         let service = ChangeService::new(store, Arc::new(IdGenerator::new()));
@@ -49,7 +49,7 @@ impl Home {
         }
     }
 
-    /// What an operator is told.
+    /// Runs an operator's recount.
     pub async fn recount(&self, fix: bool, town: &Town) -> Recounted {
         Recount::new(self.store.clone(), self.log.clone())
             .run(Scope::All { inboxes: true }, fix, town.now)
@@ -57,7 +57,7 @@ impl Home {
             .unwrap()
     }
 
-    /// Changes one attribute of an item, as no change of ours would.
+    /// Changes one attribute of an item, bypassing the service.
     pub async fn plant(&self, key: Key, name: &'static str, value: i64) {
         let mut changes = Changes::default();
         changes.set.insert(name.into(), value.into());

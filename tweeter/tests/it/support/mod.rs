@@ -22,26 +22,26 @@ use service::passwords::HashingOptions;
 use tempfile::TempDir;
 use tweeter::{Application, Config, DataDir, Handle, TestHooks, services::Services};
 
-/// Longer than anything that a test waits for takes, so that what never comes fails with a word.
+/// Longer than any wait of a test, so that a missing event fails with a message.
 const WAIT_BOUND: Duration = Duration::from_mins(1);
 
-/// Requests of one kind that run at once where a test needs many.
+/// Number of concurrent requests of one kind in tests that need many.
 const AT_ONCE: usize = 16;
 
-/// What every test's users have.
+/// The password of all users.
 pub const PASSWORD: &str = "correct horse battery";
 
 /// A running service.
 pub struct TestApp {
     /// The service.
     pub handle: Handle,
-    /// Speaks to it.
+    /// The client.
     pub client: ApiClient,
     closing: Closing,
     dir: TempDir,
 }
 
-/// Closes the database before its directory goes: one that vanishes under a running engine ends the process.
+/// Closes the database before its directory is removed: a directory removed under a running engine ends the process.
 struct Closing(Option<Engine>);
 
 impl Drop for Closing {
@@ -53,17 +53,17 @@ impl Drop for Closing {
 }
 
 impl TestApp {
-    /// The service as users have it, but for cheap password hashes.
+    /// The production service, except for cheap password hashes.
     pub async fn start() -> Self {
         Self::start_with(hooks()).await
     }
 
-    /// The service with faults, counters or a clock; begin with [`test_hooks`].
+    /// The service with faults, counters or a clock; start from [`test_hooks`].
     pub async fn start_with(hooks: TestHooks) -> Self {
         Self::start_configured(|_| {}, hooks).await
     }
 
-    /// The service with another set-up.
+    /// The service with a different configuration.
     pub async fn start_configured(configure: impl FnOnce(&mut Config), hooks: TestHooks) -> Self {
         Self::start_in(tempfile::tempdir().unwrap(), configure, hooks).await
     }
@@ -77,12 +77,12 @@ impl TestApp {
         Self { handle, client, closing, dir }
     }
 
-    /// Stops as SIGTERM does and starts on the same data, set up as users have it.
+    /// Stops as on SIGTERM and restarts on the same data with the default hooks.
     pub async fn restart(self, hooks: TestHooks) -> Self {
         self.stop().await.start(hooks).await
     }
 
-    /// Stops as SIGTERM does.
+    /// Stops as on SIGTERM.
     pub async fn stop(self) -> StoppedApp {
         let Self { handle, client, closing, dir } = self;
         drop(client);
@@ -101,13 +101,13 @@ impl TestApp {
         self.handle.data_dir().unwrap().to_owned()
     }
 
-    /// Waits until everything published has reached everybody.
+    /// Waits until everything published has reached all followers.
     pub async fn drain(&self) {
         in_time(self.handle.drain()).await;
     }
 }
 
-/// A service that has ended, and its data.
+/// A stopped service and its data.
 pub struct StoppedApp {
     dir: TempDir,
 }
@@ -118,7 +118,7 @@ impl StoppedApp {
         self.dir.path().join("data")
     }
 
-    /// Starts on the same data, set up as users have it.
+    /// Restarts on the same data with the default hooks.
     pub async fn start(self, hooks: TestHooks) -> TestApp {
         TestApp::start_in(self.dir, |_| {}, hooks).await
     }
@@ -132,13 +132,13 @@ impl std::ops::Deref for TestApp {
     }
 }
 
-/// What a test waits for, if it comes.
+/// Awaits a future for at most [`WAIT_BOUND`].
 #[track_caller]
 pub fn in_time<T>(wait: impl Future<Output = T>) -> impl Future<Output = T> {
     let caller = std::panic::Location::caller();
     async move {
         let came = tokio::time::timeout(WAIT_BOUND, wait).await;
-        came.unwrap_or_else(|_| panic!("what {caller} waits for did not come within {WAIT_BOUND:?}"))
+        came.unwrap_or_else(|_| panic!("{caller} waited longer than {WAIT_BOUND:?}"))
     }
 }
 
@@ -147,7 +147,7 @@ pub fn hooks() -> TestHooks {
     TestHooks { hashing: HashingOptions::cheap(), ..TestHooks::default() }
 }
 
-/// A wrapper around a port, within reach of the test once the service is built.
+/// A wrapper around a port, accessible to the test once the service is built.
 #[derive(Debug)]
 pub struct Wrapped<W>(Arc<OnceLock<Arc<W>>>);
 
@@ -159,7 +159,7 @@ impl<W> std::ops::Deref for Wrapped<W> {
     }
 }
 
-/// Puts `wrap` around the store of one service.
+/// Wraps the store of one service.
 pub fn wrap_store<W: Store>(hooks: &mut TestHooks, wrap: impl Fn(Arc<dyn Store>) -> W + Send + 'static) -> Wrapped<W> {
     let built = Arc::new(OnceLock::new());
     let wrapped = Wrapped(Arc::clone(&built));
@@ -167,7 +167,7 @@ pub fn wrap_store<W: Store>(hooks: &mut TestHooks, wrap: impl Fn(Arc<dyn Store>)
     wrapped
 }
 
-/// Puts `wrap` around the queues of one service.
+/// Wraps the queues of one service.
 pub fn wrap_queue<W: Queue>(hooks: &mut TestHooks, wrap: impl Fn(Arc<dyn Queue>) -> W + Send + 'static) -> Wrapped<W> {
     let built = Arc::new(OnceLock::new());
     let wrapped = Wrapped(Arc::clone(&built));
@@ -182,12 +182,12 @@ pub struct Answer {
     pub status: StatusCode,
     /// Its headers.
     pub headers: HeaderMap,
-    /// Its body; null when it is empty, a string when it is not JSON.
+    /// The body; null if empty, a string if it is not JSON.
     pub body: Value,
 }
 
 impl Answer {
-    /// The answer, when its status is this one.
+    /// The answer, if it has this status; panics otherwise.
     #[track_caller]
     pub fn expect(self, status: u16) -> Self {
         assert_eq!(self.status.as_u16(), status, "{self:#?}");
@@ -212,13 +212,13 @@ impl Answer {
         post_ids(self.items())
     }
 
-    /// Where the next page begins.
+    /// The cursor of the next page.
     pub fn next_cursor(&self) -> Option<&str> {
         self.body["next_cursor"].as_str()
     }
 }
 
-/// A user who is logged in.
+/// A logged-in user.
 #[derive(Debug, Clone)]
 pub struct Person {
     /// The user's id.
@@ -231,10 +231,10 @@ pub struct Person {
     pub refresh_token: String,
 }
 
-/// Speaks HTTP to a service: one method per endpoint.
+/// An HTTP client of a service, with one method per endpoint.
 #[derive(Debug, Clone)]
 pub struct ApiClient {
-    /// Where the service is, such as `http://127.0.0.1:8080`.
+    /// The service's base URL, such as `http://127.0.0.1:8080`.
     pub base: String,
     http: Client<HttpConnector, Full<bytes::Bytes>>,
 }
@@ -250,7 +250,7 @@ impl ApiClient {
         self.request_with(method, path, token, body, &[]).await
     }
 
-    /// Any request, with further headers.
+    /// Any request with additional headers.
     pub async fn request_with(
         &self,
         method: Method,
@@ -273,12 +273,12 @@ impl ApiClient {
         self.send(request.body(Full::from(body)).unwrap()).await
     }
 
-    /// A request as it stands.
+    /// Sends a request unchanged.
     pub async fn send(&self, request: Request<Full<bytes::Bytes>>) -> Answer {
         self.try_send(request).await.unwrap()
     }
 
-    /// A request to a service that may die before it has answered.
+    /// A request to a service that may die before it answers.
     pub async fn try_send(&self, request: Request<Full<bytes::Bytes>>) -> Option<Answer> {
         let (head, body) = self.http.request(request).await.ok()?.into_parts();
         let bytes = body.collect().await.ok()?.to_bytes();
@@ -294,7 +294,7 @@ impl ApiClient {
         self.request(Method::GET, path, Some(&person.access_token), None).await
     }
 
-    /// Registers a user of this handle, who is then logged in.
+    /// Registers and logs in a user with this handle.
     pub async fn register(&self, handle: &str) -> Person {
         let body = json!({ "handle": handle, "email": format!("{handle}@example.org"), "password": PASSWORD });
         let answer = self.try_register(body).await.expect(201);
@@ -328,13 +328,13 @@ impl ApiClient {
         self.get(&format!("/v1/users/{user}"), person).await
     }
 
-    /// Registers this many users, whose handles are `name` and a number.
+    /// Registers this many users, with `name` and a number as handles.
     pub async fn register_many(&self, name: &str, count: usize) -> Vec<Person> {
         let handles: Vec<String> = (0..count).map(|number| format!("{name}_{number}")).collect();
         stream::iter(&handles).map(|handle| self.register(handle)).buffered(AT_ONCE).collect().await
     }
 
-    /// Each of the followers follows the followee.
+    /// Makes each of the followers follow the followee.
     pub async fn follow_all(&self, followers: &[Person], followee: &Person) {
         stream::iter(followers).for_each_concurrent(AT_ONCE, |follower| self.follow(follower, followee)).await;
     }
@@ -401,13 +401,13 @@ impl ApiClient {
         self.get(&format!("/v1/feed{query}"), person).await
     }
 
-    /// The texts of a whole feed, page by page to the end.
+    /// The texts of a whole feed, read page by page.
     pub async fn whole_feed(&self, person: &Person, limit: u32) -> Vec<String> {
         let posts = self.whole_list(person, "/v1/feed", limit).await;
         posts.iter().map(|post| post["text"].as_str().unwrap().to_owned()).collect()
     }
 
-    /// The items of a list, page by page to the end; every page but the last must be full.
+    /// The items of a list, read page by page; every page but the last must be full.
     pub async fn whole_list(&self, person: &Person, path: &str, limit: u32) -> Vec<Value> {
         let mut items = Vec::new();
         let mut query = format!("?limit={limit}");
@@ -416,7 +416,7 @@ impl ApiClient {
             items.extend_from_slice(page.items());
             let Some(cursor) = page.next_cursor() else { return items };
             let next = format!("?limit={limit}&cursor={cursor}");
-            assert_ne!(next, query, "a page goes on where it began");
+            assert_ne!(next, query, "a page has its own cursor as the next");
             query = next;
             assert_eq!(page.items().len(), limit as usize, "a page that is not the last is full");
         }

@@ -1,4 +1,4 @@
-//! The binary as a process of its own, to be stopped or killed.
+//! The binary as a separate process, to be stopped or killed.
 
 use std::{
     io::{BufRead as _, BufReader, Read as _},
@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::Value;
 
-/// What every server is started with, but for its directory.
+/// The options of every server, except its directory.
 const SERVE: [&str; 9] = [
     "--listen",
     "127.0.0.1:0",
@@ -22,7 +22,7 @@ const SERVE: [&str; 9] = [
     "--data-dir",
 ];
 
-/// The binary, untouched by the environment of the test.
+/// The binary, isolated from the environment of the test.
 pub fn tweeter(args: &[&str]) -> Command {
     let mut command = untouched(env!("CARGO_BIN_EXE_tweeter"));
     command.args(args);
@@ -37,22 +37,22 @@ fn untouched(program: &str) -> Command {
     command
 }
 
-/// A serving process; killed when the test ends early.
+/// A serving process; killed if the test ends early.
 pub struct Server {
     child: Child,
-    /// Reads the log on, or a process with much to say would wait for a reader.
+    /// Drains the log, as a process that logs much would block otherwise.
     log: Option<JoinHandle<String>>,
-    /// Where it listens, as `host:port`.
+    /// The API's address, as `host:port`.
     pub address: String,
 }
 
 impl Server {
-    /// Starts on a free port and returns when it is ready.
+    /// Starts on a free port and returns when the process is ready.
     pub fn start(data_dir: &Path, more: &[&str]) -> Self {
         Self::of(tweeter(&SERVE).arg(data_dir).args(more))
     }
 
-    /// The same with these variables set.
+    /// The same with these environment variables.
     pub fn start_with_environment(
         data_dir: &Path,
         more: &[&str],
@@ -98,7 +98,7 @@ impl Server {
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
     }
 
-    /// Stops it by a signal; its exit code and its log.
+    /// Stops the process with a signal; returns its exit code and its log.
     pub fn stop(mut self, signal: &str) -> (Option<i32>, String) {
         self.signal(signal);
         let rest = self.log.take().expect("stopped once").join().unwrap();
@@ -108,19 +108,20 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It has ended already where the test went well.
+        // The process has already ended if the test succeeded.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// A serving process that cannot make a file larger than a limit, nor have its say; killed when the test ends early.
+/// A serving process that cannot grow a file beyond a limit and whose standard error accepts nothing; killed if the
+/// test ends early.
 pub struct FileSizeLimited(Child);
 
 impl FileSizeLimited {
-    /// Starts; the caller finds out when it is ready.
+    /// Starts the process; the caller finds out when it is ready.
     pub fn start(data_dir: &Path, listen: &str, blocks: u32, stderr: Stdio, log: &str) -> Self {
-        // Ignored, the signal becomes an error of the write.
+        // With the signal ignored, the write fails with an error.
         let limited = format!("trap '' XFSZ && ulimit -f {blocks} && exec \"$@\"");
         let mut command = untouched("sh");
         command.args(["-c", &limited, "sh", env!("CARGO_BIN_EXE_tweeter")]);
@@ -128,7 +129,7 @@ impl FileSizeLimited {
         Self(command.arg(data_dir).env("TWEETER_LOG", log).stderr(stderr).spawn().unwrap())
     }
 
-    /// The exit code once it has ended.
+    /// The exit code, if the process has ended.
     pub fn exit_code(&mut self) -> Option<i32> {
         self.0.try_wait().unwrap().map(|status| status.code().unwrap_or(-1))
     }
@@ -136,7 +137,7 @@ impl FileSizeLimited {
 
 impl Drop for FileSizeLimited {
     fn drop(&mut self) {
-        // It has ended already where the test went well.
+        // The process has already ended if the test succeeded.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }

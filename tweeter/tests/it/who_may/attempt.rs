@@ -1,24 +1,24 @@
-//! A request, and whose it is.
+//! A request and the role that sends it.
 
 use serde_json::Value;
 
-/// Who tries.
+/// The sender of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
     /// Without a token.
     Nobody,
-    /// Someone who has nothing to do with it.
+    /// A user unrelated to the owner.
     Other,
-    /// Whose it is.
+    /// The owner of the data.
     Owner,
-    /// The author of a comment and a like on the owner's post, who follows the owner.
+    /// The author of a comment and a like on the owner's post, and a follower of the owner.
     Guest,
 }
 
 /// A request.
 pub struct Attempt {
-    /// Where to.
+    /// The method and the path.
     pub path: String,
-    /// The body, if it has any.
+    /// The body, if there is one.
     pub body: Option<Value>,
 }

@@ -1,4 +1,4 @@
-//! Who may do what: every route as nobody, as another user and as the owner, and what each attempt changed.
+//! Authorization: every route as an anonymous caller, another user and the owner, and what each attempt changed.
 
 mod attempt;
 mod rows;
@@ -12,11 +12,11 @@ use rows::{Case, Effect, Row, rows};
 use scene::{Reply, Scene};
 use serde_json::Value;
 
-/// Roles without which a route is not covered.
+/// Roles that must be tried on every route.
 const MUST_BE_TRIED: [Role; 3] = [Role::Nobody, Role::Other, Role::Owner];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_route_lets_in_whom_it_must_and_a_refused_attempt_changes_nothing() {
+async fn every_route_admits_exactly_its_roles() {
     let app = TestApp::start_with(hooks()).await;
     for (row_number, row) in rows().iter().enumerate() {
         for case in &row.cases {
@@ -58,21 +58,21 @@ async fn judge(app: &TestApp, scene: &Scene, row: &Row, case: Case, told: &str) 
     }
 }
 
-/// What is the owner's alone is not told to others. With the owner's password or token in its body, a request is the
-/// owner's, whoever sends it.
+/// Asserts that private data of the owner is not in others' responses. A request with the owner's password or token in
+/// its body counts as the owner's.
 fn assert_discreet(scene: &Scene, row: &Row, reply: &Reply, told: &str) {
     if !row.route.contains(" /v1/auth/") {
-        assert!(!reply.body.contains(&scene.owner_email()), "{told}: tells the owner's address\n{}", reply.body);
+        assert!(!reply.body.contains(&scene.owner_email()), "{told}: leaks the owner's address\n{}", reply.body);
     }
     if row.private {
         for secret in [&scene.owner.user_id, &scene.owner.handle, &scene.post] {
-            assert!(!reply.body.contains(secret.as_str()), "{told}: tells of the owner\n{}", reply.body);
+            assert!(!reply.body.contains(secret.as_str()), "{told}: leaks the owner's secrets\n{}", reply.body);
         }
     }
 }
 
 #[tokio::test]
-async fn no_route_exists_without_its_rows() {
+async fn every_route_has_rows() {
     let app = TestApp::start().await;
     let routes = described(&app).await;
     let mut tried: BTreeMap<&str, BTreeSet<Role>> = BTreeMap::new();
@@ -88,12 +88,12 @@ async fn no_route_exists_without_its_rows() {
 }
 
 #[tokio::test]
-async fn the_description_says_of_each_route_whether_it_needs_a_token() {
+async fn the_description_tells_which_routes_need_tokens() {
     let app = TestApp::start().await;
     let routes = described(&app).await;
     let mut refuses: BTreeMap<&str, bool> = BTreeMap::new();
     for row in rows() {
-        // A public route may refuse what the body says, but then not always.
+        // A public route may refuse some bodies, but not all.
         let refused = row.cases.iter().any(|case| case.role == Role::Nobody && case.status == 401);
         *refuses.entry(row.route).or_insert(true) &= refused;
     }
@@ -102,7 +102,7 @@ async fn the_description_says_of_each_route_whether_it_needs_a_token() {
     }
 }
 
-/// The routes of the description, as `GET /v1/feed`, and whether it says that they need a token.
+/// The routes of the OpenAPI description, as `GET /v1/feed`, and whether they declare a token.
 async fn described(app: &TestApp) -> BTreeMap<String, bool> {
     let document = app.openapi().await.expect(200).body;
     let paths = document["paths"].as_object().unwrap();

@@ -1,4 +1,4 @@
-//! The table: each route, how it is tried, and what each role gets.
+//! The table: each route, the requests to it, and the outcome for each role.
 
 use serde_json::{Value, json};
 
@@ -8,41 +8,41 @@ use super::{
 };
 use crate::support::PASSWORD;
 
-/// What an attempt may change.
+/// The data that an attempt may change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
     /// Nothing.
     Nothing,
-    /// What is the caller's own, and of others nothing.
+    /// Only the caller's own data.
     Own,
-    /// What is the owner's, whoever the caller is.
+    /// The owner's data, whoever the caller is.
     Owners,
 }
 
-/// What one role gets.
+/// The outcome for one role.
 #[derive(Debug, Clone, Copy)]
 pub struct Case {
-    /// Who tries.
+    /// The role.
     pub role: Role,
-    /// The answer's status.
+    /// The response's status.
     pub status: u16,
-    /// What is changed.
+    /// The data changed.
     pub effect: Effect,
 }
 
-/// A way to try a route.
+/// A request to a route.
 pub struct Row {
-    /// The route as the description names it.
+    /// The route as in the OpenAPI description.
     pub route: &'static str,
-    /// What is tried; a route may have several rows.
+    /// The variant of the request; a route may have several rows.
     pub about: &'static str,
     /// The request.
     pub attempt: fn(&Scene) -> Attempt,
-    /// What each role gets.
+    /// The outcome for each role.
     pub cases: Vec<Case>,
-    /// The answer must not tell others that the owner exists.
+    /// The response must not reveal to others that the owner exists.
     pub private: bool,
-    /// The answer has no end.
+    /// The response is an endless stream.
     pub endless: bool,
 }
 
@@ -74,7 +74,7 @@ const fn guest(status: u16, effect: Effect) -> Case {
     Case { role: Role::Guest, status, effect }
 }
 
-/// A route without need of a token, where one makes no difference.
+/// A route that needs no token and ignores one.
 fn whoever(status: u16) -> Vec<Case> {
     [Role::Nobody, Role::Other, Role::Owner].map(|role| Case { role, status, effect: Nothing }).to_vec()
 }
@@ -96,12 +96,12 @@ fn with(path: impl Into<String>, body: Value) -> Attempt {
     Attempt { path: path.into(), body: Some(body) }
 }
 
-/// A path of the owner's account.
+/// A path below the owner's account.
 fn account(scene: &Scene, rest: &str) -> String {
     format!("/v1/users/{}{rest}", scene.owner.user_id)
 }
 
-/// A path of the owner's post.
+/// A path below the owner's post.
 fn post(scene: &Scene, rest: &str) -> String {
     format!("/v1/posts/{}{rest}", scene.post)
 }
@@ -271,7 +271,7 @@ fn reactions() -> Vec<Row> {
     ]
 }
 
-/// What is so much the owner's that nobody else may even try.
+/// Routes so private that others cannot even address them.
 fn owners_alone() -> Vec<Row> {
     let readers = || [NOBODY, other(200, Nothing), owner(200, Nothing)];
     vec![
@@ -281,7 +281,7 @@ fn owners_alone() -> Vec<Row> {
             |scene| bare(post(scene, "")),
             [NOBODY, other(403, Nothing), owner(204, Own), guest(403, Nothing)],
         ),
-        // Everybody's password is the same here, so that only whose account it is stands in the way.
+        // All users have the same password here, so that only the account differs.
         row(
             "PUT /v1/users/{user}/password",
             "the owner's",
@@ -314,7 +314,7 @@ fn owners_alone() -> Vec<Row> {
         ),
         row(
             "DELETE /v1/users/{user}",
-            "oneself, without the password",
+            "one's own account, without the password",
             |_| with("/v1/users/me", json!({ "password": "another password" })),
             [NOBODY, other(403, Nothing), owner(403, Nothing)],
         ),

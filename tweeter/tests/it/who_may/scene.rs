@@ -1,4 +1,4 @@
-//! People, and what they have, made anew for every attempt.
+//! Users and their data, created for every attempt.
 
 use futures::future::join_all;
 use http::Method;
@@ -13,7 +13,7 @@ use tokio::{
 use super::attempt::{Attempt, Role};
 use crate::support::{ApiClient, PASSWORD, Person, TestApp, in_time};
 
-/// What everybody reads of themselves; a view is made of these.
+/// The routes that show users their own data; a view combines them.
 const OWN_LISTS: [&str; 6] = [
     "/v1/users/me",
     "/v1/users/me/posts?limit=100",
@@ -23,16 +23,16 @@ const OWN_LISTS: [&str; 6] = [
     "/v1/notifications?limit=100",
 ];
 
-/// An owner with a post, which a guest likes and has commented on, and another who has to do with neither. The guest follows
-/// the owner, and nobody else follows anybody.
+/// An owner with a post that a guest likes and has commented on, and an unrelated user. The guest follows the owner;
+/// there are no other follows.
 pub struct Scene {
-    /// Differs between scenes; fits into a handle.
+    /// Unique per scene; short enough for a handle.
     pub tag: String,
-    /// Whose things are tried.
+    /// The owner of the data.
     pub owner: Person,
-    /// A stranger.
+    /// An unrelated user.
     pub other: Person,
-    /// Who has written the comment and the like.
+    /// The author of the comment and the like.
     pub guest: Person,
     /// The owner's post.
     pub post: String,
@@ -44,22 +44,22 @@ pub struct Scene {
     pub second_session: String,
     /// The id of the owner's first session.
     pub first_session_id: String,
-    /// The refresh tokens of the owner's first session, the other's and the guest's: each view spends them, to see whether
-    /// the session goes on.
+    /// The refresh tokens of the first sessions of the owner, the other user and the guest: each view uses them, to
+    /// check that the session is still valid.
     sessions: [Mutex<String>; 3],
 }
 
-/// An answer.
+/// A response.
 #[derive(Debug)]
 pub struct Reply {
     /// Its status.
     pub status: u16,
-    /// Its body as text; empty where it has no end.
+    /// The body as text; empty for an endless stream.
     pub body: String,
 }
 
 impl Scene {
-    /// Sets the scene; `tag` differs from every other's.
+    /// Creates the scene; `tag` must be unique.
     pub async fn set(app: &TestApp, tag: &str) -> Self {
         let handles = ["a", "b", "c"].map(|name| format!("{name}_{tag}"));
         let people = join_all(handles.iter().map(|handle| app.register(handle))).await;
@@ -86,12 +86,12 @@ impl Scene {
         Self { tag, owner, other, guest, post, comment, notification, second_session, first_session_id, sessions }
     }
 
-    /// The address that only the owner knows.
+    /// The email address that only the owner knows.
     pub fn owner_email(&self) -> String {
         format!("{}@example.org", self.owner.handle)
     }
 
-    /// The refresh token of the owner's first session, as it is now.
+    /// The current refresh token of the owner's first session.
     pub fn first_session(&self) -> String {
         self.sessions[0].lock().clone()
     }
@@ -105,7 +105,7 @@ impl Scene {
         }
     }
 
-    /// Sends the request as `role`. An endless answer is not read.
+    /// Sends the request as `role`. An endless response is not read.
     pub async fn attempt(&self, app: &TestApp, method: &str, attempt: Attempt, endless: bool, role: Role) -> Reply {
         let token = self.person(role).map(|(person, _)| person.access_token.as_str());
         if endless {
@@ -115,7 +115,7 @@ impl Scene {
         Reply { status: answer.status.as_u16(), body: answer.body.to_string() }
     }
 
-    /// All that is the owner's, as the owner sees it.
+    /// All data of the owner, as the owner sees it.
     pub async fn owners_view(&self, app: &TestApp) -> Value {
         let mut view = self.callers_view(app, Role::Owner).await;
         for list in ["", "/likes", "/comments"] {
@@ -125,7 +125,7 @@ impl Scene {
         view
     }
 
-    /// All that is the caller's, as the caller sees it.
+    /// All data of the caller, as the caller sees it.
     pub async fn callers_view(&self, app: &TestApp, role: Role) -> Value {
         let mut view = json!({});
         let Some((person, session)) = self.person(role) else { return view };
@@ -153,7 +153,7 @@ async fn put(app: &ApiClient, person: &Person, path: &str) {
     app.request(Method::PUT, path, Some(&person.access_token), None).await.expect(204);
 }
 
-/// The status of an answer whose body has no end.
+/// The status of an endless response.
 async fn status_of(app: &TestApp, method: &str, path: &str, token: Option<&str>) -> u16 {
     let authorization = token.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default();
     let mut connection = BufReader::new(TcpStream::connect(app.handle.address()).await.unwrap());
