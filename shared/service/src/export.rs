@@ -125,7 +125,7 @@ impl ExportService {
         let item = |stored: StoredSession| {
             let StoredSession { session, epoch: _, created_at, last_used_at, user_agent, expires_at } = stored;
             let item = ExportItem::Session { session_id: session, created_at, last_used_at, user_agent, expires_at };
-            (id_of(session), item)
+            (Some(id_of(session)), item)
         };
         Ok(part(page.items.into_iter().map(item).collect(), page.next))
     }
@@ -137,7 +137,7 @@ impl ExportService {
         let item = |id| {
             let stored = posts.remove(&id)?;
             let counts = counts.get(&id).copied().unwrap_or_default();
-            Some((id_of(id), ExportItem::Post { post: stored.post, deleted_at: stored.deleted_at, counts }))
+            Some((Some(id_of(id)), ExportItem::Post { post: stored.post, deleted_at: stored.deleted_at, counts }))
         };
         Ok(part(page.items.into_iter().filter_map(item).collect(), page.next))
     }
@@ -155,14 +155,14 @@ impl ExportService {
         let item = |(id, _)| {
             let stored = comments.remove(&id)?;
             let item = ExportItem::Comment { comment: stored.comment, deleted_at: stored.deleted_at };
-            Some((id_of(id), item))
+            Some((Some(id_of(id)), item))
         };
         Ok(part(page.items.into_iter().filter_map(item).collect(), page.next))
     }
 
     async fn likes(&self, user: UserId, at: &ExportPosition, limit: u32) -> Result<Part, ServiceError> {
         let page = self.likes.page_of_user(user, place(at), limit).await?;
-        let item = |(post_id, liked_at)| (id_of(post_id), ExportItem::Like { post_id, liked_at });
+        let item = |(post_id, liked_at)| (Some(id_of(post_id)), ExportItem::Like { post_id, liked_at });
         Ok(part(page.items.into_iter().map(item).collect(), page.next))
     }
 
@@ -182,7 +182,7 @@ impl ExportService {
         item: impl Fn(Other, Timestamp) -> ExportItem,
     ) -> Result<Part, ServiceError> {
         let handles = self.handles(page.items.iter().map(|edge| edge.user_id)).await?;
-        let item = |edge: Edge| (id_of(edge.user_id), item(other(edge.user_id, &handles), edge.followed_at));
+        let item = |edge: Edge| (Some(id_of(edge.user_id)), item(other(edge.user_id, &handles), edge.followed_at));
         Ok(part(page.items.into_iter().map(item).collect(), page.next))
     }
 
@@ -199,7 +199,7 @@ impl ExportService {
         let item = |entry: InboxEntry| {
             let id = entry.notification.notification_id;
             let actor = other(entry.notification.act.actor_id, &handles);
-            (id_of(id), ExportItem::Notification { entry, actor, read: inbox.is_read(id) })
+            (Some(id_of(id)), ExportItem::Notification { entry, actor, read: inbox.is_read(id) })
         };
         let kept = page.items.into_iter().filter(|entry| !entry.is_expired(now));
         Ok(part(kept.map(item).collect(), page.next))
@@ -217,7 +217,7 @@ impl ExportService {
 
     async fn feed(&self, user: UserId, at: &ExportPosition, limit: u32) -> Result<Part, ServiceError> {
         let page = self.feeds.page_of_reader(user, place(at), limit).await?;
-        let item = |post_id| (id_of(post_id), ExportItem::FeedEntry { post_id });
+        let item = |post_id| (Some(id_of(post_id)), ExportItem::FeedEntry { post_id });
         Ok(part(page.items.into_iter().map(item).collect(), page.next))
     }
 
@@ -257,11 +257,11 @@ fn only(item: ExportItem) -> Part {
 }
 
 fn part<Id: Into<Uuid>>(items: Vec<(Option<ExportPlace>, ExportItem)>, next: Option<Id>) -> Part {
-    Page { items, next: next.map(|next| ExportPlace::Id(next.into())) }
+    Page { items, next: next.map(id_of) }
 }
 
-fn id_of(id: impl Into<Uuid>) -> Option<ExportPlace> {
-    Some(ExportPlace::Id(id.into()))
+fn id_of(id: impl Into<Uuid>) -> ExportPlace {
+    ExportPlace::Id(id.into())
 }
 
 /// The id to continue after. Cursors of kinds listed by id hold only an id.

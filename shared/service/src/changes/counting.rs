@@ -49,7 +49,7 @@ impl Counting {
 
     /// The targets of these changes that have counts, and those that can get their first.
     async fn whose_counts(&self, changes: &[Effective<'_>]) -> Result<HashMap<Counted, Whose>, StoreError> {
-        let of: HashSet<Counted> = changes.iter().flat_map(|change| change.counters()).map(|(of, _)| of).collect();
+        let of: HashSet<Counted> = changes.iter().flat_map(Effective::counters).map(|(of, _)| of).collect();
         let of: Vec<Counted> = of.into_iter().collect();
         let have_any = self.counts.which_have_any(&of).await?;
         let have_none: Vec<Counted> = of.into_iter().filter(|of| !have_any.contains(of)).collect();
