@@ -162,6 +162,12 @@ fn batches_are_as_large_as_the_handlers_expect() {
     assert_eq!(sizes, BTreeMap::from([("PostQ", 1), ("JobQ", limits::MAX_QUEUE_BATCH as u64), ("ChangeQ", 1)]));
 }
 
+#[test]
+fn followers_per_job_fit_one_batch_write() {
+    let parameter = &template().0["Parameters"]["FollowersPerJob"];
+    assert_eq!((&parameter["MinValue"], &parameter["MaxValue"]), (&json!(1), &json!(limits::FOLLOWERS_PER_JOB)));
+}
+
 /// The timeout of a function.
 fn timeout(function: &Function<'_>) -> Duration {
     Duration::from_secs(function.properties()["Timeout"].as_u64().unwrap())
