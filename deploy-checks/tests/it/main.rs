@@ -3,6 +3,7 @@
 mod docs;
 mod emf;
 mod events;
+mod function_lists;
 mod guides;
 mod metrics;
 mod policies;

@@ -162,6 +162,12 @@ fn batches_are_as_large_as_the_handlers_expect() {
     assert_eq!(sizes, BTreeMap::from([("PostQ", 1), ("JobQ", limits::MAX_QUEUE_BATCH as u64), ("ChangeQ", 1)]));
 }
 
+#[test]
+fn followers_per_job_fit_one_batch_write() {
+    let parameter = &template().0["Parameters"]["FollowersPerJob"];
+    assert_eq!((&parameter["MinValue"], &parameter["MaxValue"]), (&json!(1), &json!(limits::FOLLOWERS_PER_JOB)));
+}
+
 /// The timeout of a function.
 fn timeout(function: &Function<'_>) -> Duration {
     Duration::from_secs(function.properties()["Timeout"].as_u64().unwrap())
@@ -177,7 +183,8 @@ fn a_handler_has_the_time_to_say_why_it_failed() {
                 "post-handler" | "status-api" => ANSWER_MARGIN,
                 "outbox-sweeper" => limits::SWEEP_ERASURE_BUDGET,
                 "stream-handler" => limits::STREAM_ERASURE_BUDGET + limits::LONGEST_CALL,
-                _ => limits::GIVE_BACK_LIMIT,
+                "follow-fetcher" | "job-handler" => limits::GIVE_BACK_LIMIT,
+                other => panic!("{other}: add the time that it needs after a slow call"),
             };
         assert!(timeout(&function) > needed, "{}: {:?} of {needed:?}", function.name, timeout(&function));
     }
@@ -517,7 +524,8 @@ fn whatever_fails_has_an_alarm() {
     let functions: BTreeSet<&str> = template.functions().iter().map(|function| function.name).collect();
     assert_eq!(watched("Errors"), functions);
     assert_eq!(watched("Throttles"), functions);
-    assert_eq!(watched("Invocations"), set(&["OutboxSweeper"]));
+    let scheduled = template.functions().into_iter().filter(|function| interval(function).is_some());
+    assert_eq!(watched("Invocations"), scheduled.map(|function| function.name).collect());
     assert_eq!(watched(names::FAN_OUT_SECONDS), set(&["JobHandler"]));
 }
 

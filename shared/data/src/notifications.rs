@@ -299,3 +299,32 @@ fn entry_from(recipient_id: UserId, item: &Item) -> Result<InboxEntry, Malformed
         post_gone: item.attributes.contains_key(attr::POST_GONE),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::{CommentId, PostId};
+
+    /// The kind listed after `kind`. A new kind does not compile until it has its place in the list.
+    fn next(kind: ActKind) -> Option<ActKind> {
+        match kind {
+            ActKind::Like(post) => Some(ActKind::Comment(post, CommentId::from_uuid(Uuid::from_u128(2)))),
+            ActKind::Comment(..) => Some(ActKind::Follow(UserId::from_uuid(Uuid::from_u128(3)))),
+            ActKind::Follow(_) => None,
+        }
+    }
+
+    #[test]
+    fn every_kind_reads_back_from_its_item() {
+        let (actor_id, recipient_id) = (UserId::from_uuid(Uuid::from_u128(4)), UserId::from_uuid(Uuid::from_u128(3)));
+        let first = ActKind::Like(PostId::from_uuid(Uuid::from_u128(1)));
+        for kind in std::iter::successors(Some(first), |kind| next(*kind)) {
+            let notification_id = NotificationId::from_uuid(Uuid::from_u128(5));
+            let notification = Notification { notification_id, recipient_id, act: Act { actor_id, kind } };
+            let entry = InboxEntry { notification, undone: true, post_gone: false };
+            let written = Notifications::put(&entry).into_iter().next();
+            let Some((_, Write::Put { item, .. })) = written else { panic!("{written:?} puts no item") };
+            assert_eq!(entry_from(recipient_id, &item).ok(), Some(entry), "{kind:?}");
+        }
+    }
+}

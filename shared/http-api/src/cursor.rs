@@ -162,12 +162,14 @@ mod tests {
         #[test]
         fn an_export_cursor_keeps_its_kind(kind in prop::sample::select(&ExportKind::ALL), id: u128, key in "[!-~]{1,255}") {
             let id = Uuid::from_u128(id);
-            let acts = [
-                NotifiedAct::Like(PostId::from_uuid(id)),
-                NotifiedAct::Comment(CommentId::from_uuid(id)),
-                NotifiedAct::Follow(UserId::from_uuid(id)),
-            ];
-            let places = acts.map(ExportPlace::Act).into_iter().chain([ExportPlace::Id(id), ExportPlace::Key(key)]);
+            // A new act does not compile until it has its place in the list.
+            let next = |act: &NotifiedAct| match act {
+                NotifiedAct::Like(_) => Some(NotifiedAct::Comment(CommentId::from_uuid(id))),
+                NotifiedAct::Comment(_) => Some(NotifiedAct::Follow(UserId::from_uuid(id))),
+                NotifiedAct::Follow(_) => None,
+            };
+            let acts = std::iter::successors(Some(NotifiedAct::Like(PostId::from_uuid(id))), next);
+            let places = acts.map(ExportPlace::Act).chain([ExportPlace::Id(id), ExportPlace::Key(key)]);
             let places = places.filter(|place| kind.has_position(place)).map(Some).chain([None]);
             for position in places.map(|last| ExportPosition { kind, last }) {
                 prop_assert_eq!(decode::<Export>(&encode::<Export>(&position)), Some(position));

@@ -323,6 +323,6 @@ impl Standing {
 fn recipient_of(act: &Act, posts: &HashMap<PostId, StoredPost>) -> Option<UserId> {
     match act.kind {
         ActKind::Follow(followee) => Some(followee),
-        _ => Some(posts.get(&act.kind.post_id()?)?.post.author_id),
+        ActKind::Like(post) | ActKind::Comment(post, _) => Some(posts.get(&post)?.post.author_id),
     }
 }

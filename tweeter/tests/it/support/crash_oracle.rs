@@ -240,7 +240,8 @@ async fn assert_notifications(client: &ApiClient, model: &SocialModel, person: &
         let kind = match it["kind"].as_str().unwrap() {
             "follow" => ActKind::Follow(person.id()),
             "like" => ActKind::Like(id(&it["post_id"])),
-            _ => ActKind::Comment(id(&it["post_id"]), id(&it["comment_id"])),
+            "comment" => ActKind::Comment(id(&it["post_id"]), id(&it["comment_id"])),
+            other => panic!("a notification of an unknown kind: {other}"),
         };
         format!("{:?}", Act { actor_id: id(&it["actor"]["user_id"]), kind })
     };
