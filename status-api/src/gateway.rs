@@ -1,10 +1,10 @@
-//! What API Gateway says of a request.
+//! The client address that API Gateway reports for a request.
 
 use axum::extract::Request;
 use http_api::PeerAddress;
 use lambda_http::{RequestExt, request::RequestContext};
 
-/// Notes who is at the other end of the gateway's connection: the gateway saw it itself, whatever headers say.
+/// Notes the peer address of the gateway's connection: the gateway saw it itself, so headers cannot forge it.
 pub fn with_peer(mut request: Request) -> Request {
     let address = match request.request_context_ref() {
         Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.as_deref(),

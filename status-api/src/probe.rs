@@ -1,4 +1,4 @@
-//! The probe of the stores behind `GET /healthz`.
+//! The probe of the stores that `GET /healthz` reports.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,14 +13,15 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-/// For how long an answer of the stores holds.
+/// How long the outcome of a probe is reused.
 const PROBE_INTERVAL: Duration = Duration::from_secs(2);
 /// How long the stores have to answer.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
-/// When to ask again.
+/// The `Retry-After` of a failed health check.
 pub(crate) const RETRY_AFTER: Duration = PROBE_INTERVAL;
 
-/// Whether the stores answered lately. However many ask, one probe runs at a time and at most every 2 s.
+/// Whether the stores answered recently. One probe runs at a time, at most every 2 s, regardless of the number of
+/// callers.
 #[derive(Debug)]
 pub(crate) struct Health {
     store: Arc<dyn Store>,
@@ -34,7 +35,7 @@ pub(crate) struct Health {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Good,
-    /// The oldest change has waited for longer than [`limits::MAX_CHANGES_AGE`].
+    /// The oldest change has waited longer than [`limits::MAX_CHANGES_AGE`].
     ChangesLate,
     Bad,
 }
