@@ -31,7 +31,7 @@ mod tests {
     }
 
     #[test]
-    fn the_peer_is_whom_the_gateway_saw() {
+    fn the_peer_is_the_gateways_source_ip() {
         assert_eq!(peer(Some("192.0.2.1")), Some(PeerAddress("192.0.2.1".parse().unwrap())));
         assert_eq!(peer(Some("2001:db8::1")), Some(PeerAddress("2001:db8::1".parse().unwrap())));
         assert_eq!(peer(Some("nobody")), None);

@@ -66,7 +66,7 @@ async fn a_hung_sync_makes_the_service_unhealthy() {
     let hanging = Arc::clone(&hangs);
     let api = TestApi::start_syncing(hooks(move || {
         if hanging.load(Ordering::SeqCst) {
-            // Until the test releases it: an error says that the test has ended.
+            // Blocks until the test releases it. An error means that the test has ended.
             let _ended = released.lock().unwrap().recv();
         }
         Ok(())
