@@ -1,7 +1,7 @@
-//! Serves a DynamoDB and an SQS, in memory and empty, on the loopback interface until it is told to stop.
+//! Serves an in-memory, empty DynamoDB and SQS on the loopback interface until it receives a signal to stop.
 //!
 //! Prints the environment that a process needs to use them, one assignment a line:
-//! `aws-endpoints >endpoints.env &`, then, when the file is written, `set -a; . ./endpoints.env`.
+//! `aws-endpoints >endpoints.env &`, then, once the file is written, `set -a; . ./endpoints.env`.
 
 use std::{io::Write as _, process::ExitCode};
 

@@ -33,8 +33,8 @@ pub async fn a_transaction_writes_to_several_tables_at_once(h: StoreHarness) {
     assert_eq!(get(&*h.store, &key("p", "checked")).await, Some(item("p", "checked").with("n", 1)));
 }
 
-/// Every place whose condition did not hold, and no other.
-pub async fn a_refused_transaction_changes_nothing_and_names_the_places(h: StoreHarness) {
+/// Names every index whose condition did not hold, and no other.
+pub async fn a_refused_transaction_names_the_failed_conditions(h: StoreHarness) {
     put(&*h.store, item("p", "there").with("n", 1)).await;
     let writes = vec![
         (TABLE, Write::put(item("p", "a"))),
@@ -51,7 +51,7 @@ pub async fn a_refused_transaction_changes_nothing_and_names_the_places(h: Store
 }
 
 /// The limit of one call.
-pub async fn a_transaction_takes_a_hundred_writes_and_no_more(h: StoreHarness) {
+pub async fn a_transaction_holds_at_most_100_writes(h: StoreHarness) {
     let writes: Vec<_> = (0..=MAX_TRANSACT).map(|n| (TABLE, Write::create(item("p", &n.to_string())))).collect();
     assert_rejected!(StoreError, h.store.transact(writes.clone()).await);
     assert_eq!(get(&*h.store, &key("p", "0")).await, None);
@@ -59,7 +59,7 @@ pub async fn a_transaction_takes_a_hundred_writes_and_no_more(h: StoreHarness) {
     assert!(get(&*h.store, &key("p", "99")).await.is_some());
 }
 
-/// Also when one of the two is a check.
+/// Holds even if one of the two is a check.
 pub async fn a_transaction_rejects_a_key_named_twice(h: StoreHarness) {
     let check = Write::Check { key: key("p", "s"), condition: Condition::Absent };
     for second in [Write::delete(key("p", "s")), check] {
