@@ -1,5 +1,5 @@
-//! What policies allow, held against what is asked for: as IAM decides, for the few kinds of statements that the
-//! template has. Any other kind is an error, so that nothing is judged by half.
+//! The comparison of policies with requests, as IAM evaluates them, for the few kinds of statements in the template.
+//! Any other kind is an error, so that no policy is evaluated partially.
 
 use std::{collections::BTreeSet, fmt};
 
@@ -7,33 +7,33 @@ use serde_json::Value;
 
 use crate::{Function, Statement, referent};
 
-/// The condition key that holds the partition keys of the items that are asked for.
+/// The condition key that holds the partition keys of the requested items.
 const LEADING_KEYS: &str = "dynamodb:LeadingKeys";
 
 /// A request for permission.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Request {
-    /// What is to be done, such as `dynamodb:GetItem`.
+    /// The action, such as `dynamodb:GetItem`.
     pub action: String,
-    /// To which resource of the template; `*` for what has none.
+    /// The resource in the template; `*` for an action without a resource.
     pub resource: String,
     /// The partition keys of the items.
     pub leading_keys: BTreeSet<String>,
 }
 
-/// Which partition keys a statement is narrowed to.
+/// The partition keys to which a statement is restricted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keys<'a> {
-    /// It is not.
+    /// No restriction.
     All,
-    /// Those of a pattern, in which `*` stands for any text and `?` for any letter.
+    /// Keys that match a pattern, in which `*` matches any text and `?` any character.
     Like(&'a str),
-    /// This one.
+    /// Exactly this key.
     Equal(&'a str),
 }
 
 impl Keys<'_> {
-    /// Whether a key is one of them.
+    /// Whether a key is among them.
     pub fn contain(self, key: &str) -> bool {
         match self {
             Self::All => true,
@@ -43,16 +43,16 @@ impl Keys<'_> {
     }
 }
 
-/// The least that a policy can be made narrower by: one action on one resource, for one of its patterns of keys.
+/// The smallest removable part of a policy: one action on one resource, for one pattern of keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Grant<'a> {
-    /// Which of the policy's statements it is of, from 0.
+    /// The index of the grant's statement in the policy.
     pub statement: usize,
-    /// What may be done.
+    /// The allowed action.
     pub action: &'a str,
-    /// To what.
+    /// The resource.
     pub resource: &'a str,
-    /// For which items.
+    /// The keys of the items.
     pub keys: Keys<'a>,
 }
 
@@ -62,7 +62,7 @@ impl Grant<'_> {
     }
 }
 
-/// A statement of a kind that is not known here.
+/// A statement of an unsupported kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotUnderstood {
     /// The statement.
@@ -77,25 +77,25 @@ impl fmt::Display for NotUnderstood {
 
 impl std::error::Error for NotUnderstood {}
 
-/// Everything that a function may do.
+/// All permissions of a function.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy<'a> {
     grants: Vec<Grant<'a>>,
 }
 
 impl<'a> Policy<'a> {
-    /// What a function's role allows.
+    /// The policy of a function's role.
     pub fn of(function: &Function<'a>) -> Result<Self, NotUnderstood> {
         let grants = function.statements().into_iter().enumerate().map(|(number, statement)| grants(number, statement));
         Ok(Self { grants: grants.collect::<Result<Vec<_>, _>>()?.concat() })
     }
 
-    /// Its grants.
+    /// The policy's grants.
     pub fn grants(&self) -> &[Grant<'a>] {
         &self.grants
     }
 
-    /// Whether some statement allows the whole of a request (`ForAllValues`).
+    /// Whether one statement alone allows the whole request (`ForAllValues`).
     pub fn allows(&self, request: &Request) -> bool {
         let concerned: Vec<&Grant<'_>> = self.grants.iter().filter(|grant| grant.concerns(request)).collect();
         concerned.iter().any(|one| {
@@ -104,12 +104,12 @@ impl<'a> Policy<'a> {
         })
     }
 
-    /// The requests that are not allowed.
+    /// The requests that the policy denies.
     pub fn denied<'r>(&self, requests: &'r BTreeSet<Request>) -> Vec<&'r Request> {
         requests.iter().filter(|request| !self.allows(request)).collect()
     }
 
-    /// The grants without each of which all of these requests would be allowed just as well.
+    /// The grants that can each be removed without denying any of these requests.
     pub fn unneeded(&self, requests: &BTreeSet<Request>) -> Vec<&Grant<'a>> {
         self.grants.iter().filter(|grant| !self.needs(grant, requests)).collect()
     }
@@ -133,7 +133,7 @@ fn grants(number: usize, statement: Statement<'_>) -> Result<Vec<Grant<'_>>, Not
     Ok(grants)
 }
 
-/// The keys that a statement is narrowed to; `None` when its condition is of another kind.
+/// The keys to which a statement is restricted; `None` if its condition is of an unsupported kind.
 fn keys(statement: Statement<'_>) -> Option<Vec<Keys<'_>>> {
     let condition = match &statement.0["Condition"] {
         Value::Null => return Some(vec![Keys::All]),
@@ -226,7 +226,7 @@ mod tests {
         });
         let twice = format!("{NARROW}, {{Effect: Allow, Action: get, Resource: !GetAtt T.Arn}}");
         with_policy(&twice, |policy| {
-            // What two statements allow, neither is needed for.
+            // If two statements allow a request, neither is needed.
             assert!(policy.unwrap().unneeded(&asked).iter().any(|grant| grant.keys == Keys::All));
         });
     }

@@ -1,4 +1,4 @@
-//! What is written is what the specification of the embedded metric format takes, and what `template.yaml` looks for.
+//! The metrics that functions write conform to the embedded metric format, and are those that `template.yaml` reads.
 
 use std::{
     collections::BTreeSet,
@@ -18,7 +18,7 @@ use telemetry::{names, outcomes};
 
 const NOW: Timestamp = Timestamp::from_millis(1_732_700_000_000);
 
-/// What was written.
+/// Captured output.
 #[derive(Debug, Clone, Default)]
 struct Output(Arc<Mutex<Vec<u8>>>);
 
@@ -33,7 +33,7 @@ impl Write for Output {
 }
 
 impl Output {
-    /// The lines, each held against the specification.
+    /// The lines, each checked against the specification.
     fn lines(&self) -> Vec<Value> {
         let text = String::from_utf8(self.0.lock().clone()).unwrap();
         let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -42,7 +42,7 @@ impl Output {
     }
 }
 
-/// The specification's rules: see `lines.rs` for its address.
+/// Checks the rules of the specification, which `lines.rs` links to.
 fn assert_is_embedded_metric_format(line: &Value) {
     assert!(line["_aws"]["Timestamp"].is_u64(), "milliseconds since the epoch: {line}");
     let mut metrics_of_line = BTreeSet::new();
@@ -70,7 +70,7 @@ fn assert_is_embedded_metric_format(line: &Value) {
     }
 }
 
-/// What is written after `record`, as function `job-handler` and invocation `request-1`.
+/// The lines written after `record`, as function `job-handler` and invocation `request-1`.
 fn written(record: impl FnOnce()) -> Vec<Value> {
     let output = Output::default();
     let metrics = FunctionMetrics::new("job-handler", output.clone());

@@ -1,4 +1,4 @@
-//! The sample events are what the functions take.
+//! The functions accept the sample events.
 
 use std::{fs, path::Path};
 

@@ -1,5 +1,5 @@
-//! What template.yaml must hold, whatever else it says: nothing is lost, nobody may do more than they do, and every
-//! function is told what it reads.
+//! Invariants of template.yaml: no message or change is lost, permissions are minimal, and every function's environment
+//! holds the variables that it reads.
 
 use std::{
     cell::RefCell,
@@ -46,7 +46,7 @@ fn function<'a>(template: &'a Template, code: &str) -> Function<'a> {
     found.unwrap_or_else(|| panic!("no function is built from {code}"))
 }
 
-/// Each mapping of a queue: the function, the mapping, the queue's name.
+/// Each event source mapping of a queue: the function, the mapping, the queue's name.
 fn mappings(template: &Template) -> Vec<(Function<'_>, &Value, &str)> {
     let functions = template.functions().into_iter();
     functions
@@ -59,7 +59,7 @@ fn set<'a>(names: &[&'a str]) -> BTreeSet<&'a str> {
     names.iter().copied().collect()
 }
 
-// --- Nothing is lost.
+// --- No message or change is lost.
 
 #[test]
 fn what_a_batch_reports_as_failed_comes_again() {
@@ -135,7 +135,7 @@ fn a_queues_dead_letters_go_to_a_queue_of_their_own_that_keeps_them_longest() {
         assert_eq!(dead_letters["MessageRetentionPeriod"], 14 * 24 * 3_600);
         let allowed = &dead_letters["RedriveAllowPolicy"];
         assert_eq!(allowed["redrivePermission"], "byQueue");
-        // The source's ARN cannot be asked for without a circle, so it is put together from its name.
+        // A reference to the source's ARN would be circular, so the ARN is built from its name.
         let name = template.properties(queue)["QueueName"]["Fn::Sub"].as_str().unwrap();
         let arn = format!("arn:${{AWS::Partition}}:sqs:${{AWS::Region}}:${{AWS::AccountId}}:{name}");
         assert_eq!(allowed["sourceQueueArns"], json!([{ "Fn::Sub": arn }]));
@@ -171,7 +171,7 @@ fn timeout(function: &Function<'_>) -> Duration {
 fn a_handler_has_the_time_to_say_why_it_failed() {
     let template = template();
     for function in template.functions() {
-        // One call with its retries while a table is slow, and what follows it.
+        // One call with its retries while a table is slow, and the work after it.
         let needed = limits::LONGEST_CALL
             + match function.code() {
                 "post-handler" | "status-api" => ANSWER_MARGIN,
@@ -285,7 +285,7 @@ fn every_queue_is_encrypted() {
     }
 }
 
-// --- Nobody may do more than they do.
+// --- Permissions are minimal.
 
 #[test]
 fn no_policy_allows_everything_of_anything() {
@@ -316,10 +316,10 @@ fn every_function_has_a_role_of_its_own() {
     assert_eq!(roles, template.resources_of_type("AWS::IAM::Role").into_iter().collect());
 }
 
-/// What a transaction does that looks at an item and leaves it.
+/// The action of a transaction that checks an item without writing it.
 const CHECK: &str = "ConditionCheckItem";
 
-/// Function, table, and what it may do there. What is not listed is not allowed.
+/// Function, table, and the allowed actions. All others are denied.
 const TABLE_ACTIONS: &[(&str, &str, &[&str])] = &[
     ("post-handler", SOCIAL, &["GetItem", "BatchGetItem", "PutItem", "UpdateItem"]),
     ("post-handler", FEED, &["PutItem"]),
@@ -348,11 +348,11 @@ fn each_does_only_its_own_to_a_table() {
     }
 }
 
-/// What Lambda itself does to the queue of a mapping, and our handlers to give back what failed.
+/// The actions of Lambda on a mapped queue, and of the handlers to return failed messages.
 const TAKING: [&str; 5] =
     ["ReceiveMessage", "DeleteMessage", "GetQueueAttributes", "ChangeMessageVisibility", "SendMessage"];
 
-/// Function, queue, and what it may do there.
+/// Function, queue, and the allowed actions.
 const QUEUE_ACTIONS: &[(&str, &str, &[&str])] = &[
     ("post-handler", "PostQ", &["SendMessage"]),
     ("follow-fetcher", "PostQ", &TAKING),
@@ -394,7 +394,7 @@ fn only_who_reads_tokens_reads_the_signing_secret() {
     assert_eq!(readers.map(|function| function.code()).collect::<BTreeSet<_>>(), set(&["post-handler", "status-api"]));
 }
 
-// --- Every function is there, and is told what it reads.
+// --- Every function is deployed with the variables that it reads.
 
 #[test]
 fn every_function_that_the_code_has_is_in_the_template() {
@@ -412,7 +412,7 @@ fn every_function_that_the_code_has_is_in_the_template() {
     }
 }
 
-/// A lookup that notes what it is asked for and finds something good.
+/// A lookup that records the requested variables and returns a valid value for each.
 fn noting<'a>(asked: &'a RefCell<BTreeSet<&'static str>>) -> impl Fn(&'static str) -> Option<String> + 'a {
     |variable| {
         asked.borrow_mut().insert(variable);
@@ -424,7 +424,7 @@ fn noting<'a>(asked: &'a RefCell<BTreeSet<&'static str>>) -> impl Fn(&'static st
     }
 }
 
-/// The variables that a function reads, as its `NEEDS` say.
+/// The variables that a function reads, according to its `NEEDS`.
 fn variables_read(code: &str) -> BTreeSet<&'static str> {
     let asked = RefCell::new(BTreeSet::from([LOG_FILTER_VARIABLE]));
     let find = noting(&asked);
@@ -464,7 +464,7 @@ fn functions_read_the_environment_through_needs_alone() {
 fn no_secret_is_written_into_the_template() {
     let text = fs::read_to_string(repository().join("template.yaml")).unwrap();
     assert!(!text.contains("{{resolve:"));
-    // 64 characters that are none but hexadecimal digits: what `TokenKeys` reads.
+    // 64 hexadecimal digits, the format that `TokenKeys` reads.
     let template = template();
     let generated = &template.properties("SigningSecret")["GenerateSecretString"];
     assert_eq!(generated["PasswordLength"], 64);
@@ -521,7 +521,7 @@ fn whatever_fails_has_an_alarm() {
     assert_eq!(watched(names::FAN_OUT_SECONDS), set(&["JobHandler"]));
 }
 
-/// How often a function's schedule runs it, if it has one.
+/// The interval of a function's schedule, if it has one.
 fn interval(function: &Function<'_>) -> Option<Duration> {
     let events = function.properties()["Events"].as_object()?;
     let schedule = events.values().find_map(|event| event["Properties"]["Schedule"].as_str())?;
@@ -542,7 +542,7 @@ fn an_alarm_can_ring_at_its_functions_rate() {
         let watched: Vec<&str> = watched.collect();
         let scheduled = template.functions().into_iter().filter(|function| watched.contains(&function.name));
         for interval in scheduled.filter_map(|function| interval(&function)) {
-            // A run may fall just outside a period, so one period of those looked at may be empty.
+            // A run may fall just outside a period, so one of the evaluated periods may be empty.
             assert!(interval.as_secs() <= period, "{name}: not every period has a run");
             assert!(
                 needed < periods || alarm["TreatMissingData"] == "breaching",
@@ -558,7 +558,7 @@ fn a_sweeper_that_does_not_run_is_noticed() {
     let alarm = template.properties("OutboxSweeperIdle");
     assert_eq!(alarm["TreatMissingData"], "breaching", "a function that does not run sends no figures");
     assert_eq!((&alarm["ComparisonOperator"], &alarm["Threshold"]), (&json!("LessThanThreshold"), &json!(1)));
-    // A minute may pass without a run when the one before came late.
+    // A minute may pass without a run if the previous one was late.
     assert!(alarm["DatapointsToAlarm"].as_u64().unwrap() >= 3);
 }
 

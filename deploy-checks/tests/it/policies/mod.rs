@@ -1,8 +1,8 @@
-//! That each function's policy allows what the function does, and nothing else.
+//! Each function's policy allows exactly the requests that the function makes.
 //!
-//! The functions' code runs here over the embedded store, through every use case; what passes its ports is noted as the
-//! requests that IAM would see. `deployment` is the functions, `use_cases` what they are asked to do: a new route is one
-//! line there, and a test fails while it is missing.
+//! The functions' code runs here on the embedded store, through every use case; the calls through its ports are
+//! recorded as the requests that IAM would see. `deployment` holds the functions and `use_cases` drives them: a new
+//! route is one line there, and a test fails while it is missing.
 
 mod deployment;
 mod use_cases;
@@ -20,7 +20,7 @@ use deploy_checks::{
 use deployment::{Deployment, Evidence, SIGNING_SECRET_ARN, template};
 use testkit::recording::{Access, Resource};
 
-/// What all use cases together have asked of the functions, and they of their ports.
+/// The requests of all use cases to the functions, and of the functions to their ports.
 static DRIVEN: LazyLock<Evidence> = LazyLock::new(|| {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be built");
     let deployment = Deployment::start();
@@ -28,7 +28,7 @@ static DRIVEN: LazyLock<Evidence> = LazyLock::new(|| {
     deployment.evidence()
 });
 
-/// Everything that is asked for in a function's name.
+/// All requests made in a function's name.
 fn requests_of(template: &Template, function: &Function<'_>) -> BTreeSet<Request> {
     let own = DRIVEN.accesses_of(function.code()).into_iter().map(request);
     own.chain(requests_around(template, function)).collect()
@@ -42,7 +42,7 @@ fn request(access: Access) -> Request {
     Request { action: access.action.to_owned(), resource, leading_keys: access.leading_keys }
 }
 
-/// What is asked for not by our code at its ports, but around it.
+/// The requests that are made outside the ports.
 fn requests_around(template: &Template, function: &Function<'_>) -> Vec<Request> {
     let mut asked = Vec::new();
     let mut ask = |resource: &str, actions: &[&str]| {
@@ -57,19 +57,19 @@ fn requests_around(template: &Template, function: &Function<'_>) -> Vec<Request>
         let queue = referent(&mapping["Queue"]).expect("a mapping names its queue");
         ask(queue, &["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]);
     }
-    // And records of a change stream.
+    // Lambda reads records of a mapped change stream in the same way.
     for mapping in function.stream_mappings() {
         let stream = referent(&mapping["Stream"]).expect("a mapping names its stream");
         ask(stream, &["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"]);
         ask("*", &["dynamodb:ListStreams"]);
     }
-    // Lambda writes its logs and traces likewise.
+    // Lambda writes the function's logs and traces.
     let group = referent(&function.properties()["LoggingConfig"]["LogGroup"]).expect("a function names its logs");
     ask(group, &["logs:CreateLogStream", "logs:PutLogEvents"]);
     if template.0["Globals"]["Function"]["Tracing"] == "Active" {
         ask("*", &["xray:PutTraceSegments", "xray:PutTelemetryRecords"]);
     }
-    // The secret is read before the first event, past the ports.
+    // The function reads the secret before its first event, outside the ports.
     if function.variables().contains(SIGNING_SECRET_ARN) {
         ask("SigningSecret", &["secretsmanager:GetSecretValue"]);
     }
