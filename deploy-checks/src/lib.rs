@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_once_and_meant_often_is_read_where_it_is_meant() {
+    fn yaml_aliases_are_resolved() {
         let template = Template::parse("{a: &x [!Ref B, 1], c: *x}").unwrap();
         assert_eq!(template.0["a"], template.0["c"]);
         assert_eq!(template.0["c"], json!([{"Ref": "B"}, 1]));

@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_is_allowed_for_its_action_its_resource_and_every_key() {
+    fn a_grant_covers_action_resource_and_every_key() {
         with_policy(NARROW, |policy| {
             let policy = policy.unwrap();
             assert!(policy.allows(&request("get", "T", &["A#1"])));
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn no_two_statements_allow_together_what_neither_allows_alone() {
+    fn statements_do_not_combine_to_allow_a_request() {
         let apart = NARROW.replace(r#", "B#*""#, "") + "," + &NARROW.replace(r#""A#*", "#, "");
         with_policy(&apart, |policy| {
             let policy = policy.unwrap();
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn an_action_a_pattern_or_a_whole_statement_that_nobody_asks_for_is_unneeded() {
+    fn unused_grants_are_reported() {
         let asked = BTreeSet::from([request("get", "T", &["A#1", "B#1"]), request("put", "T", &["A#1"])]);
         with_policy(NARROW, |policy| {
             let policy = policy.unwrap();
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_statement_of_another_kind_is_an_error() {
+    fn an_unsupported_statement_is_an_error() {
         for other in [
             NARROW.replace("Allow", "Deny"),
             NARROW.replace("ForAllValues:StringLike", "ForAnyValue:StringLike"),
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_star_stands_for_any_text_and_a_question_mark_for_a_letter() {
+    fn wildcards_match_text_and_single_letters() {
         for (text, pattern) in [("A#1", "A#*"), ("A#", "A#*"), ("xAyB", "*A*B"), ("Aé", "A?"), ("", "*")] {
             assert!(is_like(text, pattern), "{text} {pattern}");
         }

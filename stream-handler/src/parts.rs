@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_has_time_to_halve_and_for_one_change() {
+    fn batches_have_time_to_halve_and_advance() {
         let Patience { several, single, batch } = Patience::default();
         assert!(batch >= several + single, "or no part would hold several changes");
         assert!(several > limits::RETRY_BUDGET + limits::CALL_TIMEOUT, "or throttling would halve");

@@ -30,7 +30,7 @@ fn every_alarm_is_explained() {
 }
 
 #[test]
-fn every_output_that_the_docs_look_up_is_there() {
+fn every_output_named_in_the_docs_exists() {
     let template = template();
     let outputs = template.0["Outputs"].as_object().unwrap();
     for document in ["README.md", "docs/operations.md"] {
@@ -45,7 +45,7 @@ fn every_output_that_the_docs_look_up_is_there() {
 
 /// docs/operations.md derives variables from outputs by this rule.
 #[test]
-fn the_outputs_tell_the_operators_commands_every_queue_and_table() {
+fn outputs_name_every_queue_and_table() {
     let template = template();
     let variables: BTreeSet<String> =
         template.0["Outputs"].as_object().unwrap().keys().filter_map(|output| variable(output)).collect();

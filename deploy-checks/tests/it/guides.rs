@@ -88,7 +88,7 @@ fn functions(folder: &Path, names: &mut BTreeSet<String>) {
 }
 
 #[test]
-fn every_excerpt_stands_in_its_file() {
+fn every_excerpt_is_in_its_file() {
     let source = |file: &str| fs::read_to_string(root().join(file)).ok();
     for (name, guide) in guides() {
         let complaints: Vec<_> = blocks(&guide).iter().filter_map(|block| complaint(block, source)).collect();
@@ -109,7 +109,7 @@ fn every_file_and_test_named_exists() {
 }
 
 #[test]
-fn an_excerpt_matches_verbatim_but_for_indentation() {
+fn excerpts_match_verbatim_except_for_indentation() {
     let source = |file: &str| (file == "a.rs").then(|| "fn a() {\n    if b {\n        c();\n    }\n}\n".to_owned());
     let complaints = |guide: &str| blocks(guide).iter().filter_map(|block| complaint(block, source)).count();
     assert_eq!(complaints("```rust title=\"a.rs\"\nif b {\n    c();\n}\n```\n"), 0);

@@ -97,7 +97,7 @@ fn watched(template: &Template) -> Vec<Watched> {
 }
 
 #[test]
-fn a_metric_is_looked_for_under_the_dimensions_that_it_is_sent_with() {
+fn watched_metrics_have_the_published_dimensions() {
     let template = template();
     let functions: Vec<String> =
         template.functions().iter().map(|function| format!("${{{}}}", function.name)).collect();
@@ -121,7 +121,7 @@ fn a_metric_is_looked_for_under_the_dimensions_that_it_is_sent_with() {
 }
 
 #[test]
-fn every_metric_that_costs_money_is_looked_at_or_named_as_worth_a_query() {
+fn every_published_metric_is_watched_or_for_queries() {
     // Rare events, queried only during an incident; see docs/operations.md.
     let for_queries = ["tweeter_feed_jobs_sent_total", "tweeter_outbox_swept_total"];
     let template = template();
@@ -133,7 +133,7 @@ fn every_metric_that_costs_money_is_looked_at_or_named_as_worth_a_query() {
 }
 
 #[test]
-fn the_short_forms_of_a_dashboard_are_read_as_long_ones() {
+fn dashboard_short_forms_are_expanded() {
     let above: Vec<String> = ["Tweeter", "entries", "FunctionName", "a"].map(str::to_owned).to_vec();
     let read = |line: &str| written_out(&serde_json::from_str(line).unwrap(), &above).join(" ");
     assert_eq!(read(r#"["...", "b", {"stat": "p99"}]"#), "Tweeter entries FunctionName b");

@@ -62,7 +62,7 @@ fn set<'a>(names: &[&'a str]) -> BTreeSet<&'a str> {
 // --- No message or change is lost.
 
 #[test]
-fn what_a_batch_reports_as_failed_comes_again() {
+fn batch_failures_are_reported_and_redelivered() {
     let template = template();
     let mapped: BTreeSet<&str> = mappings(&template).iter().map(|(_, _, queue)| *queue).collect();
     assert_eq!(mapped, set(&["PostQ", "JobQ", "ChangeQ"]));
@@ -72,7 +72,7 @@ fn what_a_batch_reports_as_failed_comes_again() {
 }
 
 #[test]
-fn no_change_is_dropped_as_long_as_the_stream_has_it() {
+fn the_stream_mapping_drops_no_change() {
     let template = template();
     let readers = template.functions().into_iter().filter(|function| !function.stream_mappings().is_empty());
     let readers: Vec<_> = readers.collect();
@@ -93,7 +93,7 @@ fn no_change_is_dropped_as_long_as_the_stream_has_it() {
 }
 
 #[test]
-fn the_streams_filter_lets_through_exactly_what_is_streamed() {
+fn the_stream_filter_matches_the_streamed_prefixes() {
     let template = template();
     let mapping = function(&template, "stream-handler").stream_mappings()[0];
     let filters = mapping["FilterCriteria"]["Filters"].as_array().unwrap();
@@ -116,7 +116,7 @@ fn only_the_streams_reader_reads_the_stream() {
 }
 
 #[test]
-fn a_message_stays_hidden_for_six_times_its_functions_timeout() {
+fn visibility_timeouts_are_six_function_timeouts() {
     let template = template();
     for (function, _, queue) in mappings(&template) {
         let visibility = template.properties(queue)["VisibilityTimeout"].as_u64().unwrap();
@@ -126,7 +126,7 @@ fn a_message_stays_hidden_for_six_times_its_functions_timeout() {
 }
 
 #[test]
-fn a_queues_dead_letters_go_to_a_queue_of_their_own_that_keeps_them_longest() {
+fn each_queue_has_its_own_dead_letter_queue() {
     let template = template();
     for (_, _, queue) in mappings(&template) {
         let redrive = &template.properties(queue)["RedrivePolicy"];
@@ -143,7 +143,7 @@ fn a_queues_dead_letters_go_to_a_queue_of_their_own_that_keeps_them_longest() {
 }
 
 #[test]
-fn how_many_run_at_once_is_bounded_by_a_parameter() {
+fn concurrency_is_bounded_by_a_parameter() {
     let template = template();
     for (function, mapping, _) in mappings(&template) {
         let parameter = referent(&mapping["ScalingConfig"]["MaximumConcurrency"]).unwrap_or_default();
@@ -153,7 +153,7 @@ fn how_many_run_at_once_is_bounded_by_a_parameter() {
 }
 
 #[test]
-fn batches_are_as_large_as_the_handlers_expect() {
+fn batch_sizes_match_the_handlers() {
     let template = template();
     let sizes: BTreeMap<&str, u64> = mappings(&template)
         .iter()
@@ -168,7 +168,7 @@ fn timeout(function: &Function<'_>) -> Duration {
 }
 
 #[test]
-fn a_handler_has_the_time_to_say_why_it_failed() {
+fn timeouts_leave_time_to_report_a_failure() {
     let template = template();
     for function in template.functions() {
         // One call with its retries while a table is slow, and the work after it.
@@ -185,7 +185,7 @@ fn a_handler_has_the_time_to_say_why_it_failed() {
 }
 
 #[test]
-fn the_gateway_waits_for_every_answer() {
+fn function_timeouts_are_below_the_gateways() {
     let template = template();
     for function in template.functions().into_iter().filter(|function| !function.routes().is_empty()) {
         assert!(timeout(&function) <= REQUEST_TIMEOUT, "{}: {:?}", function.name, timeout(&function));
@@ -195,7 +195,7 @@ fn the_gateway_waits_for_every_answer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stuck_request_is_answered_before_its_functions_timeout() {
+async fn a_stuck_request_is_answered_before_the_timeout() {
     let template = template();
     let directory = tempfile::tempdir().unwrap();
     let engine = Engine::open(EngineOptions::at(directory.path())).unwrap();
@@ -219,7 +219,7 @@ async fn a_stuck_request_is_answered_before_its_functions_timeout() {
 }
 
 #[test]
-fn a_slow_change_is_put_aside_before_the_function_times_out() {
+fn slow_changes_are_dead_lettered_before_the_timeout() {
     let template = template();
     let timeout = function(&template, "stream-handler").properties()["Timeout"].as_u64().unwrap();
     let last_letter = limits::RETRY_BUDGET + limits::CALL_TIMEOUT;
@@ -227,7 +227,7 @@ fn a_slow_change_is_put_aside_before_the_function_times_out() {
 }
 
 #[test]
-fn the_sweeper_comes_when_the_leases_count_on_it() {
+fn the_sweepers_schedule_matches_the_leases() {
     let template = template();
     let schedules = function(&template, "outbox-sweeper").properties()["Events"].clone();
     assert_eq!(limits::SWEEP_INTERVAL.as_secs(), 60);
@@ -235,7 +235,7 @@ fn the_sweeper_comes_when_the_leases_count_on_it() {
 }
 
 #[test]
-fn only_follow_fetcher_may_send_itself_messages_without_end() {
+fn only_follow_fetcher_may_loop() {
     let template = template();
     let looping = template.functions().into_iter().filter(|function| !function.properties()["RecursiveLoop"].is_null());
     assert_eq!(looping.map(|function| function.code()).collect::<Vec<_>>(), ["follow-fetcher"]);
@@ -244,7 +244,7 @@ fn only_follow_fetcher_may_send_itself_messages_without_end() {
 // --- Tables and queues.
 
 #[test]
-fn every_table_is_kept_encrypted_and_recoverable_in_production() {
+fn tables_are_retained_encrypted_and_recoverable() {
     let template = template();
     let tables = template.resources_of_type("AWS::DynamoDB::Table");
     assert_eq!(tables.iter().copied().collect::<BTreeSet<_>>(), set(&[AUTH, SOCIAL, FEED]));
@@ -262,7 +262,7 @@ fn every_table_is_kept_encrypted_and_recoverable_in_production() {
 }
 
 #[test]
-fn the_tables_have_the_keys_and_the_expiry_that_the_store_writes() {
+fn tables_have_the_stores_keys_and_expiry() {
     let template = template();
     for (table, stored) in [(AUTH, Table::Auth), (SOCIAL, Table::Social), (FEED, Table::Feed)] {
         let properties = template.properties(table);
@@ -288,7 +288,7 @@ fn every_queue_is_encrypted() {
 // --- Permissions are minimal.
 
 #[test]
-fn no_policy_allows_everything_of_anything() {
+fn no_policy_contains_a_wildcard() {
     let template = template();
     for function in template.functions() {
         assert!(!function.statements().is_empty(), "{} has a role that is written out", function.name);
@@ -309,7 +309,7 @@ fn no_policy_allows_everything_of_anything() {
 }
 
 #[test]
-fn every_function_has_a_role_of_its_own() {
+fn every_function_has_its_own_role() {
     let template = template();
     let roles: BTreeSet<&str> = template.functions().iter().filter_map(Function::role).collect();
     assert_eq!(roles.len(), template.functions().len());
@@ -337,7 +337,7 @@ const TABLE_ACTIONS: &[(&str, &str, &[&str])] = &[
 ];
 
 #[test]
-fn each_does_only_its_own_to_a_table() {
+fn table_permissions_are_exactly_as_listed() {
     let template = template();
     for function in template.functions() {
         for table in [AUTH, SOCIAL, FEED] {
@@ -364,7 +364,7 @@ const QUEUE_ACTIONS: &[(&str, &str, &[&str])] = &[
 ];
 
 #[test]
-fn each_sends_to_and_takes_from_its_own_queues_alone() {
+fn queue_permissions_are_exactly_as_listed() {
     let template = template();
     for function in template.functions() {
         for queue in template.resources_of_type("AWS::SQS::Queue") {
@@ -376,7 +376,7 @@ fn each_sends_to_and_takes_from_its_own_queues_alone() {
 }
 
 #[test]
-fn who_touches_auth_or_social_is_held_to_their_own_kinds_of_items() {
+fn auth_and_social_permissions_restrict_partition_keys() {
     let template = template();
     for function in template.functions() {
         for statement in function.statements() {
@@ -387,7 +387,7 @@ fn who_touches_auth_or_social_is_held_to_their_own_kinds_of_items() {
 }
 
 #[test]
-fn only_who_reads_tokens_reads_the_signing_secret() {
+fn only_token_readers_read_the_signing_secret() {
     let template = template();
     let readers = template.functions().into_iter();
     let readers = readers.filter(|function| !function.actions_on("secretsmanager", "SigningSecret").is_empty());
@@ -397,7 +397,7 @@ fn only_who_reads_tokens_reads_the_signing_secret() {
 // --- Every function is deployed with the variables that it reads.
 
 #[test]
-fn every_function_that_the_code_has_is_in_the_template() {
+fn every_function_crate_is_deployed() {
     let crates = fs::read_dir(repository()).unwrap().map(|entry| entry.unwrap().path());
     let functions: BTreeSet<String> = crates
         .filter(|path| fs::read_to_string(path.join("Cargo.toml")).is_ok_and(|it| it.contains("\nlambda = [")))
@@ -442,7 +442,7 @@ fn variables_read(code: &str) -> BTreeSet<&'static str> {
 }
 
 #[test]
-fn each_function_is_told_exactly_what_it_reads() {
+fn each_function_gets_exactly_its_variables() {
     let template = template();
     for function in template.functions() {
         assert_eq!(function.variables(), variables_read(function.code()), "{}", function.name);
@@ -450,7 +450,7 @@ fn each_function_is_told_exactly_what_it_reads() {
 }
 
 #[test]
-fn functions_read_the_environment_through_needs_alone() {
+fn functions_read_the_environment_only_through_needs() {
     for function in template().functions() {
         let sources = fs::read_dir(repository().join(function.code()).join("src")).unwrap();
         for path in sources.map(|entry| entry.unwrap().path()).filter(|path| path.is_file()) {
@@ -461,7 +461,7 @@ fn functions_read_the_environment_through_needs_alone() {
 }
 
 #[test]
-fn no_secret_is_written_into_the_template() {
+fn the_template_contains_no_secret() {
     let text = fs::read_to_string(repository().join("template.yaml")).unwrap();
     assert!(!text.contains("{{resolve:"));
     // 64 hexadecimal digits, the format that `TokenKeys` reads.
@@ -475,7 +475,7 @@ fn no_secret_is_written_into_the_template() {
 }
 
 #[test]
-fn every_function_keeps_its_logs_for_a_while_as_json_and_is_traced() {
+fn every_function_has_json_logs_and_traces() {
     let template = template();
     assert_eq!(template.0["Globals"]["Function"]["Tracing"], "Active");
     for function in template.functions() {
@@ -502,7 +502,7 @@ fn every_alarm_is_heard() {
 }
 
 #[test]
-fn whatever_fails_has_an_alarm() {
+fn every_kind_of_failure_has_an_alarm() {
     let template = template();
     let alarms = template.resources_of_type("AWS::CloudWatch::Alarm");
     let watched = |metric: &str| -> BTreeSet<&str> {
@@ -530,7 +530,7 @@ fn interval(function: &Function<'_>) -> Option<Duration> {
 }
 
 #[test]
-fn an_alarm_can_ring_at_its_functions_rate() {
+fn alarms_can_fire_at_their_functions_rate() {
     let template = template();
     for name in template.resources_of_type("AWS::CloudWatch::Alarm") {
         let alarm = template.properties(name);
@@ -553,7 +553,7 @@ fn an_alarm_can_ring_at_its_functions_rate() {
 }
 
 #[test]
-fn a_sweeper_that_does_not_run_is_noticed() {
+fn an_idle_sweeper_raises_an_alarm() {
     let template = template();
     let alarm = template.properties("OutboxSweeperIdle");
     assert_eq!(alarm["TreatMissingData"], "breaching", "a function that does not run sends no figures");
@@ -563,7 +563,7 @@ fn a_sweeper_that_does_not_run_is_noticed() {
 }
 
 #[test]
-fn what_the_gateway_refuses_is_counted_from_its_access_log() {
+fn gateway_refusals_are_counted_from_the_log() {
     let template = template();
     let filter = template.properties("GatewayThrottledRequests");
     assert_eq!(referent(&filter["LogGroupName"]), Some("ApiAccessLogs"));

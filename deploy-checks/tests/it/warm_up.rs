@@ -60,14 +60,14 @@ async fn waited_for(endpoint: &str) -> std::time::Duration {
 const GRANULARITY: std::time::Duration = std::time::Duration::from_millis(1);
 
 #[tokio::test(start_paused = true)]
-async fn an_endpoint_that_accepts_and_never_answers_is_given_up_in_time() {
+async fn a_silent_endpoint_is_abandoned_in_time() {
     let (_listening, endpoint) = listener().await;
     let waited = waited_for(&endpoint).await;
     assert!((limits::WARM_UP_LIMIT..=limits::WARM_UP_LIMIT + GRANULARITY).contains(&waited), "{waited:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_endpoint_that_refuses_fails_nothing() {
+async fn a_refusing_endpoint_fails_nothing() {
     let (listening, endpoint) = listener().await;
     drop(listening);
     let waited = waited_for(&endpoint).await;
@@ -75,7 +75,7 @@ async fn an_endpoint_that_refuses_fails_nothing() {
 }
 
 #[tokio::test]
-async fn a_refused_call_leaves_the_connection_that_the_first_event_uses() {
+async fn a_refused_call_keeps_the_connection_open() {
     let (listening, endpoint) = listener().await;
     let opened = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&opened);

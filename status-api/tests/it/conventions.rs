@@ -111,7 +111,7 @@ async fn a_trailing_slash_is_another_route() {
 }
 
 #[tokio::test]
-async fn a_path_with_an_empty_segment_is_an_unknown_route() {
+async fn an_empty_path_segment_is_an_unknown_route() {
     let api = TestApi::start();
     let token = api.token_of("alice").await;
     for path in ["/v1/users//posts", "/v1/users//follow", "/v1/users/me//posts", "/v1//feed", "//"] {

@@ -216,7 +216,7 @@ async fn a_viral_post_lists_each_liker_once() {
 }
 
 #[tokio::test]
-async fn a_comment_is_shown_newest_first_with_its_author() {
+async fn comments_show_newest_first_with_authors() {
     let api = TestApi::start();
     let (alice, bob) = (person(&api, "alice").await, person(&api, "bob").await);
     let post = publish(&api, &alice).await;

@@ -251,7 +251,7 @@ async fn stateless_handlers_get_past_hanging_changes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hanging_change_is_not_dropped_while_the_queue_refuses() {
+async fn a_hanging_change_survives_a_refusing_queue() {
     let fixture = Fixture::new(&[("a", Fate::Hang)]);
     fixture.queue.refuses.lock().insert(ChangeDlq);
     assert_eq!(fixture.handle(&["a", "b"]).await, HandledBatch { retry_from: Some(0) });

@@ -77,7 +77,7 @@ fn requests_around(template: &Template, function: &Function<'_>) -> Vec<Request>
 }
 
 #[test]
-fn each_function_may_do_what_it_does() {
+fn each_function_has_the_permissions_it_needs() {
     let template = template();
     let mut denied = BTreeMap::new();
     for function in template.functions() {
@@ -90,7 +90,7 @@ fn each_function_may_do_what_it_does() {
 }
 
 #[test]
-fn no_function_may_do_what_it_never_does() {
+fn no_function_has_an_unused_permission() {
     let template = template();
     let mut unneeded = BTreeMap::new();
     for function in template.functions() {
@@ -103,7 +103,7 @@ fn no_function_may_do_what_it_never_does() {
 }
 
 #[test]
-fn every_route_of_the_api_was_asked_for() {
+fn every_route_of_the_api_was_requested() {
     let document = serde_json::to_value(status_api::description::openapi_document()).expect("the document serialises");
     let paths = document["paths"].as_object().expect("the document has paths");
     let described: BTreeSet<String> = paths

@@ -113,7 +113,7 @@ async fn fail_under_new_names(api: &TestApi, from: From<'_>, number: usize) {
 }
 
 #[tokio::test]
-async fn the_61st_failure_of_a_network_is_refused_unhashed() {
+async fn a_networks_61st_failure_is_refused_unhashed() {
     let (api, metrics) = (limited(), Metrics::of_this_thread());
     person(&api, "alice").await;
     let here = From::peer("2001:db8:1:2::1");

@@ -139,7 +139,7 @@ async fn undoing_too_often_is_refused(#[case] limit: Limit, #[case] path: &str) 
 }
 
 #[tokio::test]
-async fn editing_too_often_is_refused_after_422_before_403() {
+async fn edit_limits_apply_after_422_before_403() {
     let (api, limiter) = limited_with_limiter();
     let (alice, bob) = (person(&api, "alice").await, person(&api, "bob").await);
     use_up(&api, &limiter, Limit::ProfileEdits, id_of(&api, &bob).await).await;

@@ -70,7 +70,7 @@ pub async fn a_message_without_a_body_is_rejected(h: QueueHarness) {
 }
 
 /// The limit applies to the total.
-pub async fn a_batch_of_more_than_a_mebibyte_is_rejected(h: QueueHarness) {
+pub async fn a_batch_above_one_mebibyte_is_rejected(h: QueueHarness) {
     let messages = vec![message("x".repeat(MAX_MESSAGE_BYTES / 8)); 9];
     assert_rejected!(QueueError, h.queue.send(SLOW, messages).await);
     assert_eq!(receive_now(&*h.queue, SLOW).await, []);

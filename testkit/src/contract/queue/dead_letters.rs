@@ -48,7 +48,7 @@ pub async fn the_dead_letters_of_each_queue_are_apart(h: QueueHarness) {
 }
 
 /// Dead letters do not move on, and a message can be sent to their queue directly.
-pub async fn dead_letters_can_be_received_any_number_of_times(h: QueueHarness) {
+pub async fn dead_letters_have_no_receive_limit(h: QueueHarness) {
     send(&*h.queue, QueueName::ChangeDlq, vec![message("x")]).await;
     let first = next(&*h.queue, QueueName::ChangeDlq, None).await;
     give_back(&*h.queue, QueueName::ChangeDlq, &first).await;

@@ -81,7 +81,7 @@ pub async fn a_delayed_message_arrives_later(h: QueueHarness) {
 }
 
 /// Four receivers at once receive every message exactly once.
-pub async fn two_receivers_never_get_the_same_message_at_once(h: QueueHarness) {
+pub async fn concurrent_receivers_never_share_a_message(h: QueueHarness) {
     let count = 100;
     let bodies: BTreeSet<_> = (0..count).map(|n| n.to_string()).collect();
     send_all(&*h.queue, SLOW, bodies.iter().map(message).collect()).await.unwrap();

@@ -23,7 +23,7 @@ contract! {
         groups_take_turns
         a_waiting_receive_wakes_when_a_message_arrives
         a_delayed_message_arrives_later
-        two_receivers_never_get_the_same_message_at_once
+        concurrent_receivers_never_share_a_message
         depth_distinguishes_visible_in_flight_and_delayed
     }
     batches {
@@ -32,7 +32,7 @@ contract! {
         times_beyond_the_limits_are_rejected
         the_largest_message_arrives
         a_message_without_a_body_is_rejected
-        a_batch_of_more_than_a_mebibyte_is_rejected
+        a_batch_above_one_mebibyte_is_rejected
         a_delete_removes_exactly_the_named_messages
     }
     visibility {
@@ -49,7 +49,7 @@ contract! {
     dead_letters {
         too_many_receives_make_a_dead_letter
         the_dead_letters_of_each_queue_are_apart
-        dead_letters_can_be_received_any_number_of_times
+        dead_letters_have_no_receive_limit
         a_dead_letter_does_not_affect_its_batch
     }
 }

@@ -19,7 +19,7 @@ contract! {
     store_contract, store
     reads {
         a_missing_item_is_none
-        an_item_reads_back_with_every_kind_of_value
+        every_kind_of_value_round_trips
         an_item_without_attributes_is_there
         a_large_item_reads_back
         tables_share_no_items
@@ -56,7 +56,7 @@ contract! {
         a_put_replaces_the_whole_item
         a_delete_removes_and_may_be_repeated
         a_check_alone_is_rejected
-        an_item_of_more_than_400_kib_is_rejected
+        an_item_above_400_kib_is_rejected
         an_update_keeps_all_other_attributes
         an_update_makes_a_missing_item
         adding_counts_a_missing_attribute_as_zero
@@ -75,7 +75,7 @@ contract! {
         a_refused_transaction_names_the_failed_conditions
         a_transaction_holds_at_most_100_writes
         a_transaction_rejects_a_key_named_twice
-        the_same_key_in_two_tables_is_two_keys
+        a_transaction_may_repeat_a_key_across_tables
     }
     concurrency {
         concurrent_creates_have_one_winner

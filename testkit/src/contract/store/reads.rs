@@ -12,7 +12,7 @@ pub async fn a_missing_item_is_none(h: StoreHarness) {
 }
 
 /// Strings, numbers, booleans and bytes round-trip unchanged.
-pub async fn an_item_reads_back_with_every_kind_of_value(h: StoreHarness) {
+pub async fn every_kind_of_value_round_trips(h: StoreHarness) {
     let mut stored = item("pärtition#1", "sört 🦀");
     stored.attributes = attributes(values());
     put(&*h.store, stored.clone()).await;

@@ -70,7 +70,7 @@ pub async fn a_transaction_rejects_a_key_named_twice(h: StoreHarness) {
 }
 
 /// Keys are distinct within a table.
-pub async fn the_same_key_in_two_tables_is_two_keys(h: StoreHarness) {
+pub async fn a_transaction_may_repeat_a_key_across_tables(h: StoreHarness) {
     let writes = Table::ALL.into_iter().map(|table| (table, Write::create(item("p", "s")))).collect();
     assert_eq!(h.store.transact(writes).await.unwrap(), Outcome::Applied);
 }

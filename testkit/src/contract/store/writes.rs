@@ -32,7 +32,7 @@ pub async fn a_check_alone_is_rejected(h: StoreHarness) {
 }
 
 /// DynamoDB's largest item.
-pub async fn an_item_of_more_than_400_kib_is_rejected(h: StoreHarness) {
+pub async fn an_item_above_400_kib_is_rejected(h: StoreHarness) {
     let large = item("p", "s").with("text", "x".repeat(400 * 1024));
     assert_rejected!(StoreError, h.store.write(TABLE, Write::put(large.clone())).await);
     assert_rejected!(StoreError, h.store.transact(vec![(TABLE, Write::put(large.clone()))]).await);
