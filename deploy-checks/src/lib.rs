@@ -24,7 +24,7 @@ impl fmt::Display for TemplateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Unreadable(_) => "the template cannot be read",
-            Self::Malformed(_) => "the template is no YAML",
+            Self::Malformed(_) => "the template is not YAML",
         })
     }
 }

@@ -71,7 +71,7 @@ pub struct NotUnderstood {
 
 impl fmt::Display for NotUnderstood {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a statement of a kind that is not known: {}", self.statement)
+        write!(f, "unsupported kind of statement: {}", self.statement)
     }
 }
 

@@ -67,7 +67,7 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyHeader {
                 .and_then(IdempotencyKey::parse)
                 .map(Some)
                 .ok_or(Invalid("must be 1 to 255 visible ASCII characters")),
-            (Some(_), Some(_)) => Err(Invalid("must be there once")),
+            (Some(_), Some(_)) => Err(Invalid("must be given only once")),
         }))
     }
 }

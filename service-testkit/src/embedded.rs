@@ -12,7 +12,7 @@ use ports::{
 use crate::pipeline::{Pipeline, START};
 
 /// A separate embedded database, whose clock stands at [`START`] until a test advances it.
-#[expect(missing_debug_implementations, reason = "a test prints what is in it")]
+#[expect(missing_debug_implementations, reason = "tests print the fields")]
 pub struct Embedded {
     /// The store, as the services use it.
     pub store: Arc<dyn Store>,

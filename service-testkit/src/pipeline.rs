@@ -88,7 +88,7 @@ impl Pipeline {
         let user_id = user.user_id;
         let profile = Profile { user, bio: Bio::default(), created_at: self.clock.now() };
         let made = Transaction::from(Users::claim(&profile).and(Users::creation(&profile)));
-        let made = made.commit(&Db::from(Arc::clone(&self.store))).await.expect("the user can be made");
+        let made = made.commit(&Db::from(Arc::clone(&self.store))).await.expect("the user can be registered");
         assert!(made.is_applied(), "a test's handles are unique");
         user_id
     }
@@ -180,7 +180,7 @@ impl Pipeline {
             self.clock.advance(Duration::from_secs(20));
             self.sweep().await;
         }
-        panic!("the pipeline does not come to rest");
+        panic!("the pipeline was not drained in two simulated days");
     }
 
     /// Takes over unfinished work, as a starting process does.

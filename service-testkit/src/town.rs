@@ -226,10 +226,10 @@ impl Town {
             self.write(Comments::erasure(by, post, comment)).await;
         }
         let entries = Notifications::new(self.store()).page_of_recipient(author, None, 10_000).await;
-        let mut about = entries.expect("it can be read").items;
+        let mut about = entries.expect("the store can be read").items;
         about.retain(|entry| entry.notification.act.kind.post_id() == Some(post));
         let about: Vec<NotificationId> = about.iter().map(|entry| entry.notification.notification_id).collect();
-        InboxWriter::new(self.store()).erase(author, &about, self.now).await.expect("it can be erased");
+        InboxWriter::new(self.store()).erase(author, &about, self.now).await.expect("the inbox can be erased");
         self.write(Posts::erasure(author, post).and(Counts::erasure(Counted::Post(post)))).await;
         self.model.erase(post);
     }
@@ -259,11 +259,15 @@ impl Town {
         let acts: HashMap<Act, bool> = self.model.acts_concerning(user).into_iter().collect();
         let entries = Notifications::new(Arc::clone(store)).page_of_recipient(user, None, 10_000).await;
         let mut found = HashSet::new();
-        for entry in entries.expect("it can be read").items {
+        for entry in entries.expect("the store can be read").items {
             let (act, id) = (entry.notification.act, entry.notification.notification_id);
             assert_eq!(entry.is_visible(), acts.get(&act) == Some(&true), "{when}: {entry:?}");
             assert!(found.insert(act), "{when}: there twice: {act:?}");
-            assert_eq!(*self.seen.entry((user, act)).or_insert(id), id, "{when}: not as it was: {act:?}");
+            assert_eq!(
+                *self.seen.entry((user, act)).or_insert(id),
+                id,
+                "{when}: the notification's id changed: {act:?}"
+            );
         }
         for (act, is_shown) in &acts {
             assert!(!is_shown || found.contains(act), "{when}: missing: {act:?}");
@@ -275,7 +279,7 @@ impl Town {
         let (service, mut unread, mut after) = (NotificationService::new(Arc::clone(store)), 0, None);
         let limit = PageLimit::new(7).expect("a page of 7 is allowed");
         loop {
-            let read = service.page(user, after, limit, self.now).await.expect("it can be read");
+            let read = service.page(user, after, limit, self.now).await.expect("the store can be read");
             unread += read.page.items.iter().filter(|view| !view.read).count() as u64;
             if read.page.next.is_none() {
                 assert_eq!(read.unread, unread, "{when}: unread of {user}");
@@ -289,7 +293,7 @@ impl Town {
 async fn assert_stored(store: &Arc<dyn Store>, of: Counted, expected: &[(Counter, u64)], when: &str) {
     let audit = Audit::new(Arc::clone(store));
     for (counter, number) in expected {
-        let stored = audit.stored(of, *counter).await.expect("it can be read").found.number();
+        let stored = audit.stored(of, *counter).await.expect("the store can be read").found.number();
         assert_eq!(stored, number.cast_signed(), "{when}: {} of {of:?}", counter.name());
     }
 }

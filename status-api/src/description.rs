@@ -36,6 +36,6 @@ pub fn openapi_document() -> utoipa::openapi::OpenApi {
 }
 
 pub(crate) fn document() -> Bytes {
-    let json = openapi_document().to_json().expect("a document made of texts and numbers serialises");
+    let json = openapi_document().to_json().expect("a document of strings and numbers serialises");
     Bytes::from(json)
 }

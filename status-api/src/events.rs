@@ -85,7 +85,7 @@ struct Reload {
     ),
 )]
 pub async fn events(caller: CallerUntil, State(api): State<ApiState>, method: Method) -> Result<Response, Problem> {
-    let live = api.live.as_ref().ok_or(Problem::NotHere("Live events are served in the one-process mode alone."))?;
+    let live = api.live.as_ref().ok_or(Problem::NotHere("Live events are served only in the one-process mode."))?;
     let hub = live.hub();
     if method == Method::HEAD {
         // Opens no stream, so that none of the caller's streams is replaced.

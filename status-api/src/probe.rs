@@ -62,11 +62,11 @@ impl Health {
         match timeout(PROBE_TIMEOUT, self.look()).await {
             Ok(Ok(verdict)) => verdict,
             Ok(Err(error)) => {
-                tracing::warn!(error = chain(&error), "The stores failed a probe; health checks answer 503");
+                tracing::warn!(error = chain(&error), "Could not probe the stores; health checks will answer 503");
                 Verdict::Bad
             }
             Err(_) => {
-                tracing::warn!("The stores did not answer a probe in time; health checks answer 503");
+                tracing::warn!("Could not probe the stores in time; health checks will answer 503");
                 Verdict::Bad
             }
         }

@@ -153,8 +153,8 @@ mod tests {
     #[test]
     fn batches_have_time_to_halve_and_advance() {
         let Patience { several, single, batch } = Patience::default();
-        assert!(batch >= several + single, "or no part would hold several changes");
-        assert!(several > limits::RETRY_BUDGET + limits::CALL_TIMEOUT, "or throttling would halve");
+        assert!(batch >= several + single, "otherwise no part would hold several changes");
+        assert!(several > limits::RETRY_BUDGET + limits::CALL_TIMEOUT, "otherwise throttling would halve a part");
     }
 
     #[test]

@@ -97,8 +97,8 @@ impl CannedService {
                 match answer {
                     Some(Canned::Answer(status, body)) => Ok(Answer { status, body: body.to_string().into() }),
                     Some(Canned::Lost) => Err(ConnectorError::io("the connection broke".into())),
-                    Some(Canned::TimedOut) => Err(ConnectorError::timeout("no answer in time".into())),
-                    None => Err(ConnectorError::user("no answer is prepared for this call".into())),
+                    Some(Canned::TimedOut) => Err(ConnectorError::timeout("no response in time".into())),
+                    None => Err(ConnectorError::user("no response is prepared for this call".into())),
                 }
             }
         })

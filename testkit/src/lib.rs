@@ -12,7 +12,7 @@
 //!
 //! It knows the ports and their adapters; `service-testkit` is the harness of the services above them.
 
-#![expect(clippy::missing_panics_doc, reason = "a check panics when it fails; that is what it is for")]
+#![expect(clippy::missing_panics_doc, reason = "a check panics when it fails, as a test should")]
 
 pub mod canned;
 pub mod changing;

@@ -233,9 +233,9 @@ impl SocialModel {
                 }
                 (Some(&mut follow.known), matches!(action, Action::Follow(..)))
             }
-            Action::Post(..) | Action::Comment(..) => panic!("attempted by its text: {action:?}"),
+            Action::Post(..) | Action::Comment(..) => panic!("use attempt_post or attempt_comment: {action:?}"),
         };
-        let fact = fact.unwrap_or_else(|| panic!("about what never was: {action:?}"));
+        let fact = fact.unwrap_or_else(|| panic!("the action's target does not exist: {action:?}"));
         *fact = known(*fact, stands);
     }
 }
@@ -267,7 +267,7 @@ impl SocialModel {
 
     fn resolve_follows(&mut self, shown: &Facts) {
         for pair in &shown.follows {
-            assert!(self.follows.contains_key(pair), "shown and never done: {pair:?}");
+            assert!(self.follows.contains_key(pair), "shown but never done: {pair:?}");
         }
         for (pair, follow) in &mut self.follows {
             follow.known = follow.known.resolved(shown.follows.contains(pair), || format!("follow {pair:?}"));
@@ -277,7 +277,7 @@ impl SocialModel {
 
     fn resolve_likes(&mut self, shown: &Facts) {
         for like in &shown.likes {
-            assert!(self.likes.contains_key(like), "shown and never done: {like:?}");
+            assert!(self.likes.contains_key(like), "shown but never done: {like:?}");
         }
         for (like, known) in self.likes.iter_mut().filter(|((_, post), _)| shown.posts.contains_key(post)) {
             *known = known.resolved(shown.likes.contains(like), || format!("like {like:?}"));

@@ -191,5 +191,5 @@ fn a_requests_invocation_id_is_read() {
 fn published_metrics_fit_into_a_line() {
     assert!(PUBLISHED.len() <= 100, "metrics a directive");
     let names: BTreeSet<&str> = PUBLISHED.iter().map(|metric| metric.name).collect();
-    assert_eq!(names.len(), PUBLISHED.len(), "each is listed once");
+    assert_eq!(names.len(), PUBLISHED.len(), "each metric is listed once");
 }

@@ -102,13 +102,16 @@ fn watched_metrics_have_the_published_dimensions() {
     let functions: Vec<String> =
         template.functions().iter().map(|function| format!("${{{}}}", function.name)).collect();
     let watched = watched(&template);
-    assert!(watched.len() >= 7, "the alarm and the dashboard were read");
+    assert!(watched.len() >= 7, "the alarms and the dashboard were read");
     for watched in watched {
         let sent = PUBLISHED.iter().find(|metric| metric.name == watched.name);
         let sent = sent.unwrap_or_else(|| panic!("no function sends {watched}"));
         let mut dimensions = watched.dimensions.clone();
         let function = dimensions.remove(FUNCTION_NAME);
-        assert!(function.is_some_and(|function| functions.contains(&function)), "of no function of ours: {watched}");
+        assert!(
+            function.is_some_and(|function| functions.contains(&function)),
+            "not a function of the template: {watched}"
+        );
         if let Some((label, values)) = sent.label {
             let value = dimensions.remove(label);
             assert!(
@@ -116,7 +119,7 @@ fn watched_metrics_have_the_published_dimensions() {
                 "{label} is one of {values:?}: {watched}"
             );
         }
-        assert!(dimensions.is_empty(), "it is sent without {dimensions:?}: {watched}");
+        assert!(dimensions.is_empty(), "the metric is sent without {dimensions:?}: {watched}");
     }
 }
 

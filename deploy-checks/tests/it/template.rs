@@ -78,11 +78,11 @@ fn the_stream_mapping_drops_no_change() {
     let readers: Vec<_> = readers.collect();
     assert_eq!(readers.iter().map(Function::code).collect::<Vec<_>>(), ["stream-handler"]);
     let mappings = readers[0].stream_mappings();
-    assert_eq!(mappings.len(), 1, "two readers of one stream would count twice");
+    assert_eq!(mappings.len(), 1, "two readers of the stream would count changes twice");
     let mapping = mappings[0];
     assert_eq!(referent(&mapping["Stream"]), Some("SocialTable.StreamArn"));
     assert_eq!(mapping["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]));
-    assert_eq!(mapping["BisectBatchOnFunctionError"], true, "one that crashes the function is found");
+    assert_eq!(mapping["BisectBatchOnFunctionError"], true, "bisecting finds the change that crashes the function");
     assert_eq!((&mapping["MaximumRetryAttempts"], &mapping["MaximumRecordAgeInSeconds"]), (&json!(-1), &json!(-1)));
     assert_eq!(mapping["StartingPosition"], "TRIM_HORIZON");
     assert_eq!(mapping["BatchSize"], limits::MAX_CHANGES);
@@ -190,7 +190,11 @@ fn function_timeouts_are_below_the_gateways() {
     for function in template.functions().into_iter().filter(|function| !function.routes().is_empty()) {
         assert!(timeout(&function) <= REQUEST_TIMEOUT, "{}: {:?}", function.name, timeout(&function));
         let main = fs::read_to_string(repository().join(function.code()).join("src/main.rs")).unwrap();
-        assert!(main.contains("function::with_deadline(request)"), "{} tells its requests no deadline", function.name);
+        assert!(
+            main.contains("function::with_deadline(request)"),
+            "{} passes no deadline to its requests",
+            function.name
+        );
     }
 }
 
@@ -212,8 +216,8 @@ async fn a_stuck_request_is_answered_before_the_timeout() {
         let answer = router.clone().oneshot(request).await.unwrap();
         assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE, "{}", function.name);
         let (took, timeout) = (asked.elapsed(), timeout(&function));
-        assert!(took + ANSWER_MARGIN <= timeout, "{}: {took:?} of {timeout:?} by the paused clock", function.name);
-        assert!(took > limits::LONGEST_CALL, "{}: {took:?}: one slow call has its time", function.name);
+        assert!(took + ANSWER_MARGIN <= timeout, "{}: {took:?} of {timeout:?} on the paused clock", function.name);
+        assert!(took > limits::LONGEST_CALL, "{}: {took:?} is too short for one slow call", function.name);
     }
     engine.close();
 }
@@ -274,7 +278,7 @@ fn tables_have_the_stores_keys_and_expiry() {
     let feed = template.properties(FEED);
     let price_of_a_delivery =
         [&feed["GlobalSecondaryIndexes"], &feed["LocalSecondaryIndexes"], &feed["StreamSpecification"]];
-    assert_eq!(price_of_a_delivery, [&Value::Null; 3], "either would double it");
+    assert_eq!(price_of_a_delivery, [&Value::Null; 3], "an index or a stream would double the price of a delivery");
 }
 
 #[test]
@@ -291,7 +295,7 @@ fn every_queue_is_encrypted() {
 fn no_policy_contains_a_wildcard() {
     let template = template();
     for function in template.functions() {
-        assert!(!function.statements().is_empty(), "{} has a role that is written out", function.name);
+        assert!(!function.statements().is_empty(), "{}'s role has no inline statements", function.name);
         assert_eq!(
             template.properties(function.role().unwrap())["ManagedPolicyArns"],
             Value::Null,
@@ -435,7 +439,7 @@ fn variables_read(code: &str) -> BTreeSet<&'static str> {
         "status-api" => drop(status_api::NEEDS.read(&find).unwrap()),
         "stream-handler" => drop(stream_handler::NEEDS.read(&find).unwrap()),
         "outbox-sweeper" => drop(outbox_sweeper::NEEDS.read(&find).unwrap()),
-        other => panic!("{other} has no configuration here"),
+        other => panic!("{other} is missing from this match"),
     }
     drop(find);
     asked.into_inner()
@@ -455,7 +459,7 @@ fn functions_read_the_environment_only_through_needs() {
         let sources = fs::read_dir(repository().join(function.code()).join("src")).unwrap();
         for path in sources.map(|entry| entry.unwrap().path()).filter(|path| path.is_file()) {
             let text = fs::read_to_string(&path).unwrap();
-            assert!(!text.contains("env::"), "{} reads the environment past its NEEDS", path.display());
+            assert!(!text.contains("env::"), "{} reads the environment outside its NEEDS", path.display());
         }
     }
 }
@@ -525,7 +529,7 @@ fn every_kind_of_failure_has_an_alarm() {
 fn interval(function: &Function<'_>) -> Option<Duration> {
     let events = function.properties()["Events"].as_object()?;
     let schedule = events.values().find_map(|event| event["Properties"]["Schedule"].as_str())?;
-    assert_eq!(schedule, "rate(1 minute)", "{}: another rate is to be read here", function.name);
+    assert_eq!(schedule, "rate(1 minute)", "{}: this check supports only this rate", function.name);
     Some(Duration::from_mins(1))
 }
 
@@ -543,10 +547,10 @@ fn alarms_can_fire_at_their_functions_rate() {
         let scheduled = template.functions().into_iter().filter(|function| watched.contains(&function.name));
         for interval in scheduled.filter_map(|function| interval(&function)) {
             // A run may fall just outside a period, so one of the evaluated periods may be empty.
-            assert!(interval.as_secs() <= period, "{name}: not every period has a run");
+            assert!(interval.as_secs() <= period, "{name}: some periods have no run");
             assert!(
                 needed < periods || alarm["TreatMissingData"] == "breaching",
-                "{name}: an empty period silences it"
+                "{name}: an empty period would silence the alarm"
             );
         }
     }
@@ -556,7 +560,7 @@ fn alarms_can_fire_at_their_functions_rate() {
 fn an_idle_sweeper_raises_an_alarm() {
     let template = template();
     let alarm = template.properties("OutboxSweeperIdle");
-    assert_eq!(alarm["TreatMissingData"], "breaching", "a function that does not run sends no figures");
+    assert_eq!(alarm["TreatMissingData"], "breaching", "an idle function sends no data");
     assert_eq!((&alarm["ComparisonOperator"], &alarm["Threshold"]), (&json!("LessThanThreshold"), &json!(1)));
     // A minute may pass without a run if the previous one was late.
     assert!(alarm["DatapointsToAlarm"].as_u64().unwrap() >= 3);
@@ -578,5 +582,5 @@ fn gateway_refusals_are_counted_from_the_log() {
     let counted = &filter["MetricTransformations"][0];
     let alarm = template.properties("GatewayThrottled");
     assert_eq!((&counted["MetricNamespace"], &counted["MetricName"]), (&alarm["Namespace"], &alarm["MetricName"]));
-    assert_eq!(alarm["Dimensions"], Value::Null, "the filter has none");
+    assert_eq!(alarm["Dimensions"], Value::Null, "the filter's metric has no dimensions");
 }

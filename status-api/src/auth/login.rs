@@ -73,7 +73,7 @@ impl LoginRequest {
                 None
             }
             (Some(_), Some(_)) => {
-                errors.add("handle", "is not for a request that has email");
+                errors.add("handle", "must be absent if email is given");
                 None
             }
         };

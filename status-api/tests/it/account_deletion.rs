@@ -61,7 +61,7 @@ async fn a_deleted_account_can_do_nothing_more() {
         login(&api, &name, PASSWORD).await.problem(401, "unauthenticated");
     }
     let erasures = Erasures::new(api.store.clone());
-    assert!(!erasures.none_is_due(START).await.unwrap(), "what is erased is known at once");
+    assert!(!erasures.none_is_due(START).await.unwrap(), "the erasure is due at once");
 }
 
 #[tokio::test]
@@ -77,7 +77,7 @@ async fn tokens_of_a_deleted_account_last_4_s() {
     for millis in [1, 2_000, 3_999] {
         assert!(asked(millis).await.unwrap(), "after {millis} ms");
     }
-    assert_eq!(api.watched.reads() - reads, reads_of_deletion, "what is remembered costs nothing");
+    assert_eq!(api.watched.reads() - reads, reads_of_deletion, "a remembered deletion costs no read");
     for millis in [4_000, 8_000] {
         assert!(!asked(millis).await.unwrap(), "after {millis} ms");
     }

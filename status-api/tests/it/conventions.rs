@@ -266,7 +266,7 @@ async fn a_successful_write_waits_until_durable() {
     assert_eq!(api.watched.syncs(), 1, "neither a read nor a refusal waits");
     let nothing_to_do = json!({"refresh_token": "x"});
     api.post("/v1/auth/logout", Some(&token), &nothing_to_do).await.is(204);
-    assert_eq!(api.watched.syncs(), 2, "what was so already waits too");
+    assert_eq!(api.watched.syncs(), 2, "a write without effect waits as well");
     api.watched.fail_durable();
     let answer = api.register("bob").await.problem(503, "unavailable");
     assert_eq!(answer.header("retry-after"), Some("1"));

@@ -55,7 +55,7 @@ async fn changes_may_wait_for_a_minute() {
 
 #[tokio::test]
 async fn a_failed_sync_makes_the_service_unhealthy() {
-    let api = TestApi::start_syncing(hooks(|| Err(io::Error::other("as the test wants"))));
+    let api = TestApi::start_syncing(hooks(|| Err(io::Error::other("injected by the test"))));
     api.bare(Method::GET, "/healthz", None).await.problem(503, "unavailable");
 }
 

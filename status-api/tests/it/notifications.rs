@@ -142,7 +142,7 @@ async fn a_read_notification_stays_read() {
     for (up_to, unread) in [(id(1), 1), (id(0), 0), (id(1), 0), (id(0), 0)] {
         let syncs = town.api.watched.syncs();
         town.read(&token, &json!({"up_to": up_to}).to_string()).await.is(204);
-        assert_eq!(town.api.watched.syncs(), syncs + 1, "an answer to a write waits for the disk");
+        assert_eq!(town.api.watched.syncs(), syncs + 1, "the response to a write waits for durability");
         assert_eq!(town.notifications(&token).await["unread_count"], unread);
     }
     let read: Vec<bool> =
@@ -211,7 +211,7 @@ async fn pages_skip_undone_acts_and_end() {
     let (mut seen, mut path) = (Vec::new(), "/v1/notifications?limit=2".to_owned());
     loop {
         let page = town.api.get(&path, &token).await.is(200).json();
-        assert_eq!(page["unread_count"], 5, "all of them, whatever the page holds");
+        assert_eq!(page["unread_count"], 5, "the total, regardless of the page");
         let items = page["items"].as_array().unwrap();
         seen.extend(items.iter().map(|item| item["actor"]["user_id"].as_str().unwrap().to_owned()));
         let Some(cursor) = page["next_cursor"].as_str() else { break };

@@ -58,7 +58,7 @@ async fn whole_list(api: &TestApi, who: &Person, path: &str, limit: usize) -> Ve
         let of_page = page["items"].as_array().unwrap();
         items.extend_from_slice(of_page);
         let Some(cursor) = page["next_cursor"].as_str() else { return items };
-        assert_eq!(of_page.len(), limit, "a page that is not the last is full");
+        assert_eq!(of_page.len(), limit, "every page except the last is full");
         query = format!("?limit={limit}&cursor={cursor}");
     }
 }

@@ -66,7 +66,7 @@ impl Apply for Script {
                 Some(Fate::Malformed) => {
                     Applied::Poison(StoreError::Malformed(MalformedItem { attribute: "author_id" }).into())
                 }
-                Some(Fate::Panic) => panic!("as the test wants"),
+                Some(Fate::Panic) => panic!("injected by the test"),
                 Some(Fate::Hang) => std::future::pending().await,
                 Some(Fate::Forgotten) => return outcomes,
             });
@@ -86,7 +86,7 @@ struct Stubborn {
 impl Queue for Stubborn {
     async fn send(&self, name: QueueName, messages: Vec<OutgoingMessage>) -> Result<Vec<OutgoingMessage>, QueueError> {
         if self.refuses.lock().contains(&name) {
-            return Err(QueueError::Rejected("as the test wants".into()));
+            return Err(QueueError::Rejected("injected by the test".into()));
         }
         self.queue.send(name, messages).await
     }

@@ -7,7 +7,7 @@
 //!
 //! Attributes after the harness apply to each test: `testkit::store_contract!(open(), #[ignore = "needs a network"]);`
 
-#![deny(dead_code, reason = "a check that no contract names would never run")]
+#![deny(dead_code, reason = "a check that is not named in a contract would never run")]
 
 /// Declares a contract: its checks by module, and the macro that makes a test of each. A check that is not named here
 /// is dead code, which does not compile. The first token is a `$` for the declared macro.

@@ -81,12 +81,12 @@ fn each_function_has_the_permissions_it_needs() {
     let template = template();
     let mut denied = BTreeMap::new();
     for function in template.functions() {
-        let policy = Policy::of(&function).expect("every statement is understood");
+        let policy = Policy::of(&function).expect("every kind of statement is supported");
         let asked = requests_of(&template, &function);
         denied.insert(function.name, policy.denied(&asked).into_iter().cloned().collect::<Vec<_>>());
     }
     denied.retain(|_, requests| !requests.is_empty());
-    assert!(denied.is_empty(), "functions may not do what they do: {denied:#?}");
+    assert!(denied.is_empty(), "functions lack permissions for these requests: {denied:#?}");
 }
 
 #[test]
@@ -94,12 +94,12 @@ fn no_function_has_an_unused_permission() {
     let template = template();
     let mut unneeded = BTreeMap::new();
     for function in template.functions() {
-        let policy = Policy::of(&function).expect("every statement is understood");
+        let policy = Policy::of(&function).expect("every kind of statement is supported");
         let asked = requests_of(&template, &function);
         unneeded.insert(function.name, policy.unneeded(&asked).into_iter().copied().collect::<Vec<_>>());
     }
     unneeded.retain(|_, grants| !grants.is_empty());
-    assert!(unneeded.is_empty(), "functions may do what no use case needs: {unneeded:#?}");
+    assert!(unneeded.is_empty(), "functions have permissions that no use case needs: {unneeded:#?}");
 }
 
 #[test]

@@ -101,7 +101,7 @@ async fn fan_out(api: &Deployment) {
 
     api.clock.advance(limits::MAX_RECEIVE_WAIT);
     let mut again = api.messages(QueueName::PostQ).await;
-    assert!(again.len() >= 2, "the copy and the continuation are there");
+    assert!(again.len() >= 2, "the copy and the continuation are queued");
     again.dedup_by(|one, other| one.body == other.body);
     for message in again {
         assert_eq!(api.fan_out(&message, None).await, 0);
@@ -127,7 +127,7 @@ async fn sweep(api: &Deployment, alice: &Person) {
 
 async fn reading(api: &Deployment, alice: &Person, bob: &Person) {
     let feed = api.ask("GET /v1/feed").by(&bob.access).gets(200).await;
-    assert_eq!(feed["items"].as_array().map(Vec::len), Some(3), "what was fanned out is there: {feed}");
+    assert_eq!(feed["items"].as_array().map(Vec::len), Some(3), "the fanned-out posts are in the feed: {feed}");
     let post = text(&feed["items"][0]["post_id"]);
     api.ask("GET /v1/posts/{id}").of(&post).by(&bob.access).gets(200).await;
     api.ask("GET /v1/users/{user}/posts").of(&alice.id).by(&bob.access).gets(200).await;

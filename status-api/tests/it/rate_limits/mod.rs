@@ -86,7 +86,7 @@ async fn publish(api: &TestApi, token: &str, text: &str) -> Answer {
 }
 
 fn seconds_to_wait(answer: &Answer) -> u64 {
-    answer.header("retry-after").expect("a 429 says when to come again").parse().unwrap()
+    answer.header("retry-after").expect("a 429 says when to retry").parse().unwrap()
 }
 
 /// An API and its rate limiter, so that a test can use up limits without sending every request.

@@ -28,7 +28,7 @@ async fn ten_failed_logins_block_the_right_password() {
         here.logs_in(&api, by_handle(), password).await.problem(429, "rate-limited");
     }
     let refused = here.logs_in(&api, json!({"email": "alice@example.org"}), PASSWORD).await;
-    assert_eq!(metrics.passwords_hashed(), hashed, "hashing is no lever");
+    assert_eq!(metrics.passwords_hashed(), hashed, "a refused login is not hashed");
     // From another network, and after the window.
     From::peer("192.0.2.2").logs_in(&api, by_handle(), PASSWORD).await.is(200);
     api.clock.advance(Duration::from_secs(seconds_to_wait(&refused)));
@@ -66,7 +66,7 @@ async fn password_changes_share_the_login_limit() {
     let refused = change(here, PASSWORD).await.problem(429, "rate-limited");
     delete(here, PASSWORD).await.problem(429, "rate-limited");
     here.logs_in(&api, json!({"handle": "alice"}), PASSWORD).await.problem(429, "rate-limited");
-    assert_eq!(metrics.passwords_hashed(), hashed, "hashing is no lever");
+    assert_eq!(metrics.passwords_hashed(), hashed, "a refused login is not hashed");
     // From another network, and after the window.
     change(From::peer("192.0.2.2"), PASSWORD).await.is(204);
     api.clock.advance(Duration::from_secs(seconds_to_wait(&refused)));

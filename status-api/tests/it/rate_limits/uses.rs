@@ -130,12 +130,12 @@ async fn undoing_too_often_is_refused(#[case] limit: Limit, #[case] path: &str) 
     let post = publish(&api, &alice, "Hello").await.is(201).text_of("post_id");
     let path = path.replace("{post}", &post);
     let undo = async |token: &str| api.bare(Method::DELETE, &path, Some(token)).await;
-    assert_ne!(undo(&bob).await.status, 429, "the first is one of many");
+    assert_ne!(undo(&bob).await.status, 429, "the first is within the limit");
     let user = id_of(&api, &bob).await;
     while limiter.admit(limit, user, api.clock.now()).await.is_ok() {}
     let refused = undo(&bob).await.problem(429, "rate-limited");
     assert!(seconds_to_wait(&refused) > 0);
-    assert_ne!(undo(&alice).await.status, 429, "another user has a limit of their own");
+    assert_ne!(undo(&alice).await.status, 429, "another user has a separate limit");
 }
 
 #[tokio::test]

@@ -101,7 +101,7 @@ impl ChangesHarness {
         let mut taken = Vec::new();
         while taken.len() < count {
             let changes = self.read().await;
-            self.pass(changes.last().expect("there are more to come")).await;
+            self.pass(changes.last().expect("more changes are pending")).await;
             taken.extend(changes);
         }
         assert_eq!(taken.len(), count, "{taken:?}");

@@ -58,7 +58,7 @@ pub async fn the_largest_message_arrives(h: QueueHarness) {
     // Some adapters send the group beside the body, where it counts towards the size.
     let body = "x".repeat(h.max_message_bytes - 1024);
     send(&*h.queue, SLOW, vec![message(&body)]).await;
-    assert!(next(&*h.queue, SLOW, None).await.body == body, "the body is another");
+    assert!(next(&*h.queue, SLOW, None).await.body == body, "the body differs");
     let too_large = message("x".repeat(MAX_MESSAGE_BYTES + 1));
     assert_rejected!(QueueError, h.queue.send(SLOW, vec![too_large]).await);
 }

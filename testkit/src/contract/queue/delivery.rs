@@ -123,7 +123,8 @@ pub async fn depth_distinguishes_visible_in_flight_and_delayed(h: QueueHarness) 
 async fn wait_for_depth(queue: &dyn Queue, expected: [u64; 3]) {
     let reached = async {
         loop {
-            let QueueDepth { visible, in_flight, delayed, .. } = queue.depth(SLOW).await.expect("a depth is told");
+            let QueueDepth { visible, in_flight, delayed, .. } =
+                queue.depth(SLOW).await.expect("the depth can be read");
             if [visible, in_flight, delayed] == expected {
                 return;
             }
