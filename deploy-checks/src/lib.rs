@@ -1,6 +1,6 @@
 //! `template.yaml` for tests, which compare the deployment with the deployed code.
 //!
-//! - [`Template`]: the file, with the short forms of `CloudFormation` (`!Ref Feed`) in their long ones (`{"Ref": "Feed"}`).
+//! - [`Template`]: the file, with the short forms of `CloudFormation` (`!Ref Feed`) expanded (`{"Ref": "Feed"}`).
 //! - [`Function`], [`Statement`]: the permissions and the environment of a function.
 //! - [`policy`]: the comparison of a function's permissions with its requests.
 
@@ -59,7 +59,7 @@ impl Template {
         &self.0["Resources"][resource]["Properties"]
     }
 
-    /// The names of all resources of a type.
+    /// The names of all resources of this type.
     pub fn resources_of_type(&self, resource_type: &str) -> Vec<&str> {
         let resources = self.0["Resources"].as_object().into_iter().flatten();
         resources.filter(|(_, resource)| resource["Type"] == resource_type).map(|(name, _)| name.as_str()).collect()

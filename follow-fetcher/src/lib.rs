@@ -1,4 +1,4 @@
-//! `PostQ -> [follow-fetcher] -> JobQ`: reads a post's followers page by page and puts jobs of 25 on JobQ.
+//! `PostQ -> [follow-fetcher] -> JobQ`: reads a post's followers page by page and sends jobs for 25 followers each.
 
 use std::sync::Arc;
 

@@ -3,7 +3,7 @@
 //! It builds on the services, as `testkit` builds on the ports. The tests of `service` use it, and those of `tweeter`
 //! for operator commands on the same stores. Tests over HTTP have separate harnesses.
 //!
-//! - [`embedded`]: the embedded stores in a temporary directory, with a clock that tests move.
+//! - [`embedded`]: the embedded stores in a temporary directory, with a clock that tests advance.
 //! - [`pipeline`]: every service and queue handler on one pair of ports.
 //! - [`town`]: users who follow, post, like and comment, compared with `testkit`'s social model, and a change stream
 //!   that redelivers as real streams do.

@@ -39,11 +39,11 @@ static USERS: AtomicU64 = AtomicU64::new(0);
 /// Every service and handler on one pair of ports.
 #[derive(Debug, Clone)]
 pub struct Pipeline {
-    /// The store below everything.
+    /// The store that all services and handlers share.
     pub store: Arc<dyn Store>,
-    /// The queues below everything.
+    /// The queues that all services and handlers share.
     pub queue: Arc<dyn Queue>,
-    /// The clock; move it with [`Clock::advance`].
+    /// The clock, advanced with [`Clock::advance`].
     pub clock: Clock,
     /// Publishing.
     pub publish: PublishService,
@@ -59,7 +59,7 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// A pipeline on these ports, reading `follower_page` followers a page.
+    /// A pipeline on these ports, reading `follower_page` followers per page.
     pub fn on(store: Arc<dyn Store>, queue: Arc<dyn Queue>, clock: Clock, follower_page: u32) -> Self {
         let ids = Arc::new(IdGenerator::new());
         let options = FanOutOptions { follower_page: Some(follower_page), ..FanOutOptions::default() };
@@ -93,7 +93,7 @@ impl Pipeline {
         user_id
     }
 
-    /// An author with this many followers.
+    /// Registers an author with this many followers.
     pub async fn author_with_followers(&self, count: usize) -> (UserId, Vec<UserId>) {
         let author = self.user("author").await;
         let mut followers = Vec::with_capacity(count);

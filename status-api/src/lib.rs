@@ -3,7 +3,7 @@
 //! `client -> [status-api] -> Auth, Social, Feed`
 //!
 //! - [`auth`]: registering, logging in, refreshing, logging out.
-//! - [`users`]: profiles; [`password`]; [`sessions`]; [`export`]: all data stored about the caller. [`follows`]: the graph.
+//! - [`users`]: profiles; [`password`]; [`sessions`]; [`export`]: all data about the caller. [`follows`]: the graph.
 //! - [`posts`]: one post, stories. [`feed`]: the caller's feed.
 //! - [`notifications`]: the acts of others that concern the caller.
 //! - [`events`]: live events.
@@ -69,7 +69,7 @@ pub fn router(services: Services, changes: Option<Arc<dyn ChangeLog>>, options: 
     with_conventions(own.merge(published), store, options)
 }
 
-/// `/v1/posts` where another function publishes.
+/// `/v1/posts` if another function publishes.
 async fn published_elsewhere(method: Method) -> Response {
     if method == Method::POST {
         // Arrives here only if the gateway's routes are wrong.

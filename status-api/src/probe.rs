@@ -27,7 +27,7 @@ pub(crate) struct Health {
     store: Arc<dyn Store>,
     changes: Option<Arc<dyn ChangeLog>>,
     clock: Clock,
-    /// When the last probe ended and what it found. Held during a probe, so that others wait for its answer.
+    /// The end and the outcome of the last probe. Locked during a probe, so that other callers wait for its outcome.
     last: Mutex<Option<(Instant, Verdict)>>,
 }
 
@@ -45,7 +45,7 @@ impl Health {
         Self { store, changes, clock, last: Mutex::new(None) }
     }
 
-    /// The outcome of the last probe, or of a new one when that is older than [`PROBE_INTERVAL`].
+    /// The outcome of the last probe, or of a new one if the last is older than [`PROBE_INTERVAL`].
     pub(crate) async fn verdict(&self) -> Verdict {
         let mut last = self.last.lock().await;
         match *last {

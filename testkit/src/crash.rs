@@ -59,10 +59,10 @@ impl Life {
     }
 }
 
-/// A store in a process of limited life.
+/// A store in a process with a limited number of calls.
 pub type MortalStore = HookedStore<Arc<Life>>;
 
-/// Queues in a process of limited life.
+/// Queues in a process with a limited number of calls.
 pub type MortalQueue = HookedQueue<Arc<Life>>;
 
 impl StoreHook for Arc<Life> {

@@ -94,7 +94,7 @@ where
         runtime.block_on(async {
             tokio::select! {
                 served = serve() => served.expect("a listener serves until it is stopped"),
-                // Either way: the sender is only dropped with the endpoints.
+                // A closed channel also means stop: the sender is dropped only with the endpoints.
                 _ = stopped.wait_for(|stopped| *stopped) => {}
             }
         });

@@ -6,11 +6,11 @@
 //! - [`contract`]: the contract of every adapter of the ports, one check per fact.
 //! - [`faults`]: port wrappers that throttle, fail, leave work undone, return stale reads, or count.
 //! - [`crash`]: port wrappers under which a process dies at any call.
-//! - [`recording`]: port wrappers that note which permissions each call needs.
+//! - [`recording`]: port wrappers that record the permissions each call needs.
 //! - [`social`]: a model of users' actions and the resulting views: the oracle of all social tests.
 //! - [`changing`]: a store that records its changes.
 //!
-//! It knows the ports and their adapters; `service-testkit` is the harness of the services above them.
+//! It depends only on the ports and their adapters; `service-testkit` is the harness of the services above them.
 
 #![expect(clippy::missing_panics_doc, reason = "a check panics when it fails, as a test should")]
 

@@ -46,9 +46,9 @@ pub fn with_deadline<B>(mut request: http::Request<B>) -> http::Request<B> {
     request
 }
 
-/// Opens connections before the first event needs them, by one cheap call each to DynamoDB and, where the function
-/// sends, SQS; both at once, and within [`limits::WARM_UP_LIMIT`] together. Never fails: the first event retries a
-/// service that cannot be reached now.
+/// Opens connections before the first event needs them, with one cheap call each to DynamoDB and, if the function sends
+/// messages, SQS; both concurrently, and within [`limits::WARM_UP_LIMIT`] in total. Never fails: the first event
+/// retries a service that cannot be reached now.
 ///
 /// Any answer will do, and most functions are refused: the calls are a `GetItem` of a key that never exists and a
 /// `GetQueueAttributes`, and no policy is widened for them. Only status-api may make the first; of the functions that

@@ -9,7 +9,7 @@ use http::{Method, header::CONTENT_TYPE};
 use serde_json::{Value, json};
 use service::liveness::Liveness;
 
-/// A user who is logged in.
+/// A logged-in user.
 struct Person {
     access: String,
     refresh: String,

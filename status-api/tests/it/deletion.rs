@@ -12,7 +12,7 @@ use service::{ServiceError, posts::PostService, rates::RateLimiter};
 
 const NOBODYS_POST: &str = "/v1/posts/018f6a6e-0000-7000-8000-000000000000";
 
-/// A user who is logged in.
+/// A logged-in user.
 struct Person {
     token: String,
     id: UserId,

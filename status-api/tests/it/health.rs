@@ -71,7 +71,7 @@ async fn a_hung_sync_makes_the_service_unhealthy() {
         }
         Ok(())
     }));
-    // Dropped before the API, whose engine waits for the syncer when it closes.
+    // Dropped before the API, because the API's engine waits for the syncer when it closes.
     let release = release;
     api.bare(Method::GET, "/healthz", None).await.problem(503, "unavailable");
     hangs.store(false, Ordering::SeqCst);

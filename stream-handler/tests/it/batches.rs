@@ -38,7 +38,7 @@ enum Fate {
     Throttled,
     Malformed,
     Panic,
-    /// Applying it never ends.
+    /// Applying the change never returns.
     Hang,
     /// The result omits this change and all later ones.
     Forgotten,

@@ -8,7 +8,7 @@ use std::{io::Write as _, process::ExitCode};
 use clap::Parser;
 use testkit::endpoints::Endpoints;
 
-/// DynamoDB and SQS in memory, over HTTP, for trying and measuring.
+/// In-memory DynamoDB and SQS over HTTP, for experiments and measurements.
 #[derive(Debug, Parser)]
 struct Cli {
     /// Port of DynamoDB; 0 takes a free one

@@ -1,4 +1,4 @@
-//! A function as an HTTP client of the SDK.
+//! An HTTP client for the SDK that is backed by a function.
 
 use std::{fmt, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! dynoxide under the DynamoDB client.
+//! dynoxide as the engine of a DynamoDB client.
 
 use std::{
     collections::BTreeMap,

@@ -4,8 +4,8 @@
 //! Their known faults:
 //! - dynoxide: every read is consistent, there is never a `TransactionConflict`, and no item is ever unprocessed or
 //!   throttled. Items expire only on request.
-//! - rustack: 256 KiB a message, the total of a batch is not checked, `MessageGroupId` on a standard queue is refused
-//!   (AWS takes it), a visibility timeout that ends can reach a waiting long poll up to 1 s late.
+//! - rustack: messages are limited to 256 KiB, the total of a batch is not checked, `MessageGroupId` on a standard
+//!   queue is refused (AWS accepts it), and an expired visibility timeout can reach a waiting long poll up to 1 s late.
 //! - ministack 1.5.33, at an endpoint: standard queues are not fair, and a delete with an outdated receipt is refused
 //!   as `ReceiptHandleIsInvalid` (AWS accepts it).
 
@@ -21,5 +21,5 @@ pub use endpoint::{ENDPOINT_VARIABLE, dynamo_at_endpoint, sqs_at_endpoint};
 pub(crate) use sqs::sqs_client;
 pub use sqs::{SqsEngine, sqs};
 
-/// The region that the engines' clients name.
+/// The region of the engines' clients.
 pub(crate) const REGION: &str = "us-east-1";

@@ -1,4 +1,4 @@
-//! rustack under the SQS client.
+//! rustack as the engine of an SQS client.
 
 use std::sync::Arc;
 

@@ -26,7 +26,7 @@ pub struct StoreCounts {
     pub most_items_queried: u64,
     /// Calls of `batch_write`.
     pub batch_write: u64,
-    /// Entries of them that were written.
+    /// Entries written by them.
     pub batch_entries_written: u64,
     /// Calls of `write`.
     pub write: u64,

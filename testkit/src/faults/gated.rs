@@ -15,7 +15,7 @@ pub type GatedStore = HookedStore<Gate>;
 pub struct Gate(Semaphore);
 
 impl HookedStore<Gate> {
-    /// A store whose gate is shut.
+    /// A store with a closed gate.
     pub fn new(inner: Arc<dyn Store>) -> Self {
         Self::with(inner, Gate(Semaphore::new(0)))
     }

@@ -11,14 +11,14 @@ use super::dice::{Dice, Fate, FaultCounts, FaultSwitch, Injected};
 /// Probabilities, 0 to 1. The first three apply to a call and are mutually exclusive (their sum is at most 1).
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct QueueFaults {
-    /// The call is throttled; nothing happens.
+    /// The call is throttled and not made.
     pub throttled: f64,
-    /// The queue is unavailable and nothing happens.
+    /// The queue is unavailable; the call is not made.
     pub unavailable_before: f64,
     /// The call is made, but answered as if the queue were unavailable: received messages stay in flight, unknown to
     /// the receiver, until their timeout.
     pub unavailable_after: f64,
-    /// An entry of a batch is not done.
+    /// An entry of a batch fails.
     pub undone: f64,
     /// A received message is received once more, later, in any order, even after its deletion.
     pub duplicated: f64,

@@ -28,12 +28,12 @@ pub struct StaleStore {
 
 impl StaleStore {
     /// A store whose eventual reads do not see the last `writes_behind` calls of `write`, `transact` or `batch_write`.
-    /// With 1 they miss the very last.
+    /// With 1 they miss only the last.
     pub fn new(inner: Arc<dyn Store>, writes_behind: usize) -> Self {
         Self { inner, past: Mutex::default(), writes_behind, one_at_a_time: tokio::sync::Mutex::default() }
     }
 
-    /// Eventual reads see everything written until now.
+    /// Lets eventual reads see everything written so far.
     pub fn catch_up(&self) {
         self.past.lock().clear();
     }

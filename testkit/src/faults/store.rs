@@ -12,9 +12,9 @@ use super::{
 /// Probabilities, 0 to 1. The first three apply to a call and are mutually exclusive (their sum is at most 1).
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct StoreFaults {
-    /// The call is throttled; nothing happens.
+    /// The call is throttled and not made.
     pub throttled: f64,
-    /// The store is unavailable and nothing happens.
+    /// The store is unavailable; the call is not made.
     pub unavailable_before: f64,
     /// The call is made, but answered as if the store were unavailable.
     pub unavailable_after: f64,

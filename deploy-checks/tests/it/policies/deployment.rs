@@ -63,7 +63,7 @@ pub fn template() -> Template {
     Template::read(&path).expect("template.yaml is read")
 }
 
-/// The template's name of a table.
+/// The logical name of a table in the template.
 pub const fn resource_of(table: Table) -> &'static str {
     match table {
         Table::Auth => "AuthTable",

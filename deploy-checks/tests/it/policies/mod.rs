@@ -28,7 +28,7 @@ static DRIVEN: LazyLock<Evidence> = LazyLock::new(|| {
     deployment.evidence()
 });
 
-/// All requests made in a function's name.
+/// All requests made with a function's role.
 fn requests_of(template: &Template, function: &Function<'_>) -> BTreeSet<Request> {
     let own = DRIVEN.accesses_of(function.code()).into_iter().map(request);
     own.chain(requests_around(template, function)).collect()
@@ -52,12 +52,12 @@ fn requests_around(template: &Template, function: &Function<'_>) -> Vec<Request>
             leading_keys: BTreeSet::new(),
         }));
     };
-    // Lambda takes messages from a mapped queue in the function's name.
+    // Lambda receives messages from a mapped queue with the function's role.
     for mapping in function.mappings() {
         let queue = referent(&mapping["Queue"]).expect("a mapping names its queue");
         ask(queue, &["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]);
     }
-    // Lambda reads records of a mapped change stream in the same way.
+    // It reads records of a mapped change stream in the same way.
     for mapping in function.stream_mappings() {
         let stream = referent(&mapping["Stream"]).expect("a mapping names its stream");
         ask(stream, &["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"]);

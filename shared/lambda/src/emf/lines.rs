@@ -26,7 +26,7 @@ pub(super) struct Measurement {
     pub(super) metric: &'static Published,
     /// The value of the metric's own dimension, if it has one.
     pub(super) dimension: Option<SharedString>,
-    /// A number, or a list of them.
+    /// A number or a list of numbers.
     pub(super) value: Value,
 }
 

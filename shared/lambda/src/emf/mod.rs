@@ -7,8 +7,8 @@
 //! - `lines`: encodes measurements as lines, within the limits of the format.
 //! - [`Flushing`]: writes after each invocation, before its response is sent.
 //!
-//! Why not a crate: `metrics_cloudwatch_embedded` 0.10 makes a dimension of every label, publishes every metric, and
-//! drops the values of a histogram from the 101st on.
+//! This is custom code because `metrics_cloudwatch_embedded` 0.10 turns every label into a dimension, publishes every
+//! metric, and drops a histogram's values from the 101st on.
 //!
 //! # Lambda's logging
 //! With the `LogFormat` `JSON`, Lambda passes on JSON lines of standard output unchanged. A line without a `level`

@@ -47,7 +47,7 @@ impl Answer {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
-    /// A member of the body as text.
+    /// A field of the body, as text.
     pub fn text_of(&self, member: &str) -> String {
         self.json()[member].as_str().unwrap_or_else(|| panic!("no {member} in {}", self.text)).to_owned()
     }

@@ -136,7 +136,7 @@ fn add_one(sort: &str) -> Write {
 
 type Images = (Option<Attributes>, Option<Attributes>);
 
-/// The images of each item's changes, in their order.
+/// The images of each item's changes, in order.
 fn by_item(changes: Vec<Change>) -> BTreeMap<String, Vec<Images>> {
     let mut items: BTreeMap<String, Vec<Images>> = BTreeMap::new();
     for change in changes {

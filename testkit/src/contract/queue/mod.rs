@@ -54,9 +54,9 @@ contract! {
     }
 }
 
-/// The queue whose own visibility timeout outlasts every check.
+/// The queue whose visibility timeout outlasts every check.
 const SLOW: QueueName = QueueName::PostQ;
-/// The queue whose own visibility timeout is [`SHORT`].
+/// The queue whose visibility timeout is [`SHORT`].
 const QUICK: QueueName = QueueName::JobQ;
 /// The shortest timeout in SQS.
 const SHORT: Duration = Duration::from_secs(1);
@@ -74,7 +74,7 @@ pub const fn settings(queue: QueueName) -> QueueSettings {
     QueueSettings { visibility_timeout, max_receives: MAX_RECEIVES }
 }
 
-/// Queues to check, and how they differ.
+/// The queues to check, and their permitted differences.
 #[derive(Debug)]
 pub struct QueueHarness {
     /// The queues; all are empty.
@@ -129,7 +129,7 @@ async fn next(queue: &dyn Queue, name: QueueName, visibility: Option<Duration>) 
     messages.pop().expect("a message arrives")
 }
 
-/// Receives until there are this many.
+/// Receives until this many messages have arrived.
 async fn receive_all(queue: &dyn Queue, name: QueueName, count: usize) -> Vec<ReceivedMessage> {
     let mut messages = Vec::new();
     while messages.len() < count {

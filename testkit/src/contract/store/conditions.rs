@@ -4,7 +4,7 @@ use ports::store::{Changes, Condition, Item, Outcome, Store, Test, Value, Write}
 
 use super::{StoreHarness, TABLE, attributes, get, item, key, values};
 
-/// The item that conditions are tried on.
+/// The item that conditions are tested on.
 fn stored() -> Item {
     item("p", "s").with("text", "x").with("number", 5).with("flag", true)
 }
@@ -104,7 +104,7 @@ pub async fn every_condition_decides_a_check(h: StoreHarness) {
     try_all(&*h.store, |condition| Write::Check { key: key("p", "s"), condition }, |before| before).await;
 }
 
-/// Each value equals itself and no other.
+/// Each value equals only itself.
 pub async fn equals_distinguishes_every_kind_of_value(h: StoreHarness) {
     for (name, value) in values() {
         reset(&*h.store, Some(item("p", "s").with("attribute", value.clone()))).await;

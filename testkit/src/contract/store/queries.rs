@@ -25,7 +25,7 @@ fn query(partition: &str, range: SortRange, order: Order) -> Query {
     }
 }
 
-/// Every page from the first to the last.
+/// Reads every page of a query.
 async fn pages(store: &dyn Store, mut query: Query) -> Vec<Vec<Item>> {
     let mut pages = Vec::new();
     loop {
@@ -91,7 +91,7 @@ pub async fn a_query_reads_one_partition_alone(h: StoreHarness) {
     }
 }
 
-/// By bytes: neither by UTF-16 (in which U+1F980 comes before U+FFFD) nor by any language's rules.
+/// The order is neither that of UTF-16 (in which U+1F980 precedes U+FFFD) nor that of any locale.
 pub async fn sort_keys_are_ordered_by_their_utf8_bytes(h: StoreHarness) {
     let ascending = ["!", "1", "10", "2", "Z", "a", "aa", "a\u{7f}", "b", "é", "日", "\u{fffd}", "🦀"];
     put_all(&*h.store, "p", &ascending).await;
@@ -117,7 +117,7 @@ pub async fn a_prefix_selects_what_begins_so(h: StoreHarness) {
     }
 }
 
-/// Bounds need not exist.
+/// The bounds need not be keys of existing items.
 pub async fn between_includes_both_bounds(h: StoreHarness) {
     put_all(&*h.store, "p", &["a", "b", "c", "d", "e"]).await;
     let cases: [(&str, &str, &[&str]); 4] =
@@ -140,7 +140,7 @@ pub async fn a_range_without_items_is_empty(h: StoreHarness) {
     }
 }
 
-/// With every page size, in every kind of range, in both directions.
+/// Tests every page size and kind of range, in both directions.
 pub async fn following_cursors_yields_each_item_once(h: StoreHarness) {
     put_all(&*h.store, "p", &["a", "b1", "b2", "b3", "b4", "c"]).await;
     let ranges: [(SortRange, &[&str]); 3] = [
@@ -181,7 +181,7 @@ pub async fn a_cursor_at_the_end_yields_nothing(h: StoreHarness) {
     }
 }
 
-/// One query reads about a mebibyte; the cursor leads through the rest.
+/// A query reads about a mebibyte; its cursor continues with the rest.
 pub async fn pages_end_by_size_and_nothing_is_lost(h: StoreHarness) {
     let (count, bytes) = (15, 150 * 1024);
     for n in 0..count {

@@ -10,7 +10,7 @@ fn add(sort: &str, by: i64, condition: Condition) -> Write {
     Write::Update { key: key("p", sort), changes: Changes { add: vec![("n", by)], ..Changes::default() }, condition }
 }
 
-/// Puts, updates, deletes and checks together.
+/// One transaction may put, update, delete and check.
 pub async fn a_transaction_writes_to_several_tables_at_once(h: StoreHarness) {
     for sort in ["updated", "deleted", "checked"] {
         put(&*h.store, item("p", sort).with("n", 1)).await;

@@ -31,7 +31,7 @@ pub async fn a_check_alone_is_rejected(h: StoreHarness) {
     assert_rejected!(StoreError, h.store.write(TABLE, check).await);
 }
 
-/// DynamoDB's largest item.
+/// DynamoDB's size limit of an item.
 pub async fn an_item_above_400_kib_is_rejected(h: StoreHarness) {
     let large = item("p", "s").with("text", "x".repeat(400 * 1024));
     assert_rejected!(StoreError, h.store.write(TABLE, Write::put(large.clone())).await);
@@ -40,7 +40,7 @@ pub async fn an_item_above_400_kib_is_rejected(h: StoreHarness) {
     assert_eq!(get(&*h.store, &key("p", "s")).await, None);
 }
 
-/// All three kinds of change in one write.
+/// One write may set, remove and add.
 pub async fn an_update_keeps_all_other_attributes(h: StoreHarness) {
     let before = item("p", "s").with("kept", "k").with("changed", "old").with("removed", true).with("count", 40);
     put(&*h.store, before).await;
