@@ -1,8 +1,8 @@
-//! `template.yaml` as tests look at it: what is deployed, held against the code that is deployed.
+//! `template.yaml` for tests, which compare the deployment with the deployed code.
 //!
-//! - [`Template`]: the file, with the short forms of `CloudFormation` (`!Ref Feed`) in their long ones (`{"Ref": "Feed"}`).
-//! - [`Function`], [`Statement`]: what a function may do and what it is told.
-//! - [`policy`]: whether what it may do is what it does.
+//! - [`Template`]: the file, with the short forms of `CloudFormation` (`!Ref Feed`) expanded (`{"Ref": "Feed"}`).
+//! - [`Function`], [`Statement`]: the permissions and the environment of a function.
+//! - [`policy`]: the comparison of a function's permissions with its requests.
 
 pub mod policy;
 
@@ -11,12 +11,12 @@ use std::{collections::BTreeSet, fmt, path::Path};
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Map, Value, json};
 
-/// Why a template cannot be looked at.
+/// An error in reading a template.
 #[derive(Debug)]
 pub enum TemplateError {
     /// The file cannot be read.
     Unreadable(std::io::Error),
-    /// It is no YAML.
+    /// The file is not YAML.
     Malformed(saphyr::ScanError),
 }
 
@@ -24,7 +24,7 @@ impl fmt::Display for TemplateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Unreadable(_) => "the template cannot be read",
-            Self::Malformed(_) => "the template is no YAML",
+            Self::Malformed(_) => "the template is not YAML",
         })
     }
 }
@@ -38,17 +38,17 @@ impl std::error::Error for TemplateError {
     }
 }
 
-/// A template. What a path does not lead to is `null`, as in [`serde_json::Value`].
+/// A template. An absent path yields `null`, as in [`serde_json::Value`].
 #[derive(Debug, Clone)]
 pub struct Template(pub Value);
 
 impl Template {
-    /// The template in a file.
+    /// Reads the template in a file.
     pub fn read(path: &Path) -> Result<Self, TemplateError> {
         Self::parse(&std::fs::read_to_string(path).map_err(TemplateError::Unreadable)?)
     }
 
-    /// The template in a text.
+    /// Parses a template.
     pub fn parse(text: &str) -> Result<Self, TemplateError> {
         let documents = Yaml::load_from_str(text).map_err(TemplateError::Malformed)?;
         Ok(Self(documents.first().map(long_form).unwrap_or_default()))
@@ -59,13 +59,13 @@ impl Template {
         &self.0["Resources"][resource]["Properties"]
     }
 
-    /// The names of all resources of a type.
+    /// The names of all resources of this type.
     pub fn resources_of_type(&self, resource_type: &str) -> Vec<&str> {
         let resources = self.0["Resources"].as_object().into_iter().flatten();
         resources.filter(|(_, resource)| resource["Type"] == resource_type).map(|(name, _)| name.as_str()).collect()
     }
 
-    /// The function that a route leads to.
+    /// The function that serves a route.
     fn function_behind(&self, route: &Value) -> Option<&str> {
         let target = route["Target"]["Fn::Sub"].as_str()?;
         let integration = target.strip_prefix("integrations/${")?.strip_suffix('}')?;
@@ -88,41 +88,41 @@ pub struct Function<'a> {
 }
 
 impl<'a> Function<'a> {
-    /// Its `Properties`.
+    /// The function's `Properties`.
     pub fn properties(&self) -> &'a Value {
         self.template.properties(self.name)
     }
 
-    /// The folder of the crate that it is built from.
+    /// The folder of the function's crate.
     pub fn code(&self) -> &'a str {
         self.properties()["CodeUri"].as_str().unwrap_or_default()
     }
 
-    /// The environment variables that are set on it, those of all functions included.
+    /// The environment variables set on the function, including the global ones.
     pub fn variables(&self) -> BTreeSet<&'a str> {
         let of_all = &self.template.0["Globals"]["Function"];
         let own_and_shared = [of_all, self.properties()].map(|of| of["Environment"]["Variables"].as_object());
         own_and_shared.into_iter().flatten().flat_map(Map::keys).map(String::as_str).collect()
     }
 
-    /// The queues it takes messages from: the properties of each mapping.
+    /// The properties of each event source mapping of a queue.
     pub fn mappings(&self) -> Vec<&'a Value> {
         let events = self.properties()["Events"].as_object().into_iter().flatten();
         events.filter(|(_, event)| event["Type"] == "SQS").map(|(_, event)| &event["Properties"]).collect()
     }
 
-    /// The change streams it reads: the properties of each mapping.
+    /// The properties of each event source mapping of a change stream.
     pub fn stream_mappings(&self) -> Vec<&'a Value> {
         let events = self.properties()["Events"].as_object().into_iter().flatten();
         events.filter(|(_, event)| event["Type"] == "DynamoDB").map(|(_, event)| &event["Properties"]).collect()
     }
 
-    /// The role it runs as.
+    /// The function's role.
     pub fn role(&self) -> Option<&'a str> {
         referent(&self.properties()["Role"])
     }
 
-    /// The API's routes that it answers, such as `POST /v1/posts` or `$default`.
+    /// The API routes that the function serves, such as `POST /v1/posts` or `$default`.
     pub fn routes(&self) -> Vec<&'a str> {
         let routes = self.template.resources_of_type("AWS::ApiGatewayV2::Route").into_iter();
         let routes = routes.map(|route| self.template.properties(route));
@@ -130,14 +130,15 @@ impl<'a> Function<'a> {
         own.filter_map(|route| route["RouteKey"].as_str()).collect()
     }
 
-    /// What its role allows.
+    /// The statements of the policies of the function's role.
     pub fn statements(&self) -> Vec<Statement<'a>> {
         let policies = self.role().map(|role| &self.template.properties(role)["Policies"]);
         let policies = policies.and_then(Value::as_array).into_iter().flatten();
         policies.flat_map(|policy| each(&policy["PolicyDocument"]["Statement"])).map(Statement).collect()
     }
 
-    /// The actions of a service that it may do to a resource of the template, such as `Query` of `dynamodb`.
+    /// The actions of a service, such as `Query` of `dynamodb`, that the function is allowed on a resource of the
+    /// template.
     pub fn actions_on(&self, service: &str, resource: &str) -> BTreeSet<&'a str> {
         let on_it = self.statements().into_iter().filter(|statement| statement.targets().contains(&Some(resource)));
         let actions = on_it.flat_map(|statement| statement.actions());
@@ -150,22 +151,22 @@ impl<'a> Function<'a> {
 pub struct Statement<'a>(pub &'a Value);
 
 impl<'a> Statement<'a> {
-    /// What it allows, such as `sqs:SendMessage`.
+    /// The allowed actions, such as `sqs:SendMessage`.
     pub fn actions(&self) -> Vec<&'a str> {
         each(&self.0["Action"]).filter_map(Value::as_str).collect()
     }
 
-    /// On what: resources as they are written.
+    /// The resources, as written in the template.
     pub fn resources(&self) -> Vec<&'a Value> {
         each(&self.0["Resource"]).collect()
     }
 
-    /// On what: names of the template's resources; `None` for what is written in another way.
+    /// The names of the resources in the template; `None` for a resource that is not a reference.
     pub fn targets(&self) -> Vec<Option<&'a str>> {
         self.resources().into_iter().map(referent).collect()
     }
 
-    /// The partition keys it is narrowed to, of DynamoDB items. `None` when it is not.
+    /// The partition keys of DynamoDB items to which the statement is restricted. `None` if it is not.
     pub fn leading_keys(&self) -> Option<Vec<&'a str>> {
         let operators = self.0["Condition"].as_object().into_iter().flatten();
         let keys = operators.filter_map(|(_, operands)| operands.get("dynamodb:LeadingKeys"));
@@ -174,7 +175,7 @@ impl<'a> Statement<'a> {
     }
 }
 
-/// The resource or parameter that `Ref` or `Fn::GetAtt` names. A table's change stream is another thing than the table:
+/// The resource or parameter that `Ref` or `Fn::GetAtt` names. A table's change stream is distinct from the table:
 /// `Table.StreamArn`.
 pub fn referent(value: &Value) -> Option<&str> {
     let attribute = || {
@@ -185,7 +186,7 @@ pub fn referent(value: &Value) -> Option<&str> {
     value["Ref"].as_str().or_else(attribute)
 }
 
-/// A list's values, or the one value where `CloudFormation` takes either.
+/// The values of a list, or the single value where `CloudFormation` accepts either.
 fn each(value: &Value) -> impl Iterator<Item = &Value> {
     let list = value.as_array().map_or_else(|| std::slice::from_ref(value), Vec::as_slice);
     list.iter().filter(|value| !value.is_null())
@@ -225,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_once_and_meant_often_is_read_where_it_is_meant() {
+    fn yaml_aliases_are_resolved() {
         let template = Template::parse("{a: &x [!Ref B, 1], c: *x}").unwrap();
         assert_eq!(template.0["a"], template.0["c"]);
         assert_eq!(template.0["c"], json!([{"Ref": "B"}, 1]));

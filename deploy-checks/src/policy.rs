@@ -1,5 +1,5 @@
-//! What policies allow, held against what is asked for: as IAM decides, for the few kinds of statements that the
-//! template has. Any other kind is an error, so that nothing is judged by half.
+//! The comparison of policies with requests, as IAM evaluates them, for the few kinds of statements in the template.
+//! Any other kind is an error, so that no policy is evaluated partially.
 
 use std::{collections::BTreeSet, fmt};
 
@@ -7,33 +7,33 @@ use serde_json::Value;
 
 use crate::{Function, Statement, referent};
 
-/// The condition key that holds the partition keys of the items that are asked for.
+/// The condition key that holds the partition keys of the requested items.
 const LEADING_KEYS: &str = "dynamodb:LeadingKeys";
 
 /// A request for permission.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Request {
-    /// What is to be done, such as `dynamodb:GetItem`.
+    /// The action, such as `dynamodb:GetItem`.
     pub action: String,
-    /// To which resource of the template; `*` for what has none.
+    /// The resource in the template; `*` for an action without a resource.
     pub resource: String,
     /// The partition keys of the items.
     pub leading_keys: BTreeSet<String>,
 }
 
-/// Which partition keys a statement is narrowed to.
+/// The partition keys to which a statement is restricted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keys<'a> {
-    /// It is not.
+    /// No restriction.
     All,
-    /// Those of a pattern, in which `*` stands for any text and `?` for any letter.
+    /// Keys that match a pattern, in which `*` matches any text and `?` any character.
     Like(&'a str),
-    /// This one.
+    /// Exactly this key.
     Equal(&'a str),
 }
 
 impl Keys<'_> {
-    /// Whether a key is one of them.
+    /// Whether a key is among them.
     pub fn contain(self, key: &str) -> bool {
         match self {
             Self::All => true,
@@ -43,16 +43,16 @@ impl Keys<'_> {
     }
 }
 
-/// The least that a policy can be made narrower by: one action on one resource, for one of its patterns of keys.
+/// The smallest removable part of a policy: one action on one resource, for one pattern of keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Grant<'a> {
-    /// Which of the policy's statements it is of, from 0.
+    /// The index of the grant's statement in the policy.
     pub statement: usize,
-    /// What may be done.
+    /// The allowed action.
     pub action: &'a str,
-    /// To what.
+    /// The resource.
     pub resource: &'a str,
-    /// For which items.
+    /// The keys of the items.
     pub keys: Keys<'a>,
 }
 
@@ -62,7 +62,7 @@ impl Grant<'_> {
     }
 }
 
-/// A statement of a kind that is not known here.
+/// A statement of an unsupported kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotUnderstood {
     /// The statement.
@@ -71,31 +71,31 @@ pub struct NotUnderstood {
 
 impl fmt::Display for NotUnderstood {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a statement of a kind that is not known: {}", self.statement)
+        write!(f, "unsupported kind of statement: {}", self.statement)
     }
 }
 
 impl std::error::Error for NotUnderstood {}
 
-/// Everything that a function may do.
+/// All permissions of a function.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy<'a> {
     grants: Vec<Grant<'a>>,
 }
 
 impl<'a> Policy<'a> {
-    /// What a function's role allows.
+    /// The policy of a function's role.
     pub fn of(function: &Function<'a>) -> Result<Self, NotUnderstood> {
         let grants = function.statements().into_iter().enumerate().map(|(number, statement)| grants(number, statement));
         Ok(Self { grants: grants.collect::<Result<Vec<_>, _>>()?.concat() })
     }
 
-    /// Its grants.
+    /// The policy's grants.
     pub fn grants(&self) -> &[Grant<'a>] {
         &self.grants
     }
 
-    /// Whether some statement allows the whole of a request (`ForAllValues`).
+    /// Whether one statement alone allows the whole request (`ForAllValues`).
     pub fn allows(&self, request: &Request) -> bool {
         let concerned: Vec<&Grant<'_>> = self.grants.iter().filter(|grant| grant.concerns(request)).collect();
         concerned.iter().any(|one| {
@@ -104,12 +104,12 @@ impl<'a> Policy<'a> {
         })
     }
 
-    /// The requests that are not allowed.
+    /// The requests that the policy denies.
     pub fn denied<'r>(&self, requests: &'r BTreeSet<Request>) -> Vec<&'r Request> {
         requests.iter().filter(|request| !self.allows(request)).collect()
     }
 
-    /// The grants without each of which all of these requests would be allowed just as well.
+    /// The grants that can each be removed without denying any of these requests.
     pub fn unneeded(&self, requests: &BTreeSet<Request>) -> Vec<&Grant<'a>> {
         self.grants.iter().filter(|grant| !self.needs(grant, requests)).collect()
     }
@@ -133,7 +133,7 @@ fn grants(number: usize, statement: Statement<'_>) -> Result<Vec<Grant<'_>>, Not
     Ok(grants)
 }
 
-/// The keys that a statement is narrowed to; `None` when its condition is of another kind.
+/// The keys to which a statement is restricted; `None` if its condition is of an unsupported kind.
 fn keys(statement: Statement<'_>) -> Option<Vec<Keys<'_>>> {
     let condition = match &statement.0["Condition"] {
         Value::Null => return Some(vec![Keys::All]),
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_is_allowed_for_its_action_its_resource_and_every_key() {
+    fn a_grant_covers_action_resource_and_every_key() {
         with_policy(NARROW, |policy| {
             let policy = policy.unwrap();
             assert!(policy.allows(&request("get", "T", &["A#1"])));
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn no_two_statements_allow_together_what_neither_allows_alone() {
+    fn statements_do_not_combine_to_allow_a_request() {
         let apart = NARROW.replace(r#", "B#*""#, "") + "," + &NARROW.replace(r#""A#*", "#, "");
         with_policy(&apart, |policy| {
             let policy = policy.unwrap();
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn an_action_a_pattern_or_a_whole_statement_that_nobody_asks_for_is_unneeded() {
+    fn unused_grants_are_reported() {
         let asked = BTreeSet::from([request("get", "T", &["A#1", "B#1"]), request("put", "T", &["A#1"])]);
         with_policy(NARROW, |policy| {
             let policy = policy.unwrap();
@@ -226,13 +226,13 @@ mod tests {
         });
         let twice = format!("{NARROW}, {{Effect: Allow, Action: get, Resource: !GetAtt T.Arn}}");
         with_policy(&twice, |policy| {
-            // What two statements allow, neither is needed for.
+            // If two statements allow a request, neither is needed.
             assert!(policy.unwrap().unneeded(&asked).iter().any(|grant| grant.keys == Keys::All));
         });
     }
 
     #[test]
-    fn a_statement_of_another_kind_is_an_error() {
+    fn an_unsupported_statement_is_an_error() {
         for other in [
             NARROW.replace("Allow", "Deny"),
             NARROW.replace("ForAllValues:StringLike", "ForAnyValue:StringLike"),
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_star_stands_for_any_text_and_a_question_mark_for_a_letter() {
+    fn wildcards_match_text_and_single_letters() {
         for (text, pattern) in [("A#1", "A#*"), ("A#", "A#*"), ("xAyB", "*A*B"), ("Aé", "A?"), ("", "*")] {
             assert!(is_like(text, pattern), "{text} {pattern}");
         }

@@ -1,4 +1,4 @@
-//! `PostQ -> [follow-fetcher] -> JobQ`: reads a post's followers page by page and puts jobs of 25 on JobQ.
+//! `PostQ -> [follow-fetcher] -> JobQ`: reads a post's followers page by page and sends jobs for 25 followers each.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use service::fan_out::FanOutService;
 use tokio::time::Instant;
 use worker::{BatchDriver, BatchOutcome, RetryPauses};
 
-/// What the Lambda function needs of its environment. `template.yaml` sets exactly this.
+/// The environment that the Lambda function needs. `template.yaml` sets exactly this.
 #[cfg(feature = "lambda")]
 pub const NEEDS: lambda::Needs<service::fan_out::FanOutOptions> =
     lambda::Needs::of(&[ports::store::Table::Social], &[QueueName::PostQ, QueueName::JobQ])
@@ -22,13 +22,13 @@ pub struct FollowFetcher {
 }
 
 impl FollowFetcher {
-    /// A handler that fans out by `fan_out` and makes what failed visible again on `queue`.
+    /// A handler that fans out with `fan_out` and makes failed messages visible again on `queue`.
     pub fn new(fan_out: FanOutService, queue: Arc<dyn Queue>, pauses: RetryPauses) -> Self {
-        // PostQ is mapped with batches of one.
+        // The event source mapping of PostQ has a batch size of 1.
         Self { driver: BatchDriver::new(queue, QueueName::PostQ, pauses, 1), fan_out }
     }
 
-    /// Handles one batch; the outcome names what failed. `deadline` is when the function will be stopped.
+    /// Handles one batch; the outcome names the failed messages. `deadline` is when the function will be stopped.
     pub async fn handle(&self, batch: Vec<ReceivedMessage>, deadline: Option<Instant>) -> BatchOutcome {
         self.driver
             .drive(

@@ -1,4 +1,4 @@
-//! The Lambda function behind PostQ: parts, services, run.
+//! The Lambda function that consumes PostQ: builds its parts and services, then runs.
 
 use std::{process::ExitCode, sync::Arc};
 

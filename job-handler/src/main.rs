@@ -1,4 +1,4 @@
-//! The Lambda function behind JobQ: parts, services, run.
+//! The Lambda function that consumes JobQ: builds its parts and services, then runs.
 
 use std::{process::ExitCode, sync::Arc};
 
@@ -16,7 +16,7 @@ async fn main() -> ExitCode {
 
 async fn serve() -> Result<(), Error> {
     let parts = Parts::load(&NEEDS).await?;
-    // The driver sends copies of throttled jobs, for as long as it takes.
+    // The driver sends copies of throttled jobs until they pass.
     let queue = Arc::new(parts.connected_queue().await.beginning_traces());
     let delivery = DeliveryService::new(parts.store, Clock::System);
     let handler = &JobHandler::new(delivery, queue, RetryPauses::default());

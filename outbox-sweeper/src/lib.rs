@@ -1,5 +1,5 @@
-//! `schedule -> [outbox-sweeper] -> PostQ`, `Feed`: puts back what a crash or a lost message left in the outbox, and
-//! finishes what a crash left of a follow.
+//! `schedule -> [outbox-sweeper] -> PostQ`, `Feed`: requeues fan-outs that a crash or a lost message left in the
+//! outbox, and finishes follows that a crash interrupted.
 
 use std::collections::HashSet;
 
@@ -9,29 +9,29 @@ use service::{
     sweep::{SweepService, Swept},
 };
 
-/// What the Lambda function needs of its environment. `template.yaml` sets exactly this.
+/// The environment that the Lambda function needs. `template.yaml` sets exactly this.
 #[cfg(feature = "lambda")]
 pub const NEEDS: lambda::Needs = lambda::Needs::of(&ports::store::Table::ALL, &[ports::queue::QueueName::PostQ]);
 
-/// What the handler needs.
+/// Runs sweeps.
 #[derive(Debug, Clone)]
 pub struct OutboxSweeper {
     sweep: SweepService,
 }
 
 impl OutboxSweeper {
-    /// A sweeper that decides by `sweep`.
+    /// A sweeper that runs `sweep`.
     pub fn new(sweep: SweepService) -> Self {
         Self { sweep }
     }
 
-    /// One sweep.
+    /// Runs one sweep.
     pub async fn handle(&self, now: Timestamp) -> Result<Swept, ServiceError> {
         self.sweep.sweep(now).await
     }
 
-    /// Takes over everything unfinished but the fan-outs whose message is among `announced`: for a process that starts
-    /// alone on its store.
+    /// Takes over all unfinished work except the fan-outs whose message is among `announced`. For a process that is
+    /// alone on its store when it starts.
     pub async fn reclaim(&self, now: Timestamp, announced: &HashSet<PostId>) -> Result<Swept, ServiceError> {
         self.sweep.reclaim(now, announced).await
     }

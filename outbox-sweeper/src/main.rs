@@ -1,4 +1,4 @@
-//! The Lambda function behind the sweeper's schedule: parts, services, run.
+//! The Lambda function that the sweeper's schedule invokes: builds its parts and services, then runs.
 
 use std::{process::ExitCode, sync::Arc};
 

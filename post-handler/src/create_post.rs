@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 use crate::state::PublishApi;
 
-/// The header that makes publishing happen once, as the contract names it.
+/// The header that makes publishing idempotent.
 const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 
 /// A post to publish.
@@ -31,7 +31,7 @@ const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 pub struct CreatePostRequest {
     #[schema(schema_with = texts::post)]
     text: String,
-    /// Its pictures: none yet.
+    /// The post's media. There are none yet, so the list must be empty.
     #[serde(default)]
     #[schema(max_items = 0)]
     media_ids: Vec<Uuid>,
@@ -49,8 +49,8 @@ impl CreatePostRequest {
     }
 }
 
-/// The `Idempotency-Key` header, if any. What is wrong with it is said together with what is wrong with the body: like
-/// a field out of range it is a 422, and comes after the complaints about a body that cannot be read.
+/// The `Idempotency-Key` header, if any. An invalid key is reported together with invalid fields of the body, as a 422:
+/// an unreadable body is reported first.
 #[derive(Debug)]
 pub struct IdempotencyHeader(Result<Option<IdempotencyKey>, Invalid>);
 
@@ -67,17 +67,17 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyHeader {
                 .and_then(IdempotencyKey::parse)
                 .map(Some)
                 .ok_or(Invalid("must be 1 to 255 visible ASCII characters")),
-            (Some(_), Some(_)) => Err(Invalid("must be there once")),
+            (Some(_), Some(_)) => Err(Invalid("must be given only once")),
         }))
     }
 }
 
 /// Publish a post
 ///
-/// It is in the author's story and feed at once and reaches every follower's feed soon after. With an
-/// `Idempotency-Key` the same request may be sent again for 24 hours and publishes once; it is answered with the same
-/// post also when that has been deleted since.
-/// 60 posts an hour; what is sent again counts once, and is answered also when no more may be made.
+/// The post is in the author's story and feed at once and reaches every follower's feed soon after. With an
+/// `Idempotency-Key` the same request can be retried for 24 hours and publishes once; a retry is answered with the same
+/// post even if that has been deleted since. Limited to 60 posts an hour; retries count once and are answered even when
+/// the limit is reached.
 #[utoipa::path(
     post,
     path = "/v1/posts",

@@ -1,10 +1,10 @@
-//! The write side of posts, apart from the rest so that it scales and fails on its own.
+//! Publishing, apart from the rest of the API so that it scales and fails independently.
 //!
 //! `POST /v1/posts -> [post-handler] -> PostQ -> follow-fetcher`
 //!
 //! - [`create_post`]: the one endpoint.
 //!
-//! The one process serves the same endpoint inside `status_api::router`; in the cloud API Gateway sends it here.
+//! The one-process mode serves the same endpoint inside `status_api::router`; on AWS, API Gateway routes it here.
 
 pub mod create_post;
 mod state;
@@ -18,18 +18,19 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub use state::PublishApi;
 
-/// What the Lambda function needs of its environment. `template.yaml` sets exactly this.
+/// The environment that the Lambda function needs. `template.yaml` sets exactly this.
 #[cfg(feature = "lambda")]
 pub const NEEDS: lambda::Needs<lambda::ApiOptions> =
     lambda::Needs::of(&[ports::store::Table::Social, ports::store::Table::Feed], &[ports::queue::QueueName::PostQ])
         .with(lambda::ApiOptions::read);
 
-/// The endpoint and its description, for a router that serves others beside it.
+/// The endpoint and its OpenAPI description, for a router that also serves others.
 pub fn routes() -> OpenApiRouter<PublishApi> {
     OpenApiRouter::default().routes(routes!(create_post::create_post))
 }
 
-/// The endpoint alone, with what holds of every answer. `store` is waited for before an answer leaves.
+/// The endpoint alone, with the conventions of every response. A response is sent once `store` has made its writes
+/// durable.
 pub fn router(api: PublishApi, store: Arc<dyn Store>, options: &HttpOptions) -> Router {
     let (routes, _described_by_status_api) = routes().split_for_parts();
     with_conventions(routes.with_state(api), store, options)

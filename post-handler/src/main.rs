@@ -1,4 +1,4 @@
-//! The Lambda function behind `POST /v1/posts`: parts, services, run.
+//! The Lambda function that serves `POST /v1/posts`: builds its parts and services, then runs.
 
 use std::{process::ExitCode, sync::Arc};
 

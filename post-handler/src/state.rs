@@ -12,19 +12,19 @@ use service::{Foundation, Services, liveness::Liveness, posts::PublishService};
 pub struct PublishApi {
     /// Publishes.
     pub publishing: PublishService,
-    /// Knows the caller, and the time.
+    /// Identifies the caller and tells the time.
     pub authentication: Authentication,
 }
 
 impl PublishApi {
-    /// Publishing alone, for a process that serves nothing else.
+    /// The state of a process that serves only publishing.
     pub fn new(on: &Foundation, queue: Arc<dyn Queue>) -> Self {
         let liveness = Liveness::new(Arc::clone(&on.store));
         let authentication = Authentication { tokens: on.tokens.clone(), liveness, clock: on.clock.clone() };
         Self { publishing: on.publishing(queue), authentication }
     }
 
-    /// Publishing beside the other services; `None` when it is not among them.
+    /// The state from a process's services; `None` if they do not include publishing.
     pub fn of(services: &Services) -> Option<Self> {
         let publishing = services.publishing.clone()?;
         Some(Self { publishing, authentication: Authentication::of(services) })

@@ -1,4 +1,4 @@
-//! The embedded stores, in a directory that goes with the test.
+//! The embedded stores, in a directory that is removed after the test.
 
 use std::sync::Arc;
 
@@ -11,26 +11,26 @@ use ports::{
 
 use crate::pipeline::{Pipeline, START};
 
-/// One embedded database of its own, whose clock stands at [`START`] until a test moves it.
-#[expect(missing_debug_implementations, reason = "a test prints what is in it")]
+/// A separate embedded database, whose clock stands at [`START`] until a test advances it.
+#[expect(missing_debug_implementations, reason = "tests print the fields")]
 pub struct Embedded {
-    /// The store as services see it.
+    /// The store, as the services use it.
     pub store: Arc<dyn Store>,
     /// The queues, with the port's default settings.
     pub queue: Arc<dyn Queue>,
     /// The clock of the database.
     pub clock: Clock,
-    /// The log of the store's changes.
+    /// The store's change log.
     pub changes: Arc<EmbeddedChanges>,
-    /// The store itself: its scan and its expiry.
+    /// The concrete store, for its scan and its expiry.
     pub expiring: EmbeddedStore,
-    /// The database below all of them.
+    /// The database that all of them share.
     pub engine: Engine,
     _directory: tempfile::TempDir,
 }
 
 impl Drop for Embedded {
-    /// Closes the database before its directory goes: one that vanishes under a running engine ends the process.
+    /// Closes the database before its directory is removed: the engine aborts the process if its directory vanishes.
     fn drop(&mut self) {
         self.engine.close();
     }
@@ -57,7 +57,7 @@ impl Embedded {
         }
     }
 
-    /// Every service and queue handler on it, reading `follower_page` followers a page.
+    /// Every service and queue handler on this database, reading `follower_page` followers per page.
     pub fn pipeline(&self, follower_page: u32) -> Pipeline {
         Pipeline::on(self.store.clone(), self.queue.clone(), self.clock.clone(), follower_page)
     }

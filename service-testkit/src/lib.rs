@@ -1,12 +1,12 @@
-//! The service-level test harness: services and queue handlers on the real embedded stores, turned by hand.
+//! The service-level test harness: services and queue handlers on the real embedded stores, driven step by step.
 //!
-//! It sits above the services, where `testkit` sits above the ports: the tests of `service` use it, and those of
-//! `tweeter` for what an operator does with the same stores. Tests over HTTP have harnesses of their own.
+//! It builds on the services, as `testkit` builds on the ports. The tests of `service` use it, and those of `tweeter`
+//! for operator commands on the same stores. Tests over HTTP have separate harnesses.
 //!
-//! - [`embedded`]: the embedded stores in a temporary directory, with a clock that tests move.
+//! - [`embedded`]: the embedded stores in a temporary directory, with a clock that tests advance.
 //! - [`pipeline`]: every service and queue handler on one pair of ports.
-//! - [`town`]: people who follow, post, like and comment, held against `testkit`'s social model, and a change stream
-//!   that redelivers as streams do.
+//! - [`town`]: users who follow, post, like and comment, compared with `testkit`'s social model, and a change stream
+//!   that redelivers as real streams do.
 
 #![expect(clippy::missing_panics_doc, reason = "a harness panics when a test fails")]
 

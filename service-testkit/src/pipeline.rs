@@ -1,4 +1,4 @@
-//! The whole pipeline, turned by hand: one batch at a time, with time standing still until a test moves it.
+//! The whole pipeline, driven one batch at a time, with a clock that stands still until a test advances it.
 
 use std::{
     collections::HashSet,
@@ -30,7 +30,7 @@ use service::{
 };
 use worker::RetryPauses;
 
-/// Where a pipeline's time starts: some moment of 2025.
+/// The start of a pipeline's clock: a moment in 2025.
 pub const START: Timestamp = Timestamp::from_millis(1_763_700_000_000);
 
 /// Makes handles unique.
@@ -39,11 +39,11 @@ static USERS: AtomicU64 = AtomicU64::new(0);
 /// Every service and handler on one pair of ports.
 #[derive(Debug, Clone)]
 pub struct Pipeline {
-    /// The store below everything.
+    /// The store that all services and handlers share.
     pub store: Arc<dyn Store>,
-    /// The queues below everything.
+    /// The queues that all services and handlers share.
     pub queue: Arc<dyn Queue>,
-    /// The clock; move it with [`Clock::advance`].
+    /// The clock, advanced with [`Clock::advance`].
     pub clock: Clock,
     /// Publishing.
     pub publish: PublishService,
@@ -59,7 +59,7 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// A pipeline on these ports, reading `follower_page` followers a page.
+    /// A pipeline on these ports, reading `follower_page` followers per page.
     pub fn on(store: Arc<dyn Store>, queue: Arc<dyn Queue>, clock: Clock, follower_page: u32) -> Self {
         let ids = Arc::new(IdGenerator::new());
         let options = FanOutOptions { follower_page: Some(follower_page), ..FanOutOptions::default() };
@@ -79,7 +79,8 @@ impl Pipeline {
         }
     }
 
-    /// A user whose handle begins so; one database may serve many rounds of a test.
+    /// Registers a user whose handle has this prefix. Handles are unique, so one database can serve many rounds of a
+    /// test.
     pub async fn user(&self, name: &str) -> UserId {
         let number = USERS.fetch_add(1, Ordering::Relaxed);
         let handle = Handle::parse(&format!("{name}_{number}")).expect("a test's handle is valid");
@@ -87,12 +88,12 @@ impl Pipeline {
         let user_id = user.user_id;
         let profile = Profile { user, bio: Bio::default(), created_at: self.clock.now() };
         let made = Transaction::from(Users::claim(&profile).and(Users::creation(&profile)));
-        let made = made.commit(&Db::from(Arc::clone(&self.store))).await.expect("the user can be made");
+        let made = made.commit(&Db::from(Arc::clone(&self.store))).await.expect("the user can be registered");
         assert!(made.is_applied(), "a test's handles are unique");
         user_id
     }
 
-    /// An author with this many followers.
+    /// Registers an author with this many followers.
     pub async fn author_with_followers(&self, count: usize) -> (UserId, Vec<UserId>) {
         let author = self.user("author").await;
         let mut followers = Vec::with_capacity(count);
@@ -116,7 +117,7 @@ impl Pipeline {
         self.feed_by(reader, 7).await
     }
 
-    /// The whole feed of a reader in pages of `limit` posts, newest first.
+    /// The whole feed of a reader, read in pages of `limit` posts, newest first.
     pub async fn feed_by(&self, reader: UserId, limit: u32) -> Vec<PostId> {
         let (mut posts, mut after) = (Vec::new(), None);
         let limit = PageLimit::new(limit).expect("a page of this size is allowed");
@@ -130,13 +131,13 @@ impl Pipeline {
         }
     }
 
-    /// Receives up to a mapping's batch, without waiting.
+    /// Receives up to one batch of the event source mapping, without waiting.
     pub async fn receive(&self, name: QueueName) -> Vec<ReceivedMessage> {
         let max = if name == QueueName::PostQ { 1 } else { limits::MAX_QUEUE_BATCH };
         self.queue.receive(name, max, Duration::ZERO, None).await.unwrap_or_default()
     }
 
-    /// Hands messages to the handler behind `name`. Returns those that did not fail.
+    /// Passes messages to the handler of queue `name`. Returns those that did not fail.
     pub async fn handle(&self, name: QueueName, messages: Vec<ReceivedMessage>) -> Vec<ReceivedMessage> {
         let batch = messages.clone();
         let outcome = match name {
@@ -146,28 +147,28 @@ impl Pipeline {
         messages.into_iter().filter(|message| !outcome.failed.contains(&message.message_id)).collect()
     }
 
-    /// One batch: received, handled, and what did not fail deleted. Returns how many messages there were.
+    /// Receives and handles one batch, and deletes the messages that did not fail. Returns the size of the batch.
     pub async fn turn(&self, name: QueueName) -> usize {
         let messages = self.receive(name).await;
         let count = messages.len();
         if count > 0 {
             let done = self.handle(name, messages).await;
             let receipts = done.into_iter().map(|message| message.receipt).collect();
-            // As an event source does; what could not be deleted all the same comes again.
+            // As an event source does. A message that could not be deleted is redelivered.
             let _again = delete_all(self.queue.as_ref(), name, receipts).await;
         }
         count
     }
 
-    /// One sweep.
+    /// Runs one sweep.
     pub async fn sweep(&self) -> Swept {
         self.sweep.sweep(self.clock.now()).await.unwrap_or_default()
     }
 
-    /// Turns both queues until nothing is left anywhere, moving time on when only hidden messages or leases are left.
+    /// Drains both queues, advancing the clock when only hidden messages or leases are left.
     ///
     /// # Panics
-    /// When two simulated days are not enough.
+    /// When two simulated days are not enough to drain them.
     pub async fn drain(&self) {
         let outbox = Outbox::new(self.store.clone());
         for _ in 0..2 * 24 * 60 * 3 {
@@ -179,10 +180,10 @@ impl Pipeline {
             self.clock.advance(Duration::from_secs(20));
             self.sweep().await;
         }
-        panic!("the pipeline does not come to rest");
+        panic!("the pipeline was not drained in two simulated days");
     }
 
-    /// What a start takes over.
+    /// Takes over unfinished work, as a starting process does.
     pub async fn reclaim(&self, announced: &HashSet<PostId>) -> Swept {
         self.sweep.reclaim(self.clock.now(), announced).await.expect("the outbox can be read")
     }
@@ -192,7 +193,7 @@ impl Pipeline {
         depth.visible + depth.in_flight + depth.delayed == 0
     }
 
-    /// How many messages a queue holds, in whatever state.
+    /// The number of messages in a queue, in any state.
     pub async fn messages_in(&self, name: QueueName) -> u64 {
         let depth = self.queue.depth(name).await.expect("the depth can be read");
         depth.visible + depth.in_flight + depth.delayed

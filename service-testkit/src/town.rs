@@ -1,5 +1,5 @@
-//! A small town: people who follow, post, like, comment and take it back, held against the social model, and the stream
-//! of their changes, delivered as badly as streams may.
+//! A small town: users who follow, post, like, comment and undo it, compared with the social model, and the stream of
+//! their changes, with every kind of redelivery that streams allow.
 
 use std::{
     collections::{HashMap, HashSet, hash_map::DefaultHasher},
@@ -30,10 +30,10 @@ use testkit::{
     social::{Action, SocialModel},
 };
 
-/// What someone does. Numbers name people, posts and comments; they wrap round.
+/// An action. Numbers name users, posts and comments; they wrap around.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deed {
-    /// Posts.
+    /// A user publishes a post.
     Post(usize),
     /// Deletes a post.
     Delete(usize),
@@ -41,11 +41,11 @@ pub enum Deed {
     Restore(usize),
     /// The first follows the second.
     Follow(usize, usize),
-    /// The first follows the second no more.
+    /// The first unfollows the second.
     Unfollow(usize, usize),
     /// The first likes the second, a post.
     Like(usize, usize),
-    /// The first likes the post no more.
+    /// The first unlikes the second, a post.
     Unlike(usize, usize),
     /// The first comments on the second, a post.
     Comment(usize, usize),
@@ -53,19 +53,19 @@ pub enum Deed {
     DeleteComment(usize),
 }
 
-/// The people, and the model of what they did.
+/// The users, and the model of their actions.
 #[derive(Debug)]
 pub struct Town {
-    /// The store that notes what happens.
+    /// The store, which records its changes.
     pub store: Arc<ChangingStore>,
-    /// The time of the town.
+    /// The town's clock.
     pub now: Timestamp,
-    /// Who lives here.
+    /// The town's users.
     pub people: Vec<UserId>,
-    /// What they did.
+    /// The model of their actions.
     pub model: SocialModel,
     ids: IdGenerator,
-    /// By recipient and act, the notification that was seen first.
+    /// The first notification seen, by recipient and act.
     seen: HashMap<(UserId, Act), NotificationId>,
 }
 
@@ -80,7 +80,7 @@ fn at<T>(mut of: impl ExactSizeIterator<Item = T>, number: usize) -> Option<T> {
 }
 
 impl Town {
-    /// So many people more in a store.
+    /// Registers this many users in a store.
     pub async fn of(people: usize, store: Arc<dyn Store>, now: Timestamp) -> Self {
         let mut town = Self {
             store: Arc::new(ChangingStore::new(store)),
@@ -127,7 +127,7 @@ impl Town {
         self.post(0)
     }
 
-    /// Does it, as the services would; what makes no sense now is not done.
+    /// Performs an action through the services; skips one that is impossible in the current state.
     pub async fn does(&mut self, deed: Deed) {
         if let Some(action) = self.action_of(deed) {
             self.perform(action).await;
@@ -216,7 +216,7 @@ impl Town {
         self.model.comments().find(|(id, ..)| *id == comment).expect("it was made")
     }
 
-    /// Erases a post with all that is about it, as is done long after it was deleted.
+    /// Erases a post with its reactions, as happens long after its deletion.
     pub async fn erase(&mut self, post: PostId) {
         let author = self.author_of(post);
         for who in &self.people {
@@ -226,15 +226,15 @@ impl Town {
             self.write(Comments::erasure(by, post, comment)).await;
         }
         let entries = Notifications::new(self.store()).page_of_recipient(author, None, 10_000).await;
-        let mut about = entries.expect("it can be read").items;
+        let mut about = entries.expect("the store can be read").items;
         about.retain(|entry| entry.notification.act.kind.post_id() == Some(post));
         let about: Vec<NotificationId> = about.iter().map(|entry| entry.notification.notification_id).collect();
-        InboxWriter::new(self.store()).erase(author, &about, self.now).await.expect("it can be erased");
+        InboxWriter::new(self.store()).erase(author, &about, self.now).await.expect("the inbox can be erased");
         self.write(Posts::erasure(author, post).and(Counts::erasure(Counted::Post(post)))).await;
         self.model.erase(post);
     }
 
-    /// Compares counts, notifications and unread of everyone and everything in `store` with the model.
+    /// Compares all counts, notifications and unread counts in `store` with the model.
     pub async fn assert_settled(&mut self, store: &Arc<dyn Store>, when: &str) {
         self.assert_counts(store, when).await;
         for user in self.people.clone() {
@@ -259,11 +259,15 @@ impl Town {
         let acts: HashMap<Act, bool> = self.model.acts_concerning(user).into_iter().collect();
         let entries = Notifications::new(Arc::clone(store)).page_of_recipient(user, None, 10_000).await;
         let mut found = HashSet::new();
-        for entry in entries.expect("it can be read").items {
+        for entry in entries.expect("the store can be read").items {
             let (act, id) = (entry.notification.act, entry.notification.notification_id);
             assert_eq!(entry.is_visible(), acts.get(&act) == Some(&true), "{when}: {entry:?}");
             assert!(found.insert(act), "{when}: there twice: {act:?}");
-            assert_eq!(*self.seen.entry((user, act)).or_insert(id), id, "{when}: not as it was: {act:?}");
+            assert_eq!(
+                *self.seen.entry((user, act)).or_insert(id),
+                id,
+                "{when}: the notification's id changed: {act:?}"
+            );
         }
         for (act, is_shown) in &acts {
             assert!(!is_shown || found.contains(act), "{when}: missing: {act:?}");
@@ -275,7 +279,7 @@ impl Town {
         let (service, mut unread, mut after) = (NotificationService::new(Arc::clone(store)), 0, None);
         let limit = PageLimit::new(7).expect("a page of 7 is allowed");
         loop {
-            let read = service.page(user, after, limit, self.now).await.expect("it can be read");
+            let read = service.page(user, after, limit, self.now).await.expect("the store can be read");
             unread += read.page.items.iter().filter(|view| !view.read).count() as u64;
             if read.page.next.is_none() {
                 assert_eq!(read.unread, unread, "{when}: unread of {user}");
@@ -289,31 +293,31 @@ impl Town {
 async fn assert_stored(store: &Arc<dyn Store>, of: Counted, expected: &[(Counter, u64)], when: &str) {
     let audit = Audit::new(Arc::clone(store));
     for (counter, number) in expected {
-        let stored = audit.stored(of, *counter).await.expect("it can be read").found.number();
+        let stored = audit.stored(of, *counter).await.expect("the store can be read").found.number();
         assert_eq!(stored, number.cast_signed(), "{when}: {} of {of:?}", counter.name());
     }
 }
 
-/// A change stream of a few shards, each in order, each delivered again and again until it is passed.
+/// A change stream of a few ordered shards; each change is redelivered until it is passed.
 #[derive(Debug)]
 pub struct Stream {
     shards: Vec<Shard>,
 }
 
-/// For how long a record of a stream lives: nothing older is delivered once more.
+/// The lifetime of a record in a stream. Passed records that are older are not redelivered.
 const RECORD_LIFE: Duration = Duration::from_hours(24);
 
 #[derive(Debug, Default)]
 struct Shard {
     changes: Vec<Change>,
     passed: usize,
-    /// How many there were at what time.
+    /// The number of records at each time.
     history: Vec<(Timestamp, usize)>,
-    /// Before this place none lives any more.
+    /// All records before this index have expired.
     first_living: usize,
 }
 
-/// Some changes that are handed over together.
+/// Changes that are delivered together.
 #[derive(Debug)]
 pub struct Batch {
     shard: usize,
@@ -323,12 +327,12 @@ pub struct Batch {
 }
 
 impl Stream {
-    /// A stream of so many shards.
+    /// A stream of this many shards.
     pub fn of(shards: usize) -> Self {
         Self { shards: (0..shards).map(|_| Shard::default()).collect() }
     }
 
-    /// Puts changes on the stream: those of one item on one shard.
+    /// Appends changes to the stream; those of one item go to one shard.
     pub fn extend(&mut self, changes: Vec<Change>) {
         for change in changes {
             let mut hasher = DefaultHasher::new();
@@ -339,8 +343,7 @@ impl Stream {
         }
     }
 
-    /// It is later now. What was passed and has lived its time is not delivered again; what was not passed is, however
-    /// late.
+    /// Advances the time. Passed records that have expired are not redelivered; unpassed ones are, at any age.
     pub fn time_passes(&mut self, now: Timestamp) {
         for shard in &mut self.shards {
             shard.history.push((now, shard.changes.len()));
@@ -350,7 +353,7 @@ impl Stream {
         }
     }
 
-    /// Some changes of some shard: as a rule the next ones, now and then ones that were passed long ago.
+    /// Changes of a random shard: usually the next ones, occasionally ones that were passed long ago.
     pub fn batch(&self, rng: &mut StdRng) -> Batch {
         let shard = rng.random_range(0..self.shards.len());
         let Shard { changes, passed, first_living, .. } = &self.shards[shard];
@@ -359,10 +362,10 @@ impl Stream {
         Batch { shard, from, changes: changes[from..to].to_vec() }
     }
 
-    /// Passes what was applied of a batch, up to the first change that was not.
+    /// Passes the applied changes of a batch, up to the first that was not applied.
     ///
     /// # Panics
-    /// When a change could never be applied.
+    /// When a change is poison.
     pub fn pass(&mut self, batch: &Batch, outcomes: &[Applied]) {
         assert_eq!(batch.changes.len(), outcomes.len());
         for outcome in outcomes {
@@ -373,7 +376,7 @@ impl Stream {
         shard.passed = shard.passed.max(batch.from + done);
     }
 
-    /// Delivers in order what is not passed yet, until all is.
+    /// Delivers the unpassed changes in order until all are passed.
     pub async fn drain(&mut self, service: &ChangeService, now: Timestamp) {
         for shard in &mut self.shards {
             while shard.passed < shard.changes.len() {

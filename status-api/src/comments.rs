@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use crate::state::ApiState;
 
-/// A comment to make.
+/// A comment to create.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateCommentRequest {
@@ -43,12 +43,12 @@ pub struct CommentShape {
     pub comment_id: Uuid,
     /// The post it is on.
     pub post_id: Uuid,
-    /// Who wrote it.
+    /// The comment's author.
     pub author: UserShape,
-    /// What it says.
+    /// The comment's text.
     #[schema(min_length = 1, max_length = 500)]
     pub text: String,
-    /// When it was made, in UTC with milliseconds: the id's own.
+    /// When the comment was created, in UTC with milliseconds; the id carries the same time.
     #[schema(format = DateTime, example = "2025-11-21T04:40:00.100Z")]
     pub created_at: String,
 }
@@ -67,7 +67,7 @@ impl From<CommentView> for CommentShape {
 
 /// Comment on a post
 ///
-/// Each request makes another comment. 120 an hour.
+/// Not idempotent: each request creates a comment. Limited to 120 comments an hour.
 #[utoipa::path(
     post,
     path = "/v1/posts/{id}/comments",
@@ -117,7 +117,7 @@ pub async fn comments(
 
 /// Delete a comment
 ///
-/// For who wrote it and for the author of the post. Again is the same for 30 days. 1,200 times an
+/// Only the author of the comment or of the post may delete it. Idempotent for 30 days. Limited to 1,200 requests an
 /// hour.
 #[utoipa::path(
     delete,

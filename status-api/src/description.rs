@@ -10,23 +10,23 @@ use crate::routes::routes;
 #[openapi(
     info(
         title = "Tweeter",
-        description = "A social feed: accounts, follows, posts, and a feed of what those you follow post.\n\n\
-            Errors are problem documents (RFC 9457). Every answer carries `x-request-id`.",
+        description = "A social feed: accounts, follows, posts, and a feed of the posts of the users you follow.\n\n\
+            Errors are problem documents (RFC 9457). Every response carries `x-request-id`.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
     ),
     servers((url = "/")),
     tags(
         (name = "accounts", description = "Registering, logging in, profiles"),
-        (name = "graph", description = "Who follows whom"),
+        (name = "graph", description = "Follows, followers and followed users"),
         (name = "posts", description = "Posts, stories and the feed"),
-        (name = "notifications", description = "What others did that concerns the caller"),
+        (name = "notifications", description = "Notifications and live events"),
         (name = "reactions", description = "Likes and comments"),
-        (name = "operations", description = "For those who run it"),
+        (name = "operations", description = "Health and the API's description"),
     ),
 )]
 struct Head;
 
-/// The whole document, also where another function publishes.
+/// The document of all routes, even if another function serves publishing.
 pub fn openapi_document() -> utoipa::openapi::OpenApi {
     let mut document = Head::openapi();
     document.merge(routes().into_openapi());
@@ -36,6 +36,6 @@ pub fn openapi_document() -> utoipa::openapi::OpenApi {
 }
 
 pub(crate) fn document() -> Bytes {
-    let json = openapi_document().to_json().expect("a document made of texts and numbers serialises");
+    let json = openapi_document().to_json().expect("a document of strings and numbers serialises");
     Bytes::from(json)
 }

@@ -1,4 +1,4 @@
-//! `GET /v1/events`: what happens, as it happens.
+//! `GET /v1/events`: live events.
 
 use axum::{
     Error,
@@ -23,71 +23,72 @@ use uuid::Uuid;
 
 use crate::{notifications::NotificationKind, state::ApiState};
 
-/// What tells nginx, and proxies that took the header over from it, to pass on each event when it comes.
+/// Makes nginx, and the proxies that adopted its header, forward each event without buffering.
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// The data of `hello`.
 #[derive(Debug, Serialize)]
 struct Hello {
-    /// When the stream ends: when the access token does.
+    /// When the stream ends: the expiry of the access token.
     expires_at: String,
 }
 
-/// The data of a `feed` event about a post.
+/// The data of a `feed` event.
 #[derive(Debug, Serialize)]
 struct FeedEvent {
     post_id: Uuid,
     author_id: Uuid,
 }
 
-/// The data of a `notification` event about one.
+/// The data of a `notification` event.
 #[derive(Debug, Serialize)]
 struct NotificationEvent {
     notification_id: Uuid,
     kind: NotificationKind,
 }
 
-/// The data of an event about what the client is to read for itself.
+/// The data of an event that asks the client to read a list again.
 #[derive(Debug, Serialize)]
 struct Reload {
     reload: bool,
 }
 
-/// Hear what happens
+/// Stream live events
 ///
-/// Server-sent events, until the access token expires. Of the one-process mode alone; elsewhere it is a 501.
+/// Sends server-sent events until the access token expires. Only the one-process mode serves them; elsewhere the answer
+/// is a 501.
 ///
 /// | event | data | when |
 /// | --- | --- | --- |
-/// | `hello` | `{"expires_at"}` | at once |
-/// | `feed` | `{"post_id", "author_id"}` | a post has come into the caller's feed |
-/// | `notification` | `{"notification_id", "kind"}` | a notification is there, or there again |
-/// | `feed`, `notification` | `{"reload": true}` | something may have come that the caller was not told of |
+/// | `hello` | `{"expires_at"}` | the stream opens |
+/// | `feed` | `{"post_id", "author_id"}` | a post was added to the caller's feed |
+/// | `notification` | `{"notification_id", "kind"}` | a notification was created or reappeared |
+/// | `feed`, `notification` | `{"reload": true}` | events of this kind may have been missed |
 ///
-/// Nothing is replayed, and events have no ids: read the first pages after each `hello`, and what comes after that is told.
-/// On `{"reload": true}` read the first page of that list: this client has read too slowly, and up to 64 events that waited
-/// for it were dropped, or the service is not sure. An event may come more than once, and what it tells of may be gone by the
-/// time it is read.
+/// Events have no ids and are not replayed: read the first pages after each `hello`; later entries arrive as events. On
+/// `{"reload": true}` read the first page of that list: either the client read too slowly and up to 64 queued events
+/// were dropped, or the service cannot tell whether it missed one. An event may be sent more than once, and its subject
+/// may be gone by the time it is read.
 ///
-/// A comment comes after 15 s without an event. Before the stream ends, a comment says why: `token expired`, `account gone`,
-/// `replaced` (a ninth stream of the caller's ends the oldest) or `stopping`.
+/// A heartbeat comment is sent after 15 s without an event. Before the stream ends, a comment gives the reason:
+/// `token expired`, `account gone`, `replaced` (the caller's ninth stream ends the oldest) or `stopping`.
 #[utoipa::path(
     get,
     path = "/v1/events",
     tag = "notifications",
     security(("bearer" = [])),
     responses(
-        (status = 200, description = "Events, as they happen", body = String, content_type = "text/event-stream",
+        (status = 200, description = "A stream of events", body = String, content_type = "text/event-stream",
             example = "event: feed\ndata: {\"post_id\":\"0198c0de-0000-7000-8000-000000000001\",\"author_id\":\"6b3f0d5e-0c1d-4c53-9d0e-3f1a5c2b7e10\"}\n\n"),
         (status = 501, description = "Not served here", body = ProblemBody, content_type = "application/problem+json"),
         TokenProblems, CommonProblems,
     ),
 )]
 pub async fn events(caller: CallerUntil, State(api): State<ApiState>, method: Method) -> Result<Response, Problem> {
-    let live = api.live.as_ref().ok_or(Problem::NotHere("Live events are served in the one-process mode alone."))?;
+    let live = api.live.as_ref().ok_or(Problem::NotHere("Live events are served only in the one-process mode."))?;
     let hub = live.hub();
     if method == Method::HEAD {
-        // No stream is opened, so none of the caller's ends for it.
+        // Opens no stream, so that none of the caller's streams is replaced.
         return Ok(unbuffered(Sse::new(stream::empty::<Result<Event, Error>>())));
     }
     let subscription = hub.open(caller.user, caller.expires_at);
@@ -95,7 +96,7 @@ pub async fn events(caller: CallerUntil, State(api): State<ApiState>, method: Me
     Ok(unbuffered(events.keep_alive(KeepAlive::new().interval(hub.heartbeat()).text("heartbeat"))))
 }
 
-/// With the headers of a stream that nobody keeps and nobody holds back.
+/// Adds the headers against caching and buffering.
 fn unbuffered(events: impl IntoResponse) -> Response {
     let mut response = events.into_response();
     let headers = response.headers_mut();
@@ -104,7 +105,7 @@ fn unbuffered(events: impl IntoResponse) -> Response {
     response
 }
 
-/// Where a stream stands.
+/// The stage of a stream.
 #[derive(Debug)]
 enum Stage {
     Opened(Subscription, Timestamp),

@@ -14,13 +14,13 @@ use uuid::Uuid;
 
 use crate::{notifications::NotificationKind, state::ApiState};
 
-/// Someone else.
+/// Another user.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ExportedUser)]
 pub struct OtherShape {
-    /// Their id.
+    /// The user's id.
     user_id: Uuid,
-    /// Their handle; null when their account is gone.
+    /// The user's handle; null if the account is deleted.
     #[schema(required = true)]
     handle: Option<String>,
 }
@@ -31,138 +31,138 @@ impl From<Other> for OtherShape {
     }
 }
 
-/// Something that is stored about the caller. Times are in UTC with milliseconds.
+/// A record stored about the caller. Times are in UTC with milliseconds.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Exported)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum ExportShape {
     /// The profile.
     Profile {
-        /// As the caller sees it.
+        /// The profile as the caller sees it.
         #[serde(flatten)]
         profile: ProfileShape,
     },
-    /// How far notifications are read.
+    /// The state of the caller's notifications.
     Inbox {
-        /// Notifications that are not read.
+        /// The number of unread notifications.
         unread_count: u64,
-        /// The newest notification that is read.
+        /// The id of the newest notification marked as read.
         #[schema(required = true)]
         read_up_to: Option<Uuid>,
     },
     /// A session.
     Session {
-        /// Its id. What its tokens are is not known.
+        /// The session's id. Its tokens are not stored.
         session_id: Uuid,
-        /// When it began.
+        /// When the session began.
         created_at: String,
-        /// When it began or was last refreshed.
+        /// When the session began or was last refreshed.
         last_used_at: String,
-        /// The program that it was begun with, as it named itself; null where it did not.
+        /// The `User-Agent` of the request that began the session; null if it had none.
         #[schema(required = true)]
         user_agent: Option<String>,
-        /// When it ends unless it is carried on.
+        /// When the session ends unless it is refreshed.
         expires_at: String,
     },
     /// A post.
     Post {
-        /// Its id.
+        /// The post's id.
         post_id: Uuid,
-        /// What it says.
+        /// The post's text.
         text: String,
-        /// When it was made.
+        /// When the post was created.
         created_at: String,
-        /// Since when it is deleted; null unless it is.
+        /// When the post was deleted; null otherwise.
         #[schema(required = true)]
         deleted_at: Option<String>,
-        /// How many like it.
+        /// The number of likes.
         likes_count: u64,
-        /// How many comments it has.
+        /// The number of comments.
         comments_count: u64,
     },
     /// A comment.
     Comment {
-        /// Its id.
+        /// The comment's id.
         comment_id: Uuid,
-        /// On which post.
+        /// The post that was commented on.
         post_id: Uuid,
-        /// What it says.
+        /// The comment's text.
         text: String,
-        /// When it was made.
+        /// When the comment was created.
         created_at: String,
-        /// Since when it is deleted; null unless it is.
+        /// When the comment was deleted; null otherwise.
         #[schema(required = true)]
         deleted_at: Option<String>,
     },
     /// A like.
     Like {
-        /// Of which post.
+        /// The liked post.
         post_id: Uuid,
-        /// Since when.
+        /// When the caller liked the post.
         liked_at: String,
     },
-    /// That the caller follows someone.
+    /// A follow by the caller.
     Following {
-        /// Whom.
+        /// The followed user.
         user: OtherShape,
-        /// Since when.
+        /// When the follow began.
         followed_at: String,
     },
-    /// That someone follows the caller.
+    /// A follow of the caller.
     Follower {
-        /// Who.
+        /// The follower.
         user: OtherShape,
-        /// Since when.
+        /// When the follow began.
         followed_at: String,
     },
-    /// What the caller was told.
+    /// A notification to the caller.
     Notification {
-        /// Its id.
+        /// The notification's id.
         notification_id: Uuid,
-        /// What was done.
+        /// The kind of act.
         act: NotificationKind,
-        /// By whom.
+        /// The user who acted.
         actor: OtherShape,
-        /// Of a like or a comment: the post.
+        /// The post that was liked or commented on; null for a follow.
         #[schema(required = true)]
         post_id: Option<Uuid>,
-        /// Of a comment: which.
+        /// The comment; null for other kinds.
         #[schema(required = true)]
         comment_id: Option<Uuid>,
-        /// When it was noticed.
+        /// When the notification was created.
         created_at: String,
-        /// Whether the caller has said that they read it.
+        /// Whether the caller has marked the notification as read.
         read: bool,
-        /// Whether it is shown: it is not while what it is about is undone.
+        /// Whether the notification is shown; false while its act is undone.
         shown: bool,
     },
-    /// What someone else was told that the caller did.
+    /// A notification to another user about an act of the caller's.
     Notified {
-        /// What was done. A follow is of the recipient.
+        /// The kind of act. A follow is a follow of the recipient.
         act: NotificationKind,
-        /// Of a like: the post.
+        /// The liked post; null for other kinds.
         #[schema(required = true)]
         post_id: Option<Uuid>,
-        /// Of a comment: which.
+        /// The comment; null for other kinds.
         #[schema(required = true)]
         comment_id: Option<Uuid>,
-        /// Who was told.
+        /// The recipient of the notification.
         recipient_id: Uuid,
-        /// By which notification.
+        /// The notification's id.
         notification_id: Uuid,
     },
     /// A post in the caller's feed.
     FeedEntry {
-        /// Which.
+        /// The post's id.
         post_id: Uuid,
     },
     /// An `Idempotency-Key` that the caller sent.
     IdempotencyKey {
         /// The key.
         key: String,
-        /// The post that it made.
+        /// The post that was published with the key.
         post_id: Uuid,
-        /// Until when it is kept.
+        /// When the key expires.
         expires_at: String,
     },
 }
@@ -237,7 +237,7 @@ impl From<ExportItem> for ExportShape {
     }
 }
 
-/// What an act is called, and which comment it is.
+/// The kind of an act, and the comment's id if it is one.
 fn said_of(act: &Act) -> (NotificationKind, Option<Uuid>) {
     match act.kind {
         ActKind::Like(_) => (NotificationKind::Like, None),
@@ -246,10 +246,11 @@ fn said_of(act: &Act) -> (NotificationKind, Option<Uuid>) {
     }
 }
 
-/// Export all that is stored about the caller
+/// Export all data stored about the caller
 ///
-/// One kind after the other. Of others there is nothing but ids and handles; passwords and tokens are not stored, only
-/// what they are checked by, which is left out. `{user}` is `me`: nobody gets another's.
+/// Lists the records one kind after the other. Other users appear only by id and handle. Passwords and tokens are not
+/// stored; the hashes that they are checked against are left out. `{user}` must be `me`: users export only their own
+/// data.
 #[utoipa::path(
     get,
     path = "/v1/users/{user}/export",
@@ -257,7 +258,7 @@ fn said_of(act: &Act) -> (NotificationKind, Option<Uuid>) {
     security(("bearer" = [])),
     params(UserParam, PageParams),
     responses(
-        (status = 200, description = "A page of what is stored", body = PageShape<ExportShape>),
+        (status = 200, description = "A page of records", body = PageShape<ExportShape>),
         TokenProblems, PageProblems, OwnerProblems, PathProblems, CommonProblems,
     ),
 )]

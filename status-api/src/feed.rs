@@ -12,7 +12,7 @@ use crate::state::ApiState;
 
 /// Read the caller's feed
 ///
-/// The caller's own posts and those of whom they follow now, newest first.
+/// Lists the posts of the caller and of the users whom the caller follows now, newest first.
 #[utoipa::path(
     get,
     path = "/v1/feed",

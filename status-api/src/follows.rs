@@ -15,11 +15,11 @@ use utoipa::ToSchema;
 
 use crate::state::ApiState;
 
-/// One person of a list, and since when.
+/// A follower or a followed user.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Follow)]
 pub struct FollowShape {
-    /// The person at the other end.
+    /// The follower, or the user who is followed.
     pub user: UserShape,
     /// When the follow began, in UTC with milliseconds.
     #[schema(format = DateTime, example = "2025-11-21T04:40:00.100Z")]
@@ -34,7 +34,7 @@ impl From<Follow> for FollowShape {
 
 /// Follow a user
 ///
-/// Again is the same. 600 times an hour.
+/// Idempotent. Limited to 600 requests an hour.
 #[utoipa::path(
     put,
     path = "/v1/users/{user}/follow",
@@ -43,7 +43,7 @@ impl From<Follow> for FollowShape {
     params(UserParam),
     responses(
         (status = 204, description = "The caller follows the user"),
-        (status = 422, description = "Nobody follows themselves",
+        (status = 422, description = "Users cannot follow themselves",
             body = ProblemBody, content_type = "application/problem+json"),
         TokenProblems, PathProblems, RateProblems, CommonProblems,
     ),
@@ -59,7 +59,7 @@ pub async fn follow(
 
 /// Unfollow a user
 ///
-/// That the caller did not follow the user is the same. 6,000 times an hour.
+/// Succeeds even if the caller had not followed the user. Limited to 6,000 requests an hour.
 #[utoipa::path(
     delete,
     path = "/v1/users/{user}/follow",
@@ -80,9 +80,9 @@ pub async fn unfollow(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// List who follows a user
+/// List a user's followers
 ///
-/// In a stable order that means nothing.
+/// The order is stable but unspecified.
 #[utoipa::path(
     get,
     path = "/v1/users/{user}/followers",
@@ -90,7 +90,7 @@ pub async fn unfollow(
     security(("bearer" = [])),
     params(UserParam, PageParams),
     responses(
-        (status = 200, description = "A page of people", body = PageShape<FollowShape>),
+        (status = 200, description = "A page of users", body = PageShape<FollowShape>),
         TokenProblems, PageProblems, PathProblems, CommonProblems,
     ),
 )]
@@ -104,9 +104,9 @@ pub async fn followers(
     Ok(Json(PageShape::of::<Followers, _>(page)))
 }
 
-/// List whom a user follows
+/// List the users a user follows
 ///
-/// In a stable order that means nothing.
+/// The order is stable but unspecified.
 #[utoipa::path(
     get,
     path = "/v1/users/{user}/following",
@@ -114,7 +114,7 @@ pub async fn followers(
     security(("bearer" = [])),
     params(UserParam, PageParams),
     responses(
-        (status = 200, description = "A page of people", body = PageShape<FollowShape>),
+        (status = 200, description = "A page of users", body = PageShape<FollowShape>),
         TokenProblems, PageProblems, PathProblems, CommonProblems,
     ),
 )]

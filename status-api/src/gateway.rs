@@ -1,10 +1,10 @@
-//! What API Gateway says of a request.
+//! The client address that API Gateway reports for a request.
 
 use axum::extract::Request;
 use http_api::PeerAddress;
 use lambda_http::{RequestExt, request::RequestContext};
 
-/// Notes who is at the other end of the gateway's connection: the gateway saw it itself, whatever headers say.
+/// Notes the peer address of the gateway's connection: the gateway saw it itself, so headers cannot forge it.
 pub fn with_peer(mut request: Request) -> Request {
     let address = match request.request_context_ref() {
         Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.as_deref(),
@@ -31,7 +31,7 @@ mod tests {
     }
 
     #[test]
-    fn the_peer_is_whom_the_gateway_saw() {
+    fn the_peer_is_the_gateways_source_ip() {
         assert_eq!(peer(Some("192.0.2.1")), Some(PeerAddress("192.0.2.1".parse().unwrap())));
         assert_eq!(peer(Some("2001:db8::1")), Some(PeerAddress("2001:db8::1".parse().unwrap())));
         assert_eq!(peer(Some("nobody")), None);

@@ -10,40 +10,40 @@ use crate::{
     state::ApiState,
 };
 
-/// Whether all is well.
+/// The health of the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HealthStatus {
-    /// It is.
+    /// All is well.
     Ok,
-    /// Requests are served; something behind them is late.
+    /// Requests are served, but background work is late.
     Degraded,
 }
 
-/// Why the status is `degraded`.
+/// A reason for the status `degraded`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HealthReason {
-    /// The oldest change has waited for more than a minute: counts and notifications are late.
+    /// The oldest change has waited more than a minute: counts and notifications are late.
     ChangesLate,
 }
 
-/// The service works.
+/// The state of a service that serves requests.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct HealthResponse {
-    /// Whether all is well.
+    /// The health of the service.
     status: HealthStatus,
-    /// With `degraded`: why.
+    /// The reasons why the status is `degraded`; absent otherwise.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     reasons: Vec<HealthReason>,
 }
 
-/// Ask whether the service works
+/// Check the service's health
 ///
-/// Every table is read; where the process itself makes writes durable (the one-process mode) a small write is made and
-/// waited for. At most every 2 s, however many ask. `degraded` is a 200 too: requests are served, and a restart would
-/// not help.
+/// Reads every table and, where the process itself makes writes durable (the one-process mode), waits for a small write
+/// to become durable. Runs at most every 2 s, regardless of the number of requests. `degraded` is a 200 as well:
+/// requests are served, and a restart would not help.
 #[utoipa::path(
     get,
     path = "/healthz",

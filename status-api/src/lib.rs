@@ -1,17 +1,17 @@
-//! The HTTP API: everything but publishing, which it can serve too.
+//! The HTTP API. Publishing is optional: a separate function can serve it.
 //!
 //! `client -> [status-api] -> Auth, Social, Feed`
 //!
 //! - [`auth`]: registering, logging in, refreshing, logging out.
-//! - [`users`]: profiles; [`password`]; [`sessions`]; [`export`]: all that is stored about the caller. [`follows`]: the graph.
+//! - [`users`]: profiles; [`password`]; [`sessions`]; [`export`]: all data about the caller. [`follows`]: the graph.
 //! - [`posts`]: one post, stories. [`feed`]: the caller's feed.
-//! - [`notifications`]: what others did that concerns the caller.
-//! - [`events`]: what happens, as it happens.
-//! - [`likes`], [`comments`]: what people make of a post.
+//! - [`notifications`]: the acts of others that concern the caller.
+//! - [`events`]: live events.
+//! - [`likes`], [`comments`]: reactions to a post.
 //! - [`health`]: whether the stores answer.
-//! - [`description`]: the OpenAPI document of all of it.
-//! - [`state`]: what the endpoints work with.
-//! - `gateway`: what API Gateway says of a request.
+//! - [`description`]: the OpenAPI document.
+//! - [`state`]: the state that the endpoints share.
+//! - `gateway`: the client address that API Gateway reports.
 
 pub mod auth;
 pub mod comments;
@@ -49,15 +49,15 @@ use routes::routes;
 use service::Services;
 use state::ApiState;
 
-/// What the Lambda function needs of its environment. `template.yaml` sets exactly this.
+/// The environment that the Lambda function needs. `template.yaml` sets exactly this.
 #[cfg(feature = "lambda")]
 pub const NEEDS: lambda::Needs<lambda::ApiOptions> =
     lambda::Needs::of(&ports::store::Table::ALL, &[]).with(lambda::ApiOptions::read);
 
-/// The whole API. Without publishing among the services, `POST /v1/posts` is served elsewhere: API Gateway sends it to
-/// post-handler, and what arrives here are only the methods that the path does not have.
+/// The whole API. Without publishing among the services, `POST /v1/posts` is served elsewhere: API Gateway routes it to
+/// post-handler, and only requests with other methods arrive here.
 ///
-/// `changes` is the log of changes where this process reads it: its backlog is then part of health. On AWS an alarm watches
+/// `changes` is the change log if this process reads it: its backlog is then part of health. On AWS an alarm watches
 /// the stream's age instead.
 pub fn router(services: Services, changes: Option<Arc<dyn ChangeLog>>, options: &HttpOptions) -> Router {
     let store = Arc::clone(&services.store);
@@ -69,10 +69,10 @@ pub fn router(services: Services, changes: Option<Arc<dyn ChangeLog>>, options: 
     with_conventions(own.merge(published), store, options)
 }
 
-/// `/v1/posts` where another function publishes.
+/// `/v1/posts` if another function publishes.
 async fn published_elsewhere(method: Method) -> Response {
     if method == Method::POST {
-        // Nothing sends it here unless the gateway's routes are wrong.
+        // Arrives here only if the gateway's routes are wrong.
         return Problem::NoSuchRoute.into_response();
     }
     let mut response = Problem::MethodNotAllowed.into_response();

@@ -14,13 +14,13 @@ use utoipa::ToSchema;
 
 use crate::state::ApiState;
 
-/// One person who likes a post, and since when.
+/// A user who likes a post.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Like)]
 pub struct LikeShape {
-    /// Who.
+    /// The user who likes the post.
     pub user: UserShape,
-    /// Since when, in UTC with milliseconds.
+    /// When the user liked the post, in UTC with milliseconds.
     #[schema(format = DateTime, example = "2025-11-21T04:40:00.100Z")]
     pub liked_at: String,
 }
@@ -33,7 +33,7 @@ impl From<Liker> for LikeShape {
 
 /// Like a post
 ///
-/// Again is the same. 600 times an hour.
+/// Idempotent. Limited to 600 requests an hour.
 #[utoipa::path(
     put,
     path = "/v1/posts/{id}/like",
@@ -50,9 +50,9 @@ pub async fn like(Caller(caller): Caller, State(api): State<ApiState>, post: Pat
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Take a like back
+/// Unlike a post
 ///
-/// That the caller did not like the post is the same. 6,000 times an hour.
+/// Succeeds even if the caller had not liked the post. Limited to 6,000 requests an hour.
 #[utoipa::path(
     delete,
     path = "/v1/posts/{id}/like",
@@ -73,9 +73,9 @@ pub async fn unlike(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// List who likes a post
+/// List the users who like a post
 ///
-/// In a stable order that means nothing.
+/// The order is stable but unspecified.
 #[utoipa::path(
     get,
     path = "/v1/posts/{id}/likes",
@@ -83,7 +83,7 @@ pub async fn unlike(
     security(("bearer" = [])),
     params(PostParam, PageParams),
     responses(
-        (status = 200, description = "A page of people", body = PageShape<LikeShape>),
+        (status = 200, description = "A page of users", body = PageShape<LikeShape>),
         TokenProblems, PageProblems, PathProblems, CommonProblems,
     ),
 )]

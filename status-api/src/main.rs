@@ -1,4 +1,4 @@
-//! The Lambda function behind the HTTP API: parts, services, run.
+//! The Lambda function that serves the HTTP API: builds its parts and services, then runs.
 
 use std::process::ExitCode;
 
@@ -8,8 +8,8 @@ use lambda_http::Error;
 use service::{ServiceOptions, Services};
 use status_api::{NEEDS, gateway, router};
 
-/// Each password hash takes 19 MiB for a moment. The system's allocator keeps them in the arenas of the threads that
-/// hashed: 94 MB after ten logins, where this one stays below 50.
+/// Each password hash takes 19 MiB for a moment. The system's allocator retains them in the arenas of the threads that
+/// hashed: 94 MB after ten logins, where this one stays below 50 MB.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -16,40 +16,40 @@ use uuid::Uuid;
 
 use crate::state::ApiState;
 
-/// What someone did.
+/// The kind of act that a notification reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum NotificationKind {
-    /// They like a post of the caller's.
+    /// The actor likes one of the caller's posts.
     Like,
-    /// They commented on a post of the caller's.
+    /// The actor commented on one of the caller's posts.
     Comment,
-    /// They follow the caller.
+    /// The actor follows the caller.
     Follow,
 }
 
-/// That someone did something that concerns the caller.
+/// A report of another user's act that concerns the caller.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Notification)]
 pub struct NotificationShape {
     /// The notification's id, a UUIDv7.
     pub notification_id: Uuid,
-    /// What they did.
+    /// The kind of act.
     pub kind: NotificationKind,
-    /// Who.
+    /// The user who acted.
     pub actor: UserShape,
-    /// Of a like or a comment: the post.
+    /// The post that was liked or commented on; null for a follow.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub post_id: Option<Uuid>,
-    /// Of a comment: which.
+    /// The comment; null for other kinds.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub comment_id: Option<Uuid>,
-    /// When it was noticed, in UTC with milliseconds: the id's own.
+    /// When the notification was created, in UTC with milliseconds; the id carries the same time.
     #[schema(format = DateTime, example = "2025-11-21T04:40:00.100Z")]
     pub created_at: String,
-    /// Whether the caller has said that they read it.
+    /// Whether the caller has marked the notification as read.
     pub read: bool,
 }
 
@@ -76,10 +76,10 @@ impl From<NotificationView> for NotificationShape {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = NotificationPage)]
 pub struct NotificationPageShape {
-    /// The page, newest first.
+    /// The notifications of the page, newest first.
     #[serde(flatten)]
     pub page: PageShape<NotificationShape>,
-    /// How many notifications are unread, on this page or not.
+    /// The number of unread notifications, on this page and elsewhere.
     pub unread_count: u64,
 }
 
@@ -89,18 +89,19 @@ impl From<NotificationPage> for NotificationPageShape {
     }
 }
 
-/// Up to where the caller has read.
+/// How far the caller has read.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MarkReadRequest {
-    /// The newest notification that is read.
+    /// The id of the newest notification to mark as read.
     #[schema(value_type = Uuid)]
     up_to: String,
 }
 
 /// List the caller's notifications
 ///
-/// Newest first, and none older than 90 days. What was undone is left out; done again it is there as it was.
+/// Newest first, none older than 90 days. A notification whose act was undone is hidden until the act is repeated, and
+/// then appears unchanged.
 #[utoipa::path(
     get,
     path = "/v1/notifications",
@@ -123,7 +124,7 @@ pub async fn notifications(
 
 /// Mark notifications as read
 ///
-/// This one and every older one. What is read stays read.
+/// Marks this notification and all older ones. A read notification never becomes unread.
 #[utoipa::path(
     put,
     path = "/v1/notifications/read",
@@ -131,7 +132,7 @@ pub async fn notifications(
     security(("bearer" = [])),
     request_body = MarkReadRequest,
     responses(
-        (status = 204, description = "They are read"),
+        (status = 204, description = "The notifications are read"),
         TokenProblems, BodyProblems, CommonProblems,
     ),
 )]

@@ -13,14 +13,14 @@ use utoipa::ToSchema;
 
 use crate::state::ApiState;
 
-/// The password that is, and the one that is to be.
+/// The current and the new password.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangePasswordRequest {
-    /// The password so far.
+    /// The current password.
     #[schema(min_length = 8, max_length = 128, example = "correct horse battery staple")]
     current: String,
-    /// The password from now on.
+    /// The new password.
     #[schema(min_length = 8, max_length = 128, example = "wrong horse, dead battery")]
     new: String,
 }
@@ -36,8 +36,8 @@ impl ChangePasswordRequest {
 
 /// Change the caller's password
 ///
-/// `{user}` is `me`. Every refresh token of the account is revoked, the caller's own too: log in again. A 403 with type
-/// `/problems/wrong-password` says that `current` is not the password, and counts as a failed login.
+/// `{user}` must be `me`. Every refresh token of the account is revoked, including the caller's: log in again. If
+/// `current` is wrong, the answer is a 403 with type `/problems/wrong-password` and counts as a failed login.
 #[utoipa::path(
     put,
     path = "/v1/users/{user}/password",

@@ -14,7 +14,7 @@ use http_api::{
 
 use crate::state::ApiState;
 
-/// Look at a post
+/// Read a post
 #[utoipa::path(
     get,
     path = "/v1/posts/{id}",
@@ -37,8 +37,8 @@ pub async fn post(
 
 /// Delete a post
 ///
-/// For its author. Gone for everybody, and erased after 30 days; until then, again is the same. 600 times an
-/// hour.
+/// Only the author may delete a post. It is hidden from everyone at once and erased after 30 days; until then the
+/// request is idempotent. Limited to 600 requests an hour.
 #[utoipa::path(
     delete,
     path = "/v1/posts/{id}",
@@ -61,7 +61,7 @@ pub async fn delete_post(
 
 /// Read a user's story
 ///
-/// The user's own posts, newest first.
+/// Lists the user's posts, newest first.
 #[utoipa::path(
     get,
     path = "/v1/users/{user}/posts",

@@ -1,4 +1,4 @@
-//! The probe of the stores behind `GET /healthz`.
+//! The probe of the stores that `GET /healthz` reports.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,20 +13,21 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-/// For how long an answer of the stores holds.
+/// How long the outcome of a probe is reused.
 const PROBE_INTERVAL: Duration = Duration::from_secs(2);
 /// How long the stores have to answer.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
-/// When to ask again.
+/// The `Retry-After` of a failed health check.
 pub(crate) const RETRY_AFTER: Duration = PROBE_INTERVAL;
 
-/// Whether the stores answered lately. However many ask, one probe runs at a time and at most every 2 s.
+/// Whether the stores answered recently. One probe runs at a time, at most every 2 s, regardless of the number of
+/// callers.
 #[derive(Debug)]
 pub(crate) struct Health {
     store: Arc<dyn Store>,
     changes: Option<Arc<dyn ChangeLog>>,
     clock: Clock,
-    /// When the last probe ended and what it found. Held during a probe, so that others wait for its answer.
+    /// The end and the outcome of the last probe. Locked during a probe, so that other callers wait for its outcome.
     last: Mutex<Option<(Instant, Verdict)>>,
 }
 
@@ -34,7 +35,7 @@ pub(crate) struct Health {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Good,
-    /// The oldest change has waited for longer than [`limits::MAX_CHANGES_AGE`].
+    /// The oldest change has waited longer than [`limits::MAX_CHANGES_AGE`].
     ChangesLate,
     Bad,
 }
@@ -44,7 +45,7 @@ impl Health {
         Self { store, changes, clock, last: Mutex::new(None) }
     }
 
-    /// The outcome of the last probe, or of a new one when that is older than [`PROBE_INTERVAL`].
+    /// The outcome of the last probe, or of a new one if the last is older than [`PROBE_INTERVAL`].
     pub(crate) async fn verdict(&self) -> Verdict {
         let mut last = self.last.lock().await;
         match *last {
@@ -61,11 +62,11 @@ impl Health {
         match timeout(PROBE_TIMEOUT, self.look()).await {
             Ok(Ok(verdict)) => verdict,
             Ok(Err(error)) => {
-                tracing::warn!(error = chain(&error), "The stores failed a probe; health checks answer 503");
+                tracing::warn!(error = chain(&error), "Could not probe the stores; health checks will answer 503");
                 Verdict::Bad
             }
             Err(_) => {
-                tracing::warn!("The stores did not answer a probe in time; health checks answer 503");
+                tracing::warn!("Could not probe the stores in time; health checks will answer 503");
                 Verdict::Bad
             }
         }

@@ -18,26 +18,26 @@ use uuid::Uuid;
 
 use crate::state::ApiState;
 
-/// One session of a list.
+/// A session of the caller's account.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Session)]
 pub struct SessionShape {
-    /// Its id.
+    /// The session's id.
     pub session_id: Uuid,
-    /// When it began, in UTC with milliseconds.
+    /// When the session began, in UTC with milliseconds.
     #[schema(format = DateTime, example = "2025-11-21T04:40:00.100Z")]
     pub created_at: String,
-    /// When it began or was last refreshed, in UTC with milliseconds.
+    /// When the session began or was last refreshed, in UTC with milliseconds.
     #[schema(format = DateTime, example = "2025-11-21T04:55:00.100Z")]
     pub last_used_at: String,
-    /// The program that it was begun with, as it named itself; null where it did not.
+    /// The `User-Agent` of the request that began the session; null if it had none.
     #[schema(
         required = true,
         max_length = 256,
         example = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0"
     )]
     pub user_agent: Option<String>,
-    /// Whether the request's access token was issued to it.
+    /// Whether the request's access token belongs to this session.
     pub current: bool,
 }
 
@@ -55,7 +55,7 @@ impl SessionShape {
 
 /// List the caller's sessions
 ///
-/// Newest first, at most 100. `{user}` is `me`: nobody sees another's.
+/// Newest first, at most 100. `{user}` must be `me`: users see only their own sessions.
 #[utoipa::path(
     get,
     path = "/v1/users/{user}/sessions",
@@ -80,8 +80,8 @@ pub async fn sessions(
 
 /// End one of the caller's sessions
 ///
-/// Its refresh tokens are revoked; access tokens live out their time. That the caller has no such session is the same.
-/// `{user}` is `me`: nobody ends another's.
+/// Revokes the session's refresh tokens; access tokens stay valid until they expire. Succeeds even if the caller has no
+/// such session. `{user}` must be `me`: users end only their own sessions.
 #[utoipa::path(
     delete,
     path = "/v1/users/{user}/sessions/{session_id}",
@@ -89,7 +89,7 @@ pub async fn sessions(
     security(("bearer" = [])),
     params(UserParam, SessionParam),
     responses(
-        (status = 204, description = "The session is over"),
+        (status = 204, description = "The session has ended"),
         TokenProblems, OwnerProblems, PathProblems, CommonProblems,
     ),
 )]

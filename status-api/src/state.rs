@@ -1,4 +1,4 @@
-//! What the endpoints work with.
+//! The state that the endpoints share.
 
 use std::{ops::Deref, sync::Arc};
 
@@ -10,7 +10,7 @@ use service::Services;
 
 use crate::probe::Health;
 
-/// The services behind the endpoints, as the router carries them.
+/// The services that the endpoints call, as the router's state.
 #[derive(Debug, Clone)]
 pub struct ApiState(Arc<Inner>);
 
@@ -23,8 +23,8 @@ struct Inner {
 }
 
 impl ApiState {
-    /// `changes` is the log of changes where this process reads it: its backlog is then part of health.
-    /// `document` is the description.
+    /// `changes` is the change log if this process reads it: its backlog is then part of health. `document` is the
+    /// OpenAPI document.
     pub(crate) fn new(services: Services, changes: Option<Arc<dyn ChangeLog>>, document: Bytes) -> Self {
         Self(Arc::new(Inner {
             authentication: Authentication::of(&services),

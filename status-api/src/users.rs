@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use crate::state::ApiState;
 
-/// What to change of a profile; what is not there stays as it is.
+/// Changes to a profile. Absent fields keep their values.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EditProfileRequest {
@@ -30,17 +30,17 @@ pub struct EditProfileRequest {
     #[serde(default, deserialize_with = "present")]
     #[schema(schema_with = texts::bio, required = false)]
     bio: Option<String>,
-    /// The picture: none yet, so null at the most.
+    /// The avatar. There are no media yet, so only null is accepted.
     #[serde(default)]
     #[schema(schema_with = only_null, required = false)]
     avatar_media_id: Option<Uuid>,
 }
 
-/// Allows null alone.
+/// A schema that allows only null.
 fn only_null() -> Object {
     ObjectBuilder::new()
         .schema_type(Type::Null)
-        .description(Some("The picture: none yet, so null at the most."))
+        .description(Some("The avatar. There are no media yet, so only null is accepted."))
         .build()
 }
 
@@ -57,9 +57,10 @@ impl EditProfileRequest {
     }
 }
 
-/// Look at a profile
+/// Read a profile
 ///
-/// Of the caller with the e-mail address, of others with who follows whom.
+/// The caller's own profile includes the e-mail address; another user's says whether either follows the
+/// other.
 #[utoipa::path(
     get,
     path = "/v1/users/{user}",
@@ -82,7 +83,7 @@ pub async fn profile(
 
 /// Edit the caller's profile
 ///
-/// `{user}` is `me`: nobody edits another's. 600 times an hour.
+/// `{user}` must be `me`: users edit only their own profile. Limited to 600 requests an hour.
 #[utoipa::path(
     patch,
     path = "/v1/users/{user}",
@@ -91,7 +92,7 @@ pub async fn profile(
     params(UserParam),
     request_body = EditProfileRequest,
     responses(
-        (status = 200, description = "The profile as it is now", body = ProfileShape),
+        (status = 200, description = "The updated profile", body = ProfileShape),
         TokenProblems, BodyProblems, OwnerProblems, PathProblems, RateProblems, CommonProblems,
     ),
 )]
@@ -106,7 +107,7 @@ pub async fn edit_profile(
     Ok(Json(profile.into()))
 }
 
-/// The password, once more.
+/// Confirmation of an account's deletion.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeleteAccountRequest {
@@ -125,9 +126,9 @@ impl DeleteAccountRequest {
 
 /// Delete the caller's account
 ///
-/// `{user}` is `me`. Its tokens end, and everything it made is gone for everybody and is erased in the background, for
-/// good. The handle stays reserved for 90 days. A 403 with type `/problems/wrong-password` says that this is not the
-/// password, and counts as a failed login.
+/// `{user}` must be `me`. The account's tokens stop working, its content is hidden from everyone at once, and a
+/// background job erases it for good. The handle stays reserved for 90 days. A wrong password is a 403 with type
+/// `/problems/wrong-password` and counts as a failed login.
 #[utoipa::path(
     delete,
     path = "/v1/users/{user}",

@@ -1,4 +1,4 @@
-//! Applying changes, as a trait: a test has one fail.
+//! Applying changes, as a trait so that a test can make one fail.
 
 use std::fmt;
 
@@ -7,10 +7,10 @@ use domain::Timestamp;
 use ports::changes::Change;
 use service::changes::{Applied, ChangeService};
 
-/// What applies changes: [`ChangeService`], or what a test puts in its place to have one fail.
+/// Applies changes: [`ChangeService`], or a test double that fails.
 #[async_trait]
 pub trait Apply: Send + Sync + fmt::Debug + 'static {
-    /// Applies changes; answers what became of each, in their order.
+    /// Applies changes. Returns the outcome of each, in their order.
     async fn apply(&self, changes: &[Change], now: Timestamp) -> Vec<Applied>;
 }
 

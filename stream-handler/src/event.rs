@@ -1,4 +1,4 @@
-//! What Lambda hands over: records of the change stream as `DynamoDB` writes them, and messages of ChangeQ.
+//! The events that Lambda delivers: records of the change stream as `DynamoDB` writes them, and messages of ChangeQ.
 
 use domain::Timestamp;
 use lambda::sqs;
@@ -15,20 +15,20 @@ use tracing::error;
 
 use crate::StreamHandler;
 
-/// An event of either mapping.
+/// An event of either event source mapping.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
-    /// Of the change stream.
+    /// Records of the change stream.
     Stream(StreamEvent),
-    /// Of ChangeQ.
+    /// Messages of ChangeQ.
     Queue(Vec<ReceivedMessage>),
 }
 
 impl Event {
-    /// Reads an event. Its records say where they are from.
+    /// Decodes an event. Its records name their source.
     ///
     /// # Errors
-    /// When it is neither; a record of the stream that cannot be read is none.
+    /// When the event is of neither source. An unreadable record of the stream is not an error.
     pub fn of(event: Json) -> Result<Self, serde_json::Error> {
         if event["Records"][0]["eventSource"] == "aws:dynamodb" {
             serde_json::from_value(event).map(Self::Stream)
@@ -45,7 +45,7 @@ pub struct StreamEvent {
     records: Vec<Json>,
 }
 
-/// What Lambda is told: from which record on the batch is to come again. An empty list: it is done with.
+/// The response to Lambda: the record from which to retry the batch. An empty list means that the batch is done.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StreamResponse {
@@ -64,7 +64,7 @@ impl StreamResponse {
     }
 }
 
-/// One record, as far as it is ours.
+/// The fields of a record that this crate reads.
 #[derive(Deserialize)]
 struct Record {
     #[serde(rename = "eventID")]
@@ -104,25 +104,25 @@ impl From<Record> for Change {
     }
 }
 
-/// In the stream the key is an attribute as any other.
+/// Removes the key, which an image holds among its attributes.
 fn without_key(mut image: Attributes) -> Attributes {
     image.remove("PK");
     image.remove("SK");
     image
 }
 
-/// The number that Lambda goes on from; when it is missing, the empty one, which is the whole batch.
+/// The sequence number to retry from. A missing one is empty, which retries the whole batch.
 fn sequence_number(record: &Json) -> String {
     record["dynamodb"]["SequenceNumber"].as_str().unwrap_or_default().to_owned()
 }
 
-/// When the record was made, in seconds since the epoch.
+/// When the record was created, in seconds since the epoch.
 fn made_at(record: &Json) -> Option<f64> {
     record["dynamodb"]["ApproximateCreationDateTime"].as_f64()
 }
 
 impl StreamHandler {
-    /// Applies a batch of the stream. A record that cannot be read is on ChangeDLQ, as it is, when it counts as done.
+    /// Applies a batch of the stream. An unreadable record counts as done once it is on ChangeDLQ, verbatim.
     pub async fn handle_stream(&self, event: StreamEvent, now: Timestamp) -> StreamResponse {
         note_age(&event, now);
         let deadline = self.deadline();
@@ -135,7 +135,7 @@ impl StreamHandler {
                     if let Some(from) = self.handle_run(&mut run, now, deadline).await {
                         return StreamResponse::retry_from(from);
                     }
-                    // As with other dead letters: the first record of a batch is put aside however late it is.
+                    // As with other dead letters, the first record of a batch is sent even past the deadline.
                     let is_late = place > 0 && Instant::now() >= deadline;
                     if is_late || !self.put_record_aside(&record, &error).await {
                         return StreamResponse::retry_from(sequence_number);
@@ -146,7 +146,7 @@ impl StreamHandler {
         self.handle_run(&mut run, now, deadline).await.map(StreamResponse::retry_from).unwrap_or_default()
     }
 
-    /// Handles and empties a run. Where to go on from, unless it is done with.
+    /// Handles and empties a run. Returns the sequence number to retry from, if any.
     async fn handle_run(&self, run: &mut Run, now: Timestamp, deadline: Instant) -> Option<String> {
         let Run { sequence_numbers, changes } = std::mem::take(run);
         let handled = self.handle_until(changes, now, deadline).await;
@@ -155,13 +155,13 @@ impl StreamHandler {
 
     async fn put_record_aside(&self, record: &Json, reason: &serde_json::Error) -> bool {
         let id = record["eventID"].as_str().unwrap_or_default();
-        error!(change.id = id, error = %reason, "The record of change {id} cannot be read; it goes to ChangeDLQ");
+        error!(change.id = id, error = %reason, "Could not read the record of change {id}; sending it to ChangeDLQ");
         let letter = json!({ "type": "unreadable_record", "v": 1, "record": record, "error": reason.to_string() });
         self.put_on_dead_letters(id, letter.to_string(), "changes".to_owned()).await
     }
 }
 
-/// Records one after another that can be read.
+/// Consecutive readable records.
 #[derive(Default)]
 struct Run {
     sequence_numbers: Vec<String>,
@@ -169,7 +169,8 @@ struct Run {
 }
 
 impl Run {
-    /// The mapping filters what is not streamed; a mapping that does not must not change what is counted.
+    /// Adds a change unless its item is not streamed. The mapping filters those out already; without its filter the
+    /// counts must still be right.
     fn add(&mut self, sequence_number: String, change: Change) {
         if is_streamed(Table::Social, &change.key.partition) {
             self.sequence_numbers.push(sequence_number);

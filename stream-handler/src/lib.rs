@@ -1,9 +1,9 @@
 //! `Social's change stream, ChangeQ -> [stream-handler] -> Social`: turns changes into counts and notifications.
 //!
-//! - [`StreamHandler`]: one batch of changes, in order; what comes again, what goes to ChangeDLQ. In one process a loop
-//!   over the change log calls it.
+//! - [`StreamHandler`]: applies one batch of changes in order; decides what is retried and what goes to ChangeDLQ. In
+//!   the one-process mode a loop over the change log calls it.
 //! - `parts`: how many changes are applied at once, and for how long: a part that fails as a whole is halved.
-//! - [`event`]: what Lambda hands over: records of the stream, and messages of ChangeQ.
+//! - [`event`]: the events that Lambda delivers: records of the stream, and messages of ChangeQ.
 
 mod apply;
 #[cfg(feature = "lambda")]
@@ -28,24 +28,24 @@ pub use apply::Apply;
 pub use parts::Patience;
 use parts::{Part, PartSize};
 
-/// Characters that SQS takes in a message's group.
+/// Maximum length of a message group id in SQS.
 const MAX_GROUP_CHARS: usize = 128;
 
-/// What the Lambda function needs of its environment. `template.yaml` sets exactly this.
+/// The environment that the Lambda function needs. `template.yaml` sets exactly this.
 #[cfg(feature = "lambda")]
 pub const NEEDS: lambda::Needs =
     lambda::Needs::of(&ports::store::Table::ALL, &[QueueName::ChangeQ, QueueName::ChangeDlq]);
 
-/// Who erases what became due.
+/// The worker that runs due erasures.
 #[derive(Debug, Clone, Default)]
 pub enum Eraser {
-    /// The sweeper, when it comes round.
+    /// The sweeper, on its schedule.
     #[default]
     Sweeper,
-    /// The handler, when the batch is done with, for [`limits::STREAM_ERASURE_BUDGET`] at the most and not past the
-    /// batch's own time; what is left then the sweeper.
+    /// The handler, after the batch, for at most [`limits::STREAM_ERASURE_BUDGET`] and within the batch's own deadline;
+    /// the sweeper finishes the rest.
     Handler(Box<ErasureService>),
-    /// Someone who is woken, and goes on while the handler does.
+    /// A background task, which is woken and runs beside the handler.
     Woken(Arc<Notify>),
 }
 
@@ -54,24 +54,24 @@ impl Eraser {
         match self {
             Self::Sweeper => {}
             Self::Woken(eraser) => eraser.notify_one(),
-            // No time is left: the sweeper erases.
+            // No time is left: the sweeper runs the erasures.
             Self::Handler(_) if Instant::now() >= deadline => {}
             Self::Handler(erasures) => {
                 let deadline = deadline.min(Instant::now() + limits::STREAM_ERASURE_BUDGET);
                 if let Err(error) = erasures.run_due(now, deadline).await {
-                    warn!(error = chain(&error), "What is due was not erased; the sweeper tries again");
+                    warn!(error = chain(&error), "Could not run due erasures; the sweeper will retry");
                 }
             }
         }
     }
 }
 
-/// What became of a batch.
+/// The result of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub struct HandledBatch {
-    /// The place of the first change that is to come again, with all behind it; `None` when the whole batch is done
-    /// with. Later changes of the same item may have been applied already: whoever applies knows what was.
+    /// The index of the first change to retry, together with all later ones; `None` if the whole batch is done. Later
+    /// changes of the same item may have been applied already: applying a change is idempotent.
     pub retry_from: Option<usize>,
 }
 
@@ -95,32 +95,32 @@ pub struct StreamHandler {
 }
 
 impl StreamHandler {
-    /// A handler that applies by `changes`, puts what can never be applied on ChangeDLQ of `queue`, and makes failed
+    /// A handler that applies changes with `changes`, sends poison changes to ChangeDLQ of `queue`, and makes failed
     /// messages of ChangeQ visible again there.
     pub fn new(changes: Arc<dyn Apply>, queue: Arc<dyn Queue>, pauses: RetryPauses) -> Self {
-        // One record at a time: changes of one item would only get into each other's way.
+        // One record at a time: changes of one item would only conflict.
         let driver = BatchDriver::new(Arc::clone(&queue), QueueName::ChangeQ, pauses, 1);
         let (eraser, patience, part_size) = (Eraser::default(), Patience::default(), PartSize::default());
         Self { changes, queue, driver, eraser, patience, part_size }
     }
 
-    /// The same with other limits on how long changes may take.
+    /// Replaces the time limits for applying changes.
     #[must_use]
     pub fn with_patience(self, patience: Patience) -> Self {
         Self { patience, ..self }
     }
 
-    /// The same, which sees to it that what became due is erased at once.
+    /// Sets the worker that runs erasures as they fall due.
     #[must_use]
     pub fn with_eraser(self, eraser: Eraser) -> Self {
         Self { eraser, ..self }
     }
 
-    /// Applies a batch, then has erased what became due with it. What can never be applied is on ChangeDLQ when it
-    /// counts as done, and so is a change that panics or takes longer than [`Patience::single`] by itself.
+    /// Applies a batch, then has the erasures run that it made due. A poison change counts as done once it is on
+    /// ChangeDLQ; so does a change that panics or that alone takes longer than [`Patience::single`].
     ///
-    /// Returns within [`Patience::batch`] and the time that one dead letter takes to send. At least the first change is
-    /// dealt with unless it fails for a passing reason, so a batch that is retried from `retry_from` on comes to its end.
+    /// Returns within [`Patience::batch`] plus the time to send one dead letter. Settles at least the first change
+    /// unless it fails for a transient reason, so a batch that is retried from `retry_from` always finishes.
     pub async fn handle(&self, changes: Vec<Change>, now: Timestamp) -> HandledBatch {
         self.handle_until(changes, now, self.deadline()).await
     }
@@ -142,7 +142,7 @@ impl StreamHandler {
         let mut done = 0;
         while done < changes.len() {
             let Some(part) = self.part_size.next_part(&changes, done, self.patience, deadline) else {
-                warn!(changes = changes.len() - done, "No time is left for the rest of a batch; it will be retried");
+                warn!(changes = changes.len() - done, "Ran out of time for the rest of a batch; it will be retried");
                 return HandledBatch::retry_from(done);
             };
             match self.apply_part(&part, now, deadline).await {
@@ -153,8 +153,8 @@ impl StreamHandler {
         HandledBatch::DONE
     }
 
-    /// Applies a part and settles what became of it. Answers how many of its changes are done with, and whether the
-    /// batch ends behind them.
+    /// Applies a part and settles its outcomes. Returns the number of settled changes; `Break` ends the batch after
+    /// them.
     async fn apply_part(&self, part: &Part, now: Timestamp, deadline: Instant) -> ControlFlow<usize, usize> {
         let changes = part.changes();
         let (outcomes, passed) = match part.apply(&self.changes, now).await {
@@ -177,8 +177,8 @@ impl StreamHandler {
         ControlFlow::Continue(settled)
     }
 
-    /// Puts on ChangeDLQ what can never be applied, up to the first change that is to be retried: its place. Changes of
-    /// which the answer says nothing are retried too.
+    /// Sends poison changes to ChangeDLQ, up to the first change to retry. Returns that change's index. Changes without
+    /// an outcome are retried as well.
     async fn settle(&self, changes: &[Change], outcomes: Vec<Outcome>, deadline: Instant) -> usize {
         let known = outcomes.len();
         for (place, (change, outcome)) in changes.iter().zip(outcomes).enumerate() {
@@ -191,7 +191,8 @@ impl StreamHandler {
                     warn!(change.id, %error, "Could not apply change {}; it will be retried", change.id);
                     false
                 }
-                // Each letter takes its time: one is sent in any case, so that the batch advances.
+                // Sending a dead letter takes time. The first is sent even past the deadline, so that the batch
+                // advances.
                 Outcome::Poison(_) if place > 0 && Instant::now() >= deadline => false,
                 Outcome::Poison(error) => self.put_aside(change.clone(), error).await,
             };
@@ -203,7 +204,7 @@ impl StreamHandler {
         known.min(changes.len())
     }
 
-    /// Applies changes that an operator sent back from ChangeDLQ; the outcome names what failed.
+    /// Applies changes that an operator redrove from ChangeDLQ; the outcome names the failed messages.
     pub async fn handle_queue(&self, batch: Vec<ReceivedMessage>, now: Timestamp) -> BatchOutcome {
         self.driver.drive(batch, ChangeMessage::decode, |message| self.apply_again(message.into_change(), now)).await
     }
@@ -216,17 +217,21 @@ impl StreamHandler {
         }
     }
 
-    /// Puts a change that can never be applied on ChangeDLQ. Whether it is there.
+    /// Sends a poison change to ChangeDLQ. False if that failed.
     async fn put_aside(&self, change: Change, reason: String) -> bool {
         let (id, group) = (change.id.clone(), group_of(&change.key.partition));
-        error!(change.id = id, error = reason, "Change {id} cannot be applied; it goes to ChangeDLQ");
+        error!(change.id = id, error = reason, "Could not apply change {id}; sending it to ChangeDLQ");
         self.put_on_dead_letters(&id, ChangeMessage::of(change, reason).encode(), group).await
     }
 
     async fn put_on_dead_letters(&self, id: &str, body: String, group: String) -> bool {
         let letter = OutgoingMessage { body, group, delay: Duration::ZERO };
         if let Err(error) = send_all(self.queue.as_ref(), QueueName::ChangeDlq, vec![letter]).await {
-            error!(change.id = id, error = chain(&error), "Could not put change {id} on ChangeDLQ; it will be retried");
+            error!(
+                change.id = id,
+                error = chain(&error),
+                "Could not send change {id} to ChangeDLQ; it will be retried"
+            );
             return false;
         }
         count(outcomes::POISON);
@@ -234,7 +239,7 @@ impl StreamHandler {
     }
 }
 
-/// What became of one change, errors in words.
+/// The outcome of one change, with errors as text.
 enum Outcome {
     Done,
     Retry(String),
@@ -255,7 +260,7 @@ fn count(outcome: &'static str) {
     metrics::counter!(names::CHANGES, "outcome" => outcome).increment(1);
 }
 
-/// A dead letter's group is its item's partition where SQS takes that, so that an operator sees what it is about.
+/// The group of a dead letter: its item's partition if SQS accepts that, so that an operator sees the item.
 fn group_of(partition: &str) -> String {
     let fits = partition.len() <= MAX_GROUP_CHARS && partition.bytes().all(|byte| byte.is_ascii_graphic());
     if fits { partition.to_owned() } else { "changes".to_owned() }

@@ -1,4 +1,4 @@
-//! The Lambda function behind Social's change stream and ChangeQ: parts, services, run.
+//! The Lambda function that consumes Social's change stream and ChangeQ: builds its parts and services, then runs.
 
 use std::{process::ExitCode, sync::Arc};
 

@@ -1,7 +1,7 @@
-//! Parts of a batch: how many changes are applied at once, for how long, and what became of them.
+//! Parts of a batch: how many changes are applied at once, for how long, and with which outcome.
 //!
-//! A part that panics or runs out of time is halved, down to the single change. The size is remembered, so that the
-//! next batch does not begin with what has just failed, and doubles with each part that passes.
+//! A part that panics or times out is halved, down to a single change. The size is remembered, so that the next batch
+//! does not begin with a size that has just failed, and doubles with each part that passes.
 
 use std::{
     fmt,
@@ -21,15 +21,15 @@ use tracing::Instrument as _;
 
 use crate::apply::Apply;
 
-/// How long changes may take to apply.
+/// Time limits for applying changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Patience {
-    /// Several changes at once. A part that takes longer is halved.
+    /// Limit for several changes at once. A part that exceeds it is halved.
     pub several: Duration,
-    /// One change. It goes to ChangeDLQ when it takes longer.
+    /// Limit for one change. A change that exceeds it goes to ChangeDLQ.
     pub single: Duration,
-    /// A whole batch; must be longer than [`Self::single`], so that at least its first change is dealt with. Changes
-    /// that are left then are retried.
+    /// Limit for a whole batch. Must exceed [`Self::single`], so that at least the first change is settled. The
+    /// remaining changes are retried.
     pub batch: Duration,
 }
 
@@ -39,7 +39,7 @@ impl Default for Patience {
     }
 }
 
-/// Why nothing is known of a part's changes.
+/// Why a part's changes have no outcomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PartError {
     Panicked,
@@ -55,7 +55,7 @@ impl fmt::Display for PartError {
     }
 }
 
-/// Changes of a batch, one after another, that are applied together.
+/// Consecutive changes of a batch that are applied together.
 #[derive(Debug, Clone)]
 pub(crate) struct Part {
     batch: Arc<[Change]>,
@@ -68,8 +68,8 @@ impl Part {
         &self.batch[self.places.clone()]
     }
 
-    /// Applies the part in a task of its own: a panic, or a call that blocks its thread, ends no more than the part.
-    /// The task is aborted when the time is up and when this future is dropped.
+    /// Applies the part in a separate task, so that a panic or a call that blocks its thread ends only the part. The
+    /// task is aborted on timeout and when this future is dropped.
     pub(crate) async fn apply(&self, by: &Arc<dyn Apply>, now: Timestamp) -> Result<Vec<Applied>, PartError> {
         let (part, by) = (self.clone(), Arc::clone(by));
         let mut task = JoinSet::new();
@@ -93,10 +93,10 @@ impl Default for PartSize {
 }
 
 impl PartSize {
-    /// The part of `batch` that begins at `from`; `None` when no time is left for one.
+    /// The part of `batch` that begins at `from`; `None` if no time is left.
     ///
-    /// Several changes are applied at once only while there is time for the first of them alone after that. So a batch
-    /// advances by at least one change also where the size was forgotten, as by a restart.
+    /// Several changes are applied at once only while enough time remains to retry the first of them alone. So a batch
+    /// advances by at least one change even if the size was forgotten, for example after a restart.
     pub(crate) fn next_part(
         &self,
         batch: &Arc<[Change]>,
@@ -114,12 +114,12 @@ impl PartSize {
         (left >= limit).then(|| Part { batch: Arc::clone(batch), places: from..from + size, limit })
     }
 
-    /// A part of several changes failed as a whole.
+    /// Records that a part of several changes failed as a whole.
     pub(crate) fn halve(&self, failed: usize) {
         self.0.store((failed / 2).max(1), Ordering::Relaxed);
     }
 
-    /// A part passed.
+    /// Records that a part passed.
     pub(crate) fn grow(&self, passed: usize) {
         if passed >= self.0.load(Ordering::Relaxed) {
             self.0.store((passed * 2).min(limits::MAX_CHANGES), Ordering::Relaxed);
@@ -151,10 +151,10 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_has_time_to_halve_and_for_one_change() {
+    fn batches_have_time_to_halve_and_advance() {
         let Patience { several, single, batch } = Patience::default();
-        assert!(batch >= several + single, "or no part would hold several changes");
-        assert!(several > limits::RETRY_BUDGET + limits::CALL_TIMEOUT, "or throttling would halve");
+        assert!(batch >= several + single, "otherwise no part would hold several changes");
+        assert!(several > limits::RETRY_BUDGET + limits::CALL_TIMEOUT, "otherwise throttling would halve a part");
     }
 
     #[test]

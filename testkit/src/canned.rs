@@ -1,5 +1,5 @@
-//! An HTTP client with prepared answers, and a record of what was asked: for what the engines never say (throttling,
-//! unprocessed items, conflicts, a lost answer).
+//! An HTTP client with prepared responses and a record of requests, for cases that the engines never produce
+//! (throttling, unprocessed items, conflicts, a lost response).
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -12,30 +12,30 @@ use serde_json::Value;
 
 use crate::engines::{Answer, FunctionClient, REGION, dynamo_client, sqs_client};
 
-/// A prepared answer.
+/// A prepared response.
 #[derive(Debug, Clone)]
 pub enum Canned {
     /// A status and a JSON body.
     Answer(u16, Value),
-    /// None: the connection broke.
+    /// No response: the connection broke.
     Lost,
-    /// None in time.
+    /// No response in time.
     TimedOut,
 }
 
 impl Canned {
-    /// A successful answer.
+    /// A successful response.
     pub const fn ok(body: Value) -> Self {
         Self::Answer(200, body)
     }
 
-    /// A failure with an error code.
+    /// A failure with this error code.
     pub fn error(status: u16, code: &str) -> Self {
         Self::Answer(status, serde_json::json!({ "__type": code, "message": "prepared" }))
     }
 }
 
-/// Gives prepared answers, one per call in their order, and remembers what was asked.
+/// Returns prepared responses in order, one per call, and records the requests.
 #[derive(Debug, Clone, Default)]
 pub struct CannedService {
     answers: Arc<Mutex<VecDeque<Canned>>>,
@@ -44,28 +44,28 @@ pub struct CannedService {
 }
 
 impl CannedService {
-    /// A service with these answers.
+    /// A service with these responses.
     pub fn new(answers: impl IntoIterator<Item = Canned>) -> Self {
         Self { answers: Arc::new(Mutex::new(answers.into_iter().collect())), ..Self::default() }
     }
 
-    /// What was asked so far: operations and their documents.
+    /// The requests so far: operations and their documents.
     pub fn calls(&self) -> Vec<(String, Value)> {
         self.calls.lock().clone()
     }
 
-    /// The trace, if any, that each call was part of.
+    /// The trace of each call, if any.
     pub fn traces(&self) -> Vec<Option<String>> {
         self.traces.lock().clone()
     }
 
-    /// A store whose DynamoDB this is. Tables have their own names.
+    /// A store that uses this service as DynamoDB. Tables keep their own names.
     pub fn store(&self) -> DynamoStore {
         let tables = Table::ALL.into_iter().fold(TableNames::default(), |names, table| names.with(table, table.name()));
         DynamoStore::new(&dynamo_client(self.http()), tables)
     }
 
-    /// Queues whose SQS this is, fair ones. Only `PostQ` and `JobQ` have URLs.
+    /// Fair queues that use this service as SQS. Only `PostQ` and `JobQ` have URLs.
     pub fn queue(&self) -> SqsQueue {
         let urls = [QueueName::PostQ, QueueName::JobQ].into_iter().fold(QueueUrls::default(), |urls, queue| {
             urls.with(queue, format!("http://sqs.invalid/000000000000/{}", queue.name()))
@@ -73,7 +73,7 @@ impl CannedService {
         SqsQueue::new(&sqs_client(self.http()), urls, SqsOptions::default())
     }
 
-    /// The signing secret `secret` whose Secrets Manager this is. It is asked once.
+    /// The signing secret `secret`, read from this service as Secrets Manager. It is requested once.
     pub fn signing_secret(&self) -> SigningSecret {
         let config = aws_sdk_secretsmanager::Config::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -97,8 +97,8 @@ impl CannedService {
                 match answer {
                     Some(Canned::Answer(status, body)) => Ok(Answer { status, body: body.to_string().into() }),
                     Some(Canned::Lost) => Err(ConnectorError::io("the connection broke".into())),
-                    Some(Canned::TimedOut) => Err(ConnectorError::timeout("no answer in time".into())),
-                    None => Err(ConnectorError::user("no answer is prepared for this call".into())),
+                    Some(Canned::TimedOut) => Err(ConnectorError::timeout("no response in time".into())),
+                    None => Err(ConnectorError::user("no response is prepared for this call".into())),
                 }
             }
         })

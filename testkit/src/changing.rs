@@ -1,4 +1,4 @@
-//! A store that notes its changes, as a table with a stream does: a change stream for tests, on any store.
+//! A store that records its changes, like a table with a stream: a change stream for tests, on any store.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -13,10 +13,10 @@ use crate::faults::{HookedStore, StoreCall, StoreHook};
 /// The attributes under some keys.
 type Images = BTreeMap<Key, Attributes>;
 
-/// A store that notes every change of a streamed item. Writes go one after another, so that images are exact.
+/// A store that records every change of a streamed item. Writes are serialised, so that images are exact.
 pub type ChangingStore = HookedStore<Notes>;
 
-/// The changes that were noted.
+/// The recorded changes.
 #[derive(Debug)]
 pub struct Notes {
     inner: Arc<dyn Store>,
@@ -25,7 +25,7 @@ pub struct Notes {
 }
 
 impl HookedStore<Notes> {
-    /// Notes what is written from now on through this value.
+    /// Wraps a store and records the writes made through this value.
     pub fn new(inner: Arc<dyn Store>) -> Self {
         let notes = Notes { inner: Arc::clone(&inner), changes: Mutex::default(), one_at_a_time: Default::default() };
         Self::with(inner, notes)
@@ -33,7 +33,7 @@ impl HookedStore<Notes> {
 }
 
 impl Notes {
-    /// The changes that were noted since this was last called, in the order in which they happened.
+    /// Takes the changes recorded since the last call, in order.
     pub fn take_changes(&self) -> Vec<Change> {
         std::mem::take(&mut *self.changes.lock())
     }

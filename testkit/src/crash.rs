@@ -1,5 +1,5 @@
-//! Death at any call: wrappers under which a process "dies" at the n-th call to a port, before or after the call took
-//! effect. The call then never returns, and what was running is dropped, as a killed process leaves it.
+//! Crashes at any call: wrappers under which a process "dies" at the n-th call to a port, before or after the call
+//! takes effect. The call then never returns, and the running future is dropped, as in a killed process.
 
 use std::sync::{
     Arc,
@@ -14,16 +14,16 @@ use tokio::sync::Notify;
 
 use crate::faults::{HookedQueue, HookedStore, QueueCall, QueueHook, StoreCall, StoreHook};
 
-/// Whether the deadly call still takes effect.
+/// Whether the fatal call still takes effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Death {
     /// The process dies before the call reaches the port.
     Before,
-    /// The process dies after it, with the answer lost.
+    /// The process dies after the call, with the answer lost.
     After,
 }
 
-/// How many calls to all ports together a process has left.
+/// The number of calls, to all ports together, that a process has left.
 #[derive(Debug)]
 pub struct Life {
     calls_left: AtomicI64,
@@ -32,12 +32,12 @@ pub struct Life {
 }
 
 impl Life {
-    /// A life of `calls` calls; the one after them is deadly.
+    /// A life of `calls` calls; the next one is fatal.
     pub fn of(calls: i64, death: Death) -> Arc<Self> {
         Arc::new(Self { calls_left: AtomicI64::new(calls), death, died: Notify::new() })
     }
 
-    /// Runs until done or dead. `None` when dead; what ran is dropped where it was.
+    /// Runs a future until it completes or the process dies. On death, returns `None` and drops the future.
     pub async fn live<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
             biased;
@@ -59,10 +59,10 @@ impl Life {
     }
 }
 
-/// A store in a process of limited life.
+/// A store in a process with a limited number of calls.
 pub type MortalStore = HookedStore<Arc<Life>>;
 
-/// Queues in a process of limited life.
+/// Queues in a process with a limited number of calls.
 pub type MortalQueue = HookedQueue<Arc<Life>>;
 
 impl StoreHook for Arc<Life> {

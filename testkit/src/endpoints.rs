@@ -1,7 +1,8 @@
-//! The engines as servers: DynamoDB and SQS over HTTP on the loopback interface, for whatever takes an endpoint's URL.
+//! The engines as servers: DynamoDB and SQS over HTTP on the loopback interface, for programs that take an endpoint
+//! URL.
 //!
-//! Each has a thread with a runtime of its own. dynoxide does its work where it is asked, so on a shared runtime it
-//! would hold up everybody else.
+//! Each has a thread with a separate runtime. dynoxide works on the calling thread, so on a shared runtime it would
+//! block all other tasks.
 
 use std::{
     io,
@@ -17,7 +18,7 @@ use rustack_sqs_core::{config::SqsConfig, handler::RustackSqsHandler, provider::
 use rustack_sqs_http::service::{SqsHttpConfig, SqsHttpService};
 use tokio::{runtime, sync::watch, task::JoinSet};
 
-/// Where DynamoDB and SQS listen. They stop when this is dropped, and what they held is gone: it was in memory.
+/// The addresses of DynamoDB and SQS. Dropping this stops both and discards their data, which is in memory.
 #[derive(Debug)]
 pub struct Endpoints {
     dynamodb: SocketAddr,
@@ -30,7 +31,7 @@ impl Endpoints {
     /// Starts both, empty, on these ports of the loopback interface; 0 takes a free one.
     ///
     /// # Errors
-    /// When a port is taken or a thread or the database cannot be made.
+    /// When a port is taken, or a thread or the database cannot be created.
     pub fn start(dynamodb_port: u16, sqs_port: u16) -> io::Result<Self> {
         let (stop, stopped) = watch::channel(false);
         let (dynamodb, dynamodb_listener) = listen(dynamodb_port)?;
@@ -43,18 +44,18 @@ impl Endpoints {
         Ok(Self { dynamodb, sqs, stop, threads })
     }
 
-    /// What `AWS_ENDPOINT_URL_DYNAMODB` is to be.
+    /// The value for `AWS_ENDPOINT_URL_DYNAMODB`.
     pub fn dynamodb_url(&self) -> String {
         format!("http://{}", self.dynamodb)
     }
 
-    /// What `AWS_ENDPOINT_URL_SQS` is to be.
+    /// The value for `AWS_ENDPOINT_URL_SQS`.
     pub fn sqs_url(&self) -> String {
         format!("http://{}", self.sqs)
     }
 
-    /// What a process needs in its environment to use both: endpoints, a region and credentials that the SDK asks for
-    /// and nobody checks, and that the group of a message is no `MessageGroupId` here.
+    /// The environment variables that a process needs to use both: the endpoints, a region and credentials (which the
+    /// SDK requires and the engines ignore), and the setting that a message's group is not sent as `MessageGroupId`.
     pub fn environment(&self) -> [(&'static str, String); 6] {
         [
             ("AWS_ENDPOINT_URL_DYNAMODB", self.dynamodb_url()),
@@ -71,7 +72,7 @@ impl Drop for Endpoints {
     fn drop(&mut self) {
         self.stop.send_replace(true);
         for thread in self.threads.drain(..) {
-            // It panicked, which it has said already.
+            // The thread panicked, which is already reported.
             let _ = thread.join();
         }
     }
@@ -83,7 +84,7 @@ fn listen(port: u16) -> io::Result<(SocketAddr, TcpListener)> {
     Ok((listener.local_addr()?, listener))
 }
 
-/// Serves on a thread of its own until `stopped`; what is under way then is cut off.
+/// Serves on a dedicated thread until `stopped`; requests in progress are then cut off.
 fn spawn<S>(name: &str, mut stopped: watch::Receiver<bool>, serve: S) -> io::Result<JoinHandle<()>>
 where
     S: AsyncFnOnce() -> io::Result<()> + Send + 'static,
@@ -93,7 +94,7 @@ where
         runtime.block_on(async {
             tokio::select! {
                 served = serve() => served.expect("a listener serves until it is stopped"),
-                // Either way: the sender is only dropped with the endpoints.
+                // A closed channel also means stop: the sender is dropped only with the endpoints.
                 _ = stopped.wait_for(|stopped| *stopped) => {}
             }
         });
@@ -120,7 +121,7 @@ async fn serve_sqs(listener: TcpListener, address: SocketAddr) -> io::Result<()>
         while connections.try_join_next().is_some() {}
         let serving =
             http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service.clone());
-        // A client that hangs up breaks its connection; that is its own affair.
+        // An error here means that the client closed the connection, which is harmless.
         connections.spawn(async move { serving.await.unwrap_or_default() });
     }
 }

@@ -1,18 +1,18 @@
-//! What tests of every crate share; nothing that is deployed links it.
+//! The test support that all crates share; no deployed binary links it.
 //!
-//! - [`engines`]: DynamoDB- and SQS-compatible engines that we did not write, in process, under the AWS SDK.
+//! - [`engines`]: third-party DynamoDB- and SQS-compatible engines, in process, under the AWS SDK.
 //! - [`endpoints`]: the same engines over HTTP, for processes; `aws-endpoints` serves them.
-//! - [`canned`]: an HTTP client with prepared answers, for what the engines never say.
-//! - [`contract`]: what every adapter of the ports must do, one check per fact.
-//! - [`faults`]: port wrappers that throttle, fail, leave work undone, answer from the past, or count.
+//! - [`canned`]: an HTTP client with prepared responses, for cases that the engines never produce.
+//! - [`contract`]: the contract of every adapter of the ports, one check per fact.
+//! - [`faults`]: port wrappers that throttle, fail, leave work undone, return stale reads, or count.
 //! - [`crash`]: port wrappers under which a process dies at any call.
-//! - [`recording`]: port wrappers that note which permissions each call needs.
-//! - [`social`]: what people did, and the views that must follow from it: the oracle of all social tests.
-//! - [`changing`]: a store that notes its changes.
+//! - [`recording`]: port wrappers that record the permissions each call needs.
+//! - [`social`]: a model of users' actions and the resulting views: the oracle of all social tests.
+//! - [`changing`]: a store that records its changes.
 //!
-//! It knows the ports and their adapters; `service-testkit` is the harness of the services above them.
+//! It depends only on the ports and their adapters; `service-testkit` is the harness of the services above them.
 
-#![expect(clippy::missing_panics_doc, reason = "a check panics when it fails; that is what it is for")]
+#![expect(clippy::missing_panics_doc, reason = "a check panics when it fails, as a test should")]
 
 pub mod canned;
 pub mod changing;

@@ -1,5 +1,5 @@
-//! What a function asks of its ports, as IAM sees it: action, resource, partition keys. `deploy-checks` holds it against
-//! the policies.
+//! The calls that a function makes through its ports, as IAM sees them: action, resource, partition keys.
+//! `deploy-checks` compares them with the policies.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -11,7 +11,7 @@ use ports::{
 
 use crate::faults::{HookedQueue, HookedStore, QueueCall, QueueHook, StoreCall, StoreHook};
 
-/// What is accessed.
+/// The accessed resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Resource {
     /// A table.
@@ -23,31 +23,31 @@ pub enum Resource {
 /// One request for permission.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Access {
-    /// What is to be done, such as `dynamodb:GetItem`.
+    /// The action, such as `dynamodb:GetItem`.
     pub action: &'static str,
-    /// To what.
+    /// The accessed resource.
     pub resource: Resource,
-    /// The partition keys of the items: what `dynamodb:LeadingKeys` holds. None for a queue.
+    /// The partition keys of the items: the value of `dynamodb:LeadingKeys`. Empty for a queue.
     pub leading_keys: BTreeSet<String>,
 }
 
-/// Notes what passes the ports that it wraps. Clones note into the same list.
+/// Records the calls through the ports that it wraps. Clones share one list.
 #[derive(Debug, Clone, Default)]
 pub struct Recorder(Arc<Mutex<BTreeSet<Access>>>);
 
 impl Recorder {
-    /// What was asked for so far, each once.
+    /// The distinct requests so far.
     pub fn accesses(&self) -> BTreeSet<Access> {
         self.0.lock().clone()
     }
 
-    /// A store whose every call is noted before it is made, whatever comes of it. `tables` are those that the function
-    /// is told of, which is whom a probe asks.
+    /// A store that records every call before making it, regardless of the result. `tables` are those in the function's
+    /// configuration, which a probe reads.
     pub fn store(&self, inner: Arc<dyn Store>, tables: impl IntoIterator<Item = Table>) -> Arc<dyn Store> {
         Arc::new(HookedStore::with(inner, NotesStore { tables: tables.into_iter().collect(), recorder: self.clone() }))
     }
 
-    /// Queues whose every call is noted before it is made.
+    /// Queues that record every call before making it.
     pub fn queue(&self, inner: Arc<dyn Queue>) -> Arc<dyn Queue> {
         Arc::new(HookedQueue::with(inner, NotesQueue(self.clone())))
     }
@@ -57,9 +57,9 @@ impl Recorder {
         self.0.lock().insert(Access { action, resource: Resource::Table(table), leading_keys });
     }
 
-    /// A transaction asks for no permission of its own but for those of its parts. Parts of one kind and table are noted
-    /// as one request: AWS does not say whether it judges them one by one, and what may be done together may be done
-    /// one by one.
+    /// A transaction needs no permission itself, only those of its parts. Parts of one kind and table are recorded as
+    /// one request: AWS does not document whether it evaluates them one by one, and parts that are allowed together are
+    /// allowed one by one.
     fn note_transaction(&self, writes: &[(Table, Write)]) {
         let kinds: BTreeSet<_> = writes.iter().map(|(table, write)| (action_of(write), *table)).collect();
         for kind in kinds {
@@ -82,7 +82,7 @@ const fn action_of(write: &Write) -> &'static str {
     }
 }
 
-/// Notes the calls of a store.
+/// Records the calls of a store.
 #[derive(Debug)]
 struct NotesStore {
     tables: BTreeSet<Table>,
@@ -125,7 +125,7 @@ impl StoreHook for NotesStore {
     }
 }
 
-/// Notes the calls of queues.
+/// Records the calls of queues.
 #[derive(Debug)]
 struct NotesQueue(Recorder);
 

@@ -1,14 +1,15 @@
-//! The oracle of property, fault and crash tests: what people did, and the views that must follow from it. It knows no
-//! port: a test performs an [`Action`] by whatever means it tests, applies it here, and compares.
+//! The oracle of property, fault and crash tests: a model of users' actions and the resulting views. It is independent
+//! of the ports: a test performs an [`Action`] through the code under test, applies it here, and compares.
 //!
 //! An action whose answer was lost is [attempted](SocialModel::attempt): until the service is
-//! [observed](SocialModel::resolve), the model takes it as done or not. The service may then say either, wholly.
+//! [observed](SocialModel::resolve), the model allows it to be done or not. The service may then show either, but
+//! wholly.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{Act, ActKind, CommentId, PostCounts, PostId, UserCounts, UserId, limits};
 
-/// One thing that somebody does.
+/// An action of a user or an operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
     /// The user publishes the post.
@@ -23,7 +24,7 @@ pub enum Action {
     Unfollow(UserId, UserId),
     /// The user likes the post.
     Like(UserId, PostId),
-    /// The user takes the like back.
+    /// The user unlikes the post.
     Unlike(UserId, PostId),
     /// The user comments on the post.
     Comment(UserId, PostId, CommentId),
@@ -31,12 +32,12 @@ pub enum Action {
     DeleteComment(CommentId),
 }
 
-/// Whether a fact stands.
+/// Whether a fact holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Known {
     Stands,
     Undone,
-    /// The answer to the last action about it was lost.
+    /// Unknown: the answer to the last action on it was lost.
     Unknown,
 }
 
@@ -45,12 +46,12 @@ impl Known {
         if stands { Self::Stands } else { Self::Undone }
     }
 
-    /// After an attempt, without an answer, to make it so.
+    /// The state after an unanswered attempt to make it hold or not.
     fn attempted(self, stands: bool) -> Self {
         if self == Self::of(stands) { self } else { Self::Unknown }
     }
 
-    /// What the service shows decides what is unknown; what is known must be shown so.
+    /// Settles an unknown fact by what the service shows, and checks a known one against it.
     #[track_caller]
     fn resolved(self, is_shown: bool, fact: impl Fn() -> String) -> Self {
         assert!(self == Self::Unknown || self == Self::of(is_shown), "{}: {self:?}, shown: {is_shown}", fact());
@@ -71,21 +72,21 @@ struct Comment {
     known: Known,
 }
 
-/// The oldest posts that a follow shows.
+/// The oldest post that a follow shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Backfill {
-    /// It is still to come.
+    /// The backfill has not run yet.
     Due,
-    /// Posts from this one on.
+    /// This post and all newer ones.
     From(PostId),
-    /// All posts: there were fewer than a backfill brings.
+    /// All posts: there were fewer than a backfill copies.
     All,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Follow {
     known: Known,
-    /// The last post before it.
+    /// The last post before the follow.
     last: Option<PostId>,
     backfill: Backfill,
 }
@@ -104,16 +105,16 @@ impl Follow {
     }
 }
 
-/// What a feed may hold, and what of it must be there before any queue is drained.
+/// The posts that a feed may hold, and those that it must hold before any queue is drained.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ExpectedFeed {
     /// Every post of the drained feed, newest first.
     pub all: Vec<PostId>,
-    /// Those that are shown at once: the reader's own and what follows brought.
+    /// The posts that must show at once: the reader's own and those of backfills.
     pub at_once: BTreeSet<PostId>,
 }
 
-/// What a service shows of everything that somebody can do. Reactions to deleted posts are not shown.
+/// The facts that a service shows. Reactions to deleted posts are not shown.
 #[derive(Debug, Default)]
 pub struct Facts {
     /// Posts that are not deleted, with their authors and texts.
@@ -126,22 +127,22 @@ pub struct Facts {
     pub comments: BTreeMap<CommentId, (UserId, PostId, String)>,
 }
 
-/// People, what they did, and what is therefore to be seen. See the [module](self).
+/// Users, their actions, and the views that follow. See the [module](self).
 #[derive(Debug, Default)]
 pub struct SocialModel {
     posts: BTreeMap<PostId, Post>,
     follows: BTreeMap<(UserId, UserId), Follow>,
     likes: BTreeMap<(UserId, PostId), Known>,
     comments: BTreeMap<CommentId, Comment>,
-    /// Posts whose ids are unknown because no answer came.
+    /// Posts whose ids are unknown because the answer was lost.
     attempted_posts: BTreeSet<(UserId, String)>,
-    /// Comments whose ids are unknown because no answer came.
+    /// Comments whose ids are unknown because the answer was lost.
     attempted_comments: BTreeSet<(UserId, PostId, String)>,
 }
 
 /// Actions.
 impl SocialModel {
-    /// The action was done.
+    /// Applies an action that succeeded.
     pub fn apply(&mut self, action: Action) {
         match action {
             Action::Post(author, post) => drop(self.posts.insert(post, Post { author, known: Known::Stands })),
@@ -156,29 +157,29 @@ impl SocialModel {
         }
     }
 
-    /// The action was asked for and not answered. Posts and comments, whose ids only an answer tells, have
-    /// [`Self::attempt_post`] and [`Self::attempt_comment`].
+    /// Notes an action that was requested but not answered. For posts and comments, whose ids only an answer reveals,
+    /// see [`Self::attempt_post`] and [`Self::attempt_comment`].
     pub fn attempt(&mut self, action: Action) {
         self.set(action, Known::attempted);
     }
 
-    /// A post was sent; its answer, if it comes, is [applied](Self::apply) and [confirmed](Self::confirm_post).
+    /// Notes a post that was sent; its answer, if any, is [applied](Self::apply) and [confirmed](Self::confirm_post).
     pub fn attempt_post(&mut self, author: UserId, text: &str) {
         self.attempted_posts.insert((author, text.to_owned()));
     }
 
-    /// The post that was attempted was answered with this id.
+    /// Notes that the attempted post was answered with this id.
     pub fn confirm_post(&mut self, author: UserId, text: &str, post: PostId) {
         assert!(self.attempted_posts.remove(&(author, text.to_owned())), "the post was not attempted: {text}");
         self.apply(Action::Post(author, post));
     }
 
-    /// A comment was sent.
+    /// Notes a comment that was sent.
     pub fn attempt_comment(&mut self, author: UserId, post: PostId, text: &str) {
         self.attempted_comments.insert((author, post, text.to_owned()));
     }
 
-    /// The comment that was attempted was answered with this id; `None`: it was refused.
+    /// Notes that the attempted comment was answered with this id, or refused if `None`.
     pub fn confirm_comment(&mut self, author: UserId, post: PostId, text: &str, comment: Option<CommentId>) {
         let attempt = (author, post, text.to_owned());
         assert!(self.attempted_comments.remove(&attempt), "the comment was not attempted: {text}");
@@ -187,12 +188,12 @@ impl SocialModel {
         }
     }
 
-    /// A follow stands whose backfill is still to come.
+    /// Notes a follow whose backfill has not run yet.
     pub fn begin_follow(&mut self, follower: UserId, followee: UserId) {
         self.set(Action::Follow(follower, followee), |_, _| Known::Stands);
     }
 
-    /// Every backfill is done now.
+    /// Notes that every backfill is done.
     pub fn finish_backfills(&mut self) {
         for pair in self.follows.keys().copied().collect::<Vec<_>>() {
             self.backfill(pair);
@@ -209,7 +210,7 @@ impl SocialModel {
         self.follows.get_mut(&pair).expect("it was there").backfill = backfill;
     }
 
-    /// The post and all that is about it is erased, as is done long after its deletion.
+    /// Erases the post and its reactions, as happens long after its deletion.
     pub fn erase(&mut self, post: PostId) {
         self.posts.remove(&post);
         self.likes.retain(|(_, of), _| *of != post);
@@ -232,19 +233,19 @@ impl SocialModel {
                 }
                 (Some(&mut follow.known), matches!(action, Action::Follow(..)))
             }
-            Action::Post(..) | Action::Comment(..) => panic!("attempted by its text: {action:?}"),
+            Action::Post(..) | Action::Comment(..) => panic!("use attempt_post or attempt_comment: {action:?}"),
         };
-        let fact = fact.unwrap_or_else(|| panic!("about what never was: {action:?}"));
+        let fact = fact.unwrap_or_else(|| panic!("the action's target does not exist: {action:?}"));
         *fact = known(*fact, stands);
     }
 }
 
 /// Observation.
 impl SocialModel {
-    /// Compares the facts that a service shows with what is known, and learns from them what is not.
+    /// Compares the facts that a service shows with the known ones, and learns the unknown ones from them.
     ///
     /// # Panics
-    /// When a fact that is known is shown otherwise, or something is shown that was never done.
+    /// When a known fact is contradicted, or a fact is shown that no action caused.
     pub fn resolve(&mut self, shown: &Facts) {
         self.resolve_posts(shown);
         self.resolve_follows(shown);
@@ -266,7 +267,7 @@ impl SocialModel {
 
     fn resolve_follows(&mut self, shown: &Facts) {
         for pair in &shown.follows {
-            assert!(self.follows.contains_key(pair), "shown and never done: {pair:?}");
+            assert!(self.follows.contains_key(pair), "shown but never done: {pair:?}");
         }
         for (pair, follow) in &mut self.follows {
             follow.known = follow.known.resolved(shown.follows.contains(pair), || format!("follow {pair:?}"));
@@ -276,7 +277,7 @@ impl SocialModel {
 
     fn resolve_likes(&mut self, shown: &Facts) {
         for like in &shown.likes {
-            assert!(self.likes.contains_key(like), "shown and never done: {like:?}");
+            assert!(self.likes.contains_key(like), "shown but never done: {like:?}");
         }
         for (like, known) in self.likes.iter_mut().filter(|((_, post), _)| shown.posts.contains_key(post)) {
             *known = known.resolved(shown.likes.contains(like), || format!("like {like:?}"));
@@ -308,12 +309,12 @@ impl SocialModel {
         self.comments.iter().map(|(id, it)| (*id, it.post, it.author, it.known == Known::Stands))
     }
 
-    /// Whether the post is live for certain.
+    /// Whether the post is certainly live.
     pub fn is_live(&self, post: PostId) -> bool {
         self.posts.get(&post).is_some_and(|post| post.known == Known::Stands)
     }
 
-    /// Whether the post is deleted for certain.
+    /// Whether the post is certainly deleted.
     pub fn is_deleted(&self, post: PostId) -> bool {
         self.posts.get(&post).is_some_and(|post| post.known == Known::Undone)
     }
@@ -328,7 +329,7 @@ impl SocialModel {
         self.likes.get(&(user, post)) == Some(&Known::Stands)
     }
 
-    /// The author's posts that are live, newest first.
+    /// The author's live posts, newest first.
     pub fn living_of(&self, author: UserId) -> impl Iterator<Item = PostId> + '_ {
         let of_author = self.posts.iter().rev().filter(move |(_, post)| post.author == author);
         of_author.filter(|(_, post)| post.known == Known::Stands).map(|(id, _)| *id)

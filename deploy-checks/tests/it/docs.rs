@@ -1,4 +1,4 @@
-//! That what the documentation says of a deployment is so, and has people type what works.
+//! The documentation of a deployment is correct, and its commands work.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -14,7 +14,7 @@ fn template() -> Template {
     Template::parse(&text_of("template.yaml")).expect("template.yaml is read")
 }
 
-/// What docs/operations.md has a row for: the names in the first cells of its table of alarms.
+/// The alarms with a row in docs/operations.md: the names in the first cells of its table.
 fn explained_alarms(operations: &str) -> BTreeSet<&str> {
     let (_, table) = operations.split_once("| alarm |").expect("docs/operations.md has a table of alarms");
     let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
@@ -30,7 +30,7 @@ fn every_alarm_is_explained() {
 }
 
 #[test]
-fn every_output_that_the_docs_look_up_is_there() {
+fn every_output_named_in_the_docs_exists() {
     let template = template();
     let outputs = template.0["Outputs"].as_object().unwrap();
     for document in ["README.md", "docs/operations.md"] {
@@ -43,9 +43,9 @@ fn every_output_that_the_docs_look_up_is_there() {
     }
 }
 
-/// docs/operations.md makes variables of outputs by this rule.
+/// docs/operations.md derives variables from outputs by this rule.
 #[test]
-fn the_outputs_tell_the_operators_commands_every_queue_and_table() {
+fn outputs_name_every_queue_and_table() {
     let template = template();
     let variables: BTreeSet<String> =
         template.0["Outputs"].as_object().unwrap().keys().filter_map(|output| variable(output)).collect();

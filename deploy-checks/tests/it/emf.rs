@@ -1,4 +1,4 @@
-//! What is written is what the specification of the embedded metric format takes, and what `template.yaml` looks for.
+//! The metrics that functions write conform to the embedded metric format, and are those that `template.yaml` reads.
 
 use std::{
     collections::BTreeSet,
@@ -18,7 +18,7 @@ use telemetry::{names, outcomes};
 
 const NOW: Timestamp = Timestamp::from_millis(1_732_700_000_000);
 
-/// What was written.
+/// Captured output.
 #[derive(Debug, Clone, Default)]
 struct Output(Arc<Mutex<Vec<u8>>>);
 
@@ -33,7 +33,7 @@ impl Write for Output {
 }
 
 impl Output {
-    /// The lines, each held against the specification.
+    /// The lines, each checked against the specification.
     fn lines(&self) -> Vec<Value> {
         let text = String::from_utf8(self.0.lock().clone()).unwrap();
         let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -42,7 +42,7 @@ impl Output {
     }
 }
 
-/// The specification's rules: see `lines.rs` for its address.
+/// Checks the rules of the specification, which `lines.rs` links to.
 fn assert_is_embedded_metric_format(line: &Value) {
     assert!(line["_aws"]["Timestamp"].is_u64(), "milliseconds since the epoch: {line}");
     let mut metrics_of_line = BTreeSet::new();
@@ -70,7 +70,7 @@ fn assert_is_embedded_metric_format(line: &Value) {
     }
 }
 
-/// What is written after `record`, as function `job-handler` and invocation `request-1`.
+/// The lines written after `record`, as function `job-handler` and invocation `request-1`.
 fn written(record: impl FnOnce()) -> Vec<Value> {
     let output = Output::default();
     let metrics = FunctionMetrics::new("job-handler", output.clone());
@@ -84,7 +84,7 @@ fn count_record(outcome: &'static str) {
 }
 
 #[test]
-fn an_invocation_whose_records_were_all_done_writes_one_line() {
+fn a_successful_invocation_writes_one_line() {
     let lines = written(|| {
         for _ in 0..2 {
             counter!(names::ENTRIES_WRITTEN).increment(25);
@@ -116,7 +116,7 @@ fn an_invocation_whose_records_were_all_done_writes_one_line() {
 }
 
 #[test]
-fn each_outcome_has_a_line_of_its_own() {
+fn each_outcome_has_a_separate_line() {
     let lines = written(|| outcomes::ALL.into_iter().for_each(count_record));
     let found: BTreeSet<&str> = lines.iter().map(|line| line["outcome"].as_str().unwrap()).collect();
     assert_eq!(found, BTreeSet::from(outcomes::ALL));
@@ -124,7 +124,7 @@ fn each_outcome_has_a_line_of_its_own() {
 }
 
 #[test]
-fn no_value_of_a_histogram_is_lost_to_the_limit_of_a_line() {
+fn long_histograms_are_split_across_lines() {
     let recorded: Vec<f64> = (0..250).map(f64::from).collect();
     let lines = written(|| recorded.iter().for_each(|value| histogram!(names::FAN_OUT_SECONDS).record(*value)));
     let values = |line: &Value| line[names::FAN_OUT_SECONDS].as_array().unwrap().clone();
@@ -133,7 +133,7 @@ fn no_value_of_a_histogram_is_lost_to_the_limit_of_a_line() {
 }
 
 #[test]
-fn labels_that_are_no_dimension_are_added_up() {
+fn values_without_a_dimension_are_added_up() {
     let lines = written(|| {
         for table in ["Feed", "Social"] {
             counter!(names::STORE_UNPROCESSED, "table" => table).increment(2);
@@ -145,7 +145,7 @@ fn labels_that_are_no_dimension_are_added_up() {
 }
 
 #[test]
-fn nothing_is_written_where_nothing_was_recorded_that_is_published() {
+fn unpublished_metrics_write_nothing() {
     let lines = written(|| {
         counter!(names::SWEPT).increment(0);
         counter!(names::HTTP_REQUESTS, "route" => "/v1/feed", "method" => "GET", "status" => "200").increment(1);
@@ -157,7 +157,7 @@ fn nothing_is_written_where_nothing_was_recorded_that_is_published() {
 }
 
 #[tokio::test]
-async fn each_invocation_writes_what_it_recorded_before_it_is_answered() {
+async fn each_invocation_writes_its_metrics_before_its_response() {
     let output = Output::default();
     let metrics = FunctionMetrics::new("outbox-sweeper", output.clone());
     let sweep = |event: LambdaEvent<u64>| {
@@ -178,7 +178,7 @@ async fn each_invocation_writes_what_it_recorded_before_it_is_answered() {
 }
 
 #[test]
-fn the_invocation_of_a_request_is_known() {
+fn a_requests_invocation_id_is_read() {
     let mut context = Context::default();
     context.request_id = "request-1".to_owned();
     let mut request = http::Request::new(());
@@ -188,8 +188,8 @@ fn the_invocation_of_a_request_is_known() {
 }
 
 #[test]
-fn what_is_published_stays_within_the_limits_of_a_line() {
+fn published_metrics_fit_into_a_line() {
     assert!(PUBLISHED.len() <= 100, "metrics a directive");
     let names: BTreeSet<&str> = PUBLISHED.iter().map(|metric| metric.name).collect();
-    assert_eq!(names.len(), PUBLISHED.len(), "each is listed once");
+    assert_eq!(names.len(), PUBLISHED.len(), "each metric is listed once");
 }

@@ -1,4 +1,4 @@
-//! The sample events are what the functions take.
+//! The functions accept the sample events.
 
 use std::{fs, path::Path};
 
@@ -22,7 +22,7 @@ fn bodies(event: SqsEvent) -> Vec<String> {
 }
 
 #[test]
-fn every_function_has_an_event_and_the_line_that_invokes_it() {
+fn every_function_has_an_event_and_its_command() {
     let readme = read("events/README.md");
     for function in Template::parse(&read("template.yaml")).unwrap().functions() {
         let name = function.code();
@@ -33,7 +33,7 @@ fn every_function_has_an_event_and_the_line_that_invokes_it() {
 }
 
 #[test]
-fn the_messages_of_the_queues_are_read() {
+fn sample_queue_messages_decode() {
     for body in bodies(event("follow-fetcher")) {
         FanOutMessage::decode(&body).unwrap();
     }
@@ -44,7 +44,7 @@ fn the_messages_of_the_queues_are_read() {
 }
 
 #[test]
-fn the_requests_are_of_the_routes_that_the_template_sends_there() {
+fn sample_requests_match_the_templates_routes() {
     let post: ApiGatewayV2httpRequest = event("post-handler");
     assert_eq!(post.route_key.as_deref(), Some("POST /v1/posts"));
     let health: ApiGatewayV2httpRequest = event("status-api");
@@ -52,13 +52,13 @@ fn the_requests_are_of_the_routes_that_the_template_sends_there() {
 }
 
 #[test]
-fn a_batch_of_the_change_stream_is_told_from_one_of_the_queue() {
+fn the_sample_stream_event_is_recognised() {
     let event = Event::of(event("stream-handler")).unwrap();
     assert!(matches!(event, Event::Stream(_)), "{event:?}");
 }
 
 #[test]
-fn the_sweepers_event_is_a_schedules() {
+fn the_sample_sweep_event_is_scheduled() {
     let scheduled: EventBridgeEvent = event("outbox-sweeper");
     assert_eq!(scheduled.detail_type, "Scheduled Event");
 }

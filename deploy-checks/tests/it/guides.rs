@@ -1,4 +1,4 @@
-//! The guides in docs/changing show excerpts of the code and name files and tests: all of them exist as they are shown.
+//! The guides in docs/changing quote code and name files and tests: the quotes are verbatim, and the names exist.
 
 use std::{
     collections::BTreeSet,
@@ -7,9 +7,9 @@ use std::{
 };
 
 const GUIDES: &str = "docs/changing";
-/// Folders without sources of ours.
+/// Folders without the project's sources.
 const NOT_OURS: [&str; 2] = ["target", ".git"];
-/// A name in backticks with at least so many underscores is a test's.
+/// A name in backticks with at least this many underscores is a test's.
 const UNDERSCORES_OF_A_TEST: usize = 3;
 
 fn root() -> PathBuf {
@@ -23,7 +23,7 @@ fn guides() -> Vec<(String, String)> {
     guides
 }
 
-/// A fenced block: what follows the opening fence, and its lines.
+/// A fenced block: its info string and its lines.
 struct Block<'a> {
     info: &'a str,
     lines: Vec<&'a str>,
@@ -41,14 +41,14 @@ fn blocks(guide: &str) -> Vec<Block<'_>> {
     blocks
 }
 
-/// Lines without the indentation that all of them share.
+/// The lines without their common indentation.
 fn dedent<'a>(lines: &[&'a str]) -> Vec<&'a str> {
     let indents = lines.iter().filter(|line| !line.trim().is_empty()).map(|line| line.len() - line.trim_start().len());
     let common = indents.min().unwrap_or(0);
     lines.iter().map(|line| line.get(common..).unwrap_or("")).collect()
 }
 
-/// Why an excerpt of Rust is not one; `source` reads a file of the repository.
+/// The complaint about an excerpt of Rust, if any; `source` reads a file of the repository.
 fn complaint(block: &Block<'_>, source: impl Fn(&str) -> Option<String>) -> Option<String> {
     let info = block.info.strip_prefix("rust")?;
     let title = info.trim().strip_prefix("title=\"").and_then(|title| title.strip_suffix('"'));
@@ -88,7 +88,7 @@ fn functions(folder: &Path, names: &mut BTreeSet<String>) {
 }
 
 #[test]
-fn every_excerpt_stands_in_its_file() {
+fn every_excerpt_is_in_its_file() {
     let source = |file: &str| fs::read_to_string(root().join(file)).ok();
     for (name, guide) in guides() {
         let complaints: Vec<_> = blocks(&guide).iter().filter_map(|block| complaint(block, source)).collect();
@@ -109,7 +109,7 @@ fn every_file_and_test_named_exists() {
 }
 
 #[test]
-fn an_excerpt_matches_verbatim_but_for_indentation() {
+fn excerpts_match_verbatim_except_for_indentation() {
     let source = |file: &str| (file == "a.rs").then(|| "fn a() {\n    if b {\n        c();\n    }\n}\n".to_owned());
     let complaints = |guide: &str| blocks(guide).iter().filter_map(|block| complaint(block, source)).count();
     assert_eq!(complaints("```rust title=\"a.rs\"\nif b {\n    c();\n}\n```\n"), 0);

@@ -1,5 +1,5 @@
-//! The metrics of ours that alarms and the dashboard look at are those that the functions send, under the same
-//! dimensions: a metric that is looked for under another set is never found, and an alarm on it never rings.
+//! The custom metrics that alarms and the dashboard read are sent by the functions under the same dimensions. Under any
+//! other set of dimensions a metric has no data, and its alarm never fires.
 
 use std::{collections::BTreeMap, fmt, path::Path};
 
@@ -7,12 +7,12 @@ use deploy_checks::{Template, referent};
 use lambda::emf::{FUNCTION_NAME, NAMESPACE, PUBLISHED};
 use serde_json::Value;
 
-/// A metric as the template looks for it.
+/// A metric as the template reads it.
 struct Watched {
-    /// By whom.
+    /// The alarm or widget that reads the metric.
     by: String,
     name: String,
-    /// Dimensions with their values; what refers to a resource as `${Resource}`.
+    /// Dimensions with their values; a reference to a resource as `${Resource}`.
     dimensions: BTreeMap<String, String>,
 }
 
@@ -33,7 +33,7 @@ impl fmt::Display for Watched {
     }
 }
 
-/// What alarms look at in our namespace.
+/// The metrics of the project's namespace that alarms read.
 fn watched_by_alarms(template: &Template) -> Vec<Watched> {
     let alarms = template.resources_of_type("AWS::CloudWatch::Alarm").into_iter();
     let alarms = alarms.map(|name| (name, template.properties(name)));
@@ -49,7 +49,7 @@ fn watched_by_alarms(template: &Template) -> Vec<Watched> {
     .collect()
 }
 
-/// What dashboards look at in our namespace.
+/// The metrics of the project's namespace that dashboards read.
 fn watched_by_dashboards(template: &Template) -> Vec<Watched> {
     let mut watched = Vec::new();
     for dashboard in template.resources_of_type("AWS::CloudWatch::Dashboard") {
@@ -73,8 +73,8 @@ fn watched_by_dashboards(template: &Template) -> Vec<Watched> {
     watched
 }
 
-/// A metric's line in a dashboard without its short forms: `.` is the field above, `...` all the fields above but for
-/// those that follow it.
+/// A metric's line in a dashboard, with the short forms expanded: `.` repeats the field above; `...` repeats all fields
+/// above except those given after it.
 fn written_out(fields: &Value, before: &[String]) -> Vec<String> {
     let fields: Vec<&str> = fields.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     match fields.split_first() {
@@ -97,18 +97,21 @@ fn watched(template: &Template) -> Vec<Watched> {
 }
 
 #[test]
-fn a_metric_is_looked_for_under_the_dimensions_that_it_is_sent_with() {
+fn watched_metrics_have_the_published_dimensions() {
     let template = template();
     let functions: Vec<String> =
         template.functions().iter().map(|function| format!("${{{}}}", function.name)).collect();
     let watched = watched(&template);
-    assert!(watched.len() >= 7, "the alarm and the dashboard were read");
+    assert!(watched.len() >= 7, "the alarms and the dashboard were read");
     for watched in watched {
         let sent = PUBLISHED.iter().find(|metric| metric.name == watched.name);
         let sent = sent.unwrap_or_else(|| panic!("no function sends {watched}"));
         let mut dimensions = watched.dimensions.clone();
         let function = dimensions.remove(FUNCTION_NAME);
-        assert!(function.is_some_and(|function| functions.contains(&function)), "of no function of ours: {watched}");
+        assert!(
+            function.is_some_and(|function| functions.contains(&function)),
+            "not a function of the template: {watched}"
+        );
         if let Some((label, values)) = sent.label {
             let value = dimensions.remove(label);
             assert!(
@@ -116,13 +119,13 @@ fn a_metric_is_looked_for_under_the_dimensions_that_it_is_sent_with() {
                 "{label} is one of {values:?}: {watched}"
             );
         }
-        assert!(dimensions.is_empty(), "it is sent without {dimensions:?}: {watched}");
+        assert!(dimensions.is_empty(), "the metric is sent without {dimensions:?}: {watched}");
     }
 }
 
 #[test]
-fn every_metric_that_costs_money_is_looked_at_or_named_as_worth_a_query() {
-    // Rare enough to be looked for only when something is wrong; see docs/operations.md.
+fn every_published_metric_is_watched_or_for_queries() {
+    // Rare events, queried only during an incident; see docs/operations.md.
     let for_queries = ["tweeter_feed_jobs_sent_total", "tweeter_outbox_swept_total"];
     let template = template();
     let watched = watched(&template);
@@ -133,7 +136,7 @@ fn every_metric_that_costs_money_is_looked_at_or_named_as_worth_a_query() {
 }
 
 #[test]
-fn the_short_forms_of_a_dashboard_are_read_as_long_ones() {
+fn dashboard_short_forms_are_expanded() {
     let above: Vec<String> = ["Tweeter", "entries", "FunctionName", "a"].map(str::to_owned).to_vec();
     let read = |line: &str| written_out(&serde_json::from_str(line).unwrap(), &above).join(" ");
     assert_eq!(read(r#"["...", "b", {"stat": "p99"}]"#), "Tweeter entries FunctionName b");

@@ -1,4 +1,4 @@
-//! SQS events become messages of the port, and outcomes the answer that SQS reads.
+//! SQS events become messages of the port, and outcomes become the response that Lambda reads.
 
 use domain::Timestamp;
 use lambda::sqs::{messages_of, response_of};
@@ -24,7 +24,7 @@ fn message() -> ReceivedMessage {
     }
 }
 
-/// What becomes of the record after `change`.
+/// The message of a record that was modified by `change`.
 fn read(change: impl FnOnce(&mut Json)) -> ReceivedMessage {
     let mut record = record();
     change(&mut record);

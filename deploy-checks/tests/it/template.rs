@@ -1,5 +1,5 @@
-//! What template.yaml must hold, whatever else it says: nothing is lost, nobody may do more than they do, and every
-//! function is told what it reads.
+//! Invariants of template.yaml: no message or change is lost, permissions are minimal, and every function's environment
+//! holds the variables that it reads.
 
 use std::{
     cell::RefCell,
@@ -46,7 +46,7 @@ fn function<'a>(template: &'a Template, code: &str) -> Function<'a> {
     found.unwrap_or_else(|| panic!("no function is built from {code}"))
 }
 
-/// Each mapping of a queue: the function, the mapping, the queue's name.
+/// Each event source mapping of a queue: the function, the mapping, the queue's name.
 fn mappings(template: &Template) -> Vec<(Function<'_>, &Value, &str)> {
     let functions = template.functions().into_iter();
     functions
@@ -59,10 +59,10 @@ fn set<'a>(names: &[&'a str]) -> BTreeSet<&'a str> {
     names.iter().copied().collect()
 }
 
-// --- Nothing is lost.
+// --- No message or change is lost.
 
 #[test]
-fn what_a_batch_reports_as_failed_comes_again() {
+fn batch_failures_are_reported_and_redelivered() {
     let template = template();
     let mapped: BTreeSet<&str> = mappings(&template).iter().map(|(_, _, queue)| *queue).collect();
     assert_eq!(mapped, set(&["PostQ", "JobQ", "ChangeQ"]));
@@ -72,17 +72,17 @@ fn what_a_batch_reports_as_failed_comes_again() {
 }
 
 #[test]
-fn no_change_is_dropped_as_long_as_the_stream_has_it() {
+fn the_stream_mapping_drops_no_change() {
     let template = template();
     let readers = template.functions().into_iter().filter(|function| !function.stream_mappings().is_empty());
     let readers: Vec<_> = readers.collect();
     assert_eq!(readers.iter().map(Function::code).collect::<Vec<_>>(), ["stream-handler"]);
     let mappings = readers[0].stream_mappings();
-    assert_eq!(mappings.len(), 1, "two readers of one stream would count twice");
+    assert_eq!(mappings.len(), 1, "two readers of the stream would count changes twice");
     let mapping = mappings[0];
     assert_eq!(referent(&mapping["Stream"]), Some("SocialTable.StreamArn"));
     assert_eq!(mapping["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]));
-    assert_eq!(mapping["BisectBatchOnFunctionError"], true, "one that crashes the function is found");
+    assert_eq!(mapping["BisectBatchOnFunctionError"], true, "bisecting finds the change that crashes the function");
     assert_eq!((&mapping["MaximumRetryAttempts"], &mapping["MaximumRecordAgeInSeconds"]), (&json!(-1), &json!(-1)));
     assert_eq!(mapping["StartingPosition"], "TRIM_HORIZON");
     assert_eq!(mapping["BatchSize"], limits::MAX_CHANGES);
@@ -93,7 +93,7 @@ fn no_change_is_dropped_as_long_as_the_stream_has_it() {
 }
 
 #[test]
-fn the_streams_filter_lets_through_exactly_what_is_streamed() {
+fn the_stream_filter_matches_the_streamed_prefixes() {
     let template = template();
     let mapping = function(&template, "stream-handler").stream_mappings()[0];
     let filters = mapping["FilterCriteria"]["Filters"].as_array().unwrap();
@@ -116,7 +116,7 @@ fn only_the_streams_reader_reads_the_stream() {
 }
 
 #[test]
-fn a_message_stays_hidden_for_six_times_its_functions_timeout() {
+fn visibility_timeouts_are_six_function_timeouts() {
     let template = template();
     for (function, _, queue) in mappings(&template) {
         let visibility = template.properties(queue)["VisibilityTimeout"].as_u64().unwrap();
@@ -126,7 +126,7 @@ fn a_message_stays_hidden_for_six_times_its_functions_timeout() {
 }
 
 #[test]
-fn a_queues_dead_letters_go_to_a_queue_of_their_own_that_keeps_them_longest() {
+fn each_queue_has_its_own_dead_letter_queue() {
     let template = template();
     for (_, _, queue) in mappings(&template) {
         let redrive = &template.properties(queue)["RedrivePolicy"];
@@ -135,7 +135,7 @@ fn a_queues_dead_letters_go_to_a_queue_of_their_own_that_keeps_them_longest() {
         assert_eq!(dead_letters["MessageRetentionPeriod"], 14 * 24 * 3_600);
         let allowed = &dead_letters["RedriveAllowPolicy"];
         assert_eq!(allowed["redrivePermission"], "byQueue");
-        // The source's ARN cannot be asked for without a circle, so it is put together from its name.
+        // A reference to the source's ARN would be circular, so the ARN is built from its name.
         let name = template.properties(queue)["QueueName"]["Fn::Sub"].as_str().unwrap();
         let arn = format!("arn:${{AWS::Partition}}:sqs:${{AWS::Region}}:${{AWS::AccountId}}:{name}");
         assert_eq!(allowed["sourceQueueArns"], json!([{ "Fn::Sub": arn }]));
@@ -143,7 +143,7 @@ fn a_queues_dead_letters_go_to_a_queue_of_their_own_that_keeps_them_longest() {
 }
 
 #[test]
-fn how_many_run_at_once_is_bounded_by_a_parameter() {
+fn concurrency_is_bounded_by_a_parameter() {
     let template = template();
     for (function, mapping, _) in mappings(&template) {
         let parameter = referent(&mapping["ScalingConfig"]["MaximumConcurrency"]).unwrap_or_default();
@@ -153,7 +153,7 @@ fn how_many_run_at_once_is_bounded_by_a_parameter() {
 }
 
 #[test]
-fn batches_are_as_large_as_the_handlers_expect() {
+fn batch_sizes_match_the_handlers() {
     let template = template();
     let sizes: BTreeMap<&str, u64> = mappings(&template)
         .iter()
@@ -174,10 +174,10 @@ fn timeout(function: &Function<'_>) -> Duration {
 }
 
 #[test]
-fn a_handler_has_the_time_to_say_why_it_failed() {
+fn timeouts_leave_time_to_report_a_failure() {
     let template = template();
     for function in template.functions() {
-        // One call with its retries while a table is slow, and what follows it.
+        // One call with its retries while a table is slow, and the work after it.
         let needed = limits::LONGEST_CALL
             + match function.code() {
                 "post-handler" | "status-api" => ANSWER_MARGIN,
@@ -192,17 +192,21 @@ fn a_handler_has_the_time_to_say_why_it_failed() {
 }
 
 #[test]
-fn the_gateway_waits_for_every_answer() {
+fn function_timeouts_are_below_the_gateways() {
     let template = template();
     for function in template.functions().into_iter().filter(|function| !function.routes().is_empty()) {
         assert!(timeout(&function) <= REQUEST_TIMEOUT, "{}: {:?}", function.name, timeout(&function));
         let main = fs::read_to_string(repository().join(function.code()).join("src/main.rs")).unwrap();
-        assert!(main.contains("function::with_deadline(request)"), "{} tells its requests no deadline", function.name);
+        assert!(
+            main.contains("function::with_deadline(request)"),
+            "{} passes no deadline to its requests",
+            function.name
+        );
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stuck_request_is_answered_before_its_functions_timeout() {
+async fn a_stuck_request_is_answered_before_the_timeout() {
     let template = template();
     let directory = tempfile::tempdir().unwrap();
     let engine = Engine::open(EngineOptions::at(directory.path())).unwrap();
@@ -219,14 +223,14 @@ async fn a_stuck_request_is_answered_before_its_functions_timeout() {
         let answer = router.clone().oneshot(request).await.unwrap();
         assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE, "{}", function.name);
         let (took, timeout) = (asked.elapsed(), timeout(&function));
-        assert!(took + ANSWER_MARGIN <= timeout, "{}: {took:?} of {timeout:?} by the paused clock", function.name);
-        assert!(took > limits::LONGEST_CALL, "{}: {took:?}: one slow call has its time", function.name);
+        assert!(took + ANSWER_MARGIN <= timeout, "{}: {took:?} of {timeout:?} on the paused clock", function.name);
+        assert!(took > limits::LONGEST_CALL, "{}: {took:?} is too short for one slow call", function.name);
     }
     engine.close();
 }
 
 #[test]
-fn a_slow_change_is_put_aside_before_the_function_times_out() {
+fn slow_changes_are_dead_lettered_before_the_timeout() {
     let template = template();
     let timeout = function(&template, "stream-handler").properties()["Timeout"].as_u64().unwrap();
     let last_letter = limits::RETRY_BUDGET + limits::CALL_TIMEOUT;
@@ -234,7 +238,7 @@ fn a_slow_change_is_put_aside_before_the_function_times_out() {
 }
 
 #[test]
-fn the_sweeper_comes_when_the_leases_count_on_it() {
+fn the_sweepers_schedule_matches_the_leases() {
     let template = template();
     let schedules = function(&template, "outbox-sweeper").properties()["Events"].clone();
     assert_eq!(limits::SWEEP_INTERVAL.as_secs(), 60);
@@ -242,7 +246,7 @@ fn the_sweeper_comes_when_the_leases_count_on_it() {
 }
 
 #[test]
-fn only_follow_fetcher_may_send_itself_messages_without_end() {
+fn only_follow_fetcher_may_loop() {
     let template = template();
     let looping = template.functions().into_iter().filter(|function| !function.properties()["RecursiveLoop"].is_null());
     assert_eq!(looping.map(|function| function.code()).collect::<Vec<_>>(), ["follow-fetcher"]);
@@ -251,7 +255,7 @@ fn only_follow_fetcher_may_send_itself_messages_without_end() {
 // --- Tables and queues.
 
 #[test]
-fn every_table_is_kept_encrypted_and_recoverable_in_production() {
+fn tables_are_retained_encrypted_and_recoverable() {
     let template = template();
     let tables = template.resources_of_type("AWS::DynamoDB::Table");
     assert_eq!(tables.iter().copied().collect::<BTreeSet<_>>(), set(&[AUTH, SOCIAL, FEED]));
@@ -269,7 +273,7 @@ fn every_table_is_kept_encrypted_and_recoverable_in_production() {
 }
 
 #[test]
-fn the_tables_have_the_keys_and_the_expiry_that_the_store_writes() {
+fn tables_have_the_stores_keys_and_expiry() {
     let template = template();
     for (table, stored) in [(AUTH, Table::Auth), (SOCIAL, Table::Social), (FEED, Table::Feed)] {
         let properties = template.properties(table);
@@ -281,7 +285,7 @@ fn the_tables_have_the_keys_and_the_expiry_that_the_store_writes() {
     let feed = template.properties(FEED);
     let price_of_a_delivery =
         [&feed["GlobalSecondaryIndexes"], &feed["LocalSecondaryIndexes"], &feed["StreamSpecification"]];
-    assert_eq!(price_of_a_delivery, [&Value::Null; 3], "either would double it");
+    assert_eq!(price_of_a_delivery, [&Value::Null; 3], "an index or a stream would double the price of a delivery");
 }
 
 #[test]
@@ -292,13 +296,13 @@ fn every_queue_is_encrypted() {
     }
 }
 
-// --- Nobody may do more than they do.
+// --- Permissions are minimal.
 
 #[test]
-fn no_policy_allows_everything_of_anything() {
+fn no_policy_contains_a_wildcard() {
     let template = template();
     for function in template.functions() {
-        assert!(!function.statements().is_empty(), "{} has a role that is written out", function.name);
+        assert!(!function.statements().is_empty(), "{}'s role has no inline statements", function.name);
         assert_eq!(
             template.properties(function.role().unwrap())["ManagedPolicyArns"],
             Value::Null,
@@ -316,17 +320,17 @@ fn no_policy_allows_everything_of_anything() {
 }
 
 #[test]
-fn every_function_has_a_role_of_its_own() {
+fn every_function_has_its_own_role() {
     let template = template();
     let roles: BTreeSet<&str> = template.functions().iter().filter_map(Function::role).collect();
     assert_eq!(roles.len(), template.functions().len());
     assert_eq!(roles, template.resources_of_type("AWS::IAM::Role").into_iter().collect());
 }
 
-/// What a transaction does that looks at an item and leaves it.
+/// The action of a transaction that checks an item without writing it.
 const CHECK: &str = "ConditionCheckItem";
 
-/// Function, table, and what it may do there. What is not listed is not allowed.
+/// Function, table, and the allowed actions. All others are denied.
 const TABLE_ACTIONS: &[(&str, &str, &[&str])] = &[
     ("post-handler", SOCIAL, &["GetItem", "BatchGetItem", "PutItem", "UpdateItem"]),
     ("post-handler", FEED, &["PutItem"]),
@@ -344,7 +348,7 @@ const TABLE_ACTIONS: &[(&str, &str, &[&str])] = &[
 ];
 
 #[test]
-fn each_does_only_its_own_to_a_table() {
+fn table_permissions_are_exactly_as_listed() {
     let template = template();
     for function in template.functions() {
         for table in [AUTH, SOCIAL, FEED] {
@@ -355,11 +359,11 @@ fn each_does_only_its_own_to_a_table() {
     }
 }
 
-/// What Lambda itself does to the queue of a mapping, and our handlers to give back what failed.
+/// The actions of Lambda on a mapped queue, and of the handlers to return failed messages.
 const TAKING: [&str; 5] =
     ["ReceiveMessage", "DeleteMessage", "GetQueueAttributes", "ChangeMessageVisibility", "SendMessage"];
 
-/// Function, queue, and what it may do there.
+/// Function, queue, and the allowed actions.
 const QUEUE_ACTIONS: &[(&str, &str, &[&str])] = &[
     ("post-handler", "PostQ", &["SendMessage"]),
     ("follow-fetcher", "PostQ", &TAKING),
@@ -371,7 +375,7 @@ const QUEUE_ACTIONS: &[(&str, &str, &[&str])] = &[
 ];
 
 #[test]
-fn each_sends_to_and_takes_from_its_own_queues_alone() {
+fn queue_permissions_are_exactly_as_listed() {
     let template = template();
     for function in template.functions() {
         for queue in template.resources_of_type("AWS::SQS::Queue") {
@@ -383,7 +387,7 @@ fn each_sends_to_and_takes_from_its_own_queues_alone() {
 }
 
 #[test]
-fn who_touches_auth_or_social_is_held_to_their_own_kinds_of_items() {
+fn auth_and_social_permissions_restrict_partition_keys() {
     let template = template();
     for function in template.functions() {
         for statement in function.statements() {
@@ -394,17 +398,17 @@ fn who_touches_auth_or_social_is_held_to_their_own_kinds_of_items() {
 }
 
 #[test]
-fn only_who_reads_tokens_reads_the_signing_secret() {
+fn only_token_readers_read_the_signing_secret() {
     let template = template();
     let readers = template.functions().into_iter();
     let readers = readers.filter(|function| !function.actions_on("secretsmanager", "SigningSecret").is_empty());
     assert_eq!(readers.map(|function| function.code()).collect::<BTreeSet<_>>(), set(&["post-handler", "status-api"]));
 }
 
-// --- Every function is there, and is told what it reads.
+// --- Every function is deployed with the variables that it reads.
 
 #[test]
-fn every_function_that_the_code_has_is_in_the_template() {
+fn every_function_crate_is_deployed() {
     let crates = fs::read_dir(repository()).unwrap().map(|entry| entry.unwrap().path());
     let functions: BTreeSet<String> = crates
         .filter(|path| fs::read_to_string(path.join("Cargo.toml")).is_ok_and(|it| it.contains("\nlambda = [")))
@@ -419,7 +423,7 @@ fn every_function_that_the_code_has_is_in_the_template() {
     }
 }
 
-/// A lookup that notes what it is asked for and finds something good.
+/// A lookup that records the requested variables and returns a valid value for each.
 fn noting<'a>(asked: &'a RefCell<BTreeSet<&'static str>>) -> impl Fn(&'static str) -> Option<String> + 'a {
     |variable| {
         asked.borrow_mut().insert(variable);
@@ -431,7 +435,7 @@ fn noting<'a>(asked: &'a RefCell<BTreeSet<&'static str>>) -> impl Fn(&'static st
     }
 }
 
-/// The variables that a function reads, as its `NEEDS` say.
+/// The variables that a function reads, according to its `NEEDS`.
 fn variables_read(code: &str) -> BTreeSet<&'static str> {
     let asked = RefCell::new(BTreeSet::from([LOG_FILTER_VARIABLE]));
     let find = noting(&asked);
@@ -442,14 +446,14 @@ fn variables_read(code: &str) -> BTreeSet<&'static str> {
         "status-api" => drop(status_api::NEEDS.read(&find).unwrap()),
         "stream-handler" => drop(stream_handler::NEEDS.read(&find).unwrap()),
         "outbox-sweeper" => drop(outbox_sweeper::NEEDS.read(&find).unwrap()),
-        other => panic!("{other} has no configuration here"),
+        other => panic!("{other} is missing from this match"),
     }
     drop(find);
     asked.into_inner()
 }
 
 #[test]
-fn each_function_is_told_exactly_what_it_reads() {
+fn each_function_gets_exactly_its_variables() {
     let template = template();
     for function in template.functions() {
         assert_eq!(function.variables(), variables_read(function.code()), "{}", function.name);
@@ -457,21 +461,21 @@ fn each_function_is_told_exactly_what_it_reads() {
 }
 
 #[test]
-fn functions_read_the_environment_through_needs_alone() {
+fn functions_read_the_environment_only_through_needs() {
     for function in template().functions() {
         let sources = fs::read_dir(repository().join(function.code()).join("src")).unwrap();
         for path in sources.map(|entry| entry.unwrap().path()).filter(|path| path.is_file()) {
             let text = fs::read_to_string(&path).unwrap();
-            assert!(!text.contains("env::"), "{} reads the environment past its NEEDS", path.display());
+            assert!(!text.contains("env::"), "{} reads the environment outside its NEEDS", path.display());
         }
     }
 }
 
 #[test]
-fn no_secret_is_written_into_the_template() {
+fn the_template_contains_no_secret() {
     let text = fs::read_to_string(repository().join("template.yaml")).unwrap();
     assert!(!text.contains("{{resolve:"));
-    // 64 characters that are none but hexadecimal digits: what `TokenKeys` reads.
+    // 64 hexadecimal digits, the format that `TokenKeys` reads.
     let template = template();
     let generated = &template.properties("SigningSecret")["GenerateSecretString"];
     assert_eq!(generated["PasswordLength"], 64);
@@ -482,7 +486,7 @@ fn no_secret_is_written_into_the_template() {
 }
 
 #[test]
-fn every_function_keeps_its_logs_for_a_while_as_json_and_is_traced() {
+fn every_function_has_json_logs_and_traces() {
     let template = template();
     assert_eq!(template.0["Globals"]["Function"]["Tracing"], "Active");
     for function in template.functions() {
@@ -509,7 +513,7 @@ fn every_alarm_is_heard() {
 }
 
 #[test]
-fn whatever_fails_has_an_alarm() {
+fn every_kind_of_failure_has_an_alarm() {
     let template = template();
     let alarms = template.resources_of_type("AWS::CloudWatch::Alarm");
     let watched = |metric: &str| -> BTreeSet<&str> {
@@ -529,16 +533,16 @@ fn whatever_fails_has_an_alarm() {
     assert_eq!(watched(names::FAN_OUT_SECONDS), set(&["JobHandler"]));
 }
 
-/// How often a function's schedule runs it, if it has one.
+/// The interval of a function's schedule, if it has one.
 fn interval(function: &Function<'_>) -> Option<Duration> {
     let events = function.properties()["Events"].as_object()?;
     let schedule = events.values().find_map(|event| event["Properties"]["Schedule"].as_str())?;
-    assert_eq!(schedule, "rate(1 minute)", "{}: another rate is to be read here", function.name);
+    assert_eq!(schedule, "rate(1 minute)", "{}: this check supports only this rate", function.name);
     Some(Duration::from_mins(1))
 }
 
 #[test]
-fn an_alarm_can_ring_at_its_functions_rate() {
+fn alarms_can_fire_at_their_functions_rate() {
     let template = template();
     for name in template.resources_of_type("AWS::CloudWatch::Alarm") {
         let alarm = template.properties(name);
@@ -550,28 +554,28 @@ fn an_alarm_can_ring_at_its_functions_rate() {
         let watched: Vec<&str> = watched.collect();
         let scheduled = template.functions().into_iter().filter(|function| watched.contains(&function.name));
         for interval in scheduled.filter_map(|function| interval(&function)) {
-            // A run may fall just outside a period, so one period of those looked at may be empty.
-            assert!(interval.as_secs() <= period, "{name}: not every period has a run");
+            // A run may fall just outside a period, so one of the evaluated periods may be empty.
+            assert!(interval.as_secs() <= period, "{name}: some periods have no run");
             assert!(
                 needed < periods || alarm["TreatMissingData"] == "breaching",
-                "{name}: an empty period silences it"
+                "{name}: an empty period would silence the alarm"
             );
         }
     }
 }
 
 #[test]
-fn a_sweeper_that_does_not_run_is_noticed() {
+fn an_idle_sweeper_raises_an_alarm() {
     let template = template();
     let alarm = template.properties("OutboxSweeperIdle");
-    assert_eq!(alarm["TreatMissingData"], "breaching", "a function that does not run sends no figures");
+    assert_eq!(alarm["TreatMissingData"], "breaching", "an idle function sends no data");
     assert_eq!((&alarm["ComparisonOperator"], &alarm["Threshold"]), (&json!("LessThanThreshold"), &json!(1)));
-    // A minute may pass without a run when the one before came late.
+    // A minute may pass without a run if the previous one was late.
     assert!(alarm["DatapointsToAlarm"].as_u64().unwrap() >= 3);
 }
 
 #[test]
-fn what_the_gateway_refuses_is_counted_from_its_access_log() {
+fn gateway_refusals_are_counted_from_the_log() {
     let template = template();
     let filter = template.properties("GatewayThrottledRequests");
     assert_eq!(referent(&filter["LogGroupName"]), Some("ApiAccessLogs"));
@@ -586,5 +590,5 @@ fn what_the_gateway_refuses_is_counted_from_its_access_log() {
     let counted = &filter["MetricTransformations"][0];
     let alarm = template.properties("GatewayThrottled");
     assert_eq!((&counted["MetricNamespace"], &counted["MetricName"]), (&alarm["Namespace"], &alarm["MetricName"]));
-    assert_eq!(alarm["Dimensions"], Value::Null, "the filter has none");
+    assert_eq!(alarm["Dimensions"], Value::Null, "the filter's metric has no dimensions");
 }

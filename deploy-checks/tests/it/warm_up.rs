@@ -19,7 +19,7 @@ use tokio::{
     time::Instant,
 };
 
-/// A store and a queue behind one endpoint.
+/// A store and a queue that share one endpoint.
 fn clients_of(endpoint: &str) -> (DynamoStore, SqsQueue) {
     let credentials = || Credentials::new("test", "test", None, None, "test");
     let dynamodb = aws_sdk_dynamodb::Config::builder()
@@ -48,7 +48,7 @@ async fn listener() -> (TcpListener, String) {
     (listener, endpoint)
 }
 
-/// How long, by a clock that jumps to the next timer, warming up takes.
+/// The duration of warming up, by a clock that jumps to the next timer.
 async fn waited_for(endpoint: &str) -> std::time::Duration {
     let (store, queue) = clients_of(endpoint);
     let started = Instant::now();
@@ -56,18 +56,18 @@ async fn waited_for(endpoint: &str) -> std::time::Duration {
     started.elapsed()
 }
 
-/// A timer of tokio's ends up to a millisecond late.
+/// A tokio timer may fire up to a millisecond late.
 const GRANULARITY: std::time::Duration = std::time::Duration::from_millis(1);
 
 #[tokio::test(start_paused = true)]
-async fn an_endpoint_that_accepts_and_never_answers_is_given_up_in_time() {
+async fn a_silent_endpoint_is_abandoned_in_time() {
     let (_listening, endpoint) = listener().await;
     let waited = waited_for(&endpoint).await;
     assert!((limits::WARM_UP_LIMIT..=limits::WARM_UP_LIMIT + GRANULARITY).contains(&waited), "{waited:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_endpoint_that_refuses_fails_nothing() {
+async fn a_refusing_endpoint_fails_nothing() {
     let (listening, endpoint) = listener().await;
     drop(listening);
     let waited = waited_for(&endpoint).await;
@@ -75,7 +75,7 @@ async fn an_endpoint_that_refuses_fails_nothing() {
 }
 
 #[tokio::test]
-async fn a_refused_call_leaves_the_connection_that_the_first_event_uses() {
+async fn a_refused_call_keeps_the_connection_open() {
     let (listening, endpoint) = listener().await;
     let opened = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&opened);
@@ -95,7 +95,7 @@ async fn a_refused_call_leaves_the_connection_that_the_first_event_uses() {
     assert_eq!(opened.load(Ordering::SeqCst), 2);
 }
 
-/// Answers each request of a connection as a role without the permission is answered.
+/// Answers each request of a connection with the error for a missing permission.
 async fn deny(stream: TcpStream) {
     let mut stream = BufReader::new(stream);
     while let Some(length) = head(&mut stream).await {
@@ -110,7 +110,7 @@ async fn deny(stream: TcpStream) {
     }
 }
 
-/// Reads a request's head; the length of its body, or `None` when there is no further request.
+/// Reads a request's head. Returns the length of its body, or `None` if there is no further request.
 async fn head(stream: &mut BufReader<TcpStream>) -> Option<usize> {
     let mut length = 0;
     loop {

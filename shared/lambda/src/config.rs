@@ -11,28 +11,28 @@ use service::{
     rates::{InvalidRateLimits, RateLimits},
 };
 
-/// Finds a variable of the environment.
+/// Looks up an environment variable.
 pub type Find<'a> = &'a dyn Fn(&'static str) -> Option<String>;
 
-/// Why a function cannot start: its environment does not say what it needs.
+/// An environment that a function cannot start with.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// A table, a queue or the signing secret is not named.
+    /// The name of a table, a queue or the signing secret is missing.
     #[error(transparent)]
     Missing(#[from] MissingVariable),
-    /// Jobs cannot be cut like that.
+    /// The number of followers per job is invalid.
     #[error(transparent)]
     Jobs(#[from] InvalidFollowersPerJob),
-    /// Rates are limited neither on nor off.
+    /// Rate limiting is neither on nor off.
     #[error(transparent)]
     RateLimits(#[from] InvalidRateLimits),
-    /// A web page's origin is none.
+    /// A CORS origin is invalid.
     #[error(transparent)]
     Origin(#[from] http_api::InvalidOrigin),
 }
 
-/// What a function needs of its environment: tables, queues, and options `O` of its own.
+/// The environment that a function needs: tables, queues, and the function's own options `O`.
 #[derive(Debug, Clone, Copy)]
 pub struct Needs<O = ()> {
     tables: &'static [Table],
@@ -40,24 +40,24 @@ pub struct Needs<O = ()> {
     options: fn(Find<'_>) -> Result<O, ConfigError>,
 }
 
-/// What a function has read of its environment.
+/// The configuration that a function read from its environment.
 #[derive(Debug)]
 pub struct Config<O = ()> {
-    /// The names of the tables that it works on.
+    /// The names of the function's tables.
     pub tables: TableNames,
-    /// The URLs of the queues that it works on.
+    /// The URLs of the function's queues.
     pub queues: QueueUrls,
-    /// Its options.
+    /// The function's own options.
     pub options: O,
 }
 
 impl Needs {
-    /// These tables and queues.
+    /// Needs of these tables and queues, without options.
     pub const fn of(tables: &'static [Table], queues: &'static [QueueName]) -> Self {
         Self { tables, queues, options: |_| Ok(()) }
     }
 
-    /// The same, and the options that `read` finds.
+    /// Adds the options that `read` reads.
     #[must_use]
     pub const fn with<O>(self, read: fn(Find<'_>) -> Result<O, ConfigError>) -> Needs<O> {
         Needs { tables: self.tables, queues: self.queues, options: read }
@@ -65,7 +65,7 @@ impl Needs {
 }
 
 impl<O> Needs<O> {
-    /// The configuration, each variable found by `find`. An error names the variable.
+    /// Reads the configuration with `find`. An error names the variable.
     pub fn read(&self, find: Find<'_>) -> Result<Config<O>, ConfigError> {
         Ok(Config {
             options: (self.options)(find)?,
@@ -78,7 +78,7 @@ impl<O> Needs<O> {
 /// The options of a function that serves HTTP.
 #[derive(Debug)]
 pub struct ApiOptions {
-    /// The secret that access tokens are signed with: its name in Secrets Manager.
+    /// The name in Secrets Manager of the secret that signs access tokens.
     pub signing_secret: String,
     /// How HTTP is served.
     pub http: HttpOptions,
@@ -87,7 +87,7 @@ pub struct ApiOptions {
 }
 
 impl ApiOptions {
-    /// The options, each variable found by `find`. An error names the variable.
+    /// Reads the options with `find`. An error names the variable.
     pub fn read(find: Find<'_>) -> Result<Self, ConfigError> {
         Ok(Self {
             signing_secret: signing_secret_arn_from(find)?,
@@ -97,7 +97,7 @@ impl ApiOptions {
     }
 }
 
-/// A variable of the environment.
+/// Reads an environment variable.
 pub(crate) fn environment(variable: &'static str) -> Option<String> {
     std::env::var(variable).ok()
 }

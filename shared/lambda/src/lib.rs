@@ -1,9 +1,9 @@
 //! The parts that every Lambda function has in common: its start, its configuration, its metrics and its queue events.
 //!
-//! - [`function`]: from the start to the last event.
-//! - [`parts`]: what a function works with, made of what it needs.
-//! - [`config`]: what a function needs of its environment, and the errors of a configuration.
-//! - [`emf`]: the metrics of a function, written for `CloudWatch`.
+//! - [`function`]: the life of a function, from its start to its last event.
+//! - [`parts`]: the metrics, store, queues and options of a function.
+//! - [`config`]: the environment variables that a function needs, and configuration errors.
+//! - [`emf`]: the metrics of a function, published to `CloudWatch`.
 //! - [`sqs`]: a queue's events as messages of the port, and the batch's outcome as Lambda reads it.
 
 pub mod config;

@@ -1,4 +1,4 @@
-//! What a function works with: its metrics, its store, its queues, its options.
+//! The parts of a function: its metrics, store, queues and options.
 
 use std::sync::Arc;
 
@@ -14,10 +14,10 @@ use crate::{
     function::warm_up,
 };
 
-/// The parts of a function, made once before its first event.
+/// The parts of a function, built once before its first event.
 #[derive(Debug)]
 pub struct Parts<O = ()> {
-    /// Written out after each invocation.
+    /// The metrics, written after each invocation.
     pub metrics: FunctionMetrics,
     /// The tables.
     pub store: Arc<DynamoStore>,
@@ -28,7 +28,7 @@ pub struct Parts<O = ()> {
 }
 
 impl<O> Parts<O> {
-    /// The parts that a function needs, as its environment describes them. No connection is open yet.
+    /// Builds the parts that a function needs from its environment. Opens no connection.
     pub async fn load(needs: &Needs<O>) -> Result<Self, ConfigError> {
         let metrics = FunctionMetrics::install();
         let Config { tables, queues, options } = needs.read(&environment)?;
@@ -37,12 +37,12 @@ impl<O> Parts<O> {
         Ok(Self { metrics, store, options, queues, sdk })
     }
 
-    /// The queues. Called only where there are any: so a function without queues does not carry SQS's client.
+    /// The queues. A function without queues does not call this and so does not link SQS's client.
     pub fn queue(&self) -> SqsQueue {
         SqsQueue::new(&config::sqs_client(&self.sdk), self.queues.clone(), SqsOptions::default())
     }
 
-    /// The queues, when connections to them and to the tables are open: see [`warm_up`].
+    /// The queues, once connections to them and to the tables are open: see [`warm_up`].
     pub async fn connected_queue(&self) -> SqsQueue {
         let queue = self.queue();
         warm_up(&self.store, Some(&queue)).await;
@@ -51,10 +51,10 @@ impl<O> Parts<O> {
 }
 
 impl Parts<ApiOptions> {
-    /// What the API's services stand on. Connections are opened while the signing secret is fetched.
+    /// The dependencies of the API's services. Opens connections while the signing secret is fetched.
     ///
     /// # Errors
-    /// When the secret cannot be fetched, or holds no keys.
+    /// When the secret cannot be fetched or holds no keys.
     pub async fn foundation(&self, queue: Option<&SqsQueue>) -> Result<Foundation, KeySourceError> {
         let clock = Clock::System;
         let secret = Arc::new(config::signing_secret(&self.sdk, &self.options.signing_secret));

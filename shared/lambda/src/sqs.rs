@@ -1,12 +1,12 @@
-//! Events of a queue's mapping: Lambda's record of a message and the port's.
+//! SQS events: conversion between Lambda's records and the port's messages.
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use domain::Timestamp;
 use ports::queue::ReceivedMessage;
 use worker::BatchOutcome;
 
-/// The messages of an event, in its order. SQS sends every part of a record; one that is missing is read as empty (a
-/// receive count as the first, a time as the epoch), so that a malformed record fails by itself and not with its batch.
+/// The messages of an event, in its order. SQS sends every part of a record; a missing part is read as empty (a receive
+/// count as 1, a time as the epoch), so that a malformed record fails alone and not with its batch.
 pub fn messages_of(event: SqsEvent) -> Vec<ReceivedMessage> {
     event.records.into_iter().map(message_of).collect()
 }
@@ -23,8 +23,8 @@ fn message_of(record: SqsMessage) -> ReceivedMessage {
     }
 }
 
-/// The answer by which Lambda keeps the failed messages in the queue and deletes the others. The empty identifier, that
-/// of a failed message without an id, makes Lambda keep the whole batch: it deletes no message that failed.
+/// The response that makes Lambda keep the failed messages in the queue and delete the others. An empty identifier,
+/// that of a failed message without an id, makes Lambda keep the whole batch, so no failed message is deleted.
 pub fn response_of(outcome: BatchOutcome) -> SqsBatchResponse {
     let mut response = SqsBatchResponse::default();
     for message_id in outcome.failed {

@@ -1,10 +1,10 @@
-//! The partial-batch driver that every queue handler shares: each message stands alone, and the queue gets back only
-//! what failed.
+//! The partial-batch driver that every queue handler shares: messages are independent, and only failed ones return to
+//! the queue.
 //!
-//! - What is throttled or away is made visible again soon, and tried for as long as it takes: before its receives are
-//!   used up a copy takes its place.
-//! - What can never pass (it cannot be read, its handler panics, it is refused) uses its receives up within seconds and
-//!   ends in the dead-letter queue.
+//! - A message that fails for a transient reason (throttling, an unavailable store) is made visible again soon and
+//!   retried until it passes: a copy replaces it before its receives are used up.
+//! - A poison message (unreadable, refused, or its handler panics) uses up its receives within seconds and ends in the
+//!   dead-letter queue.
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -18,21 +18,21 @@ use ports::queue::{OutgoingMessage, Queue, QueueName, ReceivedMessage};
 use service::ServiceError;
 use telemetry::{chain, names, outcomes};
 
-/// From this receive on, a copy takes the place of a message that failed for a passing reason. It leaves two more
-/// receives in which sending the copy may fail too.
+/// From this receive on, a copy replaces a message that failed for a transient reason. Two more receives are left in
+/// case sending the copy fails.
 const COPY_FROM_RECEIVE: u32 = limits::MAX_RECEIVES - 2;
 
-/// How soon what failed is tried again.
+/// The pauses before a failed message is retried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryPauses {
-    /// The pause after the first failure; doubles with each.
+    /// The pause after the first failure; doubles with each further one.
     pub first: Duration,
-    /// The longest pause, and the one before a copy.
+    /// The longest pause; also the delay of a copy.
     pub longest: Duration,
 }
 
 impl Default for RetryPauses {
-    /// Whole seconds: SQS takes no fractions.
+    /// Whole seconds, because SQS takes no fractions.
     fn default() -> Self {
         Self { first: Duration::from_secs(1), longest: Duration::from_secs(20) }
     }
@@ -63,7 +63,7 @@ impl MessageError {
     }
 }
 
-/// Drives the messages of one queue's batches.
+/// Processes the batches of one queue.
 #[derive(Debug, Clone)]
 pub struct BatchDriver {
     queue: Arc<dyn Queue>,
@@ -78,7 +78,7 @@ impl BatchDriver {
         Self { queue, name, pauses, messages_in_flight: messages_in_flight.max(1) }
     }
 
-    /// Decodes and handles each message; the outcome names those that failed.
+    /// Decodes and handles each message; the outcome names the failed ones.
     pub async fn drive<M, F>(
         &self,
         batch: Vec<ReceivedMessage>,
@@ -90,7 +90,7 @@ impl BatchDriver {
         F: Future<Output = Result<(), ServiceError>> + Send,
     {
         let (decode, handle) = (&decode, &handle);
-        // Boxed, or the compiler cannot see that the whole is `Send`.
+        // Boxed, because otherwise the compiler cannot prove that the future is `Send`.
         let messages = batch.into_iter().map(|message| {
             let outcome = attempt(decode(&message.body), handle);
             self.settled(message, outcome).boxed()
@@ -103,7 +103,7 @@ impl BatchDriver {
         BatchOutcome { failed }
     }
 
-    /// Decides what becomes of a message; its id when it is to be redelivered.
+    /// Settles a message. Returns its id if it must be redelivered.
     async fn settled(
         &self,
         message: ReceivedMessage,
@@ -118,7 +118,7 @@ impl BatchDriver {
         (!is_done).then_some(message.message_id)
     }
 
-    /// Makes a failed message visible again soon, within [`limits::GIVE_BACK_LIMIT`]. True when a copy took its place.
+    /// Makes a failed message visible again soon, within [`limits::GIVE_BACK_LIMIT`]. True if a copy replaced it.
     async fn give_back(&self, message: &ReceivedMessage, error: &MessageError) -> bool {
         let (began, receives) = (Instant::now(), message.receive_count);
         if error.is_transient() && receives >= COPY_FROM_RECEIVE && self.send_copy(message).await {
@@ -137,10 +137,10 @@ impl BatchDriver {
         let (queue, message_id, receives) = (self.name.name(), &message.message_id, message.receive_count);
         if error.is_transient() {
             self.count(outcomes::RETRIED);
-            warn!(sqs.message_id = message_id, queue, receives, error = %chain(error), "Message {message_id} of {queue} failed; it is redelivered");
+            warn!(sqs.message_id = message_id, queue, receives, error = %chain(error), "Could not process message {message_id} of {queue}; it will be redelivered");
         } else {
             self.count(outcomes::POISON);
-            error!(sqs.message_id = message_id, queue, receives, error = %chain(error), "Message {message_id} of {queue} cannot be processed");
+            error!(sqs.message_id = message_id, queue, receives, error = %chain(error), "Could not process message {message_id} of {queue}; it will end in the dead-letter queue");
         }
     }
 
@@ -148,14 +148,14 @@ impl BatchDriver {
         metrics::counter!(names::RECORDS, "queue" => self.name.name(), "outcome" => outcome).increment(1);
     }
 
-    /// The pause before the next try, doubled with each receive and up to half of it taken off at random, so that what
-    /// failed together does not come back together.
+    /// The pause before the next attempt: doubles with each receive, and is cut by up to half at random so that
+    /// messages that failed together are not redelivered together.
     fn pause(&self, receives: u32) -> Duration {
         let doubled = self.pauses.first.saturating_mul(2_u32.saturating_pow(receives.saturating_sub(1)));
         doubled.min(self.pauses.longest).mul_f64(rand::random_range(0.5..=1.0))
     }
 
-    /// Puts a copy, whose receives count from 0 again, on the queue. True when the original is done with.
+    /// Sends a copy, whose receives count from 0 again. True if the original can be deleted.
     async fn send_copy(&self, message: &ReceivedMessage) -> bool {
         let copy = OutgoingMessage {
             body: message.body.clone(),
@@ -166,7 +166,7 @@ impl BatchDriver {
         sent.is_ok_and(|unsent| unsent.is_empty())
     }
 
-    /// Makes a failed message visible again after `pause`. When that fails the queue's own timeout does it, later.
+    /// Makes a failed message visible again after `pause`. If that fails, the queue's visibility timeout does it later.
     async fn hide(&self, message: &ReceivedMessage, pause: Duration) {
         let change = (message.receipt.clone(), pause);
         if let Err(error) = self.queue.change_visibility(self.name, vec![change]).await {
@@ -180,7 +180,7 @@ impl BatchDriver {
             sqs.message_id = message_id,
             queue,
             error = reason,
-            "Could not make message {message_id} of {queue} visible: {reason}; it is redelivered after the queue's visibility timeout"
+            "Could not make message {message_id} of {queue} visible: {reason}; it will be redelivered after the queue's visibility timeout"
         );
     }
 }
@@ -190,7 +190,7 @@ where
     F: Future<Output = Result<(), ServiceError>>,
 {
     let message = message?;
-    // Nothing of a message outlives it, so a panic leaves no state of ours behind.
+    // No state outlives a message, so a panic cannot leave any inconsistent.
     let handled = AssertUnwindSafe(async { handle(message).await }).catch_unwind().await;
     handled.map_err(|_panic| MessageError::Panicked)?.map_err(MessageError::Service)
 }

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use super::responses::SessionResponse;
 use crate::state::ApiState;
 
-/// What a person logs in with: a password and either an e-mail address or a handle.
+/// Credentials: a password and either an e-mail address or a handle.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LoginRequest {
@@ -25,7 +25,8 @@ pub struct LoginRequest {
     password: String,
 }
 
-/// The two forms of [`LoginRequest`], for the description. They are read as one, so that a complaint names the field.
+/// The two forms of [`LoginRequest`], for the OpenAPI document. They are decoded as one shape so that an error names
+/// the field.
 #[derive(ToSchema)]
 #[schema(as = LoginRequest)]
 #[serde(untagged)]
@@ -35,7 +36,7 @@ enum LoginForms {
     ByHandle(LoginByHandle),
 }
 
-/// Log in by e-mail address.
+/// Credentials with an e-mail address.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "only described")]
@@ -48,7 +49,7 @@ struct LoginByEmail {
     password: String,
 }
 
-/// Log in by handle.
+/// Credentials with a handle.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "only described")]
@@ -72,7 +73,7 @@ impl LoginRequest {
                 None
             }
             (Some(_), Some(_)) => {
-                errors.add("handle", "is not for a request that has email");
+                errors.add("handle", "must be absent if email is given");
                 None
             }
         };
@@ -83,9 +84,9 @@ impl LoginRequest {
 
 /// Log in
 ///
-/// Begins a session; with more than 100 of the account the oldest ends. A 401 does not say which part was wrong. After 10
-/// failed logins to an account from one network, or 60 failed uses of any password, the network waits for the next minute,
-/// with the right password too.
+/// Begins a session; if the account then has more than 100, the oldest ends. A 401 does not say which credential was
+/// wrong. After 10 failed logins to an account from one network, or 60 failed uses of any password, that network must
+/// wait for the next minute, even with the right password.
 #[utoipa::path(
     post,
     path = "/v1/auth/login",

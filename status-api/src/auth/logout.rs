@@ -12,7 +12,8 @@ use crate::state::ApiState;
 
 /// Log out
 ///
-/// Ends the session of a refresh token if it is the caller's; else does nothing. Access tokens live out their time.
+/// Ends the session of a refresh token if it is the caller's; otherwise does nothing. Access tokens stay valid until
+/// they expire.
 #[utoipa::path(
     post,
     path = "/v1/auth/logout",
@@ -20,7 +21,7 @@ use crate::state::ApiState;
     security(("bearer" = [])),
     request_body = RefreshRequest,
     responses(
-        (status = 204, description = "The session is over"),
+        (status = 204, description = "The session has ended"),
         TokenProblems, BodyProblems, CommonProblems,
     ),
 )]

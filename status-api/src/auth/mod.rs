@@ -1,4 +1,4 @@
-//! Registering, logging in, carrying a session on, logging out.
+//! Registering, logging in, refreshing a session, logging out.
 
 pub mod login;
 pub mod logout;

@@ -15,15 +15,15 @@ use crate::state::ApiState;
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RefreshRequest {
-    /// As it was given out.
+    /// The refresh token as issued.
     pub(super) refresh_token: String,
 }
 
-/// Refresh
+/// Refresh a session
 ///
-/// Takes a refresh token for a new pair. A token spent within the last 60 seconds still yields a pair: three of its own at
-/// the most, then the refresh token of the last one again; one spent longer ago ends the session. 30 times a minute and
-/// session; a refused request spends nothing.
+/// Exchanges a refresh token for a new pair. A token that was spent within the last 60 seconds still yields a pair: at
+/// most three new ones, then the refresh token of the last one again. A token that was spent earlier ends the session.
+/// Limited to 30 requests a minute per session; a refused request spends nothing.
 #[utoipa::path(
     post,
     path = "/v1/auth/refresh",

@@ -17,11 +17,11 @@ use utoipa::ToSchema;
 use super::responses::SessionResponse;
 use crate::state::ApiState;
 
-/// What a person registers with.
+/// The details of a new account.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RegisterRequest {
-    /// The unique handle; upper case becomes lower.
+    /// The unique handle, converted to lower case.
     #[schema(min_length = 3, max_length = 30, pattern = "^[A-Za-z0-9_]{3,30}$", example = "alice")]
     handle: String,
     /// The unique e-mail address.
@@ -30,7 +30,7 @@ pub struct RegisterRequest {
     /// The password.
     #[schema(min_length = 8, max_length = 128, example = "correct horse battery staple")]
     password: String,
-    /// The handle unless chosen.
+    /// The display name; defaults to the handle.
     #[serde(default, deserialize_with = "present")]
     #[schema(schema_with = texts::display_name, required = false)]
     display_name: Option<String>,
@@ -51,10 +51,11 @@ impl RegisterRequest {
     }
 }
 
-/// Register
+/// Register an account
 ///
-/// Makes an account and begins a session. Five tries a minute from one network, good or not; one whose handle or address is
-/// taken also counts as a failed use of a password, of which a network has 60 a minute.
+/// Creates an account and begins a session. Limited to five attempts a minute per network, successful or not. An
+/// attempt with a taken handle or address also counts as a failed use of a password, of which a network has 60 a
+/// minute.
 #[utoipa::path(
     post,
     path = "/v1/auth/register",

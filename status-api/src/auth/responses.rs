@@ -1,4 +1,4 @@
-//! The tokens that a session begins and goes on with.
+//! The tokens of a new or refreshed session.
 
 use domain::limits;
 use http_api::shapes::ProfileShape;
@@ -9,15 +9,15 @@ use utoipa::ToSchema;
 /// Tokens that let their holder act for a user.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TokensResponse {
-    /// For `Authorization: Bearer`.
+    /// Token for the header `Authorization: Bearer`.
     pub access_token: String,
-    /// Good once, for the next pair.
+    /// Single-use token for the next pair.
     #[schema(pattern = "^[A-Za-z0-9_-]{43}$")]
     pub refresh_token: String,
-    /// `Bearer`.
+    /// Always `Bearer`.
     #[schema(pattern = "^Bearer$", example = "Bearer")]
     pub token_type: &'static str,
-    /// Seconds for which the access token is good.
+    /// Lifetime of the access token, in seconds.
     #[schema(example = 900)]
     pub expires_in: u64,
 }
@@ -33,12 +33,12 @@ impl From<TokenPair> for TokensResponse {
     }
 }
 
-/// A session just begun.
+/// A new session.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SessionResponse {
-    /// The user as they see themselves.
+    /// The user's own profile.
     pub user: ProfileShape,
-    /// Their tokens.
+    /// The session's tokens.
     #[serde(flatten)]
     pub tokens: TokensResponse,
 }

@@ -1,4 +1,4 @@
-//! Deleting an account: what dies with it, and when.
+//! Deleting an account: what is removed, and when.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use http::{Method, header::CONTENT_TYPE};
 use serde_json::{Value, json};
 use service::liveness::Liveness;
 
-/// A user who is logged in.
+/// A logged-in user.
 struct Person {
     access: String,
     refresh: String,
@@ -61,11 +61,11 @@ async fn a_deleted_account_can_do_nothing_more() {
         login(&api, &name, PASSWORD).await.problem(401, "unauthenticated");
     }
     let erasures = Erasures::new(api.store.clone());
-    assert!(!erasures.none_is_due(START).await.unwrap(), "what is erased is known at once");
+    assert!(!erasures.none_is_due(START).await.unwrap(), "the erasure is due at once");
 }
 
 #[tokio::test]
-async fn elsewhere_its_tokens_are_good_for_4_s_more_at_the_most() {
+async fn tokens_of_a_deleted_account_last_4_s() {
     let api = TestApi::start();
     let alice = person(&api, "alice").await;
     let elsewhere = Liveness::new(std::sync::Arc::new(api.watched.clone()));
@@ -77,14 +77,14 @@ async fn elsewhere_its_tokens_are_good_for_4_s_more_at_the_most() {
     for millis in [1, 2_000, 3_999] {
         assert!(asked(millis).await.unwrap(), "after {millis} ms");
     }
-    assert_eq!(api.watched.reads() - reads, reads_of_deletion, "what is remembered costs nothing");
+    assert_eq!(api.watched.reads() - reads, reads_of_deletion, "a remembered deletion costs no read");
     for millis in [4_000, 8_000] {
         assert!(!asked(millis).await.unwrap(), "after {millis} ms");
     }
 }
 
 #[tokio::test]
-async fn everything_it_made_is_gone_for_everybody() {
+async fn content_of_a_deleted_account_is_hidden() {
     let api = TestApi::start();
     let (alice, bob) = (person(&api, "alice").await, person(&api, "bob").await);
     let publish = async |who: &Person| {
@@ -120,7 +120,7 @@ async fn everything_it_made_is_gone_for_everybody() {
 }
 
 #[tokio::test]
-async fn the_address_is_free_at_once_and_the_handle_after_90_days() {
+async fn a_deleted_accounts_handle_is_reserved_90_days() {
     let api = TestApi::start();
     let alice = person(&api, "alice").await;
     delete(&api, "me", &alice.access, PASSWORD).await.is(202);
@@ -141,7 +141,7 @@ async fn the_address_is_free_at_once_and_the_handle_after_90_days() {
 }
 
 #[tokio::test]
-async fn nobody_deletes_the_account_of_another() {
+async fn deleting_another_users_account_is_forbidden() {
     let api = TestApi::start();
     let (alice, bob) = (person(&api, "alice").await, person(&api, "bob").await);
     for user in ["@alice".to_owned(), alice.id.to_string()] {
@@ -162,7 +162,7 @@ async fn nobody_deletes_the_account_of_another() {
 }
 
 #[tokio::test]
-async fn a_deletion_whose_answer_was_lost_is_done_once() {
+async fn a_deletion_with_a_lost_answer_happens_once() {
     let api = TestApi::start();
     let alice = person(&api, "alice").await;
     api.watched.lose_answers(1);
@@ -171,7 +171,7 @@ async fn a_deletion_whose_answer_was_lost_is_done_once() {
 }
 
 #[tokio::test]
-async fn a_password_that_changes_meanwhile_is_the_one_that_must_be_shown() {
+async fn deletion_checks_a_concurrently_changed_password() {
     let api = TestApi::start();
     let alice = person(&api, "alice").await;
     let held = api.watched.hold_next_transaction();
@@ -187,7 +187,7 @@ async fn a_password_that_changes_meanwhile_is_the_one_that_must_be_shown() {
 }
 
 #[tokio::test]
-async fn a_login_under_way_yields_nothing_that_outlives_the_account() {
+async fn a_concurrent_login_does_not_outlive_the_account() {
     let api = TestApi::start();
     let alice = person(&api, "alice").await;
     let held = api.watched.hold_next_transaction();

@@ -10,7 +10,7 @@ use ports::store::{Item, Table, Write};
 use serde_json::{Value, json};
 use service::passwords::HashingOptions;
 
-/// A body with what differs from run to run replaced.
+/// A body with the values that differ between runs replaced.
 fn settled(mut body: Value) -> Value {
     for member in ["access_token", "refresh_token"] {
         if body.get(member).is_some() {
@@ -26,7 +26,7 @@ fn settled(mut body: Value) -> Value {
 }
 
 #[tokio::test]
-async fn registering_answers_the_own_profile_and_tokens() {
+async fn registering_returns_profile_and_tokens() {
     let api = TestApi::start();
     let mut wanted = registration("Alice_1");
     wanted["display_name"] = json!("Alice 🦀");
@@ -36,13 +36,13 @@ async fn registering_answers_the_own_profile_and_tokens() {
 }
 
 #[tokio::test]
-async fn the_handle_is_the_name_of_who_chose_none() {
+async fn the_display_name_defaults_to_the_handle() {
     let api = TestApi::start();
     assert_eq!(api.register("bob").await.is(201).json()["user"]["display_name"], "bob");
 }
 
 #[tokio::test]
-async fn a_profile_tells_the_viewer_what_is_theirs_to_know() {
+async fn profiles_show_private_fields_only_to_their_owner() {
     let api = TestApi::start();
     let alice = api.token_of("alice").await;
     let bob = api.token_of("bob").await;
@@ -56,7 +56,7 @@ async fn a_profile_tells_the_viewer_what_is_theirs_to_know() {
 }
 
 #[tokio::test]
-async fn who_is_not_there_is_not_found() {
+async fn absent_users_are_not_found() {
     let api = TestApi::start();
     let token = api.token_of("alice").await;
     for user in ["@nobody", "018f6a6e-0000-4000-8000-000000000000", "alice", "@a", "%ff", "@al%00ice", "ME"] {
@@ -88,7 +88,7 @@ async fn a_conflict_names_every_field_that_is_taken() {
 }
 
 #[tokio::test]
-async fn of_many_who_want_the_same_name_at_once_one_wins() {
+async fn concurrent_registrations_of_a_handle_yield_one() {
     let api = TestApi::start();
     let wanted: Vec<_> =
         (0..8).map(|n| json!({"handle": "alice", "email": format!("{n}@example.org"), "password": PASSWORD})).collect();
@@ -99,7 +99,7 @@ async fn of_many_who_want_the_same_name_at_once_one_wins() {
 }
 
 #[tokio::test]
-async fn a_registration_whose_answer_was_lost_is_not_its_own_conflict() {
+async fn a_retried_registration_does_not_conflict_with_itself() {
     let api = TestApi::start();
     api.watched.lose_answers(1);
     let token = api.token_of("alice").await;
@@ -122,7 +122,7 @@ async fn logging_in_takes_address_or_handle() {
 }
 
 #[tokio::test]
-async fn an_unknown_user_and_a_wrong_password_look_the_same_and_cost_the_same() {
+async fn unknown_users_and_wrong_passwords_are_indistinguishable() {
     let metrics = Metrics::of_this_thread();
     let api = TestApi::start();
     api.register("alice").await.is(201);
@@ -164,7 +164,7 @@ async fn refreshing_yields_a_new_pair_that_works() {
 }
 
 #[tokio::test]
-async fn a_token_spent_60_s_ago_still_yields_a_pair_of_its_family() {
+async fn a_token_spent_60_s_ago_still_refreshes() {
     let api = TestApi::start();
     let first = api.register("alice").await.is(201).text_of("refresh_token");
     let second = api.refresh(&first).await.is(200).text_of("refresh_token");
@@ -175,7 +175,7 @@ async fn a_token_spent_60_s_ago_still_yields_a_pair_of_its_family() {
 }
 
 #[tokio::test]
-async fn a_token_spent_longer_ago_ends_its_family_and_no_other() {
+async fn reusing_an_old_token_ends_only_its_family() {
     let api = TestApi::start();
     let first = api.register("alice").await.is(201).text_of("refresh_token");
     let login = json!({"handle": "alice", "password": PASSWORD});
@@ -190,7 +190,7 @@ async fn a_token_spent_longer_ago_ends_its_family_and_no_other() {
 }
 
 #[tokio::test]
-async fn concurrent_refreshes_of_one_token_all_yield_pairs_of_one_family() {
+async fn concurrent_refreshes_all_stay_in_one_family() {
     let api = TestApi::start();
     let first = api.register("alice").await.is(201).text_of("refresh_token");
     let answers = futures::future::join_all((0..8).map(|_| api.refresh(&first))).await;
@@ -203,7 +203,7 @@ async fn concurrent_refreshes_of_one_token_all_yield_pairs_of_one_family() {
 }
 
 #[tokio::test]
-async fn a_refresh_whose_answer_was_lost_in_the_store_is_done_once_more() {
+async fn a_refresh_with_a_lost_answer_is_retried() {
     let api = TestApi::start();
     let first = api.register("alice").await.is(201).text_of("refresh_token");
     api.watched.lose_answers(1);
@@ -212,7 +212,7 @@ async fn a_refresh_whose_answer_was_lost_in_the_store_is_done_once_more() {
 }
 
 #[tokio::test]
-async fn a_refresh_token_lives_7_days_and_a_session_as_long_as_it_is_used() {
+async fn refresh_tokens_live_7_days() {
     let api = TestApi::start();
     let day = Duration::from_hours(24);
     let mut token = api.register("alice").await.is(201).text_of("refresh_token");
@@ -225,7 +225,7 @@ async fn a_refresh_token_lives_7_days_and_a_session_as_long_as_it_is_used() {
 }
 
 #[tokio::test]
-async fn what_is_no_refresh_token_is_unauthenticated() {
+async fn an_invalid_refresh_token_is_unauthenticated() {
     let api = TestApi::start();
     let access = api.token_of("alice").await;
     for text in ["", "abc", &"A".repeat(43), &access] {
@@ -234,7 +234,7 @@ async fn what_is_no_refresh_token_is_unauthenticated() {
 }
 
 #[tokio::test]
-async fn logging_out_ends_the_callers_session_alone() {
+async fn logging_out_ends_only_the_callers_session() {
     let api = TestApi::start();
     let alice = api.register("alice").await.is(201);
     let bob = api.token_of("bob").await;
@@ -253,7 +253,7 @@ async fn logging_out_ends_the_callers_session_alone() {
 }
 
 #[tokio::test]
-async fn too_many_passwords_at_once_are_told_to_come_back() {
+async fn too_many_concurrent_hashes_are_refused_with_retry() {
     let hashing = HashingOptions { running: NonZeroUsize::MIN, waiting: 0, ..HashingOptions::default() };
     let api = TestApi::start_with(&hashing, &HttpOptions::default(), true);
     let (first, second) = tokio::join!(api.register("alice"), api.register("bob"));
@@ -263,7 +263,7 @@ async fn too_many_passwords_at_once_are_told_to_come_back() {
 }
 
 #[tokio::test]
-async fn every_limit_of_a_registration_has_two_sides() {
+async fn registration_limits_hold_on_both_sides() {
     let api = TestApi::start();
     let emoji = |number: usize| "🦀".repeat(number);
     let address = |local: usize| format!("{}@b", "a".repeat(local));
@@ -319,7 +319,7 @@ async fn every_limit_of_a_registration_has_two_sides() {
 }
 
 #[tokio::test]
-async fn editing_a_profile_changes_what_is_named_and_leaves_the_rest() {
+async fn editing_a_profile_changes_only_named_fields() {
     let api = TestApi::start();
     let (alice, bob) = (api.token_of("alice").await, api.token_of("bob").await);
     let edit = async |body: Value| api.patch("/v1/users/me", Some(&alice), &body).await.is(200).json();
@@ -337,7 +337,7 @@ async fn editing_a_profile_changes_what_is_named_and_leaves_the_rest() {
 }
 
 #[tokio::test]
-async fn every_limit_of_a_profile_has_two_sides() {
+async fn profile_limits_hold_on_both_sides() {
     let api = TestApi::start();
     let token = api.token_of("alice").await;
     let before = api.get("/v1/users/me", &token).await.text;
@@ -369,7 +369,7 @@ async fn every_limit_of_a_profile_has_two_sides() {
 }
 
 #[tokio::test]
-async fn nobody_edits_the_profile_of_another() {
+async fn editing_another_users_profile_is_forbidden() {
     let api = TestApi::start();
     let alice = api.register("alice").await.is(201).json()["user"]["user_id"].as_str().unwrap().to_owned();
     let bob = api.token_of("bob").await;
@@ -387,7 +387,7 @@ async fn nobody_edits_the_profile_of_another() {
 }
 
 #[tokio::test]
-async fn the_counts_of_a_profile_are_those_that_were_counted() {
+async fn a_profile_shows_the_stored_counts() {
     let api = TestApi::start();
     let alice = api.register("alice").await.is(201);
     let id = alice.json()["user"]["user_id"].as_str().unwrap().parse().unwrap();

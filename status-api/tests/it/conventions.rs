@@ -1,4 +1,4 @@
-//! What holds of every route: the order of checks, tokens, headers, CORS, durability, health, the description.
+//! The conventions of every route: the order of checks, tokens, headers, CORS, durability, health, the description.
 
 use std::time::Duration;
 
@@ -14,11 +14,11 @@ use service::{passwords::HashingOptions, tokens::AccessTokens};
 
 const JSON: &str = "application/json";
 
-/// Method, path, token, media type, body, and the status to expect.
+/// Method, path, token, media type, body, and the expected status.
 type Row<'a> = (Method, &'a str, Option<&'a str>, &'a str, &'a str, u16);
 
 #[tokio::test]
-async fn complaints_come_in_the_order_of_the_contract() {
+async fn errors_come_in_the_order_of_the_contract() {
     let api = TestApi::start();
     let token = api.token_of("alice").await;
     let big = "x".repeat(limits::MAX_BODY_BYTES + 1);
@@ -73,7 +73,7 @@ async fn complaints_come_in_the_order_of_the_contract() {
     }
 }
 
-/// The methods of a described path as `Allow` lists them, sorted: a route for GET answers HEAD too.
+/// The methods of a described path as `Allow` lists them, sorted. A route for GET also answers HEAD.
 fn methods_of(path_item: &Value) -> Vec<String> {
     let described = path_item.as_object().unwrap().keys().map(|method| method.to_uppercase());
     let mut methods: Vec<_> = described.collect();
@@ -85,7 +85,7 @@ fn methods_of(path_item: &Value) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn every_path_refuses_other_methods_naming_its_own() {
+async fn other_methods_get_405_with_allow() {
     for publishes in [true, false] {
         let api = TestApi::start_with(&HashingOptions::cheap(), &HttpOptions::default(), publishes);
         let document = api.bare(Method::GET, "/openapi.json", None).await.json();
@@ -111,7 +111,7 @@ async fn a_trailing_slash_is_another_route() {
 }
 
 #[tokio::test]
-async fn a_path_with_an_empty_segment_is_an_unknown_route() {
+async fn an_empty_path_segment_is_an_unknown_route() {
     let api = TestApi::start();
     let token = api.token_of("alice").await;
     for path in ["/v1/users//posts", "/v1/users//follow", "/v1/users/me//posts", "/v1//feed", "//"] {
@@ -125,7 +125,7 @@ async fn a_path_with_an_empty_segment_is_an_unknown_route() {
 }
 
 #[tokio::test]
-async fn head_answers_like_get_without_a_body() {
+async fn head_is_get_without_a_body() {
     let api = TestApi::start();
     let token = api.token_of("alice").await;
     let answer = api.bare(Method::HEAD, "/v1/users/me", Some(&token)).await.is(200);
@@ -148,7 +148,7 @@ async fn a_body_may_have_64_kib() {
 }
 
 #[tokio::test]
-async fn json_is_json_by_any_of_its_names() {
+async fn every_json_media_type_is_accepted() {
     let api = TestApi::start();
     for (media_type, status) in [
         ("application/json", 401),
@@ -169,7 +169,7 @@ fn tokens_of(secret: [u8; 32]) -> AccessTokens {
 }
 
 #[tokio::test]
-async fn a_token_that_is_not_good_is_unauthenticated() {
+async fn an_invalid_token_is_unauthenticated() {
     let api = TestApi::start();
     let answer = api.register("alice").await.is(201);
     let token = answer.text_of("access_token");
@@ -230,7 +230,7 @@ fn preflight(origin: &str) -> Request<Body> {
 }
 
 #[tokio::test]
-async fn a_configured_origin_may_call_and_no_other() {
+async fn only_configured_origins_may_call() {
     let options =
         HttpOptions { cors_origins: vec!["https://app.example.org".parse().unwrap()], ..HttpOptions::default() };
     let api = TestApi::start_with(&HashingOptions::cheap(), &options, true);
@@ -257,7 +257,7 @@ async fn without_configured_origins_there_is_no_cors() {
 }
 
 #[tokio::test]
-async fn a_success_of_a_write_waits_until_it_is_durable() {
+async fn a_successful_write_waits_until_durable() {
     let api = TestApi::start();
     let token = api.token_of("alice").await;
     assert_eq!(api.watched.syncs(), 1);
@@ -266,14 +266,14 @@ async fn a_success_of_a_write_waits_until_it_is_durable() {
     assert_eq!(api.watched.syncs(), 1, "neither a read nor a refusal waits");
     let nothing_to_do = json!({"refresh_token": "x"});
     api.post("/v1/auth/logout", Some(&token), &nothing_to_do).await.is(204);
-    assert_eq!(api.watched.syncs(), 2, "what was so already waits too");
+    assert_eq!(api.watched.syncs(), 2, "a write without effect waits as well");
     api.watched.fail_durable();
     let answer = api.register("bob").await.problem(503, "unavailable");
     assert_eq!(answer.header("retry-after"), Some("1"));
 }
 
 #[tokio::test]
-async fn a_fault_of_ours_says_nothing_of_its_cause() {
+async fn an_internal_error_hides_its_cause() {
     let api = TestApi::start();
     let token = api.token_of("alice").await;
     api.watched.fail_reads();
@@ -282,7 +282,7 @@ async fn a_fault_of_ours_says_nothing_of_its_cause() {
 }
 
 #[tokio::test]
-async fn health_is_probed_once_for_all_who_ask_within_2_s() {
+async fn concurrent_health_checks_share_a_probe() {
     let api = TestApi::start();
     let answers = futures::future::join_all((0..20).map(|_| api.bare(Method::GET, "/healthz", None))).await;
     assert!(answers.iter().all(|answer| answer.status == 200 && answer.json() == json!({"status": "ok"})));
@@ -315,7 +315,7 @@ fn operations(document: &Value) -> Vec<(String, String, Value)> {
 }
 
 #[tokio::test]
-async fn the_description_lists_every_route_in_either_home() {
+async fn the_description_lists_every_route_in_both_modes() {
     let whole = TestApi::start().bare(Method::GET, "/openapi.json", None).await.is(200);
     let split = TestApi::start_with(&HashingOptions::cheap(), &HttpOptions::default(), false);
     assert_eq!(whole.text, split.bare(Method::GET, "/openapi.json", None).await.text);
@@ -327,7 +327,7 @@ async fn the_description_lists_every_route_in_either_home() {
 }
 
 #[tokio::test]
-async fn the_description_says_that_a_picture_is_null_and_names_are_not() {
+async fn the_description_types_avatars_null_and_names_string() {
     let document = TestApi::start().bare(Method::GET, "/openapi.json", None).await.json();
     let members = &document["components"]["schemas"]["EditProfileRequest"]["properties"];
     let type_of = |member: &str| members[member]["type"].clone();
@@ -336,7 +336,7 @@ async fn the_description_says_that_a_picture_is_null_and_names_are_not() {
 }
 
 #[tokio::test]
-async fn the_description_says_who_needs_a_token_and_what_may_go_wrong() {
+async fn the_description_declares_security_and_problems() {
     let document = TestApi::start().bare(Method::GET, "/openapi.json", None).await.json();
     for (path, method, operation) in operations(&document) {
         let public = ["register", "login", "refresh", "healthz", "openapi.json"].iter().any(|end| path.ends_with(end));
@@ -355,7 +355,7 @@ async fn the_description_says_who_needs_a_token_and_what_may_go_wrong() {
 }
 
 #[tokio::test]
-async fn every_reference_of_the_description_leads_somewhere() {
+async fn every_reference_in_the_description_resolves() {
     let document = TestApi::start().bare(Method::GET, "/openapi.json", None).await.json();
     let text = document.to_string();
     let references: Vec<_> = text.split("\"$ref\":\"#").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
@@ -366,7 +366,7 @@ async fn every_reference_of_the_description_leads_somewhere() {
 }
 
 #[tokio::test]
-async fn a_route_that_publishes_elsewhere_is_not_here() {
+async fn publishing_is_absent_when_served_elsewhere() {
     let api = TestApi::start_with(&HashingOptions::cheap(), &HttpOptions::default(), false);
     api.post("/v1/posts", None, &json!({"text": "hello"})).await.problem(404, "no-such-route");
     api.post("/v1/auth/register", None, &registration("alice")).await.is(201);

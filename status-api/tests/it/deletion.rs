@@ -1,4 +1,4 @@
-//! Deleting posts: who may, who still sees what, and what comes back.
+//! Deleting posts: permission, visibility afterwards, and restoring.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use service::{ServiceError, posts::PostService, rates::RateLimiter};
 
 const NOBODYS_POST: &str = "/v1/posts/018f6a6e-0000-7000-8000-000000000000";
 
-/// A user who is logged in.
+/// A logged-in user.
 struct Person {
     token: String,
     id: UserId,
@@ -46,7 +46,7 @@ async fn restore(api: &TestApi, post: &str, now: Timestamp) -> Result<(), Servic
     PostService::new(api.store.clone(), RateLimiter::off()).restore(post_id(post), now).await
 }
 
-/// What a user sees of a post, wherever it may be seen.
+/// A user's view of a post in every place that can show it.
 async fn seen(api: &TestApi, who: &Person, post: &str) -> Vec<Value> {
     let mut seen = Vec::new();
     for path in [post.to_owned(), format!("{post}/likes"), format!("{post}/comments")] {
@@ -61,7 +61,7 @@ async fn seen(api: &TestApi, who: &Person, post: &str) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn a_deleted_post_is_gone_everywhere_at_once_and_restored_it_is_as_it_was() {
+async fn a_deleted_post_is_hidden_until_restored() {
     let api = TestApi::start();
     let (alice, bob) = (person(&api, "alice").await, person(&api, "bob").await);
     let kept = publish(&api, &alice, "kept").await;
@@ -89,7 +89,7 @@ async fn a_deleted_post_is_gone_everywhere_at_once_and_restored_it_is_as_it_was(
 }
 
 #[tokio::test]
-async fn nobody_deletes_the_post_of_another() {
+async fn deleting_another_users_post_is_forbidden() {
     let api = TestApi::start();
     let (alice, bob) = (person(&api, "alice").await, person(&api, "bob").await);
     let post = publish(&api, &alice, "hello").await;
@@ -104,7 +104,7 @@ async fn nobody_deletes_the_post_of_another() {
 }
 
 #[tokio::test]
-async fn deleting_again_is_the_same_for_30_days_and_then_there_is_nothing() {
+async fn deleting_a_post_is_idempotent_for_30_days() {
     let api = TestApi::start();
     let alice = person(&api, "alice").await;
     let post = publish(&api, &alice, "hello").await;
@@ -118,7 +118,7 @@ async fn deleting_again_is_the_same_for_30_days_and_then_there_is_nothing() {
 }
 
 #[tokio::test]
-async fn a_deletion_whose_answer_was_lost_is_done_once() {
+async fn a_deletion_with_a_lost_answer_happens_once() {
     let api = TestApi::start();
     let alice = person(&api, "alice").await;
     let post = publish(&api, &alice, "hello").await;
@@ -128,7 +128,7 @@ async fn a_deletion_whose_answer_was_lost_is_done_once() {
 }
 
 #[tokio::test]
-async fn of_many_who_delete_at_once_all_are_answered_alike() {
+async fn concurrent_deletions_all_succeed() {
     let api = TestApi::start();
     let alice = person(&api, "alice").await;
     let post = publish(&api, &alice, "hello").await;
@@ -138,7 +138,7 @@ async fn of_many_who_delete_at_once_all_are_answered_alike() {
 }
 
 #[tokio::test]
-async fn a_deleted_post_is_to_be_erased_in_30_days_and_a_restored_one_is_not() {
+async fn a_post_is_erased_30_days_after_deletion() {
     let api = TestApi::start();
     let alice = person(&api, "alice").await;
     let post = publish(&api, &alice, "hello").await;
@@ -152,7 +152,7 @@ async fn a_deleted_post_is_to_be_erased_in_30_days_and_a_restored_one_is_not() {
 }
 
 #[tokio::test]
-async fn there_is_nothing_to_restore_where_nothing_is_deleted_or_no_longer_whole() {
+async fn only_deleted_whole_posts_can_be_restored() {
     let api = TestApi::start();
     let alice = person(&api, "alice").await;
     let post = publish(&api, &alice, "hello").await;
@@ -162,7 +162,7 @@ async fn there_is_nothing_to_restore_where_nothing_is_deleted_or_no_longer_whole
     nothing(restore(&api, &post, START).await);
     delete(&api, &alice, &post).await.is(204);
     nothing(restore(&api, &post, START.plus(limits::DELETED_TTL)).await);
-    // Its erasure has begun, by a worker whose clock is ahead.
+    // A worker whose clock is ahead has begun the erasure.
     let erasures = Erasures::new(api.store.clone());
     let due = START.plus(limits::DELETED_TTL);
     for shard in 0..limits::TASK_SHARDS {

@@ -1,10 +1,10 @@
-//! Live events where none are served.
+//! Live events in a process that does not serve them.
 
 use crate::it::support::{TestApi, request};
 use http::Method;
 
 #[tokio::test]
-async fn where_no_events_are_served_the_caller_is_told_so() {
+async fn events_are_501_where_not_served() {
     let api = TestApi::start();
     let token = api.token_of("alice").await;
     api.get("/v1/events", "another").await.problem(401, "unauthenticated");

@@ -1,4 +1,4 @@
-//! The export through the API: all that is stored about the caller, and nothing of others but ids and handles.
+//! The export through the API: all data stored about the caller, and only ids and handles of other users.
 
 use crate::it::support::{TestApi, request};
 use data::Notifications;
@@ -20,7 +20,7 @@ async fn publish(api: &TestApi, token: &str, text: &str) -> String {
     api.send(request.body(json!({"text": text}).to_string().into()).unwrap()).await.is(201).text_of("post_id")
 }
 
-/// All of it, in pages of which every one but the last is full.
+/// The whole export. Checks that every page except the last is full.
 async fn export(api: &TestApi, token: &str, limit: usize) -> Vec<Value> {
     let (mut items, mut query) = (Vec::new(), format!("?limit={limit}"));
     loop {
@@ -33,7 +33,7 @@ async fn export(api: &TestApi, token: &str, limit: usize) -> Vec<Value> {
     }
 }
 
-/// Alice and Bob, who did everything there is to do.
+/// Alice and Bob, who performed every kind of action.
 async fn town(api: &TestApi) -> [(UserId, String); 2] {
     let [alice, bob] = [person(api, "alice").await, person(api, "bob").await];
     for ((_, token), other) in [(&alice, "@bob"), (&bob, "@alice")] {
@@ -51,7 +51,7 @@ async fn town(api: &TestApi) -> [(UserId, String); 2] {
         }
     }
     api.bare(Method::DELETE, &format!("/v1/posts/{}", posts[1]), Some(&alice.1)).await.is(204);
-    // Both were notified of the other's follow.
+    // Each was notified of the other's follow.
     let ids = IdGenerator::new();
     for (recipient, actor) in [(alice.0, bob.0), (bob.0, alice.0)] {
         let act = Act { actor_id: actor, kind: ActKind::Follow(recipient) };
@@ -65,7 +65,7 @@ async fn town(api: &TestApi) -> [(UserId, String); 2] {
 }
 
 #[tokio::test]
-async fn an_export_holds_all_that_is_stored_whatever_the_pages() {
+async fn an_export_is_complete_at_any_page_size() {
     let api = TestApi::start();
     let [(_, alice), (bob, _)] = town(&api).await;
     let all = export(&api, &alice, 100).await;
@@ -110,7 +110,7 @@ async fn an_export_holds_all_that_is_stored_whatever_the_pages() {
 }
 
 #[tokio::test]
-async fn an_export_holds_nothing_secret_and_of_others_only_ids_and_handles() {
+async fn an_export_has_no_secrets_or_foreign_data() {
     let api = TestApi::start();
     let [(_, alice), (bob, _)] = town(&api).await;
     let mut text = serde_json::to_string(&export(&api, &alice, 100).await).unwrap();
@@ -133,7 +133,7 @@ async fn an_export_is_for_oneself() {
     api.get("/v1/users/@bob/export", &token).await.problem(403, "forbidden");
     api.get("/v1/users/@nobody/export", &token).await.problem(404, "not-found");
     api.bare(Method::GET, EXPORT, None).await.problem(401, "unauthenticated");
-    // No such kind, a place in a kind of one, a place that is no id.
+    // An unknown kind, a position in a kind of one record, a position that is not an id.
     for cursor in ["Cg", "Cgw", "CgB4", "CgN4", "CgkD"] {
         api.get(&format!("{EXPORT}?cursor={cursor}"), &token).await.is(400);
     }

@@ -55,7 +55,7 @@ async fn changes_may_wait_for_a_minute() {
 
 #[tokio::test]
 async fn a_failed_sync_makes_the_service_unhealthy() {
-    let api = TestApi::start_syncing(hooks(|| Err(io::Error::other("as the test wants"))));
+    let api = TestApi::start_syncing(hooks(|| Err(io::Error::other("injected by the test"))));
     api.bare(Method::GET, "/healthz", None).await.problem(503, "unavailable");
 }
 
@@ -66,12 +66,12 @@ async fn a_hung_sync_makes_the_service_unhealthy() {
     let hanging = Arc::clone(&hangs);
     let api = TestApi::start_syncing(hooks(move || {
         if hanging.load(Ordering::SeqCst) {
-            // Until the test releases it: an error says that the test has ended.
+            // Blocks until the test releases it. An error means that the test has ended.
             let _ended = released.lock().unwrap().recv();
         }
         Ok(())
     }));
-    // Dropped before the API, whose engine waits for the syncer when it closes.
+    // Dropped before the API, because the API's engine waits for the syncer when it closes.
     let release = release;
     api.bare(Method::GET, "/healthz", None).await.problem(503, "unavailable");
     hangs.store(false, Ordering::SeqCst);

@@ -1,5 +1,5 @@
-//! Notifications through the API: what is shown, what is unread, what may be asked. How they follow from changes under
-//! every fault is tested with the change stream.
+//! Notifications through the API: visibility, the unread count, invalid requests. The tests of the change stream cover
+//! how notifications follow from changes under faults.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,7 +15,7 @@ use ports::{
 use serde_json::{Value, json};
 use service::changes::{Applied, ChangeService};
 
-/// The API, and changes made by hand.
+/// The API, and changes made directly in the store.
 struct Town {
     api: TestApi,
     ids: Arc<IdGenerator>,
@@ -29,7 +29,7 @@ impl Town {
         Self { api, ids, changes }
     }
 
-    /// Registers someone; returns their id and their token.
+    /// Registers a user. Returns the id and an access token.
     async fn user(&self, handle: &str) -> (UserId, String) {
         let answer = self.api.register(handle).await.is(201);
         (answer.json()["user"]["user_id"].as_str().unwrap().parse().unwrap(), answer.text_of("access_token"))
@@ -45,7 +45,7 @@ impl Town {
             .unwrap()
     }
 
-    /// Makes an item come or go, and tells the stream's handler.
+    /// Puts or deletes an item and passes the change to the stream handler.
     async fn set(&self, key: Key, item: Option<Item>) {
         let store = &self.api.watched;
         let before = store.get(Table::Social, &key, Consistency::Strong).await.unwrap().map(|item| item.attributes);
@@ -62,7 +62,7 @@ impl Town {
         }
     }
 
-    /// Follows through the API; the stream's handler is told.
+    /// Follows through the API and passes the change to the stream handler.
     async fn follow(&self, token: &str, follower: UserId, followee: UserId) {
         self.api.bare(Method::PUT, &format!("/v1/users/{followee}/follow"), Some(token)).await.is(204);
         let key = keys::follower_edge(followee, follower);
@@ -93,7 +93,7 @@ impl Town {
     }
 }
 
-/// A body with the ids that differ from run to run replaced.
+/// A body with the ids that differ between runs replaced.
 fn settled(mut body: Value) -> Value {
     for item in body["items"].as_array_mut().unwrap() {
         for id in ["notification_id", "post_id", "comment_id"] {
@@ -107,14 +107,14 @@ fn settled(mut body: Value) -> Value {
     body
 }
 
-/// The kinds of a page, newest first, and what is unread.
+/// The kinds of a page, newest first, and the unread count.
 fn seen(body: &Value) -> (Vec<&str>, u64) {
     let kinds = body["items"].as_array().unwrap().iter().map(|item| item["kind"].as_str().unwrap()).collect();
     (kinds, body["unread_count"].as_u64().unwrap())
 }
 
 #[tokio::test]
-async fn what_others_do_is_told_newest_first_and_ones_own_acts_are_not() {
+async fn only_acts_of_others_notify_newest_first() {
     let town = Town::start();
     let ((alice, token), (bob, bobs)) = (town.user("alice").await, town.user("bob").await);
     let post = town.post(&token).await;
@@ -131,7 +131,7 @@ async fn what_others_do_is_told_newest_first_and_ones_own_acts_are_not() {
 }
 
 #[tokio::test]
-async fn what_is_read_stays_read() {
+async fn a_read_notification_stays_read() {
     let town = Town::start();
     let ((_, token), (bob, _)) = (town.user("alice").await, town.user("bob").await);
     let post = town.post(&token).await;
@@ -142,7 +142,7 @@ async fn what_is_read_stays_read() {
     for (up_to, unread) in [(id(1), 1), (id(0), 0), (id(1), 0), (id(0), 0)] {
         let syncs = town.api.watched.syncs();
         town.read(&token, &json!({"up_to": up_to}).to_string()).await.is(204);
-        assert_eq!(town.api.watched.syncs(), syncs + 1, "an answer to a write waits for the disk");
+        assert_eq!(town.api.watched.syncs(), syncs + 1, "the response to a write waits for durability");
         assert_eq!(town.notifications(&token).await["unread_count"], unread);
     }
     let read: Vec<bool> =
@@ -154,7 +154,7 @@ async fn what_is_read_stays_read() {
 }
 
 #[tokio::test]
-async fn a_lost_answer_to_reading_is_no_error() {
+async fn marking_read_survives_a_lost_answer() {
     let town = Town::start();
     let ((_, token), (bob, _)) = (town.user("alice").await, town.user("bob").await);
     town.like(bob, town.post(&token).await).await;
@@ -166,7 +166,7 @@ async fn a_lost_answer_to_reading_is_no_error() {
 }
 
 #[tokio::test]
-async fn what_is_deleted_is_gone_at_once_and_counted_no_more_when_the_stream_tells() {
+async fn deleted_items_disappear_before_counts_follow() {
     let town = Town::start();
     let ((alice, token), (bob, _)) = (town.user("alice").await, town.user("bob").await);
     let post = town.post(&token).await;
@@ -177,13 +177,13 @@ async fn what_is_deleted_is_gone_at_once_and_counted_no_more_when_the_stream_tel
         let item = store.get(Table::Social, &key, Consistency::Strong).await.unwrap().unwrap();
         item.with("deleted_at", 5)
     };
-    // Before the stream's handler has the comment's change.
+    // Before the stream handler receives the comment's change.
     let key = keys::comment(post, comment);
     let before = store.get(Table::Social, &key, Consistency::Strong).await.unwrap().unwrap();
     let gone = dead(key.clone()).await;
     assert!(store.write(Table::Social, Write::put(gone.clone())).await.unwrap().is_applied());
     assert_eq!(seen(&town.notifications(&token).await), (vec!["like"], 2));
-    // It gets the post's first, then the comment's.
+    // The handler receives the post's change first, then the comment's.
     let live = store.get(Table::Social, &keys::post(post), Consistency::Strong).await.unwrap();
     town.set(keys::post(post), Some(dead(keys::post(post)).await)).await;
     assert_eq!(seen(&town.notifications(&token).await), (vec![], 1));
@@ -197,7 +197,7 @@ async fn what_is_deleted_is_gone_at_once_and_counted_no_more_when_the_stream_tel
 }
 
 #[tokio::test]
-async fn pages_go_on_past_what_is_undone_and_end() {
+async fn pages_skip_undone_acts_and_end() {
     let town = Town::start();
     let ((alice, token), mut likers) = (town.user("alice").await, Vec::new());
     let post = town.post(&token).await;
@@ -211,7 +211,7 @@ async fn pages_go_on_past_what_is_undone_and_end() {
     let (mut seen, mut path) = (Vec::new(), "/v1/notifications?limit=2".to_owned());
     loop {
         let page = town.api.get(&path, &token).await.is(200).json();
-        assert_eq!(page["unread_count"], 5, "all of them, whatever the page holds");
+        assert_eq!(page["unread_count"], 5, "the total, regardless of the page");
         let items = page["items"].as_array().unwrap();
         seen.extend(items.iter().map(|item| item["actor"]["user_id"].as_str().unwrap().to_owned()));
         let Some(cursor) = page["next_cursor"].as_str() else { break };
@@ -226,12 +226,12 @@ async fn pages_go_on_past_what_is_undone_and_end() {
 }
 
 #[tokio::test]
-async fn after_ninety_days_it_is_gone() {
+async fn a_notification_expires_after_90_days() {
     let town = Town::start();
     let ((_, token), (bob, _)) = (town.user("alice").await, town.user("bob").await);
     let post = town.post(&token).await;
     town.like(bob, post).await;
-    // A login later: the access token lives for minutes.
+    // Logs in again, because an access token lives only minutes.
     let token_then = async |days: u64| {
         town.api.clock.advance(Duration::from_hours(24 * days));
         let login = json!({"handle": "alice", "password": crate::it::support::PASSWORD});
@@ -244,7 +244,7 @@ async fn after_ninety_days_it_is_gone() {
 }
 
 #[tokio::test]
-async fn what_makes_no_sense_is_refused() {
+async fn invalid_requests_are_refused() {
     let town = Town::start();
     let (_, token) = town.user("alice").await;
     town.api.bare(Method::GET, "/v1/notifications", None).await.problem(401, "unauthenticated");

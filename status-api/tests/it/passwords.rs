@@ -1,4 +1,4 @@
-//! Changing a password: who may, and which sessions are over then.
+//! Changing a password: permission, and the sessions that end.
 
 use crate::it::support::{Answer, PASSWORD, TestApi, request};
 use http::{Method, header::CONTENT_TYPE};
@@ -20,7 +20,7 @@ async fn login(api: &TestApi, password: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn the_new_password_takes_the_place_of_the_old_one() {
+async fn the_new_password_replaces_the_old_one() {
     let api = TestApi::start();
     let token = api.token_of("alice").await;
     change(&api, &token, NEW, NEW).await.problem(403, "wrong-password");
@@ -29,13 +29,13 @@ async fn the_new_password_takes_the_place_of_the_old_one() {
     login(&api, PASSWORD).await.is(401);
     login(&api, NEW).await.is(200);
     change(&api, &token, PASSWORD, NEW).await.problem(403, "wrong-password");
-    // Also to the same one, which is another setting of it.
+    // Setting the same password counts as a change as well.
     change(&api, &token, NEW, NEW).await.is(204);
     login(&api, NEW).await.is(200);
 }
 
 #[tokio::test]
-async fn a_new_password_ends_every_session_of_the_account_and_of_no_other() {
+async fn a_new_password_ends_only_the_accounts_sessions() {
     let api = TestApi::start();
     let first = api.register("alice").await.is(201);
     let elsewhere = login(&api, PASSWORD).await.is(200).text_of("refresh_token");
@@ -49,12 +49,12 @@ async fn a_new_password_ends_every_session_of_the_account_and_of_no_other() {
     let after = login(&api, NEW).await.is(200).text_of("refresh_token");
     let after = api.refresh(&after).await.is(200).text_of("refresh_token");
     api.refresh(&after).await.is(200);
-    // Access tokens live out their time.
+    // Access tokens stay valid until they expire.
     api.get("/v1/users/me", &first.text_of("access_token")).await.is(200);
 }
 
 #[tokio::test]
-async fn a_refresh_under_way_yields_no_session_that_outlives_the_password() {
+async fn a_concurrent_refresh_does_not_outlive_the_password() {
     let api = TestApi::start();
     let first = api.register("alice").await.is(201);
     let (access, refresh) = (first.text_of("access_token"), first.text_of("refresh_token"));
@@ -72,7 +72,7 @@ async fn a_refresh_under_way_yields_no_session_that_outlives_the_password() {
 }
 
 #[tokio::test]
-async fn a_login_under_way_with_the_old_password_yields_no_session_that_outlives_it() {
+async fn a_concurrent_login_does_not_outlive_its_password() {
     let api = TestApi::start();
     let access = api.token_of("alice").await;
     let held = api.watched.hold_next_transaction();
@@ -86,7 +86,7 @@ async fn a_login_under_way_with_the_old_password_yields_no_session_that_outlives
 }
 
 #[tokio::test]
-async fn of_two_changes_at_once_one_wins() {
+async fn only_one_of_two_concurrent_changes_wins() {
     let api = TestApi::start();
     let token = api.token_of("alice").await;
     let news: Vec<String> = (0..4).map(|number| format!("password {number}")).collect();
@@ -98,7 +98,7 @@ async fn of_two_changes_at_once_one_wins() {
 }
 
 #[tokio::test]
-async fn a_change_whose_answer_was_lost_is_done_once() {
+async fn a_change_with_a_lost_answer_happens_once() {
     let api = TestApi::start();
     let token = api.token_of("alice").await;
     api.watched.lose_answers_of_writes(1);
@@ -124,7 +124,7 @@ async fn both_passwords_have_8_to_128_characters() {
 }
 
 #[tokio::test]
-async fn nobody_changes_the_password_of_another() {
+async fn changing_another_users_password_is_forbidden() {
     let api = TestApi::start();
     api.token_of("alice").await;
     let bob = api.token_of("bob").await;

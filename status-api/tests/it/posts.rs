@@ -1,4 +1,4 @@
-//! Publishing and reading posts: what is accepted, and the shapes. What reaches whom is tested end to end elsewhere.
+//! Publishing and reading posts: validation and response shapes. Delivery to feeds is tested end to end elsewhere.
 
 use crate::it::support::{Answer, TestApi, request};
 use axum::body::Body;
@@ -16,7 +16,7 @@ async fn publish_with_key(api: &TestApi, token: &str, key: &str, body: &Value) -
     api.send(request.body(Body::from(body.to_string())).unwrap()).await
 }
 
-/// A body with the ids that differ from run to run replaced.
+/// A body with the ids that differ between runs replaced.
 fn settled(mut body: Value) -> Value {
     for id in ["/post_id", "/author/user_id", "/items/0/post_id", "/items/0/author/user_id", "/items/0/user/user_id"] {
         if let Some(id) = body.pointer_mut(id) {
@@ -30,7 +30,7 @@ fn settled(mut body: Value) -> Value {
 }
 
 #[tokio::test]
-async fn a_post_is_answered_with_its_place() {
+async fn publishing_returns_the_post_and_its_location() {
     let api = TestApi::start();
     let token = api.token_of("alice").await;
     let answer = publish(&api, &token, &json!({"text": " as sent 🦀\n", "media_ids": []})).await.is(201);
@@ -82,21 +82,21 @@ async fn the_same_key_publishes_once() {
 }
 
 #[tokio::test]
-async fn a_key_answers_its_post_also_when_that_is_deleted_and_makes_no_other() {
+async fn a_key_returns_its_deleted_post() {
     let api = TestApi::start();
     let token = api.token_of("alice").await;
     let hello = json!({"text": "hello"});
     let first = publish_with_key(&api, &token, "k", &hello).await.is(201);
     let post = first.header("location").unwrap().to_owned();
     api.bare(Method::DELETE, &post, Some(&token)).await.is(204);
-    // Whoever sends it again asks whether it was made, and it was. An error would have them make another.
+    // A retry asks whether the post was published, and it was. An error would make the client publish another.
     assert_eq!(publish_with_key(&api, &token, "k", &hello).await.is(201).text, first.text);
     api.get(&post, &token).await.problem(404, "not-found");
     assert_eq!(api.get("/v1/users/me/posts", &token).await.json()["items"], json!([]));
 }
 
 #[tokio::test]
-async fn a_post_whose_answer_was_lost_is_made_once_and_answered() {
+async fn a_post_with_a_lost_answer_exists_once() {
     let api = TestApi::start();
     let token = api.token_of("alice").await;
     for (number, key) in [None, Some("k")].into_iter().enumerate() {
@@ -112,7 +112,7 @@ async fn a_post_whose_answer_was_lost_is_made_once_and_answered() {
 }
 
 #[tokio::test]
-async fn a_key_out_of_form_is_named_beside_the_other_fields() {
+async fn an_invalid_key_is_reported_with_other_fields() {
     let api = TestApi::start();
     let token = api.token_of("alice").await;
     for key in ["", "a b", &"x".repeat(256)] {
@@ -139,7 +139,7 @@ async fn lists_are_pages() {
 }
 
 #[tokio::test]
-async fn following_is_told_to_both_sides() {
+async fn a_follow_shows_on_both_sides() {
     let api = TestApi::start();
     let alice = api.token_of("alice").await;
     let bob = api.token_of("bob").await;

@@ -1,4 +1,4 @@
-//! Likes and comments: who may, what is shown, what stays when an answer is lost.
+//! Likes and comments: permission, visibility, and lost answers.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 const NOBODYS_POST: &str = "/v1/posts/018f6a6e-0000-7000-8000-000000000000";
 
-/// A user who is logged in.
+/// A logged-in user.
 struct Person {
     token: String,
     id: UserId,
@@ -50,7 +50,7 @@ async fn delete_comment(api: &TestApi, who: &Person, post: &str, comment: &str) 
     api.bare(Method::DELETE, &format!("{post}/comments/{comment}"), Some(&who.token)).await
 }
 
-/// The items of a list, page by page to the end; every page but the last is full.
+/// All items of a list, read page by page. Checks that every page except the last is full.
 async fn whole_list(api: &TestApi, who: &Person, path: &str, limit: usize) -> Vec<Value> {
     let (mut items, mut query) = (Vec::new(), format!("?limit={limit}"));
     loop {
@@ -58,7 +58,7 @@ async fn whole_list(api: &TestApi, who: &Person, path: &str, limit: usize) -> Ve
         let of_page = page["items"].as_array().unwrap();
         items.extend_from_slice(of_page);
         let Some(cursor) = page["next_cursor"].as_str() else { return items };
-        assert_eq!(of_page.len(), limit, "a page that is not the last is full");
+        assert_eq!(of_page.len(), limit, "every page except the last is full");
         query = format!("?limit={limit}&cursor={cursor}");
     }
 }
@@ -67,7 +67,7 @@ fn texts(items: &[Value]) -> Vec<&str> {
     items.iter().map(|item| item["text"].as_str().unwrap()).collect()
 }
 
-/// Marks a post as deleting it does.
+/// Marks a post as deleted, as its deletion does.
 async fn mark_deleted(api: &TestApi, post: &str) {
     let set = [("deleted_at".into(), 1.into())].into();
     let changes = Changes { set, ..Changes::default() };
@@ -83,7 +83,7 @@ async fn put_all(api: &TestApi, items: Vec<Item>) {
 }
 
 #[tokio::test]
-async fn a_like_shows_at_once_wherever_the_post_does() {
+async fn a_like_shows_at_once_everywhere() {
     let api = TestApi::start();
     let (alice, bob) = (person(&api, "alice").await, person(&api, "bob").await);
     let post = publish(&api, &alice).await;
@@ -110,7 +110,7 @@ async fn a_like_shows_at_once_wherever_the_post_does() {
 }
 
 #[tokio::test]
-async fn a_like_stays_since_the_first_time() {
+async fn a_repeated_like_keeps_its_first_time() {
     let api = TestApi::start();
     let alice = person(&api, "alice").await;
     let post = publish(&api, &alice).await;
@@ -130,7 +130,7 @@ async fn a_like_stays_since_the_first_time() {
 }
 
 #[tokio::test]
-async fn a_like_whose_answer_was_lost_is_one_like() {
+async fn a_like_with_a_lost_answer_counts_once() {
     let api = TestApi::start();
     let alice = person(&api, "alice").await;
     let post = publish(&api, &alice).await;
@@ -146,7 +146,7 @@ async fn a_like_whose_answer_was_lost_is_one_like() {
 }
 
 #[tokio::test]
-async fn what_is_not_shown_can_neither_be_liked_nor_commented_on() {
+async fn hidden_posts_take_no_reactions() {
     let api = TestApi::start();
     let (alice, bob) = (person(&api, "alice").await, person(&api, "bob").await);
     let (deleted, orphaned) = (publish(&api, &alice).await, publish(&api, &bob).await);
@@ -166,7 +166,7 @@ async fn what_is_not_shown_can_neither_be_liked_nor_commented_on() {
 }
 
 #[tokio::test]
-async fn the_likers_of_a_post_are_each_listed_once_in_an_order_that_stays() {
+async fn likers_are_listed_once_in_stable_order() {
     let api = TestApi::start();
     let alice = person(&api, "alice").await;
     let post = publish(&api, &alice).await;
@@ -177,7 +177,7 @@ async fn the_likers_of_a_post_are_each_listed_once_in_an_order_that_stays() {
         likers.push(liker.id);
     }
     like(&api, &alice, &post).await.is(204);
-    // Whose account is gone is skipped.
+    // Deleted accounts are skipped.
     let gone: Vec<Item> = (0..9).flat_map(|_| Likes::both_sides(UserId::random(), post_id(&post), START)).collect();
     put_all(&api, gone).await;
     likers.sort_unstable_by_key(|liker| (keys::liker_shard(*liker), *liker));
@@ -216,7 +216,7 @@ async fn a_viral_post_lists_each_liker_once() {
 }
 
 #[tokio::test]
-async fn a_comment_is_shown_newest_first_with_its_author() {
+async fn comments_show_newest_first_with_authors() {
     let api = TestApi::start();
     let (alice, bob) = (person(&api, "alice").await, person(&api, "bob").await);
     let post = publish(&api, &alice).await;
@@ -259,7 +259,7 @@ async fn a_comment_has_1_to_500_characters() {
 }
 
 #[tokio::test]
-async fn each_request_makes_a_comment_and_a_lost_answer_does_not_make_two() {
+async fn a_comment_with_a_lost_answer_exists_once() {
     let api = TestApi::start();
     let alice = person(&api, "alice").await;
     let post = publish(&api, &alice).await;
@@ -274,7 +274,7 @@ async fn each_request_makes_a_comment_and_a_lost_answer_does_not_make_two() {
 }
 
 #[tokio::test]
-async fn a_comment_is_deleted_by_who_wrote_it_or_whose_post_it_is_on() {
+async fn comment_or_post_authors_may_delete_a_comment() {
     let api = TestApi::start();
     let (alice, bob, carol) = (person(&api, "alice").await, person(&api, "bob").await, person(&api, "carol").await);
     let post = publish(&api, &alice).await;
@@ -309,7 +309,7 @@ async fn a_comment_of_another_post_is_not_found() {
 }
 
 #[tokio::test]
-async fn deleting_a_comment_again_is_the_same_for_30_days() {
+async fn deleting_a_comment_is_idempotent_for_30_days() {
     let api = TestApi::start();
     let (alice, bob) = (person(&api, "alice").await, person(&api, "bob").await);
     let post = publish(&api, &alice).await;
@@ -324,7 +324,7 @@ async fn deleting_a_comment_again_is_the_same_for_30_days() {
 }
 
 #[tokio::test]
-async fn deleting_ones_comment_again_is_the_same_also_when_the_post_is_gone() {
+async fn comment_deletion_is_idempotent_on_deleted_posts() {
     let api = TestApi::start();
     let (alice, bob) = (person(&api, "alice").await, person(&api, "bob").await);
     let post = publish(&api, &alice).await;
@@ -336,7 +336,7 @@ async fn deleting_ones_comment_again_is_the_same_also_when_the_post_is_gone() {
 }
 
 #[tokio::test]
-async fn comments_of_who_is_gone_are_not_shown_and_pages_are_full() {
+async fn comments_of_deleted_accounts_are_skipped() {
     let api = TestApi::start();
     let alice = person(&api, "alice").await;
     let post = publish(&api, &alice).await;
@@ -356,11 +356,11 @@ async fn comments_of_who_is_gone_are_not_shown_and_pages_are_full() {
     }
     let shown = whole_list(&api, &alice, &format!("{post}/comments"), 2).await;
     assert_eq!(texts(&shown), ["80", "40", "0"]);
-    // Also for the author of the post, who would else be allowed to.
+    // The author of the post, who could otherwise delete it, gets a 404 as well.
     delete_comment(&api, &alice, &post, &last.unwrap()).await.problem(404, "not-found");
 }
 
-/// Another token, for when the first has run out.
+/// Logs in again, because the first token has expired.
 async fn log_in(api: &TestApi, handle: &str, person: &Person) -> Person {
     let body = json!({"handle": handle, "password": crate::it::support::PASSWORD});
     let token = api.post("/v1/auth/login", None, &body).await.is(200).text_of("access_token");
@@ -384,13 +384,13 @@ async fn cursors_belong_to_their_list() {
     {
         api.get(&format!("{path}?cursor={cursor}"), &alice.token).await.problem(400, "unparseable");
     }
-    // What cannot be read is said before what is not there.
+    // An unreadable query is reported before an absent post.
     api.get(&format!("{NOBODYS_POST}/likes?cursor={comments}"), &alice.token).await.problem(400, "unparseable");
     api.get(&format!("{NOBODYS_POST}/likes?limit=0"), &alice.token).await.problem(422, "invalid");
 }
 
 #[tokio::test]
-async fn counts_are_shown_wherever_the_post_is_also_in_a_replayed_answer() {
+async fn counts_show_on_replayed_answers_too() {
     let api = TestApi::start();
     let alice = person(&api, "alice").await;
     let publish = async || {

@@ -1,4 +1,4 @@
-//! Sessions: listing them, ending one, how many there may be, and how far one refresh token goes.
+//! Sessions: listing them, ending one, their maximum number, and the successors of one refresh token.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -29,7 +29,7 @@ async fn log_in_from(api: &TestApi, handle: &str, agent: HeaderValue) -> Answer 
     api.send(request.header(USER_AGENT, agent).body(Body::from(body)).unwrap()).await
 }
 
-/// All sessions that are listed, in pages of `limit`.
+/// All listed sessions, in pages of `limit`.
 async fn listed(api: &TestApi, token: &str, limit: usize) -> Vec<Value> {
     let (mut items, mut query) = (Vec::new(), format!("?limit={limit}"));
     loop {
@@ -49,7 +49,7 @@ fn user_of(answer: &Answer) -> UserId {
     answer.json()["user"]["user_id"].as_str().unwrap().parse().unwrap()
 }
 
-/// Puts a session as versions without times and limits stored it.
+/// Puts a session as earlier versions stored it, without times and limits.
 async fn put_older_session(api: &TestApi, user: UserId, session: Uuid, used_at: Timestamp) {
     let expires_at = used_at.plus(limits::REFRESH_TOKEN_TTL).as_secs().cast_signed();
     let item = Item::new(keys::session(user, SessionId::from_uuid(session))).with(EXPIRES_AT, expires_at);
@@ -105,7 +105,7 @@ async fn pages_yield_each_session_once_while_others_begin() {
 }
 
 #[tokio::test]
-async fn ending_a_session_revokes_its_tokens_alone() {
+async fn ending_a_session_revokes_only_its_tokens() {
     let api = TestApi::start();
     let first = api.register("alice").await.is(201);
     api.clock.advance(Duration::from_secs(1));
@@ -146,7 +146,7 @@ async fn sessions_are_for_oneself() {
 }
 
 #[tokio::test]
-async fn a_token_that_names_no_session_has_no_current_one() {
+async fn a_sessionless_token_has_no_current_session() {
     let api = TestApi::start();
     let alice = api.register("alice").await.is(201);
     let older = AccessTokens::new(&TokenKeys::new(crate::it::support::SECRET)).issue(user_of(&alice), START);
@@ -209,7 +209,7 @@ async fn logins_at_once_leave_100_sessions() {
 }
 
 #[tokio::test]
-async fn the_session_just_begun_stays_when_the_clock_stepped_back() {
+async fn a_new_session_survives_a_clock_step_back() {
     let api = TestApi::start();
     let alice = api.register("alice").await.is(201);
     let later = START.plus(Duration::from_hours(1));
@@ -261,7 +261,7 @@ async fn dead_sessions_end_before_live_ones() {
 }
 
 #[tokio::test]
-async fn older_sessions_are_listed_last_with_their_first_known_use() {
+async fn legacy_sessions_are_listed_last() {
     let api = TestApi::start();
     let alice = api.register("alice").await.is(201);
     let (token, user) = (alice.text_of("access_token"), user_of(&alice));
@@ -291,7 +291,7 @@ async fn older_sessions_are_listed_last_with_their_first_known_use() {
 }
 
 #[tokio::test]
-async fn one_token_has_three_successors_at_most() {
+async fn one_token_has_at_most_three_successors() {
     let api = TestApi::start();
     for at_once in [false, true] {
         let first = api.register(&format!("user_{at_once}")).await.is(201).text_of("refresh_token");
@@ -312,7 +312,7 @@ async fn one_token_has_three_successors_at_most() {
 }
 
 #[tokio::test]
-async fn a_spent_last_successor_is_followed_to_its_own() {
+async fn a_spent_last_successor_leads_to_its_own() {
     let api = TestApi::start();
     let first = api.register("alice").await.is(201).text_of("refresh_token");
     let mut last = String::new();

@@ -1,4 +1,4 @@
-//! A request that never ends.
+//! A request that never completes.
 
 use std::sync::{Arc, Mutex};
 
@@ -11,7 +11,7 @@ use ports::signing::TokenKeys;
 use serde_json::{Value, json};
 use service::{passwords::HashingOptions, tokens::AccessTokens};
 
-/// What is logged, for a test to read.
+/// Captured log output.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -33,14 +33,14 @@ impl Log {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_that_takes_too_long_is_answered_logged_and_counted_like_any() {
+async fn a_timed_out_request_is_logged_and_counted() {
     let (log, metrics) = (Log::default(), Metrics::of_this_thread());
     let logging = {
         let log = log.clone();
         tracing_subscriber::fmt().json().with_writer(move || log.clone()).finish()
     };
-    // With a single dispatcher, `tracing` asks only the thread that first reaches a log line whether anyone listens to it,
-    // and that may be another test's. A second dispatcher makes it ask every dispatcher.
+    // With a single dispatcher, `tracing` asks only the thread that first reaches a log line whether it has a
+    // subscriber, and that may be another test's thread. A second dispatcher makes it ask every dispatcher.
     let _second = tracing::Dispatch::new(tracing_subscriber::registry());
     let _logging = tracing::subscriber::set_default(logging);
     let options =

@@ -1,4 +1,4 @@
-//! Batches through the handler: what is done with, what comes again, what becomes a dead letter.
+//! Batches through the handler: changes that are done, retried, or dead letters.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -32,19 +32,19 @@ use worker::RetryPauses;
 const NOW: Timestamp = Timestamp::from_millis(1_763_700_000_000);
 const DONE: HandledBatch = HandledBatch { retry_from: None };
 
-/// What is to become of a change.
+/// The scripted outcome of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
     Throttled,
     Malformed,
     Panic,
-    /// Applying it never ends.
+    /// Applying the change never returns.
     Hang,
-    /// The answer says nothing of it, nor of any behind it.
+    /// The result omits this change and all later ones.
     Forgotten,
 }
 
-/// Applies everything but what is to fail.
+/// Applies every change except those scripted to fail.
 #[derive(Debug, Default)]
 struct Script {
     fates: Mutex<HashMap<String, Fate>>,
@@ -66,7 +66,7 @@ impl Apply for Script {
                 Some(Fate::Malformed) => {
                     Applied::Poison(StoreError::Malformed(MalformedItem { attribute: "author_id" }).into())
                 }
-                Some(Fate::Panic) => panic!("as the test wants"),
+                Some(Fate::Panic) => panic!("injected by the test"),
                 Some(Fate::Hang) => std::future::pending().await,
                 Some(Fate::Forgotten) => return outcomes,
             });
@@ -75,7 +75,7 @@ impl Apply for Script {
     }
 }
 
-/// A queue that can be told to take nothing.
+/// A queue that can refuse messages.
 #[derive(Debug)]
 struct Stubborn {
     queue: EmbeddedQueue,
@@ -86,7 +86,7 @@ struct Stubborn {
 impl Queue for Stubborn {
     async fn send(&self, name: QueueName, messages: Vec<OutgoingMessage>) -> Result<Vec<OutgoingMessage>, QueueError> {
         if self.refuses.lock().contains(&name) {
-            return Err(QueueError::Rejected("as the test wants".into()));
+            return Err(QueueError::Rejected("injected by the test".into()));
         }
         self.queue.send(name, messages).await
     }
@@ -141,8 +141,8 @@ impl Fixture {
         self.handler.handle(ids.iter().map(|id| change(id)).collect(), NOW).await
     }
 
-    /// Handles a batch as its reader does: from where it is to be retried, until it is done with. Each call must
-    /// advance. Returns the number of calls.
+    /// Handles a batch as its reader does: retries from `retry_from` until the batch is done. Each call must advance.
+    /// Returns the number of calls.
     async fn handle_to_the_end(&self, ids: &[&str], handler: impl Fn() -> StreamHandler) -> usize {
         let (mut left, mut calls) = (ids, 0);
         while !left.is_empty() {
@@ -180,7 +180,7 @@ async fn a_batch_that_passes_is_done_with() {
 }
 
 #[tokio::test]
-async fn from_the_first_change_that_is_throttled_on_all_come_again() {
+async fn a_throttled_change_retries_itself_and_later_changes() {
     let fixture = Fixture::new(&[("b", Fate::Throttled), ("d", Fate::Throttled)]);
     assert_eq!(fixture.handle(&["a", "b", "c", "d"]).await, HandledBatch { retry_from: Some(1) });
     fixture.script.fates.lock().clear();
@@ -189,13 +189,13 @@ async fn from_the_first_change_that_is_throttled_on_all_come_again() {
 }
 
 #[tokio::test]
-async fn what_nothing_is_said_of_comes_again() {
+async fn changes_without_an_outcome_are_retried() {
     let fixture = Fixture::new(&[("c", Fate::Forgotten)]);
     assert_eq!(fixture.handle(&["a", "b", "c", "d"]).await, HandledBatch { retry_from: Some(2) });
 }
 
 #[tokio::test]
-async fn what_can_never_be_applied_is_a_dead_letter_with_its_images_and_keeps_no_other_back() {
+async fn a_poison_change_becomes_a_complete_dead_letter() {
     let fixture = Fixture::new(&[("b", Fate::Malformed)]);
     assert_eq!(fixture.handle(&["a", "b", "c"]).await, DONE);
     assert_eq!(fixture.applied(), ["a", "c"]);
@@ -208,7 +208,7 @@ async fn what_can_never_be_applied_is_a_dead_letter_with_its_images_and_keeps_no
 }
 
 #[tokio::test]
-async fn a_change_that_panics_is_a_dead_letter_and_the_others_of_its_batch_are_applied() {
+async fn a_panicking_change_does_not_block_its_batch() {
     let fixture = Fixture::new(&[("b", Fate::Panic), ("c", Fate::Malformed)]);
     assert_eq!(fixture.handle(&["a", "b", "c", "d"]).await, DONE);
     let applied: HashSet<String> = fixture.applied().into_iter().collect();
@@ -218,7 +218,7 @@ async fn a_change_that_panics_is_a_dead_letter_and_the_others_of_its_batch_are_a
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_change_that_hangs_alone_is_a_dead_letter() {
+async fn a_hanging_change_becomes_a_dead_letter() {
     let fixture = Fixture::new(&[("c", Fate::Hang)]);
     fixture.handle_to_the_end(&["a", "b", "c", "d", "e"], || fixture.handler.clone()).await;
     let applied: HashSet<String> = fixture.applied().into_iter().collect();
@@ -241,7 +241,7 @@ async fn a_batch_ends_within_its_budget() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn handlers_that_forget_get_past_hanging_changes() {
+async fn stateless_handlers_get_past_hanging_changes() {
     let ids = ["a", "b", "c", "d", "e", "f"];
     let fixture = Fixture::new(&[("b", Fate::Hang), ("c", Fate::Hang), ("f", Fate::Hang)]);
     let forgetful = || StreamHandler::new(fixture.script.clone(), fixture.queue.clone(), RetryPauses::default());
@@ -251,7 +251,7 @@ async fn handlers_that_forget_get_past_hanging_changes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hanging_change_is_not_dropped_while_the_queue_refuses() {
+async fn a_hanging_change_survives_a_refusing_queue() {
     let fixture = Fixture::new(&[("a", Fate::Hang)]);
     fixture.queue.refuses.lock().insert(ChangeDlq);
     assert_eq!(fixture.handle(&["a", "b"]).await, HandledBatch { retry_from: Some(0) });
@@ -261,14 +261,14 @@ async fn a_hanging_change_is_not_dropped_while_the_queue_refuses() {
 }
 
 #[tokio::test]
-async fn behind_a_panic_a_throttled_change_comes_again_with_all_behind_it() {
+async fn a_throttled_change_after_a_panic_is_retried() {
     let fixture = Fixture::new(&[("b", Fate::Panic), ("c", Fate::Throttled)]);
     assert_eq!(fixture.handle(&["a", "b", "c", "d"]).await, HandledBatch { retry_from: Some(2) });
     assert_eq!(fixture.letters().await.len(), 1);
 }
 
 #[tokio::test]
-async fn a_change_whose_dead_letter_is_not_taken_comes_again() {
+async fn a_change_without_its_dead_letter_is_retried() {
     let fixture = Fixture::new(&[("b", Fate::Malformed)]);
     fixture.queue.refuses.lock().insert(ChangeDlq);
     assert_eq!(fixture.handle(&["a", "b", "c"]).await, HandledBatch { retry_from: Some(1) });
@@ -278,14 +278,14 @@ async fn a_change_whose_dead_letter_is_not_taken_comes_again() {
 }
 
 #[tokio::test]
-async fn what_comes_again_anyway_is_no_dead_letter_yet() {
+async fn a_retried_change_sends_no_dead_letter() {
     let fixture = Fixture::new(&[("a", Fate::Throttled), ("b", Fate::Malformed)]);
     assert_eq!(fixture.handle(&["a", "b"]).await, HandledBatch { retry_from: Some(0) });
     assert_eq!(fixture.letters().await, [Json::Null; 0]);
 }
 
 #[tokio::test]
-async fn a_group_that_sqs_would_not_take_is_left_out() {
+async fn an_invalid_sqs_group_is_replaced() {
     let fixture = Fixture::new(&[("long", Fate::Malformed), ("ümlaut", Fate::Malformed)]);
     let long = Change { key: Key { partition: "POST#".repeat(100), sort: "s".to_owned() }, ..change("long") };
     assert_eq!(fixture.handler.handle(vec![long, change("ümlaut")], NOW).await, DONE);
@@ -296,7 +296,7 @@ async fn a_group_that_sqs_would_not_take_is_left_out() {
 // --- ChangeQ.
 
 #[tokio::test]
-async fn redriven_changes_are_applied_and_what_fails_comes_again() {
+async fn redriven_changes_are_applied_or_retried() {
     let fixture = Fixture::new(&[("b", Fate::Malformed), ("c", Fate::Throttled), ("d", Fate::Panic)]);
     let bodies = ["a", "b", "c", "d"].map(|id| ChangeMessage::of(change(id), "as before".to_owned()).encode());
     let messages = bodies.into_iter().chain(["no change".to_owned()]).map(|body| OutgoingMessage {
@@ -312,7 +312,7 @@ async fn redriven_changes_are_applied_and_what_fails_comes_again() {
     assert_eq!(fixture.applied(), ["a"]);
 }
 
-// --- The stream, as Lambda hands it over.
+// --- The stream, as Lambda delivers it.
 
 fn record(id: &str, sequence: u64) -> Json {
     json!({
@@ -346,7 +346,7 @@ async fn handled(fixture: &Fixture, records: &[Json]) -> Json {
 }
 
 #[tokio::test]
-async fn records_of_the_stream_are_the_changes_of_the_log() {
+async fn stream_records_decode_to_the_changes() {
     let fixture = Fixture::new(&[("a", Fate::Malformed)]);
     assert_eq!(handled(&fixture, &[record("a", 1)]).await, json!({"batchItemFailures": []}));
     let letter = fixture.letters().await.remove(0).to_string();
@@ -363,7 +363,7 @@ async fn the_sample_event_is_a_change() {
 }
 
 #[tokio::test]
-async fn what_is_made_and_what_expires_lacks_an_image() {
+async fn created_and_expired_items_lack_an_image() {
     let fixture = Fixture::new(&[("made", Fate::Malformed), ("gone", Fate::Malformed)]);
     let (mut made, mut gone) = (record("made", 1), record("gone", 2));
     made["dynamodb"].as_object_mut().expect("an object").remove("OldImage");
@@ -376,7 +376,7 @@ async fn what_is_made_and_what_expires_lacks_an_image() {
 }
 
 #[tokio::test]
-async fn lambda_goes_on_from_the_sequence_number_of_the_first_that_failed() {
+async fn lambda_retries_from_the_first_failed_sequence_number() {
     let fixture = Fixture::new(&[("c", Fate::Throttled)]);
     let records = ["a", "b", "c", "d"].iter().zip(100..).map(|(id, sequence)| record(id, sequence));
     let answer = handled(&fixture, &records.collect::<Vec<_>>()).await;
@@ -384,7 +384,7 @@ async fn lambda_goes_on_from_the_sequence_number_of_the_first_that_failed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn lambda_goes_on_behind_a_record_that_hangs() {
+async fn lambda_continues_after_a_hanging_record() {
     let fixture = Fixture::new(&[("a", Fate::Hang)]);
     let records = ["a", "b", "c", "d"].iter().zip(100..).map(|(id, sequence)| record(id, sequence));
     let answer = handled(&fixture, &records.collect::<Vec<_>>()).await;
@@ -393,7 +393,7 @@ async fn lambda_goes_on_behind_a_record_that_hangs() {
 }
 
 #[tokio::test]
-async fn a_record_that_cannot_be_read_is_a_dead_letter_as_it_is() {
+async fn an_unreadable_record_becomes_a_verbatim_dead_letter() {
     let fixture = Fixture::new(&[("c", Fate::Throttled)]);
     let mut odd = record("b", 101);
     odd["dynamodb"]["NewImage"]["n"] = json!({"L": []});
@@ -412,7 +412,7 @@ async fn a_record_that_cannot_be_read_is_a_dead_letter_as_it_is() {
 }
 
 #[tokio::test]
-async fn records_of_items_that_are_not_streamed_are_passed_over() {
+async fn records_of_unstreamed_items_are_skipped() {
     let fixture = Fixture::new(&[("c", Fate::Throttled)]);
     let mut counts = record("b", 101);
     counts["dynamodb"]["Keys"]["PK"]["S"] = json!("COUNTS#b");
@@ -422,7 +422,7 @@ async fn records_of_items_that_are_not_streamed_are_passed_over() {
 }
 
 #[test]
-fn an_event_of_the_queue_is_told_from_one_of_the_stream() {
+fn queue_and_stream_events_are_distinguished() {
     let body = ChangeMessage::of(change("a"), String::new()).encode();
     let event = json!({"Records": [{"messageId": "m", "eventSource": "aws:sqs", "body": body, "attributes": {}, "messageAttributes": {}}]});
     let Ok(Event::Queue(messages)) = Event::of(event) else { panic!("an event of the queue") };

@@ -1,14 +1,14 @@
-//! Serves a DynamoDB and an SQS, in memory and empty, on the loopback interface until it is told to stop.
+//! Serves an in-memory, empty DynamoDB and SQS on the loopback interface until it receives a signal to stop.
 //!
 //! Prints the environment that a process needs to use them, one assignment a line:
-//! `aws-endpoints >endpoints.env &`, then, when the file is written, `set -a; . ./endpoints.env`.
+//! `aws-endpoints >endpoints.env &`, then, once the file is written, `set -a; . ./endpoints.env`.
 
 use std::{io::Write as _, process::ExitCode};
 
 use clap::Parser;
 use testkit::endpoints::Endpoints;
 
-/// DynamoDB and SQS in memory, over HTTP, for trying and measuring.
+/// In-memory DynamoDB and SQS over HTTP, for experiments and measurements.
 #[derive(Debug, Parser)]
 struct Cli {
     /// Port of DynamoDB; 0 takes a free one

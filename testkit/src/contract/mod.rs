@@ -1,16 +1,16 @@
-//! What every adapter of the ports must do: one check per fact, run as one test each on every adapter.
+//! The contract of every adapter of the ports: one check per fact, run as one test each on every adapter.
 //!
 //! ```ignore
 //! async fn open() -> StoreHarness { StoreHarness::new(my_store()) }
 //! testkit::store_contract!(open());
 //! ```
 //!
-//! Attributes behind the harness go to each test: `testkit::store_contract!(open(), #[ignore = "needs a network"]);`
+//! Attributes after the harness apply to each test: `testkit::store_contract!(open(), #[ignore = "needs a network"]);`
 
-#![deny(dead_code, reason = "a check that no contract names would never run")]
+#![deny(dead_code, reason = "a check that is not named in a contract would never run")]
 
-/// Declares a contract: the checks of each module that belong to it, and the macro that makes a test of each. A check
-/// that is not named here is dead code, which does not compile. The first token is a `$` for the macro declared.
+/// Declares a contract: its checks by module, and the macro that makes a test of each. A check that is not named here
+/// is dead code, which does not compile. The first token is a `$` for the declared macro.
 macro_rules! contract {
     ($dollar:tt $(#[$doc:meta])* $name:ident, $port:ident $($module:ident { $($check:ident)+ })+) => {
         $(pub use self::$module::{$($check),+};)+
@@ -53,7 +53,7 @@ macro_rules! contract_test {
     };
 }
 
-/// Panics unless the result is an error that says the call itself is wrong.
+/// Panics unless the result is the error for an invalid call.
 macro_rules! assert_rejected {
     ($error:ident, $result:expr) => {
         match $result {

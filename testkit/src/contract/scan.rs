@@ -1,4 +1,4 @@
-//! What the operator's scan of a whole table finds, for the tests of each store.
+//! The contract of the operator's scan of a whole table, for the tests of each store.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ pub async fn filled(store: &dyn Store) -> BTreeSet<Key> {
     keys
 }
 
-/// Every key that a scan in pages of 7 finds, and its segment.
+/// Every key found by a scan in pages of 7, with its segment.
 pub async fn scanned(scan: &dyn TableScan, segments: u32) -> Vec<(Key, u32)> {
     let mut found = Vec::new();
     for segment in Segment::all_of(segments) {

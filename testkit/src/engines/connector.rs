@@ -1,4 +1,4 @@
-//! A function as an HTTP client of the SDK.
+//! An HTTP client for the SDK that is backed by a function.
 
 use std::{fmt, sync::Arc};
 
@@ -15,7 +15,7 @@ use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 
-/// What the SDK asked: the operation's name, the JSON body, and the trace that the call is part of.
+/// The SDK's request: the operation's name, the JSON body, and the trace of the call.
 #[derive(Debug, Clone)]
 pub(crate) struct Call {
     pub operation: String,
@@ -23,7 +23,7 @@ pub(crate) struct Call {
     pub trace: Option<String>,
 }
 
-/// What it is answered.
+/// The response to a request.
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
     pub status: u16,
@@ -32,7 +32,7 @@ pub(crate) struct Answer {
 
 type Function = dyn Fn(Call) -> BoxFuture<'static, Result<Answer, ConnectorError>> + Send + Sync;
 
-/// An HTTP client whose every call is one call of a function.
+/// An HTTP client that passes every request to a function.
 #[derive(Clone)]
 pub(crate) struct FunctionClient(Arc<Function>);
 
@@ -62,7 +62,7 @@ impl HttpConnector for FunctionClient {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let target = request.headers().get("x-amz-target").unwrap_or_default();
         let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
-        // Both services send small JSON documents, which are whole in memory.
+        // Both services send small JSON documents that are whole in memory.
         let body = request.body().bytes().map(Bytes::copy_from_slice).unwrap_or_default();
         let trace = request.headers().get("x-amzn-trace-id").map(str::to_owned);
         let answer = (self.0)(Call { operation, body, trace });

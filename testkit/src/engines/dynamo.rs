@@ -1,4 +1,4 @@
-//! dynoxide under the DynamoDB client.
+//! dynoxide as the engine of a DynamoDB client.
 
 use std::{
     collections::BTreeMap,
@@ -21,12 +21,12 @@ use super::{
     connector::{Answer, Call, FunctionClient},
 };
 
-/// An empty DynamoDB of its own, with the three tables. It lives as long as a client of it.
+/// A separate, empty DynamoDB with the three tables. It lives as long as its clients.
 #[derive(Debug, Clone)]
 pub struct DynamoEngine {
-    /// A client of it.
+    /// A client of the engine.
     pub client: aws_sdk_dynamodb::Client,
-    /// Its tables.
+    /// The engine's tables.
     pub tables: TableNames,
     pub(super) calls: CallCounts,
 }
@@ -35,12 +35,12 @@ pub struct DynamoEngine {
 type CallCounts = Arc<Mutex<BTreeMap<String, u64>>>;
 
 impl DynamoEngine {
-    /// How often the SDK sent each operation since the last time this was asked, such as `BatchGetItem`.
+    /// How often the SDK sent each operation, such as `BatchGetItem`, since the last call.
     pub fn take_calls(&self) -> BTreeMap<String, u64> {
         std::mem::take(&mut *self.calls.lock())
     }
 
-    /// The store on it.
+    /// A store on the engine.
     pub fn store(&self) -> DynamoStore {
         DynamoStore::new(&self.client, self.tables.clone())
     }
@@ -73,14 +73,14 @@ pub(crate) fn dynamo_client(http: FunctionClient) -> aws_sdk_dynamodb::Client {
     aws_sdk_dynamodb::Client::from_conf(config)
 }
 
-/// A function that has the engine do a call on a thread of its own: the engine blocks, and there is one of it. The
-/// thread ends with the last function.
+/// Returns a function that runs a call on the engine's dedicated thread, because the engine blocks and is not shared.
+/// The thread ends when the function is dropped.
 fn connect() -> impl Fn(Call) -> futures::future::BoxFuture<'static, Result<Answer, ConnectorError>> + Send + Sync {
     let database = Database::memory().expect("a database in memory opens");
     let (calls, inbox) = mpsc::channel::<(Call, oneshot::Sender<Answer>)>();
     thread::spawn(move || {
         for (call, answer) in inbox {
-            // Who no longer waits for the answer does not miss it.
+            // The send fails only if the caller no longer waits.
             let _ = answer.send(perform(&database, &call));
         }
     });

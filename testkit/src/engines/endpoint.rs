@@ -1,4 +1,4 @@
-//! DynamoDB and SQS at an endpoint that somebody else started, over HTTP.
+//! DynamoDB and SQS at an external endpoint, over HTTP.
 
 use aws::{TableNames, setup};
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
@@ -9,15 +9,15 @@ use ports::{
 
 use super::{DynamoEngine, REGION, SqsEngine, sqs::make_queues};
 
-/// The variable that names the endpoint of both, such as `http://127.0.0.1:4566`.
+/// The environment variable with the endpoint of both, such as `http://127.0.0.1:4566`.
 pub const ENDPOINT_VARIABLE: &str = "TWEETER_TEST_AWS_ENDPOINT";
-/// What emulators take for the credentials of an account's root.
+/// The credentials that emulators accept as an account's root.
 const CREDENTIALS: &str = "test";
 
-/// The DynamoDB at [`ENDPOINT_VARIABLE`], with three tables of its own. They stay there: this is for emulators.
+/// The DynamoDB at [`ENDPOINT_VARIABLE`], with three new tables. They are not removed: this is for emulators.
 ///
 /// # Panics
-/// When the variable is not set or the endpoint does not make tables.
+/// When the variable is not set or the tables cannot be created.
 pub async fn dynamo_at_endpoint() -> DynamoEngine {
     let config = aws_sdk_dynamodb::Config::builder()
         .behavior_version(BehaviorVersion::latest())
@@ -34,11 +34,11 @@ pub async fn dynamo_at_endpoint() -> DynamoEngine {
     DynamoEngine { client, tables, calls: std::sync::Arc::default() }
 }
 
-/// The SQS at [`ENDPOINT_VARIABLE`], with four queues of its own that have these settings. They stay there: this is for
+/// The SQS at [`ENDPOINT_VARIABLE`], with four new queues that have these settings. They are not removed: this is for
 /// emulators.
 ///
 /// # Panics
-/// When the variable is not set or the endpoint does not make queues.
+/// When the variable is not set or the queues cannot be created.
 pub async fn sqs_at_endpoint(settings_of: impl Fn(QueueName) -> QueueSettings) -> SqsEngine {
     let config = aws_sdk_sqs::Config::builder()
         .behavior_version(BehaviorVersion::latest())
@@ -59,7 +59,7 @@ fn credentials() -> Credentials {
     Credentials::new(CREDENTIALS, CREDENTIALS, None, None, "testkit")
 }
 
-/// No two checks share a table or a queue.
+/// A unique prefix, so that no two checks share a table or a queue.
 fn own_prefix() -> String {
     format!("contract-{}-", domain::random::uuid().simple())
 }

@@ -1,13 +1,13 @@
-//! Independent engines under the AWS SDK, in process: no port is opened. And whatever listens at an endpoint that the
-//! environment names.
+//! Independent engines under the AWS SDK, in process, without opening a port; or a service at an endpoint named by the
+//! environment.
 //!
 //! Their known faults:
-//! - dynoxide: every read is consistent, there is never a `TransactionConflict`, nothing is ever left unprocessed or
-//!   throttled. Items expire only when told to.
-//! - rustack: 256 KiB a message, the total of a batch is not checked, `MessageGroupId` on a standard queue is refused
-//!   (AWS takes it), a visibility timeout that ends can reach a waiting long poll up to 1 s late.
-//! - ministack 1.5.33, at an endpoint: standard queues are not fair, and a delete by a receipt that no longer counts is
-//!   refused as `ReceiptHandleIsInvalid` (AWS answers it like any other).
+//! - dynoxide: every read is consistent, there is never a `TransactionConflict`, and no item is ever unprocessed or
+//!   throttled. Items expire only on request.
+//! - rustack: messages are limited to 256 KiB, the total of a batch is not checked, `MessageGroupId` on a standard
+//!   queue is refused (AWS accepts it), and an expired visibility timeout can reach a waiting long poll up to 1 s late.
+//! - ministack 1.5.33, at an endpoint: standard queues are not fair, and a delete with an outdated receipt is refused
+//!   as `ReceiptHandleIsInvalid` (AWS accepts it).
 
 mod connector;
 mod dynamo;
@@ -21,5 +21,5 @@ pub use endpoint::{ENDPOINT_VARIABLE, dynamo_at_endpoint, sqs_at_endpoint};
 pub(crate) use sqs::sqs_client;
 pub use sqs::{SqsEngine, sqs};
 
-/// The region that the engines' clients name.
+/// The region of the engines' clients.
 pub(crate) const REGION: &str = "us-east-1";

@@ -1,4 +1,4 @@
-//! rustack under the SQS client.
+//! rustack as the engine of an SQS client.
 
 use std::sync::Arc;
 
@@ -16,17 +16,17 @@ use super::{
     connector::{Answer, Call, FunctionClient},
 };
 
-/// An empty SQS of its own, with the four queues. It ends with the runtime that it was started in.
+/// A separate, empty SQS with the four queues. It ends with the runtime in which it was started.
 #[derive(Debug, Clone)]
 pub struct SqsEngine {
-    /// A client of it.
+    /// A client of the engine.
     pub client: aws_sdk_sqs::Client,
-    /// Its queues.
+    /// The engine's queues.
     pub urls: QueueUrls,
 }
 
 impl SqsEngine {
-    /// The queues on it; groups travel as attributes, since the engine knows no fair queues.
+    /// Queues on the engine. Groups are sent as attributes, because the engine does not support fair queues.
     pub fn queue(&self) -> SqsQueue {
         SqsQueue::new(&self.client, self.urls.clone(), SqsOptions { fair_queues: false })
     }
@@ -43,7 +43,7 @@ pub async fn sqs(settings_of: impl Fn(QueueName) -> QueueSettings) -> SqsEngine 
     SqsEngine { client, urls }
 }
 
-/// Makes every queue, called `prefix` and its own name.
+/// Creates every queue, named `prefix` followed by the queue's name.
 pub(super) async fn make_queues(
     client: &aws_sdk_sqs::Client,
     prefix: &str,

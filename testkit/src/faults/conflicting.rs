@@ -1,4 +1,4 @@
-//! A store whose writes get into each other's way.
+//! A store whose transactions conflict.
 
 use std::sync::Arc;
 
@@ -9,11 +9,11 @@ use super::{
     hooked::{HookedStore, StoreCall, StoreHook},
 };
 
-/// A store that refuses some transactions as `DynamoDB` does when another one holds one of their items: nothing of
-/// them happens, and their conditions are not reported.
+/// A store that refuses some transactions as `DynamoDB` does when another one holds one of their items: nothing is
+/// written, and no condition is reported.
 pub type ConflictingStore = HookedStore<Conflicts>;
 
-/// Refuses transactions by the dice.
+/// Refuses transactions at random.
 #[derive(Debug)]
 pub struct Conflicts {
     probability: f64,
@@ -21,14 +21,14 @@ pub struct Conflicts {
 }
 
 impl HookedStore<Conflicts> {
-    /// A store in which a transaction is refused with this probability, 0 to 1.
+    /// A store that refuses a transaction with this probability, 0 to 1.
     pub fn new(inner: Arc<dyn Store>, probability: f64, seed: u64) -> Self {
         Self::with(inner, Conflicts { probability, dice: Dice::new(seed) })
     }
 }
 
 impl Conflicts {
-    /// Turns the conflicts off and on.
+    /// The switch of the conflicts.
     pub fn switch(&self) -> FaultSwitch {
         self.dice.switch()
     }

@@ -1,4 +1,4 @@
-//! How many calls, and how much in them.
+//! Counts calls and their entries.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -9,24 +9,24 @@ use ports::{
     store::{BatchGot, BatchWrite, Consistency, Item, Key, Outcome, Query, QueryPage, Store, StoreError, Table, Write},
 };
 
-/// What was asked of a store. Calls count when they are made, whatever comes of them; items when they are answered.
+/// The counts of a store. Calls count when made, regardless of their result; items count when returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct StoreCounts {
     /// Calls of `get`.
     pub get: u64,
     /// Calls of `batch_get`.
     pub batch_get: u64,
-    /// Keys asked for by them.
+    /// Keys requested by them.
     pub batch_get_keys: u64,
     /// Calls of `query`.
     pub query: u64,
-    /// Items answered by them.
+    /// Items returned by them.
     pub items_queried: u64,
-    /// Items answered by the largest of them.
+    /// Items returned by the largest of them.
     pub most_items_queried: u64,
     /// Calls of `batch_write`.
     pub batch_write: u64,
-    /// Entries of them that were written.
+    /// Entries written by them.
     pub batch_entries_written: u64,
     /// Calls of `write`.
     pub write: u64,
@@ -36,11 +36,11 @@ pub struct StoreCounts {
     pub transact_entries: u64,
     /// Calls of `durable`.
     pub durable: u64,
-    /// Reads of any kind that asked for consistency.
+    /// Strongly consistent reads of any kind.
     pub strong_reads: u64,
 }
 
-/// How often each kind of item was read: by operation and by what the partition key begins with, such as
+/// How often each kind of item was read: by operation and by prefix of the partition key, such as
 /// `batch_get POST`. Feed, whose partitions are plain ids, is `feed`.
 pub type ReadsByKind = BTreeMap<String, u64>;
 
@@ -53,7 +53,7 @@ pub struct CountingStore {
 }
 
 impl CountingStore {
-    /// Counts from zero.
+    /// Wraps a store, with all counts at zero.
     pub fn new(inner: Arc<dyn Store>) -> Self {
         Self { inner, counts: Mutex::default(), reads: Mutex::default() }
     }
@@ -68,8 +68,7 @@ impl CountingStore {
         std::mem::take(&mut *self.counts.lock())
     }
 
-    /// The reads so far; counts from zero again. A batch that asks for several kinds counts for the kind of its first
-    /// key.
+    /// Takes the reads so far and resets them. A batch of several kinds counts for the kind of its first key.
     pub fn take_reads(&self) -> ReadsByKind {
         std::mem::take(&mut *self.reads.lock())
     }
@@ -151,7 +150,7 @@ impl Store for CountingStore {
     }
 }
 
-/// What was asked of a queue, and what came of it.
+/// The counts of a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct QueueCounts {
     /// Calls of `send`.
@@ -172,7 +171,7 @@ pub struct QueueCounts {
     pub visibilities_changed: u64,
 }
 
-/// Queues that count, each for itself.
+/// Queues that count separately.
 #[derive(Debug)]
 pub struct CountingQueue {
     inner: Arc<dyn Queue>,

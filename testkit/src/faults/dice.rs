@@ -1,4 +1,4 @@
-//! Chance from a seed, and the switch that turns it off.
+//! Random faults from a seed, and the switch that turns them off.
 
 use std::sync::{
     Arc,
@@ -8,7 +8,7 @@ use std::sync::{
 use parking_lot::Mutex;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
-/// Turns faults on and off while a test runs. Clones are the same switch.
+/// Turns faults on and off while a test runs. Clones share the switch.
 #[derive(Debug, Clone)]
 pub struct FaultSwitch(Arc<AtomicBool>);
 
@@ -20,23 +20,23 @@ impl Default for FaultSwitch {
 }
 
 impl FaultSwitch {
-    /// From now on there are faults.
+    /// Turns the faults on.
     pub fn turn_on(&self) {
         self.0.store(true, Ordering::SeqCst);
     }
 
-    /// From now on there are none.
+    /// Turns the faults off.
     pub fn turn_off(&self) {
         self.0.store(false, Ordering::SeqCst);
     }
 
-    /// Whether there are faults.
+    /// Whether the faults are on.
     pub fn is_on(&self) -> bool {
         self.0.load(Ordering::SeqCst)
     }
 }
 
-/// How many faults there were. Counts of several wrappers add up.
+/// The number of faults by kind. Counts of several wrappers add up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct FaultCounts {
     /// Calls that were throttled.
@@ -48,7 +48,7 @@ pub struct FaultCounts {
 }
 
 impl FaultCounts {
-    /// Whether there was every kind of fault.
+    /// Whether every kind of fault occurred.
     pub const fn has_every_kind(self) -> bool {
         self.throttled > 0 && self.unavailable > 0 && self.undone > 0
     }
@@ -66,7 +66,7 @@ impl std::ops::Add for FaultCounts {
     }
 }
 
-/// Why a wrapper failed a call: the cause in the error, to tell it from a real one.
+/// The cause of an injected error, which distinguishes it from a real one.
 #[derive(Debug, thiserror::Error)]
 #[error("injected by a test: {0}")]
 pub(super) struct Injected(pub &'static str);
@@ -81,7 +81,7 @@ impl Injected {
     }
 }
 
-/// What befalls a whole call.
+/// The fate of a whole call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
     Passes,
@@ -90,7 +90,7 @@ pub(super) enum Fate {
     FailsAfter,
 }
 
-/// Dice thrown by seed; every side comes up only while the switch is on.
+/// Seeded random decisions; faults occur only while the switch is on.
 #[derive(Debug)]
 pub(super) struct Dice {
     rng: Mutex<StdRng>,
@@ -111,7 +111,7 @@ impl Dice {
         self.switch.clone()
     }
 
-    /// One throw for a whole call. The probabilities exclude each other.
+    /// Decides the fate of a whole call. The probabilities are mutually exclusive.
     pub fn fate(&self, throttled: f64, before: f64, after: f64) -> Fate {
         if !self.switch.is_on() {
             return Fate::Passes;
@@ -131,24 +131,24 @@ impl Dice {
         }
     }
 
-    /// Whether something of this probability happens.
+    /// Whether an event of this probability occurs.
     pub fn happens(&self, probability: f64) -> bool {
         self.switch.is_on() && self.rng.lock().random::<f64>() < probability
     }
 
-    /// Which of some things to take; `None` of none.
+    /// A random index below a length; `None` if the length is zero.
     pub fn place(&self, len: usize) -> Option<usize> {
         (len > 0).then(|| self.rng.lock().random_range(0..len))
     }
 
-    /// Whether an entry of a batch is left undone, which has this probability.
+    /// Whether an entry of a batch is left undone, with this probability.
     pub fn leaves_undone(&self, probability: f64) -> bool {
         let is_left = self.happens(probability);
         self.counts.lock().undone += u64::from(is_left);
         is_left
     }
 
-    /// Parts things: those that are done, and those that are left undone with this probability.
+    /// Splits entries into those to do and those to leave undone, with this probability.
     pub fn part<T>(&self, things: Vec<T>, undone: f64) -> (Vec<T>, Vec<T>) {
         things.into_iter().partition(|_| !self.leaves_undone(undone))
     }

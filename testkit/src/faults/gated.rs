@@ -7,22 +7,22 @@ use tokio::sync::Semaphore;
 
 use super::hooked::{HookedStore, StoreCall, StoreHook};
 
-/// A store that makes each single write when the gate lets it through. Every other call passes.
+/// A store that holds each single write until the gate lets it through. Every other call passes.
 pub type GatedStore = HookedStore<Gate>;
 
-/// Where single writes wait.
+/// The gate at which single writes wait.
 #[derive(Debug)]
 pub struct Gate(Semaphore);
 
 impl HookedStore<Gate> {
-    /// A store whose gate is shut.
+    /// A store with a closed gate.
     pub fn new(inner: Arc<dyn Store>) -> Self {
         Self::with(inner, Gate(Semaphore::new(0)))
     }
 }
 
 impl Gate {
-    /// Lets so many writes through, in the order of their calls.
+    /// Lets this many writes through, in the order of their calls.
     pub fn let_through(&self, writes: usize) {
         self.0.add_permits(writes);
     }

@@ -1,4 +1,4 @@
-//! One wrapper for whatever is to happen around the calls of a port.
+//! A wrapper that runs a hook around the calls of a port.
 
 use std::{fmt, ops::Deref, sync::Arc, time::Duration};
 
@@ -31,17 +31,17 @@ pub enum StoreCall<'a> {
 }
 
 impl StoreCall<'_> {
-    /// Whether items are read or written: every call but `durable` and `probe`.
+    /// Whether the call reads or writes items: all but `durable` and `probe`.
     pub const fn is_about_items(self) -> bool {
         !matches!(self, Self::Durable | Self::Probe)
     }
 
-    /// Whether items are read.
+    /// Whether the call reads items.
     pub const fn is_read(self) -> bool {
         matches!(self, Self::Get(..) | Self::BatchGet(..) | Self::Query(_))
     }
 
-    /// The keys of what is written or checked, in the order of the call.
+    /// The keys of the written or checked items, in the order of the call.
     pub fn written(self) -> Vec<(Table, Key)> {
         match self {
             Self::BatchWrite(table, writes) => writes.iter().map(|write| (table, write.key().clone())).collect(),
@@ -52,9 +52,9 @@ impl StoreCall<'_> {
     }
 }
 
-/// What happens around the calls of a store.
+/// A hook around the calls of a store.
 pub trait StoreHook: fmt::Debug + Send + Sync + 'static {
-    /// Makes the call, or fails instead; before, after or in place of it, anything may happen.
+    /// Makes the call, or fails instead; may run other code before, after or in place of it.
     fn around<T: Send>(
         &self,
         call: StoreCall<'_>,
@@ -75,12 +75,12 @@ pub struct HookedStore<H> {
 }
 
 impl<H: StoreHook> HookedStore<H> {
-    /// A store whose calls this hook makes.
+    /// A store whose calls go through this hook.
     pub fn with(inner: Arc<dyn Store>, hook: H) -> Self {
         Self { inner, hook }
     }
 
-    /// Parts the entries of a batch into those that are sent and those that are left undone.
+    /// Splits the entries of a batch into those to send and those to leave undone.
     fn part<T: Clone>(&self, entries: &[T]) -> (Vec<T>, Vec<T>) {
         entries.iter().cloned().partition(|_| !self.hook.leaves_undone())
     }
@@ -90,8 +90,8 @@ impl<F> HookedStore<Before<F>>
 where
     F: Fn(StoreCall<'_>) -> BoxFuture<'static, Result<(), StoreError>> + Send + Sync + 'static,
 {
-    /// A store that awaits `before` ahead of every call, which is not made where that fails: for what is to happen once,
-    /// or to certain calls alone.
+    /// A store that awaits `before` ahead of every call and makes the call only if that succeeds. For a hook that acts
+    /// once, or only on certain calls.
     pub fn before(inner: Arc<dyn Store>, before: F) -> Self {
         Self::with(inner, Before(before))
     }
@@ -167,9 +167,9 @@ pub enum QueueCall {
     Depth,
 }
 
-/// What happens around the calls of queues.
+/// A hook around the calls of queues.
 pub trait QueueHook: fmt::Debug + Send + Sync + 'static {
-    /// Makes the call, or fails instead; before, after or in place of it, anything may happen.
+    /// Makes the call, or fails instead; may run other code before, after or in place of it.
     fn around<T: Send>(
         &self,
         call: QueueCall,
@@ -177,7 +177,7 @@ pub trait QueueHook: fmt::Debug + Send + Sync + 'static {
         make: impl Future<Output = Result<T, QueueError>> + Send,
     ) -> impl Future<Output = Result<T, QueueError>> + Send;
 
-    /// How long a receive may wait that was asked to wait this long.
+    /// The wait of a receive that was asked to wait this long.
     fn wait(&self, asked: Duration) -> Duration {
         asked
     }
@@ -191,7 +191,7 @@ pub struct HookedQueue<H> {
 }
 
 impl<H: QueueHook> HookedQueue<H> {
-    /// Queues whose calls this hook makes.
+    /// Queues whose calls go through this hook.
     pub fn with(inner: Arc<dyn Queue>, hook: H) -> Self {
         Self { inner, hook }
     }
@@ -240,7 +240,7 @@ impl<H: QueueHook> Queue for HookedQueue<H> {
     }
 }
 
-/// A hook that is a function called before each call.
+/// A hook that runs a function before each call.
 pub struct Before<F>(F);
 
 impl<F> fmt::Debug for Before<F> {

@@ -1,4 +1,4 @@
-//! A store whose transactions may arrive late.
+//! A store whose transactions may be applied late.
 
 use std::sync::Arc;
 
@@ -10,11 +10,11 @@ use super::{
     hooked::{HookedStore, StoreCall, StoreHook},
 };
 
-/// A store that answers some transactions as if it were unavailable and makes them later, at any time, as a request that
-/// hung in the network while its sender had given up.
+/// A store that answers some transactions as if it were unavailable and applies them later, at any time, like a request
+/// that hung in the network after its sender had given up.
 pub type LateStore = HookedStore<Delays>;
 
-/// Delays transactions by the dice.
+/// Delays transactions at random.
 #[derive(Debug)]
 pub struct Delays {
     inner: Arc<dyn Store>,
@@ -33,12 +33,12 @@ impl HookedStore<Delays> {
 }
 
 impl Delays {
-    /// Turns the faults off and on. What hangs when they are off hangs until [`Self::arrive_all`].
+    /// The switch of the faults. A transaction that hangs when they are turned off hangs until [`Self::arrive_all`].
     pub fn switch(&self) -> FaultSwitch {
         self.dice.switch()
     }
 
-    /// Makes everything that hangs. Returns how many of the transactions were still applied.
+    /// Delivers all hanging transactions. Returns how many of them were still applied.
     pub async fn arrive_all(&self) -> usize {
         let hanging = std::mem::take(&mut *self.hanging.lock());
         let mut happened = 0;

@@ -1,13 +1,14 @@
-//! Port wrappers that misbehave as the cloud does, or count. They wrap any `Arc<dyn Store>` or `Arc<dyn Queue>`.
+//! Port wrappers that inject the faults of cloud services, or count. They wrap any `Arc<dyn Store>` or `Arc<dyn
+//! Queue>`.
 //!
-//! - [`HookedStore`], [`HookedQueue`]: whatever a test wants around the calls: delay, fail, or run something else.
+//! - [`HookedStore`], [`HookedQueue`]: run a test's hook around each call, to delay it, fail it, or run other code.
 //! - [`FaultyStore`], [`FaultyQueue`]: throttle, fail before or after the work is done, leave parts of batches undone,
-//!   deliver twice; by the dice of a seed, so that the same calls in the same order meet the same faults.
-//! - [`LateStore`]: makes some transactions only after they were answered as failed.
+//!   deliver twice; at random from a seed, so that the same calls in the same order meet the same faults.
+//! - [`LateStore`]: applies some transactions only after they were answered as failed.
 //! - [`ConflictingStore`]: refuses some transactions as if another one held their items.
-//! - [`GatedStore`]: makes single writes when the test lets them through.
-//! - [`StaleStore`]: answers every read not asked consistent from the past.
-//! - [`CountingStore`], [`CountingQueue`]: how many calls and entries.
+//! - [`GatedStore`]: holds single writes until the test lets them through.
+//! - [`StaleStore`]: answers every eventually consistent read with stale data.
+//! - [`CountingStore`], [`CountingQueue`]: count calls and entries.
 
 mod conflicting;
 mod counting;

@@ -1,4 +1,4 @@
-//! A queue that fails and repeats itself.
+//! A queue that fails and delivers twice.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -8,24 +8,24 @@ use ports::queue::{OutgoingMessage, Queue, QueueDepth, QueueError, QueueName, Re
 
 use super::dice::{Dice, Fate, FaultCounts, FaultSwitch, Injected};
 
-/// Probabilities, 0 to 1. The first three are of a call and exclude each other (their sum is at most 1).
+/// Probabilities, 0 to 1. The first three apply to a call and are mutually exclusive (their sum is at most 1).
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct QueueFaults {
-    /// The call is throttled; nothing happens.
+    /// The call is throttled and not made.
     pub throttled: f64,
-    /// The queue is unavailable and nothing happens.
+    /// The queue is unavailable; the call is not made.
     pub unavailable_before: f64,
-    /// The call is made, but answered as if the queue were unavailable: what was received stays in flight, unknown to
-    /// the receiver, until its timeout.
+    /// The call is made, but answered as if the queue were unavailable: received messages stay in flight, unknown to
+    /// the receiver, until their timeout.
     pub unavailable_after: f64,
-    /// An entry of a batch is not done.
+    /// An entry of a batch fails.
     pub undone: f64,
-    /// A message received is received once more, later, in any order, also after its deletion.
+    /// A received message is received once more, later, in any order, even after its deletion.
     pub duplicated: f64,
 }
 
 impl QueueFaults {
-    /// Everything that can fail does, with this probability each: at most 1/3.
+    /// Every fault with this probability, at most 1/3.
     pub const fn all(probability: f64) -> Self {
         Self {
             throttled: probability,
@@ -37,7 +37,7 @@ impl QueueFaults {
     }
 }
 
-/// A queue that fails by the dice. `depth` always passes through, and does not count what is yet to be repeated: see
+/// A queue that fails at random. `depth` always passes through and does not count pending duplicates: see
 /// [`FaultyQueue::pending_duplicates`].
 #[derive(Debug)]
 pub struct FaultyQueue {
@@ -53,17 +53,17 @@ impl FaultyQueue {
         Self { inner, faults, dice: Dice::new(seed), repeats: Mutex::default() }
     }
 
-    /// What turns the faults off. What was to be repeated until then still is.
+    /// The switch of the faults. Pending duplicates are still delivered after it is turned off.
     pub fn switch(&self) -> FaultSwitch {
         self.dice.switch()
     }
 
-    /// How many faults there were so far.
+    /// The number of faults so far.
     pub fn counts(&self) -> FaultCounts {
         self.dice.counts()
     }
 
-    /// How many messages are yet to be received a second time.
+    /// The number of messages yet to be received a second time.
     pub fn pending_duplicates(&self, queue: QueueName) -> usize {
         self.repeats.lock().get(&queue).map_or(0, Vec::len)
     }
@@ -81,7 +81,7 @@ impl FaultyQueue {
         }
     }
 
-    /// Up to `max` messages that are to be received again, in any order.
+    /// Takes up to `max` pending duplicates, in any order.
     fn take_repeats(&self, queue: QueueName, max: usize) -> Vec<ReceivedMessage> {
         let mut repeats = self.repeats.lock();
         let waiting = repeats.entry(queue).or_default();

@@ -1,4 +1,4 @@
-//! A store that answers from the past.
+//! A store with stale reads.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -12,15 +12,15 @@ use ports::store::{
     StoreError, Table, Write, batch_get_all,
 };
 
-/// What stood under some keys before a write.
+/// The items under some keys before a write.
 type Before = BTreeMap<(Table, Key), Option<Item>>;
 
-/// A store that answers every read not asked [`Consistency::Strong`] as it was some writes ago, for good: who relies on
-/// an eventual read to catch up by itself fails here. Writes go one after another, so that the past is well defined.
+/// A store whose reads without [`Consistency::Strong`] permanently lag some writes: code that relies on an eventual
+/// read to catch up fails here. Writes are serialised, so that the past is well defined.
 #[derive(Debug)]
 pub struct StaleStore {
     inner: Arc<dyn Store>,
-    /// What the last writes replaced, oldest first.
+    /// The items that the last writes replaced, oldest first.
     past: Mutex<VecDeque<Before>>,
     writes_behind: usize,
     one_at_a_time: tokio::sync::Mutex<()>,
@@ -28,23 +28,23 @@ pub struct StaleStore {
 
 impl StaleStore {
     /// A store whose eventual reads do not see the last `writes_behind` calls of `write`, `transact` or `batch_write`.
-    /// With 1 they miss the very last.
+    /// With 1 they miss only the last.
     pub fn new(inner: Arc<dyn Store>, writes_behind: usize) -> Self {
         Self { inner, past: Mutex::default(), writes_behind, one_at_a_time: tokio::sync::Mutex::default() }
     }
 
-    /// Eventual reads see everything written until now.
+    /// Lets eventual reads see everything written so far.
     pub fn catch_up(&self) {
         self.past.lock().clear();
     }
 
-    /// Remembers what stands under keys that are about to be written. Before the write, so that no eventual read can
-    /// see it in between.
+    /// Remembers the items under keys that are about to be written. Runs before the write, so that no eventual read can
+    /// see the write in between.
     async fn remember(&self, keys: Vec<(Table, Key)>) -> Result<(), StoreError> {
         let mut before = Before::new();
         for table in Table::ALL {
             let of_table: Vec<_> = keys.iter().filter(|(of, _)| *of == table).map(|(_, key)| key.clone()).collect();
-            // A call that names a key twice is refused by the store itself.
+            // The store itself refuses a call that names a key twice.
             let distinct: Vec<_> =
                 of_table.iter().collect::<std::collections::BTreeSet<_>>().into_iter().cloned().collect();
             before.extend(distinct.iter().map(|key| ((table, key.clone()), None)));
@@ -60,7 +60,7 @@ impl StaleStore {
         Ok(())
     }
 
-    /// What differs from now: of several writes to a key, what the first one replaced.
+    /// The items that differ from the current ones: for several writes to a key, the item that the first one replaced.
     fn differences(&self) -> Before {
         let mut differences = Before::new();
         for before in self.past.lock().iter().rev() {
@@ -170,7 +170,7 @@ fn projected(item: Item, projection: Projection) -> Item {
     }
 }
 
-/// The page that a query asks for, of all items in its range.
+/// The requested page from all items in the query's range.
 fn page_of(items: BTreeMap<String, Item>, query: &Query) -> QueryPage {
     let mut items: Vec<_> = items.into_values().collect();
     if query.order == Order::Descending {

@@ -9,12 +9,12 @@ use super::{
     hooked::{HookedStore, StoreCall, StoreHook},
 };
 
-/// Probabilities, 0 to 1. The first three are of a call and exclude each other (their sum is at most 1).
+/// Probabilities, 0 to 1. The first three apply to a call and are mutually exclusive (their sum is at most 1).
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct StoreFaults {
-    /// The call is throttled; nothing happens.
+    /// The call is throttled and not made.
     pub throttled: f64,
-    /// The store is unavailable and nothing happens.
+    /// The store is unavailable; the call is not made.
     pub unavailable_before: f64,
     /// The call is made, but answered as if the store were unavailable.
     pub unavailable_after: f64,
@@ -23,7 +23,7 @@ pub struct StoreFaults {
 }
 
 impl StoreFaults {
-    /// Everything that can fail does, with this probability each: at most 1/3.
+    /// Every fault with this probability, at most 1/3.
     pub const fn all(probability: f64) -> Self {
         Self {
             throttled: probability,
@@ -34,7 +34,7 @@ impl StoreFaults {
     }
 }
 
-/// A store that fails by the dice. `durable` and `probe` always pass.
+/// A store that fails at random. `durable` and `probe` always pass.
 pub type FaultyStore = HookedStore<StoreDice>;
 
 /// Fails calls, and leaves entries of batches undone.
@@ -52,12 +52,12 @@ impl HookedStore<StoreDice> {
 }
 
 impl StoreDice {
-    /// Turns the faults off and on.
+    /// The switch of the faults.
     pub fn switch(&self) -> FaultSwitch {
         self.dice.switch()
     }
 
-    /// How many faults there were so far.
+    /// The number of faults so far.
     pub fn counts(&self) -> FaultCounts {
         self.dice.counts()
     }

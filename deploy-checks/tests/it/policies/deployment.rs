@@ -1,4 +1,4 @@
-//! The functions as the template deploys them, in one process: each on ports that note what it asks for.
+//! The functions as the template deploys them, in one process, each on ports that record its requests.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -48,22 +48,22 @@ use tokio::time::Instant;
 use tower::ServiceExt as _;
 use worker::RetryPauses;
 
-/// The variable of a function that reads the signing secret.
+/// The environment variable of the functions that read the signing secret.
 pub const SIGNING_SECRET_ARN: &str = "TWEETER_SIGNING_SECRET_ARN";
 
-/// One follower a page and a job, so that three followers are a long fan-out.
+/// One follower per page and job, so that three followers make a long fan-out.
 const FAN_OUT: FanOutOptions = FanOutOptions { followers_per_job: 1, follower_page: Some(1), max_backlog: None };
 
-/// One reaction and one notification a step, so that work about a few of them needs many steps.
+/// One reaction and one notification per step, so that a few of them need many steps.
 const STEPS: StepSize = StepSize { reactions: 1, notifications: 1, pages: 1 };
 
-/// The template that is deployed.
+/// The deployed template.
 pub fn template() -> Template {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../template.yaml");
     Template::read(&path).expect("template.yaml is read")
 }
 
-/// The template's name of a table.
+/// The logical name of a table in the template.
 pub const fn resource_of(table: Table) -> &'static str {
     match table {
         Table::Auth => "AuthTable",
@@ -72,20 +72,20 @@ pub const fn resource_of(table: Table) -> &'static str {
     }
 }
 
-/// What a function is built on.
+/// The ports of a function.
 struct Ports {
     store: Arc<dyn Store>,
     queue: Arc<dyn Queue>,
 }
 
-/// All functions over one store.
+/// All functions on one store.
 pub struct Deployment {
-    /// The time, which stands still until it is moved.
+    /// The clock, which stands still until it is advanced.
     pub clock: Clock,
     queue: Arc<dyn Queue>,
     recorders: BTreeMap<String, Recorder>,
     throttling: Vec<FaultSwitch>,
-    /// The routers of the functions, by the API's route that leads to them.
+    /// The routers of the functions, by their API routes.
     gateway: BTreeMap<String, Router>,
     routes_asked_for: Mutex<BTreeSet<String>>,
     fetcher: FollowFetcher,
@@ -97,15 +97,15 @@ pub struct Deployment {
     _directory: tempfile::TempDir,
 }
 
-/// What was asked of the functions, and they of their ports.
+/// The requests to the functions, and those of the functions to their ports.
 pub struct Evidence {
     accesses: BTreeMap<String, BTreeSet<Access>>,
-    /// The routes that requests were sent to, as the OpenAPI document writes them.
+    /// The requested routes, as the OpenAPI document writes them.
     pub routes: BTreeSet<String>,
 }
 
 impl Evidence {
-    /// What a function has asked for.
+    /// The requests of a function to its ports.
     pub fn accesses_of(&self, function: &str) -> BTreeSet<Access> {
         self.accesses.get(function).unwrap_or_else(|| panic!("no use case drives {function}")).clone()
     }
@@ -162,7 +162,7 @@ impl Deployment {
         }
     }
 
-    /// What has been asked so far.
+    /// The requests so far.
     pub fn evidence(&self) -> Evidence {
         let accesses = self.recorders.iter().map(|(function, recorder)| (function.clone(), recorder.accesses()));
         Evidence { accesses: accesses.collect(), routes: self.routes_asked_for.lock().unwrap().clone() }
@@ -179,7 +179,7 @@ impl Deployment {
         }
     }
 
-    /// All messages of a queue, taken by Lambda.
+    /// Receives all messages of a queue, as Lambda does.
     pub async fn messages(&self, queue: QueueName) -> Vec<ReceivedMessage> {
         let mut messages = Vec::new();
         loop {
@@ -191,22 +191,22 @@ impl Deployment {
         }
     }
 
-    /// follow-fetcher with one message; how many failed.
+    /// Runs follow-fetcher with one message. Returns the number of failures.
     pub async fn fan_out(&self, message: &ReceivedMessage, deadline: Option<Instant>) -> usize {
         self.fetcher.handle(vec![message.clone()], deadline).await.failed.len()
     }
 
-    /// job-handler with these messages; how many failed.
+    /// Runs job-handler with these messages. Returns the number of failures.
     pub async fn deliver(&self, messages: &[ReceivedMessage]) -> usize {
         self.jobs.handle(messages.to_vec()).await.failed.len()
     }
 
-    /// outbox-sweeper; how much it put back.
+    /// Runs outbox-sweeper. Returns what it swept.
     pub async fn sweep(&self) -> Swept {
         self.sweeper.handle(self.clock.now()).await.unwrap()
     }
 
-    /// stream-handler with everything that has changed since the last time. Returns what it was handed.
+    /// Runs stream-handler with all changes since the last call. Returns the changes.
     pub async fn handle_changes(&self) -> Vec<Change> {
         let changes = self.changes.read(usize::MAX, Duration::ZERO).await.unwrap();
         self.handle_change(&changes).await;
@@ -216,20 +216,20 @@ impl Deployment {
         changes
     }
 
-    /// stream-handler with changes of the stream.
+    /// Runs stream-handler with changes of the stream.
     pub async fn handle_change(&self, changes: &[Change]) {
         let handled = self.stream_handler.handle(changes.to_vec(), self.clock.now()).await;
         assert_eq!(handled.retry_from, None);
     }
 
-    /// Puts a change on ChangeQ, as an operator does with one of the dead letters.
+    /// Sends a change to ChangeQ, as an operator does with a dead letter.
     pub async fn send_back(&self, change: &Change) {
         let body = ChangeMessage::of(change.clone(), String::new()).encode();
         let letter = OutgoingMessage { body, group: change.id.clone(), delay: Duration::ZERO };
         send_all(self.queue.as_ref(), QueueName::ChangeQ, vec![letter]).await.unwrap();
     }
 
-    /// A follow that ends after its first transaction.
+    /// Starts a follow that crashes after its first transaction.
     pub async fn follow_and_crash(&self, follower: &str, followee: &str) {
         let [follower, followee] = [follower, followee].map(|user| user.parse().unwrap());
         let (now, marker) = (self.clock.now(), PostId::first_of(self.clock.now()));
@@ -239,12 +239,12 @@ impl Deployment {
         assert_eq!(made, Outcome::Applied);
     }
 
-    /// stream-handler with changes that an operator sent back; how many failed.
+    /// Runs stream-handler with redriven changes. Returns the number of failures.
     pub async fn handle_again(&self, messages: &[ReceivedMessage]) -> usize {
         self.stream_handler.handle_queue(messages.to_vec(), self.clock.now()).await.failed.len()
     }
 
-    /// What happens while every call to the store is throttled. Pauses between tries take no time.
+    /// Runs `work` while every call to the store is throttled. Pauses between attempts take no time.
     pub async fn throttled<T>(&self, work: impl Future<Output = T>) -> T {
         self.throttling.iter().for_each(FaultSwitch::turn_on);
         tokio::time::pause();
@@ -270,7 +270,7 @@ fn status_api(Ports { store, .. }: Ports, clock: &Clock) -> Router {
     status_api::router(services, None, &HttpOptions::default())
 }
 
-/// Puts each function on ports of its own over the same store.
+/// Gives each function separate ports on the same store.
 struct Wiring {
     template: Template,
     store: Arc<dyn Store>,
@@ -308,7 +308,7 @@ impl Wiring {
     }
 }
 
-/// A request on its way.
+/// A request under construction.
 pub struct Ask<'a> {
     deployment: &'a Deployment,
     route: &'a str,
@@ -325,30 +325,30 @@ impl Ask<'_> {
         self
     }
 
-    /// The page that begins behind this cursor.
+    /// Requests the page after this cursor.
     pub fn at(mut self, cursor: &str) -> Self {
         self.path = format!("{}?cursor={cursor}", self.path);
         self
     }
 
-    /// In the name of this access token's user.
+    /// Adds an access token.
     pub fn by(self, access_token: &str) -> Self {
         self.with("authorization", &format!("Bearer {access_token}"))
     }
 
-    /// With one more header.
+    /// Adds a header.
     pub fn with(mut self, name: &'static str, value: &str) -> Self {
         self.headers.push((name, value.to_owned()));
         self
     }
 
-    /// With a body.
+    /// Adds a JSON body.
     pub fn sends(mut self, body: Value) -> Self {
         self.body = body;
         self.with(header::CONTENT_TYPE.as_str(), "application/json")
     }
 
-    /// Sends it and checks the answer's status. Returns the answer's body.
+    /// Sends the request and checks the response's status. Returns the body.
     pub async fn gets(self, status: u16) -> Value {
         let Self { deployment, route, path, headers, body } = self;
         deployment.routes_asked_for.lock().unwrap().insert(route.to_owned());

@@ -1,8 +1,8 @@
-//! That each function's policy allows what the function does, and nothing else.
+//! Each function's policy allows exactly the requests that the function makes.
 //!
-//! The functions' code runs here over the embedded store, through every use case; what passes its ports is noted as the
-//! requests that IAM would see. `deployment` is the functions, `use_cases` what they are asked to do: a new route is one
-//! line there, and a test fails while it is missing.
+//! The functions' code runs here on the embedded store, through every use case; the calls through its ports are
+//! recorded as the requests that IAM would see. `deployment` holds the functions and `use_cases` drives them: a new
+//! route is one line there, and a test fails while it is missing.
 
 mod deployment;
 mod use_cases;
@@ -20,7 +20,7 @@ use deploy_checks::{
 use deployment::{Deployment, Evidence, SIGNING_SECRET_ARN, template};
 use testkit::recording::{Access, Resource};
 
-/// What all use cases together have asked of the functions, and they of their ports.
+/// The requests of all use cases to the functions, and of the functions to their ports.
 static DRIVEN: LazyLock<Evidence> = LazyLock::new(|| {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be built");
     let deployment = Deployment::start();
@@ -28,7 +28,7 @@ static DRIVEN: LazyLock<Evidence> = LazyLock::new(|| {
     deployment.evidence()
 });
 
-/// Everything that is asked for in a function's name.
+/// All requests made with a function's role.
 fn requests_of(template: &Template, function: &Function<'_>) -> BTreeSet<Request> {
     let own = DRIVEN.accesses_of(function.code()).into_iter().map(request);
     own.chain(requests_around(template, function)).collect()
@@ -42,7 +42,7 @@ fn request(access: Access) -> Request {
     Request { action: access.action.to_owned(), resource, leading_keys: access.leading_keys }
 }
 
-/// What is asked for not by our code at its ports, but around it.
+/// The requests that are made outside the ports.
 fn requests_around(template: &Template, function: &Function<'_>) -> Vec<Request> {
     let mut asked = Vec::new();
     let mut ask = |resource: &str, actions: &[&str]| {
@@ -52,24 +52,24 @@ fn requests_around(template: &Template, function: &Function<'_>) -> Vec<Request>
             leading_keys: BTreeSet::new(),
         }));
     };
-    // Lambda takes messages from a mapped queue in the function's name.
+    // Lambda receives messages from a mapped queue with the function's role.
     for mapping in function.mappings() {
         let queue = referent(&mapping["Queue"]).expect("a mapping names its queue");
         ask(queue, &["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]);
     }
-    // And records of a change stream.
+    // It reads records of a mapped change stream in the same way.
     for mapping in function.stream_mappings() {
         let stream = referent(&mapping["Stream"]).expect("a mapping names its stream");
         ask(stream, &["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"]);
         ask("*", &["dynamodb:ListStreams"]);
     }
-    // Lambda writes its logs and traces likewise.
+    // Lambda writes the function's logs and traces.
     let group = referent(&function.properties()["LoggingConfig"]["LogGroup"]).expect("a function names its logs");
     ask(group, &["logs:CreateLogStream", "logs:PutLogEvents"]);
     if template.0["Globals"]["Function"]["Tracing"] == "Active" {
         ask("*", &["xray:PutTraceSegments", "xray:PutTelemetryRecords"]);
     }
-    // The secret is read before the first event, past the ports.
+    // The function reads the secret before its first event, outside the ports.
     if function.variables().contains(SIGNING_SECRET_ARN) {
         ask("SigningSecret", &["secretsmanager:GetSecretValue"]);
     }
@@ -77,33 +77,33 @@ fn requests_around(template: &Template, function: &Function<'_>) -> Vec<Request>
 }
 
 #[test]
-fn each_function_may_do_what_it_does() {
+fn each_function_has_the_permissions_it_needs() {
     let template = template();
     let mut denied = BTreeMap::new();
     for function in template.functions() {
-        let policy = Policy::of(&function).expect("every statement is understood");
+        let policy = Policy::of(&function).expect("every kind of statement is supported");
         let asked = requests_of(&template, &function);
         denied.insert(function.name, policy.denied(&asked).into_iter().cloned().collect::<Vec<_>>());
     }
     denied.retain(|_, requests| !requests.is_empty());
-    assert!(denied.is_empty(), "functions may not do what they do: {denied:#?}");
+    assert!(denied.is_empty(), "functions lack permissions for these requests: {denied:#?}");
 }
 
 #[test]
-fn no_function_may_do_what_it_never_does() {
+fn no_function_has_an_unused_permission() {
     let template = template();
     let mut unneeded = BTreeMap::new();
     for function in template.functions() {
-        let policy = Policy::of(&function).expect("every statement is understood");
+        let policy = Policy::of(&function).expect("every kind of statement is supported");
         let asked = requests_of(&template, &function);
         unneeded.insert(function.name, policy.unneeded(&asked).into_iter().copied().collect::<Vec<_>>());
     }
     unneeded.retain(|_, grants| !grants.is_empty());
-    assert!(unneeded.is_empty(), "functions may do what no use case needs: {unneeded:#?}");
+    assert!(unneeded.is_empty(), "functions have permissions that no use case needs: {unneeded:#?}");
 }
 
 #[test]
-fn every_route_of_the_api_was_asked_for() {
+fn every_route_of_the_api_was_requested() {
     let document = serde_json::to_value(status_api::description::openapi_document()).expect("the document serialises");
     let paths = document["paths"].as_object().expect("the document has paths");
     let described: BTreeSet<String> = paths

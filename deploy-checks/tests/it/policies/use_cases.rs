@@ -1,4 +1,4 @@
-//! What the functions are asked to do: every route, and every path through the queues.
+//! The use cases: every route, and every path through the queues.
 
 mod deletion;
 mod people;
@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::deployment::Deployment;
 use people::{PASSWORD, Person, registration, text};
 
-/// All of it, in an order in which each finds what it needs.
+/// Runs all use cases, in an order in which each finds the state that it needs.
 pub async fn all(api: &Deployment) {
     let alice = Person::register(api, "alice").await;
     let bob = Person::register(api, "bob").await;
@@ -57,7 +57,7 @@ async fn accounts(api: &Deployment, alice: &Person) {
     let end = api.ask("DELETE /v1/users/{user}/sessions/{session_id}").of("me").of(&ended);
     end.by(&alice.access).gets(204).await;
 
-    // Spent, spent again within the grace period, and after it, which ends the session.
+    // Spent, reused within the grace period, and reused after it, which ends the session.
     let spends = json!({"refresh_token": alice.refresh});
     api.ask("POST /v1/auth/refresh").sends(spends.clone()).gets(200).await;
     api.ask("POST /v1/auth/refresh").sends(spends.clone()).gets(200).await;
@@ -91,17 +91,17 @@ async fn publishing(api: &Deployment, alice: &Person) {
 async fn fan_out(api: &Deployment) {
     let posts = api.messages(QueueName::PostQ).await;
     let [mut one, continued, through] = posts.try_into().expect("three posts were published");
-    // Throttled: made visible again soon, and replaced by a copy before its receives are used up.
+    // Throttled: the message is made visible again soon, and a copy replaces it before its receives are used up.
     assert_eq!(api.throttled(api.fan_out(&one, None)).await, 1);
     one.receive_count = limits::MAX_RECEIVES;
     assert_eq!(api.throttled(api.fan_out(&one, None)).await, 0);
-    // A long one near its deadline, continued by a message of its own; one from the first page to the last.
+    // One fan-out near its deadline, which a new message continues, and one from the first page to the last.
     assert_eq!(api.fan_out(&continued, Some(Instant::now())).await, 0);
     assert_eq!(api.fan_out(&through, None).await, 0);
 
     api.clock.advance(limits::MAX_RECEIVE_WAIT);
     let mut again = api.messages(QueueName::PostQ).await;
-    assert!(again.len() >= 2, "the copy and the continuation are there");
+    assert!(again.len() >= 2, "the copy and the continuation are queued");
     again.dedup_by(|one, other| one.body == other.body);
     for message in again {
         assert_eq!(api.fan_out(&message, None).await, 0);
@@ -127,13 +127,13 @@ async fn sweep(api: &Deployment, alice: &Person) {
 
 async fn reading(api: &Deployment, alice: &Person, bob: &Person) {
     let feed = api.ask("GET /v1/feed").by(&bob.access).gets(200).await;
-    assert_eq!(feed["items"].as_array().map(Vec::len), Some(3), "what was fanned out is there: {feed}");
+    assert_eq!(feed["items"].as_array().map(Vec::len), Some(3), "the fanned-out posts are in the feed: {feed}");
     let post = text(&feed["items"][0]["post_id"]);
     api.ask("GET /v1/posts/{id}").of(&post).by(&bob.access).gets(200).await;
     api.ask("GET /v1/users/{user}/posts").of(&alice.id).by(&bob.access).gets(200).await;
 }
 
-/// After it the feed is read once more, which takes outdated entries out.
+/// Unfollows and reads the feed once more, which removes outdated entries.
 async fn unfollowing(api: &Deployment, bob: &Person) {
     api.ask("DELETE /v1/users/{user}/follow").of("@alice").by(&bob.access).gets(204).await;
     let feed = api.ask("GET /v1/feed").by(&bob.access).gets(200).await;

@@ -8,9 +8,9 @@ use lambda_runtime::{LambdaEvent, Service};
 use super::FunctionMetrics;
 use domain::Clock;
 
-/// What a function is invoked with.
+/// An invocation's payload.
 pub trait Invocation {
-    /// The id that Lambda gave the invocation; empty when it is not known.
+    /// The invocation's request id; empty if unknown.
     fn request_id(&self) -> &str;
 }
 
@@ -20,15 +20,15 @@ impl<T> Invocation for LambdaEvent<T> {
     }
 }
 
-/// `lambda_http` leaves the context among the request's extensions.
+/// `lambda_http` stores the context in the request's extensions.
 impl<B> Invocation for http::Request<B> {
     fn request_id(&self) -> &str {
         self.extensions().get::<lambda_runtime::Context>().map_or("", |context| &context.request_id)
     }
 }
 
-/// A handler after each of whose invocations the metrics are written, before the answer goes out: after it, Lambda may
-/// stop the process until the next event. For `lambda_runtime::run` and `lambda_http::run` alike; made by
+/// A handler that writes the metrics after each invocation and before its response is sent: after that, Lambda may
+/// freeze the process until the next event. Works with `lambda_runtime::run` and `lambda_http::run`; built by
 /// [`FunctionMetrics::flushed_after`].
 #[derive(Debug, Clone)]
 pub struct Flushing<S> {
@@ -37,7 +37,7 @@ pub struct Flushing<S> {
 }
 
 impl FunctionMetrics {
-    /// The service, writing out after each invocation what it recorded.
+    /// Wraps a service so that the metrics are written after each invocation.
     pub fn flushed_after<S>(&self, service: S) -> Flushing<S> {
         Flushing { metrics: self.clone(), service }
     }

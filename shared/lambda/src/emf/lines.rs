@@ -1,8 +1,9 @@
-//! Measurements into lines of the embedded metric format, within its limits.
+//! Encodes measurements as lines of the embedded metric format, within its limits.
 //!
-//! The [specification](https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html):
-//! a line names a metric once, has one value of a dimension, at most 100 metrics a directive, 30 dimensions a metric and
-//! 100 values of a metric. [`PUBLISHED`](super::PUBLISHED) is far below the second and third of these.
+//! The
+//! [specification](https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html):
+//! a line names a metric once and has one value of a dimension, at most 100 metrics per directive, 30 dimensions per
+//! metric and 100 values per metric. [`PUBLISHED`](super::PUBLISHED) is far below the limits of metrics and dimensions.
 
 use metrics::SharedString;
 use serde_json::{Map, Value, json};
@@ -10,37 +11,37 @@ use serde_json::{Map, Value, json};
 use super::{FUNCTION_NAME, NAMESPACE, Published};
 use domain::Timestamp;
 
-/// Values of one metric in a line, at most.
+/// Maximum number of values of one metric in a line.
 pub(super) const MAX_VALUES: usize = 100;
 
-/// Where measurements come from.
+/// The origin of measurements.
 pub(super) struct Origin<'a> {
     pub(super) function: &'a str,
     pub(super) request_id: &'a str,
     pub(super) now: Timestamp,
 }
 
-/// What a line says of a metric.
+/// A metric's part of a line.
 pub(super) struct Measurement {
     pub(super) metric: &'static Published,
-    /// The value of the metric's own dimension, where it has one.
+    /// The value of the metric's own dimension, if it has one.
     pub(super) dimension: Option<SharedString>,
-    /// A number, or a list of them.
+    /// A number or a list of numbers.
     pub(super) value: Value,
 }
 
 impl Measurement {
-    /// A histogram's values, as many together as a line takes.
+    /// Splits a histogram's values into as few measurements as the limit of a line allows.
     pub(super) fn chunks(values: &[f64]) -> impl Iterator<Item = Value> {
         values.chunks(MAX_VALUES).map(|values| json!(values))
     }
 
-    /// The label that is its dimension, and its value.
+    /// The label that is the metric's dimension, and its value.
     fn own_dimension(&self) -> Option<(&'static str, &str)> {
         Some((self.metric.label?.0, self.dimension.as_deref()?))
     }
 
-    /// Whether both can be in one line.
+    /// Whether both measurements fit into one line.
     fn fits_beside(&self, other: &Self) -> bool {
         let (own, others) = (self.own_dimension(), other.own_dimension());
         let same_or_apart = own.zip(others).is_none_or(|(own, other)| own.0 != other.0 || own.1 == other.1);
@@ -48,7 +49,7 @@ impl Measurement {
     }
 }
 
-/// The measurements in as few lines as hold them.
+/// Encodes the measurements in as few lines as possible.
 pub(super) fn lines(measurements: Vec<Measurement>, origin: &Origin<'_>) -> Vec<Value> {
     let mut lines: Vec<Vec<Measurement>> = Vec::new();
     for measurement in measurements {

@@ -1,21 +1,21 @@
 //! The functions' metrics for `CloudWatch`, in its embedded metric format: lines of JSON on standard output, which
-//! Lambda hands to `CloudWatch` Logs and which become metrics there. No call is made and nobody waits.
+//! Lambda passes to `CloudWatch` Logs and which become metrics there. No call is made, so no request waits for one.
 //!
 //! In reading order:
-//! - [`PUBLISHED`]: which of our metrics, each with its unit and dimensions. `template.yaml` alarms on these.
-//! - [`FunctionMetrics`]: collects what is recorded, and writes it out.
-//! - `lines`: measurements into lines, within the limits of the format.
-//! - [`Flushing`]: writes after each invocation, before its answer goes out.
+//! - [`PUBLISHED`]: the published metrics, each with its unit and dimensions. `template.yaml` alarms on these.
+//! - [`FunctionMetrics`]: collects measurements and writes them.
+//! - `lines`: encodes measurements as lines, within the limits of the format.
+//! - [`Flushing`]: writes after each invocation, before its response is sent.
 //!
-//! Why not a crate: `metrics_cloudwatch_embedded` 0.10 makes a dimension of every label, publishes every metric, and
-//! drops the values of a histogram from the 101st on.
+//! This is custom code because `metrics_cloudwatch_embedded` 0.10 turns every label into a dimension, publishes every
+//! metric, and drops a histogram's values from the 101st on.
 //!
 //! # Lambda's logging
-//! A function whose `LogFormat` is `JSON` passes on what is JSON on standard output as it is. A line without a `level`
+//! With the `LogFormat` `JSON`, Lambda passes on JSON lines of standard output unchanged. A line without a `level`
 //! counts as `INFO`: an `ApplicationLogLevel` above it would drop the metrics, which is why the template sets none.
 //!
-//! # What is lost
-//! What an invocation recorded that ran into its timeout: Lambda ends the process.
+//! # Lost measurements
+//! Those of an invocation that timed out: Lambda ends the process.
 
 mod flushing;
 mod lines;

@@ -1,14 +1,14 @@
-//! Which metrics `CloudWatch` gets.
+//! The metrics that are published to `CloudWatch`.
 
 use telemetry::{names, outcomes};
 
-/// The namespace of all of them.
+/// The namespace of all published metrics.
 pub const NAMESPACE: &str = "Tweeter";
 
-/// The dimension that all of them have: the function's name, as in Lambda's own metrics.
+/// The dimension of all published metrics: the function's name, as in Lambda's own metrics.
 pub const FUNCTION_NAME: &str = "FunctionName";
 
-/// What is counted in, as `CloudWatch` calls it.
+/// A unit of `CloudWatch`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
     /// `Count`.
@@ -18,7 +18,7 @@ pub enum Unit {
 }
 
 impl Unit {
-    /// Its name in `CloudWatch`.
+    /// The unit's name in `CloudWatch`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Count => "Count",
@@ -27,27 +27,27 @@ impl Unit {
     }
 }
 
-/// A metric that `CloudWatch` gets. Labels that are no dimension here are added up.
+/// A published metric. Values that differ only in labels that are not dimensions here are added up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Published {
-    /// Its name, one of [`names`].
+    /// The metric's name, one of [`names`].
     pub name: &'static str,
-    /// What it is counted in.
+    /// The metric's unit.
     pub unit: Unit,
-    /// The label that is a dimension beside [`FUNCTION_NAME`], with all the values that it has.
+    /// The label that is a dimension beside [`FUNCTION_NAME`], with all its values.
     pub label: Option<(&'static str, &'static [&'static str])>,
 }
 
 impl Published {
-    /// The metric of that name.
+    /// The published metric with a name, if any.
     pub(super) fn named(name: &str) -> Option<&'static Self> {
         PUBLISHED.iter().find(|metric| metric.name == name)
     }
 }
 
-/// All of them. Each, for each function and outcome that it occurs with, costs $0.30 a month (custom metrics of
-/// `CloudWatch`, us-east-1); hence no table, no queue (a function has one), and nothing that API Gateway or SQS count
-/// themselves.
+/// All published metrics. Each costs $0.30 a month for each function and outcome it occurs with (custom metrics of
+/// `CloudWatch`, us-east-1); hence no dimension for the table or the queue (a function has one), and no metric that API
+/// Gateway or SQS publishes itself.
 pub const PUBLISHED: &[Published] = &[
     Published { name: names::CHANGES, unit: Unit::Count, label: Some(("outcome", &outcomes::ALL)) },
     Published { name: names::ENTRIES_WRITTEN, unit: Unit::Count, label: None },

@@ -1,4 +1,4 @@
-//! Collects what is recorded between two flushes.
+//! Collects measurements between two flushes.
 
 use std::{
     collections::BTreeMap,
@@ -23,7 +23,7 @@ use super::{
 use crate::config::environment;
 use domain::Timestamp;
 
-/// The variable in which Lambda tells a function its name.
+/// The environment variable that holds the function's name.
 const FUNCTION_NAME_VARIABLE: &str = "AWS_LAMBDA_FUNCTION_NAME";
 
 /// The metrics of this function since the last flush. Clones share them.
@@ -37,20 +37,20 @@ pub struct FunctionMetrics {
 /// A metric's name, and the value of its dimension if it has one.
 type SeriesKey = (&'static str, Option<SharedString>);
 
-/// What was recorded of a metric with one value of its dimension.
+/// The measurements of a metric with one value of its dimension.
 #[derive(Default)]
 struct Series {
     count: Arc<AtomicU64>,
     values: Arc<Values>,
 }
 
-/// The values of a histogram, one by one, so that `CloudWatch` can tell percentiles.
+/// The individual values of a histogram, so that `CloudWatch` can compute percentiles.
 #[derive(Default)]
 struct Values(Mutex<Vec<f64>>);
 
 impl HistogramFn for Values {
     fn record(&self, value: f64) {
-        // JSON has no word for the others.
+        // JSON cannot represent infinities and NaN.
         if value.is_finite() {
             self.0.lock().push(value);
         }
@@ -58,23 +58,25 @@ impl HistogramFn for Values {
 }
 
 impl FunctionMetrics {
-    /// Metrics of the function `function` that are written to `output`.
+    /// Metrics of the function `function`, written to `output`.
     pub fn new(function: &str, output: impl Write + Send + 'static) -> Self {
         Self { function: function.into(), series: Arc::default(), output: Arc::new(Mutex::new(output)) }
     }
 
-    /// Metrics of the Lambda function that this process is, on standard output, as the process's recorder. Once per
-    /// process; a recorder that was installed before stays, and these metrics stay empty.
+    /// Installs metrics of this process's Lambda function, written to standard output, as the process's recorder. Call
+    /// once per process; an earlier recorder stays, and these metrics stay empty.
     pub fn install() -> Self {
         let metrics = Self::new(&environment(FUNCTION_NAME_VARIABLE).unwrap_or_default(), std::io::stdout());
         if metrics::set_global_recorder(metrics.clone()).is_err() {
-            warn!("Another metrics recorder is installed in this process: CloudWatch gets no metrics");
+            warn!(
+                "Could not install the metrics recorder: the process already has one; CloudWatch will get no metrics"
+            );
         }
         metrics
     }
 
-    /// Writes out what was recorded since the last time; nothing when nothing was. What cannot be written is lost, and
-    /// the log says so.
+    /// Writes the measurements since the last call; writes nothing if there are none. On failure they are lost, and a
+    /// warning is logged.
     pub fn flush(&self, request_id: &str, now: Timestamp) {
         let origin = Origin { function: &self.function, request_id, now };
         let lines = lines(self.take(), &origin);
@@ -84,11 +86,11 @@ impl FunctionMetrics {
         let mut output = self.output.lock();
         let written = lines.iter().try_for_each(|line| output.write_all(format!("{line}\n").as_bytes()));
         if let Err(error) = written.and_then(|()| output.flush()) {
-            warn!(%error, "The metrics of an invocation could not be written");
+            warn!(%error, "Could not write the metrics of an invocation; they are lost");
         }
     }
 
-    /// What was recorded, which counts from nothing again.
+    /// Takes the measurements; counting starts from zero again.
     fn take(&self) -> Vec<Measurement> {
         let mut taken = Vec::new();
         for ((name, dimension), series) in self.series.lock().iter() {
@@ -104,7 +106,7 @@ impl FunctionMetrics {
         taken
     }
 
-    /// What collects a metric; `None` for one that is not published.
+    /// The collector of a metric; `None` if the metric is not published.
     fn collect<T>(&self, key: &Key, collector: impl FnOnce(&Series) -> T) -> Option<T> {
         let metric = Published::named(key.name())?;
         let dimension = match metric.label {
@@ -122,7 +124,7 @@ impl fmt::Debug for FunctionMetrics {
 }
 
 impl Recorder for FunctionMetrics {
-    // Units are those of the list.
+    // The units come from `PUBLISHED`.
     fn describe_counter(&self, _: KeyName, _: Option<metrics::Unit>, _: SharedString) {}
     fn describe_gauge(&self, _: KeyName, _: Option<metrics::Unit>, _: SharedString) {}
     fn describe_histogram(&self, _: KeyName, _: Option<metrics::Unit>, _: SharedString) {}
@@ -132,7 +134,7 @@ impl Recorder for FunctionMetrics {
         counter.unwrap_or_else(Counter::noop)
     }
 
-    /// No gauge is published: an instance of a function knows only of itself.
+    /// No gauge is published: an instance of a function knows only its own state.
     fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
         Gauge::noop()
     }

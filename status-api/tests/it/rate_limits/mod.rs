@@ -1,4 +1,4 @@
-//! How often one may do what, through HTTP.
+//! Rate limits, through HTTP.
 
 mod networks;
 mod passwords;
@@ -24,13 +24,13 @@ fn limited() -> TestApi {
 
 fn limited_behind(trusted_proxy: Option<TrustedProxy>) -> TestApi {
     let options = HttpOptions { trusted_proxy, ..HttpOptions::default() };
-    // Limits are exact while the store answers in time, however busy the machine is.
+    // Long patience: limits are exact only while the store answers in time, and the machine may be busy.
     TestApi::start_limited(&HashingOptions::cheap(), &options, true, |store| {
         RateLimiter::with_patience(store, Duration::from_hours(1))
     })
 }
 
-/// Where requests come from.
+/// The client address of requests.
 #[derive(Clone, Copy)]
 struct From<'a> {
     peer: &'a str,
@@ -66,7 +66,7 @@ impl<'a> From<'a> {
         self.post(api, "/v1/auth/login", &body).await
     }
 
-    /// The status of the `number`th try to register and of the one after it; the others are 201.
+    /// Registers `number` times with success; checks that the next attempt is refused.
     async fn register_until(self, api: &TestApi, prefix: &str, number: usize) {
         for at in 0..number {
             self.registers(api, &format!("{prefix}{at}")).await.is(201);
@@ -75,7 +75,7 @@ impl<'a> From<'a> {
     }
 }
 
-/// The token of a user who registers from a network of their own.
+/// The token of a user who registers from a separate network.
 async fn person(api: &TestApi, handle: &str) -> String {
     let address = format!("10.0.{}.{}", handle.len(), handle.as_bytes()[0]);
     From::peer(&address).registers(api, handle).await.is(201).text_of("access_token")
@@ -86,10 +86,10 @@ async fn publish(api: &TestApi, token: &str, text: &str) -> Answer {
 }
 
 fn seconds_to_wait(answer: &Answer) -> u64 {
-    answer.header("retry-after").expect("a 429 says when to come again").parse().unwrap()
+    answer.header("retry-after").expect("a 429 says when to retry").parse().unwrap()
 }
 
-/// An API, and the limiter that it asks: to use limits up without as many requests.
+/// An API and its rate limiter, so that a test can use up limits without sending every request.
 fn limited_with_limiter() -> (TestApi, RateLimiter) {
     let mut limiter = None;
     let keep = |store| limiter.insert(RateLimiter::new(store)).clone();
@@ -97,7 +97,7 @@ fn limited_with_limiter() -> (TestApi, RateLimiter) {
     (api, limiter.expect("the API has one"))
 }
 
-/// Uses up what `user` has of a limit.
+/// Uses up `user`'s limit.
 async fn use_up(api: &TestApi, limiter: &RateLimiter, limit: Limit, user: UserId) {
     for _ in 0..limit.rate().uses {
         limiter.admit(limit, user, api.clock.now()).await.unwrap();

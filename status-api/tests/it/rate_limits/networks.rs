@@ -1,4 +1,4 @@
-//! The networks that clients are counted by, and how often each may try to register.
+//! The networks by which clients are counted, and the registrations allowed for each.
 
 use std::{num::NonZeroUsize, time::Duration};
 
@@ -8,13 +8,13 @@ use http_api::TrustedProxy;
 use serde_json::json;
 
 #[tokio::test]
-async fn five_tries_to_register_a_minute_from_one_address_taken_or_invalid_ones_too() {
+async fn an_address_has_five_registrations_a_minute() {
     let api = limited();
     let here = From::peer("192.0.2.1");
     here.registers(&api, "alice").await.is(201);
     here.registers(&api, "alice").await.is(409);
     here.registers(&api, "a").await.is(422);
-    // A body that cannot be read is no try.
+    // An unreadable body does not count as an attempt.
     here.post(&api, "/v1/auth/register", &json!([])).await.is(422);
     here.registers(&api, "bob").await.is(201);
     here.registers(&api, "carol").await.is(201);
@@ -25,7 +25,7 @@ async fn five_tries_to_register_a_minute_from_one_address_taken_or_invalid_ones_
 }
 
 #[tokio::test]
-async fn ipv6_neighbours_in_one_64_share_and_others_do_not() {
+async fn ipv6_clients_share_limits_by_64_prefix() {
     let api = limited();
     for (at, host) in ["1", "2", "ffff", "a:b:c:d", "1:0:0:1"].into_iter().enumerate() {
         From::peer(&format!("2001:db8:1:2::{host}").replace("::a:b:c:d", ":a:b:c:d").replace("::1:0:0:1", ":1:0:0:1"))
@@ -38,7 +38,7 @@ async fn ipv6_neighbours_in_one_64_share_and_others_do_not() {
 }
 
 #[tokio::test]
-async fn an_ipv4_address_is_the_same_through_a_socket_for_both() {
+async fn a_mapped_ipv4_address_is_the_same_client() {
     let api = limited();
     From::peer("192.0.2.1").register_until(&api, "user", 5).await;
     From::peer("::ffff:192.0.2.1").registers(&api, "mapped").await.problem(429, "rate-limited");
@@ -46,7 +46,7 @@ async fn an_ipv4_address_is_the_same_through_a_socket_for_both() {
 }
 
 #[tokio::test]
-async fn a_forwarding_header_is_not_believed_unless_it_is_configured() {
+async fn an_unconfigured_forwarding_header_is_ignored() {
     let api = limited();
     for (at, name) in ["u1", "u2", "u3", "u4", "u5", "u6"].into_iter().enumerate() {
         let list = format!("198.51.100.{at}");
@@ -57,7 +57,7 @@ async fn a_forwarding_header_is_not_believed_unless_it_is_configured() {
 }
 
 #[tokio::test]
-async fn behind_proxies_the_client_counts_and_what_it_writes_into_the_header_does_not() {
+async fn clients_cannot_forge_a_trusted_proxy_header() {
     let header = HeaderName::from_static("x-forwarded-for");
     let api = limited_behind(Some(TrustedProxy { header, hops: NonZeroUsize::new(2).unwrap() }));
     for at in 0..6 {

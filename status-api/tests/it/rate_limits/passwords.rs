@@ -1,4 +1,4 @@
-//! How many wrong passwords an account and a network have.
+//! The limits on wrong passwords, per account and per network.
 
 use std::{num::NonZeroUsize, time::Duration};
 
@@ -10,7 +10,7 @@ use serde_json::json;
 use service::passwords::HashingOptions;
 
 #[tokio::test]
-async fn after_ten_failed_logins_not_even_the_right_password_is_hashed() {
+async fn ten_failed_logins_block_the_right_password() {
     let (api, metrics) = (limited(), Metrics::of_this_thread());
     person(&api, "alice").await;
     let here = From::peer("192.0.2.1");
@@ -18,7 +18,7 @@ async fn after_ten_failed_logins_not_even_the_right_password_is_hashed() {
     for _ in 0..20 {
         here.logs_in(&api, by_handle(), PASSWORD).await.is(200);
     }
-    // By either name it is one account.
+    // Handle and address name the same account.
     for at in 0..10 {
         let name = if at % 2 == 0 { by_handle() } else { json!({"email": "Alice@example.org"}) };
         here.logs_in(&api, name, "a wrong password").await.is(401);
@@ -28,15 +28,15 @@ async fn after_ten_failed_logins_not_even_the_right_password_is_hashed() {
         here.logs_in(&api, by_handle(), password).await.problem(429, "rate-limited");
     }
     let refused = here.logs_in(&api, json!({"email": "alice@example.org"}), PASSWORD).await;
-    assert_eq!(metrics.passwords_hashed(), hashed, "hashing is no lever");
-    // From elsewhere, and later.
+    assert_eq!(metrics.passwords_hashed(), hashed, "a refused login is not hashed");
+    // From another network, and after the window.
     From::peer("192.0.2.2").logs_in(&api, by_handle(), PASSWORD).await.is(200);
     api.clock.advance(Duration::from_secs(seconds_to_wait(&refused)));
     here.logs_in(&api, by_handle(), PASSWORD).await.is(200);
 }
 
 #[tokio::test]
-async fn a_token_is_no_way_to_guess_the_password_faster_than_by_logging_in() {
+async fn password_changes_share_the_login_limit() {
     let (api, metrics) = (limited(), Metrics::of_this_thread());
     let alice = person(&api, "alice").await;
     let here = From::peer("192.0.2.1");
@@ -50,7 +50,7 @@ async fn a_token_is_no_way_to_guess_the_password_faster_than_by_logging_in() {
     for _ in 0..15 {
         change(here, PASSWORD).await.is(204);
     }
-    // The user is checked first, and a wrong one is no guess.
+    // The user is checked first, and a wrong one does not count as a guess.
     let body = json!({"current": PASSWORD, "new": PASSWORD});
     for _ in 0..15 {
         here.send(&api, Method::PUT, "/v1/users/@nobody/password", Some(&alice), &body).await.is(404);
@@ -66,15 +66,15 @@ async fn a_token_is_no_way_to_guess_the_password_faster_than_by_logging_in() {
     let refused = change(here, PASSWORD).await.problem(429, "rate-limited");
     delete(here, PASSWORD).await.problem(429, "rate-limited");
     here.logs_in(&api, json!({"handle": "alice"}), PASSWORD).await.problem(429, "rate-limited");
-    assert_eq!(metrics.passwords_hashed(), hashed, "hashing is no lever");
-    // From elsewhere, and later.
+    assert_eq!(metrics.passwords_hashed(), hashed, "a refused login is not hashed");
+    // From another network, and after the window.
     change(From::peer("192.0.2.2"), PASSWORD).await.is(204);
     api.clock.advance(Duration::from_secs(seconds_to_wait(&refused)));
     delete(here, PASSWORD).await.is(202);
 }
 
 #[tokio::test]
-async fn an_address_that_is_nobodys_is_one_however_it_is_written() {
+async fn unknown_addresses_are_normalised_for_the_limit() {
     let api = limited();
     let here = From::peer("192.0.2.1");
     for at in 0..10 {
@@ -85,7 +85,7 @@ async fn an_address_that_is_nobodys_is_one_however_it_is_written() {
 }
 
 #[tokio::test]
-async fn an_account_that_does_not_exist_is_refused_like_one_that_does() {
+async fn absent_accounts_are_limited_like_existing_ones() {
     let api = limited();
     let here = From::peer("192.0.2.1");
     for _ in 0..10 {
@@ -96,7 +96,7 @@ async fn an_account_that_does_not_exist_is_refused_like_one_that_does() {
 }
 
 #[tokio::test]
-async fn many_guesses_at_once_are_no_way_around_the_limit() {
+async fn concurrent_guesses_do_not_exceed_the_limit() {
     let api = limited();
     person(&api, "alice").await;
     let guess = || From::peer("192.0.2.1").logs_in(&api, json!({"handle": "alice"}), "a wrong password");
@@ -105,7 +105,7 @@ async fn many_guesses_at_once_are_no_way_around_the_limit() {
     assert_eq!(answers.iter().filter(|answer| answer.status == 429).count(), 20);
 }
 
-/// Fails to log in under so many unknown names.
+/// Fails to log in under this many unknown names.
 async fn fail_under_new_names(api: &TestApi, from: From<'_>, number: usize) {
     for at in 0..number {
         from.logs_in(api, json!({ "handle": format!("nobody_{at}") }), PASSWORD).await.is(401);
@@ -113,7 +113,7 @@ async fn fail_under_new_names(api: &TestApi, from: From<'_>, number: usize) {
 }
 
 #[tokio::test]
-async fn the_61st_failure_of_a_network_is_refused_unhashed() {
+async fn a_networks_61st_failure_is_refused_unhashed() {
     let (api, metrics) = (limited(), Metrics::of_this_thread());
     person(&api, "alice").await;
     let here = From::peer("2001:db8:1:2::1");
@@ -132,7 +132,7 @@ async fn the_61st_failure_of_a_network_is_refused_unhashed() {
 }
 
 #[tokio::test]
-async fn failures_of_every_kind_count_to_the_network() {
+async fn every_kind_of_failure_counts_for_the_network() {
     let (api, metrics) = (limited(), Metrics::of_this_thread());
     let alice = person(&api, "alice").await;
     let here = From::peer("192.0.2.1");
@@ -152,7 +152,7 @@ async fn failures_of_every_kind_count_to_the_network() {
 }
 
 #[tokio::test]
-async fn an_account_that_is_refused_uses_up_nothing_of_its_network() {
+async fn a_refused_account_spends_no_network_uses() {
     let api = limited();
     let here = From::peer("192.0.2.1");
     let nobody = || json!({"handle": "nobody"});
@@ -164,7 +164,7 @@ async fn an_account_that_is_refused_uses_up_nothing_of_its_network() {
 }
 
 #[tokio::test]
-async fn a_flood_of_one_network_leaves_logins_to_others() {
+async fn one_networks_flood_does_not_block_others() {
     let running = NonZeroUsize::MIN;
     let hashing = HashingOptions { running, waiting: 4, waiting_per_network: 4, ..HashingOptions::default() };
     let api = TestApi::start_with(&hashing, &HttpOptions::default(), true);

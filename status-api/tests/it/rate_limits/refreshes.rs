@@ -1,4 +1,4 @@
-//! How often a session may be refreshed.
+//! The limit on refreshes per session.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ async fn the_31st_refresh_of_a_minute_spends_nothing() {
 }
 
 #[tokio::test]
-async fn a_stolen_token_is_found_out_beyond_the_limit_too() {
+async fn a_stolen_token_is_detected_despite_the_limit() {
     let api = limited();
     let stolen = From::peer("192.0.2.1").registers(&api, "alice").await.is(201).text_of("refresh_token");
     let mut token = api.refresh(&stolen).await.is(200).text_of("refresh_token");
@@ -33,7 +33,7 @@ async fn a_stolen_token_is_found_out_beyond_the_limit_too() {
     api.refresh(&token).await.problem(401, "unauthenticated");
 }
 
-/// The next token, until the limit is used up.
+/// Refreshes once. Returns the next token; `None` if the limit is used up.
 async fn refreshed(api: &TestApi, token: &str) -> Option<String> {
     let answer = api.refresh(token).await;
     (answer.status == 200).then(|| answer.text_of("refresh_token"))

@@ -1,4 +1,4 @@
-//! How often a user may post, react, follow, and undo it.
+//! The limits on posting, reacting, following and undoing them.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ async fn publish_with_key(api: &TestApi, token: &str, key: &str, text: &str) -> 
 }
 
 #[tokio::test]
-async fn the_61st_post_of_an_hour_is_refused_until_the_hour_is_over() {
+async fn the_61st_post_of_an_hour_is_refused() {
     let (api, metrics) = (limited(), Metrics::of_this_thread());
     let (alice, bob) = (person(&api, "alice").await, person(&api, "bob").await);
     for number in 0..60 {
@@ -31,7 +31,7 @@ async fn the_61st_post_of_an_hour_is_refused_until_the_hour_is_over() {
     publish(&api, &bob, "Another user").await.is(201);
     assert_eq!(metrics.value(&format!("{}{{limit=\"posts\"}}", names::RATE_LIMITED)), 1);
 
-    // Tokens live for 15 minutes, so a new one for the next hour.
+    // Tokens live for 15 minutes, so the next hour needs a new one.
     let wait = Duration::from_secs(seconds_to_wait(&refused));
     assert!(wait <= Duration::from_hours(1));
     api.clock.advance(wait);
@@ -40,7 +40,7 @@ async fn the_61st_post_of_an_hour_is_refused_until_the_hour_is_over() {
 }
 
 #[tokio::test]
-async fn what_is_not_valid_does_not_count_as_a_post() {
+async fn an_invalid_post_does_not_count() {
     let api = limited();
     let alice = person(&api, "alice").await;
     for _ in 0..100 {
@@ -50,7 +50,7 @@ async fn what_is_not_valid_does_not_count_as_a_post() {
 }
 
 #[tokio::test]
-async fn a_key_of_another_body_counts_as_no_post() {
+async fn a_reused_key_does_not_count() {
     let api = limited();
     let alice = person(&api, "alice").await;
     publish_with_key(&api, &alice, "k", "Once").await.is(201);
@@ -61,7 +61,7 @@ async fn a_key_of_another_body_counts_as_no_post() {
 }
 
 #[tokio::test]
-async fn a_post_sent_again_counts_once_and_is_answered_when_no_more_may_be_made() {
+async fn a_retried_post_counts_once() {
     let api = limited();
     let alice = person(&api, "alice").await;
     let first = publish_with_key(&api, &alice, "k", "Once").await.is(201);
@@ -78,7 +78,7 @@ async fn a_post_sent_again_counts_once_and_is_answered_when_no_more_may_be_made(
 }
 
 #[tokio::test]
-async fn likes_follows_and_comments_have_limits_of_their_own() {
+async fn likes_follows_and_comments_have_separate_limits() {
     let api = limited();
     let (alice, bob) = (person(&api, "alice").await, person(&api, "bob").await);
     let post = publish(&api, &alice, "Hello").await.is(201).text_of("post_id");
@@ -94,7 +94,7 @@ async fn likes_follows_and_comments_have_limits_of_their_own() {
     api.bare(Method::PUT, &like, Some(&bob)).await.problem(429, "rate-limited");
     api.bare(Method::PUT, "/v1/users/@alice/follow", Some(&bob)).await.problem(429, "rate-limited");
     api.post(&comments, Some(&bob), &comment).await.problem(429, "rate-limited");
-    // Taking back has limits of its own, and so has another user.
+    // Undoing has separate limits, and so has another user.
     api.bare(Method::DELETE, &like, Some(&bob)).await.is(204);
     api.bare(Method::DELETE, "/v1/users/@alice/follow", Some(&bob)).await.is(204);
     api.bare(Method::PUT, &like, Some(&alice)).await.is(204);
@@ -130,16 +130,16 @@ async fn undoing_too_often_is_refused(#[case] limit: Limit, #[case] path: &str) 
     let post = publish(&api, &alice, "Hello").await.is(201).text_of("post_id");
     let path = path.replace("{post}", &post);
     let undo = async |token: &str| api.bare(Method::DELETE, &path, Some(token)).await;
-    assert_ne!(undo(&bob).await.status, 429, "the first is one of many");
+    assert_ne!(undo(&bob).await.status, 429, "the first is within the limit");
     let user = id_of(&api, &bob).await;
     while limiter.admit(limit, user, api.clock.now()).await.is_ok() {}
     let refused = undo(&bob).await.problem(429, "rate-limited");
     assert!(seconds_to_wait(&refused) > 0);
-    assert_ne!(undo(&alice).await.status, 429, "another user has a limit of their own");
+    assert_ne!(undo(&alice).await.status, 429, "another user has a separate limit");
 }
 
 #[tokio::test]
-async fn editing_too_often_is_refused_after_422_before_403() {
+async fn edit_limits_apply_after_422_before_403() {
     let (api, limiter) = limited_with_limiter();
     let (alice, bob) = (person(&api, "alice").await, person(&api, "bob").await);
     use_up(&api, &limiter, Limit::ProfileEdits, id_of(&api, &bob).await).await;
@@ -164,7 +164,7 @@ async fn following_oneself_is_invalid_however_often() {
 }
 
 #[tokio::test]
-async fn a_caller_without_a_token_uses_up_nothing_and_learns_nothing() {
+async fn a_request_without_a_token_spends_nothing() {
     let api = limited();
     for _ in 0..70 {
         api.post("/v1/posts", None, &json!({"text": "x"})).await.problem(401, "unauthenticated");

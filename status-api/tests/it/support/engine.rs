@@ -7,7 +7,7 @@ use embedded::{EmbeddedChanges, EmbeddedQueue, EmbeddedStore, Engine, EngineOpti
 use ports::{changes::ChangeLog, queue::Queue, store::Store};
 use tempfile::TempDir;
 
-/// An engine that is closed, and its directory removed, at the end.
+/// An engine that is closed on drop, together with its directory.
 pub struct Running {
     engine: Engine,
     _directory: TempDir,
@@ -24,7 +24,7 @@ impl Running {
         Arc::new(EmbeddedStore::new(self.engine.clone()))
     }
 
-    /// The log of changes, which nobody reads here.
+    /// The change log, which these tests do not read.
     pub fn changes(&self) -> Arc<dyn ChangeLog> {
         Arc::new(EmbeddedChanges::new(self.engine.clone()))
     }

@@ -4,7 +4,7 @@ use metrics::LocalRecorderGuard;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use telemetry::names;
 
-/// What is recorded on the thread of a test, on which its requests are handled.
+/// The metrics recorded on a test's thread, which also handles the test's requests.
 pub struct Metrics {
     handle: PrometheusHandle,
     _guard: LocalRecorderGuard<'static>,
@@ -16,7 +16,7 @@ impl Metrics {
         Self { handle: recorder.handle(), _guard: metrics::set_default_local_recorder(recorder) }
     }
 
-    /// The value of the series whose line begins so; 0 before there is one.
+    /// The value of the series whose line has this prefix; 0 if there is none yet.
     pub fn value(&self, series: &str) -> u64 {
         let text = self.handle.render();
         let value = text.lines().find_map(|line| line.strip_prefix(series)?.trim().parse().ok());

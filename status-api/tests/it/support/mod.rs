@@ -30,7 +30,7 @@ pub const SECRET: [u8; 32] = [7; 32];
 pub const PASSWORD: &str = "correct horse battery staple";
 pub const START: Timestamp = Timestamp::from_millis(1_763_700_000_123);
 
-/// What came back.
+/// A response.
 #[derive(Debug)]
 pub struct Answer {
     pub status: StatusCode,
@@ -47,12 +47,12 @@ impl Answer {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
-    /// A member of the body as text.
+    /// A field of the body, as text.
     pub fn text_of(&self, member: &str) -> String {
         self.json()[member].as_str().unwrap_or_else(|| panic!("no {member} in {}", self.text)).to_owned()
     }
 
-    /// The fields of a 409 or 422.
+    /// The fields that a 409 or 422 names.
     pub fn fields(&self) -> Vec<String> {
         let errors = self.json()["errors"].clone();
         errors.as_array().unwrap().iter().map(|error| error["field"].as_str().unwrap().to_owned()).collect()
@@ -64,7 +64,7 @@ impl Answer {
         self
     }
 
-    /// Checks that it is a problem document of this status and type.
+    /// Checks that the response is a problem document of this status and type.
     #[track_caller]
     pub fn problem(self, status: u16, slug: &str) -> Self {
         assert_eq!(self.header("content-type"), Some("application/problem+json"), "{} {}", self.status, self.text);
@@ -80,7 +80,7 @@ pub struct TestApi {
     pub router: Router,
     pub clock: Clock,
     pub watched: Watched,
-    /// The store itself, to put into it what no route writes.
+    /// The unwrapped store, for items that no route writes.
     pub store: Arc<dyn Store>,
     _engine: engine::Running,
 }
@@ -90,7 +90,7 @@ impl TestApi {
         Self::start_with(&HashingOptions::cheap(), &HttpOptions::default(), true)
     }
 
-    /// Without rate limits.
+    /// An API without rate limits.
     pub fn start_with(hashing: &HashingOptions, options: &HttpOptions, publishes: bool) -> Self {
         Self::start_limited(hashing, options, publishes, |_| RateLimiter::off())
     }
@@ -106,7 +106,7 @@ impl TestApi {
         Self::start_on(running, clock, hashing, options, publishes, rates)
     }
 
-    /// On an engine whose syncs call these hooks, and whose probes are the real ones.
+    /// An API on an engine whose syncs call these hooks, with real probes.
     pub fn start_syncing(hooks: SyncHooks) -> Self {
         let clock = Clock::manual(START);
         let running = engine::Running::start(&clock, hooks);
@@ -170,7 +170,7 @@ impl TestApi {
         self.post("/v1/auth/register", None, &registration(handle)).await
     }
 
-    /// Registers, and returns the access token.
+    /// Registers a user. Returns the access token.
     pub async fn token_of(&self, handle: &str) -> String {
         self.register(handle).await.is(201).text_of("access_token")
     }
@@ -192,7 +192,7 @@ pub fn registration(handle: &str) -> Value {
     json!({"handle": handle, "email": format!("{handle}@example.org"), "password": PASSWORD})
 }
 
-/// A store that counts what is asked of it and can be told to fail.
+/// A store that counts its calls and can be made to fail.
 #[derive(Debug, Clone)]
 pub struct Watched {
     inner: Arc<dyn Store>,
@@ -210,15 +210,15 @@ struct Seen {
     probes_pass_on: AtomicBool,
     reads_fail: AtomicBool,
     reads_hang: AtomicBool,
-    /// How many of the next transactions are applied but answered by an error.
+    /// The number of next transactions that are applied but answered with an error.
     lost_answers: AtomicU64,
-    /// The same of single writes.
+    /// The same for single writes.
     lost_answers_of_writes: AtomicU64,
-    /// What the next transaction waits for.
+    /// The gate that the next transaction waits for.
     held: Mutex<Option<Held>>,
 }
 
-/// A transaction that has come and waits.
+/// A transaction that waits.
 #[derive(Debug, Clone, Default)]
 pub struct Held {
     come: Arc<Notify>,
@@ -240,7 +240,7 @@ impl Watched {
         Self { inner, seen: Arc::default() }
     }
 
-    /// Gets, batch gets and queries.
+    /// The number of gets, batch gets and queries.
     pub fn reads(&self) -> u64 {
         self.seen.reads.load(Ordering::SeqCst)
     }
@@ -265,17 +265,17 @@ impl Watched {
         self.seen.probe_fails.store(true, Ordering::SeqCst);
     }
 
-    /// Probes reach the store itself: not under a paused clock.
+    /// Makes probes reach the store itself. Not for tests with a paused clock.
     pub fn pass_probes_on(&self) {
         self.seen.probes_pass_on.store(true, Ordering::SeqCst);
     }
 
-    /// Reads fail for good, with a cause that nobody outside must see.
+    /// Makes reads fail permanently, with a cause that no client may see.
     pub fn fail_reads(&self) {
         self.seen.reads_fail.store(true, Ordering::SeqCst);
     }
 
-    /// Reads never end.
+    /// Makes reads never return.
     pub fn hang_reads(&self) {
         self.seen.reads_hang.store(true, Ordering::SeqCst);
     }
@@ -288,7 +288,7 @@ impl Watched {
         self.seen.lost_answers_of_writes.store(number, Ordering::SeqCst);
     }
 
-    /// The next transaction waits to be released.
+    /// Makes the next transaction wait until it is released.
     pub fn hold_next_transaction(&self) -> Held {
         let held = Held::default();
         *self.seen.held.lock().unwrap() = Some(held.clone());
@@ -311,7 +311,7 @@ impl Watched {
     }
 }
 
-/// Takes one from a number; false when there is none.
+/// Decrements a counter; false if it is zero.
 fn take_one(of: &AtomicU64) -> bool {
     of.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
 }
@@ -366,7 +366,7 @@ impl Store for Watched {
         if self.seen.probes_pass_on.load(Ordering::SeqCst) {
             return self.inner.probe().await;
         }
-        // Not passed on: waiting for a thread would let a paused clock run into the time limit of the probe.
+        // Not passed on: while waiting for a thread, a paused clock would advance to the probe's timeout.
         if self.seen.probe_fails.load(Ordering::SeqCst) { Err(Self::failed()) } else { Ok(()) }
     }
 }

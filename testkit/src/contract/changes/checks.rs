@@ -1,15 +1,15 @@
-//! What the change log does.
+//! The checks of the change log.
 
 use super::*;
 
-/// And a read of it waits no longer than it is told to.
+/// A read of an empty log waits no longer than requested.
 pub async fn a_new_log_is_empty(h: ChangesHarness) {
     assert!(h.log.is_empty().await.unwrap());
     assert_eq!(h.log.read(limits::MAX_CHANGES, Duration::ZERO).await.unwrap(), []);
 }
 
-/// What was there and what is there now; nothing for what is not there.
-pub async fn a_put_an_update_and_a_delete_have_their_images(h: ChangesHarness) {
+/// Old and new images; `None` for an absent item.
+pub async fn puts_updates_and_deletes_have_images(h: ChangesHarness) {
     h.write(Write::create(item("a", 1))).await;
     h.write(add_one("a")).await;
     h.write(Write::Delete { key: key(STREAMED, "a"), condition: Condition::Present }).await;
@@ -19,8 +19,8 @@ pub async fn a_put_an_update_and_a_delete_have_their_images(h: ChangesHarness) {
     assert_eq!(by_item(changes)["a"], images);
 }
 
-/// Also of the empty ones.
-pub async fn every_kind_of_value_is_in_an_image(h: ChangesHarness) {
+/// Includes empty values.
+pub async fn images_hold_every_kind_of_value(h: ChangesHarness) {
     let values = [
         ("text", Value::from("naïve 日本 \u{0}")),
         ("empty", Value::from("")),
@@ -37,8 +37,8 @@ pub async fn every_kind_of_value_is_in_an_image(h: ChangesHarness) {
     assert_eq!(by_item(h.take(2).await)["a"], [(None, full.clone()), (full, empty)]);
 }
 
-/// Nobody asked the store for them, but the log does.
-pub async fn unconditional_writes_have_their_old_images_too(h: ChangesHarness) {
+/// The log has them although the write did not request them.
+pub async fn unconditional_writes_have_old_images(h: ChangesHarness) {
     h.write(Write::put(item("a", 1))).await;
     h.write(Write::put(item("a", 2))).await;
     h.write(Write::delete(key(STREAMED, "a"))).await;
@@ -46,8 +46,8 @@ pub async fn unconditional_writes_have_their_old_images_too(h: ChangesHarness) {
     assert_eq!(by_item(h.take(3).await)["a"], images);
 }
 
-/// With their old images.
-pub async fn a_batch_and_a_transaction_log_each_of_their_writes(h: ChangesHarness) {
+/// The changes include their old images.
+pub async fn batches_and_transactions_log_each_write(h: ChangesHarness) {
     let puts = ["a", "b"].map(|sort| BatchWrite::Put(item(sort, 1)));
     assert_eq!(h.store.batch_write(Table::Social, &puts).await.unwrap(), []);
     let writes = vec![add_one("a"), Write::delete(key(STREAMED, "b")), Write::create(item("c", 5))];
@@ -61,7 +61,7 @@ pub async fn a_batch_and_a_transaction_log_each_of_their_writes(h: ChangesHarnes
     assert_eq!(items["c"], [(None, image(5)), (image(5), image(6))]);
 }
 
-/// The same again, and nothing removed where nothing is.
+/// Repeating a write, and removing an absent item.
 pub async fn a_write_that_changes_nothing_is_no_change(h: ChangesHarness) {
     h.write(Write::put(item("a", 1))).await;
     h.write(Write::put(item("a", 1))).await;
@@ -74,7 +74,7 @@ pub async fn a_write_that_changes_nothing_is_no_change(h: ChangesHarness) {
     assert_eq!(by_item(h.take(2).await)["a"], [(None, image(1)), (image(1), image(2))]);
 }
 
-/// Neither what was refused nor the rest of its transaction.
+/// Neither the refused write nor the rest of its transaction.
 pub async fn a_refused_write_is_no_change(h: ChangesHarness) {
     h.write(Write::put(item("a", 1))).await;
     let again = Write::create(item("a", 2));
@@ -85,7 +85,7 @@ pub async fn a_refused_write_is_no_change(h: ChangesHarness) {
 }
 
 /// Neither other items of the same table nor the same keys in other tables.
-pub async fn items_that_are_not_streamed_have_no_changes(h: ChangesHarness) {
+pub async fn unstreamed_items_have_no_changes(h: ChangesHarness) {
     let other = |partition: &str| Item::new(key(partition, "s")).with("n", 1);
     let writes = vec![
         (Table::Social, Write::put(other("STORY#p"))),
@@ -102,8 +102,8 @@ pub async fn items_that_are_not_streamed_have_no_changes(h: ChangesHarness) {
     assert_eq!(h.take(1).await[0].after, image(7));
 }
 
-/// At least once, until it is passed.
-pub async fn what_is_not_passed_is_read_again_and_the_same(h: ChangesHarness) {
+/// Delivery is at least once, until the change is passed.
+pub async fn an_unpassed_change_is_read_again(h: ChangesHarness) {
     for n in 1..=3 {
         h.write(Write::put(item("a", n))).await;
     }
@@ -116,8 +116,8 @@ pub async fn what_is_not_passed_is_read_again_and_the_same(h: ChangesHarness) {
     assert_eq!(h.take(3).await, first);
 }
 
-/// What comes behind it does.
-pub async fn what_is_passed_does_not_come_again(h: ChangesHarness) {
+/// Later changes are still read.
+pub async fn a_passed_change_is_not_redelivered(h: ChangesHarness) {
     for n in 1..=3 {
         h.write(Write::put(item("a", n))).await;
     }
@@ -127,8 +127,8 @@ pub async fn what_is_passed_does_not_come_again(h: ChangesHarness) {
     assert_eq!(rest["a"], [(image(1), image(2)), (image(2), image(3))]);
 }
 
-/// A pass whose answer was lost is made again.
-pub async fn passing_again_or_something_older_passes_nothing_more(h: ChangesHarness) {
+/// A pass whose answer was lost is repeated.
+pub async fn passing_is_idempotent_and_never_goes_back(h: ChangesHarness) {
     for n in 1..=3 {
         h.write(Write::put(item("a", n))).await;
     }
@@ -142,7 +142,7 @@ pub async fn passing_again_or_something_older_passes_nothing_more(h: ChangesHarn
     assert_eq!(h.take(1).await[0].after, image(3));
 }
 
-/// The oldest of an item first.
+/// The oldest change of an item comes first.
 pub async fn a_read_gives_no_more_than_asked_for(h: ChangesHarness) {
     for n in 1..=7 {
         h.write(Write::put(item("a", n))).await;
@@ -155,8 +155,8 @@ pub async fn a_read_gives_no_more_than_asked_for(h: ChangesHarness) {
     assert!(h.log.is_empty().await.unwrap());
 }
 
-/// As soon as it is there.
-pub async fn a_read_that_waits_gets_what_is_written_meanwhile(h: ChangesHarness) {
+/// The read returns as soon as the change arrives.
+pub async fn a_waiting_read_returns_a_new_change(h: ChangesHarness) {
     let log = Arc::clone(&h.log);
     let waiting = tokio::spawn(async move { log.read(limits::MAX_CHANGES, WAIT).await.expect("the log is read") });
     tokio::task::yield_now().await;
@@ -164,8 +164,8 @@ pub async fn a_read_that_waits_gets_what_is_written_meanwhile(h: ChangesHarness)
     assert_eq!(waiting.await.unwrap()[0].after, image(1));
 }
 
-/// Over many items and several batches.
-pub async fn an_items_changes_come_in_the_order_of_its_writes(h: ChangesHarness) {
+/// Holds over many items and several batches.
+pub async fn an_items_changes_keep_the_write_order(h: ChangesHarness) {
     for n in 1..=20 {
         let puts: Vec<_> = (0..10).map(|sort| BatchWrite::Put(item(&sort.to_string(), n))).collect();
         assert_eq!(h.store.batch_write(Table::Social, &puts).await.unwrap(), []);
@@ -176,7 +176,8 @@ pub async fn an_items_changes_come_in_the_order_of_its_writes(h: ChangesHarness)
     assert!(items.values().all(|images| *images == chain), "{items:?}");
 }
 
-/// Whoever comes first: each change begins where the one before it ended, also while the log is read and passed.
+/// In any order of the writers, each change's old image is the previous change's new image, even while the log is read
+/// and passed.
 pub async fn concurrent_writes_of_one_item_make_one_chain(h: ChangesHarness) {
     const EACH: usize = 50;
     let writers: Vec<_> = (0..WRITERS)
@@ -191,7 +192,7 @@ pub async fn concurrent_writes_of_one_item_make_one_chain(h: ChangesHarness) {
             })
         })
         .collect();
-    // Those of their own change once each.
+    // The writers' own items change once each.
     let items = by_item(h.take(WRITERS * EACH + WRITERS).await);
     for writer in writers {
         writer.await.unwrap();
@@ -202,7 +203,7 @@ pub async fn concurrent_writes_of_one_item_make_one_chain(h: ChangesHarness) {
     assert!(h.log.is_empty().await.unwrap());
 }
 
-/// Also of the same item, and in one transaction.
+/// Holds for changes of the same item and of one transaction as well.
 pub async fn no_two_changes_have_the_same_id(h: ChangesHarness) {
     for n in 1..=10 {
         let puts: Vec<_> = (0..10).map(|sort| BatchWrite::Put(item(&sort.to_string(), n))).collect();
@@ -215,8 +216,8 @@ pub async fn no_two_changes_have_the_same_id(h: ChangesHarness) {
     assert_eq!(distinct.len(), 100);
 }
 
-/// With the same ids.
-pub async fn what_is_not_passed_is_there_after_a_restart(h: ChangesHarness) {
+/// The changes keep their ids.
+pub async fn an_unpassed_change_survives_a_restart(h: ChangesHarness) {
     for n in 1..=3 {
         h.write(Write::put(item("a", n))).await;
     }
@@ -231,8 +232,8 @@ pub async fn what_is_not_passed_is_there_after_a_restart(h: ChangesHarness) {
     assert_eq!(h.take(2).await, rest);
 }
 
-/// And what is written after it comes.
-pub async fn what_is_passed_stays_away_after_a_restart(h: ChangesHarness) {
+/// Later writes are still read.
+pub async fn a_passed_change_stays_passed_after_a_restart(h: ChangesHarness) {
     h.write(Write::put(item("a", 1))).await;
     h.take(1).await;
     let h = h.restarted();
@@ -241,8 +242,8 @@ pub async fn what_is_passed_stays_away_after_a_restart(h: ChangesHarness) {
     assert_eq!(by_item(h.take(1).await)["a"], [(image(1), image(2))]);
 }
 
-/// Also when nothing was left that could tell which were given.
-pub async fn ids_are_not_given_again_after_a_restart(h: ChangesHarness) {
+/// Holds even if no change was left from which the last id could be derived.
+pub async fn ids_are_not_reused_after_a_restart(h: ChangesHarness) {
     let mut seen: Vec<String> = Vec::new();
     let mut h = h;
     for n in 1..=4 {

@@ -1,7 +1,7 @@
-//! The contract of [`ChangeLog`]: one check per fact, on a store and the log of what is written to it.
+//! The contract of [`ChangeLog`]: one check per fact, on a store and the log of its changes.
 //!
-//! Shaped by DynamoDB Streams: a check waits for what must come, and looks at each item's changes by themselves, as
-//! between items no order is promised.
+//! Shaped by DynamoDB Streams: a check waits for the expected changes and compares each item's changes separately,
+//! because no order is promised between items.
 
 mod checks;
 
@@ -20,24 +20,24 @@ contract! {
     changes_contract, changes
     checks {
         a_new_log_is_empty
-        a_put_an_update_and_a_delete_have_their_images
-        every_kind_of_value_is_in_an_image
-        unconditional_writes_have_their_old_images_too
-        a_batch_and_a_transaction_log_each_of_their_writes
+        puts_updates_and_deletes_have_images
+        images_hold_every_kind_of_value
+        unconditional_writes_have_old_images
+        batches_and_transactions_log_each_write
         a_write_that_changes_nothing_is_no_change
         a_refused_write_is_no_change
-        items_that_are_not_streamed_have_no_changes
-        what_is_not_passed_is_read_again_and_the_same
-        what_is_passed_does_not_come_again
-        passing_again_or_something_older_passes_nothing_more
+        unstreamed_items_have_no_changes
+        an_unpassed_change_is_read_again
+        a_passed_change_is_not_redelivered
+        passing_is_idempotent_and_never_goes_back
         a_read_gives_no_more_than_asked_for
-        a_read_that_waits_gets_what_is_written_meanwhile
-        an_items_changes_come_in_the_order_of_its_writes
+        a_waiting_read_returns_a_new_change
+        an_items_changes_keep_the_write_order
         concurrent_writes_of_one_item_make_one_chain
         no_two_changes_have_the_same_id
-        what_is_not_passed_is_there_after_a_restart
-        what_is_passed_stays_away_after_a_restart
-        ids_are_not_given_again_after_a_restart
+        an_unpassed_change_survives_a_restart
+        a_passed_change_stays_passed_after_a_restart
+        ids_are_not_reused_after_a_restart
     }
 }
 
@@ -46,7 +46,7 @@ pub type Ports = (Arc<dyn Store>, Arc<dyn ChangeLog>);
 
 /// How long a check waits for a change.
 const WAIT: Duration = Duration::from_secs(20);
-/// How many writers there are at once.
+/// The number of concurrent writers.
 const WRITERS: usize = 8;
 /// A partition whose changes are streamed.
 const STREAMED: &str = "POST#p";
@@ -58,18 +58,18 @@ pub struct ChangesHarness {
     /// The log of its changes.
     pub log: Arc<dyn ChangeLog>,
     open: Box<dyn Fn() -> Ports + Send>,
-    /// What must live as long as both, such as a temporary directory.
+    /// Resources that must outlive the ports, such as a temporary directory.
     keep: Vec<Box<dyn Any + Send>>,
 }
 
 impl ChangesHarness {
-    /// Ports that `open` opens; called again after the ports were dropped, it opens the same data.
+    /// Ports opened by `open`. Called again after the ports were dropped, it must open the same data.
     pub fn new(open: impl Fn() -> Ports + Send + 'static) -> Self {
         let (store, log) = open();
         Self { store, log, open: Box::new(open), keep: Vec::new() }
     }
 
-    /// Keeps something until the check is over.
+    /// Keeps a resource alive until the check ends.
     #[must_use]
     pub fn keeping(mut self, thing: impl Any + Send) -> Self {
         self.keep.push(Box::new(thing));
@@ -96,12 +96,12 @@ impl ChangesHarness {
         self.log.pass(change).await.expect("a change is passed");
     }
 
-    /// Reads and passes until there were this many; then there is no more.
+    /// Reads and passes this many changes; checks that no more follow.
     async fn take(&self, count: usize) -> Vec<Change> {
         let mut taken = Vec::new();
         while taken.len() < count {
             let changes = self.read().await;
-            self.pass(changes.last().expect("there are more to come")).await;
+            self.pass(changes.last().expect("more changes are pending")).await;
             taken.extend(changes);
         }
         assert_eq!(taken.len(), count, "{taken:?}");
@@ -136,7 +136,7 @@ fn add_one(sort: &str) -> Write {
 
 type Images = (Option<Attributes>, Option<Attributes>);
 
-/// The images of each item's changes, in their order.
+/// The images of each item's changes, in order.
 fn by_item(changes: Vec<Change>) -> BTreeMap<String, Vec<Images>> {
     let mut items: BTreeMap<String, Vec<Images>> = BTreeMap::new();
     for change in changes {

@@ -10,8 +10,8 @@ use crate::contract::assert_rejected;
 
 const BEYOND: Duration = Duration::from_secs(1);
 
-/// Of every call.
-pub async fn ten_messages_go_in_one_batch_and_no_more(h: QueueHarness) {
+/// Holds for every call.
+pub async fn a_batch_holds_at_most_ten_messages(h: QueueHarness) {
     let bodies: Vec<_> = (0..=MAX_QUEUE_BATCH).map(|n| n.to_string()).collect();
     let messages: Vec<_> = bodies.iter().map(message).collect();
     assert_rejected!(QueueError, h.queue.send(SLOW, messages.clone()).await);
@@ -41,7 +41,7 @@ pub async fn batches_of_nothing_are_rejected(h: QueueHarness) {
     assert_rejected!(QueueError, h.queue.change_visibility(SLOW, vec![]).await);
 }
 
-/// Fifteen minutes of delay, twelve hours of invisibility.
+/// At most fifteen minutes of delay and twelve hours of invisibility.
 pub async fn times_beyond_the_limits_are_rejected(h: QueueHarness) {
     let delayed = OutgoingMessage { delay: MAX_MESSAGE_DELAY + BEYOND, ..message("x") };
     assert_rejected!(QueueError, h.queue.send(SLOW, vec![delayed]).await);
@@ -53,31 +53,31 @@ pub async fn times_beyond_the_limits_are_rejected(h: QueueHarness) {
     assert_rejected!(QueueError, h.queue.receive(SLOW, 1, Duration::ZERO, Some(MAX_VISIBILITY + BEYOND)).await);
 }
 
-/// Whole, up to what the queue takes.
+/// The body arrives whole, up to the queue's maximum.
 pub async fn the_largest_message_arrives(h: QueueHarness) {
-    // The group travels beside the body in some adapters and counts there.
+    // Some adapters send the group beside the body, where it counts towards the size.
     let body = "x".repeat(h.max_message_bytes - 1024);
     send(&*h.queue, SLOW, vec![message(&body)]).await;
-    assert!(next(&*h.queue, SLOW, None).await.body == body, "the body is another");
+    assert!(next(&*h.queue, SLOW, None).await.body == body, "the body differs");
     let too_large = message("x".repeat(MAX_MESSAGE_BYTES + 1));
     assert_rejected!(QueueError, h.queue.send(SLOW, vec![too_large]).await);
 }
 
-/// As SQS does.
+/// SQS rejects it as well.
 pub async fn a_message_without_a_body_is_rejected(h: QueueHarness) {
     assert_rejected!(QueueError, h.queue.send(SLOW, vec![message("")]).await);
     assert_eq!(receive_now(&*h.queue, SLOW).await, []);
 }
 
-/// The limit is of all together.
-pub async fn a_batch_of_more_than_a_mebibyte_is_rejected(h: QueueHarness) {
+/// The limit applies to the total.
+pub async fn a_batch_above_one_mebibyte_is_rejected(h: QueueHarness) {
     let messages = vec![message("x".repeat(MAX_MESSAGE_BYTES / 8)); 9];
     assert_rejected!(QueueError, h.queue.send(SLOW, messages).await);
     assert_eq!(receive_now(&*h.queue, SLOW).await, []);
 }
 
-/// And no other.
-pub async fn a_call_deletes_all_that_it_names(h: QueueHarness) {
+/// The call deletes no other message.
+pub async fn a_delete_removes_exactly_the_named_messages(h: QueueHarness) {
     send(&*h.queue, SLOW, vec![message("a"), message("b"), message("c")]).await;
     let mut received = receive_all(&*h.queue, SLOW, 3).await;
     let kept = received.remove(1);

@@ -1,4 +1,4 @@
-//! Too many receives.
+//! Dead letters: messages with too many receives.
 
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ async fn give_back(queue: &dyn Queue, name: QueueName, message: &ReceivedMessage
     assert_eq!(queue.change_visibility(name, changes).await.expect("a change passes"), [""; 0]);
 }
 
-/// Receives the only message and gives it back, as often as its queue allows. It is then in the dead letters as soon
-/// as somebody asks for it again.
+/// Receives the only message and makes it visible again, as often as its queue allows. The next receive then moves it
+/// to the dead letters.
 async fn exhaust(queue: &dyn Queue, name: QueueName) -> ReceivedMessage {
     let mut last = None;
     for count in 1..=MAX_RECEIVES {
@@ -25,8 +25,8 @@ async fn exhaust(queue: &dyn Queue, name: QueueName) -> ReceivedMessage {
     last.expect("a queue allows at least one receive")
 }
 
-/// With its id, body and group.
-pub async fn a_message_received_too_often_goes_to_the_dead_letters(h: QueueHarness) {
+/// The dead letter keeps the id, body and group.
+pub async fn too_many_receives_make_a_dead_letter(h: QueueHarness) {
     send(&*h.queue, SLOW, vec![OutgoingMessage { group: "alice".to_owned(), ..message("poison") }]).await;
     let poison = exhaust(&*h.queue, SLOW).await;
     let dead = next(&*h.queue, QueueName::PostDlq, None).await;
@@ -34,7 +34,7 @@ pub async fn a_message_received_too_often_goes_to_the_dead_letters(h: QueueHarne
     assert_eq!(receive_now(&*h.queue, SLOW).await, []);
 }
 
-/// Each has its own.
+/// Each queue has separate dead letters.
 pub async fn the_dead_letters_of_each_queue_are_apart(h: QueueHarness) {
     let all = [(SLOW, QueueName::PostDlq), (QUICK, QueueName::JobDlq), (QueueName::ChangeQ, QueueName::ChangeDlq)];
     for (queue, dead_letters) in all {
@@ -47,8 +47,8 @@ pub async fn the_dead_letters_of_each_queue_are_apart(h: QueueHarness) {
     }
 }
 
-/// They go nowhere from there, and whoever wants to may put a message there.
-pub async fn dead_letters_can_be_received_any_number_of_times(h: QueueHarness) {
+/// Dead letters do not move on, and a message can be sent to their queue directly.
+pub async fn dead_letters_have_no_receive_limit(h: QueueHarness) {
     send(&*h.queue, QueueName::ChangeDlq, vec![message("x")]).await;
     let first = next(&*h.queue, QueueName::ChangeDlq, None).await;
     give_back(&*h.queue, QueueName::ChangeDlq, &first).await;
@@ -59,8 +59,8 @@ pub async fn dead_letters_can_be_received_any_number_of_times(h: QueueHarness) {
     }
 }
 
-/// Only the message that is received too often goes.
-pub async fn the_others_of_its_batch_are_not_dragged_along(h: QueueHarness) {
+/// Only the message with too many receives moves.
+pub async fn a_dead_letter_does_not_affect_its_batch(h: QueueHarness) {
     send(&*h.queue, SLOW, vec![message("poison"), message("good 1"), message("good 2")]).await;
     let received = receive_all(&*h.queue, SLOW, 3).await;
     let (poison, good): (Vec<_>, Vec<_>) = received.into_iter().partition(|message| message.body == "poison");

@@ -1,4 +1,4 @@
-//! From a send to a receive.
+//! Delivery, from a send to a receive.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -8,8 +8,8 @@ use ports::queue::{OutgoingMessage, Queue, QueueDepth, QueueName, delete_all, se
 
 use super::{LONG, QueueHarness, SHORT, SLOW, message, next, receive_all, receive_now, send};
 
-/// Body, group, a first receive, and an id.
-pub async fn a_message_arrives_with_all_that_it_was_sent_with(h: QueueHarness) {
+/// Body, group, a receive count of 1, and an id.
+pub async fn a_message_arrives_unchanged(h: QueueHarness) {
     let body = "{\"text\": \"naïve 日本 👩‍👩‍👧 <&>\"}\n";
     send(&*h.queue, SLOW, vec![OutgoingMessage { group: "alice".to_owned(), ..message(body) }]).await;
     let received = next(&*h.queue, SLOW, None).await;
@@ -17,13 +17,13 @@ pub async fn a_message_arrives_with_all_that_it_was_sent_with(h: QueueHarness) {
     assert!(!received.message_id.is_empty() && !received.receipt.is_empty() && received.sent_at.as_millis() > 0);
 }
 
-/// At once without a wait, and after it with one.
+/// Returns at once without a wait, or after the wait.
 pub async fn an_empty_queue_gives_nothing(h: QueueHarness) {
     assert_eq!(receive_now(&*h.queue, SLOW).await, []);
     assert_eq!(h.queue.receive(SLOW, 10, SHORT, None).await.unwrap(), []);
 }
 
-/// What is sent to one is received from no other.
+/// A message sent to one queue is received from no other.
 pub async fn queues_share_no_messages(h: QueueHarness) {
     for queue in QueueName::ALL {
         send(&*h.queue, queue, vec![message(queue.name())]).await;
@@ -34,7 +34,7 @@ pub async fn queues_share_no_messages(h: QueueHarness) {
     }
 }
 
-/// Also the one without a name.
+/// Includes the empty group.
 pub async fn every_message_keeps_its_group(h: QueueHarness) {
     let groups = ["", "a", "00000000-0000-0000-0000-000000000001"];
     let messages = groups.map(|group| OutgoingMessage { group: group.to_owned(), ..message(format!("of {group}")) });
@@ -44,8 +44,8 @@ pub async fn every_message_keeps_its_group(h: QueueHarness) {
     }
 }
 
-/// One message of a small group is among the first ten, though a large group's were sent before it. Only where the
-/// adapter promises it.
+/// A small group's message is among the first ten received, although a large group's were sent earlier. Only for
+/// adapters that promise it.
 pub async fn groups_take_turns(h: QueueHarness) {
     if !h.fair_groups {
         return;
@@ -57,7 +57,7 @@ pub async fn groups_take_turns(h: QueueHarness) {
     assert!(first.iter().any(|received| received.group == "small"));
 }
 
-/// Before its wait is over; again and again, so that the message meets the receive at different stages.
+/// The receive returns before its wait ends. Repeated, so that the message meets the receive at different stages.
 pub async fn a_waiting_receive_wakes_when_a_message_arrives(h: QueueHarness) {
     for round in 0..20 {
         let queue = Arc::clone(&h.queue);
@@ -71,7 +71,7 @@ pub async fn a_waiting_receive_wakes_when_a_message_arrives(h: QueueHarness) {
     }
 }
 
-/// Not before its delay is over.
+/// Invisible until its delay has ended.
 pub async fn a_delayed_message_arrives_later(h: QueueHarness) {
     send(&*h.queue, SLOW, vec![OutgoingMessage { delay: LONG, ..message("much later") }]).await;
     send(&*h.queue, SLOW, vec![OutgoingMessage { delay: SHORT, ..message("later") }, message("now")]).await;
@@ -80,8 +80,8 @@ pub async fn a_delayed_message_arrives_later(h: QueueHarness) {
     assert_eq!(receive_now(&*h.queue, SLOW).await, []);
 }
 
-/// Four at once, until all is received: every message once.
-pub async fn two_receivers_never_get_the_same_message_at_once(h: QueueHarness) {
+/// Four receivers at once receive every message exactly once.
+pub async fn concurrent_receivers_never_share_a_message(h: QueueHarness) {
     let count = 100;
     let bodies: BTreeSet<_> = (0..count).map(|n| n.to_string()).collect();
     send_all(&*h.queue, SLOW, bodies.iter().map(message).collect()).await.unwrap();
@@ -94,7 +94,7 @@ pub async fn two_receivers_never_get_the_same_message_at_once(h: QueueHarness) {
     assert_eq!(received.into_iter().collect::<BTreeSet<_>>(), bodies);
 }
 
-/// Receives and deletes until nothing comes for a second.
+/// Receives and deletes until the queue is empty for a second.
 async fn drain(queue: &dyn Queue) -> Vec<String> {
     let mut bodies = Vec::new();
     loop {
@@ -108,8 +108,8 @@ async fn drain(queue: &dyn Queue) -> Vec<String> {
     }
 }
 
-/// SQS tells it approximately, so it is asked until it is so.
-pub async fn depth_tells_visible_from_in_flight_and_delayed(h: QueueHarness) {
+/// SQS's numbers are approximate, so the check polls until they match.
+pub async fn depth_distinguishes_visible_in_flight_and_delayed(h: QueueHarness) {
     wait_for_depth(&*h.queue, [0, 0, 0]).await;
     send(&*h.queue, SLOW, vec![message("a"), message("b"), message("c")]).await;
     send(&*h.queue, SLOW, vec![OutgoingMessage { delay: LONG, ..message("d") }]).await;
@@ -123,7 +123,8 @@ pub async fn depth_tells_visible_from_in_flight_and_delayed(h: QueueHarness) {
 async fn wait_for_depth(queue: &dyn Queue, expected: [u64; 3]) {
     let reached = async {
         loop {
-            let QueueDepth { visible, in_flight, delayed, .. } = queue.depth(SLOW).await.expect("a depth is told");
+            let QueueDepth { visible, in_flight, delayed, .. } =
+                queue.depth(SLOW).await.expect("the depth can be read");
             if [visible, in_flight, delayed] == expected {
                 return;
             }

@@ -1,4 +1,4 @@
-//! The contract of [`Queue`]. Each check gets queues of its own, empty, with the settings of [`settings`].
+//! The contract of [`Queue`]. Each check gets separate, empty queues with the settings of [`settings`].
 
 mod batches;
 mod dead_letters;
@@ -16,53 +16,53 @@ contract! {
     /// [`QueueHarness`](crate::contract::queue::QueueHarness), evaluated once per test.
     queue_contract, queue
     delivery {
-        a_message_arrives_with_all_that_it_was_sent_with
+        a_message_arrives_unchanged
         an_empty_queue_gives_nothing
         queues_share_no_messages
         every_message_keeps_its_group
         groups_take_turns
         a_waiting_receive_wakes_when_a_message_arrives
         a_delayed_message_arrives_later
-        two_receivers_never_get_the_same_message_at_once
-        depth_tells_visible_from_in_flight_and_delayed
+        concurrent_receivers_never_share_a_message
+        depth_distinguishes_visible_in_flight_and_delayed
     }
     batches {
-        ten_messages_go_in_one_batch_and_no_more
+        a_batch_holds_at_most_ten_messages
         batches_of_nothing_are_rejected
         times_beyond_the_limits_are_rejected
         the_largest_message_arrives
         a_message_without_a_body_is_rejected
-        a_batch_of_more_than_a_mebibyte_is_rejected
-        a_call_deletes_all_that_it_names
+        a_batch_above_one_mebibyte_is_rejected
+        a_delete_removes_exactly_the_named_messages
     }
     visibility {
         a_received_message_is_invisible
         an_undeleted_message_returns_after_its_timeout
-        the_queues_own_timeout_holds_when_none_is_asked
+        the_queues_timeout_is_the_default
         a_message_made_visible_is_received_at_once
-        a_waiting_receive_wakes_when_a_message_is_made_visible
+        a_waiting_receive_gets_a_message_made_visible
         a_lengthened_timeout_keeps_a_message_invisible
-        deleting_by_an_earlier_receipt_is_no_error
-        changing_what_is_gone_is_no_error
+        deleting_with_an_earlier_receipt_succeeds
+        changing_a_deleted_message_succeeds
         a_deleted_message_never_returns
     }
     dead_letters {
-        a_message_received_too_often_goes_to_the_dead_letters
+        too_many_receives_make_a_dead_letter
         the_dead_letters_of_each_queue_are_apart
-        dead_letters_can_be_received_any_number_of_times
-        the_others_of_its_batch_are_not_dragged_along
+        dead_letters_have_no_receive_limit
+        a_dead_letter_does_not_affect_its_batch
     }
 }
 
-/// The queue whose own visibility timeout outlasts every check.
+/// The queue whose visibility timeout outlasts every check.
 const SLOW: QueueName = QueueName::PostQ;
-/// The queue whose own visibility timeout is [`SHORT`].
+/// The queue whose visibility timeout is [`SHORT`].
 const QUICK: QueueName = QueueName::JobQ;
-/// The shortest timeout that SQS knows.
+/// The shortest timeout in SQS.
 const SHORT: Duration = Duration::from_secs(1);
 /// A timeout that outlasts every check.
 const LONG: Duration = Duration::from_mins(5);
-/// Receives after which a message goes to the dead letters.
+/// The number of receives after which a message goes to the dead letters.
 const MAX_RECEIVES: u32 = 3;
 
 /// The settings that the checks rely on.
@@ -74,24 +74,24 @@ pub const fn settings(queue: QueueName) -> QueueSettings {
     QueueSettings { visibility_timeout, max_receives: MAX_RECEIVES }
 }
 
-/// Queues to check, and how they differ.
+/// The queues to check, and their permitted differences.
 #[derive(Debug)]
 pub struct QueueHarness {
     /// The queues; all are empty.
     pub queue: Arc<dyn Queue>,
-    /// Whether a group of many messages makes room for one of few. SQS promises to try; an engine may not.
+    /// Whether a large group yields to a small one. SQS promises to try; an engine may not.
     pub fair_groups: bool,
-    /// Whether a delete by a receipt that no longer counts (the message is deleted, or was received again) succeeds.
-    /// SQS's does.
+    /// Whether a delete with an outdated receipt (the message was deleted or received again) succeeds, as it does in
+    /// SQS.
     pub stale_deletes_succeed: bool,
     /// The largest message that can be sent.
     pub max_message_bytes: usize,
-    /// What must live as long as the queues.
+    /// Resources that must outlive the queues.
     keep: Vec<Box<dyn Any + Send>>,
 }
 
 impl QueueHarness {
-    /// Queues that differ in nothing from the port's promise.
+    /// Queues that fulfil the port's whole contract.
     pub fn new(queue: impl Queue) -> Self {
         Self {
             queue: Arc::new(queue),
@@ -102,7 +102,7 @@ impl QueueHarness {
         }
     }
 
-    /// Keeps something until the check is over.
+    /// Keeps a resource alive until the check ends.
     #[must_use]
     pub fn keeping(mut self, thing: impl Any + Send) -> Self {
         self.keep.push(Box::new(thing));
@@ -118,18 +118,18 @@ async fn send(queue: &dyn Queue, name: QueueName, messages: Vec<OutgoingMessage>
     assert_eq!(queue.send(name, messages).await.expect("a send passes"), []);
 }
 
-/// What there is now.
+/// The messages that can be received now.
 async fn receive_now(queue: &dyn Queue, name: QueueName) -> Vec<ReceivedMessage> {
     queue.receive(name, 10, Duration::ZERO, None).await.expect("a receive passes")
 }
 
-/// The next message; waits for it as long as one receive can.
+/// The next message; waits as long as one receive can.
 async fn next(queue: &dyn Queue, name: QueueName, visibility: Option<Duration>) -> ReceivedMessage {
     let mut messages = queue.receive(name, 1, MAX_RECEIVE_WAIT, visibility).await.expect("a receive passes");
     messages.pop().expect("a message arrives")
 }
 
-/// Receives until there are this many.
+/// Receives until this many messages have arrived.
 async fn receive_all(queue: &dyn Queue, name: QueueName, count: usize) -> Vec<ReceivedMessage> {
     let mut messages = Vec::new();
     while messages.len() < count {

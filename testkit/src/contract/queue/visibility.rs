@@ -1,4 +1,4 @@
-//! Between a receive and a delete.
+//! Visibility, between a receive and a delete.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,14 +20,14 @@ fn assert_received_again(first: &ReceivedMessage, second: &ReceivedMessage) {
     assert_eq!(second.receive_count, first.receive_count + 1);
 }
 
-/// To everyone.
+/// Invisible to every receiver.
 pub async fn a_received_message_is_invisible(h: QueueHarness) {
     send(&*h.queue, SLOW, vec![message("x")]).await;
     next(&*h.queue, SLOW, None).await;
     assert_eq!(receive_now(&*h.queue, SLOW).await, []);
 }
 
-/// The same message, counted on.
+/// The same message, with its receive count increased.
 pub async fn an_undeleted_message_returns_after_its_timeout(h: QueueHarness) {
     send(&*h.queue, SLOW, vec![message("x")]).await;
     let first = next(&*h.queue, SLOW, Some(SHORT)).await;
@@ -36,14 +36,14 @@ pub async fn an_undeleted_message_returns_after_its_timeout(h: QueueHarness) {
     assert_ne!(second.receipt, first.receipt);
 }
 
-/// One second on this queue.
-pub async fn the_queues_own_timeout_holds_when_none_is_asked(h: QueueHarness) {
+/// This queue's timeout is one second.
+pub async fn the_queues_timeout_is_the_default(h: QueueHarness) {
     send(&*h.queue, QUICK, vec![message("x")]).await;
     let first = next(&*h.queue, QUICK, None).await;
     assert_received_again(&first, &next(&*h.queue, QUICK, None).await);
 }
 
-/// By a change to zero.
+/// Changes the visibility timeout to zero.
 pub async fn a_message_made_visible_is_received_at_once(h: QueueHarness) {
     send(&*h.queue, SLOW, vec![message("x")]).await;
     let first = next(&*h.queue, SLOW, Some(LONG)).await;
@@ -51,14 +51,14 @@ pub async fn a_message_made_visible_is_received_at_once(h: QueueHarness) {
     assert_received_again(&first, &next(&*h.queue, SLOW, None).await);
 }
 
-/// Before its wait is over; also when it becomes visible a second later.
-pub async fn a_waiting_receive_wakes_when_a_message_is_made_visible(h: QueueHarness) {
+/// The receive returns before its wait ends, even if the message becomes visible a second later.
+pub async fn a_waiting_receive_gets_a_message_made_visible(h: QueueHarness) {
     send(&*h.queue, SLOW, vec![message("x")]).await;
     let mut received = next(&*h.queue, SLOW, Some(LONG)).await;
     for timeout in [Duration::ZERO, SHORT] {
         let queue = Arc::clone(&h.queue);
         let waiting = tokio::spawn(async move { next(&*queue, SLOW, Some(LONG)).await });
-        // Let the receive begin to wait, so that the change has somebody to wake.
+        // Let the receive begin to wait, so that the change has a receiver to wake.
         tokio::task::yield_now().await;
         change(&*h.queue, SLOW, &received.receipt, timeout).await;
         let again = tokio::time::timeout(MAX_RECEIVE_WAIT / 2, waiting).await;
@@ -68,7 +68,7 @@ pub async fn a_waiting_receive_wakes_when_a_message_is_made_visible(h: QueueHarn
     }
 }
 
-/// Beyond the timeout that it was received with.
+/// Invisible beyond the timeout of its receive.
 pub async fn a_lengthened_timeout_keeps_a_message_invisible(h: QueueHarness) {
     send(&*h.queue, SLOW, vec![message("x"), message("y")]).await;
     let mut kept = next(&*h.queue, SLOW, Some(SHORT)).await;
@@ -77,14 +77,14 @@ pub async fn a_lengthened_timeout_keeps_a_message_invisible(h: QueueHarness) {
         std::mem::swap(&mut kept, &mut other);
     }
     change(&*h.queue, SLOW, &kept.receipt, LONG).await;
-    // The other one's return shows that the time is over.
+    // The other message's return shows that the original timeout has ended.
     let back = next(&*h.queue, SLOW, None).await;
     assert_eq!(back.message_id, other.message_id);
     assert_eq!(h.queue.receive(SLOW, 10, SHORT, None).await.unwrap(), []);
 }
 
-/// It may or may not delete; the newest receipt does. Only where the engine takes such receipts.
-pub async fn deleting_by_an_earlier_receipt_is_no_error(h: QueueHarness) {
+/// It may or may not delete; the newest receipt does. Only for engines that accept such receipts.
+pub async fn deleting_with_an_earlier_receipt_succeeds(h: QueueHarness) {
     if !h.stale_deletes_succeed {
         return;
     }
@@ -98,8 +98,8 @@ pub async fn deleting_by_an_earlier_receipt_is_no_error(h: QueueHarness) {
     assert_eq!(h.queue.receive(SLOW, 10, 2 * SHORT, None).await.unwrap(), []);
 }
 
-/// Of a message that is deleted, or visible again, there is nothing to change.
-pub async fn changing_what_is_gone_is_no_error(h: QueueHarness) {
+/// Changing the visibility of a deleted or visible message has no effect.
+pub async fn changing_a_deleted_message_succeeds(h: QueueHarness) {
     send(&*h.queue, SLOW, vec![message("x")]).await;
     let first = next(&*h.queue, SLOW, None).await;
     change(&*h.queue, SLOW, &first.receipt, Duration::ZERO).await;
@@ -110,7 +110,7 @@ pub async fn changing_what_is_gone_is_no_error(h: QueueHarness) {
     assert_eq!(receive_now(&*h.queue, SLOW).await, []);
 }
 
-/// Nor is deleting it twice an error, where the engine takes such receipts.
+/// Deleting a message twice is no error either, for engines that accept such receipts.
 pub async fn a_deleted_message_never_returns(h: QueueHarness) {
     send(&*h.queue, SLOW, vec![message("x")]).await;
     let received = next(&*h.queue, SLOW, Some(SHORT)).await;

@@ -24,8 +24,8 @@ async fn read_all(store: &dyn Store, keys: &[Key]) -> BTreeSet<Key> {
     items.into_iter().map(|item| item.key).collect()
 }
 
-/// Found items come whole, in any order; keys without an item are left out, not unprocessed.
-pub async fn batch_get_answers_what_is_there_and_nothing_else(h: StoreHarness) {
+/// Items are returned whole, in any order; keys without an item are left out, not unprocessed.
+pub async fn batch_get_returns_exactly_the_existing_items(h: StoreHarness) {
     let mut stored = numbered(9);
     write_all(&*h.store, &stored).await;
     let keys: Vec<_> = stored.iter().map(|item| item.key.clone()).chain([key("p0", "none")]).collect();
@@ -36,7 +36,7 @@ pub async fn batch_get_answers_what_is_there_and_nothing_else(h: StoreHarness) {
 }
 
 /// The limit of one call.
-pub async fn batch_get_takes_a_hundred_keys_and_no_more(h: StoreHarness) {
+pub async fn batch_get_takes_at_most_100_keys(h: StoreHarness) {
     let keys: Vec<_> = numbered(MAX_BATCH_GET + 1).into_iter().map(|item| item.key).collect();
     h.store.batch_get(TABLE, &keys[..MAX_BATCH_GET], Consistency::Strong).await.unwrap();
     assert_rejected!(StoreError, h.store.batch_get(TABLE, &keys, Consistency::Strong).await);
@@ -48,7 +48,7 @@ pub async fn batch_get_rejects_a_key_named_twice(h: StoreHarness) {
     assert_rejected!(StoreError, h.store.batch_get(TABLE, &keys, Consistency::Strong).await);
 }
 
-/// One batch may do both; a delete of nothing is no error.
+/// One batch may put and delete; deleting an absent item is no error.
 pub async fn batch_write_puts_and_deletes(h: StoreHarness) {
     write_all(&*h.store, &[item("p", "old"), item("p", "other")]).await;
     let writes = vec![
@@ -61,7 +61,7 @@ pub async fn batch_write_puts_and_deletes(h: StoreHarness) {
     assert_eq!(read_all(&*h.store, &asked).await, [key("p", "new"), key("p", "other")].into());
 }
 
-/// A put leaves nothing of the item before it.
+/// A put replaces the whole item.
 pub async fn batch_write_replaces_items_whole(h: StoreHarness) {
     put(&*h.store, item("p", "s").with("old", "x").with("n", 1)).await;
     write_all(&*h.store, &[item("p", "s").with("n", 2)]).await;
@@ -69,21 +69,21 @@ pub async fn batch_write_replaces_items_whole(h: StoreHarness) {
 }
 
 /// The limit of one call.
-pub async fn batch_write_takes_25_writes_and_no_more(h: StoreHarness) {
+pub async fn batch_write_takes_at_most_25_writes(h: StoreHarness) {
     let writes: Vec<_> = numbered(MAX_BATCH_WRITE + 1).into_iter().map(BatchWrite::Put).collect();
     h.store.batch_write(TABLE, &writes[..MAX_BATCH_WRITE]).await.unwrap();
     assert_rejected!(StoreError, h.store.batch_write(TABLE, &writes).await);
 }
 
-/// Keys are distinct, also between a put and a delete.
-pub async fn batch_write_rejects_a_key_named_twice_and_writes_nothing(h: StoreHarness) {
+/// Keys are distinct, even between a put and a delete.
+pub async fn batch_write_rejects_duplicate_keys(h: StoreHarness) {
     let writes =
         vec![BatchWrite::Put(item("p", "other")), BatchWrite::Put(item("p", "s")), BatchWrite::Delete(key("p", "s"))];
     assert_rejected!(StoreError, h.store.batch_write(TABLE, &writes).await);
     assert_eq!(read_all(&*h.store, &[key("p", "s"), key("p", "other")]).await, BTreeSet::new());
 }
 
-/// "Up to" starts at none.
+/// An empty batch is valid.
 pub async fn batches_of_nothing_do_nothing(h: StoreHarness) {
     let got = h.store.batch_get(TABLE, &[], Consistency::Strong).await.unwrap();
     assert_eq!((got.items, got.unprocessed), (vec![], vec![]));

@@ -1,4 +1,4 @@
-//! Many at once: conditions decide one after another, whatever the interleaving.
+//! Concurrent writes: conditions are evaluated one after another in every interleaving.
 
 use std::sync::Arc;
 
@@ -7,11 +7,10 @@ use ports::store::{Changes, Condition, Outcome, Retrying, Store, Table, Test, Va
 
 use super::{StoreHarness, TABLE, attributes, get, item, key, put};
 
-/// Tasks that compete.
+/// The number of competing tasks.
 const TASKS: i64 = 16;
 
-/// Runs a write per task, all at once, and counts those that happened. A conflict changes nothing, so it is tried
-/// again.
+/// Runs one write per task, all at once, and counts the applied ones. A conflict changes nothing, so it is retried.
 async fn applied(store: &Arc<dyn Store>, writes: impl Fn(i64) -> Vec<(Table, Write)>) -> usize {
     let tasks = (0..TASKS).map(|task| {
         let (store, writes) = (Retrying::new(Arc::clone(store)), writes(task));
@@ -20,7 +19,7 @@ async fn applied(store: &Arc<dyn Store>, writes: impl Fn(i64) -> Vec<(Table, Wri
     join_all(tasks).await.into_iter().filter(|outcome| outcome.as_ref().expect("no panic").is_applied()).count()
 }
 
-/// One write by itself, or several as a transaction.
+/// Applies one write alone, or several as a transaction.
 async fn perform(store: &Retrying, mut writes: Vec<(Table, Write)>) -> Result<Outcome, ports::store::StoreError> {
     if let [_] = writes.as_slice() {
         let (table, write) = writes.remove(0);
@@ -34,13 +33,13 @@ fn add(sort: &str) -> (Table, Write) {
     (TABLE, Write::Update { key: key("p", sort), changes, condition: Condition::Always })
 }
 
-/// One and the same key.
+/// All tasks write the same key.
 pub async fn concurrent_creates_have_one_winner(h: StoreHarness) {
     let create = |task| vec![(TABLE, Write::create(item("p", "s").with("by", task)))];
     assert_eq!(applied(&h.store, create).await, 1);
 }
 
-/// Everyone read generation 1 and wants to write generation 2.
+/// All tasks read generation 1 and try to write generation 2.
 pub async fn concurrent_swaps_have_one_winner(h: StoreHarness) {
     put(&*h.store, item("p", "s").with("generation", 1)).await;
     let swap = |task| {
@@ -52,7 +51,7 @@ pub async fn concurrent_swaps_have_one_winner(h: StoreHarness) {
     assert_eq!(applied(&h.store, swap).await, 1);
 }
 
-/// Each makes an item of its own and the one that all want: of the losers nothing is left.
+/// Each task writes a private item and a contended one: the losers leave nothing.
 pub async fn concurrent_transactions_have_one_winner(h: StoreHarness) {
     let claim = |task: i64| {
         let own = Write::put(item("own", &task.to_string()));
@@ -71,7 +70,7 @@ pub async fn concurrent_adds_are_exact(h: StoreHarness) {
     assert_eq!(get(&*h.store, &key("p", "s")).await, Some(item("p", "s").with("n", TASKS)));
 }
 
-/// Nor in a transaction, whatever the order of its keys.
+/// No add is lost in a transaction either, in any order of its keys.
 pub async fn concurrent_adds_in_transactions_are_exact(h: StoreHarness) {
     let both = |task: i64| if task % 2 == 0 { vec![add("a"), add("b")] } else { vec![add("b"), add("a")] };
     assert_eq!(applied(&h.store, both).await, 16);

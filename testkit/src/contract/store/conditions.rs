@@ -1,15 +1,15 @@
-//! Every condition and test, true and false, on an item that is there and on one that is not.
+//! Every condition and test, true and false, on a present and on an absent item.
 
 use ports::store::{Changes, Condition, Item, Outcome, Store, Test, Value, Write};
 
 use super::{StoreHarness, TABLE, attributes, get, item, key, values};
 
-/// The item that conditions are tried on.
+/// The item that conditions are tested on.
 fn stored() -> Item {
     item("p", "s").with("text", "x").with("number", 5).with("flag", true)
 }
 
-/// A condition, and whether it holds of [`stored`] and of nothing.
+/// A condition, and whether it holds for [`stored`] and for an absent item.
 struct Case {
     condition: Condition,
     of_stored: bool,
@@ -57,7 +57,7 @@ fn expected(holds: bool) -> Outcome {
     if holds { Outcome::Applied } else { Outcome::Refused(vec![0]) }
 }
 
-/// Tries a write under every condition with the item there and not, and looks at what became of the item.
+/// Tries a write under every condition, with the item present and absent, and checks the resulting item.
 async fn try_all(store: &dyn Store, write: impl Fn(Condition) -> Write, after: impl Fn(Option<Item>) -> Option<Item>) {
     for Case { condition, of_stored, of_nothing } in cases() {
         for (before, holds) in [(Some(stored()), of_stored), (None, of_nothing)] {
@@ -84,7 +84,7 @@ pub async fn every_condition_decides_a_put(h: StoreHarness) {
     try_all(&*h.store, |condition| Write::Put { item: new(), condition }, |_| Some(new())).await;
 }
 
-/// A refused update changes nothing; an allowed one makes the item where there is none.
+/// A refused update changes nothing; an allowed one creates an absent item.
 pub async fn every_condition_decides_an_update(h: StoreHarness) {
     let update = |condition| {
         let changes = Changes { set: attributes([("new", Value::N(1))]), ..Changes::default() };
@@ -99,13 +99,13 @@ pub async fn every_condition_decides_a_delete(h: StoreHarness) {
     try_all(&*h.store, |condition| Write::Delete { key: key("p", "s"), condition }, |_| None).await;
 }
 
-/// A check changes nothing in any case.
+/// A check never changes anything.
 pub async fn every_condition_decides_a_check(h: StoreHarness) {
     try_all(&*h.store, |condition| Write::Check { key: key("p", "s"), condition }, |before| before).await;
 }
 
-/// Each value equals itself and no other.
-pub async fn equals_tells_every_kind_of_value_apart(h: StoreHarness) {
+/// Each value equals only itself.
+pub async fn equals_distinguishes_every_kind_of_value(h: StoreHarness) {
     for (name, value) in values() {
         reset(&*h.store, Some(item("p", "s").with("attribute", value.clone()))).await;
         for (other_name, other) in values() {

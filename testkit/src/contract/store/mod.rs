@@ -1,4 +1,4 @@
-//! The contract of [`Store`]. Each check gets a store of its own, with empty tables.
+//! The contract of [`Store`]. Each check gets a separate store with empty tables.
 
 mod batches;
 mod concurrency;
@@ -19,20 +19,20 @@ contract! {
     store_contract, store
     reads {
         a_missing_item_is_none
-        an_item_reads_back_with_every_kind_of_value
+        every_kind_of_value_round_trips
         an_item_without_attributes_is_there
         a_large_item_reads_back
         tables_share_no_items
         durable_and_probe_succeed
     }
     batches {
-        batch_get_answers_what_is_there_and_nothing_else
-        batch_get_takes_a_hundred_keys_and_no_more
+        batch_get_returns_exactly_the_existing_items
+        batch_get_takes_at_most_100_keys
         batch_get_rejects_a_key_named_twice
         batch_write_puts_and_deletes
         batch_write_replaces_items_whole
-        batch_write_takes_25_writes_and_no_more
-        batch_write_rejects_a_key_named_twice_and_writes_nothing
+        batch_write_takes_at_most_25_writes
+        batch_write_rejects_duplicate_keys
         batches_of_nothing_do_nothing
         a_transaction_of_nothing_is_applied
     }
@@ -43,24 +43,24 @@ contract! {
         sort_keys_are_ordered_by_their_utf8_bytes
         a_prefix_selects_what_begins_so
         between_includes_both_bounds
-        a_range_in_which_nothing_lies_is_empty
+        a_range_without_items_is_empty
         following_cursors_yields_each_item_once
         a_cursor_need_not_exist
         a_cursor_at_the_end_yields_nothing
         pages_end_by_size_and_nothing_is_lost
         a_query_sees_changes_and_deletes
-        a_query_for_keys_answers_keys_alone
-        a_query_that_makes_no_sense_is_rejected
+        a_query_for_keys_returns_only_keys
+        an_invalid_query_is_rejected
     }
     writes {
         a_put_replaces_the_whole_item
         a_delete_removes_and_may_be_repeated
         a_check_alone_is_rejected
-        an_item_of_more_than_400_kib_is_rejected
-        an_update_sets_removes_and_adds_and_keeps_the_rest
+        an_item_above_400_kib_is_rejected
+        an_update_keeps_all_other_attributes
         an_update_makes_a_missing_item
         adding_counts_a_missing_attribute_as_zero
-        adding_to_what_is_no_number_is_rejected
+        adding_to_a_non_number_is_rejected
         attributes_may_have_reserved_names
     }
     conditions {
@@ -68,14 +68,14 @@ contract! {
         every_condition_decides_an_update
         every_condition_decides_a_delete
         every_condition_decides_a_check
-        equals_tells_every_kind_of_value_apart
+        equals_distinguishes_every_kind_of_value
     }
     transactions {
         a_transaction_writes_to_several_tables_at_once
-        a_refused_transaction_changes_nothing_and_names_the_places
-        a_transaction_takes_a_hundred_writes_and_no_more
+        a_refused_transaction_names_the_failed_conditions
+        a_transaction_holds_at_most_100_writes
         a_transaction_rejects_a_key_named_twice
-        the_same_key_in_two_tables_is_two_keys
+        a_transaction_may_repeat_a_key_across_tables
     }
     concurrency {
         concurrent_creates_have_one_winner
@@ -91,17 +91,17 @@ contract! {
 pub struct StoreHarness {
     /// The store; its tables are empty.
     pub store: Arc<dyn Store>,
-    /// What must live as long as the store, such as a temporary directory.
+    /// Resources that must outlive the store, such as a temporary directory.
     keep: Vec<Box<dyn Any + Send>>,
 }
 
 impl StoreHarness {
-    /// A store that needs nothing else.
+    /// A store without further resources.
     pub fn new(store: impl Store) -> Self {
         Self { store: Arc::new(store), keep: Vec::new() }
     }
 
-    /// Keeps something until the check is over.
+    /// Keeps a resource alive until the check ends.
     #[must_use]
     pub fn keeping(mut self, thing: impl Any + Send) -> Self {
         self.keep.push(Box::new(thing));
@@ -109,7 +109,7 @@ impl StoreHarness {
     }
 }
 
-/// The table that checks use where it does not matter which.
+/// The table of checks that work on any table.
 const TABLE: Table = Table::Social;
 
 fn key(partition: &str, sort: &str) -> Key {
@@ -120,7 +120,7 @@ fn item(partition: &str, sort: &str) -> Item {
     Item::new(key(partition, sort))
 }
 
-/// Every kind of value, at its edges.
+/// Every kind of value, including edge cases.
 fn values() -> Vec<(&'static str, Value)> {
     vec![
         ("text", Value::from("plain")),

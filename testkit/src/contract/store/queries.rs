@@ -25,7 +25,7 @@ fn query(partition: &str, range: SortRange, order: Order) -> Query {
     }
 }
 
-/// Every page from the first to the last.
+/// Reads every page of a query.
 async fn pages(store: &dyn Store, mut query: Query) -> Vec<Vec<Item>> {
     let mut pages = Vec::new();
     loop {
@@ -59,7 +59,7 @@ fn between(first: &str, last: &str) -> SortRange {
     SortRange::Between(first.to_owned(), last.to_owned())
 }
 
-/// Nothing there: no item and no cursor.
+/// No item and no cursor.
 pub async fn a_query_of_an_empty_partition_is_empty(h: StoreHarness) {
     for order in BOTH {
         let page = h.store.query(&query("p", SortRange::All, order)).await.unwrap();
@@ -67,7 +67,7 @@ pub async fn a_query_of_an_empty_partition_is_empty(h: StoreHarness) {
     }
 }
 
-/// By rising and by falling sort key, items whole.
+/// Ascending and descending by sort key, with whole items.
 pub async fn a_query_reads_in_both_directions(h: StoreHarness) {
     put_all(&*h.store, "p", &["c", "a", "b"]).await;
     for order in BOTH {
@@ -77,7 +77,7 @@ pub async fn a_query_reads_in_both_directions(h: StoreHarness) {
     }
 }
 
-/// Partitions of which one begins like another are apart.
+/// Partitions are separate even if one key is a prefix of another.
 pub async fn a_query_reads_one_partition_alone(h: StoreHarness) {
     let partitions = ["a", "ab", "a#", "A", "b"];
     for partition in partitions {
@@ -91,7 +91,7 @@ pub async fn a_query_reads_one_partition_alone(h: StoreHarness) {
     }
 }
 
-/// By bytes: neither by UTF-16 (in which U+1F980 comes before U+FFFD) nor by any language's rules.
+/// The order is neither that of UTF-16 (in which U+1F980 precedes U+FFFD) nor that of any locale.
 pub async fn sort_keys_are_ordered_by_their_utf8_bytes(h: StoreHarness) {
     let ascending = ["!", "1", "10", "2", "Z", "a", "aa", "a\u{7f}", "b", "é", "日", "\u{fffd}", "🦀"];
     put_all(&*h.store, "p", &ascending).await;
@@ -100,7 +100,7 @@ pub async fn sort_keys_are_ordered_by_their_utf8_bytes(h: StoreHarness) {
     }
 }
 
-/// Also a prefix that is a whole key, one of more than one byte a character, and the empty one.
+/// Includes a prefix that is a whole key, one with multi-byte characters, and the empty one.
 pub async fn a_prefix_selects_what_begins_so(h: StoreHarness) {
     put_all(&*h.store, "p", &["a", "ab", "abc", "abd", "ac", "b", "é1", "é2", "ê"]).await;
     let cases: [(&str, &[&str]); 4] = [
@@ -117,7 +117,7 @@ pub async fn a_prefix_selects_what_begins_so(h: StoreHarness) {
     }
 }
 
-/// Bounds need not exist.
+/// The bounds need not be keys of existing items.
 pub async fn between_includes_both_bounds(h: StoreHarness) {
     put_all(&*h.store, "p", &["a", "b", "c", "d", "e"]).await;
     let cases: [(&str, &str, &[&str]); 4] =
@@ -130,8 +130,8 @@ pub async fn between_includes_both_bounds(h: StoreHarness) {
     }
 }
 
-/// Beside or between: no item, no cursor, no error.
-pub async fn a_range_in_which_nothing_lies_is_empty(h: StoreHarness) {
+/// Ranges beside or between the items: no item, no cursor, no error.
+pub async fn a_range_without_items_is_empty(h: StoreHarness) {
     put_all(&*h.store, "p", &["a", "d"]).await;
     for range in [between("b", "c"), between("e", "f"), SortRange::Prefix("b".to_owned())] {
         for order in BOTH {
@@ -140,7 +140,7 @@ pub async fn a_range_in_which_nothing_lies_is_empty(h: StoreHarness) {
     }
 }
 
-/// With every page size, in every kind of range, in both directions.
+/// Tests every page size and kind of range, in both directions.
 pub async fn following_cursors_yields_each_item_once(h: StoreHarness) {
     put_all(&*h.store, "p", &["a", "b1", "b2", "b3", "b4", "c"]).await;
     let ranges: [(SortRange, &[&str]); 3] = [
@@ -161,7 +161,7 @@ pub async fn following_cursors_yields_each_item_once(h: StoreHarness) {
     }
 }
 
-/// A cursor whose item is gone by now: reading goes on behind it.
+/// If the cursor's item is gone, reading continues after its position.
 pub async fn a_cursor_need_not_exist(h: StoreHarness) {
     put_all(&*h.store, "p", &["a", "c", "e"]).await;
     for (order, expected) in [(Order::Ascending, "e"), (Order::Descending, "c")] {
@@ -171,7 +171,7 @@ pub async fn a_cursor_need_not_exist(h: StoreHarness) {
     }
 }
 
-/// Behind the last there is nothing and no cursor.
+/// No item and no cursor after the last item.
 pub async fn a_cursor_at_the_end_yields_nothing(h: StoreHarness) {
     put_all(&*h.store, "p", &["a", "b"]).await;
     for (order, last) in [(Order::Ascending, "b"), (Order::Descending, "a")] {
@@ -181,7 +181,7 @@ pub async fn a_cursor_at_the_end_yields_nothing(h: StoreHarness) {
     }
 }
 
-/// One query reads about a mebibyte; the cursor leads through the rest.
+/// A query reads about a mebibyte; its cursor continues with the rest.
 pub async fn pages_end_by_size_and_nothing_is_lost(h: StoreHarness) {
     let (count, bytes) = (15, 150 * 1024);
     for n in 0..count {
@@ -190,7 +190,7 @@ pub async fn pages_end_by_size_and_nothing_is_lost(h: StoreHarness) {
     }
     for order in BOTH {
         let pages = pages(&*h.store, query("p", SortRange::All, order)).await;
-        // One item may go beyond the bound.
+        // One item may exceed the bound.
         let most = MAX_QUERY_BYTES / bytes + 1;
         assert!(pages.iter().all(|page| page.len() <= most), "{:?}", pages.iter().map(Vec::len).collect::<Vec<_>>());
         let found: BTreeSet<_> = pages.iter().flatten().map(|item| &item.key.sort).collect();
@@ -198,7 +198,7 @@ pub async fn pages_end_by_size_and_nothing_is_lost(h: StoreHarness) {
     }
 }
 
-/// A consistent query sees every write answered before.
+/// A consistent query sees every write that was answered before it.
 pub async fn a_query_sees_changes_and_deletes(h: StoreHarness) {
     put_all(&*h.store, "p", &["a", "b", "c"]).await;
     let writes = [Write::delete(key("p", "b")), Write::put(item("p", "c").with("n", 2)), Write::put(item("p", "d"))];
@@ -209,8 +209,8 @@ pub async fn a_query_sees_changes_and_deletes(h: StoreHarness) {
     assert_eq!(items, [item("p", "a").with("of", "p"), item("p", "c").with("n", 2), item("p", "d")]);
 }
 
-/// In pages and ranges like any other query.
-pub async fn a_query_for_keys_answers_keys_alone(h: StoreHarness) {
+/// Pages and ranges work as in any other query.
+pub async fn a_query_for_keys_returns_only_keys(h: StoreHarness) {
     put_all(&*h.store, "p", &["a", "b", "c"]).await;
     for order in BOTH {
         let query = Query { projection: Projection::Keys, limit: Some(2), ..query("p", between("a", "b"), order) };
@@ -219,8 +219,8 @@ pub async fn a_query_for_keys_answers_keys_alone(h: StoreHarness) {
     }
 }
 
-/// Bounds in the wrong order, a page of no items, a cursor that does not lie in the range.
-pub async fn a_query_that_makes_no_sense_is_rejected(h: StoreHarness) {
+/// Bounds in the wrong order, a limit of zero, a cursor outside the range.
+pub async fn an_invalid_query_is_rejected(h: StoreHarness) {
     put_all(&*h.store, "p", &["a", "b", "c"]).await;
     let plain = || query("p", between("b", "c"), Order::Ascending);
     let wrong = [

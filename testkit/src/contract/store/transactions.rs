@@ -10,7 +10,7 @@ fn add(sort: &str, by: i64, condition: Condition) -> Write {
     Write::Update { key: key("p", sort), changes: Changes { add: vec![("n", by)], ..Changes::default() }, condition }
 }
 
-/// Puts, updates, deletes and checks together.
+/// One transaction may put, update, delete and check.
 pub async fn a_transaction_writes_to_several_tables_at_once(h: StoreHarness) {
     for sort in ["updated", "deleted", "checked"] {
         put(&*h.store, item("p", sort).with("n", 1)).await;
@@ -33,8 +33,8 @@ pub async fn a_transaction_writes_to_several_tables_at_once(h: StoreHarness) {
     assert_eq!(get(&*h.store, &key("p", "checked")).await, Some(item("p", "checked").with("n", 1)));
 }
 
-/// Every place whose condition did not hold, and no other.
-pub async fn a_refused_transaction_changes_nothing_and_names_the_places(h: StoreHarness) {
+/// Names every index whose condition did not hold, and no other.
+pub async fn a_refused_transaction_names_the_failed_conditions(h: StoreHarness) {
     put(&*h.store, item("p", "there").with("n", 1)).await;
     let writes = vec![
         (TABLE, Write::put(item("p", "a"))),
@@ -51,7 +51,7 @@ pub async fn a_refused_transaction_changes_nothing_and_names_the_places(h: Store
 }
 
 /// The limit of one call.
-pub async fn a_transaction_takes_a_hundred_writes_and_no_more(h: StoreHarness) {
+pub async fn a_transaction_holds_at_most_100_writes(h: StoreHarness) {
     let writes: Vec<_> = (0..=MAX_TRANSACT).map(|n| (TABLE, Write::create(item("p", &n.to_string())))).collect();
     assert_rejected!(StoreError, h.store.transact(writes.clone()).await);
     assert_eq!(get(&*h.store, &key("p", "0")).await, None);
@@ -59,7 +59,7 @@ pub async fn a_transaction_takes_a_hundred_writes_and_no_more(h: StoreHarness) {
     assert!(get(&*h.store, &key("p", "99")).await.is_some());
 }
 
-/// Also when one of the two is a check.
+/// Holds even if one of the two is a check.
 pub async fn a_transaction_rejects_a_key_named_twice(h: StoreHarness) {
     let check = Write::Check { key: key("p", "s"), condition: Condition::Absent };
     for second in [Write::delete(key("p", "s")), check] {
@@ -70,7 +70,7 @@ pub async fn a_transaction_rejects_a_key_named_twice(h: StoreHarness) {
 }
 
 /// Keys are distinct within a table.
-pub async fn the_same_key_in_two_tables_is_two_keys(h: StoreHarness) {
+pub async fn a_transaction_may_repeat_a_key_across_tables(h: StoreHarness) {
     let writes = Table::ALL.into_iter().map(|table| (table, Write::create(item("p", "s")))).collect();
     assert_eq!(h.store.transact(writes).await.unwrap(), Outcome::Applied);
 }

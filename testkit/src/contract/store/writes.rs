@@ -9,14 +9,14 @@ async fn update(store: &dyn Store, key: Key, changes: Changes) -> Result<Outcome
     store.write(TABLE, Write::Update { key, changes, condition: Condition::Always }).await
 }
 
-/// Nothing is left of the item before it.
+/// Nothing remains of the previous item.
 pub async fn a_put_replaces_the_whole_item(h: StoreHarness) {
     put(&*h.store, item("p", "s").with("old", "x").with("n", 1)).await;
     put(&*h.store, item("p", "s").with("n", 2)).await;
     assert_eq!(get(&*h.store, &key("p", "s")).await, Some(item("p", "s").with("n", 2)));
 }
 
-/// That there is none is no error.
+/// Deleting an absent item is no error.
 pub async fn a_delete_removes_and_may_be_repeated(h: StoreHarness) {
     put(&*h.store, item("p", "s")).await;
     for _ in 0..2 {
@@ -25,14 +25,14 @@ pub async fn a_delete_removes_and_may_be_repeated(h: StoreHarness) {
     }
 }
 
-/// A check is a part of a transaction.
+/// A check is valid only within a transaction.
 pub async fn a_check_alone_is_rejected(h: StoreHarness) {
     let check = Write::Check { key: key("p", "s"), condition: Condition::Absent };
     assert_rejected!(StoreError, h.store.write(TABLE, check).await);
 }
 
-/// DynamoDB's largest item.
-pub async fn an_item_of_more_than_400_kib_is_rejected(h: StoreHarness) {
+/// DynamoDB's size limit of an item.
+pub async fn an_item_above_400_kib_is_rejected(h: StoreHarness) {
     let large = item("p", "s").with("text", "x".repeat(400 * 1024));
     assert_rejected!(StoreError, h.store.write(TABLE, Write::put(large.clone())).await);
     assert_rejected!(StoreError, h.store.transact(vec![(TABLE, Write::put(large.clone()))]).await);
@@ -40,8 +40,8 @@ pub async fn an_item_of_more_than_400_kib_is_rejected(h: StoreHarness) {
     assert_eq!(get(&*h.store, &key("p", "s")).await, None);
 }
 
-/// All three kinds of change in one write.
-pub async fn an_update_sets_removes_and_adds_and_keeps_the_rest(h: StoreHarness) {
+/// One write may set, remove and add.
+pub async fn an_update_keeps_all_other_attributes(h: StoreHarness) {
     let before = item("p", "s").with("kept", "k").with("changed", "old").with("removed", true).with("count", 40);
     put(&*h.store, before).await;
     let changes = Changes {
@@ -54,7 +54,7 @@ pub async fn an_update_sets_removes_and_adds_and_keeps_the_rest(h: StoreHarness)
     assert_eq!(get(&*h.store, &key("p", "s")).await, Some(after));
 }
 
-/// With what it sets, of every kind.
+/// The created item has the values set, of every kind.
 pub async fn an_update_makes_a_missing_item(h: StoreHarness) {
     let changes = Changes { set: attributes(values()), add: vec![("count", 1)], ..Changes::default() };
     assert_eq!(update(&*h.store, key("p", "s"), changes).await.unwrap(), Outcome::Applied);
@@ -63,7 +63,7 @@ pub async fn an_update_makes_a_missing_item(h: StoreHarness) {
     assert_eq!(get(&*h.store, &key("p", "s")).await, Some(expected));
 }
 
-/// On a missing item, on an item without it, and downwards.
+/// On an absent item, on an item without the attribute, and with a negative number.
 pub async fn adding_counts_a_missing_attribute_as_zero(h: StoreHarness) {
     for expected in [-3, -6] {
         let changes = Changes { add: vec![("count", -3)], ..Changes::default() };
@@ -77,8 +77,8 @@ pub async fn adding_counts_a_missing_attribute_as_zero(h: StoreHarness) {
     assert_eq!(get(&*h.store, &key("p", "s")).await, Some(expected));
 }
 
-/// And changes nothing.
-pub async fn adding_to_what_is_no_number_is_rejected(h: StoreHarness) {
+/// A rejected add changes nothing.
+pub async fn adding_to_a_non_number_is_rejected(h: StoreHarness) {
     let before = item("p", "s").with("count", "seven");
     put(&*h.store, before.clone()).await;
     let changes = Changes { set: attributes([("x", Value::N(1))]), add: vec![("count", 1)], ..Changes::default() };
@@ -86,7 +86,7 @@ pub async fn adding_to_what_is_no_number_is_rejected(h: StoreHarness) {
     assert_eq!(get(&*h.store, &key("p", "s")).await, Some(before));
 }
 
-/// DynamoDB has some 570 words that an expression must not name plainly.
+/// DynamoDB reserves some 570 words that an expression must not name directly.
 pub async fn attributes_may_have_reserved_names(h: StoreHarness) {
     put(&*h.store, item("p", "s").with("name", "n").with("ttl", 1).with("size", 1)).await;
     let changes =

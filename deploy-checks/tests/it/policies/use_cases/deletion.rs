@@ -1,4 +1,4 @@
-//! What is deleted, and erased behind it; what its owner takes along.
+//! Deletions, the erasures that follow, and the export before them.
 
 use std::time::Duration;
 
@@ -12,16 +12,16 @@ use super::{
 pub(super) async fn all(api: &Deployment) {
     let (ida, jan) = (Person::register(api, "ida").await, Person::register(api, "jan").await);
     post_and_password(api, &ida, &jan).await;
-    // Once erased by who hears of the deletion, and once by who comes round.
+    // The stream handler erases the first account, the sweeper the second.
     life_and_death(api, "kim", &jan).await;
     api.handle_changes().await;
     life_and_death(api, "lou", &jan).await;
     assert_eq!(api.sweep().await.erasures, 1);
     api.clock.advance(Duration::from_mins(11));
-    assert_eq!(api.sweep().await.erasures, 2, "each has a second pass");
+    assert_eq!(api.sweep().await.erasures, 2, "each erasure has a second pass");
 }
 
-/// A deleted post that can be restored no more goes with its reactions and what its author was told of them.
+/// Erases a deleted post that can no longer be restored, with its reactions and their notifications.
 pub(super) async fn of_old_posts(api: &Deployment) {
     assert!(api.sweep().await.erasures > 0);
 }
@@ -54,7 +54,7 @@ async fn follow(api: &Deployment, follower: &Person, followee: &Person) {
     api.ask("PUT /v1/users/{user}/follow").of(&followee.id).by(&follower.access).gets(204).await;
 }
 
-/// Everything that an account leaves in the tables, and then its end.
+/// Creates every kind of item that an account has in the tables, exports them, and deletes the account.
 async fn life_and_death(api: &Deployment, handle: &str, friend: &Person) {
     let person = Person::register(api, handle).await;
     follow(api, &person, friend).await;

@@ -1,4 +1,4 @@
-//! Profiles, likes, comments, notifications, and what follows from changes.
+//! Profiles, likes, comments, notifications, and the effects of changes.
 
 use std::time::Duration;
 
@@ -52,7 +52,7 @@ async fn notifications(api: &Deployment, alice: &Person, bob: &Person, post: &st
     assert!(!api.handle_changes().await.is_empty());
     let unread = api.ask("GET /v1/notifications").by(&alice.access).gets(200).await;
     assert!(unread["unread_count"].as_u64() > Some(3), "follows, a like, comments: {unread}");
-    // In the middle: neither side fits into a page, so a task counts on.
+    // In the middle: neither side fits into a page, so a task continues counting.
     let middle = json!({"up_to": unread["items"][2]["notification_id"]});
     api.ask("PUT /v1/notifications/read").by(&alice.access).sends(middle).gets(204).await;
     while !api.handle_changes().await.is_empty() {}
@@ -62,19 +62,19 @@ async fn notifications(api: &Deployment, alice: &Person, bob: &Person, post: &st
     for _ in 0..2 {
         api.ask("PUT /v1/notifications/read").by(&alice.access).sends(newest.clone()).gets(204).await;
     }
-    // Undone and redone: the same notification, hidden and shown.
+    // Undone and redone: the same notification is hidden and shown again.
     api.ask("DELETE /v1/posts/{id}/like").of(post).by(&bob.access).gets(204).await;
     api.handle_changes().await;
     api.ask("PUT /v1/posts/{id}/like").of(post).by(&bob.access).gets(204).await;
     let changes = api.handle_changes().await;
-    // The same once more, which changes nothing.
+    // Redelivering the changes has no effect.
     api.handle_change(&changes).await;
     let answer = api.ask("GET /v1/posts/{id}").of(post).by(&bob.access).gets(200).await;
     assert_eq!((&answer["likes_count"], &answer["comments_count"]), (&json!(1), &json!(2)));
     redriven(api, changes).await;
 }
 
-/// What a change that is redriven, and one that nobody can apply, lead to.
+/// Handles a poison change and a redriven one.
 async fn redriven(api: &Deployment, mut changes: Vec<Change>) {
     let key = Key { partition: "POST#p".to_owned(), sort: "POST".to_owned() };
     let malformed = Change { id: "poison".to_owned(), key, before: None, after: Some(Attributes::default()) };
@@ -84,14 +84,14 @@ async fn redriven(api: &Deployment, mut changes: Vec<Change>) {
     let change = changes.pop().expect("something has changed");
     api.send_back(&change).await;
     let mut messages = api.messages(QueueName::ChangeQ).await;
-    // Throttled: made visible again soon, and replaced by a copy before its receives are used up.
+    // Throttled: the message is made visible again soon, and a copy replaces it before its receives are used up.
     assert_eq!(api.throttled(api.handle_again(&messages)).await, 1);
     messages[0].receive_count = limits::MAX_RECEIVES;
     assert_eq!(api.throttled(api.handle_again(&messages)).await, 0);
     assert_eq!(api.handle_again(&messages).await, 0);
 }
 
-/// A follow of someone who has posted, and what a crash left of one.
+/// A follow of a user with posts, and one that a crash interrupted.
 async fn backfills(api: &Deployment, alice: &Person) {
     let frank = Person::register(api, "frank").await;
     api.ask("PUT /v1/users/{user}/follow").of(&alice.id).by(&frank.access).gets(204).await;
@@ -103,7 +103,7 @@ async fn backfills(api: &Deployment, alice: &Person) {
     assert_eq!(api.sweep().await.backfills, 1);
 }
 
-/// What is 90 days old is counted no more.
+/// Notifications older than 90 days are no longer counted.
 pub(super) async fn expiry(api: &Deployment) {
     api.clock.advance(limits::NOTIFICATION_TTL);
     let credentials = json!({"handle": "alice", "password": PASSWORD});
