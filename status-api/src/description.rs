@@ -1,5 +1,8 @@
 //! The contract as OpenAPI 3.1, generated from the handlers of this crate and of post-handler.
 
+mod promises;
+mod rates;
+
 use bytes::Bytes;
 use http_api::openapi::BearerScheme;
 use utoipa::{Modify, OpenApi};
@@ -32,6 +35,10 @@ pub fn openapi_document() -> utoipa::openapi::OpenApi {
     document.merge(routes().into_openapi());
     document.merge(post_handler::routes().into_openapi());
     BearerScheme.modify(&mut document);
+    rates::describe(&mut document);
+    let introduction = document.info.description.get_or_insert_default();
+    introduction.push_str("\n\n## Limits\n");
+    introduction.push_str(&promises::table());
     document
 }
 

@@ -2,7 +2,7 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
-// --- Promises of the API (API: Conventions). Characters are Unicode scalar values.
+// --- Promises of the API (docs/api.md: Limits). Characters are Unicode scalar values.
 
 /// Length of a handle, in characters.
 pub const HANDLE_CHARS: RangeInclusive<usize> = 3..=30;
@@ -133,7 +133,7 @@ pub const MAX_STREAMS_PER_USER: usize = 8;
 /// well within the 5 s after which a deleted account must be unusable.
 pub const STREAM_CHECK_INTERVAL: Duration = Duration::from_secs(2);
 
-// --- Rate limits (API: Rate limits).
+// --- Rate limits (docs/api.md: Rate limits).
 
 /// A number of uses per window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

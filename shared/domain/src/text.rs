@@ -17,7 +17,7 @@ use std::fmt;
 use crate::limits;
 pub use invalid::Invalid;
 
-/// A user's unique name: 3 to 30 of `a-z`, `0-9` and `_`, lower-cased on input.
+/// A user's unique name: [`limits::HANDLE_CHARS`] of `a-z`, `0-9` and `_`, lower-cased on input.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Handle(String);
 
@@ -34,8 +34,8 @@ impl Handle {
     }
 }
 
-/// An e-mail address: at most 254 characters (RFC 5321, section 4.5.3.1.3, without the brackets), trimmed, with one `@`
-/// between two non-empty parts. Stored as sent, compared lower-cased.
+/// An e-mail address: at most [`limits::MAX_EMAIL_CHARS`] characters, trimmed, with one `@` between two non-empty parts.
+/// Stored as sent, compared lower-cased.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Email(String);
 
@@ -59,8 +59,8 @@ impl Email {
     }
 }
 
-/// The name shown beside a post: 1 to 50 characters, one of them visible, without control characters and bidirectional
-/// controls.
+/// The name shown beside a post: up to [`limits::MAX_DISPLAY_NAME_CHARS`] characters, one of them visible, without
+/// control characters and bidirectional controls.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DisplayName(String);
 
@@ -78,7 +78,8 @@ impl From<&Handle> for DisplayName {
     }
 }
 
-/// A user's profile text: 0 to 160 characters; the only control characters allowed are line feeds and tabs.
+/// A user's profile text: up to [`limits::MAX_BIO_CHARS`] characters, or empty; the only control characters allowed are
+/// line feeds and tabs.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Bio(String);
 
@@ -89,8 +90,8 @@ impl Bio {
     }
 }
 
-/// The text of a comment: 1 to 500 characters, one of them visible; the only control characters allowed are line feeds
-/// and tabs.
+/// The text of a comment: up to [`limits::MAX_COMMENT_CHARS`] characters, one of them visible; the only control
+/// characters allowed are line feeds and tabs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommentText(String);
 
@@ -101,8 +102,8 @@ impl CommentText {
     }
 }
 
-/// The text of a post: 1 to 500 characters, one of them visible; the only control characters allowed are line feeds and
-/// tabs.
+/// The text of a post: up to [`limits::MAX_POST_CHARS`] characters, one of them visible; the only control characters
+/// allowed are line feeds and tabs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PostText(String);
 
@@ -137,7 +138,7 @@ macro_rules! plain_text {
 
 plain_text!(Handle, Email, DisplayName, Bio, PostText, CommentText);
 
-/// A plaintext password: 8 to 128 characters. No formatting, `Debug` included, reveals it.
+/// A plaintext password of [`limits::PASSWORD_CHARS`]. No formatting, `Debug` included, reveals it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Password(String);
 

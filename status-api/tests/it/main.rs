@@ -2,6 +2,7 @@
 
 mod account_deletion;
 mod accounts;
+mod api_document;
 mod conventions;
 mod deletion;
 mod events;

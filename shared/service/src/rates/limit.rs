@@ -3,6 +3,7 @@
 use std::fmt;
 
 use sha2::{Digest as _, Sha256};
+use strum::VariantArray;
 
 use domain::{
     ClientNetwork, SessionId, UserId,
@@ -10,7 +11,7 @@ use domain::{
 };
 
 /// A rate-limited kind of request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, VariantArray)]
 pub enum Limit {
     /// Posts by a user.
     Posts,
@@ -78,6 +79,9 @@ impl Limit {
             Self::Refreshes => limits::REFRESH_RATE,
         }
     }
+
+    /// Every limit, in the order of declaration.
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 }
 
 /// A user, session or network whose uses are counted together. Only a digest is kept: rate limits store no id, address
