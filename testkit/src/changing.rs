@@ -27,7 +27,11 @@ pub struct Notes {
 impl HookedStore<Notes> {
     /// Wraps a store and records the writes made through this value.
     pub fn new(inner: Arc<dyn Store>) -> Self {
-        let notes = Notes { inner: Arc::clone(&inner), changes: Mutex::default(), one_at_a_time: Default::default() };
+        let notes = Notes {
+            inner: Arc::clone(&inner),
+            changes: Mutex::default(),
+            one_at_a_time: tokio::sync::Mutex::default(),
+        };
         Self::with(inner, notes)
     }
 }

@@ -107,7 +107,7 @@ impl FeedService {
                 debug!(user.id = %reader, %error, "Could not remove outdated entries from the feed; the next read will retry");
             }
             Err(error) => {
-                warn!(user.id = %reader, %error, "Could not remove outdated entries from the feed; the next read will retry")
+                warn!(user.id = %reader, %error, "Could not remove outdated entries from the feed; the next read will retry");
             }
         }
     }

@@ -122,10 +122,10 @@ impl NotificationService {
             Ok(Committed::Applied) => {}
             // The answer is correct anyway; the next read stores it.
             Ok(Committed::Refused(_)) => {
-                debug!(user.id = %inbox.recipient_id, "Could not store the new unread count: the inbox changed; the next read retries")
+                debug!(user.id = %inbox.recipient_id, "Could not store the new unread count: the inbox changed; the next read retries");
             }
             Err(error) => {
-                debug!(user.id = %inbox.recipient_id, %error, "Could not store the new unread count; the next read retries")
+                debug!(user.id = %inbox.recipient_id, %error, "Could not store the new unread count; the next read retries");
             }
         }
         Ok(u64::try_from(recounted.unread).unwrap_or(0))

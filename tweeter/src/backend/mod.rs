@@ -174,7 +174,7 @@ impl Backend {
             }
             OpenDir::Kept(_) => info!(data.dir = %dir, "Data is in {dir}"),
             OpenDir::Temporary(_) => {
-                info!(data.dir = %dir, "Data is in {dir}, which is removed when this process ends")
+                info!(data.dir = %dir, "Data is in {dir}, which is removed when this process ends");
             }
         }
     }

@@ -1,6 +1,9 @@
 //! The checks of the change log.
 
-use super::*;
+use super::{
+    Arc, Attributes, BatchWrite, ChangesHarness, Condition, Duration, Images, Item, Outcome, STREAMED, Table, Value,
+    WAIT, WRITERS, Write, add_one, by_item, ids, image, item, key, limits,
+};
 
 /// A read of an empty log waits no longer than requested.
 pub async fn a_new_log_is_empty(h: ChangesHarness) {
