@@ -21,6 +21,9 @@ const INTERNAL: [&str; 5] =
 /// Sections of `limits.rs` whose constants clients can observe.
 const PUBLIC_SECTIONS: [&str; 2] = ["// --- Promises of the API", "// --- Live events"];
 
+/// Numbers in the prose of operations that are neither limits nor statuses. `/healthz`: the seconds between two probes.
+const OTHER_NUMBERS: [(&str, &str); 1] = [("GET /healthz", "2")];
+
 fn text_of(file: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file);
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
@@ -127,6 +130,31 @@ fn documented_rates_are_the_described_ones() {
     assert_eq!(documented, described, "left: docs/api.md, right: the 429 responses of the description");
     let enforced: BTreeSet<_> = Limit::ALL.iter().map(|limit| limit.name().to_owned()).collect();
     assert_eq!(documented.into_keys().collect::<BTreeSet<_>>(), enforced, "left: docs/api.md, right: Limit::ALL");
+}
+
+/// The whole numbers in a text, without separators of thousands.
+fn numbers(text: &str) -> BTreeSet<String> {
+    let words = text.split(|letter: char| letter != ',' && letter != '_' && !letter.is_ascii_alphanumeric());
+    let words = words.map(|word| word.trim_matches(',').replace(',', ""));
+    words.filter(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit())).collect()
+}
+
+/// A number in the prose of an operation goes stale silently when a limit changes, unless it is checked here.
+#[test]
+fn numbers_in_prose_are_limits_or_statuses() {
+    let description = description();
+    let limits = numbers(description["info"]["description"].as_str().unwrap());
+    for (route, operation) in operations(&description) {
+        let mut known = limits.clone();
+        for (status, response) in operation["responses"].as_object().unwrap() {
+            known.insert(status.clone());
+            known.extend(numbers(response["description"].as_str().unwrap()));
+        }
+        let prose = operation["description"].as_str().unwrap_or_default();
+        for number in numbers(prose).difference(&known) {
+            assert!(OTHER_NUMBERS.contains(&(&*route, number)), "{route}: {number} is neither a limit nor a status");
+        }
+    }
 }
 
 #[test]
