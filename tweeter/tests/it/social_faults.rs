@@ -197,7 +197,9 @@ async fn model_of(store: &EmbeddedStore) -> SocialModel {
         let page = store.scan(Table::Social, after, 1_000).await.unwrap();
         let Some(last) = page.last() else { return model };
         after = Some(last.key.clone());
-        page.iter().for_each(|item| note_act(&mut model, item));
+        for item in &page {
+            note_act(&mut model, item);
+        }
     }
 }
 
