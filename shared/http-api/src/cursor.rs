@@ -113,6 +113,7 @@ listings! {
     Comments = 6, CommentId;
     /// A user's notifications.
     Notifications = 7, NotificationId;
+    // 8 was an earlier format of `Export`; a number is never reused.
     /// A user's stored data.
     Export = 10, ExportPosition;
     /// A user's sessions.
