@@ -5,6 +5,7 @@ mod emf;
 mod events;
 mod function_lists;
 mod guides;
+mod log_lines;
 mod metrics;
 mod policies;
 mod profiles;
