@@ -151,10 +151,12 @@ impl Use {
     /// Gives back a use that turned out not to count. If the store fails, it stays used until the window ends.
     pub async fn give_back(self) {
         let Some(Taken { inner, tally, of }) = self.0 else { return };
-        tally.lock().give_back(of.window);
+        // The store first: otherwise the process admits the next use while the store still counts this one, and takes the
+        // refusal for a used-up window.
         if let Err(error) = inner.in_time(inner.rates.give_back(&of)).await {
             log_unanswered(&error);
         }
+        tally.lock().give_back(of.window);
     }
 }
 

@@ -181,6 +181,24 @@ async fn a_use_is_taken_while_reads_run() {
 }
 
 #[tokio::test]
+async fn a_use_is_free_once_the_store_has_it() {
+    let embedded = Embedded::open();
+    let gated = Arc::new(GatedStore::new(embedded.store.clone()));
+    let limiter = RateLimiter::with_patience(gated.clone(), Duration::from_hours(1));
+    let user = UserId::random();
+    gated.let_through(10);
+    assert_eq!(passing(&limiter, Limit::FailedLogins, user, 9).await, 9);
+    let last = limiter.admit(Limit::FailedLogins, user, START).await.unwrap();
+    let mut given_back = Box::pin(last.give_back());
+    assert!(given_back.as_mut().now_or_never().is_none(), "it waits for the store");
+    let meanwhile = passes(&limiter, Limit::FailedLogins, user, START).now_or_never();
+    assert_eq!(meanwhile, Some(false), "the store would refuse, and the window count as used up");
+    gated.let_through(2);
+    given_back.await;
+    assert!(passes(&limiter, Limit::FailedLogins, user, START).await);
+}
+
+#[tokio::test]
 async fn failed_reads_count_until_the_refusal() {
     let embedded = Embedded::open();
     let (limiter, user) = (RateLimiter::new(embedded.store.clone()), UserId::random());
