@@ -91,7 +91,7 @@ impl FeedService {
 
     async fn remove_erased(&self, reader: UserId, erased: &[PostId]) {
         if let Err(error) = self.feeds.remove_of_reader(reader, erased).await {
-            warn!(user.id = %reader, %error, "Could not remove entries of erased posts from the feed; the next read will retry");
+            warn!(user.id = %reader, error = telemetry::chain(&error), "Could not remove entries of erased posts from the feed; the next read will retry");
         }
     }
 
@@ -107,7 +107,7 @@ impl FeedService {
                 debug!(user.id = %reader, %error, "Could not remove outdated entries from the feed; the next read will retry");
             }
             Err(error) => {
-                warn!(user.id = %reader, %error, "Could not remove outdated entries from the feed; the next read will retry");
+                warn!(user.id = %reader, error = telemetry::chain(&error), "Could not remove outdated entries from the feed; the next read will retry");
             }
         }
     }
