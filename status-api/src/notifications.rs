@@ -7,7 +7,7 @@ use http_api::{
     ApiJson, Caller, PageQuery, Problem,
     cursor::Notifications,
     openapi::{BodyProblems, CommonProblems, PageParams, PageProblems, TokenProblems},
-    shapes::{PageShape, UserShape},
+    responses::{PageShape, UserShape},
 };
 use serde::{Deserialize, Serialize};
 use service::notifications::NotificationPage;
