@@ -1,7 +1,12 @@
-//! docs/data-model.md agrees with the code, and an export omits no stored kind by accident.
+//! docs/data-model.md agrees with the code, an export omits no stored kind by accident, and only `data` builds keys.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
 
+use deploy_checks::Template;
 use domain::ExportKind;
 use ports::changes::STREAMED_PREFIXES;
 
@@ -19,8 +24,12 @@ const NOT_EXPORTED: [(&str, &str); 10] = [
     ("TASKS", "work in progress on notifications"),
 ];
 
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
 fn text_of(file: &str) -> String {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file)).unwrap()
+    fs::read_to_string(root().join(file)).unwrap()
 }
 
 /// The stored kinds that a kind of exported record lists. `FEED` stands for the table Feed, whose keys have no prefix.
@@ -83,4 +92,39 @@ fn the_documented_export_has_every_kind() {
     let (before, _) = row.split_once(" kinds").expect("the row has the number of kinds");
     let number = before.rsplit(' ').next().unwrap();
     assert_eq!(number.parse(), Ok(ExportKind::ALL.len()), "{row}");
+}
+
+/// The Rust files in a folder.
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        if path.is_dir() {
+            files.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files
+}
+
+/// Whether a source names the module `data::keys`, by its path or in a group of imports.
+fn names_keys(source: &str) -> bool {
+    let is_part_of_name = |letter: char| letter.is_alphanumeric() || letter == '_';
+    let imports = source.split("use data::{").skip(1).filter_map(|rest| rest.split_once("};"));
+    let mut imported = imports.flat_map(|(group, _)| group.split(|letter| !is_part_of_name(letter)));
+    source.contains("data::keys") || imported.any(|name| name == "keys")
+}
+
+/// `data::keys` is public for tests and the load test, which plant rows that no service writes.
+#[test]
+fn production_code_builds_no_keys() {
+    let template = Template::read(&root().join("template.yaml")).unwrap();
+    let functions = template.functions().into_iter().map(|function| root().join(function.code()));
+    let shared = fs::read_dir(root().join("shared")).unwrap().map(|entry| entry.unwrap().path());
+    let crates = shared.filter(|path| !path.ends_with("data")).chain(functions).chain([root().join("tweeter")]);
+    for file in crates.flat_map(|folder| sources(&folder.join("src"))) {
+        assert!(!names_keys(&fs::read_to_string(&file).unwrap()), "{} builds keys: add a method to a DAO", file.display());
+    }
+    assert!(names_keys("use data::{\n    Feeds, keys,\n};") && names_keys("fn a() { data::keys::post(id); }"));
+    assert!(!names_keys("use data::{Feeds};\nuse super::keys;"));
 }
