@@ -1,4 +1,4 @@
-//! What readers are promised, and what a page shows.
+//! The contract with readers, and the content of a page.
 
 use crate::{
     protocol::{Flaw, Protocol},

@@ -93,7 +93,7 @@ fn page(protocol: &Protocol, state: &mut State, task: usize, Task { generation, 
     Worker::Serve { generation, cursor, is_follower }
 }
 
-/// Moves the cursor and reads the next page, or ends the work, if nobody else has the entry by now.
+/// Moves the cursor and reads the next page, or ends the work, unless the sweeper has taken the entry.
 fn advance(protocol: &Protocol, state: &mut State, (task, worker): (usize, usize), generation: u8, cursor: u8) {
     state.workers[task][worker] = Worker::Idle;
     let Some(entry) = state.tasks[task].filter(|entry| entry.generation == generation) else { return };

@@ -20,7 +20,7 @@ pub fn add_steps(protocol: &Protocol, state: &State, found: &mut Found) {
     }
 }
 
-/// A page read is over long before the two days that lie between a return and dormancy.
+/// A page read takes far less than the two days between a return and dormancy.
 fn add_absence(state: &State, reader: usize, found: &mut Found) {
     let Reader { activity, pages, .. } = state.readers[reader];
     let later = match activity {
