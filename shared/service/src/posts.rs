@@ -88,7 +88,7 @@ impl PublishService {
 
     /// The same, sending live events to connected authors about their own posts.
     #[must_use]
-    pub fn announced_by(self, live: Option<LiveService>) -> Self {
+    pub fn with_live_events(self, live: Option<LiveService>) -> Self {
         Self { live, ..self }
     }
 

@@ -48,7 +48,7 @@ impl Foundation {
     /// The publishing service, announcing posts on `queue`.
     pub fn publishing(&self, queue: Arc<dyn Queue>) -> PublishService {
         PublishService::new(Arc::clone(&self.store), queue, Arc::clone(&self.ids), self.rates.clone())
-            .announced_by(self.live())
+            .with_live_events(self.live())
     }
 
     fn live(&self) -> Option<LiveService> {

@@ -307,13 +307,13 @@ async fn a_slow_reader_is_asked_to_reload() {
     }
     assert!(fed < EVENTS, "{reloads} reloads, although all {EVENTS} events arrived");
     let post = app.post(&alice, "now I listen").await;
-    let told = loop {
+    let event = loop {
         match listener.next().await {
             Heard::Comment(_) => {}
             other => break other,
         }
     };
-    assert!(told == feed(&post, &alice) || told == reload("feed"), "{told:?}");
+    assert!(event == feed(&post, &alice) || event == reload("feed"), "{event:?}");
 }
 
 #[tokio::test]
