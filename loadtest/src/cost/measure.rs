@@ -1,8 +1,11 @@
 //! Runs requests in one process and counts their units.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use data::{Counted, Counter, Counts};
@@ -17,6 +20,7 @@ use super::{
 };
 use crate::{
     error::LoadtestError,
+    graph::Graph,
     progress,
     seed::{ROWS_PER_EDGE, ROWS_PER_USER, Seeder},
     stack::api::ApiClient,
@@ -125,6 +129,45 @@ pub async fn follows(posts: u64, follows: u64) -> Result<Work, LoadtestError> {
     Ok(Work { follows, ..work })
 }
 
+/// What a small population took: every user posts once, then reads the first page of the feed.
+#[derive(Debug)]
+pub struct PopulationWork {
+    /// All posts, with their fan-outs.
+    pub posts: Work,
+    /// All reads.
+    pub reads: Work,
+    /// The time that the reads took.
+    pub reading: Duration,
+}
+
+/// The posts and reads of all users of a graph. Each has posted before.
+pub async fn population(graph: &Graph) -> Result<PopulationWork, LoadtestError> {
+    let service = Metered::start().await?;
+    let users = || graph.users.iter().chain([&graph.famous]).copied();
+    service.seed_graph(users(), graph.edges(), graph.edge_count()).await?;
+    for user in users() {
+        service.count_a_post_of(user).await?;
+    }
+    let posting = async {
+        for user in users() {
+            service.publish(user).await?;
+        }
+        Ok(())
+    };
+    let posts = service.measure(posting).await?;
+    let started = Instant::now();
+    let reading = async {
+        for user in users() {
+            service.api.feed(|| service.token(user), PAGE, None).await?;
+        }
+        Ok(())
+    };
+    let reads = service.measure(reading).await?;
+    let (reading, count) = (started.elapsed(), users().count() as u64);
+    service.handle.stop().await?;
+    Ok(PopulationWork { posts: Work { posts: count, ..posts }, reads: Work { reads: count, ..reads }, reading })
+}
+
 impl Metered {
     async fn start() -> Result<Self, LoadtestError> {
         let (meter, applies_changes) = (Arc::new(Meter::default()), Arc::new(AtomicBool::new(true)));
@@ -158,16 +201,26 @@ impl Metered {
         Ok((service, post, users))
     }
 
-    /// Creates users and edges from each reader to each author. The service does not apply these changes.
+    /// Creates users and edges from each reader to each author.
     async fn seed(&self, authors: &[UserId], readers: &[UserId]) -> Result<(), LoadtestError> {
+        let edges = authors.iter().flat_map(|author| readers.iter().map(move |reader| (*reader, *author)));
+        let count = (authors.len() * readers.len()) as u64;
+        self.seed_graph(authors.iter().chain(readers).copied(), edges, count).await
+    }
+
+    /// Creates users, and edges as `(follower, followee)`. The service does not apply these changes.
+    async fn seed_graph(
+        &self,
+        users: impl Iterator<Item = UserId> + Clone + Send,
+        edges: impl Iterator<Item = (UserId, UserId)> + Send,
+        edge_count: u64,
+    ) -> Result<(), LoadtestError> {
         self.applies_changes.store(false, Ordering::SeqCst);
         let services = self.handle.services();
-        let (users, edges) = ((authors.len() + readers.len()) as u64, (authors.len() * readers.len()) as u64);
-        let progress = progress::bar("seeding", users * ROWS_PER_USER + edges * ROWS_PER_EDGE);
+        let rows = users.clone().count() as u64 * ROWS_PER_USER + edge_count * ROWS_PER_EDGE;
+        let progress = progress::bar("seeding", rows);
         let seeder = Seeder::new(Arc::clone(&services.store), services.clock.now(), progress);
-        let users = authors.iter().chain(readers).copied();
         seeder.users(users).await.map_err(LoadtestError::Seed)?;
-        let edges = authors.iter().flat_map(|author| readers.iter().map(move |reader| (*reader, *author)));
         seeder.edges(edges).await.map_err(LoadtestError::Seed)?;
         self.handle.drain().await;
         self.applies_changes.store(true, Ordering::SeqCst);

@@ -1,0 +1,191 @@
+//! What each act takes: the one place with units per post, delivery, page, like, comment, follow and return. Tests
+//! compare these amounts with those that `loadtest cost` counts in a run.
+
+use domain::limits;
+
+use crate::cost::{bill::Amounts, units};
+
+/// Write units on Social of a post that is pushed: post, story entry and outbox entry in a transaction, the removal of
+/// the outbox entry, and the ledger's entry and the author's count in a transaction.
+const PUSHED_POST_WRITES: f64 = 3.0 * 2.0 + 1.0 + 2.0 * 2.0;
+/// The same of a post that is pulled: without the outbox entry, but with a check of the delivery mode.
+const PULLED_POST_WRITES: f64 = 3.0 * 2.0 + 2.0 * 2.0;
+/// Write units on Feed of a post: the author's own entry, in the transaction.
+const OWN_ENTRY_WRITES: f64 = 2.0;
+/// Read units of a post without its followers: the author's account and profile, the ledger and the author's count.
+const POST_READS: f64 = 4.0;
+/// Read units of a fan-out without the followers: the outbox entry.
+const FAN_OUT_READS: f64 = 1.0;
+/// Bytes of a follow edge.
+const EDGE_BYTES: f64 = 105.0;
+/// Bytes that one unit reads strongly.
+const READ_UNIT_BYTES: f64 = 4_096.0;
+/// Read units of an eventually consistent read of a small item.
+pub const EVENTUAL: f64 = 0.5;
+/// Write units of a pushed post on its outbox entry: in the transaction, and its removal.
+pub const OUTBOX_WRITES: f64 = 3.0;
+/// Write units of a follow on its backfill row: in two transactions.
+pub const BACKFILL_WRITES: f64 = 4.0;
+/// Read units of a strongly consistent read of a small item.
+const STRONG: f64 = 1.0;
+/// SQS requests of a message alone in its batches: sent, received, deleted.
+const LONE_MESSAGE: f64 = 3.0;
+/// Bytes of a feed job without its followers, and bytes per follower.
+const JOB_BYTES: (u64, u64) = (162, 39);
+/// Bytes of a page's answer besides its posts, and bytes per post with a text of 280 characters.
+const PAGE_BYTES: (f64, f64) = (40.0, 560.0);
+/// Bytes of the answer to a post, and to a like, comment or follow on average.
+const ACT_BYTES: f64 = 360.0;
+
+/// Billed bytes of a feed entry: key, expiry and DynamoDB's overhead per item.
+pub const ENTRY_BYTES: f64 = 192.0;
+/// Billed bytes of a post with its story entry and count, for a text of 280 characters.
+pub const POST_BYTES: f64 = 900.0;
+/// Posts on a page: the default of the API.
+pub const PAGE_POSTS: f64 = limits::DEFAULT_PAGE_LIMIT as f64;
+
+/// The share of lookups that caches in the process answer.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Hits {
+    /// Of profiles.
+    pub profiles: f64,
+    /// Of counts.
+    pub counts: f64,
+    /// Of the newest posts of pulled authors.
+    pub stories: f64,
+    /// Of whether the caller still has an account.
+    pub callers: f64,
+    /// Of the activity of followers.
+    pub activity: f64,
+}
+
+/// A fan-out: the followers read, those skipped, and the size of a message.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FanOut {
+    /// Followers of the author.
+    pub followers: f64,
+    /// The share of them that is dormant and gets no entry.
+    pub dormant: f64,
+    /// Followers in a message of JobQ.
+    pub per_message: f64,
+}
+
+/// Whole units of work: rounded up, or the probability of one if it is less.
+fn whole(number: f64) -> f64 {
+    if number < 1.0 { number } else { number.ceil() }
+}
+
+impl FanOut {
+    /// Entries written.
+    pub fn entries(&self) -> f64 {
+        self.followers * (1.0 - self.dormant)
+    }
+
+    /// Messages on JobQ. An average of less than one follower is the probability of a message.
+    fn jobs(&self) -> f64 {
+        if self.entries() < 1.0 { self.entries() } else { (self.entries() / self.per_message).ceil() }
+    }
+}
+
+/// A post that is pushed to the followers of its author.
+pub fn pushed_post(fan_out: &FanOut, hits: &Hits) -> Amounts {
+    let batches = whole(fan_out.jobs() / limits::MAX_QUEUE_BATCH as f64);
+    Amounts {
+        posts: 1.0,
+        fanned_out: fan_out.followers,
+        feed_writes: OWN_ENTRY_WRITES + fan_out.entries(),
+        other_writes: PUSHED_POST_WRITES,
+        other_reads: POST_READS + FAN_OUT_READS + follower_reads(fan_out, hits),
+        // Each call sends, receives or deletes ten jobs.
+        sqs_requests: LONE_MESSAGE + batches * (2.0 * requests_of_ten(fan_out.per_message) + 1.0),
+        post_batches: 1.0,
+        job_batches: batches,
+        job_turns: batches * (fan_out.per_message / limits::FOLLOWERS_PER_JOB as f64).max(1.0),
+        change_batches: 1.0,
+        answer_bytes: ACT_BYTES,
+        ..Amounts::default()
+    }
+}
+
+/// Read units of the followers: their edges, strongly, and whether they are dormant.
+fn follower_reads(fan_out: &FanOut, hits: &Hits) -> f64 {
+    whole(fan_out.followers * EDGE_BYTES / READ_UNIT_BYTES) + fan_out.followers * EVENTUAL * (1.0 - hits.activity)
+}
+
+/// SQS requests of ten messages: one for each 64 KB.
+#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bytes of ten messages")]
+fn requests_of_ten(per_message: f64) -> f64 {
+    units::sqs_requests(limits::MAX_QUEUE_BATCH as u64 * (JOB_BYTES.0 + JOB_BYTES.1 * per_message as u64)) as f64
+}
+
+/// A post that readers pull.
+pub fn pulled_post() -> Amounts {
+    Amounts {
+        posts: 1.0,
+        feed_writes: OWN_ENTRY_WRITES,
+        other_writes: PULLED_POST_WRITES,
+        other_reads: POST_READS + STRONG + EVENTUAL,
+        change_batches: 1.0,
+        answer_bytes: ACT_BYTES,
+        ..Amounts::default()
+    }
+}
+
+/// A first page of `posts` posts by as many authors, for a reader who follows this many pulled authors.
+pub fn page(posts: f64, pulled_authors: f64, hits: &Hits) -> Amounts {
+    let misses = (1.0 - hits.counts) + (1.0 - hits.profiles);
+    // The reader's activity and rules, and the own likes between the page's ends, strongly.
+    let reader = STRONG + STRONG + STRONG * (1.0 - hits.callers);
+    Amounts {
+        reads: 1.0,
+        feed_reads: STRONG,
+        other_reads: reader + EVENTUAL * (posts * (1.0 + misses) + pulled_authors * (1.0 - hits.stories)),
+        answer_bytes: PAGE_BYTES.0 + PAGE_BYTES.1 * posts,
+        ..Amounts::default()
+    }
+}
+
+/// A like: both sides in a transaction, a new notification, its place, the inbox, the ledger's entry and the count.
+pub fn like() -> Amounts {
+    Amounts {
+        reactions: 1.0,
+        other_writes: 14.0,
+        other_reads: 9.5,
+        change_batches: 1.0,
+        ..Amounts::default()
+    }
+}
+
+/// A comment: like a like, with the author's own profile.
+pub fn comment() -> Amounts {
+    Amounts { other_reads: 10.5, answer_bytes: ACT_BYTES, ..like() }
+}
+
+/// A follow of an author, of whose posts this many are backfilled.
+pub fn follow(backfilled: f64) -> Amounts {
+    Amounts {
+        follows: 1.0,
+        feed_writes: backfilled,
+        other_writes: 22.0,
+        other_reads: 10.0 + backfilled * STRONG,
+        change_batches: 1.0,
+        ..Amounts::default()
+    }
+}
+
+/// A day of a reader who reads: the activity is recorded once.
+pub fn active_day() -> Amounts {
+    Amounts { other_writes: 1.0, ..Amounts::default() }
+}
+
+/// The return of a dormant reader who follows this many authors: their stories are read, strongly, and `entries` are
+/// written.
+pub fn rebuilt_return(followees: f64, entries: f64) -> Amounts {
+    Amounts {
+        feed_writes: entries,
+        // The coverage, and the activity before the stories are read.
+        other_writes: 2.0,
+        other_reads: whole(followees * EDGE_BYTES / READ_UNIT_BYTES) + followees * STRONG,
+        ..Amounts::default()
+    }
+}
