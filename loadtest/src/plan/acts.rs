@@ -49,8 +49,8 @@ pub const PAGE_POSTS: f64 = limits::DEFAULT_PAGE_LIMIT as f64;
 pub struct Hits {
     /// Of profiles.
     pub profiles: f64,
-    /// Of counts.
-    pub counts: f64,
+    /// Of posts, and of their counts.
+    pub posts: f64,
     /// Of the newest posts of pulled authors.
     pub stories: f64,
     /// Of whether the caller still has an account.
@@ -113,7 +113,12 @@ fn follower_reads(fan_out: &FanOut, hits: &Hits) -> f64 {
 }
 
 /// SQS requests of ten messages: one for each 64 KB.
-#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bytes of ten messages")]
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "bytes of ten messages"
+)]
 fn requests_of_ten(per_message: f64) -> f64 {
     units::sqs_requests(limits::MAX_QUEUE_BATCH as u64 * (JOB_BYTES.0 + JOB_BYTES.1 * per_message as u64)) as f64
 }
@@ -133,13 +138,14 @@ pub fn pulled_post() -> Amounts {
 
 /// A first page of `posts` posts by as many authors, for a reader who follows this many pulled authors.
 pub fn page(posts: f64, pulled_authors: f64, hits: &Hits) -> Amounts {
-    let misses = (1.0 - hits.counts) + (1.0 - hits.profiles);
+    // Each post with its counts, and its author's profile.
+    let misses = posts * (2.0 * (1.0 - hits.posts) + (1.0 - hits.profiles)) + pulled_authors * (1.0 - hits.stories);
     // The reader's activity and rules, and the own likes between the page's ends, strongly.
     let reader = STRONG + STRONG + STRONG * (1.0 - hits.callers);
     Amounts {
         reads: 1.0,
         feed_reads: STRONG,
-        other_reads: reader + EVENTUAL * (posts * (1.0 + misses) + pulled_authors * (1.0 - hits.stories)),
+        other_reads: reader + EVENTUAL * misses,
         answer_bytes: PAGE_BYTES.0 + PAGE_BYTES.1 * posts,
         ..Amounts::default()
     }
@@ -147,13 +153,7 @@ pub fn page(posts: f64, pulled_authors: f64, hits: &Hits) -> Amounts {
 
 /// A like: both sides in a transaction, a new notification, its place, the inbox, the ledger's entry and the count.
 pub fn like() -> Amounts {
-    Amounts {
-        reactions: 1.0,
-        other_writes: 14.0,
-        other_reads: 9.5,
-        change_batches: 1.0,
-        ..Amounts::default()
-    }
+    Amounts { reactions: 1.0, other_writes: 14.0, other_reads: 9.5, change_batches: 1.0, ..Amounts::default() }
 }
 
 /// A comment: like a like, with the author's own profile.

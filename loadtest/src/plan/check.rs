@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     cost::{
-        bill::{Amounts, Work},
+        bill::Amounts,
         measure::{self, PopulationWork},
     },
     error::LoadtestError,
@@ -148,7 +148,7 @@ fn planned_reads(graph: &Graph, seconds: f64) -> Amounts {
     let each = lookups / readers().count() as f64 / seconds;
     let hits = Hits {
         profiles: hits::share(each, hits::PROFILE_SECONDS.min(seconds)),
-        counts: hits::share(each, hits::COUNTS_SECONDS.min(seconds)),
+        posts: hits::share(each, hits::POST_SECONDS.min(seconds)),
         ..Hits::default()
     };
     let mut sum = Amounts::default();
@@ -172,6 +172,7 @@ impl fmt::Display for CheckReport {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cost::bill::Work;
 
     fn per_act(work: &Work) -> Amounts {
         let amounts = Amounts::from(work);

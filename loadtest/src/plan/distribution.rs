@@ -131,7 +131,8 @@ mod tests {
 
     fn any_distribution() -> impl Strategy<Value = Distribution> {
         let zipf = (0.2..1.5).prop_map(|parameter| Distribution { shape: Shape::Zipf, parameter });
-        zipf.boxed().prop_union((0.5..3.5).prop_map(|parameter| Distribution { shape: Shape::LogNormal, parameter }).boxed())
+        zipf.boxed()
+            .prop_union((0.5..3.5).prop_map(|parameter| Distribution { shape: Shape::LogNormal, parameter }).boxed())
     }
 
     proptest! {

@@ -12,15 +12,15 @@ use crate::cost::prices;
 
 /// Time for which an instance uses a profile, in seconds.
 pub const PROFILE_SECONDS: f64 = 4.0;
-/// Time for which it uses a post's counts, in seconds.
-pub const COUNTS_SECONDS: f64 = 2.0;
+/// Time for which it uses a post and its counts, in seconds.
+pub const POST_SECONDS: f64 = 2.0;
 /// Time for which it uses the newest posts of a pulled author, in seconds.
 pub const STORY_SECONDS: f64 = 2.0;
 
 /// The hits in the busiest hour.
 pub fn of(load: &Load) -> Hits {
     if let Some(share) = load.service.cache_hits {
-        return Hits { profiles: share, counts: share, stories: share, activity: activity(load), callers: 0.0 };
+        return Hits { profiles: share, posts: share, stories: share, activity: activity(load), callers: 0.0 };
     }
     let (_, pages) = load.instances();
     let follows: f64 = load.buckets.iter().map(Bucket::follows).sum();
@@ -32,7 +32,7 @@ pub fn of(load: &Load) -> Hits {
     };
     Hits {
         profiles: weighted(PROFILE_SECONDS),
-        counts: weighted(COUNTS_SECONDS),
+        posts: weighted(POST_SECONDS),
         stories: stories(load, pages),
         activity: activity(load),
         // Consecutive pages of one reader rarely reach one instance.

@@ -228,21 +228,23 @@ mod tests {
     fn any_service() -> impl Strategy<Value = Service> {
         let acts = (0.0..5.0, 0.0..200.0, 0.0..20.0, 0.0..5.0, 0.0..2.0);
         let sizes = (1e3..1e8, 1.0..4.0, 1.0..500.0, 1e3..1e7);
-        (acts, sizes, prop::option::of(1.0..400.0), prop::bool::ANY).prop_map(|(acts, sizes, dormant_after, is_zipf)| {
-            let (posts, pages, likes, comments, follows) = acts;
-            let (daily, monthly_per_daily, followees, threshold) = sizes;
-            let (shape, parameter) = if is_zipf { (Shape::Zipf, 0.78) } else { (Shape::LogNormal, 2.5) };
-            Service {
-                daily: f64::round(daily),
-                monthly_per_daily,
-                followees,
-                threshold,
-                dormant_after,
-                distribution: Distribution { shape, parameter },
-                acts: ActsPerDay { posts, pages, likes, comments, follows },
-                ..service()
-            }
-        })
+        (acts, sizes, prop::option::of(1.0..400.0), prop::bool::ANY).prop_map(
+            |(acts, sizes, dormant_after, is_zipf)| {
+                let (posts, pages, likes, comments, follows) = acts;
+                let (daily, monthly_per_daily, followees, threshold) = sizes;
+                let (shape, parameter) = if is_zipf { (Shape::Zipf, 0.78) } else { (Shape::LogNormal, 2.5) };
+                Service {
+                    daily: f64::round(daily),
+                    monthly_per_daily,
+                    followees,
+                    threshold,
+                    dormant_after,
+                    distribution: Distribution { shape, parameter },
+                    acts: ActsPerDay { posts, pages, likes, comments, follows },
+                    ..service()
+                }
+            },
+        )
     }
 
     /// The same service with more of one act.

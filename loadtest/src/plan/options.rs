@@ -130,7 +130,7 @@ fn rate(text: &str) -> Result<f64, String> {
 }
 
 #[cfg(test)]
-pub mod tests {
+pub(super) mod tests {
     use clap::Parser as _;
 
     use super::*;

@@ -5,7 +5,7 @@ use domain::limits;
 use super::{
     acts,
     delivery::Pipeline,
-    hits::STORY_SECONDS,
+    hits::{self, STORY_SECONDS},
     model::{Load, Service},
 };
 use crate::cost::prices;
@@ -166,7 +166,11 @@ fn in_a_new_account(load: &Load) -> Vec<Resource> {
         Resource { name: "writes on Social", demand: peak(day.other_writes), capacity: NEW_TABLE_WRITES },
         Resource { name: "reads on Feed", demand: peak(day.feed_reads), capacity: NEW_TABLE_READS },
         Resource { name: "reads on Social", demand: peak(day.other_reads), capacity: NEW_TABLE_READS },
-        Resource { name: "follow-fetcher's concurrency", demand: peak(fetchers / 1_000.0), capacity: QUEUE_CONCURRENCY },
+        Resource {
+            name: "follow-fetcher's concurrency",
+            demand: peak(fetchers / 1_000.0),
+            capacity: QUEUE_CONCURRENCY,
+        },
         Resource { name: "job-handler's concurrency", demand: peak(handlers), capacity: QUEUE_CONCURRENCY },
         Resource { name: "Lambda's concurrency", demand: load.concurrency(), capacity: LAMBDA_CONCURRENCY },
         Resource { name: "API requests a second", demand: peak(day.requests()), capacity: API_REQUESTS },
@@ -175,13 +179,14 @@ fn in_a_new_account(load: &Load) -> Vec<Resource> {
 
 /// Limits of single items and partitions, which no quota raises; with this many copies of each.
 fn of_partitions(load: &Load, copies: f64) -> Vec<Resource> {
-    let acts = load.service.acts;
+    let rates = load.service.acts;
     let peak = |acts_each: f64| load.at_peak(load.service.daily * acts_each);
     let largest = load.buckets.first().map_or(0.0, |bucket| bucket.followers) / load.service.users();
-    // For a while the newest post of the largest author is on the page of each follower.
-    let hot_post = peak(acts.pages) * largest * acts::EVENTUAL;
+    // For a while the newest post of the largest author is on the page of each follower; instances cache it.
+    let (instances, pages) = load.instances();
+    let shown = pages * largest;
+    let hot_post = instances * shown * (1.0 - hits::share(shown, hits::POST_SECONDS)) * acts::EVENTUAL;
     // Each instance reads the story again when its copy is too old.
-    let instances = load.instances().0;
     let hot_story = instances * acts::EVENTUAL / STORY_SECONDS;
     let shards = |shards: u8| f64::from(shards) * PARTITION_WRITES * copies;
     vec![
@@ -189,12 +194,12 @@ fn of_partitions(load: &Load, copies: f64) -> Vec<Resource> {
         Resource { name: "reads of a pulled author's posts", demand: hot_story, capacity: PARTITION_READS * copies },
         Resource {
             name: "writes on the outbox",
-            demand: peak(acts.posts) * acts::OUTBOX_WRITES,
+            demand: peak(rates.posts) * acts::OUTBOX_WRITES,
             capacity: shards(limits::OUTBOX_SHARDS),
         },
         Resource {
             name: "writes on open backfills",
-            demand: peak(acts.follows) * acts::BACKFILL_WRITES,
+            demand: peak(rates.follows) * acts::BACKFILL_WRITES,
             capacity: shards(limits::TASK_SHARDS),
         },
     ]

@@ -4,12 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{
-    acts,
-    delivery::Delivery,
-    model::{Load, Service},
-    phases::Phase,
-};
+use super::{acts, delivery::Delivery, model::Service, phases::Phase};
 use crate::{
     cost::{bill::Bill, prices},
     table::{self, number, thousands},
@@ -87,6 +82,8 @@ pub struct Threshold {
     pub usd_a_month: f64,
     /// Pulled authors whom a user follows, on average: queries of a page.
     pub pulled_followees: f64,
+    /// Seconds from a post's answer to the last entry of the largest fan-out. `None` (null): the backlog grows.
+    pub last_entry: Option<f64>,
 }
 
 /// The end of a phase.
@@ -105,7 +102,6 @@ pub struct PhaseEnd {
 impl Size {
     fn new(service: &Service) -> Self {
         let load = service.load();
-        let phase = Phase::on_aws(&load);
         let thresholds = THRESHOLDS.map(|threshold| Threshold::new(service, threshold)).to_vec();
         let cheapest = thresholds.iter().min_by(|one, other| one.usd_a_month.total_cmp(&other.usd_a_month));
         Self {
@@ -126,8 +122,8 @@ impl Size {
             bill: load.month(),
             storage_usd: load.storage(),
             usd_a_month: load.month_total(),
-            phase: phase.map(Phase::name),
-            delivery: phase.and_then(|phase| phase.pipeline(&load).delivers(&load)),
+            phase: Phase::on_aws(&load).map(Phase::name),
+            delivery: delivery(&load),
             threshold: service.threshold,
             cheapest_threshold: cheapest.and_then(|it| it.threshold),
             thresholds,
@@ -142,8 +138,14 @@ impl Threshold {
             threshold: threshold.is_finite().then_some(threshold),
             usd_a_month: load.month_total(),
             pulled_followees: load.pulled_followees,
+            last_entry: delivery(&load).map(|it| it.largest),
         }
     }
+}
+
+/// The times to deliver, in the first phase on AWS that suffices.
+fn delivery(load: &Load) -> Option<Delivery> {
+    Phase::on_aws(load)?.pipeline(load).delivers(load)
 }
 
 impl PlanReport {
@@ -192,9 +194,12 @@ impl PlanReport {
             self.row("peak: concurrent functions", |it| short(it.concurrency)),
         ];
         let lines = Bill::default().lines();
-        rows.extend(lines.iter().enumerate().map(|(place, (name, _))| {
-            self.row(&format!("{name}, a month"), |it| usd(it.bill.lines()[place].1))
-        }));
+        rows.extend(
+            lines
+                .iter()
+                .enumerate()
+                .map(|(place, (name, _))| self.row(&format!("{name}, a month"), |it| usd(it.bill.lines()[place].1))),
+        );
         rows.extend([
             self.row("storage, a month", |it| usd(it.storage_usd)),
             self.row("**total, a month**", |it| format!("**{}**", usd(it.usd_a_month))),
@@ -227,9 +232,10 @@ impl PlanReport {
 
     /// Names the cheapest thresholds.
     fn cheapest(&self) -> String {
-        let each = self.sizes.iter().map(|size| {
-            format!("{} with {} daily users", threshold_name(size.cheapest_threshold), short(size.daily))
-        });
+        let each = self
+            .sizes
+            .iter()
+            .map(|size| format!("{} with {} daily users", threshold_name(size.cheapest_threshold), short(size.daily)));
         format!("The cheapest threshold: {}.", each.collect::<Vec<_>>().join("; "))
     }
 }
@@ -241,9 +247,9 @@ impl fmt::Display for PlanReport {
     }
 }
 
-/// A bill, in bold if it is that of the cheapest threshold.
+/// A bill and the time of the largest fan-out, in bold if it is that of the cheapest threshold.
 fn cell(it: &Threshold, cheapest: Option<f64>) -> String {
-    let text = format!("{} ({} pulled)", usd(it.usd_a_month), number(it.pulled_followees));
+    let text = format!("{}, {}", usd(it.usd_a_month), seconds(it.last_entry));
     if it.threshold == cheapest { format!("**{text}**") } else { text }
 }
 
@@ -271,7 +277,11 @@ fn usd(dollars: f64) -> String {
 }
 
 fn seconds(seconds: Option<f64>) -> String {
-    seconds.map_or("backlog grows".to_owned(), |it| format!("{it:.1} s"))
+    match seconds {
+        None => "backlog grows".to_owned(),
+        Some(seconds) if seconds < 100.0 => format!("{seconds:.1} s"),
+        Some(seconds) => format!("{} min", number((seconds / 60.0).round())),
+    }
 }
 
 #[cfg(test)]
