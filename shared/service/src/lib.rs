@@ -4,9 +4,10 @@
 //! - [`liveness`]: whether the user of a token still has an account.
 //! - [`graph`]: who follows whom; with [`backfill`], which copies a followee's newest posts into a feed.
 //! - [`posts`]: publishing, one post, a story.
-//! - [`feeds`]: a reader's feed.
+//! - [`feeds`]: a reader's feed; [`visibility`]: whether it shows a post.
 //! - [`likes`], [`comments`]: reactions to a post.
-//! - [`views`]: posts as one reader sees them.
+//! - [`views`]: posts as one reader sees them, cached for a moment.
+//! - [`background`]: work that no answer waits for.
 //! - [`pages`]: filling a page although some entries are dead.
 //! - [`fan_out`]: from PostQ to JobQ, page by page of followers.
 //! - [`delivery`]: from JobQ into feeds.
@@ -22,6 +23,7 @@
 
 pub mod accounts;
 pub mod backfill;
+pub mod background;
 pub mod changes;
 pub mod comments;
 pub mod delivery;
@@ -40,6 +42,7 @@ pub mod pages;
 pub mod passwords;
 pub mod posts;
 pub mod rates;
+mod recent;
 mod rounds;
 pub mod safe_time;
 pub mod services;
@@ -51,6 +54,7 @@ mod token_signature;
 pub mod tokens;
 mod user_refs;
 pub mod views;
+pub mod visibility;
 
 pub use error::ServiceError;
 pub use services::{Foundation, ServiceOptions, Services};

@@ -281,6 +281,7 @@ pub struct PostService {
     db: Db,
     posts: Posts,
     views: PostViews,
+    stories: PostViews,
     users: Users,
     rates: RateLimiter,
 }
@@ -291,11 +292,18 @@ impl PostService {
         let db = db.into();
         Self {
             posts: Posts::new(db.clone()),
-            views: PostViews::new(db.clone()),
+            views: PostViews::uncached(db.clone()),
+            stories: PostViews::uncached(db.clone()),
             users: Users::new(db.clone()),
             db,
             rates,
         }
+    }
+
+    /// The same, reading stories through `views`, which may be cached.
+    #[must_use]
+    pub fn with_stories(self, stories: PostViews) -> Self {
+        Self { stories, ..self }
     }
 
     /// A visible post, for a write that needs it; otherwise not found. Read consistently, so that authors see their own
@@ -310,7 +318,7 @@ impl PostService {
     /// A post as `reader` sees it.
     pub async fn get(&self, reader: UserId, post: PostId) -> Result<PostView, ServiceError> {
         let found = self.views.find(reader, &[post]).await?;
-        let authors = self.users.get_all_for(reader, &found.authors()).await?;
+        let authors = self.views.authors_for(reader, &found.authors()).await?;
         found.view(post, &authors).ok_or(ServiceError::NotFound)
     }
 
@@ -386,10 +394,10 @@ impl PostService {
     ) -> Result<Page<PostView, PostId>, ServiceError> {
         let author = user_refs::named(&self.users, reader, &author.into()).await?;
         let profile = self.users.get_for(reader, author).await?.ok_or(ServiceError::NotFound)?;
-        let authors = &HashMap::from([(author, profile)]);
+        let authors = &HashMap::from([(author, profile.user)]);
         pages::fill(after, limit, |after, count| async move {
             let page = self.posts.page_of_author(author, after, count).await?;
-            let found = self.views.find(reader, &page.items).await?;
+            let found = self.stories.find(reader, &page.items).await?;
             Ok(page.map(|post| Candidate { position: post, shown: found.view(post, authors) }))
         })
         .await
