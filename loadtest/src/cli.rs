@@ -62,7 +62,7 @@ async fn run(scenario: Scenario) -> Result<bool, LoadtestError> {
         }
         Scenario::Cost(options) => {
             let json = JsonFile::create(options.json.as_deref())?;
-            let report = cost::run(&options.followers).await?;
+            let report = cost::run(&options.followers, options.active).await?;
             if options.markdown {
                 print(report.markdown())?;
             } else {

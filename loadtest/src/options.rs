@@ -99,6 +99,9 @@ pub struct CostOptions {
     /// Numbers of followers of the author, for each of which a post is priced.
     #[arg(long, value_delimiter = ',', default_values_t = [100, 10_000, 1_000_000], value_parser = value_parser!(u64).range(1..=100_000_000))]
     pub followers: Vec<u64>,
+    /// Share of the followers who are active, 0 to 1; the others are dormant, and a fan-out skips them.
+    #[arg(long, default_value_t = 1.0, value_parser = share)]
+    pub active: f64,
     /// Print Markdown.
     #[arg(long)]
     pub markdown: bool,
@@ -240,6 +243,7 @@ mod tests {
             "mixed --read-share 1 --seconds 840",
             "cost",
             "cost --followers 1,2",
+            "cost --active 0.1",
             "plan",
             "plan --daily 5000,1000000 --distribution log-normal --sigma 2 --cache-hits 0.5 --dormant-after 0",
             "plan --check",
@@ -268,6 +272,7 @@ mod tests {
             "hotpost --concurrency 0",
             "other",
             "cost --followers 0",
+            "cost --active 1.1",
             "plan --daily 10",
             "plan --cache-hits 2",
             "plan --peak 0.5",

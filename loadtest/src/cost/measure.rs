@@ -9,7 +9,7 @@ use std::{
 };
 
 use data::{Counted, Counter, Counts};
-use domain::{Clock, PostId, UserId, limits};
+use domain::{Clock, PostId, Timestamp, UserId, limits};
 use ports::store::StoreError;
 use service::{fan_out::FanOutOptions, tokens::AccessTokens};
 use tweeter::{Application, Config, DataDir, Handle, TestHooks};
@@ -28,6 +28,8 @@ use crate::{
 
 /// Posts of the followee of a follow: as many as a follow backfills at most.
 pub const FOLLOWED_POSTS: u64 = 100;
+/// Absence of dormant followers: well beyond the time after which a fan-out skips them.
+const ABSENCE: Duration = Duration::from_hours(60 * 24);
 /// A post of typical length, about half the maximum: the bytes stored and sent grow with it.
 const TEXT: &str = "A post of about the length that people write on an ordinary day, with a thought, a second one that \
                     leads somewhere else, and in the end a question to those who read it: what do you think of it, \
@@ -49,10 +51,18 @@ struct Metered {
 /// `posts` posts to `followers` followers, each from its request until its last feed entry is written and the post
 /// counted. The author has posted before.
 pub async fn post(followers: u64, posts: u64) -> Result<Work, LoadtestError> {
+    post_beside_dormant(followers, 0, posts).await
+}
+
+/// The same with further followers who have not read their feed for [`ABSENCE`].
+pub async fn post_beside_dormant(active: u64, dormant: u64, posts: u64) -> Result<Work, LoadtestError> {
     let service = Metered::start().await?;
     let author = UserId::random();
-    let readers: Vec<UserId> = (0..followers).map(|_| UserId::random()).collect();
-    service.seed(&[author], &readers).await?;
+    let readers = |count| -> Vec<UserId> { (0..count).map(|_| UserId::random()).collect() };
+    service.seed(&[author], &readers(active)).await?;
+    let (dormant, now) = (readers(dormant), service.handle.services().clock.now());
+    let edges = dormant.iter().map(|reader| (*reader, author));
+    service.seed_graph(dormant.iter().copied(), now.minus(ABSENCE), edges, dormant.len() as u64).await?;
     service.count_a_post_of(author).await?;
     let posting = async {
         for _ in 0..posts {
@@ -62,7 +72,7 @@ pub async fn post(followers: u64, posts: u64) -> Result<Work, LoadtestError> {
     };
     let work = service.measure(posting).await?;
     service.handle.stop().await?;
-    Ok(Work { posts, followers, ..work })
+    Ok(Work { posts, followers: active + dormant.len() as u64, ..work })
 }
 
 /// `reads` reads of a feed's first page by a follower of `authors`, each with `posts_each` posts. No read finds anything
@@ -148,7 +158,8 @@ pub struct PopulationWork {
 pub async fn population(graph: &Graph) -> Result<PopulationWork, LoadtestError> {
     let service = Metered::start().await?;
     let users = || graph.users.iter().chain([&graph.famous]).copied();
-    service.seed_graph(users(), graph.edges(), graph.edge_count()).await?;
+    let now = service.handle.services().clock.now();
+    service.seed_graph(users(), now, graph.edges(), graph.edge_count()).await?;
     for user in users() {
         service.count_a_post_of(user).await?;
     }
@@ -214,13 +225,16 @@ impl Metered {
     async fn seed(&self, authors: &[UserId], readers: &[UserId]) -> Result<(), LoadtestError> {
         let edges = authors.iter().flat_map(|author| readers.iter().map(move |reader| (*reader, *author)));
         let count = (authors.len() * readers.len()) as u64;
-        self.seed_graph(authors.iter().chain(readers).copied(), edges, count).await
+        let now = self.handle.services().clock.now();
+        self.seed_graph(authors.iter().chain(readers).copied(), now, edges, count).await
     }
 
-    /// Creates users, and edges as `(follower, followee)`. The service does not apply these changes.
+    /// Creates users, who read their feeds at `seen` last, and edges as `(follower, followee)`. The service does not
+    /// apply these changes.
     async fn seed_graph(
         &self,
         users: impl Iterator<Item = UserId> + Clone + Send,
+        seen: Timestamp,
         edges: impl Iterator<Item = (UserId, UserId)> + Send,
         edge_count: u64,
     ) -> Result<(), LoadtestError> {
@@ -228,7 +242,7 @@ impl Metered {
         let services = self.handle.services();
         let rows = users.clone().count() as u64 * ROWS_PER_USER + edge_count * ROWS_PER_EDGE;
         let progress = progress::bar("seeding", rows);
-        let seeder = Seeder::new(Arc::clone(&services.store), services.clock.now(), progress);
+        let seeder = Seeder::new(Arc::clone(&services.store), seen, progress);
         seeder.users(users).await.map_err(LoadtestError::Seed)?;
         seeder.edges(edges).await.map_err(LoadtestError::Seed)?;
         self.handle.drain().await;

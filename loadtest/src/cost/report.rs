@@ -16,6 +16,8 @@ use crate::table::{self, number, thousands};
 pub struct CostReport {
     /// Validity of the prices.
     pub prices: &'static str,
+    /// The share of followers who are not dormant.
+    pub active: f64,
     /// One post, by the number of its author's followers.
     pub posts: Vec<PostCost>,
     /// A million reads of a feed's first page.
@@ -125,12 +127,19 @@ impl CostReport {
         };
         Self {
             prices: prices::VALIDITY,
+            active: 1.0,
             posts: posts.iter().map(post).collect(),
             million_reads: million(&requests.reads),
             million_likes: million(&requests.likes),
             million_comments: million(&requests.comments),
             million_follows: million(&requests.follows),
         }
+    }
+
+    /// The same with this share of active followers in the posts.
+    #[must_use]
+    pub fn with_active(self, active: f64) -> Self {
+        Self { active, ..self }
     }
 
     /// Markdown for the README.
@@ -159,7 +168,8 @@ impl CostReport {
         let counted = |name: &str, of: fn(&Counted) -> f64| {
             row(name, &|post| number(of(&post.counted)), &|cost| number(of(&cost.counted) * 1e6))
         };
-        let posts = self.posts.iter().map(|post| format!("a post, {} followers", thousands(post.followers)));
+        let active = if self.active < 1.0 { format!(", {:.0}% active", self.active * 100.0) } else { String::new() };
+        let posts = self.posts.iter().map(|post| format!("a post, {} followers{active}", thousands(post.followers)));
         let names = millions.iter().map(|(name, _)| (*name).to_owned());
         let mut rows: Vec<Vec<String>> = vec![std::iter::once(String::new()).chain(posts).chain(names).collect()];
         rows.extend([

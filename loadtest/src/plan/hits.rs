@@ -3,6 +3,8 @@
 //! Lookups of one key arrive at an instance at random; a cached answer is used for a fixed time from its lookup. So of
 //! the lookups at rate r with lifetime T the share rT / (1 + rT) is answered from the cache.
 
+use domain::limits;
+
 use super::{
     acts::{Hits, PAGE_POSTS},
     distribution::Bucket,
@@ -11,11 +13,11 @@ use super::{
 use crate::cost::prices;
 
 /// Time for which an instance uses a profile, in seconds.
-pub const PROFILE_SECONDS: f64 = 4.0;
+pub const PROFILE_SECONDS: f64 = limits::PROFILE_TTL.as_secs_f64();
 /// Time for which it uses a post and its counts, in seconds.
-pub const POST_SECONDS: f64 = 2.0;
+pub const POST_SECONDS: f64 = limits::POST_TTL.as_secs_f64();
 /// Time for which it uses the newest posts of a pulled author, in seconds.
-pub const STORY_SECONDS: f64 = 2.0;
+pub const STORY_SECONDS: f64 = POST_SECONDS;
 
 /// The hits in the busiest hour.
 pub fn of(load: &Load) -> Hits {

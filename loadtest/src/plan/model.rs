@@ -1,5 +1,6 @@
 //! The load of a service of a given size, and its price.
 
+use domain::limits;
 use serde::Serialize;
 
 use super::{
@@ -16,7 +17,7 @@ const MONTH_DAYS: f64 = 365.25 / 12.0;
 /// Days in a year.
 const YEAR_DAYS: f64 = 365.25;
 /// Days that a feed entry is stored: its lifetime and a week of slack.
-const ENTRY_DAYS: f64 = 90.0 + 7.0;
+const ENTRY_DAYS: f64 = limits::FEED_ENTRY_TTL.as_secs_f64() / DAY_SECONDS + 7.0;
 /// Days in which a monthly reader is seen.
 const MONTHLY_DAYS: f64 = 30.0;
 /// Entries that a return writes at most.
@@ -159,7 +160,7 @@ impl Load {
                 day += acts::pushed_post(&fan_out, &self.hits).times(posts);
             }
         }
-        let backfilled = (self.posts_per_user * YEAR_DAYS).min(domain::limits::BACKFILLED_POSTS as f64);
+        let backfilled = (self.posts_per_user * YEAR_DAYS).min(limits::BACKFILLED_POSTS as f64);
         day += acts::page(acts::PAGE_POSTS, self.pulled_followees, &self.hits).times(service.daily * acts.pages);
         day += acts::like().times(service.daily * acts.likes);
         day += acts::comment().times(service.daily * acts.comments);
