@@ -31,7 +31,7 @@ const STRONG: f64 = 1.0;
 /// SQS requests of a message alone in its batches: sent, received, deleted.
 const LONE_MESSAGE: f64 = 3.0;
 /// Bytes of a feed job without its followers, and bytes per follower.
-const JOB_BYTES: (u64, u64) = (162, 39);
+const JOB_BYTES: (u64, u64) = (138, 39);
 /// Bytes of a page's answer besides its posts, and bytes per post with a text of 280 characters.
 const PAGE_BYTES: (f64, f64) = (40.0, 560.0);
 /// Bytes of the answer to a post, and to a like, comment or follow on average.
@@ -187,5 +187,65 @@ pub fn rebuilt_return(followees: f64, entries: f64) -> Amounts {
         other_writes: 2.0,
         other_reads: whole(followees * EDGE_BYTES / READ_UNIT_BYTES) + followees * STRONG,
         ..Amounts::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use data::messages::{FeedJob, FeedJobTag, V1};
+    use domain::{Clock, IdGenerator, UserId};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn fan_out(followers: f64, dormant: f64) -> FanOut {
+        FanOut { followers, dormant, per_message: 25.0 }
+    }
+
+    #[test]
+    fn a_job_has_the_assumed_size() {
+        let bytes = |followers: u64| {
+            let job = FeedJob {
+                tag: FeedJobTag::Deliver,
+                v: V1,
+                post_id: IdGenerator::new().next_post_id(Clock::System.now()),
+                author_id: UserId::random(),
+                followers: (0..followers).map(|_| UserId::random()).collect(),
+            };
+            job.encode().len() as u64
+        };
+        assert_eq!([1, 25].map(bytes), [1, 25].map(|followers| JOB_BYTES.0 + JOB_BYTES.1 * followers));
+    }
+
+    #[test]
+    fn large_messages_take_several_requests() {
+        assert_eq!([25.0, 150.0, 500.0].map(requests_of_ten), [1.0, 1.0, 4.0]);
+    }
+
+    #[test]
+    fn dormant_followers_cost_no_write() {
+        let writes = |dormant| pushed_post(&fan_out(1_000.0, dormant), &Hits::default()).feed_writes;
+        assert!((writes(0.0) - writes(0.9) - 900.0).abs() < 1e-9);
+        // A tenth of the followers is active: at least four times fewer units.
+        let units = |dormant| pushed_post(&fan_out(100.0, dormant), &Hits::default()).writes();
+        assert!(units(0.0) >= 4.0 * units(0.9));
+    }
+
+    proptest! {
+        #[test]
+        fn more_followers_cost_more(followers in 0.0..1e6, more in 0.0..1e5, dormant in 0.0..1.0) {
+            let post = |followers| pushed_post(&fan_out(followers, dormant), &Hits::default());
+            let (few, many) = (post(followers), post(followers + more));
+            prop_assert!(many.writes() >= few.writes());
+            prop_assert!(many.units_read() >= few.units_read());
+            prop_assert!(many.sqs_requests >= few.sqs_requests);
+        }
+
+        #[test]
+        fn hits_save_reads(hits in 0.0..1.0, pulled in 0.0..100.0) {
+            let some = Hits { profiles: hits, posts: hits, stories: hits, ..Hits::default() };
+            let reads = |hits| page(PAGE_POSTS, pulled, hits).units_read();
+            prop_assert!(reads(&some) <= reads(&Hits::default()));
+        }
     }
 }

@@ -217,6 +217,15 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
+    async fn a_post_takes_the_storage_of_the_plan() {
+        let [few, more] = [measure::post(0, 1).await.unwrap(), measure::post(10, 1).await.unwrap()]
+            .map(|work| work.usage.stored_bytes);
+        let near = |planned: f64, stored: i64| assert!((planned / stored as f64 - 1.0).abs() < 0.1, "{stored}");
+        near(acts::ENTRY_BYTES, (more - few) / 10);
+        near(acts::POST_BYTES, few - (more - few) / 10);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
     async fn a_population_writes_what_the_plan_says() {
         let (graph, population) = measured_population(60).await.unwrap();
         let figures = compared(&graph, &population);

@@ -4,7 +4,12 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{acts, delivery::Delivery, model::Service, phases::Phase};
+use super::{
+    acts,
+    delivery::Delivery,
+    model::{Load, Service},
+    phases::Phase,
+};
 use crate::{
     cost::{bill::Bill, prices},
     table::{self, number, thousands},
