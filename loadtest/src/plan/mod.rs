@@ -6,6 +6,8 @@
 //! deliver. [`phases`]: the phases of growth with the bottleneck of each. [`report`]: the tables, also those of
 //! docs/scale.md. [`check`]: a measured run beside the plan.
 
+#![expect(clippy::cast_precision_loss, reason = "numbers of users and requests, far below 2^52")]
+
 pub mod acts;
 pub mod check;
 pub mod delivery;

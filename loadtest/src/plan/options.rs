@@ -79,12 +79,10 @@ pub struct PlanOptions {
 
 impl PlanOptions {
     /// The services, one for each number of daily users.
-    #[expect(clippy::cast_precision_loss, reason = "numbers of users")]
     pub fn services(&self) -> Vec<Service> {
         self.daily.iter().map(|daily| self.service(*daily as f64)).collect()
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "numbers of followers")]
     fn service(&self, daily: f64) -> Service {
         let parameter = match self.distribution {
             Shape::Zipf => self.exponent,
