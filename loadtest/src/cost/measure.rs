@@ -329,6 +329,12 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
+    async fn a_tenth_active_takes_a_quarter_of_the_writes() {
+        let [all, tenth] = [post(100, 1).await.unwrap(), post_beside_dormant(10, 90, 1).await.unwrap()];
+        assert!(all.usage.units().writes >= 4 * tenth.usage.units().writes, "{all:?} {tenth:?}");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
     async fn a_feed_page_takes_exactly_the_computed_units() {
         let work = reads(3, 1, 2).await.unwrap();
         // Whether the reader exists. A query each of the entries, the reader and the likes; then for each of three: post,

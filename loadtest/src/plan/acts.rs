@@ -109,7 +109,9 @@ pub fn pushed_post(fan_out: &FanOut, hits: &Hits) -> Amounts {
 
 /// Read units of the followers: their edges, strongly, and whether they are dormant.
 fn follower_reads(fan_out: &FanOut, hits: &Hits) -> f64 {
-    whole(fan_out.followers * EDGE_BYTES / READ_UNIT_BYTES) + fan_out.followers * EVENTUAL * (1.0 - hits.activity)
+    // Dormancy is confirmed strongly.
+    let asked = fan_out.followers * (EVENTUAL + fan_out.dormant * STRONG);
+    whole(fan_out.followers * EDGE_BYTES / READ_UNIT_BYTES) + asked * (1.0 - hits.activity)
 }
 
 /// SQS requests of ten messages: one for each 64 KB.

@@ -192,10 +192,11 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn a_post_takes_the_units_of_the_plan() {
         let counted = per_act(&measure::post(60, 1).await.unwrap());
-        assert_same_units(&pushed(60.0, 1.0), &counted);
+        // The process asks for each follower's activity once.
+        assert_same_units(&pushed(60.0, 0.0), &counted);
         // Three jobs arrive in one to three batches, and each batch more is received and deleted.
         let more_batches = counted.job_batches - 1.0;
-        let planned = pushed(60.0, 1.0).sqs_requests + 2.0 * more_batches;
+        let planned = pushed(60.0, 0.0).sqs_requests + 2.0 * more_batches;
         assert!((planned - counted.sqs_requests).abs() < 1e-6, "{planned}, {counted:?}");
     }
 

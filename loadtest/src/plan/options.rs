@@ -55,8 +55,8 @@ pub struct PlanOptions {
     #[arg(long, default_value_t = 100_000, value_parser = value_parser!(u64).range(1..))]
     pub threshold: u64,
     /// Days of absence after which a reader gets no entries; 0 delivers to all.
-    #[arg(long, default_value_t = 30, value_parser = value_parser!(u16).range(0..=3_650))]
-    pub dormant_after: u16,
+    #[arg(long, default_value_t = limits::SKIPPED_AFTER.as_secs() / 86_400, value_parser = value_parser!(u64).range(0..=3_650))]
+    pub dormant_after: u64,
     /// Followers in a message of `JobQ`.
     #[arg(long, default_value_t = limits::FOLLOWERS_PER_JOB as u64, value_parser = value_parser!(u64).range(1..=2_500))]
     pub per_message: u64,
@@ -102,7 +102,7 @@ impl PlanOptions {
                 follows: self.follows,
             },
             threshold: self.threshold as f64,
-            dormant_after: (self.dormant_after > 0).then(|| f64::from(self.dormant_after)),
+            dormant_after: (self.dormant_after > 0).then(|| self.dormant_after as f64),
             per_message: self.per_message as f64,
             cache_hits: self.cache_hits,
             peak: self.peak,
