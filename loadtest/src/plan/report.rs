@@ -296,7 +296,7 @@ mod tests {
     #[test]
     fn large_numbers_are_shortened() {
         let texts = [0.0, 12.0, 1_000.0, 1_260.0, 999_600.0, 56_000_000.0, 1.25e10].map(short);
-        assert_eq!(texts, ["0", "12", "1 k", "1.3 k", "1 M", "56 M", "12.5 bn"]);
+        assert_eq!(texts, ["0", "12", "1 k", "1.3 k", "1.0 M", "56 M", "12.5 bn"]);
     }
 
     /// `cargo run --release -p loadtest -- plan --markdown` prints the tables of docs/scale.md.
