@@ -169,7 +169,7 @@ pub fn follow(backfilled: f64) -> Amounts {
         follows: 1.0,
         feed_writes: backfilled,
         other_writes: 26.0,
-        other_reads: 6.5 + whole(backfilled * STORY_BYTES / READ_UNIT_BYTES) + backfilled * STRONG,
+        other_reads: 6.5 + (backfilled * STORY_BYTES / READ_UNIT_BYTES).ceil() + backfilled * STRONG,
         change_batches: 1.0,
         ..Amounts::default()
     }
