@@ -50,6 +50,11 @@ pub fn reader_partition(reader: UserId) -> String {
     format!("READER#{reader}")
 }
 
+/// A reader's unfinished rebuild of their feed.
+pub fn rebuild(reader: UserId) -> Key {
+    key(format!("REBUILD#{reader}"), "REBUILD")
+}
+
 /// When a reader was active, and how far their feed is complete. It sorts before every rule.
 pub fn activity(reader: UserId) -> Key {
     key(reader_partition(reader), "ACTIVITY")

@@ -165,6 +165,12 @@ impl Readers {
         Ok(found.map(|(reader, item)| Ok((reader, activity_from(item)?))).collect::<Result<_, MalformedItem>>()?)
     }
 
+    /// One reader's stored activity. Read consistently.
+    pub async fn activity(&self, reader: UserId) -> Result<Activity, StoreError> {
+        let item = self.store.get(Table::Social, &keys::activity(reader), Consistency::Strong).await?;
+        Ok(item.as_ref().map(activity_from).transpose()?.unwrap_or_default())
+    }
+
     /// Changes a reader's activity from `was` to `to`. Refused when it is not as it was read; idempotent otherwise.
     pub async fn put_active(&self, reader: UserId, was: &Activity, to: &Activity) -> Result<Outcome, StoreError> {
         let (before, after) = (activity_item(reader, was), activity_item(reader, to));

@@ -30,7 +30,7 @@ impl DeliveryService {
     /// Whether a reader still follows the author is decided when the feed is read, because it may change in between.
     /// Connected readers are notified, again if the job is redelivered.
     pub async fn deliver(&self, job: &FeedJob) -> Result<(), ServiceError> {
-        self.feeds.put_for_readers(job.post_id, &job.followers).await?;
+        self.feeds.put_for_readers(job.post_id, &job.followers, self.clock.now()).await?;
         metrics::counter!(names::ENTRIES_WRITTEN).increment(job.followers.len() as u64);
         metrics::histogram!(names::FAN_OUT_SECONDS).record(self.clock.now().since(job.post_id.created_at()));
         if let Some(live) = &self.live {

@@ -4,7 +4,8 @@
 //! - [`liveness`]: whether the user of a token still has an account.
 //! - [`graph`]: who follows whom; with [`backfill`], which copies a followee's newest posts into a feed.
 //! - [`posts`]: publishing, one post, a story.
-//! - [`feeds`]: a reader's feed; [`visibility`]: whether it shows a post.
+//! - [`feeds`]: a reader's feed; [`visibility`]: whether it shows a post; [`coverage`]: how far down it is complete;
+//!   [`rebuild`]: completes it from stories.
 //! - [`likes`], [`comments`]: reactions to a post.
 //! - [`views`]: posts as one reader sees them.
 //! - [`pages`]: filling a page although some entries are dead.
@@ -24,6 +25,7 @@ pub mod accounts;
 pub mod backfill;
 pub mod changes;
 pub mod comments;
+pub mod coverage;
 pub mod delivery;
 pub mod erasure;
 mod error;
@@ -40,6 +42,7 @@ pub mod pages;
 pub mod passwords;
 pub mod posts;
 pub mod rates;
+pub mod rebuild;
 mod rounds;
 pub mod safe_time;
 pub mod services;

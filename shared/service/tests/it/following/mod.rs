@@ -97,7 +97,7 @@ async fn a_refollow_hides_older_entries_left_in_feed() {
             delete(&pipeline, *post).await;
         }
         // As fanned out during an earlier follow.
-        Feeds::new(home.store.clone()).put_for_reader(bob, &posts).await.unwrap();
+        Feeds::new(home.store.clone()).put_for_reader(bob, &posts, home.clock.now()).await.unwrap();
         follow(&pipeline, bob, alice).await;
         assert_eq!(feed(&pipeline, bob).await, newest(living, BROUGHT), "of {count}, {dead} deleted");
     }
