@@ -184,10 +184,16 @@ impl Readers {
         self.store.write(Table::Social, write).await
     }
 
-    /// The write that creates a new user's activity: all of their feed is judged by rules.
+    /// The write that creates a new user's activity: all of their feed is judged by rules, and an empty feed is complete
+    /// for the time for which a rebuilt one would be.
     pub fn creation(reader: UserId, now: Timestamp) -> Writes {
-        let activity =
-            Activity { active_at: Some(now), rules_since: Some(Timestamp::default()), ..Activity::default() };
+        let activity = Activity {
+            active_at: Some(now),
+            rules_since: Some(Timestamp::default()),
+            built_down_to: Some(PostId::MIN),
+            built_until: Some(now.day().plus(limits::REBUILT_TTL)),
+            ..Activity::default()
+        };
         Writes::to(Table::Social, [Write::put(activity_item(reader, &activity))])
     }
 

@@ -118,9 +118,9 @@ pub const REBUILD_QUERIES_AT_ONCE: usize = 64;
 pub const REBUILD_RETRY: Duration = Duration::from_secs(1);
 /// Time within which a request continues the rebuild that an earlier one began.
 pub const REBUILD_PROGRESS_TTL: Duration = Duration::from_mins(10);
-/// Rebuilds of one request, for a page that is still short of posts: more than skip
-/// [`MAX_DEAD_ENTRIES_PER_PAGE`], and a few that collide with those of other requests.
-pub const MAX_REBUILDS_PER_PAGE: usize = 8;
+/// Tries of one rebuild while other requests of the same reader change the coverage. A page needs at most three rebuilds:
+/// the third exceeds [`MAX_DEAD_ENTRIES_PER_PAGE`].
+pub const MAX_REBUILD_TRIES: usize = 3;
 /// Age of the stored activity from which a page waits until the new one is stored. Younger ones are updated after the
 /// answer, and each of the days between gives another chance before the reader counts as dormant.
 pub const ACTIVITY_AWAITED_AFTER: Duration = Duration::from_hours(25 * 24);
@@ -144,7 +144,7 @@ pub const POST_TTL: Duration = Duration::from_secs(2);
 /// Maximum number of posts in that cache: 0.3 to 2.5 KB each, so at most 25 MB.
 pub const POST_ENTRIES: u64 = 10_000;
 /// Clean-ups of feeds that one process runs at a time; pages that find more to remove leave it to the next read.
-pub const CLEAN_UPS_AT_ONCE: usize = 16;
+pub const CLEAN_UPS_AT_ONCE: u32 = 16;
 /// Time for which the handle of a deleted account stays reserved.
 pub const HANDLE_RESERVED: Duration = Duration::from_hours(90 * 24);
 

@@ -7,7 +7,8 @@
 //! - [`feeds`]: a reader's feed; [`visibility`]: whether it shows a post; [`coverage`]: how far down it is complete;
 //!   [`rebuild`]: completes it from stories.
 //! - [`likes`], [`comments`]: reactions to a post.
-//! - [`views`]: posts as one reader sees them.
+//! - [`views`]: posts as one reader sees them, cached for a moment.
+//! - [`background`]: work that no answer waits for.
 //! - [`pages`]: filling a page although some entries are dead.
 //! - [`fan_out`]: from PostQ to JobQ, page by page of followers.
 //! - [`delivery`]: from JobQ into feeds.
@@ -23,6 +24,7 @@
 
 pub mod accounts;
 pub mod backfill;
+pub mod background;
 pub mod changes;
 pub mod comments;
 pub mod coverage;
@@ -43,6 +45,7 @@ pub mod passwords;
 pub mod posts;
 pub mod rates;
 pub mod rebuild;
+mod recent;
 mod rounds;
 pub mod safe_time;
 pub mod services;
