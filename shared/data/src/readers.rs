@@ -18,6 +18,7 @@ mod attr {
     pub const BUILT_FROM: &str = "built_from";
     pub const BUILT_DOWN_TO: &str = "built_down_to";
     pub const BUILT_UNTIL: &str = "built_until";
+    pub const REBUILT_AT: &str = "rebuilt_at";
     pub const LEFT: &str = "left";
     pub const SHOWN_SINCE: &str = "shown_since";
     pub const BACKFILLING: &str = "backfilling";
@@ -41,6 +42,8 @@ pub struct Activity {
     pub built_down_to: Option<PostId>,
     /// When the rebuilt part expires.
     pub built_until: Option<Timestamp>,
+    /// When the last rebuild began.
+    pub rebuilt_at: Option<Timestamp>,
 }
 
 impl Activity {
@@ -255,13 +258,14 @@ impl Readers {
 }
 
 const RULE_ATTRIBUTES: [&str; 4] = [attr::LEFT, attr::SHOWN_SINCE, attr::BACKFILLING, attr::MERGE_SINCE];
-const ACTIVITY_ATTRIBUTES: [&str; 6] = [
+const ACTIVITY_ATTRIBUTES: [&str; 7] = [
     attr::ACTIVE_AT,
     attr::RULES_SINCE,
     attr::COMPLETE_SINCE,
     attr::BUILT_FROM,
     attr::BUILT_DOWN_TO,
     attr::BUILT_UNTIL,
+    attr::REBUILT_AT,
 ];
 
 /// The condition that a rule is as it was read.
@@ -299,6 +303,7 @@ fn activity_item(reader: UserId, activity: &Activity) -> Item {
         (attr::ACTIVE_AT, activity.active_at),
         (attr::RULES_SINCE, activity.rules_since),
         (attr::BUILT_UNTIL, activity.built_until),
+        (attr::REBUILT_AT, activity.rebuilt_at),
     ];
     let posts = [
         (attr::COMPLETE_SINCE, activity.complete_since),
@@ -340,5 +345,6 @@ fn activity_from(item: &Item) -> Result<Activity, MalformedItem> {
         built_from: post_if_any(item, attr::BUILT_FROM)?,
         built_down_to: post_if_any(item, attr::BUILT_DOWN_TO)?,
         built_until: time(attr::BUILT_UNTIL)?,
+        rebuilt_at: time(attr::REBUILT_AT)?,
     })
 }

@@ -114,6 +114,12 @@ pub const REBUILT_STORIES_PER_PAGE: u32 = 1_000;
 pub const MAX_REBUILT_STORIES: usize = 20_000;
 /// Queries of stories that one rebuild runs at once.
 pub const REBUILD_QUERIES_AT_ONCE: usize = 64;
+/// Unfinished backfills that one request finishes before it rebuilds a feed. There are none but of follows in progress,
+/// and those left by a crash until the sweeper finds them.
+pub const BACKFILLS_PER_REBUILD: usize = 10;
+/// Time within which a rebuild is recorded, from the begin of its request: twice as long as API Gateway lets a call take.
+/// Pages that begin earlier after it read their entries again, in case they read them before the rebuild's were written.
+pub const LONGEST_REBUILD: Duration = Duration::from_mins(1);
 /// The `Retry-After` of a request that read [`MAX_REBUILT_STORIES`] and did not finish.
 pub const REBUILD_RETRY: Duration = Duration::from_secs(1);
 /// Time within which a request continues the rebuild that an earlier one began.

@@ -60,6 +60,7 @@ impl Coverage {
 /// rebuild began.
 pub fn extended(activity: &Activity, before: PostId, down_to: PostId, now: Timestamp) -> Activity {
     let coverage = Coverage::of(activity, now);
+    let activity = &Activity { rebuilt_at: Some(now), ..*activity };
     let is_past_window = down_to < edge(now);
     let rebuilt = |built_from| Activity {
         built_from,
@@ -91,6 +92,12 @@ pub fn nothing_covered(activity: &Activity) -> Activity {
         built_until: None,
         ..*activity
     }
+}
+
+/// Whether a rebuild may have been recorded after `now`, the begin of the page that reads this activity: entries that the
+/// page read before may lack those of the rebuild.
+pub fn may_be_newer_than(activity: &Activity, now: Timestamp) -> bool {
+    activity.rebuilt_at.is_some_and(|began_at| now.since(began_at) < limits::LONGEST_REBUILD)
 }
 
 /// Whether two activities have the same coverage at all times.

@@ -18,7 +18,6 @@ use self::{clean_up::CleanUp, reading::Reading, visit::visit};
 use super::{
     ServiceError,
     background::Background,
-    coverage::Coverage,
     pages::{self, Candidate},
     rebuild::{RebuildLimits, RebuildService},
     views::{FoundPosts, PostViews},
@@ -95,12 +94,15 @@ impl FeedService {
         after: Option<PostId>,
         count: u32,
     ) -> Result<(Entries, &'a Reader), ServiceError> {
+        let is_beside = !reading.is_begun();
         let state = reading.state(|now| self.arrive(reader, now));
         let (mut entries, state) = tokio::try_join!(self.feeds.page_of_reader(reader, after, count), state)?;
         let before = after.unwrap_or(PostId::MAX);
         let mut floor = reading.floor(before);
         if floor == before {
             floor = self.fill_gap(reader, reading, before).await?;
+            entries = self.feeds.page_of_reader(reader, after, count).await?;
+        } else if is_beside && reading.may_be_newer_than_entries() {
             entries = self.feeds.page_of_reader(reader, after, count).await?;
         }
         Ok((ending_at(entries, floor), state))

@@ -8,10 +8,12 @@
 
 mod newest;
 
+use std::collections::HashMap;
+
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use self::newest::Newest;
-use super::{ServiceError, coverage};
+use super::{ServiceError, backfill::BackfillService, coverage};
 use data::{Activity, Db, Feeds, Follows, Posts, Readers, Rebuilds, UnfinishedRebuild, Window};
 use domain::{Page, PostId, Timestamp, UserId, limits};
 use ports::store::StoreError;
@@ -27,6 +29,7 @@ pub struct RebuildService {
     feeds: Feeds,
     readers: Readers,
     rebuilds: Rebuilds,
+    backfill: BackfillService,
     limits: RebuildLimits,
 }
 
@@ -70,7 +73,8 @@ impl RebuildService {
             posts: Posts::new(db.clone()),
             feeds: Feeds::new(db.clone()),
             readers: Readers::new(db.clone()),
-            rebuilds: Rebuilds::new(db),
+            rebuilds: Rebuilds::new(db.clone()),
+            backfill: BackfillService::new(db),
             limits: RebuildLimits::default(),
         }
     }
@@ -86,7 +90,8 @@ impl RebuildService {
     /// another request has stored meanwhile: then the caller looks again whether `before` is covered.
     ///
     /// # Errors
-    /// [`ServiceError::Busy`] when the reader follows more people than one request can merge. A repeated call continues.
+    /// [`ServiceError::Busy`] when the reader follows more people than one request can merge, or has more unfinished
+    /// backfills than it can finish. A repeated call continues.
     pub async fn rebuild(
         &self,
         reader: UserId,
@@ -114,7 +119,8 @@ impl RebuildService {
         let mut merged = 0;
         loop {
             merged += page.items.len();
-            let stories = page.items.iter().map(|(author, window)| Story { author: *author, since: window.first(), before });
+            let windows = self.finished(reader, &page.items, now).await?;
+            let stories = windows.into_iter().map(|(author, window)| Story { author, since: window.first(), before });
             let merging = self.merge(stories.collect(), &mut newest);
             let Some(followees_cursor) = page.next else {
                 merging.await?;
@@ -132,6 +138,34 @@ impl RebuildService {
 
     async fn windows(&self, reader: UserId, after: Option<UserId>) -> Result<Windows, StoreError> {
         self.follows.page_of_windows(reader, after, self.limits.stories_per_page).await
+    }
+
+    /// The windows after the unfinished backfills among them are finished. A window is known only then: of a dormant
+    /// reader, fan-out may have skipped a post that is older than the follow's marker and newer than what the backfill
+    /// copied.
+    async fn finished(
+        &self,
+        reader: UserId,
+        windows: &[(UserId, Window)],
+        now: Timestamp,
+    ) -> Result<HashMap<UserId, Window>, ServiceError> {
+        let is_unfinished = |window: &Window| matches!(window, Window::Backfilling(_));
+        let unfinished: Vec<UserId> =
+            windows.iter().filter(|(_, window)| is_unfinished(window)).map(|(author, _)| *author).collect();
+        let mut known: HashMap<UserId, Window> = windows.iter().copied().collect();
+        if unfinished.is_empty() {
+            return Ok(known);
+        }
+        let some = &unfinished[..unfinished.len().min(limits::BACKFILLS_PER_REBUILD)];
+        for author in some {
+            let _by_another = self.backfill.resume(reader, *author, now).await?;
+        }
+        known.retain(|_, window| !is_unfinished(window));
+        known.extend(self.follows.edges_from(reader, some).await?);
+        if some.len() < unfinished.len() || known.values().any(is_unfinished) {
+            return Err(ServiceError::Busy { retry_after: limits::REBUILD_RETRY });
+        }
+        Ok(known)
     }
 
     /// Merges these stories. Each round reads twice as many posts of those stories alone that ran out above the oldest

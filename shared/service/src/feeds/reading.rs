@@ -3,7 +3,7 @@
 use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 
-use crate::coverage::Coverage;
+use crate::coverage::{self, Coverage};
 use data::{Activity, Reader};
 use domain::{PostId, Timestamp};
 
@@ -32,6 +32,16 @@ impl Reading {
         F: Future<Output = Result<Reader, E>>,
     {
         self.state.get_or_try_init(|| read(self.now)).await
+    }
+
+    /// Whether the state is read.
+    pub fn is_begun(&self) -> bool {
+        self.state.initialized()
+    }
+
+    /// Whether entries that were read beside the state may be older than its coverage.
+    pub fn may_be_newer_than_entries(&self) -> bool {
+        coverage::may_be_newer_than(&self.activity(), self.now)
     }
 
     /// Replaces the activity.
