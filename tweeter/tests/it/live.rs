@@ -215,6 +215,8 @@ async fn hidden_posts_send_no_events() {
     let app = TestApp::start().await;
     let [alice, bob, carol] = people(&app, ["alice", "bob", "carol"]).await;
     app.follow(&bob, &alice).await;
+    app.follow(&carol, &alice).await;
+    app.unfollow(&carol, &alice).await;
     let [early, deleted] = [app.post(&alice, "early").await, app.post(&alice, "deleted").await];
     app.drain().await;
     mark_deleted(&app, deleted.parse().unwrap()).await;
