@@ -6,7 +6,7 @@ mod deaths;
 mod migration;
 mod model;
 mod outdated;
-mod town;
+pub(crate) mod town;
 
 use std::{sync::Arc, time::Duration};
 
