@@ -117,7 +117,8 @@ impl<'a> Lives<'a> {
             }
             Step::Post(author) => self.post(author).await,
             Step::Delete(author, number) => {
-                if let Some(post) = self.model.living_of(self.users[author]).nth(number) {
+                let post = self.model.living_of(self.users[author]).nth(number);
+                if let Some(post) = post {
                     self.model.apply(Action::Delete(post));
                     delete(&self.pipeline, post).await;
                     self.deleted.push(post);
