@@ -21,6 +21,7 @@ mod attr {
     pub const LEASE_UNTIL: &str = "lease_until";
     pub const CURSOR: &str = "followers_cursor";
     pub const WORKER: &str = "worker";
+    pub const PROMOTES: &str = "promotes";
 }
 
 /// An unfinished fan-out.
@@ -38,6 +39,9 @@ pub struct OutboxEntry {
     pub cursor: Option<UserId>,
     /// The worker that last moved the cursor.
     pub worker: Option<String>,
+    /// Whether it promotes the author to pulled posts instead of fanning out a post; `post_id` is then an id of its
+    /// own.
+    pub promotes: bool,
 }
 
 /// The duration of a lease of this generation: [`limits::OUTBOX_LEASE`], doubled with each generation, at most
@@ -60,11 +64,19 @@ impl Outbox {
 
     /// The write that creates a post's entry, with generation 0 and leased to the message about to be sent.
     pub fn creation(post_id: PostId, author_id: UserId, now: Timestamp) -> Writes {
-        let item = Item::new(keys::outbox_entry(post_id))
-            .with(attr::AUTHOR_ID, author_id.to_string())
-            .with(attr::GENERATION, 0)
-            .with(attr::LEASE_UNTIL, millis(now.plus(lease(0))));
+        Writes::to(Table::Social, [Write::put(new_entry(post_id, author_id, now))])
+    }
+
+    /// The write that creates the entry of a promotion, as [`Self::creation`].
+    pub fn promotion(promotion: PostId, author: UserId, now: Timestamp) -> Writes {
+        let item = new_entry(promotion, author, now).with(attr::PROMOTES, true);
         Writes::to(Table::Social, [Write::put(item)])
+    }
+
+    /// The write of [`Self::finish`].
+    pub fn completion(entry: &OutboxEntry) -> Writes {
+        let condition = Condition::Where(vec![of_generation(entry.generation)]);
+        Writes::to(Table::Social, [Write::Delete { key: keys::outbox_entry(entry.post_id), condition }])
     }
 
     /// The write that ends a post's fan-out, finished or not: for the transaction that erases the post.
@@ -171,6 +183,14 @@ impl Outbox {
     }
 }
 
+/// An entry of generation 0, leased to the message about to be sent.
+fn new_entry(post_id: PostId, author_id: UserId, now: Timestamp) -> Item {
+    Item::new(keys::outbox_entry(post_id))
+        .with(attr::AUTHOR_ID, author_id.to_string())
+        .with(attr::GENERATION, 0)
+        .with(attr::LEASE_UNTIL, millis(now.plus(lease(0))))
+}
+
 fn of_generation(generation: u32) -> Test {
     Test::Equals(attr::GENERATION, Value::N(i64::from(generation)))
 }
@@ -191,6 +211,7 @@ fn entry_from(item: &Item) -> Result<OutboxEntry, MalformedItem> {
             .map(|cursor| cursor.parse().map_err(|_| MalformedItem { attribute: attr::CURSOR }))
             .transpose()?,
         worker: item.text_if_any(attr::WORKER)?.map(str::to_owned),
+        promotes: item.attributes.contains_key(attr::PROMOTES),
     })
 }
 

@@ -8,7 +8,11 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::{ServiceError, posts::send_fan_out};
+use super::{
+    ServiceError,
+    posts::send_fan_out,
+    promotion::{PromotionService, Ran},
+};
 use data::{
     Db, Follows, Outbox, OutboxEntry,
     messages::{FanOutMessage, FeedJob, FeedJobTag, V1},
@@ -67,6 +71,7 @@ impl Default for FanOutOptions {
 pub struct FanOutService {
     follows: Follows,
     outbox: Outbox,
+    promotion: PromotionService,
     queue: Arc<dyn Queue>,
     clock: Clock,
     options: FanOutOptions,
@@ -82,7 +87,8 @@ impl FanOutService {
     /// Fans out from `store` to `queue`.
     pub fn new(db: impl Into<Db>, queue: Arc<dyn Queue>, clock: Clock, options: FanOutOptions) -> Self {
         let db = db.into();
-        Self { follows: Follows::new(db.clone()), outbox: Outbox::new(db), queue, clock, options }
+        let promotion = PromotionService::new(db.clone(), clock.clone());
+        Self { follows: Follows::new(db.clone()), outbox: Outbox::new(db), promotion, queue, clock, options }
     }
 
     /// Continues the fan-out until every page is on JobQ, or hands over with a continuation message near `deadline`.
@@ -94,6 +100,12 @@ impl FanOutService {
         };
         if entry.generation != message.generation {
             return Ok(());
+        }
+        if entry.promotes {
+            return match self.promotion.run(entry, deadline).await? {
+                Ran::ToItsEnd => Ok(()),
+                Ran::UntilTheDeadline => self.hand_over(message).await,
+            };
         }
         let _running = Running::start();
         let worker = random::uuid().to_string();
@@ -187,7 +199,7 @@ impl FanOutService {
     }
 }
 
-fn is_near(deadline: Option<Instant>) -> bool {
+pub(super) fn is_near(deadline: Option<Instant>) -> bool {
     deadline.is_some_and(|at| Instant::now() + HANDOVER >= at)
 }
 

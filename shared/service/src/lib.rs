@@ -10,6 +10,8 @@
 //! - [`pages`]: filling a page although some entries are dead.
 //! - [`fan_out`]: from PostQ to JobQ, page by page of followers.
 //! - [`delivery`]: from JobQ into feeds.
+//! - [`promotion`]: when an author's posts are merged into feeds instead; with [`stories`], their cached newest posts, and
+//!   [`merge`], which makes one page of several lists.
 //! - [`changes`]: from the change stream to counts and notifications; with [`inbox`].
 //! - [`notifications`]: a user's notifications. [`steps`]: the amount of notification work per step.
 //! - [`erasure`]: permanent erasure.
@@ -35,16 +37,19 @@ pub mod inbox;
 pub mod likes;
 pub mod live;
 pub mod liveness;
+pub mod merge;
 pub mod notifications;
 pub mod pages;
 pub mod passwords;
 pub mod posts;
+pub mod promotion;
 pub mod rates;
 mod rounds;
 pub mod safe_time;
 pub mod services;
 pub mod sessions;
 pub mod steps;
+pub mod stories;
 pub mod sweep;
 pub mod timekeeper;
 mod token_signature;

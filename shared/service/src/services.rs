@@ -14,8 +14,10 @@ use super::{
     notifications::NotificationService,
     passwords::HashingOptions,
     posts::{PostService, PublishService},
+    promotion::PullThreshold,
     rates::RateLimiter,
     steps::StepSize,
+    stories::Stories,
     tokens::AccessTokens,
 };
 use domain::{Clock, IdGenerator};
@@ -34,19 +36,34 @@ pub struct Foundation {
     pub tokens: AccessTokens,
     /// Limits request rates.
     pub rates: RateLimiter,
+    /// The number of followers from which posts are pulled.
+    pub pull_threshold: PullThreshold,
+    /// The cached stories of pulled authors.
+    pub stories: Stories,
     /// The streams of live events; `None` where none are served.
     pub streams: Option<Hub>,
 }
 
 impl Foundation {
-    /// A foundation with its own id generator and without live events.
+    /// A foundation with its own id generator, the default threshold and without live events.
     pub fn new(store: Arc<dyn Store>, clock: Clock, tokens: impl Into<AccessTokens>, rates: RateLimiter) -> Self {
-        Self { store, ids: Arc::new(IdGenerator::new()), clock, tokens: tokens.into(), rates, streams: None }
+        Self {
+            stories: Stories::new(Arc::clone(&store), clock.clone()),
+            store,
+            ids: Arc::new(IdGenerator::new()),
+            clock,
+            tokens: tokens.into(),
+            rates,
+            pull_threshold: PullThreshold::default(),
+            streams: None,
+        }
     }
 
     /// The publishing service, announcing posts on `queue`.
     pub fn publishing(&self, queue: Arc<dyn Queue>) -> PublishService {
         PublishService::new(Arc::clone(&self.store), queue, Arc::clone(&self.ids), self.rates.clone())
+            .pulling_from(self.pull_threshold)
+            .read_through(self.stories.clone())
             .announced_by(self.live())
     }
 

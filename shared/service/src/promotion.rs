@@ -1,0 +1,127 @@
+//! Promotion: an author with many followers stops being fanned out, and feeds merge their posts when they are read.
+//!
+//! The author's [delivery mode](data::DeliveryMode) goes from push through promoting to pull. While it is promoting,
+//! posts are still pushed, and a worker on PostQ writes a merge rule into the reader partition of each follower. The
+//! outbox entry of the promotion holds the cursor, so a crash repeats at most one page of rules. The mode becomes pull
+//! in the transaction that removes the entry, when all rules are written.
+//!
+//! A follow reads the mode after its edge is committed, and writes the rule itself unless the mode is push. So either
+//! the worker's strong reads of the followers find the edge, or the follow finds the mode.
+//!
+//! - [`review`]: when a promotion begins, and when it is taken back. [`threshold`]: the number of followers.
+
+pub mod review;
+pub mod threshold;
+
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use tokio::time::Instant;
+use tracing::info;
+
+use super::{ServiceError, fan_out::is_near};
+use data::{Committed, Db, DeliveryMode, DeliveryModes, Follows, MergeRules, Outbox, OutboxEntry, Transaction};
+use domain::{Clock, PostId, UserId, limits, random};
+use telemetry::names;
+
+pub use review::DeliveryReview;
+pub use threshold::{InvalidPullThreshold, PULL_THRESHOLD, PullThreshold};
+
+/// The post id from which a promotion's rules merge. Ids that other processes make after the promotion may be older by
+/// the difference of the clocks.
+pub fn merged_since(promotion: PostId) -> PostId {
+    PostId::first_of(promotion.created_at().minus(limits::MAX_CLOCK_SKEW))
+}
+
+/// How far a promotion came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ran {
+    /// It is finished, or another worker continues it.
+    ToItsEnd,
+    /// The deadline is near; a message must continue it.
+    UntilTheDeadline,
+}
+
+/// Writes the merge rules of promotions; used by follow-fetcher.
+#[derive(Debug, Clone)]
+pub struct PromotionService {
+    db: Db,
+    follows: Follows,
+    rules: MergeRules,
+    modes: DeliveryModes,
+    outbox: Outbox,
+    clock: Clock,
+}
+
+impl PromotionService {
+    /// Promotions in `store`.
+    pub fn new(db: impl Into<Db>, clock: Clock) -> Self {
+        let db = db.into();
+        Self {
+            follows: Follows::new(db.clone()),
+            rules: MergeRules::new(db.clone()),
+            modes: DeliveryModes::new(db.clone()),
+            outbox: Outbox::new(db.clone()),
+            db,
+            clock,
+        }
+    }
+
+    /// Continues the promotion of this entry until each follower has a merge rule and the author's posts are pulled, or
+    /// `deadline` is near. Idempotent.
+    pub async fn run(&self, mut entry: OutboxEntry, deadline: Option<Instant>) -> Result<Ran, ServiceError> {
+        let (worker, since) = (random::uuid().to_string(), merged_since(entry.post_id));
+        loop {
+            let after = entry.cursor;
+            let page = self.follows.page_of_follower_ids(entry.author_id, after, Some(limits::PROMOTION_PAGE)).await?;
+            self.write_rules(&page.items, entry.author_id, since).await?;
+            let Some(cursor) = page.next else {
+                return self.finish(&entry, since).await.map(|()| Ran::ToItsEnd);
+            };
+            if !self.moved_on(&entry, cursor, &worker).await? {
+                info!(user.id = %entry.author_id, "Another worker took over the promotion of {}; stopped here", entry.author_id);
+                return Ok(Ran::ToItsEnd);
+            }
+            entry.cursor = Some(cursor);
+            if is_near(deadline) {
+                return Ok(Ran::UntilTheDeadline);
+            }
+        }
+    }
+
+    async fn write_rules(&self, followers: &[UserId], author: UserId, since: PostId) -> Result<(), ServiceError> {
+        let writes = followers.iter().map(|follower| self.rules.begin(*follower, author, since));
+        let writes = stream::iter(writes).buffer_unordered(limits::RULES_IN_FLIGHT);
+        // Refused: the rule is there, or the follower has left.
+        Ok(writes.try_for_each(|_either_way| std::future::ready(Ok(()))).await?)
+    }
+
+    /// Advances the entry. False when another worker holds it now.
+    async fn moved_on(&self, entry: &OutboxEntry, cursor: UserId, worker: &str) -> Result<bool, ServiceError> {
+        if self.outbox.advance(entry, cursor, worker, self.clock.now()).await?.is_applied() {
+            return Ok(true);
+        }
+        // An earlier try whose answer was lost is refused as well; the entry names its worker.
+        let stored = self.outbox.get(entry.post_id).await?;
+        Ok(stored.is_some_and(|stored| {
+            stored.generation == entry.generation
+                && stored.cursor == Some(cursor)
+                && stored.worker.as_deref() == Some(worker)
+        }))
+    }
+
+    /// Ends the promotion: from now on posts are pulled.
+    async fn finish(&self, entry: &OutboxEntry, since: PostId) -> Result<(), ServiceError> {
+        let author = entry.author_id;
+        let end = DeliveryModes::pull(author, since).and(Outbox::completion(entry));
+        if let Committed::Applied = Transaction::from(end).commit(&self.db).await? {
+            metrics::counter!(names::PROMOTIONS).increment(1);
+            info!(user.id = %author, "Posts of {author} are now merged into feeds when these are read");
+            return Ok(());
+        }
+        // By an earlier try whose answer was lost; or the sweeper has taken the entry, and its message finishes; or the
+        // account was erased, and the entry is all that is left.
+        if self.modes.get(author).await? != (DeliveryMode::Promoting { since }) {
+            let _either_way = self.outbox.finish(entry).await?;
+        }
+        Ok(())
+    }
+}
