@@ -75,11 +75,6 @@ fn outbox_shard(post: PostId) -> u8 {
     post.as_uuid().as_bytes()[15] % limits::OUTBOX_SHARDS
 }
 
-/// A rule.
-pub fn reader_rule(reader: UserId, author: UserId) -> Key {
-    key(format!("READER#{reader}"), format!("RULE#{author}"))
-}
-
 /// An author's delivery mode.
 pub fn delivery_mode(author: UserId) -> Key {
     key(format!("DELIVERY#{author}"), "MODE")

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use tracing::info;
 
 use super::{ServiceError, fan_out::is_near};
-use data::{Committed, Db, DeliveryMode, DeliveryModes, Follows, MergeRules, Outbox, OutboxEntry, Transaction};
+use data::{Committed, Db, DeliveryMode, DeliveryModes, Follows, Outbox, OutboxEntry, Readers, Transaction};
 use domain::{Clock, PostId, UserId, limits, random};
 use telemetry::names;
 
@@ -45,7 +45,7 @@ pub enum Ran {
 pub struct PromotionService {
     db: Db,
     follows: Follows,
-    rules: MergeRules,
+    readers: Readers,
     modes: DeliveryModes,
     outbox: Outbox,
     clock: Clock,
@@ -57,7 +57,7 @@ impl PromotionService {
         let db = db.into();
         Self {
             follows: Follows::new(db.clone()),
-            rules: MergeRules::new(db.clone()),
+            readers: Readers::new(db.clone()),
             modes: DeliveryModes::new(db.clone()),
             outbox: Outbox::new(db.clone()),
             db,
@@ -88,10 +88,9 @@ impl PromotionService {
     }
 
     async fn write_rules(&self, followers: &[UserId], author: UserId, since: PostId) -> Result<(), ServiceError> {
-        let writes = followers.iter().map(|follower| self.rules.begin(*follower, author, since));
+        let writes = followers.iter().copied().map(|follower| self.readers.merge_from(follower, author, since));
         let writes = stream::iter(writes).buffer_unordered(limits::RULES_IN_FLIGHT);
-        // Refused: the rule is there, or the follower has left.
-        Ok(writes.try_for_each(|_either_way| std::future::ready(Ok(()))).await?)
+        Ok(writes.try_collect::<()>().await?)
     }
 
     /// Advances the entry. False when another worker holds it now.
