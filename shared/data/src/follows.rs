@@ -1,10 +1,14 @@
 //! Follow edges, stored in both directions.
+//!
+//! The follower's side stores the window of the followee's posts that the feed shows. Feeds are not judged by it, but by
+//! the rules in [`Readers`], which the transactions here keep in step: a rule is the window where it differs from what
+//! was delivered. The window itself decides about entries from before there were rules, and about rebuilt ones.
 
 use std::collections::HashMap;
 
-use super::{Backfills, page_from};
+use super::{Backfills, Readers, page_from};
 use crate::{Db, Writes, keys};
-use domain::{Page, PostId, Timestamp, UserId};
+use domain::{Page, PostId, Rule, Timestamp, UserId};
 use ports::store::{
     Changes, Condition, Consistency, Item, Key, MalformedItem, Outcome, Projection, Query, Retrying, StoreError, Table,
     Test, Write,
@@ -14,7 +18,12 @@ mod attr {
     pub const FOLLOWED_AT: &str = "followed_at";
     pub const SHOWN_SINCE: &str = "shown_since";
     pub const BACKFILLING: &str = "backfilling";
+    pub const RETRIED: &str = "retried";
 }
+
+/// Tries of a write that depends on a rule which changes meanwhile, before it is a conflict. Each further try needs
+/// another change of the same rule.
+const MAX_TRIES: usize = 5;
 
 /// A follow, seen from either side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,9 +34,7 @@ pub struct Edge {
     pub followed_at: Timestamp,
 }
 
-/// The followee's posts that a reader's feed shows.
-///
-/// Bounded by an id and not by a time, so that posts of one millisecond can fall on different sides.
+/// The followee's posts that a follow entitles to. Bounded by an id and not by a time, so that posts of one millisecond can fall on different sides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Window {
     /// Earlier posts are being backfilled. Until then the feed shows posts from this id on, which is the follow's
@@ -55,22 +62,63 @@ impl Window {
     }
 }
 
+/// The result of [`Follows::create`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Created {
+    /// The follow was made, and left the feed with this rule about the followee.
+    Now(Option<Rule>),
+    /// It existed before.
+    Before,
+}
+
+/// A backfill whose posts are delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backfilled {
+    /// The marker of its follow.
+    pub marker: PostId,
+    /// The oldest post delivered; `None` when that was the whole story.
+    pub oldest: Option<PostId>,
+    /// The rule about the followee, as far as known: a wrong guess costs two more calls.
+    pub rule: Option<Rule>,
+    /// Whether an earlier try may have delivered older posts.
+    pub is_retry: bool,
+}
+
+impl Backfilled {
+    /// The rule that hides posts older than the backfill delivered, when the feed had the rule `from` before. A first
+    /// follow whose first try succeeds needs none: nothing else was delivered.
+    fn rule_after(&self, from: Option<Rule>) -> Option<Rule> {
+        if from.is_none() && !self.is_retry {
+            return None;
+        }
+        let merge_since = from.and_then(|rule| rule.merge_since);
+        Rule { shown_since: self.oldest, merge_since, ..Rule::default() }.if_any()
+    }
+}
+
 /// Follow edges, in Social. Only the follower's side stores the window.
 #[derive(Debug, Clone)]
 pub struct Follows {
     store: Retrying,
+    readers: Readers,
 }
 
 impl Follows {
     /// Follow edges in `store`.
     pub fn new(db: impl Into<Db>) -> Self {
-        Self { store: db.into().0 }
+        let db = db.into();
+        Self { readers: Readers::new(db.clone()), store: db.0 }
     }
 
     /// Creates both sides of an edge in one transaction, together with the row by which the sweeper finds its backfill
     /// if it is unfinished by `lease_until`. An existing edge is left as it is.
     ///
-    /// `marker` separates posts made since the follow from earlier ones.
+    /// `marker` separates posts made since the follow from earlier ones. A rule that an earlier follow left shows posts
+    /// from the marker on until the backfill ends.
+    ///
+    /// # Errors
+    /// Also [`StoreError::Conflict`], when the rule kept changing.
     pub async fn create(
         &self,
         follower: UserId,
@@ -78,11 +126,23 @@ impl Follows {
         followed_at: Timestamp,
         marker: PostId,
         lease_until: Timestamp,
-    ) -> Result<Outcome, StoreError> {
+    ) -> Result<Created, StoreError> {
         let [followers_side, followees_side] = Self::both_sides(follower, followee, followed_at);
         let followers_side = followers_side.with(attr::SHOWN_SINCE, marker.to_string()).with(attr::BACKFILLING, true);
         let edge = Writes::to(Table::Social, [followers_side, followees_side].map(Write::create));
-        self.store.transact(edge.and(Backfills::creation(follower, followee, lease_until)).0).await
+        let sides = edge.len();
+        let creation = edge.and(Backfills::creation(follower, followee, lease_until));
+        let mut rule: Option<Rule> = None;
+        for _ in 0..MAX_TRIES {
+            let to = rule.map(|rule| Rule { left: false, shown_since: Some(marker), backfilling: true, ..rule });
+            let writes = creation.clone().and(Readers::change(follower, followee, rule, to, followed_at));
+            match self.store.transact(writes.0).await? {
+                Outcome::Applied => return Ok(Created::Now(to)),
+                Outcome::Refused(places) if places.iter().any(|place| *place < sides) => return Ok(Created::Before),
+                Outcome::Refused(_) => rule = self.readers.rule(follower, followee).await?,
+            }
+        }
+        Err(StoreError::Conflict)
     }
 
     /// The two items of an edge that shows everything, the follower's and the followee's. For direct use only when
@@ -92,38 +152,80 @@ impl Follows {
             .map(|key| Item::new(key).with(attr::FOLLOWED_AT, followed_at.as_millis().cast_signed()))
     }
 
-    /// Ends the backfill of the follow with this marker: its feed then shows all posts from `oldest` on, or all posts.
-    /// Refused when that follow has ended, or its backfill has.
-    pub async fn finish_backfill(
+    /// Notes that the backfill of the follow with this marker is tried again, before it is. From then on the first try
+    /// cannot end it. Refused when that follow has ended, or its backfill has.
+    pub async fn retry_backfill(
         &self,
         follower: UserId,
         followee: UserId,
         marker: PostId,
-        oldest: Option<PostId>,
     ) -> Result<Outcome, StoreError> {
-        let mut changes = Changes { remove: vec![attr::BACKFILLING], ..Changes::default() };
-        match oldest {
+        let set = [(attr::RETRIED.into(), true.into())].into();
+        let write = Write::Update {
+            key: keys::following_edge(follower, followee),
+            changes: Changes { set, ..Changes::default() },
+            condition: Condition::Where(tests_of(Window::Backfilling(marker))),
+        };
+        self.store.write(Table::Social, write).await
+    }
+
+    /// Ends the backfill of the follow with this marker: its feed then shows all posts from the oldest on, or all posts.
+    /// Refused when that follow has ended, or its backfill has, or when this is the first try and another has begun.
+    ///
+    /// # Errors
+    /// Also [`StoreError::Conflict`], when the rule kept changing.
+    pub async fn finish_backfill(
+        &self,
+        follower: UserId,
+        followee: UserId,
+        done: &Backfilled,
+        now: Timestamp,
+    ) -> Result<Outcome, StoreError> {
+        let edge = Self::end_of_backfill(follower, followee, done);
+        let mut rule = done.rule;
+        for _ in 0..MAX_TRIES {
+            let change = Readers::change(follower, followee, rule, done.rule_after(rule), now);
+            let writes = edge.clone().and(Backfills::removal(follower, followee)).and(change);
+            match self.store.transact(writes.0).await? {
+                Outcome::Refused(places) if !places.contains(&0) => {
+                    rule = self.readers.rule(follower, followee).await?;
+                }
+                outcome => return Ok(outcome),
+            }
+        }
+        Err(StoreError::Conflict)
+    }
+
+    fn end_of_backfill(follower: UserId, followee: UserId, done: &Backfilled) -> Writes {
+        let mut changes = Changes { remove: vec![attr::BACKFILLING, attr::RETRIED], ..Changes::default() };
+        match done.oldest {
             Some(oldest) => drop(changes.set.insert(attr::SHOWN_SINCE.into(), oldest.to_string().into())),
             None => changes.remove.push(attr::SHOWN_SINCE),
         }
-        let condition = Condition::Where(tests_of(Window::Backfilling(marker)));
-        let edge = Write::Update { key: keys::following_edge(follower, followee), changes, condition };
-        let edge = Writes::to(Table::Social, [edge]);
-        self.store.transact(edge.and(Backfills::removal(follower, followee)).0).await
+        let first_try = (!done.is_retry).then_some(Test::Missing(attr::RETRIED));
+        let tests = tests_of(Window::Backfilling(done.marker)).into_iter().chain(first_try).collect();
+        let key = keys::following_edge(follower, followee);
+        Writes::to(Table::Social, [Write::Update { key, changes, condition: Condition::Where(tests) }])
     }
 
-    /// Removes both sides of an edge and its backfill row in one transaction; succeeds even if they do not exist.
-    pub async fn remove(&self, follower: UserId, followee: UserId) -> Result<(), StoreError> {
-        let writes = Self::removal(follower, followee);
-        // Unconditional, hence never refused.
-        let _applied: Outcome = self.store.transact(writes.0).await?;
-        Ok(())
+    /// Ends a follow in one transaction: removes both sides of the edge and its backfill row, and hides the followee's
+    /// posts by a rule. Refused, and nothing to do, when there is no follow.
+    pub async fn remove(&self, follower: UserId, followee: UserId, now: Timestamp) -> Result<Outcome, StoreError> {
+        let followers_side =
+            Write::Delete { key: keys::following_edge(follower, followee), condition: Condition::Present };
+        let writes = Writes::to(Table::Social, [followers_side])
+            .and(Writes::deleting(Table::Social, [keys::follower_edge(followee, follower)]))
+            .and(Backfills::removal(follower, followee))
+            .and(Readers::leaving(follower, followee, now));
+        self.store.transact(writes.0).await
     }
 
-    /// The writes of [`Self::remove`].
-    pub fn removal(follower: UserId, followee: UserId) -> Writes {
+    /// The writes that erase both sides of an edge, its backfill row and the rule about the followee.
+    pub fn erasure(follower: UserId, followee: UserId) -> Writes {
         let edge = [keys::following_edge(follower, followee), keys::follower_edge(followee, follower)];
-        Writes::deleting(Table::Social, edge).and(Backfills::removal(follower, followee))
+        Writes::deleting(Table::Social, edge)
+            .and(Backfills::removal(follower, followee))
+            .and(Readers::rule_erasure(follower, followee))
     }
 
     /// A check that a follow is as it was read: exists with this window, or does not exist.

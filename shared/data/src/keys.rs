@@ -45,6 +45,32 @@ pub fn follower_edge(followee: UserId, follower: UserId) -> Key {
     key(followers_partition(followee), follower.to_string())
 }
 
+/// The partition of a reader: their activity, followed by the rules of their feed.
+pub fn reader_partition(reader: UserId) -> String {
+    format!("READER#{reader}")
+}
+
+/// When a reader was active, and how far their feed is complete. It sorts before every rule.
+pub fn activity(reader: UserId) -> Key {
+    key(reader_partition(reader), "ACTIVITY")
+}
+
+/// The prefix of the sort keys of a reader's rules.
+pub const RULE_PREFIX: &str = "RULE#";
+
+/// The rule of a reader's feed about an author.
+pub fn reader_rule(reader: UserId, author: UserId) -> Key {
+    key(reader_partition(reader), format!("{RULE_PREFIX}{author}"))
+}
+
+/// Parses the author from a rule's sort key.
+///
+/// # Errors
+/// When the sort key is not that of a rule.
+pub fn author_of_rule(sort: &str) -> Result<UserId, InvalidId> {
+    sort.strip_prefix(RULE_PREFIX).ok_or(InvalidId)?.parse()
+}
+
 /// A post.
 pub fn post(post: PostId) -> Key {
     key(post_partition(post), "POST")
@@ -366,6 +392,8 @@ mod tests {
             let post = PostId::from_uuid(Uuid::from_u128(b));
             prop_assert_eq!(following_edge(user, other).sort.parse(), Ok(other));
             prop_assert_eq!(follower_edge(user, other).sort.parse(), Ok(other));
+            prop_assert_eq!(author_of_rule(&reader_rule(user, other).sort), Ok(other));
+            prop_assert!(activity(user) < reader_rule(user, other));
             prop_assert_eq!(story_entry(user, post).sort.parse(), Ok(post));
             prop_assert_eq!(outbox_entry(post).sort.parse(), Ok(post));
             let comment = CommentId::from_uuid(Uuid::from_u128(a));

@@ -97,6 +97,27 @@ pub const NOTIFICATION_TTL: Duration = Duration::from_hours(90 * 24);
 pub const DELETED_TTL: Duration = Duration::from_hours(30 * 24);
 /// Expiry of a feed entry, counted from its post's creation. Not enforced yet: older pages will come from stories.
 pub const FEED_ENTRY_TTL: Duration = Duration::from_hours(90 * 24);
+/// Time for which a rule of a reader's feed is kept: it outlives every entry that it hides by a month, because an entry
+/// delivered by a message still in flight expires [`FEED_ENTRY_TTL`] after its post all the same.
+pub const RULE_TTL: Duration = Duration::from_hours((90 + 30) * 24);
+/// Rules that a page of the feed reads with the reader's activity: about 110 bytes each, so at most 14 read units.
+/// Readers with more pay one read unit for each author on the page instead.
+pub const RULES_READ_WHOLE: u32 = 512;
+/// Time for which the follow still decides about new entries, after a reader's first read by a version with rules: an
+/// unfollow by an earlier version, in a deployment under way, leaves no rule.
+pub const RULES_MIGRATION: Duration = Duration::from_hours(1);
+/// Time for which a process caches other users' profiles for lists. The edit or deletion of an account must be seen
+/// within 5 seconds; this leaves one second for the request.
+pub const PROFILE_TTL: Duration = Duration::from_secs(4);
+/// Maximum number of profiles in that cache: about 400 bytes each, so at most 20 MB.
+pub const PROFILE_ENTRIES: u64 = 50_000;
+/// Time for which a process caches other users' posts and the counts of posts. Deletions must be seen, and counts may
+/// lag, within 5 seconds; this leaves three for the replicas, the change stream and the request.
+pub const POST_TTL: Duration = Duration::from_secs(2);
+/// Maximum number of posts in that cache: 0.3 to 2.5 KB each, so at most 25 MB.
+pub const POST_ENTRIES: u64 = 10_000;
+/// Clean-ups of feeds that one process runs at a time; pages that find more to remove leave it to the next read.
+pub const CLEAN_UPS_AT_ONCE: usize = 16;
 /// Time for which the handle of a deleted account stays reserved.
 pub const HANDLE_RESERVED: Duration = Duration::from_hours(90 * 24);
 

@@ -4,7 +4,7 @@
 //! - [`liveness`]: whether the user of a token still has an account.
 //! - [`graph`]: who follows whom; with [`backfill`], which copies a followee's newest posts into a feed.
 //! - [`posts`]: publishing, one post, a story.
-//! - [`feeds`]: a reader's feed.
+//! - [`feeds`]: a reader's feed; [`visibility`]: whether it shows a post.
 //! - [`likes`], [`comments`]: reactions to a post.
 //! - [`views`]: posts as one reader sees them.
 //! - [`pages`]: filling a page although some entries are dead.
@@ -56,6 +56,7 @@ mod token_signature;
 pub mod tokens;
 mod user_refs;
 pub mod views;
+pub mod visibility;
 
 pub use error::ServiceError;
 pub use services::{Foundation, ServiceOptions, Services};
