@@ -87,7 +87,7 @@ impl FanOutService {
     /// Fans out from `store` to `queue`.
     pub fn new(db: impl Into<Db>, queue: Arc<dyn Queue>, clock: Clock, options: FanOutOptions) -> Self {
         let db = db.into();
-        let promotion = PromotionService::new(db.clone(), clock.clone());
+        let promotion = PromotionService::new(db.clone(), clock.clone(), options.follower_page);
         Self { follows: Follows::new(db.clone()), outbox: Outbox::new(db), promotion, queue, clock, options }
     }
 

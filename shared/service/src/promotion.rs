@@ -49,11 +49,12 @@ pub struct PromotionService {
     modes: DeliveryModes,
     outbox: Outbox,
     clock: Clock,
+    page: u32,
 }
 
 impl PromotionService {
-    /// Promotions in `store`.
-    pub fn new(db: impl Into<Db>, clock: Clock) -> Self {
+    /// Promotions in `store`, reading up to `page` followers at a time, at most [`limits::PROMOTION_PAGE`].
+    pub fn new(db: impl Into<Db>, clock: Clock, page: Option<u32>) -> Self {
         let db = db.into();
         Self {
             follows: Follows::new(db.clone()),
@@ -62,6 +63,7 @@ impl PromotionService {
             outbox: Outbox::new(db.clone()),
             db,
             clock,
+            page: page.map_or(limits::PROMOTION_PAGE, |page| page.min(limits::PROMOTION_PAGE)),
         }
     }
 
@@ -71,7 +73,7 @@ impl PromotionService {
         let (worker, since) = (random::uuid().to_string(), merged_since(entry.post_id));
         loop {
             let after = entry.cursor;
-            let page = self.follows.page_of_follower_ids(entry.author_id, after, Some(limits::PROMOTION_PAGE)).await?;
+            let page = self.follows.page_of_follower_ids(entry.author_id, after, Some(self.page)).await?;
             self.write_rules(&page.items, entry.author_id, since).await?;
             let Some(cursor) = page.next else {
                 return self.finish(&entry, since).await.map(|()| Ran::ToItsEnd);

@@ -6,6 +6,7 @@ mod clocks;
 mod erasure;
 mod feed_expiry;
 mod following;
+mod hybrid;
 mod live;
 mod own_writes;
 mod page_costs;

@@ -5,7 +5,7 @@ mod at_once;
 mod deaths;
 mod model;
 mod outdated;
-mod town;
+pub mod town;
 
 use std::{sync::Arc, time::Duration};
 
