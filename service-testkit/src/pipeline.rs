@@ -28,6 +28,7 @@ use service::{
     promotion::PullThreshold,
     rates::RateLimiter,
     sweep::{SweepService, Swept},
+    views::PostViews,
 };
 use worker::RetryPauses;
 
@@ -69,7 +70,7 @@ impl Pipeline {
         Self {
             publish: PublishService::new(store.clone(), queue.clone(), ids.clone(), RateLimiter::off()),
             graph: GraphService::new(store.clone(), ids, RateLimiter::off()),
-            feeds: FeedService::new(store.clone()),
+            feeds: FeedService::new(store.clone(), PostViews::uncached(store.clone()), clock.clone()),
             posts: PostService::new(store.clone(), RateLimiter::off()),
             fetcher: FollowFetcher::new(fan_out, queue.clone(), RetryPauses::default()),
             jobs: JobHandler::new(delivery, queue.clone(), RetryPauses::default()),

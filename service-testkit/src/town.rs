@@ -187,7 +187,8 @@ impl Town {
                 let _either_way = made.expect("the town's store does not fail");
             }
             Action::Unfollow(who, whom) => {
-                Follows::new(self.store()).remove(who, whom).await.expect("the town's store does not fail");
+                let removed = Follows::new(self.store()).remove(who, whom, self.now).await;
+                let _either_way = removed.expect("the town's store does not fail");
             }
             Action::Like(who, post) if !self.model.likes(who, post) => {
                 Likes::new(self.store()).create(who, post, self.now).await.expect("the town's store does not fail");

@@ -170,7 +170,7 @@ fn user_counts_from(item: &Item) -> Result<UserCounts, MalformedItem> {
 }
 
 /// A post's stored counts.
-fn post_counts_from(item: &Item) -> Result<PostCounts, MalformedItem> {
+pub(super) fn post_counts_from(item: &Item) -> Result<PostCounts, MalformedItem> {
     Ok(PostCounts { likes: count(item, Counter::Likes)?, comments: count(item, Counter::Comments)? })
 }
 

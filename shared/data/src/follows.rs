@@ -34,7 +34,9 @@ pub struct Edge {
     pub followed_at: Timestamp,
 }
 
-/// The followee's posts that a follow entitles to. Bounded by an id and not by a time, so that posts of one millisecond can fall on different sides.
+/// The followee's posts that a follow entitles to.
+///
+/// Bounded by an id and not by a time, so that posts of one millisecond can fall on different sides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Window {
     /// Earlier posts are being backfilled. Until then the feed shows posts from this id on, which is the follow's
@@ -179,8 +181,9 @@ impl Follows {
         follower: UserId,
         followee: UserId,
         done: &Backfilled,
-        now: Timestamp,
     ) -> Result<Outcome, StoreError> {
+        // Every entry that the rule hides is of an earlier post than the marker, and expires earlier.
+        let now = done.marker.created_at();
         let edge = Self::end_of_backfill(follower, followee, done);
         let mut rule = done.rule;
         for _ in 0..MAX_TRIES {

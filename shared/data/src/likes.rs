@@ -7,7 +7,10 @@ use futures::future::try_join_all;
 use super::page_from;
 use crate::{Db, Writes, keys};
 use domain::{Page, PostId, Timestamp, UserId, limits};
-use ports::store::{Consistency, Item, Key, MalformedItem, Order, Outcome, Query, Retrying, StoreError, Table, Write};
+use ports::store::{
+    Consistency, Item, Key, MalformedItem, Order, Outcome, Projection, Query, Retrying, SortRange, StoreError, Table,
+    Write,
+};
 
 mod attr {
     pub const LIKED_AT: &str = "liked_at";
@@ -87,6 +90,28 @@ impl Likes {
         let keys: Vec<Key> = posts.iter().map(|post| keys::like(user, *post)).collect();
         let items = self.store.get_all(Table::Social, &keys, Consistency::Strong).await?;
         Ok(items.iter().map(Item::parsed_sort).collect::<Result<_, _>>()?)
+    }
+
+    /// The same for the entries of one list. Their likes are next to each other if few other posts of that time are
+    /// liked: one query reads them, however many the user has. Likes beyond the number of posts are read by key.
+    pub async fn liked_in_list(&self, user: UserId, posts: &[PostId]) -> Result<HashSet<PostId>, StoreError> {
+        let (Some(oldest), Some(newest)) = (posts.iter().min(), posts.iter().max()) else {
+            return Ok(HashSet::new());
+        };
+        let query = Query {
+            range: SortRange::Between(oldest.to_string(), newest.to_string()),
+            order: Order::Descending,
+            limit: Some(u32::try_from(posts.len() + 1).unwrap_or(u32::MAX)),
+            projection: Projection::Keys,
+            ..Query::all_of(Table::Social, keys::likes_partition(user))
+        };
+        let page: Page<PostId, PostId> = page_from(self.store.query(&query).await?, Item::parsed_sort)?;
+        let mut liked: HashSet<PostId> = page.items.into_iter().collect();
+        if let Some(read_to) = page.next {
+            let beyond: Vec<PostId> = posts.iter().copied().filter(|post| *post < read_to).collect();
+            liked.extend(self.liked_of(user, &beyond).await?);
+        }
+        Ok(liked)
     }
 
     /// The users who like a post, by ascending shard and then id, so that the last id is a cursor. Read consistently:

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::page_from;
+use super::{counts::post_counts_from, page_from, users::live_profile_from};
 use crate::{DELETED_AT, Db, Writes, keys};
-use domain::{Page, Post, PostId, PostText, Timestamp, UserId, limits};
+use domain::{Page, Post, PostCounts, PostId, PostText, Profile, Timestamp, UserId, limits};
 use ports::store::{
     Changes, Condition, Consistency, Item, Key, MalformedItem, Order, Projection, Query, Retrying, StoreError, Table,
     Test, Write,
@@ -73,7 +73,49 @@ impl Posts {
         super::get_all(&self.store, Table::Social, posts, keys::post, post_from).await
     }
 
-    /// The same, read consistently: for authors, who see their own deletions at once.
+    /// The same with the posts' counts, which lag anyway: one batch get for both.
+    pub async fn get_all_with_counts(
+        &self,
+        posts: &[PostId],
+    ) -> Result<HashMap<PostId, (StoredPost, PostCounts)>, StoreError> {
+        let of_key: HashMap<Key, PostId> =
+            posts.iter().flat_map(|post| [(keys::post(*post), *post), (keys::post_counts(*post), *post)]).collect();
+        let both: Vec<Key> = posts.iter().flat_map(|post| [keys::post(*post), keys::post_counts(*post)]).collect();
+        let (mut found, mut counts) = (HashMap::new(), HashMap::new());
+        for item in self.store.get_all(Table::Social, &both, Consistency::Eventual).await? {
+            let Some(post) = of_key.get(&item.key).copied() else { continue };
+            if item.key == keys::post(post) {
+                found.insert(post, post_from(post, &item)?);
+            } else {
+                counts.insert(post, post_counts_from(&item)?);
+            }
+        }
+        let missing: Vec<PostId> = posts.iter().filter(|post| !found.contains_key(*post)).copied().collect();
+        found.extend(self.get_all_strongly(&missing).await?);
+        let with_counts = |(post, stored)| (post, (stored, counts.get(&post).copied().unwrap_or_default()));
+        Ok(found.into_iter().map(with_counts).collect())
+    }
+
+    /// An author's own stored posts among these, and their profile unless it is deleted, with one batch get. Read
+    /// consistently, so that authors see their own edits and deletions at once.
+    pub async fn get_own(
+        &self,
+        author: UserId,
+        posts: &[PostId],
+    ) -> Result<(HashMap<PostId, StoredPost>, Option<Profile>), StoreError> {
+        let of_key: HashMap<Key, PostId> = posts.iter().map(|post| (keys::post(*post), *post)).collect();
+        let all: Vec<Key> = of_key.keys().cloned().chain([keys::profile(author)]).collect();
+        let (mut found, mut profile) = (HashMap::new(), None);
+        for item in self.store.get_all(Table::Social, &all, Consistency::Strong).await? {
+            match of_key.get(&item.key) {
+                Some(post) => drop(found.insert(*post, post_from(*post, &item)?)),
+                None => profile = live_profile_from(author, &item)?,
+            }
+        }
+        Ok((found, profile))
+    }
+
+    /// As [`Self::get_all`], read consistently: for authors, who see their own deletions at once.
     pub async fn get_all_strongly(&self, posts: &[PostId]) -> Result<HashMap<PostId, StoredPost>, StoreError> {
         let keys: HashMap<Key, PostId> = posts.iter().map(|post| (keys::post(*post), *post)).collect();
         let all: Vec<Key> = keys.keys().cloned().collect();

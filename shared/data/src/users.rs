@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 
+use super::Readers;
 use crate::{DELETED_AT, Db, Writes, keys};
 use domain::{Bio, DisplayName, Handle, Profile, Timestamp, User, UserId, limits};
 use ports::store::{
@@ -123,9 +124,10 @@ impl Users {
         Writes::to(Table::Social, [Write::Put { item: claim, condition: is_free }])
     }
 
-    /// The write that creates a profile: for the transaction that claims its handle.
+    /// The writes that create a profile, and the reader that the user is: for the transaction that claims its handle.
     pub fn creation(profile: &Profile) -> Writes {
-        Writes::to(Table::Social, [Write::create(Self::profile_item(profile))])
+        let creation = Writes::to(Table::Social, [Write::create(Self::profile_item(profile))]);
+        creation.and(Readers::creation(profile.user.user_id, profile.created_at))
     }
 
     /// The writes that delete a user: they mark the profile, refused when it is marked or gone, and reserve the handle
@@ -156,8 +158,8 @@ impl Users {
     }
 }
 
-/// `None` for a profile marked deleted.
-fn live_profile_from(user: UserId, item: &Item) -> Result<Option<Profile>, MalformedItem> {
+/// The profile; `None` when it is marked deleted.
+pub(super) fn live_profile_from(user: UserId, item: &Item) -> Result<Option<Profile>, MalformedItem> {
     if item.attributes.contains_key(DELETED_AT) {
         return Ok(None);
     }

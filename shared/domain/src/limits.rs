@@ -117,7 +117,7 @@ pub const POST_TTL: Duration = Duration::from_secs(2);
 /// Maximum number of posts in that cache: 0.3 to 2.5 KB each, so at most 25 MB.
 pub const POST_ENTRIES: u64 = 10_000;
 /// Clean-ups of feeds that one process runs at a time; pages that find more to remove leave it to the next read.
-pub const CLEAN_UPS_AT_ONCE: usize = 16;
+pub const CLEAN_UPS_AT_ONCE: u32 = 16;
 /// Time for which the handle of a deleted account stays reserved.
 pub const HANDLE_RESERVED: Duration = Duration::from_hours(90 * 24);
 

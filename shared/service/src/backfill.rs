@@ -4,6 +4,10 @@
 //! story read, consistently: posts published before the edge are in the story, later posts are fanned out to the edge.
 //! So no post is lost, whatever the clocks say. Each step may be repeated, run concurrently, or run much later: entries
 //! are the same rows, and a follow's backfill is ended once.
+//!
+//! A first follow has no rule, so its entries show as they are written. A retry may find another hundred posts than the
+//! first try, if posts were deleted or restored meanwhile. It is noted in the edge before it writes, and ends the
+//! backfill with a rule that shows only the posts from its own oldest one on.
 
 use std::collections::HashMap;
 
@@ -12,8 +16,8 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::ServiceError;
-use data::{Backfills, Db, Feeds, Follows, PendingBackfill, Posts, StoredPost, Window};
-use domain::{PostId, Timestamp, UserId, limits};
+use data::{Backfilled, Backfills, Db, Feeds, Follows, PendingBackfill, Posts, StoredPost, Window};
+use domain::{PostId, Rule, Timestamp, UserId, limits};
 use ports::store::StoreError;
 
 /// Minimum number of posts read from a story at once. It keeps a long run of deleted posts from being read one by one
@@ -41,35 +45,50 @@ impl BackfillService {
         }
     }
 
-    /// Runs the backfill of the follow with this marker, or of the follow that replaced it meanwhile.
-    pub async fn run(&self, follower: UserId, followee: UserId, marker: PostId) -> Result<(), ServiceError> {
-        let mut pending = Some(marker);
-        while let Some(marker) = pending {
-            let oldest = self.deliver(follower, followee, marker).await?;
-            if self.follows.finish_backfill(follower, followee, marker, oldest).await?.is_applied() {
-                break;
-            }
-            // Ended by another call, by an earlier try whose answer was lost, or with the follow.
-            pending = self.pending(follower, followee).await?;
-        }
-        Ok(())
+    /// Runs the backfill of a new follow, or of the follow that replaced it meanwhile. `rule` is the rule about the
+    /// followee with which it was made.
+    pub async fn run(
+        &self,
+        follower: UserId,
+        followee: UserId,
+        marker: PostId,
+        rule: Option<Rule>,
+    ) -> Result<(), ServiceError> {
+        self.finish_all(follower, followee, Attempt { marker, rule, is_retry: false }).await
     }
 
     /// Runs the backfill of a follow if it is unfinished. Returns whether it was.
     pub async fn resume(&self, follower: UserId, followee: UserId) -> Result<bool, ServiceError> {
-        match self.pending(follower, followee).await? {
-            Some(marker) => self.run(follower, followee, marker).await.map(|()| true),
+        match self.retry(follower, followee).await? {
+            Some(attempt) => self.finish_all(follower, followee, attempt).await.map(|()| true),
             None => Ok(false),
         }
     }
 
-    /// The marker of a follow whose backfill is pending.
-    async fn pending(&self, follower: UserId, followee: UserId) -> Result<Option<PostId>, StoreError> {
-        let edges = self.follows.edges_from(follower, &[followee]).await?;
-        Ok(match edges.get(&followee) {
-            Some(Window::Backfilling(marker)) => Some(*marker),
-            _ => None,
-        })
+    async fn finish_all(&self, follower: UserId, followee: UserId, first: Attempt) -> Result<(), ServiceError> {
+        let mut pending = Some(first);
+        while let Some(Attempt { marker, rule, is_retry }) = pending {
+            let oldest = self.deliver(follower, followee, marker).await?;
+            let done = Backfilled { marker, oldest, rule, is_retry };
+            if self.follows.finish_backfill(follower, followee, &done).await?.is_applied() {
+                break;
+            }
+            // Ended by another call, by an earlier try whose answer was lost, or with the follow; or being retried.
+            pending = self.retry(follower, followee).await?;
+        }
+        Ok(())
+    }
+
+    /// Begins another try of a follow's backfill, if it is pending.
+    async fn retry(&self, follower: UserId, followee: UserId) -> Result<Option<Attempt>, StoreError> {
+        loop {
+            let edges = self.follows.edges_from(follower, &[followee]).await?;
+            let Some(Window::Backfilling(marker)) = edges.get(&followee).copied() else { return Ok(None) };
+            if self.follows.retry_backfill(follower, followee, marker).await?.is_applied() {
+                return Ok(Some(Attempt { marker, rule: None, is_retry: true }));
+            }
+            // Ended between the two calls.
+        }
     }
 
     /// Adds to the feed the story's posts from the marker on, which may have been fanned out before the edge existed,
@@ -158,6 +177,14 @@ impl BackfillService {
         let _either_way = self.backfills.forget(follower, followee).await?;
         Ok(false)
     }
+}
+
+/// A try of a follow's backfill.
+#[derive(Debug, Clone, Copy)]
+struct Attempt {
+    marker: PostId,
+    rule: Option<Rule>,
+    is_retry: bool,
 }
 
 /// The number of posts still to copy.

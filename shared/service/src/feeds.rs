@@ -1,16 +1,25 @@
-//! A reader's feed: the delivered entries, filtered by what the reader may see now.
+//! A reader's feed: the delivered entries, without those that the reader may not see now.
+//!
+//! A first page costs five concurrent calls in three rounds: the entries and the reader with their rules; the posts with
+//! their counts and the reader's likes; the authors. [`clean_up`] removes entries that stay hidden, after the answer.
+
+mod clean_up;
 
 use std::collections::{HashMap, HashSet};
 
-use tracing::{debug, warn};
+use tokio::sync::OnceCell;
 
+use self::clean_up::CleanUp;
 use super::{
     ServiceError,
+    background::Background,
     pages::{self, Candidate},
     views::{FoundPosts, PostViews},
+    visibility::Grounds,
 };
-use data::{Db, Feeds, Follows, Transaction, Users, Window};
-use domain::{Page, PageLimit, PostId, PostView, UserId};
+use data::{Db, Feeds, Follows, Reader, Readers};
+use domain::{Clock, Page, PageLimit, PostId, PostView, User, UserId, limits};
+use ports::store::StoreError;
 
 /// Reads feeds.
 #[derive(Debug, Clone)]
@@ -18,21 +27,33 @@ pub struct FeedService {
     db: Db,
     feeds: Feeds,
     follows: Follows,
+    readers: Readers,
     views: PostViews,
-    users: Users,
+    clock: Clock,
+    background: Background,
 }
 
+/// Entries of a feed as they are found.
+type Entries = Page<PostId, PostId>;
+
 impl FeedService {
-    /// Feeds in `store`.
-    pub fn new(db: impl Into<Db>) -> Self {
+    /// Feeds in `store`, whose posts are read through `views`.
+    pub fn new(db: impl Into<Db>, views: PostViews, clock: Clock) -> Self {
         let db = db.into();
         Self {
             feeds: Feeds::new(db.clone()),
             follows: Follows::new(db.clone()),
-            views: PostViews::new(db.clone()),
-            users: Users::new(db.clone()),
+            readers: Readers::new(db.clone()),
             db,
+            views,
+            clock,
+            background: Background::new(limits::CLEAN_UPS_AT_ONCE),
         }
+    }
+
+    /// The clean-ups that pages have started.
+    pub const fn background(&self) -> &Background {
+        &self.background
     }
 
     /// The posts of the reader and of the users they follow now, newest first.
@@ -42,149 +63,113 @@ impl FeedService {
         after: Option<PostId>,
         limit: PageLimit,
     ) -> Result<Page<PostView, PostId>, ServiceError> {
+        let state = &OnceCell::new();
         pages::fill(after, limit, |after, count| async move {
-            let entries = self.feeds.page_of_reader(reader, after, count).await?;
-            self.resolved(reader, entries).await
+            let (entries, state) = self.entries(reader, state, after, count).await?;
+            self.resolved(reader, state, entries).await
         })
         .await
     }
 
-    /// One query's entries with their posts, authors and the reader's follows. The number of calls is independent of
-    /// the page.
+    /// Up to `count` entries after a position, newest first, and the reader's state, which is read once per page. All
+    /// entries pass here: further sources are merged, and gaps filled, before this returns.
+    async fn entries<'a>(
+        &self,
+        reader: UserId,
+        state: &'a OnceCell<Reader>,
+        after: Option<PostId>,
+        count: u32,
+    ) -> Result<(Entries, &'a Reader), StoreError> {
+        let state = state.get_or_try_init(|| self.readers.get(reader));
+        tokio::try_join!(self.feeds.page_of_reader(reader, after, count), state)
+    }
+
+    /// Entries with their posts and authors. The number of calls is independent of the page.
     async fn resolved(
         &self,
         reader: UserId,
-        entries: Page<PostId, PostId>,
+        state: &Reader,
+        entries: Entries,
     ) -> Result<Page<Candidate<PostView, PostId>, PostId>, ServiceError> {
-        let found = self.views.find(reader, &entries.items).await?;
-        let authors = found.authors();
-        let (profiles, windows) =
-            tokio::try_join!(self.users.get_all_for(reader, &authors), self.follows.edges_from(reader, &authors))?;
-        let is_current = |post: PostId| match found.author_of(post) {
-            Some(author) => author == reader || windows.get(&author).is_some_and(|window| window.shows(post)),
-            None => false,
+        let mut found = self.views.find_in_feed(reader, &entries.items).await?;
+        let own = found.own_of(reader);
+        let (grounds, mut authors, confirmed) = tokio::try_join!(
+            self.grounds(reader, state, &found),
+            self.authors(reader, state, &found),
+            self.views.confirm_own(reader, &own),
+        )?;
+        authors.extend(confirmed.author.clone().map(|author| (reader, author)));
+        found.confirm(&own, confirmed);
+        let is_shown = |post: PostId| {
+            let author = found.author_of(post);
+            author.is_some_and(|author| author == reader || grounds.get(&author).is_some_and(|on| on.shows(post)))
         };
-        self.remove_dead(reader, &entries.items, &found, &windows).await;
-        Ok(entries.map(|post| Candidate {
+        let resolved = entries.map(|post| Candidate {
             position: post,
-            shown: is_current(post).then(|| found.view(post, &profiles)).flatten(),
-        }))
+            shown: is_shown(post).then(|| found.view(post, &authors)).flatten(),
+        });
+        self.clean_up(reader, state, &resolved, &found, &grounds);
+        Ok(resolved)
     }
 
-    /// Removes entries that will never be shown again: the post is erased, or the reader does not follow its author, or
-    /// has followed them only since a later time.
-    async fn remove_dead(
+    /// The authors of live posts, except the reader and those whose posts a known rule hides.
+    async fn authors(
         &self,
         reader: UserId,
-        entries: &[PostId],
+        state: &Reader,
         found: &FoundPosts,
-        windows: &HashMap<UserId, Window>,
+    ) -> Result<HashMap<UserId, User>, StoreError> {
+        let is_hidden = |author: UserId, post| state.rules.get(&author).is_some_and(|rule| !rule.shows(post));
+        let shown: HashSet<UserId> = found
+            .posts()
+            .filter(|(author, post)| *author != reader && found.is_live(*post) && !is_hidden(*author, *post))
+            .map(|(author, _)| author)
+            .collect();
+        self.views.authors(&shown.into_iter().collect::<Vec<_>>()).await
+    }
+
+    /// What decides about each author's posts. Costs no call, unless the reader has too many rules to read them all, or
+    /// the entries include some from before there were rules.
+    async fn grounds(
+        &self,
+        reader: UserId,
+        state: &Reader,
+        found: &FoundPosts,
+    ) -> Result<HashMap<UserId, Grounds>, StoreError> {
+        let activity = state.activity;
+        let unknown = found.authors().into_iter().filter(|author| !state.is_whole && !state.rules.contains_key(author));
+        let unknown: Vec<UserId> = unknown.filter(|author| *author != reader).collect();
+        let old: HashSet<UserId> = found
+            .posts()
+            .filter(|(author, post)| *author != reader && activity.predates_rules(*post))
+            .map(|(author, _)| author)
+            .collect();
+        let old: Vec<UserId> = old.into_iter().collect();
+        let (more, windows) =
+            tokio::try_join!(self.readers.rules(reader, &unknown), self.follows.edges_from(reader, &old))?;
+        let rule = |author| state.rules.get(&author).or_else(|| more.get(&author)).copied().unwrap_or_default();
+        let on = |author| Grounds { rule: rule(author), activity, window: windows.get(&author).copied() };
+        Ok(found.authors().into_iter().map(|author| (author, on(author))).collect())
+    }
+
+    /// Starts the removal of entries that will never be shown again, if there are any. Nothing waits for it; what it
+    /// does not remove, a later read does.
+    fn clean_up(
+        &self,
+        reader: UserId,
+        state: &Reader,
+        entries: &Page<Candidate<PostView, PostId>, PostId>,
+        found: &FoundPosts,
+        grounds: &HashMap<UserId, Grounds>,
     ) {
-        let erased: Vec<PostId> = entries.iter().copied().filter(|post| found.author_of(*post).is_none()).collect();
-        let of_others = entries
-            .iter()
-            .filter_map(|post| found.author_of(*post).map(|author| (*post, author)))
-            .filter(|(_, author)| *author != reader);
-        let outdated = plan_removal(reader, of_others, windows);
-        tokio::join!(self.remove_erased(reader, &erased), self.remove_outdated(reader, outdated));
-    }
-
-    async fn remove_erased(&self, reader: UserId, erased: &[PostId]) {
-        if let Err(error) = self.feeds.remove_of_reader(reader, erased).await {
-            warn!(user.id = %reader, %error, "Could not remove entries of erased posts from the feed; the next read will retry");
+        let hidden = entries.items.iter().filter(|entry| entry.shown.is_none()).map(|entry| entry.position);
+        let mut clean_up = CleanUp::of(reader, hidden, found, grounds);
+        if state.activity.rules_since.is_none() {
+            clean_up.begin_rules(state.activity, self.clock.now());
         }
-    }
-
-    /// Removes entries, unless one of the follows has changed since it was read. Tried once: the reader does not wait
-    /// for a contended clean-up, and the next read retries.
-    async fn remove_outdated(&self, reader: UserId, removal: Transaction) {
-        if removal.is_empty() {
-            return;
-        }
-        match removal.commit_once(&self.db).await {
-            Ok(_either_way) => {}
-            Err(error) if error.is_transient() => {
-                debug!(user.id = %reader, %error, "Could not remove outdated entries from the feed; the next read will retry");
-            }
-            Err(error) => {
-                warn!(user.id = %reader, %error, "Could not remove outdated entries from the feed; the next read will retry");
-            }
-        }
-    }
-}
-
-/// The transaction that removes the outdated entries among `entries` (pairs of post and author, not the reader's own).
-/// It checks that each follow is as it was read, or else a concurrent follow would lose its backfilled entries. Holds
-/// as many entries as fit into one transaction.
-fn plan_removal(
-    reader: UserId,
-    entries: impl Iterator<Item = (PostId, UserId)>,
-    windows: &HashMap<UserId, Window>,
-) -> Transaction {
-    let mut checked = HashSet::new();
-    let mut removal = Transaction::new();
-    for (post, author) in entries {
-        let window = windows.get(&author).copied();
-        if window.is_some_and(|window| !window.is_past(post)) {
-            continue;
-        }
-        // Room for the check and the removal.
-        if !removal.has_room_for(2) {
-            break;
-        }
-        if checked.insert(author) {
-            removal.add(Follows::is_unchanged(reader, author, window));
-        }
-        removal.add(Feeds::removal(reader, post));
-    }
-    removal
-}
-
-#[cfg(test)]
-mod tests {
-    use uuid::Uuid;
-
-    use super::*;
-
-    fn post(number: u128) -> PostId {
-        PostId::from_uuid(Uuid::from_u128(number))
-    }
-
-    /// A transaction that checks these follows and removes these posts, in the order of the entries.
-    fn removal(reader: UserId, entries: &[(u128, UserId)], windows: &HashMap<UserId, Window>) -> Transaction {
-        let mut checked = HashSet::new();
-        let writes = entries.iter().flat_map(|(number, author)| {
-            let check = checked.insert(*author);
-            let check = check.then(|| Follows::is_unchanged(reader, *author, windows.get(author).copied()));
-            check.into_iter().chain([Feeds::removal(reader, post(*number))])
-        });
-        writes.collect()
-    }
-
-    #[test]
-    fn a_removal_checks_each_author_once() {
-        let (reader, left, late) = (UserId::random(), UserId::random(), UserId::random());
-        let windows = HashMap::from([(late, Window::Since(post(5)))]);
-        let entries: Vec<_> = (0..10).flat_map(|n| [(n, left), (n, late)]).collect();
-        let plan = |entries: &[(u128, UserId)]| {
-            plan_removal(reader, entries.iter().map(|(number, author)| (post(*number), *author)), &windows)
-        };
-        let outdated: Vec<_> = entries.iter().copied().filter(|(n, author)| *author == left || *n < 5).collect();
-        assert_eq!(plan(&entries), removal(reader, &outdated, &windows));
-        assert_eq!(plan(&entries).len(), 10 + 5 + 2);
-
-        let of_many: Vec<_> = (0..101).map(|n| (n, UserId::random())).collect();
-        assert_eq!(plan(&of_many), removal(reader, &of_many[..50], &windows));
-        let of_one: Vec<_> = (0..101).map(|n| (n, left)).collect();
-        assert_eq!(plan(&of_one), removal(reader, &of_one[..98], &windows));
-    }
-
-    #[test]
-    fn a_running_backfill_protects_its_entries() {
-        let (reader, author) = (UserId::random(), UserId::random());
-        for window in [Window::Backfilling(post(5)), Window::Everything] {
-            let windows = HashMap::from([(author, window)]);
-            assert!(plan_removal(reader, (0..10).map(|n| (post(n), author)), &windows).is_empty());
+        if clean_up.is_needed() {
+            // Not started: as many as may are running.
+            let _either_way = self.background.run(clean_up.run(self.db.clone()));
         }
     }
 }

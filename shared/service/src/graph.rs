@@ -9,7 +9,7 @@ use super::{
     rates::{Limit, RateLimiter},
     user_refs,
 };
-use data::{Db, Edge, Follows, Users};
+use data::{Created, Db, Edge, Follows, Users};
 use domain::{IdGenerator, Page, PageLimit, Timestamp, User, UserId, UserRef, limits};
 
 /// A user in a list of follows, and when the follow began.
@@ -60,8 +60,8 @@ impl GraphService {
         let exists = self.existing(found);
         let followee = self.rates.admit_beside(Limit::Follows, follower, now, exists).await?;
         let (marker, lease_until) = (self.ids.next_post_id(now), now.plus(limits::BACKFILL_LEASE));
-        if self.follows.create(follower, followee, now, marker, lease_until).await?.is_applied() {
-            return self.backfill.run(follower, followee, marker).await;
+        if let Created::Now(rule) = self.follows.create(follower, followee, now, marker, lease_until).await? {
+            return self.backfill.run(follower, followee, marker, rule).await;
         }
         // The follow exists: from an earlier or concurrent call, or from a try whose answer was lost. Its backfill may
         // be unfinished.
@@ -70,7 +70,7 @@ impl GraphService {
     }
 
     /// Ends the follow; succeeds even without one. An absent user is not found. The followee's posts are hidden at
-    /// once, and removed from the feed when it is next read.
+    /// once, and removed from the feed after it is next read.
     pub async fn unfollow(
         &self,
         follower: UserId,
@@ -80,7 +80,9 @@ impl GraphService {
         let user = user.into();
         let exists = async { self.existing(user_refs::named(&self.users, follower, &user).await).await };
         let followee = self.rates.admit_beside(Limit::Unfollows, follower, now, exists).await?;
-        Ok(self.follows.remove(follower, followee).await?)
+        // Refused: there is no follow, perhaps since an earlier try whose answer was lost.
+        let _either_way = self.follows.remove(follower, followee, now).await?;
+        Ok(())
     }
 
     async fn existing(&self, found: Result<UserId, ServiceError>) -> Result<UserId, ServiceError> {

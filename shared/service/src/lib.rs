@@ -6,7 +6,8 @@
 //! - [`posts`]: publishing, one post, a story.
 //! - [`feeds`]: a reader's feed; [`visibility`]: whether it shows a post.
 //! - [`likes`], [`comments`]: reactions to a post.
-//! - [`views`]: posts as one reader sees them.
+//! - [`views`]: posts as one reader sees them, cached for a moment.
+//! - [`background`]: work that no answer waits for.
 //! - [`pages`]: filling a page although some entries are dead.
 //! - [`fan_out`]: from PostQ to JobQ, page by page of followers.
 //! - [`delivery`]: from JobQ into feeds.
@@ -24,6 +25,7 @@
 
 pub mod accounts;
 pub mod backfill;
+pub mod background;
 pub mod changes;
 pub mod comments;
 pub mod delivery;
@@ -44,6 +46,7 @@ pub mod passwords;
 pub mod posts;
 pub mod promotion;
 pub mod rates;
+mod recent;
 mod rounds;
 pub mod safe_time;
 pub mod services;

@@ -356,11 +356,17 @@ impl PostService {
         let db = db.into();
         Self {
             posts: Posts::new(db.clone()),
-            views: PostViews::new(db.clone()),
+            views: PostViews::uncached(db.clone()),
             users: Users::new(db.clone()),
             db,
             rates,
         }
+    }
+
+    /// The same, reading posts through `views`.
+    #[must_use]
+    pub fn seen_through(self, views: PostViews) -> Self {
+        Self { views, ..self }
     }
 
     /// A visible post, for a write that needs it; otherwise not found. Read consistently, so that authors see their own
@@ -375,7 +381,7 @@ impl PostService {
     /// A post as `reader` sees it.
     pub async fn get(&self, reader: UserId, post: PostId) -> Result<PostView, ServiceError> {
         let found = self.views.find(reader, &[post]).await?;
-        let authors = self.users.get_all_for(reader, &found.authors()).await?;
+        let authors = self.views.authors_for(reader, &found.authors()).await?;
         found.view(post, &authors).ok_or(ServiceError::NotFound)
     }
 
@@ -451,7 +457,7 @@ impl PostService {
     ) -> Result<Page<PostView, PostId>, ServiceError> {
         let author = user_refs::named(&self.users, reader, &author.into()).await?;
         let profile = self.users.get_for(reader, author).await?.ok_or(ServiceError::NotFound)?;
-        let authors = &HashMap::from([(author, profile)]);
+        let authors = &HashMap::from([(author, profile.user)]);
         pages::fill(after, limit, |after, count| async move {
             let page = self.posts.page_of_author(author, after, count).await?;
             let found = self.views.find(reader, &page.items).await?;

@@ -19,6 +19,7 @@ use super::{
     steps::StepSize,
     stories::Stories,
     tokens::AccessTokens,
+    views::PostViews,
 };
 use domain::{Clock, IdGenerator};
 use ports::{queue::Queue, store::Store};
@@ -115,14 +116,15 @@ impl Services {
     pub fn new(on: &Foundation, queue: Option<Arc<dyn Queue>>, options: &ServiceOptions) -> Self {
         let (store, ids, rates) = (|| Arc::clone(&on.store), || Arc::clone(&on.ids), || on.rates.clone());
         let graph = GraphService::new(store(), ids(), rates());
+        let views = PostViews::new(store(), &on.clock);
         let accounts = AccountService::new(store(), graph.clone(), on.tokens.clone(), &options.hashing, rates());
         Self {
             export: ExportService::new(store(), accounts.clone()),
             accounts,
             graph,
-            posts: PostService::new(store(), rates()),
+            posts: PostService::new(store(), rates()).seen_through(views.clone()),
             publishing: queue.map(|queue| on.publishing(queue)),
-            feeds: FeedService::new(store()),
+            feeds: FeedService::new(store(), views, on.clock.clone()),
             notifications: NotificationService::new(store()).in_steps(options.steps),
             likes: LikeService::new(store(), rates()),
             comments: CommentService::new(store(), ids(), rates()),

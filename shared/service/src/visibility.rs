@@ -25,8 +25,7 @@ impl Grounds {
 
     /// Whether a delivered entry of this post stays hidden for as long as the grounds are unchanged, and may be removed.
     pub fn is_past(&self, post: PostId) -> bool {
-        self.rule.is_past(post)
-            || (self.needs_window(post) && self.window.is_none_or(|window| window.is_past(post)))
+        self.rule.is_past(post) || (self.needs_window(post) && self.window.is_none_or(|window| window.is_past(post)))
     }
 
     /// Whether the follow decides.

@@ -9,7 +9,7 @@ use std::{
 
 use aws::config::table_variable;
 use axum::{Router, body::Body};
-use data::{Follows, messages::ChangeMessage};
+use data::{Created, Follows, messages::ChangeMessage};
 use deploy_checks::Template;
 use domain::{Clock, IdGenerator, PostId, limits};
 use embedded::{EmbeddedChanges, EmbeddedQueue, EmbeddedStore, Engine, EngineOptions, QueueSettingsOf};
@@ -23,7 +23,7 @@ use ports::signing::TokenKeys;
 use ports::{
     changes::{Change, ChangeLog as _},
     queue::{OutgoingMessage, Queue, QueueName, ReceivedMessage, send_all},
-    store::{Outcome, Store, Table},
+    store::{Store, Table},
 };
 use post_handler::PublishApi;
 use serde_json::Value;
@@ -236,7 +236,7 @@ impl Deployment {
         let lease_until = now.plus(limits::BACKFILL_LEASE);
         let follows = Follows::new(Arc::new(EmbeddedStore::new(self.engine.clone())));
         let made = follows.create(follower, followee, now, marker, lease_until).await.unwrap();
-        assert_eq!(made, Outcome::Applied);
+        assert!(matches!(made, Created::Now(_)));
     }
 
     /// Runs stream-handler with redriven changes. Returns the number of failures.

@@ -6,7 +6,7 @@
 //! 2. the user's acts towards others, so that no later read of the current state finds them;
 //! 3. the notifications of these acts in others' inboxes, which can no longer be created again;
 //! 4. the user's inbox, then its notifications: without an inbox none are added;
-//! 5. posts, feed, idempotency keys and counts;
+//! 5. posts, feed with its rules, idempotency keys and counts;
 //! 6. the profile, which marks everything else as deleted.
 //!
 //! Refresh tokens can be found only by their own value. Without their session they are useless, and they expire before
@@ -19,8 +19,8 @@ use futures::{StreamExt, TryStreamExt, stream};
 use super::{Budget, ENTRIES_PER_PAGE, Stopped, erase_all, post::PostEraser, refuse};
 use crate::inbox::InboxWriter;
 use data::{
-    Comments, Counted, Counts, Db, Feeds, Follows, IdempotencyRecords, Likes, Notifications, Posts, SessionRef,
-    Sessions, Users, Writes,
+    Comments, Counted, Counts, Db, Feeds, Follows, IdempotencyRecords, Likes, Notifications, Posts, Readers,
+    SessionRef, Sessions, Users, Writes,
 };
 use domain::{Erasable, NotificationId, Timestamp, UserId};
 
@@ -41,6 +41,7 @@ pub(super) struct UserEraser {
     posts: Posts,
     post_eraser: PostEraser,
     feeds: Feeds,
+    readers: Readers,
     idempotency: IdempotencyRecords,
 }
 
@@ -76,6 +77,7 @@ impl UserEraser {
             posts: Posts::new(db.clone()),
             post_eraser,
             feeds: Feeds::new(db.clone()),
+            readers: Readers::new(db.clone()),
             idempotency: IdempotencyRecords::new(db.clone()),
             db,
         }
@@ -113,9 +115,9 @@ impl UserEraser {
             self.erase_all(erasures.collect())
         });
         each_page!(budget, |after| self.follows.page_of_following(user, after, ENTRIES_PER_PAGE), |edges| self
-            .erase_all(edges.iter().map(|edge| Follows::removal(user, edge.user_id)).collect()));
+            .erase_all(edges.iter().map(|edge| Follows::erasure(user, edge.user_id)).collect()));
         each_page!(budget, |after| self.follows.page_of_followers(user, after, ENTRIES_PER_PAGE), |edges| self
-            .erase_all(edges.iter().map(|edge| Follows::removal(edge.user_id, user)).collect()));
+            .erase_all(edges.iter().map(|edge| Follows::erasure(edge.user_id, user)).collect()));
         Ok(())
     }
 
@@ -156,11 +158,14 @@ impl UserEraser {
         Ok(())
     }
 
-    /// The feed and the `Idempotency-Key`s.
+    /// The feed, what it hides, and the `Idempotency-Key`s.
     async fn erase_own_lists(&self, user: UserId, budget: Budget) -> Result<(), Stopped> {
         each_page!(budget, |after| self.feeds.page_of_reader(user, after, ENTRIES_PER_PAGE), |posts| self
             .feeds
             .remove_of_reader(user, &posts));
+        each_page!(budget, |after| self.readers.page_of_rules(user, after, ENTRIES_PER_PAGE), |rules| self
+            .erase_all(rules.iter().map(|(author, _)| Readers::rule_erasure(user, *author)).collect()));
+        self.erase_all(vec![Readers::activity_erasure(user)]).await?;
         each_page!(budget, |after| self.idempotency.page_of_user(user, after, ENTRIES_PER_PAGE), |used| {
             let erasures = used.iter().map(|used| IdempotencyRecords::erasure(user, &used.key));
             self.erase_all(erasures.collect())

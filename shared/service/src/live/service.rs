@@ -2,8 +2,11 @@
 
 use tracing::warn;
 
-use crate::live::{Hub, LiveEvent, Topic};
-use data::{Db, Follows, Posts, Users};
+use crate::{
+    live::{Hub, LiveEvent, Topic},
+    visibility::Grounds,
+};
+use data::{Db, Follows, Posts, Readers, Users};
 use domain::{Notification, PostId, UserId};
 use ports::store::StoreError;
 
@@ -17,13 +20,20 @@ pub struct LiveService {
     posts: Posts,
     users: Users,
     follows: Follows,
+    readers: Readers,
 }
 
 impl LiveService {
     /// Sends events about `store` to the streams of `hub`.
     pub fn new(db: impl Into<Db>, hub: Hub) -> Self {
         let db = db.into();
-        Self { posts: Posts::new(db.clone()), users: Users::new(db.clone()), follows: Follows::new(db), hub }
+        Self {
+            posts: Posts::new(db.clone()),
+            users: Users::new(db.clone()),
+            follows: Follows::new(db.clone()),
+            readers: Readers::new(db),
+            hub,
+        }
     }
 
     /// The streams.
@@ -36,7 +46,7 @@ impl LiveService {
         self.hub.tell(author_id, LiveEvent::Feed { post_id, author_id });
     }
 
-    /// Announces a post to these readers' feeds. For connected readers, costs one batch get of their follows and one
+    /// Announces a post to these readers' feeds. For connected readers, costs one batch get of their rules and one
     /// read each of post and author.
     pub async fn feed_entries(&self, post_id: PostId, author_id: UserId, readers: &[UserId]) {
         let connected = self.hub.connected(readers);
@@ -61,14 +71,35 @@ impl LiveService {
     /// The readers whose feed shows the post.
     async fn shown_to(&self, post: PostId, author: UserId, readers: &[UserId]) -> Result<Vec<UserId>, StoreError> {
         let (wanted, author_of_it) = ([post], [author]);
-        let (windows, posts, authors) = futures::try_join!(
-            self.follows.edges_to(author, readers),
+        let (grounds, posts, authors) = futures::try_join!(
+            self.grounds(post, author, readers),
             self.posts.get_all_strongly(&wanted),
             self.users.get_all(&author_of_it),
         )?;
         let is_live = posts.get(&post).is_some_and(|stored| stored.live().is_some()) && authors.contains_key(&author);
-        let shows = |reader: &UserId| is_live && windows.get(reader).is_some_and(|window| window.shows(post));
-        Ok(readers.iter().copied().filter(shows).collect())
+        Ok(grounds
+            .into_iter()
+            .filter(|(_, grounds)| is_live && grounds.shows(post))
+            .map(|(reader, _)| reader)
+            .collect())
+    }
+
+    /// What decides about the post in the feed of each reader.
+    async fn grounds(
+        &self,
+        post: PostId,
+        author: UserId,
+        readers: &[UserId],
+    ) -> Result<Vec<(UserId, Grounds)>, StoreError> {
+        let rules = self.readers.towards(author, readers).await?;
+        let grounds = |(reader, (activity, rule))| (reader, Grounds { activity, rule, window: None });
+        let mut all: Vec<(UserId, Grounds)> = rules.into_iter().map(grounds).collect();
+        let of_follow = all.iter().filter(|(_, grounds)| grounds.needs_window(post)).map(|(reader, _)| *reader);
+        let windows = self.follows.edges_to(author, &of_follow.collect::<Vec<_>>()).await?;
+        for (reader, grounds) in &mut all {
+            grounds.window = windows.get(reader).copied();
+        }
+        Ok(all)
     }
 
     /// Announces a notification that became visible. For a connected recipient, costs one read of the actor.

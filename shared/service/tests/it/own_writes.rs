@@ -18,6 +18,7 @@ use service::{
     passwords::HashingOptions,
     posts::{IdempotencyKey, PostService, PublishService},
     rates::RateLimiter,
+    views::PostViews,
 };
 use service_testkit::Embedded;
 use service_testkit::pipeline::START;
@@ -38,11 +39,13 @@ impl Services {
         let ids = Arc::new(IdGenerator::new());
         let graph = GraphService::new(store.clone(), ids.clone(), RateLimiter::off());
         let keys = TokenKeys::new([7; 32]);
+        let clock = embedded.clock.clone();
+        let views = PostViews::new(store.clone(), &clock);
         Self {
             accounts: AccountService::new(store.clone(), graph, &keys, &HashingOptions::cheap(), RateLimiter::off()),
             publishing: PublishService::new(store.clone(), embedded.queue.clone(), ids.clone(), RateLimiter::off()),
-            posts: PostService::new(store.clone(), RateLimiter::off()),
-            feeds: FeedService::new(store.clone()),
+            posts: PostService::new(store.clone(), RateLimiter::off()).seen_through(views.clone()),
+            feeds: FeedService::new(store.clone(), views, clock),
             likes: LikeService::new(store.clone(), RateLimiter::off()),
             comments: CommentService::new(store.clone(), ids, RateLimiter::off()),
         }

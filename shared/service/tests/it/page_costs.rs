@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use data::{Comments, Feeds, Follows, Likes, Notifications, Posts, Sessions, StoredSession, Users, keys};
 use domain::{
-    Act, ActKind, Bio, Comment, CommentText, DisplayName, Handle, IdGenerator, InboxEntry, Notification,
+    Act, ActKind, Bio, Clock, Comment, CommentText, DisplayName, Handle, IdGenerator, InboxEntry, Notification,
     NotificationId, PageLimit, Post, PostId, PostText, Profile, SessionId, Timestamp, User, UserId, UserRef, limits,
 };
 use futures::{StreamExt, TryStreamExt, stream};
@@ -13,6 +13,7 @@ use ports::store::{BatchWrite, Item, Store, Table, Write, batch_write_all};
 use service::{
     comments::CommentService, feeds::FeedService, graph::GraphService, likes::LikeService,
     notifications::NotificationService, posts::PostService, rates::RateLimiter, sessions::SessionService,
+    views::PostViews,
 };
 use service_testkit::Embedded;
 use testkit::{
@@ -166,7 +167,12 @@ impl Counted {
         let (Town { reader, author, post }, ids) = (&self.town, Arc::new(IdGenerator::new()));
         let (reader, author, post) = (*reader, *author, *post);
         match list {
-            List::Feed => FeedService::new(store).page(reader, None, limit).await.unwrap().items.len(),
+            List::Feed => FeedService::new(store.clone(), PostViews::uncached(store), Clock::manual(NOW))
+                .page(reader, None, limit)
+                .await
+                .unwrap()
+                .items
+                .len(),
             List::Story => PostService::new(store, RateLimiter::off())
                 .story(reader, author, None, limit)
                 .await

@@ -9,7 +9,7 @@ pub mod town;
 
 use std::{sync::Arc, time::Duration};
 
-use data::{Feeds, Follows, Window};
+use data::{Backfilled, Created, Feeds, Follows, Window};
 use domain::{IdGenerator, PostId, UserId, limits};
 use service::{graph::GraphService, rates::RateLimiter, sweep::Swept};
 use service_testkit::Embedded;
@@ -235,14 +235,18 @@ async fn an_earlier_backfill_does_not_end_a_later() {
     let (follows, ids, now) = (Follows::new(home.store.clone()), IdGenerator::new(), home.clock.now());
     let [first, second] = [ids.next_post_id(now), ids.next_post_id(now)];
     for marker in [first, second] {
-        follows.remove(bob, alice).await.unwrap();
-        assert!(follows.create(bob, alice, now, marker, now).await.unwrap().is_applied());
+        let _either_way = follows.remove(bob, alice, now).await.unwrap();
+        assert!(matches!(follows.create(bob, alice, now, marker, now).await.unwrap(), Created::Now(_)));
     }
-    assert!(!follows.finish_backfill(bob, alice, first, None).await.unwrap().is_applied());
+    let end = async |marker| {
+        let done = Backfilled { marker, oldest: None, rule: None, is_retry: false };
+        follows.finish_backfill(bob, alice, &done).await.unwrap().is_applied()
+    };
+    assert!(!end(first).await);
     let edges = follows.edges_from(bob, &[alice]).await.unwrap();
     assert_eq!(edges[&alice], Window::Backfilling(second));
-    assert!(follows.finish_backfill(bob, alice, second, None).await.unwrap().is_applied());
-    assert!(!follows.finish_backfill(bob, alice, second, None).await.unwrap().is_applied(), "once");
+    assert!(end(second).await);
+    assert!(!end(second).await, "once");
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use data::Follows;
+use data::{Backfilled, Created, Follows};
 use futures::future::{BoxFuture, OptionFuture, ready};
 use ports::{
     queue::QueueName,
@@ -50,9 +50,12 @@ async fn a_stale_read_keeps_a_refollows_entries() {
             // As after a follow that shows only the newest posts.
             let follows = Follows::new(home.store.clone());
             let (marker, now) = (posts[29], home.clock.now());
-            follows.remove(bob, alice).await.unwrap();
-            assert!(follows.create(bob, alice, now, marker, now).await.unwrap().is_applied());
-            assert!(follows.finish_backfill(bob, alice, marker, Some(posts[20])).await.unwrap().is_applied());
+            assert!(follows.remove(bob, alice, now).await.unwrap().is_applied());
+            let Created::Now(rule) = follows.create(bob, alice, now, marker, now).await.unwrap() else {
+                panic!("followed")
+            };
+            let done = Backfilled { marker, oldest: Some(posts[20]), rule, is_retry: false };
+            assert!(follows.finish_backfill(bob, alice, &done).await.unwrap().is_applied());
         }
         let meanwhile = {
             let pipeline = pipeline.clone();
@@ -65,6 +68,7 @@ async fn a_stale_read_keeps_a_refollows_entries() {
         let slow = before_removal(&home.store, &meanwhile);
         let reading = Pipeline::on(slow, home.queue.clone(), home.clock.clone(), 20);
         feed(&reading, bob).await;
+        reading.feeds.background().idle().await;
         assert!(meanwhile.lock().unwrap().is_none(), "the read must remove entries");
         assert_eq!(feed(&pipeline, bob).await, newest(&posts, BROUGHT), "{ends_before}");
         pipeline.graph.unfollow(bob, alice, pipeline.clock.now()).await.unwrap();
@@ -80,11 +84,13 @@ async fn reading_the_feed_removes_outdated_entries() {
     story(&pipeline, alice, 100).await;
     follow(&pipeline, bob, alice).await;
     pipeline.graph.unfollow(bob, alice, pipeline.clock.now()).await.unwrap();
-    assert_eq!(feed(&pipeline, bob).await, []);
-    assert_eq!(feed(&pipeline, bob).await, []);
+    for _ in 0..2 {
+        assert_eq!(feed(&pipeline, bob).await, []);
+        pipeline.feeds.background().idle().await;
+    }
     counting.take_counts();
     assert_eq!(feed(&pipeline, bob).await, []);
     let counts = counting.take_counts();
-    assert_eq!((counts.query, counts.batch_get, counts.transact), (1, 0, 0), "the feed is empty");
+    assert_eq!((counts.query, counts.batch_get, counts.transact), (2, 0, 0), "the feed is empty");
     assert_eq!(pipeline.messages_in(QueueName::JobQ).await, 0);
 }
