@@ -62,9 +62,8 @@ impl DeliveryModes {
 
     /// The write that begins a promotion. Refused unless the author's posts are pushed.
     pub fn promotion(author: UserId, since: PostId) -> Writes {
-        let item = Item::new(keys::delivery_mode(author))
-            .with(attr::MODE, PROMOTING)
-            .with(attr::SINCE, since.to_string());
+        let item =
+            Item::new(keys::delivery_mode(author)).with(attr::MODE, PROMOTING).with(attr::SINCE, since.to_string());
         let condition = Condition::AbsentOr(vec![Test::Equals(attr::MODE, PUSH.into())]);
         Writes::to(Table::Social, [Write::Put { item, condition }])
     }
@@ -77,12 +76,7 @@ impl DeliveryModes {
     }
 
     /// Ends the pulling that this promotion began: later posts are pushed. Refused when it has ended.
-    pub async fn demote(
-        &self,
-        author: UserId,
-        since: PostId,
-        pulled_until: Timestamp,
-    ) -> Result<Outcome, StoreError> {
+    pub async fn demote(&self, author: UserId, since: PostId, pulled_until: Timestamp) -> Result<Outcome, StoreError> {
         let item = Item::new(keys::delivery_mode(author))
             .with(attr::MODE, PUSH)
             .with(attr::PULLED_UNTIL, pulled_until.as_millis().cast_signed());

@@ -281,6 +281,9 @@ impl PublishService {
             if let Some(stories) = &self.stories {
                 stories.changed(post.author_id);
             }
+            if let Some(live) = &self.live {
+                live.pulled_post(post.post_id, post.author_id);
+            }
             return;
         }
         let message = FanOutMessage {

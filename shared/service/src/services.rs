@@ -124,7 +124,7 @@ impl Services {
             graph,
             posts: PostService::new(store(), rates()).seen_through(views.clone()),
             publishing: queue.map(|queue| on.publishing(queue)),
-            feeds: FeedService::new(store(), views, on.clock.clone()),
+            feeds: FeedService::new(store(), views, on.clock.clone()).merging(on.stories.clone()),
             notifications: NotificationService::new(store()).in_steps(options.steps),
             likes: LikeService::new(store(), rates()),
             comments: CommentService::new(store(), ids(), rates()),

@@ -34,6 +34,15 @@ pub struct Newest {
     mode: Option<DeliveryMode>,
 }
 
+/// A part of an author's story.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slice {
+    /// The posts, newest first.
+    pub posts: Page<PostId, PostId>,
+    /// The author's mode, if no pulled post in the feeds' window was found; for ending merge rules.
+    pub mode: Option<DeliveryMode>,
+}
+
 /// Reads stories for feeds. Clones share a cache.
 #[derive(Clone)]
 pub struct Stories {
@@ -80,29 +89,22 @@ impl Stories {
         after: Option<PostId>,
         since: PostId,
         count: u32,
-    ) -> Result<Page<PostId, PostId>, ServiceError> {
+    ) -> Result<Slice, ServiceError> {
         if after.is_some_and(|after| after <= since) {
-            return Ok(Page { items: Vec::new(), next: None });
+            return Ok(Slice { posts: Page { items: Vec::new(), next: None }, mode: None });
         }
         let newest = self.newest(author).await?;
-        match (after, newest.posts.next) {
+        let posts = match (after, newest.posts.next) {
             (Some(after), Some(cached_down_to)) if after <= cached_down_to => {
                 let page = self.posts.page_of_author(author, Some(after), count).await?;
-                Ok(down_to(page.items.iter().copied(), page.next, since, count))
+                down_to(page.items.iter().copied(), page.next, since, count)
             }
             (_, next) => {
                 let items = newest.posts.items.iter().copied();
-                Ok(down_to(items.filter(|post| after.is_none_or(|after| *post < after)), next, since, count))
+                down_to(items.filter(|post| after.is_none_or(|after| *post < after)), next, since, count)
             }
-        }
-    }
-
-    /// The author's mode if no post of theirs in the feeds' window may be a pulled one; for removing rules.
-    ///
-    /// # Errors
-    /// When the story is not cached and cannot be read.
-    pub async fn mode_without_pulled_posts(&self, author: UserId) -> Result<Option<DeliveryMode>, ServiceError> {
-        Ok(self.newest(author).await?.mode)
+        };
+        Ok(Slice { posts, mode: newest.mode })
     }
 
     /// Notes that this process added a post to an author's story: reads that begin later show it.
@@ -131,7 +133,6 @@ impl Stories {
         let [.., last] = *author.as_uuid().as_bytes();
         &self.versions[usize::from(last) % VERSIONS]
     }
-
 }
 
 /// The error of a read that several readers waited for.

@@ -61,12 +61,16 @@ impl DeliveryReview {
             DeliveryMode::Push { .. } if self.threshold.promotes(followers) => self.promote(author, now).await,
             DeliveryMode::Pull { since } if self.threshold.demotes(followers) => {
                 let pulled_until = now.plus(limits::PULLED_MARGIN);
-                self.modes.demote(author, since, pulled_until).await.map(|outcome| {
-                    if outcome.is_applied() {
-                        metrics::counter!(names::DEMOTIONS).increment(1);
-                        info!(user.id = %author, followers, "Posts of {author} are fanned out again");
-                    }
-                }).map_err(ServiceError::from)
+                self.modes
+                    .demote(author, since, pulled_until)
+                    .await
+                    .map(|outcome| {
+                        if outcome.is_applied() {
+                            metrics::counter!(names::DEMOTIONS).increment(1);
+                            info!(user.id = %author, followers, "Posts of {author} are fanned out again");
+                        }
+                    })
+                    .map_err(ServiceError::from)
             }
             _ => Ok(()),
         };
@@ -85,8 +89,14 @@ impl DeliveryReview {
             return Ok(());
         }
         info!(user.id = %author, "Writing the rules by which feeds merge the posts of {author}");
-        let message =
-            FanOutMessage { tag: FanOutTag::FanOut, v: V1, post_id: promotion, author_id: author, generation: 0, hop: 0 };
+        let message = FanOutMessage {
+            tag: FanOutTag::FanOut,
+            v: V1,
+            post_id: promotion,
+            author_id: author,
+            generation: 0,
+            hop: 0,
+        };
         if let Err(error) = send_fan_out(self.queue.as_ref(), &message).await {
             warn!(user.id = %author, error = %chain(&error), "Could not put the promotion of {author} on PostQ; the sweeper will");
         }

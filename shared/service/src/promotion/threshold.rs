@@ -71,7 +71,8 @@ mod tests {
     fn an_author_at_the_threshold_keeps_their_mode() {
         let threshold = PullThreshold::from(10);
         let outcome = |followers| (threshold.promotes(followers), threshold.demotes(followers));
-        for (followers, expected) in [(7, (false, true)), (8, (false, false)), (9, (false, false)), (10, (true, false))] {
+        for (followers, expected) in [(7, (false, true)), (8, (false, false)), (9, (false, false)), (10, (true, false))]
+        {
             assert_eq!(outcome(followers), expected, "{followers} followers");
         }
         assert_eq!((PullThreshold::from(3).demotes(2), PullThreshold::from(3).demotes(3)), (true, false));
