@@ -74,7 +74,7 @@ mod tests {
             let expected: BTreeSet<u16> = sources.iter().flat_map(|source| source.items.iter().copied()).collect();
             let expected: Vec<u16> = expected.into_iter().rev().collect();
             for limit in [1, 7, 20, 100] {
-                let (mut seen, mut after) = (Vec::new(), None);
+                let (mut seen, mut after) = (Vec::<u16>::new(), None);
                 loop {
                     let read: Vec<_> = sources.iter().map(|source| source.read(after, limit + 1)).collect();
                     let page = merge(&read, limit);

@@ -34,6 +34,7 @@ use service::{
     erasure::ErasureService,
     fan_out::{FanOutOptions, FanOutService},
     passwords::HashingOptions,
+    promotion::PullThreshold,
     rates::RateLimiter,
     steps::StepSize,
     sweep::{SweepService, Swept},
@@ -50,6 +51,9 @@ use worker::RetryPauses;
 
 /// The environment variable of the functions that read the signing secret.
 pub const SIGNING_SECRET_ARN: &str = "TWEETER_SIGNING_SECRET_ARN";
+
+/// Two followers make an author's posts pulled.
+const PULL_THRESHOLD: PullThreshold = PullThreshold::from(2);
 
 /// One follower per page and job, so that three followers make a long fan-out.
 const FAN_OUT: FanOutOptions = FanOutOptions { followers_per_job: 1, follower_page: Some(1), max_backlog: None };
@@ -260,7 +264,8 @@ fn foundation(store: &Arc<dyn Store>, clock: &Clock) -> Foundation {
 }
 
 fn post_handler(Ports { store, queue }: Ports, clock: &Clock) -> Router {
-    let api = PublishApi::new(&foundation(&store, clock), queue);
+    let on = Foundation { pull_threshold: PULL_THRESHOLD, ..foundation(&store, clock) };
+    let api = PublishApi::new(&on, queue);
     post_handler::router(api, store, &HttpOptions::default())
 }
 

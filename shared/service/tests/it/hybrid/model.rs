@@ -18,7 +18,7 @@ use testkit::{
 };
 
 use super::{THRESHOLD, count, feed, forget_stories};
-use crate::following::town::{delete, erase, story};
+use super::super::following::town::{delete, erase, story};
 
 const USERS: usize = 5;
 
