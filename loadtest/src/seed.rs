@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use data::{Follows, Users};
+use data::{Follows, Readers, Users};
 use domain::{Bio, DisplayName, Handle, Profile, Timestamp, User, UserId, limits};
 use futures::{StreamExt as _, TryStreamExt as _};
 use indicatif::ProgressBar;
@@ -13,7 +13,7 @@ use ports::store::{BatchWrite, Item, Store, StoreError, Table, batch_write_all};
 const BATCHES_IN_FLIGHT: usize = 16;
 
 /// Rows per user.
-pub const ROWS_PER_USER: u64 = 1;
+pub const ROWS_PER_USER: u64 = 2;
 /// Rows per follow edge.
 pub const ROWS_PER_EDGE: u64 = 2;
 
@@ -31,10 +31,13 @@ impl Seeder {
         Self { store, now, progress }
     }
 
-    /// Creates profiles. They have no password and their handles are not claimed: access tokens are issued without a
+    /// Creates profiles and readers. They have no password and their handles are not claimed: access tokens are issued without a
     /// login.
     pub async fn users(&self, users: impl Iterator<Item = UserId> + Send) -> Result<(), StoreError> {
-        self.write(users.enumerate().map(|(place, user)| Users::profile_item(&self.profile(user, place)))).await
+        let rows = users.enumerate().flat_map(|(place, user)| {
+            [Users::profile_item(&self.profile(user, place)), Readers::new_reader(user, self.now)]
+        });
+        self.write(rows).await
     }
 
     /// Creates edges, each `(follower, followee)`, from both sides.

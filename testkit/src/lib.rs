@@ -9,6 +9,7 @@
 //! - [`recording`]: port wrappers that record the permissions each call needs.
 //! - [`social`]: a model of users' actions and the resulting views: the oracle of all social tests.
 //! - [`changing`]: a store that records its changes.
+//! - [`units`]: what DynamoDB bills for reads.
 //!
 //! It depends only on the ports and their adapters; `service-testkit` is the harness of the services above them.
 
@@ -23,3 +24,4 @@ pub mod engines;
 pub mod faults;
 pub mod recording;
 pub mod social;
+pub mod units;

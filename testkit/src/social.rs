@@ -110,6 +110,8 @@ impl Follow {
 pub struct ExpectedFeed {
     /// Every post of the drained feed, newest first.
     pub all: Vec<PostId>,
+    /// The posts that may show before: these, and those that an unfinished backfill may have copied.
+    pub at_most: BTreeSet<PostId>,
     /// The posts that must show at once: the reader's own and those of backfills.
     pub at_once: BTreeSet<PostId>,
 }
@@ -338,14 +340,19 @@ impl SocialModel {
     /// The feed of a reader.
     pub fn feed(&self, reader: UserId) -> ExpectedFeed {
         let mut at_once: BTreeSet<PostId> = self.living_of(reader).collect();
-        let mut all = at_once.clone();
+        let (mut all, mut at_most) = (at_once.clone(), BTreeSet::new());
         for ((follower, author), follow) in &self.follows {
             if *follower == reader && follow.known == Known::Stands {
                 all.extend(self.living_of(*author).filter(|post| follow.shows(*post)));
                 at_once.extend(self.living_of(*author).filter(|post| follow.has_brought(*post)));
+                if follow.backfill == Backfill::Due {
+                    let before = self.living_of(*author).filter(|post| Some(*post) <= follow.last);
+                    at_most.extend(before.take(limits::BACKFILLED_POSTS));
+                }
             }
         }
-        ExpectedFeed { all: all.into_iter().rev().collect(), at_once }
+        at_most.extend(&all);
+        ExpectedFeed { all: all.into_iter().rev().collect(), at_most, at_once }
     }
 
     /// The counts of a user.

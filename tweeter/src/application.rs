@@ -182,6 +182,7 @@ impl Application {
         self.announce();
         let stop = CancellationToken::new();
         let time = self.services.time.clone();
+        let clean_ups = self.services.feeds.background().clone();
         let streams = self.services.live.as_ref().map(|live| live.hub().clone());
         let (backend, mut parts) = self.start(&stop);
         let outcome = tokio::select! {
@@ -193,6 +194,7 @@ impl Application {
         // Otherwise the server would wait for event streams as for any response in progress.
         streams.inspect(Hub::close);
         parts.finish().await;
+        clean_ups.idle().await;
         if let Err(error) = time.end().await {
             warn!(%error, "Could not store the last id; the next start continues after the reserved ids");
         }

@@ -1,6 +1,6 @@
 //! The author and followers of a run, and all rows of them and their posts: to seed and to remove.
 
-use data::{Follows, Users, keys};
+use data::{Follows, Readers, Users, keys};
 use domain::{Bio, DisplayName, Handle, PostId, Profile, Timestamp, User, UserId};
 use ports::store::{BatchWrite, Item, Table};
 
@@ -30,20 +30,20 @@ impl People {
         Self { author: UserId::random(), followers, now }
     }
 
-    /// Rows to seed in Social: a profile each, and two edge rows for each follower. The rows of one follower are
-    /// adjacent, so that the author's partition takes a third of the rate.
+    /// Rows to seed in Social: a profile and a reader each, and two edge rows for each follower. The rows of one follower
+    /// are adjacent, so that the author's partition takes a quarter of the rate.
     pub fn rows(&self) -> impl Iterator<Item = BatchWrite> + Send + '_ {
-        let author = std::iter::once(self.profile(0, self.author));
+        let author = [self.profile(0, self.author), self.reader(self.author)].into_iter();
         let followers = self.followers.iter().zip(1..).flat_map(|(follower, place)| {
             let [following, follower_edge] = self.edge(*follower);
-            [self.profile(place, *follower), following, follower_edge]
+            [self.profile(place, *follower), self.reader(*follower), following, follower_edge]
         });
         author.chain(followers).map(BatchWrite::Put)
     }
 
     /// The number of these rows.
     pub fn row_count(&self) -> u64 {
-        1 + 3 * self.followers.len() as u64
+        2 + 4 * self.followers.len() as u64
     }
 
     /// Removes the seeded rows.
@@ -81,6 +81,10 @@ impl People {
         let display_name = DisplayName::from(&handle);
         let user = User { user_id, handle, display_name };
         Users::profile_item(&Profile { user, bio: Bio::default(), created_at: self.now })
+    }
+
+    fn reader(&self, user_id: UserId) -> Item {
+        Readers::new_reader(user_id, self.now)
     }
 
     /// An edge that stream-handler ignores. A fan-out reads only the keys of edges; stream-handler treats an edge with

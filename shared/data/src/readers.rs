@@ -178,11 +178,17 @@ impl Readers {
         self.store.write(Table::Social, write).await
     }
 
-    /// The write that creates a new user's activity: all of their feed is judged by rules.
+    /// The write that creates a new user's activity.
     pub fn creation(reader: UserId, now: Timestamp) -> Writes {
+        Writes::to(Table::Social, [Write::put(Self::new_reader(reader, now))])
+    }
+
+    /// The activity of a new user: rules decide about all of their feed. For direct use only when filling a store that
+    /// is not yet in use.
+    pub fn new_reader(reader: UserId, now: Timestamp) -> Item {
         let activity =
             Activity { active_at: Some(now), rules_since: Some(Timestamp::default()), ..Activity::default() };
-        Writes::to(Table::Social, [Write::put(activity_item(reader, &activity))])
+        activity_item(reader, &activity)
     }
 
     /// The write that hides an author's posts, whatever the rule was.

@@ -40,20 +40,17 @@ impl Background {
 
 #[cfg(test)]
 mod tests {
-    use tokio::sync::Notify;
-
     use super::*;
 
     #[tokio::test]
     async fn no_more_tasks_run_than_may() {
-        let (background, go) = (Background::new(2), Arc::new(Notify::new()));
+        let (background, go) = (Background::new(2), Arc::new(Semaphore::new(0)));
         let wait = || {
             let go = Arc::clone(&go);
-            async move { go.notified().await }
+            async move { drop(go.acquire().await) }
         };
         assert_eq!([background.run(wait()), background.run(wait()), background.run(wait())], [true, true, false]);
-        go.notify_one();
-        go.notify_one();
+        go.add_permits(2);
         background.idle().await;
         assert!(background.run(async {}));
     }

@@ -349,6 +349,7 @@ pub struct PostService {
     db: Db,
     posts: Posts,
     views: PostViews,
+    stories: PostViews,
     users: Users,
     rates: RateLimiter,
 }
@@ -360,16 +361,17 @@ impl PostService {
         Self {
             posts: Posts::new(db.clone()),
             views: PostViews::uncached(db.clone()),
+            stories: PostViews::uncached(db.clone()),
             users: Users::new(db.clone()),
             db,
             rates,
         }
     }
 
-    /// The same, reading posts through `views`.
+    /// The same, reading stories through `views`, which may be cached.
     #[must_use]
-    pub fn seen_through(self, views: PostViews) -> Self {
-        Self { views, ..self }
+    pub fn with_stories(self, stories: PostViews) -> Self {
+        Self { stories, ..self }
     }
 
     /// A visible post, for a write that needs it; otherwise not found. Read consistently, so that authors see their own
@@ -463,7 +465,7 @@ impl PostService {
         let authors = &HashMap::from([(author, profile.user)]);
         pages::fill(after, limit, |after, count| async move {
             let page = self.posts.page_of_author(author, after, count).await?;
-            let found = self.views.find(reader, &page.items).await?;
+            let found = self.stories.find(reader, &page.items).await?;
             Ok(page.map(|post| Candidate { position: post, shown: found.view(post, authors) }))
         })
         .await

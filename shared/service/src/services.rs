@@ -122,7 +122,7 @@ impl Services {
             export: ExportService::new(store(), accounts.clone()),
             accounts,
             graph,
-            posts: PostService::new(store(), rates()).seen_through(views.clone()),
+            posts: PostService::new(store(), rates()).with_stories(views.clone()),
             publishing: queue.map(|queue| on.publishing(queue)),
             feeds: FeedService::new(store(), views, on.clock.clone()).merging(on.stories.clone()),
             notifications: NotificationService::new(store()).in_steps(options.steps),

@@ -6,8 +6,13 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use ports::{
     queue::{OutgoingMessage, Queue, QueueDepth, QueueError, QueueName, Receipt, ReceivedMessage},
-    store::{BatchGot, BatchWrite, Consistency, Item, Key, Outcome, Query, QueryPage, Store, StoreError, Table, Write},
+    store::{
+        Attributes, BatchGot, BatchWrite, Consistency, Item, Key, Outcome, Projection, Query, QueryPage, Store,
+        StoreError, Table, Write,
+    },
 };
+
+use crate::units::{item_bytes, read_halves};
 
 /// The counts of a store. Calls count when made, regardless of their result; items count when returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -50,12 +55,13 @@ pub struct CountingStore {
     inner: Arc<dyn Store>,
     counts: Mutex<StoreCounts>,
     reads: Mutex<ReadsByKind>,
+    read_halves: Mutex<u64>,
 }
 
 impl CountingStore {
     /// Wraps a store, with all counts at zero.
     pub fn new(inner: Arc<dyn Store>) -> Self {
-        Self { inner, counts: Mutex::default(), reads: Mutex::default() }
+        Self { inner, counts: Mutex::default(), reads: Mutex::default(), read_halves: Mutex::default() }
     }
 
     /// The counts so far.
@@ -71,6 +77,16 @@ impl CountingStore {
     /// Takes the reads so far and resets them. A batch of several kinds counts for the kind of its first key.
     pub fn take_reads(&self) -> ReadsByKind {
         std::mem::take(&mut *self.reads.lock())
+    }
+
+    /// The read units of DynamoDB that the reads so far would take; counts from zero again.
+    #[expect(clippy::cast_precision_loss, reason = "numbers of reads")]
+    pub fn take_read_units(&self) -> f64 {
+        std::mem::take(&mut *self.read_halves.lock()) as f64 / 2.0
+    }
+
+    fn count_bytes(&self, bytes: u64, consistency: Consistency) {
+        *self.read_halves.lock() += read_halves(bytes, consistency);
     }
 
     fn count_kind(&self, operation: &str, table: Table, partition: &str) {
@@ -95,7 +111,9 @@ impl Store for CountingStore {
     async fn get(&self, table: Table, key: &Key, consistency: Consistency) -> Result<Option<Item>, StoreError> {
         self.count_read(consistency, |counts| counts.get += 1);
         self.count_kind("get", table, &key.partition);
-        self.inner.get(table, key, consistency).await
+        let found = self.inner.get(table, key, consistency).await?;
+        self.count_bytes(found.as_ref().map_or(0, item_bytes), consistency);
+        Ok(found)
     }
 
     async fn batch_get(&self, table: Table, keys: &[Key], consistency: Consistency) -> Result<BatchGot, StoreError> {
@@ -104,13 +122,22 @@ impl Store for CountingStore {
             counts.batch_get_keys += keys.len() as u64;
         });
         self.count_kind("batch_get", table, keys.first().map_or("", |key| &key.partition));
-        self.inner.batch_get(table, keys, consistency).await
+        let got = self.inner.batch_get(table, keys, consistency).await?;
+        got.items.iter().for_each(|item| self.count_bytes(item_bytes(item), consistency));
+        let missing = keys.len() - got.items.len() - got.unprocessed.len();
+        (0..missing).for_each(|_| self.count_bytes(0, consistency));
+        Ok(got)
     }
 
     async fn query(&self, query: &Query) -> Result<QueryPage, StoreError> {
         self.count_read(query.consistency, |counts| counts.query += 1);
         self.count_kind("query", query.table, &query.partition);
-        let page = self.inner.query(query).await?;
+        // Whole items are billed, whatever the projection.
+        let mut page = self.inner.query(&Query { projection: Projection::All, ..query.clone() }).await?;
+        self.count_bytes(page.items.iter().map(item_bytes).sum(), query.consistency);
+        if query.projection == Projection::Keys {
+            page.items.iter_mut().for_each(|item| item.attributes = Attributes::new());
+        }
         self.count(|counts| {
             let items = page.items.len() as u64;
             counts.items_queried += items;

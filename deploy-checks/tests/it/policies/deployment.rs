@@ -9,9 +9,9 @@ use std::{
 
 use aws::config::table_variable;
 use axum::{Router, body::Body};
-use data::{Created, Follows, messages::ChangeMessage};
+use data::{Created, Follows, Readers, keys, messages::ChangeMessage};
 use deploy_checks::Template;
-use domain::{Clock, IdGenerator, PostId, limits};
+use domain::{Clock, IdGenerator, PostId, Rule, UserId, limits};
 use embedded::{EmbeddedChanges, EmbeddedQueue, EmbeddedStore, Engine, EngineOptions, QueueSettingsOf};
 use follow_fetcher::FollowFetcher;
 use http::{Request, header};
@@ -23,12 +23,13 @@ use ports::signing::TokenKeys;
 use ports::{
     changes::{Change, ChangeLog as _},
     queue::{OutgoingMessage, Queue, QueueName, ReceivedMessage, send_all},
-    store::{Store, Table},
+    store::{BatchWrite, Store, Table, Write, batch_write_all},
 };
 use post_handler::PublishApi;
 use serde_json::Value;
 use service::{
     Foundation, ServiceOptions, Services,
+    background::Background,
     changes::ChangeService,
     delivery::DeliveryService,
     erasure::ErasureService,
@@ -98,6 +99,7 @@ pub struct Deployment {
     stream_handler: StreamHandler,
     changes: EmbeddedChanges,
     engine: Engine,
+    clean_ups: Background,
     _directory: tempfile::TempDir,
 }
 
@@ -133,7 +135,7 @@ impl Deployment {
         let mut wiring = Wiring::new(Arc::new(EmbeddedStore::new(engine.clone())), Arc::clone(&queue));
 
         let post_handler = post_handler(wiring.ports("post-handler"), &clock);
-        let status_api = status_api(wiring.ports("status-api"), &clock);
+        let (status_api, clean_ups) = status_api(wiring.ports("status-api"), &clock);
         let Ports { store, queue: of_fetcher } = wiring.ports("follow-fetcher");
         let fan_out = FanOutService::new(store, Arc::clone(&of_fetcher), clock.clone(), FAN_OUT);
         let fetcher = FollowFetcher::new(fan_out, of_fetcher, RetryPauses::default());
@@ -162,6 +164,7 @@ impl Deployment {
             stream_handler,
             changes: EmbeddedChanges::new(engine.clone()),
             engine,
+            clean_ups,
             _directory: directory,
         }
     }
@@ -243,6 +246,38 @@ impl Deployment {
         assert!(matches!(made, Created::Now(_)));
     }
 
+    /// Leaves a reader as an earlier version would have, which had neither activities nor rules.
+    pub async fn predate_rules(&self, reader: &str, author: &str) {
+        let [reader, author] = [reader, author].map(|user| user.parse().unwrap());
+        for key in [keys::activity(reader), keys::reader_rule(reader, author)] {
+            let store = EmbeddedStore::new(self.engine.clone());
+            assert!(store.write(Table::Social, Write::delete(key)).await.unwrap().is_applied());
+        }
+    }
+
+    /// Gives a reader more rules than a page reads at once.
+    pub async fn give_many_rules(&self, reader: &str) {
+        let (store, reader) = (EmbeddedStore::new(self.engine.clone()), reader.parse().unwrap());
+        let rule = |_| BatchWrite::Put(Readers::rule_item(reader, UserId::random(), &Rule::LEFT, self.clock.now()));
+        let rules: Vec<BatchWrite> = (0..=limits::RULES_READ).map(rule).collect();
+        for rules in rules.chunks(limits::MAX_BATCH_WRITE) {
+            assert!(batch_write_all(&store, Table::Social, rules.to_vec()).await.unwrap().is_empty());
+        }
+    }
+
+    /// Gives a reader a rule that merges an author.
+    pub async fn merge(&self, reader: &str, author: &str) {
+        let [reader, author] = [reader, author].map(|user| user.parse().unwrap());
+        let since = PostId::first_of(self.clock.now());
+        let readers = Readers::new(Arc::new(EmbeddedStore::new(self.engine.clone())));
+        readers.merge_from(reader, author, since).await.unwrap();
+    }
+
+    /// Waits for what pages of feeds have left to the background.
+    pub async fn clean_ups(&self) {
+        self.clean_ups.idle().await;
+    }
+
     /// Runs stream-handler with redriven changes. Returns the number of failures.
     pub async fn handle_again(&self, messages: &[ReceivedMessage]) -> usize {
         self.stream_handler.handle_queue(messages.to_vec(), self.clock.now()).await.failed.len()
@@ -269,10 +304,11 @@ fn post_handler(Ports { store, queue }: Ports, clock: &Clock) -> Router {
     post_handler::router(api, store, &HttpOptions::default())
 }
 
-fn status_api(Ports { store, .. }: Ports, clock: &Clock) -> Router {
+fn status_api(Ports { store, .. }: Ports, clock: &Clock) -> (Router, Background) {
     let options = ServiceOptions { hashing: HashingOptions::cheap(), steps: STEPS };
     let services = Services::new(&foundation(&store, clock), None, &options);
-    status_api::router(services, None, &HttpOptions::default())
+    let clean_ups = services.feeds.background().clone();
+    (status_api::router(services, None, &HttpOptions::default()), clean_ups)
 }
 
 /// Gives each function separate ports on the same store.

@@ -195,7 +195,7 @@ mod tests {
         let [reader, left] = [(); 2].map(|()| UserId::random());
         let on = HashMap::from([(left, grounds(Rule::LEFT, 0))]);
         let of_one: Vec<_> = (0..150).map(|second| (second, left)).collect();
-        assert_eq!(plan(reader, &of_one, &on).len(), limits::MAX_TRANSACT - 1);
+        assert_eq!(plan(reader, &of_one, &on).len(), limits::MAX_TRANSACT - 2);
         let of_many: Vec<_> = (0..150).map(|second| (second, UserId::random())).collect();
         let on = of_many.iter().map(|(_, author)| (*author, grounds(Rule::LEFT, 0))).collect();
         assert_eq!(plan(reader, &of_many, &on).len(), limits::MAX_TRANSACT - 2);

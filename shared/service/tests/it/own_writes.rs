@@ -44,7 +44,7 @@ impl Services {
         Self {
             accounts: AccountService::new(store.clone(), graph, &keys, &HashingOptions::cheap(), RateLimiter::off()),
             publishing: PublishService::new(store.clone(), embedded.queue.clone(), ids.clone(), RateLimiter::off()),
-            posts: PostService::new(store.clone(), RateLimiter::off()).seen_through(views.clone()),
+            posts: PostService::new(store.clone(), RateLimiter::off()).with_stories(views.clone()),
             feeds: FeedService::new(store.clone(), views, clock),
             likes: LikeService::new(store.clone(), RateLimiter::off()),
             comments: CommentService::new(store.clone(), ids, RateLimiter::off()),

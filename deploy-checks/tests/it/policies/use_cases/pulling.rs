@@ -60,4 +60,5 @@ pub(super) async fn end(api: &Deployment) {
     let credentials = json!({"handle": "late_fan", "password": PASSWORD});
     let session = api.ask("POST /v1/auth/login").sends(credentials).gets(200).await;
     shown(api, &text(&session["access_token"])).await;
+    api.clean_ups().await;
 }

@@ -95,9 +95,16 @@ async fn redriven(api: &Deployment, mut changes: Vec<Change>) {
 async fn backfills(api: &Deployment, alice: &Person) {
     let frank = Person::register(api, "frank").await;
     api.ask("PUT /v1/users/{user}/follow").of(&alice.id).by(&frank.access).gets(204).await;
+    api.give_many_rules(&frank.id).await;
     let feed = api.ask("GET /v1/feed").by(&frank.access).gets(200).await;
     assert_ne!(feed["items"], json!([]));
     let erin = Person::register(api, "erin").await;
+    api.follow_and_crash(&erin.id, &alice.id).await;
+    api.clock.advance(limits::BACKFILL_LEASE + Duration::from_secs(1));
+    assert_eq!(api.sweep().await.backfills, 1);
+    // The feed has a rule about the followee already.
+    api.ask("DELETE /v1/users/{user}/follow").of(&alice.id).by(&erin.access).gets(204).await;
+    api.merge(&erin.id, &alice.id).await;
     api.follow_and_crash(&erin.id, &alice.id).await;
     api.clock.advance(limits::BACKFILL_LEASE + Duration::from_secs(1));
     assert_eq!(api.sweep().await.backfills, 1);

@@ -11,7 +11,7 @@ use testkit::crash::{Death, Life, MortalStore};
 
 use super::{
     BROUGHT, follow, newest,
-    town::{feed, story},
+    town::{delete, feed, restore, story},
 };
 use service_testkit::Embedded;
 
@@ -86,6 +86,42 @@ async fn a_follow_recovers_from_death_at_any_call() {
             }
             assert!(calls >= 9, "a follow made {calls} calls: too few to be all of it");
         }
+    }
+}
+
+/// Runs a follow that dies at a call, and whose retry finds newer posts to copy. Returns whether it survived.
+async fn dying_follow_before_a_restore(home: &Embedded, calls: i64) -> bool {
+    let healthy = home.pipeline(20);
+    let [alice, bob] = [healthy.user("alice").await, healthy.user("bob").await];
+    let posts = story(&healthy, alice, 105).await;
+    for post in &posts[100..] {
+        delete(&healthy, *post).await;
+    }
+    let life = Life::of(calls, Death::Before);
+    let store = Arc::new(MortalStore::with(home.store.clone(), life.clone()));
+    let mortal = Pipeline::on(store, home.queue.clone(), home.clock.clone(), 20);
+    let survived = life.live(follow(&mortal, bob, alice)).await.is_some();
+    for post in &posts[100..] {
+        restore(&healthy, *post).await;
+    }
+    home.clock.advance(limits::BACKFILL_LEASE);
+    healthy.sweep().await;
+    let due = match (survived, healthy.graph.follows(bob, alice).await.unwrap()) {
+        // Those deleted at the time of the follow were copied as well.
+        (true, _) => newest(&posts, 105),
+        (false, true) => newest(&posts, BROUGHT),
+        (false, false) => vec![],
+    };
+    assert_eq!(feed(&healthy, bob).await, due, "{calls} calls");
+    survived
+}
+
+#[tokio::test]
+async fn a_retried_backfill_hides_its_first_trys_posts() {
+    let home = Embedded::open();
+    let mut calls = 0;
+    while !dying_follow_before_a_restore(&home, calls).await {
+        calls += 1;
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod at_once;
 mod deaths;
+mod migration;
 mod model;
 mod outdated;
 pub mod town;
@@ -85,8 +86,7 @@ async fn a_post_restored_after_a_follow_is_shown() {
     }
 }
 
-#[tokio::test]
-async fn a_refollow_hides_older_entries_left_in_feed() {
+async fn a_refollow_hides_older_entries(left_by_an_earlier_version: bool) {
     let home = Embedded::open();
     let pipeline = home.pipeline(20);
     for (count, dead) in [(105, 0), (115, 10), (125, 20), (130, 10)] {
@@ -96,11 +96,26 @@ async fn a_refollow_hides_older_entries_left_in_feed() {
         for post in deleted {
             delete(&pipeline, *post).await;
         }
-        // As fanned out during an earlier follow.
+        follow(&pipeline, bob, alice).await;
+        // As fanned out during this follow.
         Feeds::new(home.store.clone()).put_for_reader(bob, &posts).await.unwrap();
+        pipeline.graph.unfollow(bob, alice, pipeline.clock.now()).await.unwrap();
+        if left_by_an_earlier_version {
+            migration::predate_rules(&pipeline, bob, alice).await;
+        }
         follow(&pipeline, bob, alice).await;
         assert_eq!(feed(&pipeline, bob).await, newest(living, BROUGHT), "of {count}, {dead} deleted");
     }
+}
+
+#[tokio::test]
+async fn a_refollow_hides_older_entries_left_in_feed() {
+    a_refollow_hides_older_entries(false).await;
+}
+
+#[tokio::test]
+async fn a_refollow_hides_entries_of_earlier_versions() {
+    a_refollow_hides_older_entries(true).await;
 }
 
 async fn brings_back_what_an_unfollow_took(pipeline: &Pipeline) {
@@ -214,7 +229,7 @@ async fn a_follow_costs_a_fixed_number_of_calls() {
         batch_write: 4,
         batch_entries_written: 100,
         transact: 2,
-        transact_entries: 5,
+        transact_entries: 7,
         strong_reads: 2,
         ..StoreCounts::default()
     };
@@ -245,7 +260,10 @@ async fn an_earlier_backfill_does_not_end_a_later() {
     assert!(!end(first).await);
     let edges = follows.edges_from(bob, &[alice]).await.unwrap();
     assert_eq!(edges[&alice], Window::Backfilling(second));
-    assert!(end(second).await);
+    assert!(follows.retry_backfill(bob, alice, second).await.unwrap().is_applied());
+    assert!(!end(second).await, "its first try");
+    let retried = Backfilled { marker: second, oldest: None, rule: None, is_retry: true };
+    assert!(follows.finish_backfill(bob, alice, &retried).await.unwrap().is_applied());
     assert!(!end(second).await, "once");
 }
 
