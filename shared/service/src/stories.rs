@@ -158,3 +158,30 @@ fn down_to(
     let next = if posts.peek().is_some() { items.last().copied() } else { next.filter(|next| *next > since) };
     Page { items, next }
 }
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn post(number: u128) -> PostId {
+        PostId::from_uuid(Uuid::from_u128(number))
+    }
+
+    #[test]
+    fn a_slice_ends_where_the_merge_begins() {
+        let slice = |next: Option<u128>, since: u128, count| {
+            let page = down_to([9, 7, 5].map(post).into_iter(), next.map(post), post(since), count);
+            let number = |post: &PostId| post.as_uuid().as_u128();
+            (page.items.iter().map(number).collect::<Vec<_>>(), page.next.as_ref().map(number))
+        };
+        assert_eq!(slice(None, 0, 9), (vec![9, 7, 5], None));
+        assert_eq!(slice(Some(5), 0, 9), (vec![9, 7, 5], Some(5)));
+        assert_eq!(slice(Some(5), 0, 2), (vec![9, 7], Some(7)));
+        assert_eq!(slice(Some(5), 5, 9), (vec![9, 7, 5], None));
+        assert_eq!(slice(Some(5), 6, 9), (vec![9, 7], None));
+        assert_eq!(slice(Some(5), 7, 2), (vec![9, 7], None));
+        assert_eq!(slice(Some(5), 10, 9), (vec![], None));
+    }
+}
