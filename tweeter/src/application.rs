@@ -280,14 +280,19 @@ fn workers(
     wake_eraser: &Arc<Notify>,
 ) -> Workers {
     let (store, queue, clock) = (&services.store, &services.queue, &services.clock);
-    let fan_out = FanOutService::new(Arc::clone(store), Arc::clone(queue), clock.clone(), fan_out);
-    let delivery = DeliveryService::new(Arc::clone(store), clock.clone()).announced_by(services.live.clone());
+    let safe_time = services.time.safe_time();
+    let fan_out = FanOutService::new(Arc::clone(store), Arc::clone(queue), clock.clone(), fan_out)
+        .with_activity(services.activity.clone(), safe_time.clone())
+        .with_streams(services.live.as_ref().map(|live| live.hub().clone()));
+    let delivery = DeliveryService::new(Arc::clone(store), clock.clone())
+        .aging_by(safe_time.clone())
+        .announced_by(services.live.clone());
     let applies = ChangeService::new(Arc::clone(store), Arc::clone(&services.ids)).announced_by(services.live.clone());
     Workers {
         stream: StreamHandler::new(Arc::new(applies), Arc::clone(queue), hooks.retry_pauses)
             .with_eraser(Eraser::Woken(Arc::clone(wake_eraser))),
         eraser: ErasureService::new(Arc::clone(store)),
-        safe_time: services.time.safe_time().clone(),
+        safe_time: safe_time.clone(),
         changes,
         fetcher: FollowFetcher::new(fan_out, Arc::clone(queue), hooks.retry_pauses),
         jobs: JobHandler::new(delivery, Arc::clone(queue), hooks.retry_pauses),

@@ -129,6 +129,7 @@ fn every_published_metric_is_watched_or_for_queries() {
     let for_queries = [
         "tweeter_authors_demoted_total",
         "tweeter_authors_promoted_total",
+        "tweeter_fan_out_followers_skipped_total",
         "tweeter_feed_jobs_sent_total",
         "tweeter_outbox_swept_total",
     ];

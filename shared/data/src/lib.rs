@@ -50,7 +50,7 @@ pub use idempotency::{IdempotencyRecord, IdempotencyRecords, UsedKey};
 pub use ledger::Ledger;
 pub use likes::{Like, Likes};
 pub use notifications::{Notifications, Notified};
-pub use outbox::{Outbox, OutboxEntry};
+pub use outbox::{Outbox, OutboxEntry, Remaining};
 pub use posts::{Delivery, Posts, StoredPost, StoryEntry};
 pub use rates::{RateWindow, Rates};
 pub use readers::{Activity, Reader, Readers};

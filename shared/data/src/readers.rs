@@ -165,6 +165,22 @@ impl Readers {
         Ok(found.map(|(reader, item)| Ok((reader, activity_from(item)?))).collect::<Result<_, MalformedItem>>()?)
     }
 
+    /// When each of these readers was last active, without those of whom nothing is stored.
+    pub async fn active_times(
+        &self,
+        readers: &[UserId],
+        consistency: Consistency,
+    ) -> Result<HashMap<UserId, Timestamp>, StoreError> {
+        let keys: Vec<Key> = readers.iter().map(|reader| keys::activity(*reader)).collect();
+        let items = self.store.get_all(Table::Social, &keys, consistency).await?;
+        let mut times = HashMap::with_capacity(items.len());
+        for item in &items {
+            let reader = keys::reader_of(&item.key.partition).map_err(|_| MalformedItem { attribute: "PK" })?;
+            times.extend(activity_from(item)?.active_at.map(|at| (reader, at)));
+        }
+        Ok(times)
+    }
+
     /// Changes a reader's activity from `was` to `to`. Refused when it is not as it was read; idempotent otherwise.
     pub async fn put_active(&self, reader: UserId, was: &Activity, to: &Activity) -> Result<Outcome, StoreError> {
         let (before, after) = (activity_item(reader, was), activity_item(reader, to));

@@ -262,6 +262,20 @@ pub const COUNTED_PAGES_PER_BATCH: usize = 50;
 
 /// Followers per job on JobQ: those of one BatchWriteItem.
 pub const FOLLOWERS_PER_JOB: usize = MAX_BATCH_WRITE;
+/// Disjoint ranges of user ids in which the followers of one author are read in parallel. A DynamoDB partition gives
+/// 3,000 strong read units a second, which are 12 pages of 1 MB (10,000 followers): few readers take all of it.
+pub const FAN_OUT_RANGES: u32 = 4;
+/// Followers read before the held ones of a chunk are sent, 16 bytes each: 4 MB, and at most one page per range more.
+pub const FAN_OUT_CHUNK: usize = 250_000;
+/// Time after which a chunk ends although it is smaller, so that its first followers do not wait for its last.
+pub const FAN_OUT_CHUNK_TIME: Duration = Duration::from_secs(5);
+/// Inactivity after which a reader is dormant: their next page rebuilds the feed.
+pub const DORMANT_AFTER: Duration = Duration::from_hours(30 * 24);
+/// Inactivity after which a fan-out skips a reader. Two days more, so that a reader whom it skips is dormant for every
+/// page: the stored activity is the first read of a day, and page and fan-out may run by different clocks.
+pub const SKIPPED_AFTER: Duration = DORMANT_AFTER.saturating_add(Duration::from_hours(2 * 24));
+/// Slots of the cache of followers' activity, 8 bytes each: 8 MB. Nine of ten of 100,000 followers have a slot alone.
+pub const ACTIVITY_SLOTS: usize = 1 << 20;
 /// First lease of an outbox entry. It doubles each time the sweeper takes the entry, so that a queue stalled for ten
 /// minutes costs 3 extra messages per post (after 1, 3 and 7 minutes).
 pub const OUTBOX_LEASE: Duration = Duration::from_mins(1);

@@ -9,7 +9,8 @@
 //! - [`views`]: posts as one reader sees them, cached for a moment.
 //! - [`background`]: work that no answer waits for.
 //! - [`pages`]: filling a page although some entries are dead.
-//! - [`fan_out`]: from PostQ to JobQ, page by page of followers.
+//! - [`fan_out`]: from PostQ to JobQ, in parallel ranges of followers.
+//! - [`activity`]: which followers are active, and which are dormant.
 //! - [`delivery`]: from JobQ into feeds.
 //! - [`promotion`]: when an author's posts are merged into feeds instead; with [`stories`], their cached newest posts, and
 //!   [`merge`], which makes one page of several lists.
@@ -24,6 +25,7 @@
 //! - [`services`]: builds all services of the API.
 
 pub mod accounts;
+pub mod activity;
 pub mod backfill;
 pub mod background;
 pub mod changes;

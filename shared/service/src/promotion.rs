@@ -18,8 +18,8 @@ use tokio::time::Instant;
 use tracing::info;
 
 use super::{ServiceError, fan_out::is_near};
-use data::{Committed, Db, DeliveryMode, DeliveryModes, Follows, Outbox, OutboxEntry, Readers, Transaction};
-use domain::{Clock, PostId, UserId, limits, random};
+use data::{Committed, Db, DeliveryMode, DeliveryModes, Follows, Outbox, OutboxEntry, Readers, Remaining, Transaction};
+use domain::{Clock, PostId, UserId, UserRange, limits, random};
 use telemetry::names;
 
 pub use review::DeliveryReview;
@@ -72,17 +72,22 @@ impl PromotionService {
     pub async fn run(&self, mut entry: OutboxEntry, deadline: Option<Instant>) -> Result<Ran, ServiceError> {
         let (worker, since) = (random::uuid().to_string(), merged_since(entry.post_id));
         loop {
-            let after = entry.cursor;
-            let page = self.follows.page_of_follower_ids(entry.author_id, after, Some(self.page)).await?;
-            self.write_rules(&page.items, entry.author_id, since).await?;
-            let Some(cursor) = page.next else {
+            // A promotion is never divided: its entry has one range, or none after the last page.
+            let range = entry.remaining.ranges().first().copied();
+            let mut left = None;
+            if let Some(range) = range {
+                let page = self.follows.page_of_follower_ids(entry.author_id, range, Some(self.page)).await?;
+                self.write_rules(&page.items, entry.author_id, since).await?;
+                left = page.next;
+            }
+            let Some(left) = left else {
                 return self.finish(&entry, since).await.map(|()| Ran::ToItsEnd);
             };
-            if !self.moved_on(&entry, cursor, &worker).await? {
+            if !self.advance(&entry, left, &worker).await? {
                 info!(user.id = %entry.author_id, "Another worker took over the promotion of {}; stopped here", entry.author_id);
                 return Ok(Ran::ToItsEnd);
             }
-            entry.cursor = Some(cursor);
+            entry = OutboxEntry { remaining: Remaining::In(vec![left]), worker: Some(worker.clone()), ..entry };
             if is_near(deadline) {
                 return Ok(Ran::UntilTheDeadline);
             }
@@ -95,16 +100,16 @@ impl PromotionService {
         Ok(writes.try_collect::<()>().await?)
     }
 
-    /// Advances the entry. False when another worker holds it now.
-    async fn moved_on(&self, entry: &OutboxEntry, cursor: UserId, worker: &str) -> Result<bool, ServiceError> {
-        if self.outbox.advance(entry, cursor, worker, self.clock.now()).await?.is_applied() {
+    /// Records that only the followers in `left` remain. False when another worker holds the entry now.
+    async fn advance(&self, entry: &OutboxEntry, left: UserRange, worker: &str) -> Result<bool, ServiceError> {
+        if self.outbox.advance(entry, &[left], worker, self.clock.now()).await?.is_applied() {
             return Ok(true);
         }
         // An earlier try whose answer was lost is refused as well; the entry names its worker.
         let stored = self.outbox.get(entry.post_id).await?;
         Ok(stored.is_some_and(|stored| {
             stored.generation == entry.generation
-                && stored.cursor == Some(cursor)
+                && stored.remaining == Remaining::In(vec![left])
                 && stored.worker.as_deref() == Some(worker)
         }))
     }

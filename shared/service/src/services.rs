@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{
     accounts::AccountService,
+    activity::ActivityCache,
     comments::CommentService,
     export::ExportService,
     feeds::FeedService,
@@ -105,6 +106,8 @@ pub struct Services {
     pub export: ExportService,
     /// Live events; `None` where none are served.
     pub live: Option<LiveService>,
+    /// What the process remembers of readers' activity.
+    pub activity: ActivityCache,
     /// The store shared by all services.
     pub store: Arc<dyn Store>,
     /// The process's clock.
@@ -129,6 +132,7 @@ impl Services {
             likes: LikeService::new(store(), rates()),
             comments: CommentService::new(store(), ids(), rates()),
             live: on.live(),
+            activity: ActivityCache::default(),
             store: store(),
             clock: on.clock.clone(),
         }

@@ -148,6 +148,8 @@ pub mod names {
     pub const DEMOTIONS: &str = "tweeter_authors_demoted_total";
     /// Counter: feed jobs put on JobQ.
     pub const JOBS_SENT: &str = "tweeter_feed_jobs_sent_total";
+    /// Counter: followers for whom a fan-out sent no job, because they are dormant.
+    pub const FOLLOWERS_SKIPPED: &str = "tweeter_fan_out_followers_skipped_total";
     /// Counter: feed entries written by jobs.
     pub const ENTRIES_WRITTEN: &str = "tweeter_feed_entries_written_total";
     /// Histogram, seconds: time from a post's creation until a job's entries are written.

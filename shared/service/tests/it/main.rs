@@ -4,6 +4,7 @@ mod bounded_work;
 mod changes;
 mod clocks;
 mod erasure;
+mod fan_out;
 mod feed_caches;
 mod feed_expiry;
 mod following;
