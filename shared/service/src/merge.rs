@@ -92,7 +92,8 @@ mod tests {
 
         #[test]
         fn a_page_is_full_when_its_sources_are(sources in prop::collection::vec(source(), 1..6), limit in 1_usize..=100) {
-            let whole: Vec<_> = sources.iter().map(|source| Source { page: usize::MAX, ..source.clone() }).collect();
+            let full = |source: &Source| Source { page: usize::MAX, is_coy: false, items: source.items.clone() };
+            let whole: Vec<_> = sources.iter().map(full).collect();
             let read: Vec<_> = whole.iter().map(|source| source.read(None, limit)).collect();
             let all: BTreeSet<u16> = whole.iter().flat_map(|source| source.items.iter().copied()).collect();
             prop_assert_eq!(merge(&read, limit).items.len(), all.len().min(limit));

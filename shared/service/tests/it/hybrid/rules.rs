@@ -1,7 +1,7 @@
 //! Merge rules: how many are found, and when they end.
 
 use data::{Readers, Transaction};
-use domain::{Rule, UserId, limits};
+use domain::{PageLimit, Rule, UserId, limits};
 use service::graph::GraphService;
 use service_testkit::{Embedded, pipeline::Pipeline};
 
@@ -30,7 +30,7 @@ async fn a_rule_ends_when_no_pulled_post_is_left() {
     let reader = followers[0];
     let read = async || {
         forget_stories(&home);
-        feed(&pipeline, reader).await;
+        pipeline.feeds.page(reader, None, PageLimit::new(20).unwrap()).await.unwrap();
         pipeline.feeds.background().idle().await;
     };
     home.clock.advance(limits::FEED_ENTRY_TTL);
