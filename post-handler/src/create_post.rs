@@ -12,7 +12,7 @@ use http::{StatusCode, header::LOCATION, request::Parts};
 use http_api::{
     ApiJson, Caller, FieldErrors, Problem,
     openapi::{BodyProblems, CommonProblems, RateProblems, TokenProblems},
-    shapes::PostShape,
+    responses::PostShape,
     texts,
 };
 use serde::Deserialize;

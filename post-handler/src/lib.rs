@@ -12,7 +12,7 @@ mod state;
 use std::sync::Arc;
 
 use axum::Router;
-use http_api::{HttpOptions, with_conventions};
+use http_api::{HttpOptions, with_middleware};
 use ports::store::Store;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -29,9 +29,9 @@ pub fn routes() -> OpenApiRouter<PublishApi> {
     OpenApiRouter::default().routes(routes!(create_post::create_post))
 }
 
-/// The endpoint alone, with the conventions of every response. A response is sent once `store` has made its writes
+/// The endpoint alone, with the shared middleware. A response is sent once `store` has made its writes
 /// durable.
 pub fn router(api: PublishApi, store: Arc<dyn Store>, options: &HttpOptions) -> Router {
     let (routes, _described_by_status_api) = routes().split_for_parts();
-    with_conventions(routes.with_state(api), store, options)
+    with_middleware(routes.with_state(api), store, options)
 }

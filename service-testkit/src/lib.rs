@@ -5,13 +5,13 @@
 //!
 //! - [`embedded`]: the embedded stores in a temporary directory, with a clock that tests advance.
 //! - [`pipeline`]: every service and queue handler on one pair of ports.
-//! - [`town`]: users who follow, post, like and comment, compared with `testkit`'s social model, and a change stream
+//! - [`social_harness`]: users who follow, post, like and comment, compared with `testkit`'s social model, and a change stream
 //!   that redelivers as real streams do.
 
 #![expect(clippy::missing_panics_doc, reason = "a harness panics when a test fails")]
 
 pub mod embedded;
 pub mod pipeline;
-pub mod town;
+pub mod social_harness;
 
 pub use self::embedded::Embedded;

@@ -83,8 +83,8 @@ impl Pipeline {
 
     /// The same, pulling the posts of authors with this many followers.
     #[must_use]
-    pub fn pulling_from(self, threshold: PullThreshold) -> Self {
-        Self { publish: self.publish.pulling_from(threshold), ..self }
+    pub fn with_pull_threshold(self, threshold: PullThreshold) -> Self {
+        Self { publish: self.publish.with_pull_threshold(threshold), ..self }
     }
 
     /// Registers a user whose handle has this prefix. Handles are unique, so one database can serve many rounds of a

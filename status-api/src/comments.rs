@@ -10,7 +10,7 @@ use http_api::{
         BodyProblems, CommonProblems, OwnerProblems, PageParams, PageProblems, PathProblems, PostParam, RateProblems,
         TokenProblems,
     },
-    shapes::{PageShape, UserShape},
+    responses::{PageShape, UserShape},
     texts,
 };
 use serde::{Deserialize, Serialize};

@@ -17,7 +17,7 @@ use http_api::{
     problem::ProblemBody,
 };
 use serde::Serialize;
-use service::live::{Ending, LiveEvent, Subscription, Topic, hub::Next};
+use service::live::{CloseReason, LiveEvent, Subscription, Topic, hub::Next};
 use telemetry::names;
 use uuid::Uuid;
 
@@ -119,7 +119,7 @@ fn events_of(subscription: Subscription, expires_at: Timestamp) -> impl Stream<I
             Stage::Opened(subscription, expires_at) => Some((hello(expires_at), Stage::Open(subscription))),
             Stage::Open(subscription) => match subscription.next().await {
                 Next::Event(event) => Some((encoded(event), Stage::Open(subscription))),
-                Next::End(ending) => Some((Ok(Event::default().comment(word_of(ending))), Stage::Ended)),
+                Next::End(reason) => Some((Ok(Event::default().comment(word_of(reason))), Stage::Ended)),
             },
             Stage::Ended => None,
         }
@@ -157,11 +157,11 @@ const fn kind_of(kind: ActKind) -> NotificationKind {
     }
 }
 
-const fn word_of(ending: Ending) -> &'static str {
-    match ending {
-        Ending::TokenExpired => "token expired",
-        Ending::AccountGone => "account gone",
-        Ending::Replaced => "replaced",
-        Ending::Stopping => "stopping",
+const fn word_of(reason: CloseReason) -> &'static str {
+    match reason {
+        CloseReason::TokenExpired => "token expired",
+        CloseReason::AccountGone => "account gone",
+        CloseReason::Replaced => "replaced",
+        CloseReason::Stopping => "stopping",
     }
 }

@@ -6,7 +6,7 @@ use http_api::{
     Caller, PageQuery, PathUser, Problem,
     cursor::Export,
     openapi::{CommonProblems, OwnerProblems, PageParams, PageProblems, PathProblems, TokenProblems, UserParam},
-    shapes::{PageShape, ProfileShape},
+    responses::{PageShape, ProfileShape},
 };
 use serde::Serialize;
 use utoipa::ToSchema;

@@ -5,7 +5,7 @@ use http_api::{
     Caller, PageQuery, Problem,
     cursor::Feed,
     openapi::{CommonProblems, PageParams, PageProblems, TokenProblems},
-    shapes::{PageShape, PostShape},
+    responses::{PageShape, PostShape},
 };
 
 use crate::state::ApiState;

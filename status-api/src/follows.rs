@@ -7,7 +7,7 @@ use http_api::{
     cursor::{Followers, Following},
     openapi::{CommonProblems, PageParams, PageProblems, PathProblems, RateProblems, TokenProblems, UserParam},
     problem::ProblemBody,
-    shapes::{PageShape, UserShape},
+    responses::{PageShape, UserShape},
 };
 use serde::Serialize;
 use service::graph::Follow;

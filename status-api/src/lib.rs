@@ -42,7 +42,7 @@ use axum::{
     routing::MethodRouter,
 };
 use http::{HeaderValue, Method, header::ALLOW};
-use http_api::{HttpOptions, Problem, with_conventions};
+use http_api::{HttpOptions, Problem, with_middleware};
 use ports::changes::ChangeLog;
 use post_handler::PublishApi;
 use routes::routes;
@@ -66,7 +66,7 @@ pub fn router(services: Services, changes: Option<Arc<dyn ChangeLog>>, options: 
         None => Router::new().route("/v1/posts", MethodRouter::new().fallback(published_elsewhere)),
     };
     let own = Router::from(routes()).with_state(ApiState::new(services, changes, description::document()));
-    with_conventions(own.merge(published), store, options)
+    with_middleware(own.merge(published), store, options)
 }
 
 /// `/v1/posts` if another function publishes.

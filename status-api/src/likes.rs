@@ -6,7 +6,7 @@ use http_api::{
     Caller, PageQuery, PathPost, Problem,
     cursor::Likers,
     openapi::{CommonProblems, PageParams, PageProblems, PathProblems, PostParam, RateProblems, TokenProblems},
-    shapes::{PageShape, UserShape},
+    responses::{PageShape, UserShape},
 };
 use serde::Serialize;
 use service::likes::Liker;

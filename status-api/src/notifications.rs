@@ -7,7 +7,7 @@ use http_api::{
     ApiJson, Caller, PageQuery, Problem,
     cursor::Notifications,
     openapi::{BodyProblems, CommonProblems, PageParams, PageProblems, TokenProblems},
-    shapes::{PageShape, UserShape},
+    responses::{PageShape, UserShape},
 };
 use serde::{Deserialize, Serialize};
 use service::notifications::NotificationPage;
@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use crate::state::ApiState;
 
-/// The kind of act that a notification reports.
+/// The kind of act that a notification reports. Later versions may add kinds: clients ignore those they do not know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum NotificationKind {

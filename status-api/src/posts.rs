@@ -9,7 +9,7 @@ use http_api::{
         CommonProblems, OwnerProblems, PageParams, PageProblems, PathProblems, PostParam, RateProblems, TokenProblems,
         UserParam,
     },
-    shapes::{PageShape, PostShape},
+    responses::{PageShape, PostShape},
 };
 
 use crate::state::ApiState;

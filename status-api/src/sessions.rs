@@ -10,7 +10,7 @@ use http_api::{
     openapi::{
         CommonProblems, OwnerProblems, PageParams, PageProblems, PathProblems, SessionParam, TokenProblems, UserParam,
     },
-    shapes::PageShape,
+    responses::PageShape,
 };
 use serde::Serialize;
 use utoipa::ToSchema;

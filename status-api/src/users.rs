@@ -7,7 +7,7 @@ use http_api::{
     ApiJson, Caller, Client, FieldErrors, PathUser, Problem,
     body::present,
     openapi::{BodyProblems, CommonProblems, OwnerProblems, PathProblems, RateProblems, TokenProblems, UserParam},
-    shapes::ProfileShape,
+    responses::ProfileShape,
     texts,
 };
 use serde::Deserialize;

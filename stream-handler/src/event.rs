@@ -155,7 +155,11 @@ impl StreamHandler {
 
     async fn put_record_aside(&self, record: &Json, reason: &serde_json::Error) -> bool {
         let id = record["eventID"].as_str().unwrap_or_default();
-        error!(change.id = id, error = %reason, "Could not read the record of change {id}; sending it to ChangeDLQ");
+        error!(
+            change.id = id,
+            error = telemetry::chain(reason),
+            "Could not read the record of change {id}; sending it to ChangeDLQ"
+        );
         let letter = json!({ "type": "unreadable_record", "v": 1, "record": record, "error": reason.to_string() });
         self.put_on_dead_letters(id, letter.to_string(), "changes".to_owned()).await
     }

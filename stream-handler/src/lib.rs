@@ -119,7 +119,7 @@ impl StreamHandler {
     /// Applies a batch, then has the erasures run that it made due. A poison change counts as done once it is on
     /// ChangeDLQ; so does a change that panics or that alone takes longer than [`Patience::single`].
     ///
-    /// Returns within [`Patience::batch`] plus the time to send one dead letter. Settles at least the first change
+    /// Returns within [`Patience::batch`] plus the time to send one dead letter. Handles at least the first change
     /// unless it fails for a transient reason, so a batch that is retried from `retry_from` always finishes.
     pub async fn handle(&self, changes: Vec<Change>, now: Timestamp) -> HandledBatch {
         self.handle_until(changes, now, self.deadline()).await
@@ -146,40 +146,45 @@ impl StreamHandler {
                 return HandledBatch::retry_from(done);
             };
             match self.apply_part(&part, now, deadline).await {
-                ControlFlow::Continue(settled) => done += settled,
-                ControlFlow::Break(settled) => return HandledBatch::retry_from(done + settled),
+                ControlFlow::Continue(handled) => done += handled,
+                ControlFlow::Break(handled) => return HandledBatch::retry_from(done + handled),
             }
         }
         HandledBatch::DONE
     }
 
-    /// Applies a part and settles its outcomes. Returns the number of settled changes; `Break` ends the batch after
+    /// Applies a part and records its outcomes. Returns the number of handled changes; `Break` ends the batch after
     /// them.
     async fn apply_part(&self, part: &Part, now: Timestamp, deadline: Instant) -> ControlFlow<usize, usize> {
         let changes = part.changes();
         let (outcomes, passed) = match part.apply(&self.changes, now).await {
             Ok(applied) => (applied.into_iter().map(Outcome::from).collect(), true),
-            Err(error) if changes.len() == 1 => (vec![Outcome::Poison(error.to_string())], false),
+            Err(error) if changes.len() == 1 => (vec![Outcome::Poison(chain(&error))], false),
             Err(error) => {
                 let (first, several) = (&changes[0].id, changes.len());
-                warn!(change.id = first, changes = several, %error, "Could not apply {several} changes: {error}; will try half of them");
+                warn!(
+                    change.id = first,
+                    changes = several,
+                    error = chain(&error),
+                    "Could not apply {several} changes: {error}; will try half of them"
+                );
                 self.part_size.halve(several);
                 return ControlFlow::Continue(0);
             }
         };
-        let settled = self.settle(changes, outcomes, deadline).await;
-        if settled < changes.len() {
-            return ControlFlow::Break(settled);
+        let handled = self.record(changes, outcomes, deadline).await;
+        if handled < changes.len() {
+            return ControlFlow::Break(handled);
         }
         if passed {
-            self.part_size.grow(settled);
+            self.part_size.grow(handled);
         }
-        ControlFlow::Continue(settled)
+        ControlFlow::Continue(handled)
     }
 
     /// Sends poison changes to ChangeDLQ, up to the first change to retry. Returns that change's index. Changes without
     /// an outcome are retried as well.
-    async fn settle(&self, changes: &[Change], outcomes: Vec<Outcome>, deadline: Instant) -> usize {
+    async fn record(&self, changes: &[Change], outcomes: Vec<Outcome>, deadline: Instant) -> usize {
         let known = outcomes.len();
         for (place, (change, outcome)) in changes.iter().zip(outcomes).enumerate() {
             let is_done = match outcome {
@@ -188,7 +193,7 @@ impl StreamHandler {
                     true
                 }
                 Outcome::Retry(error) => {
-                    warn!(change.id, %error, "Could not apply change {}; it will be retried", change.id);
+                    warn!(change.id, error, "Could not apply change {}; it will be retried", change.id);
                     false
                 }
                 // Sending a dead letter takes time. The first is sent even past the deadline, so that the batch

@@ -28,7 +28,7 @@ pub struct Patience {
     pub several: Duration,
     /// Limit for one change. A change that exceeds it goes to ChangeDLQ.
     pub single: Duration,
-    /// Limit for a whole batch. Must exceed [`Self::single`], so that at least the first change is settled. The
+    /// Limit for a whole batch. Must exceed [`Self::single`], so that at least the first change is handled. The
     /// remaining changes are retried.
     pub batch: Duration,
 }
@@ -54,6 +54,8 @@ impl fmt::Display for PartError {
         }
     }
 }
+
+impl std::error::Error for PartError {}
 
 /// Consecutive changes of a batch that are applied together.
 #[derive(Debug, Clone)]

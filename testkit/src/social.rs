@@ -51,7 +51,7 @@ impl Known {
         if self == Self::of(stands) { self } else { Self::Unknown }
     }
 
-    /// Settles an unknown fact by what the service shows, and checks a known one against it.
+    /// Resolves an unknown fact by what the service shows, and checks a known one against it.
     #[track_caller]
     fn resolved(self, is_shown: bool, fact: impl Fn() -> String) -> Self {
         assert!(self == Self::Unknown || self == Self::of(is_shown), "{}: {self:?}, shown: {is_shown}", fact());

@@ -196,7 +196,10 @@ impl Application {
         parts.finish().await;
         clean_ups.idle().await;
         if let Err(error) = time.end().await {
-            warn!(%error, "Could not store the last id; the next start continues after the reserved ids");
+            warn!(
+                error = telemetry::chain(&error),
+                "Could not store the last id; the next start continues after the reserved ids"
+            );
         }
         // Its store would keep the database open.
         drop(time);
@@ -286,8 +289,9 @@ fn workers(
         .with_streams(services.live.as_ref().map(|live| live.hub().clone()));
     let delivery = DeliveryService::new(Arc::clone(store), clock.clone())
         .aging_by(safe_time.clone())
-        .announced_by(services.live.clone());
-    let applies = ChangeService::new(Arc::clone(store), Arc::clone(&services.ids)).announced_by(services.live.clone());
+        .with_live_events(services.live.clone());
+    let applies =
+        ChangeService::new(Arc::clone(store), Arc::clone(&services.ids)).with_live_events(services.live.clone());
     Workers {
         stream: StreamHandler::new(Arc::new(applies), Arc::clone(queue), hooks.retry_pauses)
             .with_eraser(Eraser::Woken(Arc::clone(wake_eraser))),

@@ -241,7 +241,11 @@ fn remove(dir: &Path, was_there: bool) {
     let removed = if was_there { empty(dir) } else { fs::remove_dir_all(dir) };
     match removed {
         Err(error) if error.kind() != ErrorKind::NotFound => {
-            tracing::warn!(%error, "Could not remove the unfinished backup in {}; delete it by hand (it has no {SUMMARY})", dir.display());
+            tracing::warn!(
+                error = telemetry::chain(&error),
+                "Could not remove the unfinished backup in {}; delete it by hand (it has no {SUMMARY})",
+                dir.display()
+            );
         }
         _ => {}
     }

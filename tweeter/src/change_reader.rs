@@ -81,7 +81,7 @@ impl ChangeReader {
                 Ok(changes) if changes.is_empty() => failures = 0,
                 Ok(changes) => return changes,
                 Err(error) => {
-                    warn!(%error, "Could not read the change log; retrying");
+                    warn!(error = telemetry::chain(&error), "Could not read the change log; retrying");
                     tokio::time::sleep(pause_after(failures)).await;
                     failures += 1;
                 }
@@ -100,7 +100,11 @@ impl ChangeReader {
             Ok(()) if done == changes.len() => Turn::Done,
             Ok(()) => Turn::InPart,
             Err(error) => {
-                warn!(change.id = last.id, %error, "Could not pass handled changes; they will be read again");
+                warn!(
+                    change.id = last.id,
+                    error = telemetry::chain(&error),
+                    "Could not pass handled changes; they will be read again"
+                );
                 Turn::Failed
             }
         }

@@ -18,7 +18,10 @@ pub fn raise_limit() {
     if limit.current.is_some_and(|current| current < wanted)
         && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), ..limit })
     {
-        warn!(%error, "Could not raise the limit of open files to {wanted}; fewer connections are allowed");
+        warn!(
+            error = telemetry::chain(&error),
+            "Could not raise the limit of open files to {wanted}; fewer connections are allowed"
+        );
     }
 }
 

@@ -100,7 +100,12 @@ impl EventSource {
                 Ok(messages) if messages.is_empty() => failures = 0,
                 Ok(messages) => return messages,
                 Err(error) => {
-                    warn!(queue = self.name.name(), %error, "Could not receive from {}; retrying", self.name.name());
+                    warn!(
+                        queue = self.name.name(),
+                        error = telemetry::chain(&error),
+                        "Could not receive from {}; retrying",
+                        self.name.name()
+                    );
                     tokio::time::sleep(pause_after(failures)).await;
                     failures += 1;
                 }
@@ -141,7 +146,12 @@ impl EventSource {
         if !done.is_empty()
             && let Err(error) = delete_all(self.queue.as_ref(), self.name, done).await
         {
-            warn!(queue = self.name.name(), %error, "Could not delete messages from {}; they will be redelivered", self.name.name());
+            warn!(
+                queue = self.name.name(),
+                error = telemetry::chain(&error),
+                "Could not delete messages from {}; they will be redelivered",
+                self.name.name()
+            );
         }
         self.progress.send_modify(|invocations| *invocations = invocations.wrapping_add(1));
     }
@@ -179,7 +189,12 @@ impl EventSource {
     async fn give_back(&self, sent: Vec<(String, Receipt)>) {
         let changes = sent.into_iter().map(|(_, receipt)| (receipt, Duration::ZERO)).collect();
         if let Err(error) = self.queue.change_visibility(self.name, changes).await {
-            warn!(queue = self.name.name(), %error, "Could not return messages to {}; they will be redelivered after their visibility timeout", self.name.name());
+            warn!(
+                queue = self.name.name(),
+                error = telemetry::chain(&error),
+                "Could not return messages to {}; they will be redelivered after their visibility timeout",
+                self.name.name()
+            );
         }
     }
 

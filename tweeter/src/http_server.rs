@@ -15,7 +15,8 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, body::Body};
+use axum::{Router, body::Body, response::Response};
+use http::{HeaderValue, StatusCode, header::CONNECTION};
 use http_api::PeerAddress;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{
@@ -90,7 +91,7 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
                 return (without_delay(stream), peer);
             }
             Err(error) if is_exhaustion(&error) => {
-                warn!(%error, "Could not accept connections; retrying");
+                warn!(error = telemetry::chain(&error), "Could not accept connections; retrying");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
             // An error of that connection only, such as a client that has already hung up.
@@ -138,7 +139,8 @@ async fn serve_connection(
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(PeerAddress(peer));
-        router.clone().oneshot(request)
+        let answer = router.clone().oneshot(request);
+        async move { answer.await.map(announcing_close) }
     });
     let arrivals = Arrivals::default();
     let timer = HeadTimer::new(arrivals.clone());
@@ -152,6 +154,15 @@ async fn serve_connection(
     if let Err(error) = graceful.watch(connection).await {
         debug!(%error, "A connection broke");
     }
+}
+
+/// Adds `Connection: close` to a 413. hyper closes the connection anyway, because the body was not read, and a client
+/// that is not told so sends its next request into the closing connection.
+fn announcing_close(mut response: Response) -> Response {
+    if response.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 #[cfg(test)]

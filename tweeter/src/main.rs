@@ -69,7 +69,7 @@ async fn serve(args: ServeArgs) -> ExitCode {
     match application.run(shutdown).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            error!(%error, "Stopped by an error");
+            error!(error = telemetry::chain(&error), "Stopped by an error");
             fail(1, error)
         }
     }

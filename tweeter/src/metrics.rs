@@ -102,13 +102,18 @@ pub fn router(
 async fn scrape(State(scrape): State<Scrape>) -> impl IntoResponse {
     for name in QueueName::ALL {
         if let Err(error) = refresh(scrape.queue.as_ref(), name).await {
-            warn!(queue = name.name(), %error, "Could not read the depth of {}; its gauges show NaN", name.name());
+            warn!(
+                queue = name.name(),
+                error = telemetry::chain(&error),
+                "Could not read the depth of {}; its gauges show NaN",
+                name.name()
+            );
         }
     }
     if let Some(changes) = &scrape.changes
         && let Err(error) = refresh_changes(changes, &scrape.clock).await
     {
-        warn!(%error, "Could not read the backlog of changes; its gauges show NaN");
+        warn!(error = telemetry::chain(&error), "Could not read the backlog of changes; its gauges show NaN");
     }
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], scrape.recorder.render())
 }

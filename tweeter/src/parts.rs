@@ -200,24 +200,27 @@ impl Parts {
 
 async fn sweep(sweeper: OutboxSweeper, now: Timestamp) {
     if let Err(error) = sweeper.handle(now).await {
-        warn!(%error, "Could not sweep the outbox; retrying in a minute");
+        warn!(error = telemetry::chain(&error), "Could not sweep the outbox; retrying in a minute");
     }
 }
 
 async fn end_outdated_streams(live: LiveService) {
     if let Err(error) = live.end_outdated().await {
-        warn!(%error, "Could not check which event streams to close; retrying");
+        warn!(error = telemetry::chain(&error), "Could not check which event streams to close; retrying");
     }
 }
 
 async fn keep_time(timekeeper: Timekeeper) {
     if let Err(error) = timekeeper.keep().await {
-        warn!(%error, "Could not reserve ids: the store failed; posts keep the last reserved time until it works");
+        warn!(
+            error = telemetry::chain(&error),
+            "Could not reserve ids: the store failed; posts keep the last reserved time until it works"
+        );
     }
 }
 
 async fn remove_expired(store: EmbeddedStore, now: Timestamp) {
     if let Err(error) = store.sweep_expired(now).await {
-        warn!(%error, "Could not remove expired items; retrying in a minute");
+        warn!(error = telemetry::chain(&error), "Could not remove expired items; retrying in a minute");
     }
 }

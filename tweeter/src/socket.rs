@@ -103,7 +103,7 @@ impl OperatorSocket {
                     });
                 }
                 Err(error) => {
-                    warn!(%error, "Could not accept an operator's connection");
+                    warn!(error = telemetry::chain(&error), "Could not accept an operator's connection");
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
             }

@@ -173,8 +173,8 @@ async fn each_invocation_writes_its_metrics_before_its_response() {
         context.request_id = request_id.to_owned();
         service.call(LambdaEvent::new(swept, context)).await.unwrap();
     }
-    let told = output.lines().into_iter().map(|line| (line["requestId"].clone(), line[names::SWEPT].clone()));
-    assert_eq!(told.collect::<Vec<_>>(), [(json!("first"), json!(3)), (json!("third"), json!(4))]);
+    let sums = output.lines().into_iter().map(|line| (line["requestId"].clone(), line[names::SWEPT].clone()));
+    assert_eq!(sums.collect::<Vec<_>>(), [(json!("first"), json!(3)), (json!("third"), json!(4))]);
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! docs/operations.md has a row for each `warn!` and `error!` line of the process and the functions, and no other.
+//! docs/operations.md has a row for each `warn!` and `error!` line of the process and the functions, and no other; each
+//! line that names an error logs it with its causes.
 
 use std::{
     collections::BTreeSet,
@@ -8,8 +9,10 @@ use std::{
     vec,
 };
 
-const CRATES: [&str; 7] =
-    ["tweeter", "status-api", "post-handler", "follow-fetcher", "job-handler", "stream-handler", "outbox-sweeper"];
+use deploy_checks::Template;
+
+/// The folder of the one process's crate.
+const PROCESS: &str = "tweeter";
 /// The line, its meaning, whether to act, and the action.
 const CELLS: usize = 4;
 
@@ -152,32 +155,66 @@ fn message(arguments: &[Token]) -> String {
     last
 }
 
-/// The messages of the macros `warn!` and `error!`.
-fn messages(source: &str) -> Vec<String> {
+/// Whether a macro records a field `error` by its `Display` or `Debug`, which omit the causes, and not through
+/// `telemetry::chain`. A field without a sign is a string or a `chain`.
+fn omits_causes(arguments: &[Token]) -> bool {
+    let word = |token: &Token, expected: &str| matches!(token, Token::Word(found) if found == expected);
+    let is_sign = |token: &Token| token.is('%') || token.is('?');
+    let mut depth = 1_usize;
+    for (at, token) in arguments.iter().enumerate() {
+        depth = depth + usize::from(token.opens()) - usize::from(token.closes());
+        if depth == 0 {
+            return false;
+        }
+        let starts = at == 0 || arguments[at - 1].is(',');
+        match &arguments[at..] {
+            [sign, name, ..] if starts && is_sign(sign) && word(name, "error") => return true,
+            [name, equals, sign, value @ ..] if starts && word(name, "error") && equals.is('=') && is_sign(sign) => {
+                let value = value.iter().skip_while(|token| word(token, "telemetry") || token.is(':'));
+                return value.take(1).all(|token| !word(token, "chain"));
+            }
+            _ => {}
+        }
+    }
+    false
+}
+
+/// The message of a call of `warn!` or `error!`, and whether it omits an error's causes.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Line {
+    message: String,
+    omits_causes: bool,
+}
+
+/// The calls of the macros `warn!` and `error!`.
+fn calls(source: &str) -> Vec<Line> {
     let tokens = without_tests(source);
     let is_level = |token: &Token| matches!(token, Token::Word(word) if word == "warn" || word == "error");
     let is_call = |window: &[Token]| is_level(&window[0]) && window[1].is('!') && window[2].opens();
     let calls = tokens.windows(3).enumerate().filter(|(_, window)| is_call(window));
-    calls.map(|(at, _)| message(&tokens[at + 3..])).collect()
+    let arguments = calls.map(|(at, _)| &tokens[at + 3..]);
+    arguments.map(|arguments| Line { message: message(arguments), omits_causes: omits_causes(arguments) }).collect()
 }
 
-fn collect(folder: &Path, lines: &mut BTreeSet<String>) {
+fn collect(folder: &Path, lines: &mut BTreeSet<Line>) {
     for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
         let path = entry.path();
         let is_test = path.file_stem().is_some_and(|stem| stem == "tests");
         if !is_test && path.is_dir() {
             collect(&path, lines);
         } else if !is_test && path.extension().is_some_and(|extension| extension == "rs") {
-            lines.extend(messages(&fs::read_to_string(&path).unwrap()));
+            lines.extend(calls(&fs::read_to_string(&path).unwrap()));
         }
     }
 }
 
-fn logged() -> BTreeSet<String> {
+/// The lines of every crate in `shared`, of each function and of the process.
+fn logged() -> BTreeSet<Line> {
     let shared = fs::read_dir(root().join("shared")).unwrap().map(|entry| entry.unwrap().path());
-    let crates = shared.chain(CRATES.map(|name| root().join(name)));
+    let template = Template::read(&root().join("template.yaml")).expect("template.yaml is read");
+    let functions = template.functions().into_iter().map(|function| function.code()).chain([PROCESS]);
     let mut lines = BTreeSet::new();
-    crates.for_each(|folder| collect(&folder.join("src"), &mut lines));
+    shared.chain(functions.map(|name| root().join(name))).for_each(|folder| collect(&folder.join("src"), &mut lines));
     lines
 }
 
@@ -198,11 +235,30 @@ fn every_log_line_has_one_row() {
     }
     let explained: BTreeSet<String> = rows.iter().map(|cells| cells[0].trim_matches('`').to_owned()).collect();
     assert_eq!(explained.len(), rows.len(), "a line has two rows");
-    let logged = logged();
+    let logged: BTreeSet<String> = logged().into_iter().map(|line| line.message).collect();
     let without_row: Vec<_> = logged.difference(&explained).collect();
     let without_line: Vec<_> = explained.difference(&logged).collect();
     assert!(without_row.is_empty(), "docs/operations.md, \"Log lines\", has no row for {without_row:#?}");
     assert!(without_line.is_empty(), "docs/operations.md, \"Log lines\": no source logs {without_line:#?}");
+}
+
+#[test]
+fn every_logged_error_has_its_causes() {
+    let without: Vec<_> = logged().into_iter().filter(|line| line.omits_causes).map(|line| line.message).collect();
+    assert!(without.is_empty(), "log `error = telemetry::chain(&error)`, which includes the causes: {without:#?}");
+}
+
+#[test]
+fn an_error_without_its_causes_is_found() {
+    let omitted = |arguments: &str| calls(&format!("fn a() {{ warn!({arguments}); }}"))[0].omits_causes;
+    for causes_lost in ["%error, \"a\"", "id, ?error, \"a\"", "error = %error, \"a\"", "error = ?cause.b(), \"a\""] {
+        assert!(omitted(causes_lost), "{causes_lost}");
+    }
+    for kept in
+        ["error = chain(&error), \"a\"", "error = %telemetry::chain(&error), \"a\"", "error, \"a\"", "\"{error}\""]
+    {
+        assert!(!omitted(kept), "{kept}");
+    }
 }
 
 #[test]
@@ -221,7 +277,8 @@ fn messages_are_found_among_other_code() {
         mod tests { fn b() { error!("in a test"); } }
         fn c() { tracing::error!("Said \"{x}\""); info!("of another level"); }
     "##;
-    assert_eq!(messages(source), ["Could not do {a}; {}", "Said \"{x}\""]);
+    let messages: Vec<_> = calls(source).into_iter().map(|line| line.message).collect();
+    assert_eq!(messages, ["Could not do {a}; {}", "Said \"{x}\""]);
 }
 
 #[test]

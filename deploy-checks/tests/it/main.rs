@@ -1,5 +1,6 @@
 //! The integration tests of this crate, in one binary.
 
+mod data_model;
 mod docs;
 mod emf;
 mod events;

@@ -99,7 +99,7 @@ impl SqsQueue {
     }
 
     /// Makes one cheap call to open the connection; all queues share one endpoint. The result is ignored.
-    pub async fn knock(&self) {
+    pub async fn warm_connection(&self) {
         if let Some(queue) = self.urls.0.keys().next()
             && let Err(error) = self.depth(*queue).await
         {

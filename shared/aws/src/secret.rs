@@ -61,7 +61,10 @@ impl SigningSecret {
         Ok(match TokenKeys::parse_secret(&previous) {
             Ok(secret) => keys.with_previous(secret),
             Err(error) => {
-                warn!(%error, "Could not use version {PREVIOUS} of {}; tokens signed with it are rejected", self.id);
+                warn!(
+                    error = telemetry::chain(&error),
+                    "Could not use version {PREVIOUS} of {}; tokens signed with it are rejected", self.id
+                );
                 keys
             }
         })

@@ -72,7 +72,11 @@ impl Backfills {
                 }
                 Ok(_) => {}
                 // An unreadable row must not hold up the others.
-                Err(error) => error!(backfill = item.key.sort, %error, "Could not read a backfill; skipped it"),
+                Err(error) => error!(
+                    backfill = item.key.sort,
+                    error = telemetry::chain(&error),
+                    "Could not read a backfill; skipped it"
+                ),
             }
         }
         Ok((expired, page.next))

@@ -103,7 +103,11 @@ impl Erasures {
             Ok(erasure) => Some(erasure),
             Err(error) => {
                 // An unreadable row must not hold up the others.
-                error!(erasure = item.key.sort, %error, "Could not read an erasure; skipped it");
+                error!(
+                    erasure = item.key.sort,
+                    error = telemetry::chain(&error),
+                    "Could not read an erasure; skipped it"
+                );
                 None
             }
         };

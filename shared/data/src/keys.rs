@@ -1,5 +1,8 @@
 //! The only place where keys are built. A key is a pure function of identity, so repeated writes hit the same item. The
 //! whole list with costs: `docs/data-model.md`. [`streamed`] parses some of them.
+//!
+//! Public for tests and the load test, which plant rows that no service writes. A test in `deploy-checks` keeps production
+//! code outside this crate from building keys.
 
 pub mod streamed;
 

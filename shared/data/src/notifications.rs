@@ -1,7 +1,8 @@
 //! Notifications by recipient, the notification of each act, and each recipient's [`Inbox`].
 
-use std::collections::HashMap;
+use std::{collections::HashMap, str::FromStr as _};
 
+use strum::{EnumString, IntoStaticStr};
 use uuid::Uuid;
 
 use super::page_from;
@@ -169,14 +170,7 @@ impl Notifications {
         let mut item = Item::new(keys::notification(recipient_id, notification_id))
             .with(attr::ACTOR_ID, act.actor_id.to_string())
             .with(EXPIRES_AT, expiry(notification_id));
-        item = match act.kind {
-            ActKind::Follow(_) => item.with(attr::KIND, "follow"),
-            ActKind::Like(post) => item.with(attr::KIND, "like").with(attr::POST_ID, post.to_string()),
-            ActKind::Comment(post, comment) => item
-                .with(attr::KIND, "comment")
-                .with(attr::POST_ID, post.to_string())
-                .with(attr::COMMENT_ID, comment.to_string()),
-        };
+        item = with_kind(item, act.kind);
         let flags = [(attr::UNDONE, undone), (attr::POST_GONE, post_gone)];
         item = flags.into_iter().filter(|(_, is_set)| *is_set).fold(item, |item, (flag, _)| item.with(flag, true));
         Writes::to(Table::Social, [Write::put(item)])
@@ -238,6 +232,47 @@ impl Notifications {
     }
 }
 
+/// The name of an act's kind in items. The names of both directions are derived from one declaration, and both matches
+/// below are exhaustive: a new [`ActKind`] does not compile until it is written and read.
+#[derive(Debug, Clone, Copy, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+enum StoredKind {
+    Follow,
+    Like,
+    Comment,
+}
+
+impl StoredKind {
+    const fn of(kind: ActKind) -> Self {
+        match kind {
+            ActKind::Follow(_) => Self::Follow,
+            ActKind::Like(_) => Self::Like,
+            ActKind::Comment(..) => Self::Comment,
+        }
+    }
+
+    /// Reads an act of this kind. A follow names no target: it is of the recipient.
+    fn read(self, recipient: UserId, item: &Item) -> Result<ActKind, MalformedItem> {
+        Ok(match self {
+            Self::Follow => ActKind::Follow(recipient),
+            Self::Like => ActKind::Like(item.parsed(attr::POST_ID)?),
+            Self::Comment => ActKind::Comment(item.parsed(attr::POST_ID)?, item.parsed(attr::COMMENT_ID)?),
+        })
+    }
+}
+
+/// The item with the act's kind and target.
+fn with_kind(item: Item, kind: ActKind) -> Item {
+    let item = item.with(attr::KIND, <&str>::from(StoredKind::of(kind)));
+    match kind {
+        ActKind::Follow(_) => item,
+        ActKind::Like(post) => item.with(attr::POST_ID, post.to_string()),
+        ActKind::Comment(post, comment) => {
+            item.with(attr::POST_ID, post.to_string()).with(attr::COMMENT_ID, comment.to_string())
+        }
+    }
+}
+
 fn entries_of(user: UserId, range: SortRange, order: Order) -> Query {
     Query { range, order, ..Query::all_of(Table::Social, keys::notifications_partition(user)) }
 }
@@ -286,12 +321,8 @@ fn notified_from(item: &Item) -> Result<Notified, MalformedItem> {
 }
 
 fn entry_from(recipient_id: UserId, item: &Item) -> Result<InboxEntry, MalformedItem> {
-    let kind = match item.text(attr::KIND)? {
-        "follow" => ActKind::Follow(recipient_id),
-        "like" => ActKind::Like(item.parsed(attr::POST_ID)?),
-        "comment" => ActKind::Comment(item.parsed(attr::POST_ID)?, item.parsed(attr::COMMENT_ID)?),
-        _ => return Err(MalformedItem { attribute: attr::KIND }),
-    };
+    let kind = StoredKind::from_str(item.text(attr::KIND)?).map_err(|_| MalformedItem { attribute: attr::KIND })?;
+    let kind = kind.read(recipient_id, item)?;
     let act = Act { actor_id: item.parsed(attr::ACTOR_ID)?, kind };
     Ok(InboxEntry {
         notification: Notification { notification_id: item.parsed_sort()?, recipient_id, act },

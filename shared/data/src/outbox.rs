@@ -211,7 +211,11 @@ impl Outbox {
                 Ok(entry) if entry.lease_until.is_ended_lease(lease(entry.generation), now) => expired.push(entry),
                 Ok(_) => {}
                 // An unreadable entry must not hold up the others.
-                Err(error) => error!(post.id = item.key.sort, %error, "Could not read an outbox entry; skipped it"),
+                Err(error) => error!(
+                    post.id = item.key.sort,
+                    error = telemetry::chain(&error),
+                    "Could not read an outbox entry; skipped it"
+                ),
             }
         }
         Ok((expired, page.next))

@@ -139,7 +139,8 @@ impl Readers {
             of_key.extend([keys::activity(*reader), keys::reader_rule(*reader, author)].map(|key| (key, *reader)));
         }
         let all: Vec<Key> = of_key.keys().cloned().collect();
-        let mut found: HashMap<UserId, (Activity, Rule)> = readers.iter().map(|id| (*id, Default::default())).collect();
+        let mut found: HashMap<UserId, (Activity, Rule)> =
+            readers.iter().map(|id| (*id, <(Activity, Rule)>::default())).collect();
         for item in self.store.get_all(Table::Social, &all, Consistency::Strong).await? {
             let Some(reader) = of_key.get(&item.key) else { continue };
             let (activity, rule) = found.entry(*reader).or_default();

@@ -89,7 +89,7 @@ pub struct Recount {
 
 /// The effect of a changed entry on a count.
 #[derive(Debug, Clone, Copy)]
-struct Noted {
+struct VisibilityChange {
     /// The entry's id, if it was visible before.
     before: Option<NotificationId>,
     /// The entry's id, if it is visible now.
@@ -98,7 +98,7 @@ struct Noted {
     is_unread: bool,
 }
 
-impl Noted {
+impl VisibilityChange {
     /// Adjusts a number of visible entries with `id > counted_after`.
     fn adjust(self, unread: &mut i64, counted_after: &mut NotificationId) {
         if self.before.is_some_and(|id| id > *counted_after) {
@@ -142,12 +142,16 @@ impl Inbox {
         };
         let is_unread =
             after.is_some_and(|entry| !self.is_read(entry.notification.notification_id) && !entry.is_expired(now));
-        let noted = Noted { before: visible(before), after: visible(after), is_unread };
-        noted.adjust(&mut self.unread, &mut self.counted_after);
+        let change = VisibilityChange { before: visible(before), after: visible(after), is_unread };
+        change.adjust(&mut self.unread, &mut self.counted_after);
         if let Some(recount) = &mut self.recount {
             let reached = |id: &NotificationId| *id <= recount.up_to;
-            let noted = Noted { before: noted.before.filter(reached), after: noted.after.filter(reached), ..noted };
-            noted.adjust(&mut recount.unread, &mut recount.after);
+            let change = VisibilityChange {
+                before: change.before.filter(reached),
+                after: change.after.filter(reached),
+                ..change
+            };
+            change.adjust(&mut recount.unread, &mut recount.after);
         }
         self.skip_read();
     }
@@ -235,7 +239,7 @@ impl Scan {
             }
             Some(recount) => {
                 for id in ids {
-                    Noted { before: None, after: Some(id), is_unread: false }
+                    VisibilityChange { before: None, after: Some(id), is_unread: false }
                         .adjust(&mut recount.unread, &mut recount.after);
                 }
                 recount.up_to = next.unwrap_or(recount.up_to);
@@ -337,7 +341,7 @@ mod tests {
     }
 
     /// Scans until the inbox is exact. Each page is read at most twice: to subtract and to recount.
-    fn settle(mut inbox: Inbox, entries: &Entries, now: Timestamp) {
+    fn scan_to_end(mut inbox: Inbox, entries: &Entries, now: Timestamp) {
         for _ in 0..2 * (entries.len() / PAGE + 2) {
             let begun = Some(inbox).filter(|inbox| inbox.must_recount(now)).map(|inbox| inbox.recounting(now));
             let Some(scan) = inbox.scan(now).or(begun) else { break };
@@ -388,7 +392,7 @@ mod tests {
             }
             check(&inbox, &entries, now);
         }
-        settle(inbox, &entries, now);
+        scan_to_end(inbox, &entries, now);
     }
 
     proptest! {

@@ -207,6 +207,9 @@ pub const REFRESH_RATE: Rate = Rate { uses: 30, window: Duration::from_mins(1) }
 pub const MAX_RATE_TALLIES: u64 = 50_000;
 /// Maximum time that a request waits for the store call of a rate limit. After that the process decides by its own count.
 pub const RATE_PATIENCE: Duration = Duration::from_millis(500);
+/// How long a process remembers that the store refused a use, and refuses without asking: short, so that a use given back
+/// by another process counts soon; long enough that a flood costs each process one write a second.
+pub const RATE_REFUSAL_MEMORY: Duration = Duration::from_secs(1);
 
 // --- Password hashes.
 

@@ -49,20 +49,20 @@ fn update_of_a_like(post: PostId, user: UserId, at: i64) -> Transaction {
     vec![(Table::Social, Write::Update { key: keys::liker(post, user), changes, condition: Condition::Always })]
 }
 
-struct Home {
+struct TestDatabase {
     store: EmbeddedStore,
     engine: Engine,
     _folder: tempfile::TempDir,
 }
 
-impl Drop for Home {
+impl Drop for TestDatabase {
     /// Stops the reader before the database's folder is removed.
     fn drop(&mut self) {
         self.engine.close();
     }
 }
 
-impl Home {
+impl TestDatabase {
     fn open(log_changes: bool, runtime: &tokio::runtime::Runtime) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let options = EngineOptions { log_changes, ..EngineOptions::at(folder.path()) };
@@ -107,12 +107,12 @@ fn changes(c: &mut Criterion) {
     let mut group = c.benchmark_group("embedded_changes");
     group.sample_size(30).throughput(Throughput::Elements(WRITES as u64));
     for (log_changes, word) in [(false, "without the log"), (true, "with it")] {
-        let home = &Home::open(log_changes, &runtime);
+        let database = &TestDatabase::open(log_changes, &runtime);
         let mut bench = |name: &str, make: &dyn Fn() -> Vec<Transaction>| {
             group.bench_function(format!("{name}, {word}"), |b| {
                 b.to_async(&runtime).iter_batched(
                     make,
-                    |writes| async move { write_all(&home.store, writes).await },
+                    |writes| async move { write_all(&database.store, writes).await },
                     BatchSize::SmallInput,
                 );
             });
@@ -122,7 +122,7 @@ fn changes(c: &mut Criterion) {
         bench("update", &|| likers.iter().map(|user| update_of_a_like(liked, *user, next())).collect());
     }
     for (log_changes, word) in [(false, "without the log"), (true, "with it")] {
-        let home = &Home::open(log_changes, &runtime);
+        let database = &TestDatabase::open(log_changes, &runtime);
         let jobs = || {
             let post = new_post();
             let entry = |_| BatchWrite::Put(Feeds::entry(UserId::random(), post));
@@ -133,7 +133,7 @@ fn changes(c: &mut Criterion) {
             b.to_async(&runtime).iter_batched(
                 jobs,
                 |jobs| async move {
-                    let written = join_all(jobs.iter().map(|job| home.store.batch_write(Table::Feed, job))).await;
+                    let written = join_all(jobs.iter().map(|job| database.store.batch_write(Table::Feed, job))).await;
                     assert!(written.iter().all(Result::is_ok));
                 },
                 BatchSize::SmallInput,

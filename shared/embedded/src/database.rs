@@ -8,7 +8,7 @@ use fjall::{
 use parking_lot::Mutex;
 
 use super::{
-    changes::rows::{ChangeRows, Noted},
+    changes::rows::{ChangeRows, PendingChange},
     failure::Failure,
     options::EngineOptions,
     store::expiry_mark::ExpiryMark,
@@ -138,7 +138,7 @@ impl Database {
     }
 
     /// Commits, with rows in the change log for the batch's changes to streamed items.
-    pub fn commit_with(&self, batch: OwnedWriteBatch, changes: &[Noted]) -> Result<(), Failure> {
+    pub fn commit_with(&self, batch: OwnedWriteBatch, changes: &[PendingChange]) -> Result<(), Failure> {
         if changes.is_empty() {
             return self.commit(batch);
         }

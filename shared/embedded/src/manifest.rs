@@ -218,7 +218,10 @@ impl Record {
             Ok(()) => self.has_failed = false,
             Err(error) if !self.has_failed => {
                 self.has_failed = true;
-                tracing::warn!(%error, "Could not record the synced position: {error}; will retry after the next sync");
+                tracing::warn!(
+                    error = telemetry::chain(&error),
+                    "Could not record the synced position: {error}; will retry after the next sync"
+                );
             }
             Err(_) => {}
         }

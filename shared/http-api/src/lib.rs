@@ -6,32 +6,32 @@
 //! - [`body`]: JSON bodies and their invalid fields.
 //! - [`path`]: users, posts and comments named in a path.
 //! - [`page`]: `?limit=` and `?cursor=`; [`cursor`]: the encoding of cursors.
-//! - [`shapes`]: users, profiles, posts and pages as they are sent.
+//! - [`responses`]: users, profiles, posts and pages as they are sent.
 //! - [`texts`]: schemas of the texts that people write.
-//! - [`conventions`]: the middleware around all routes: request id, log line, metrics, CORS, durability.
+//! - [`middleware`]: the middleware around all routes: request id, log line, metrics, CORS, durability.
 //! - [`openapi`]: the shared parts of the API description.
 
 pub mod address;
 pub mod agent;
 pub mod body;
 pub mod caller;
-pub mod conventions;
 mod cors;
 pub mod cursor;
 mod durable;
+pub mod middleware;
 mod observe;
 pub mod openapi;
 pub mod page;
 pub mod path;
 pub mod problem;
-pub mod shapes;
+pub mod responses;
 pub mod texts;
 
 pub use address::{Client, PeerAddress, TrustedProxy};
 pub use agent::ClientAgent;
 pub use body::{ApiJson, FieldErrors};
 pub use caller::{Authentication, Caller, CallerSession, CallerUntil};
-pub use conventions::{Deadline, HttpOptions, InvalidOrigin, with_conventions};
+pub use middleware::{Deadline, HttpOptions, InvalidOrigin, with_middleware};
 pub use page::PageQuery;
 pub use path::{PathComment, PathPost, PathSession, PathUser};
 pub use problem::{FieldError, Problem};

@@ -55,8 +55,8 @@ pub fn with_deadline<B>(mut request: http::Request<B>) -> http::Request<B> {
 /// send, only follow-fetcher and job-handler may make the second. A refusal arrives over the connection that the first
 /// event will use.
 pub async fn warm_up(store: &DynamoStore, queue: Option<&SqsQueue>) {
-    let knocks = [Some(store.knock().boxed()), queue.map(|queue| queue.knock().boxed())];
-    if timeout(limits::WARM_UP_LIMIT, join_all(knocks.into_iter().flatten())).await.is_err() {
+    let calls = [Some(store.warm_connection().boxed()), queue.map(|queue| queue.warm_connection().boxed())];
+    if timeout(limits::WARM_UP_LIMIT, join_all(calls.into_iter().flatten())).await.is_err() {
         info!("Could not open connections within {:?}; the first event will open them", limits::WARM_UP_LIMIT);
     }
 }

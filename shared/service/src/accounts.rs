@@ -148,13 +148,15 @@ impl AccountService {
         now: Timestamp,
         work: impl Future<Output = Result<T, ServiceError>>,
     ) -> Result<T, ServiceError> {
-        let attempt = self.rates.admit(Limit::FailedPasswords, origin.network, now).await?;
+        let attempt = self.rates.attempt(Limit::FailedPasswords, origin.network, now).await?;
         let outcome = work.await;
         let failed = matches!(
             outcome,
             Err(ServiceError::Unauthenticated | ServiceError::WrongPassword | ServiceError::Taken { .. })
         );
-        if !failed {
+        if failed {
+            attempt.count();
+        } else {
             attempt.give_back().await;
         }
         outcome
@@ -207,9 +209,11 @@ impl AccountService {
             (None, LoginName::Email(email)) => Subject::login(origin.network, email.canonical()),
             (None, LoginName::Handle(handle)) => Subject::login(origin.network, handle),
         };
-        let attempt = self.rates.admit(Limit::FailedLogins, subject, now).await?;
+        let attempt = self.rates.attempt(Limit::FailedLogins, subject, now).await?;
         let outcome = self.log_in(known.unwrap_or_else(UserId::random), password, origin, now).await;
-        if !matches!(outcome, Err(ServiceError::Unauthenticated)) {
+        if matches!(outcome, Err(ServiceError::Unauthenticated)) {
+            attempt.count();
+        } else {
             attempt.give_back().await;
         }
         outcome

@@ -180,7 +180,7 @@ impl BackfillService {
         match self.finish(*follower, *followee).await {
             Ok(is_finished) => is_finished,
             Err(error) => {
-                warn!(user.id = %follower, followee.id = %followee, %error, "Could not finish a backfill; will retry with the next sweep");
+                warn!(user.id = %follower, followee.id = %followee, error = telemetry::chain(&error), "Could not finish a backfill; will retry with the next sweep");
                 false
             }
         }

@@ -14,11 +14,11 @@
 //! correct anyway:
 //! - A counter is updated in the transaction that creates the change's ledger entry, which is refused if the entry
 //!   exists.
-//! - Notifications are derived not from the change but from the state read after it, and are settled *before* the
+//! - Notifications are derived not from the change but from the state read after it, and are reconciled *before* the
 //!   ledger entry is made: an entry means that the change is done completely.
-//! - Settling a recipient's notifications always writes the recipient's inbox, even without changes, on the condition
+//! - Reconciling a recipient's notifications always writes the recipient's inbox, even without changes, on the condition
 //!   that its version is the one from before the state was read. So a late writer with an older state is refused, and
-//!   the change that made the newer state is settled after it.
+//!   the change that made the newer state is applied after it.
 
 mod counting;
 mod effect;
@@ -77,8 +77,8 @@ impl ChangeService {
 
     /// The same service, sending live events to connected recipients.
     #[must_use]
-    pub fn announced_by(self, live: Option<LiveService>) -> Self {
-        Self { notifying: self.notifying.announced_by(live), ..self }
+    pub fn with_live_events(self, live: Option<LiveService>) -> Self {
+        Self { notifying: self.notifying.with_live_events(live), ..self }
     }
 
     /// Applies changes and returns their outcomes in the same order. Changes of one item must arrive in the order in
@@ -93,18 +93,18 @@ impl ChangeService {
                 Err(malformed) => drop(outcomes.insert(change.id.as_str(), Failure(malformed.into()))),
             }
         }
-        outcomes.extend(self.settle_apart(effective, now).await);
+        outcomes.extend(self.apply_apart(effective, now).await);
         // A change listed twice fails twice.
         let outcome = |change: &Change| outcomes.get(change.id.as_str()).map_or(Applied::Done, Failure::outcome);
         changes.iter().map(outcome).collect()
     }
 
-    /// Settles all changes together; on a permanent failure, splits them in halves down to the change at fault. Returns
+    /// Applies all changes together; on a permanent failure, splits them in halves down to the change at fault. Returns
     /// the failures.
-    async fn settle_apart<'a>(&self, changes: Vec<Effective<'a>>, now: Timestamp) -> Vec<(&'a str, Failure)> {
+    async fn apply_apart<'a>(&self, changes: Vec<Effective<'a>>, now: Timestamp) -> Vec<(&'a str, Failure)> {
         let (mut failed, mut parts) = (Vec::new(), vec![changes]);
         while let Some(mut part) = parts.pop() {
-            let Err(error) = self.settle(&part, now).await else { continue };
+            let Err(error) = self.apply_together(&part, now).await else { continue };
             if error.is_transient() {
                 // The store is failing: the remaining changes would fail as well.
                 let left = part.into_iter().chain(parts.drain(..).flatten());
@@ -119,18 +119,18 @@ impl ChangeService {
         failed
     }
 
-    async fn settle(&self, changes: &[Effective<'_>], now: Timestamp) -> Result<(), StoreError> {
+    async fn apply_together(&self, changes: &[Effective<'_>], now: Timestamp) -> Result<(), StoreError> {
         let applied = self.ledger.applied(changes.iter().map(|change| change.id)).await?;
         let fresh: Vec<Effective> = changes.iter().filter(|change| !applied.contains(change.id)).copied().collect();
         if fresh.is_empty() {
             return Ok(());
         }
-        self.notifying.settle(&fresh, now).await?;
+        self.notifying.reconcile(&fresh, now).await?;
         let recounts = fresh.iter().filter_map(|change| match change.changed.subject {
             Subject::Step { task: Task::Inbox(user), token } => Some((user, token)),
             _ => None,
         });
-        self.recounting.settle(&recounts.collect(), now).await?;
+        self.recounting.run_steps(&recounts.collect(), now).await?;
         self.counting.count(fresh, now).await
     }
 }

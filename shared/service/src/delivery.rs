@@ -28,7 +28,7 @@ impl DeliveryService {
 
     /// The same, sending live events to connected readers.
     #[must_use]
-    pub fn announced_by(self, live: Option<LiveService>) -> Self {
+    pub fn with_live_events(self, live: Option<LiveService>) -> Self {
         Self { live, ..self }
     }
 

@@ -1,7 +1,7 @@
 //! Permanent erasure: of posts 30 days after their deletion, of accounts at once.
 //!
 //! - [`post`]: a post with its likes, comments and notifications.
-//! - [`user`]: all data of an account.
+//! - [`user`]: all data of an account. [`step`]: what both share.
 //!
 //! An erasure can be interrupted at any point and restarted by any worker without a saved position: each list that
 //! leads to the data loses its entries in the transactions that erase the data, so a restart begins at the head of the
@@ -15,24 +15,23 @@
 //! (with a token about to expire, or a redriven message) may still write.
 
 mod post;
+mod step;
 mod user;
 
 use futures::future::join_all;
 use tokio::time::Instant;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
-use self::{post::PostEraser, user::UserEraser};
+use self::{
+    post::PostEraser,
+    step::{Budget, Stopped},
+    user::UserEraser,
+};
 use super::ServiceError;
-use data::{Db, Erasure, Erasures, Transaction, Writes};
+use data::{Db, Erasure, Erasures};
 use domain::{Erasable, Timestamp, limits};
 use ports::store::StoreError;
 use telemetry::chain;
-
-/// Targets erased per transaction. Each has two to four items, which keeps the transaction below
-/// [`limits::MAX_TRANSACT`] and small enough to retry quickly after a conflict.
-const THINGS_PER_TRANSACTION: usize = 24;
-/// Entries of a list read per query.
-const ENTRIES_PER_PAGE: u32 = 96;
 
 /// Erases everything due.
 #[derive(Debug, Clone)]
@@ -49,33 +48,6 @@ pub struct Erased {
     pub ended: u64,
     /// Whether the deadline left work undone; run again.
     pub is_cut_short: bool,
-}
-
-/// The deadline of a run.
-#[derive(Debug, Clone, Copy)]
-struct Budget {
-    deadline: Instant,
-}
-
-/// The reason why a pass stopped early.
-#[derive(Debug, thiserror::Error)]
-enum Stopped {
-    #[error("out of time")]
-    OutOfTime,
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-impl Budget {
-    /// Stops when the time has run out. Called between steps that can be repeated.
-    fn spend(self) -> Result<(), Stopped> {
-        if Instant::now() < self.deadline { Ok(()) } else { Err(Stopped::OutOfTime) }
-    }
-
-    /// The part of the budget that one row may use.
-    fn slice(self) -> Self {
-        Self { deadline: self.deadline.min(Instant::now() + limits::ERASURE_SLICE) }
-    }
 }
 
 impl ErasureService {
@@ -160,7 +132,7 @@ impl ErasureService {
         if let Err(stopped) = erased {
             // Refused: another worker holds the lease by now. On failure the lease expires.
             if let Err(error) = self.erasures.postpone(&taken, now).await {
-                warn!(erasure = ?taken.of, %error, "Could not release the lease of an erasure; will wait until it expires");
+                warn!(erasure = ?taken.of, error = chain(&error), "Could not release the lease of an erasure; will wait until it expires");
             }
             return Err(stopped);
         }
@@ -177,23 +149,6 @@ fn next_due(erasure: &Erasure) -> Option<Timestamp> {
         Erasable::Post(_) => None,
         Erasable::User(_) => limits::ERASURE_PASSES.get(erasure.pass + 1).map(|after| erasure.began_at.plus(*after)),
     }
-}
-
-/// Applies unconditional writes, the writes of one target in one transaction. An item named twice is written once.
-async fn erase_all(db: &Db, things: Vec<Writes>) -> Result<(), StoreError> {
-    let mut things = things.into_iter().peekable();
-    while things.peek().is_some() {
-        let mut transaction = Transaction::new();
-        things.by_ref().take(THINGS_PER_TRANSACTION).for_each(|thing| transaction.add_absent(thing));
-        // Unconditional, hence never refused.
-        let _applied = transaction.commit(db).await?;
-    }
-    Ok(())
-}
-
-/// Logs that an erasure's target is not marked deleted; such a target must not be touched.
-fn refuse(of: Erasable) {
-    error!(erasure = ?of, "Refusing to erase: the target is not marked deleted");
 }
 
 #[cfg(test)]

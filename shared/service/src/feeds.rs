@@ -60,7 +60,7 @@ impl FeedService {
 
     /// The same, reading stories through this cache, which others share.
     #[must_use]
-    pub fn merging(self, stories: Stories) -> Self {
+    pub fn with_stories(self, stories: Stories) -> Self {
         Self { stories, ..self }
     }
 

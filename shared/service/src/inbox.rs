@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{live::LiveService, rounds::Rounds};
+use super::{conflict_retry::ConflictRetry, live::LiveService};
 use crate::live::Topic;
 use data::{Committed, Db, Notifications, Notified, Transaction, Writes};
 use domain::{Act, Inbox, InboxEntry, Notification, NotificationId, Timestamp, UserId, limits};
@@ -112,7 +112,7 @@ impl InboxWriter {
 
     /// The same, sending live events to connected recipients.
     #[must_use]
-    pub fn announced_by(self, live: Option<LiveService>) -> Self {
+    pub fn with_live_events(self, live: Option<LiveService>) -> Self {
         Self { live, ..self }
     }
 
@@ -179,7 +179,7 @@ impl InboxWriter {
             |notification_id: &NotificationId| Notified { recipient_id: recipient, notification_id: *notification_id };
         let places: HashSet<Notified> = notifications.iter().map(place).collect();
         let places: Vec<Notified> = places.into_iter().collect();
-        let mut rounds = Rounds::new();
+        let mut retry = ConflictRetry::new();
         loop {
             let inbox = self.notifications.inbox(recipient).await?;
             let entries = self.notifications.entries(&places).await?;
@@ -187,7 +187,7 @@ impl InboxWriter {
             if self.erase_parts(inbox, &parts, now).await? {
                 return Ok(());
             }
-            rounds.pause().await?;
+            retry.pause().await?;
         }
     }
 
@@ -203,7 +203,7 @@ impl InboxWriter {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let all: Vec<Act> = acts.iter().map(|(act, _)| *act).collect();
-        let mut rounds = Rounds::new();
+        let mut retry = ConflictRetry::new();
         loop {
             let inbox = self.notifications.inbox(recipient).await?;
             let places = self.notifications.notified(&all).await?;
@@ -218,7 +218,7 @@ impl InboxWriter {
             if self.erase_parts(inbox, &acts.iter().map(part).collect::<Vec<_>>(), now).await? {
                 return Ok(());
             }
-            rounds.pause().await?;
+            retry.pause().await?;
         }
     }
 

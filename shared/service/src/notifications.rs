@@ -6,8 +6,8 @@ use tracing::debug;
 
 use super::{
     ServiceError,
+    conflict_retry::ConflictRetry,
     pages::{self, Candidate},
-    rounds::Rounds,
     steps::StepSize,
 };
 use data::{Acts, Committed, Db, Notifications, Posts, Tasks, Users};
@@ -146,7 +146,7 @@ impl NotificationService {
     pub async fn mark_read(&self, user: UserId, up_to: NotificationId, now: Timestamp) -> Result<(), ServiceError> {
         // Limited to the newest entry: an id from the future must not mark later entries as read.
         let Some(last) = self.notifications.newest_up_to(user, up_to).await? else { return Ok(()) };
-        let (mut rounds, mut is_contended) = (Rounds::new(), false);
+        let (mut retry, mut is_contended) = (ConflictRetry::new(), false);
         loop {
             let inbox = self.notifications.inbox(user).await?;
             if inbox.version == 0 {
@@ -159,7 +159,7 @@ impl NotificationService {
             match self.keep(&read).await {
                 Ok(Committed::Applied) => return Ok(()),
                 // An earlier try may have been applied as well: the next round finds it read.
-                Ok(Committed::Refused(_)) | Err(StoreError::Conflict) => rounds.pause().await?,
+                Ok(Committed::Refused(_)) | Err(StoreError::Conflict) => retry.pause().await?,
                 Err(error) => return Err(error.into()),
             }
             is_contended = true;

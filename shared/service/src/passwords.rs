@@ -72,7 +72,7 @@ pub struct Passwords {
     argon2: Argon2<'static>,
     /// A random hash with the configured parameters: an unknown user's password is verified against it, so that it
     /// takes the same time.
-    nobodys: PasswordHash,
+    dummy: PasswordHash,
     queue: Arc<HashQueue>,
 }
 
@@ -85,7 +85,7 @@ impl Passwords {
         let params = Params::new(options.memory_kib, options.iterations, ARGON2_LANES, None)
             .expect("the configured Argon2 parameters are within its limits");
         Self {
-            nobodys: nobodys_hash(&params),
+            dummy: dummy_hash(&params),
             argon2: Argon2::new(Algorithm::Argon2id, Version::V0x13, params),
             queue: HashQueue::new(Bounds {
                 running: options.running.get(),
@@ -120,7 +120,7 @@ impl Passwords {
         hash: Option<PasswordHash>,
     ) -> Result<bool, ServiceError> {
         let argon2 = self.argon2.clone();
-        let hash = hash.unwrap_or_else(|| self.nobodys.clone());
+        let hash = hash.unwrap_or_else(|| self.dummy.clone());
         self.run(network, move || argon2.verify_password(password.as_bytes(), hash.0.as_str()).is_ok()).await
     }
 
@@ -148,7 +148,7 @@ impl Passwords {
 }
 
 /// A PHC string whose salt and output are random: verifying against it costs one hash and fails.
-fn nobodys_hash(params: &Params) -> PasswordHash {
+fn dummy_hash(params: &Params) -> PasswordHash {
     let salt = STANDARD_NO_PAD.encode(random::bytes::<16>());
     let output = STANDARD_NO_PAD.encode(random::bytes::<{ Params::DEFAULT_OUTPUT_LEN }>());
     let (memory, iterations, lanes) = (params.m_cost(), params.t_cost(), params.p_cost());
@@ -194,8 +194,8 @@ mod tests {
     }
 
     #[test]
-    fn nobodys_hash_costs_what_a_real_one_costs() {
-        let hash = Passwords::new(&HashingOptions::default()).nobodys;
+    fn the_dummy_hash_costs_as_much_as_a_stored_one() {
+        let hash = Passwords::new(&HashingOptions::default()).dummy;
         let parsed = argon2::password_hash::phc::PasswordHash::new(&hash.0).unwrap();
         assert_eq!(Params::try_from(&parsed).unwrap().m_cost(), ARGON2_MEMORY_KIB);
         assert_eq!(Params::try_from(&parsed).unwrap().t_cost(), ARGON2_ITERATIONS);

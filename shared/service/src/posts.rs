@@ -94,20 +94,20 @@ impl PublishService {
 
     /// The same, announcing pulled posts to the feeds that read from `stories`.
     #[must_use]
-    pub fn read_through(self, stories: Stories) -> Self {
+    pub fn with_stories(self, stories: Stories) -> Self {
         Self { stories: Some(stories), ..self }
     }
 
     /// The same, sending live events to connected authors about their own posts.
     #[must_use]
-    pub fn announced_by(self, live: Option<LiveService>) -> Self {
+    pub fn with_live_events(self, live: Option<LiveService>) -> Self {
         Self { live, ..self }
     }
 
     /// The same, pulling the posts of authors with this many followers.
     #[must_use]
-    pub fn pulling_from(self, threshold: PullThreshold) -> Self {
-        Self { review: self.review.from_threshold(threshold), ..self }
+    pub fn with_pull_threshold(self, threshold: PullThreshold) -> Self {
+        Self { review: self.review.with_threshold(threshold), ..self }
     }
 
     /// Publishes a post: to its author's story and feed at once, to the followers' feeds through PostQ, or when these

@@ -64,9 +64,9 @@ impl Foundation {
     /// The publishing service, announcing posts on `queue`.
     pub fn publishing(&self, queue: Arc<dyn Queue>) -> PublishService {
         PublishService::new(Arc::clone(&self.store), queue, Arc::clone(&self.ids), self.rates.clone())
-            .pulling_from(self.pull_threshold)
-            .read_through(self.stories.clone())
-            .announced_by(self.live())
+            .with_pull_threshold(self.pull_threshold)
+            .with_stories(self.stories.clone())
+            .with_live_events(self.live())
     }
 
     fn live(&self) -> Option<LiveService> {
@@ -127,7 +127,7 @@ impl Services {
             graph,
             posts: PostService::new(store(), rates()).with_stories(views.clone()),
             publishing: queue.map(|queue| on.publishing(queue)),
-            feeds: FeedService::new(store(), views, on.clock.clone()).merging(on.stories.clone()),
+            feeds: FeedService::new(store(), views, on.clock.clone()).with_stories(on.stories.clone()),
             notifications: NotificationService::new(store()).in_steps(options.steps),
             likes: LikeService::new(store(), rates()),
             comments: CommentService::new(store(), ids(), rates()),

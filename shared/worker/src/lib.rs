@@ -93,7 +93,7 @@ impl BatchDriver {
         // Boxed, because otherwise the compiler cannot prove that the future is `Send`.
         let messages = batch.into_iter().map(|message| {
             let outcome = attempt(decode(&message.body), handle);
-            self.settled(message, outcome).boxed()
+            self.finish(message, outcome).boxed()
         });
         let failed = futures::stream::iter(messages)
             .buffer_unordered(self.messages_in_flight)
@@ -103,8 +103,8 @@ impl BatchDriver {
         BatchOutcome { failed }
     }
 
-    /// Settles a message. Returns its id if it must be redelivered.
-    async fn settled(
+    /// Counts and reports the outcome of a message. Returns its id if it must be redelivered.
+    async fn finish(
         &self,
         message: ReceivedMessage,
         outcome: impl Future<Output = Result<(), MessageError>>,

@@ -1,7 +1,7 @@
 //! The tokens of a new or refreshed session.
 
 use domain::limits;
-use http_api::shapes::ProfileShape;
+use http_api::responses::ProfileShape;
 use serde::Serialize;
 use service::accounts::{LoggedIn, TokenPair};
 use utoipa::ToSchema;

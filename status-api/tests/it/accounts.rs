@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use service::passwords::HashingOptions;
 
 /// A body with the values that differ between runs replaced.
-fn settled(mut body: Value) -> Value {
+fn redacted(mut body: Value) -> Value {
     for member in ["access_token", "refresh_token"] {
         if body.get(member).is_some() {
             body[member] = json!(format!("[{member}]"));
@@ -32,7 +32,7 @@ async fn registering_returns_profile_and_tokens() {
     wanted["display_name"] = json!("Alice 🦀");
     wanted["email"] = json!("  Alice@Example.org ");
     let answer = api.post("/v1/auth/register", None, &wanted).await.is(201);
-    insta::assert_json_snapshot!(settled(answer.json()));
+    insta::assert_json_snapshot!(redacted(answer.json()));
 }
 
 #[tokio::test]
@@ -47,10 +47,10 @@ async fn profiles_show_private_fields_only_to_their_owner() {
     let alice = api.token_of("alice").await;
     let bob = api.token_of("bob").await;
     let own = api.get("/v1/users/me", &alice).await.is(200);
-    insta::assert_json_snapshot!("own_profile", settled(own.json()));
+    insta::assert_json_snapshot!("own_profile", redacted(own.json()));
     let id = own.text_of("user_id");
     let by_handle = api.get("/v1/users/@ALICE", &bob).await.is(200);
-    insta::assert_json_snapshot!("profile_of_another", settled(by_handle.json()));
+    insta::assert_json_snapshot!("profile_of_another", redacted(by_handle.json()));
     assert_eq!(api.get(&format!("/v1/users/{id}"), &bob).await.is(200).text, by_handle.text);
     assert_eq!(api.get(&format!("/v1/users/{id}"), &alice).await.is(200).text, own.text);
 }
@@ -157,7 +157,7 @@ async fn refreshing_yields_a_new_pair_that_works() {
     let api = TestApi::start();
     let first = api.register("alice").await.is(201).text_of("refresh_token");
     let answer = api.refresh(&first).await.is(200);
-    insta::assert_json_snapshot!(settled(answer.json()));
+    insta::assert_json_snapshot!(redacted(answer.json()));
     assert_ne!(answer.text_of("refresh_token"), first);
     api.get("/v1/users/me", &answer.text_of("access_token")).await.is(200);
     api.refresh(&answer.text_of("refresh_token")).await.is(200);

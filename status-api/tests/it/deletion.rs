@@ -74,6 +74,10 @@ async fn a_deleted_post_is_hidden_until_restored() {
 
     assert_eq!(delete(&api, &alice, &post).await.is(204).text, "");
     for who in [&alice, &bob] {
+        if who.token == bob.token {
+            // Lists of others may show it for this long.
+            api.clock.advance(limits::POST_TTL);
+        }
         let seen = seen(&api, who, &post).await;
         assert_eq!(seen[..3], [Value::Null, Value::Null, Value::Null]);
         for list in &seen[3..] {
@@ -85,6 +89,7 @@ async fn a_deleted_post_is_hidden_until_restored() {
     }
 
     restore(&api, &post, START.plus(Duration::from_hours(1))).await.unwrap();
+    api.clock.advance(limits::POST_TTL);
     assert_eq!([seen(&api, &alice, &post).await, seen(&api, &bob, &post).await], before);
 }
 

@@ -34,7 +34,7 @@ async fn export(api: &TestApi, token: &str, limit: usize) -> Vec<Value> {
 }
 
 /// Alice and Bob, who performed every kind of action.
-async fn town(api: &TestApi) -> [(UserId, String); 2] {
+async fn populate(api: &TestApi) -> [(UserId, String); 2] {
     let [alice, bob] = [person(api, "alice").await, person(api, "bob").await];
     for ((_, token), other) in [(&alice, "@bob"), (&bob, "@alice")] {
         api.bare(Method::PUT, &format!("/v1/users/{other}/follow"), Some(token)).await.is(204);
@@ -67,7 +67,7 @@ async fn town(api: &TestApi) -> [(UserId, String); 2] {
 #[tokio::test]
 async fn an_export_is_complete_at_any_page_size() {
     let api = TestApi::start();
-    let [(_, alice), (bob, _)] = town(&api).await;
+    let [(_, alice), (bob, _)] = populate(&api).await;
     let all = export(&api, &alice, 100).await;
     for limit in [1, 2, 3, 7] {
         assert_eq!(export(&api, &alice, limit).await, all, "in pages of {limit}");
@@ -112,7 +112,7 @@ async fn an_export_is_complete_at_any_page_size() {
 #[tokio::test]
 async fn an_export_has_no_secrets_or_foreign_data() {
     let api = TestApi::start();
-    let [(_, alice), (bob, _)] = town(&api).await;
+    let [(_, alice), (bob, _)] = populate(&api).await;
     let mut text = serde_json::to_string(&export(&api, &alice, 100).await).unwrap();
     for others in ["bobs-own", "bob@example.org", "argon2", "password", "digest"] {
         assert!(!text.contains(others), "{others}: {text}");

@@ -16,13 +16,13 @@ use serde_json::{Value, json};
 use service::changes::{Applied, ChangeService};
 
 /// The API, and changes made directly in the store.
-struct Town {
+struct Fixture {
     api: TestApi,
     ids: Arc<IdGenerator>,
     changes: ChangeService,
 }
 
-impl Town {
+impl Fixture {
     fn start() -> Self {
         let (api, ids) = (TestApi::start(), Arc::new(IdGenerator::new()));
         let changes = ChangeService::new(Arc::new(api.watched.clone()), Arc::clone(&ids));
@@ -94,7 +94,7 @@ impl Town {
 }
 
 /// A body with the ids that differ between runs replaced.
-fn settled(mut body: Value) -> Value {
+fn redacted(mut body: Value) -> Value {
     for item in body["items"].as_array_mut().unwrap() {
         for id in ["notification_id", "post_id", "comment_id"] {
             if item[id].is_string() {
@@ -115,64 +115,68 @@ fn seen(body: &Value) -> (Vec<&str>, u64) {
 
 #[tokio::test]
 async fn only_acts_of_others_notify_newest_first() {
-    let town = Town::start();
-    let ((alice, token), (bob, bobs)) = (town.user("alice").await, town.user("bob").await);
-    let post = town.post(&token).await;
-    town.follow(&bobs, bob, alice).await;
-    town.like(bob, post).await;
-    town.comment(bob, post).await;
-    town.like(alice, post).await;
-    town.comment(alice, post).await;
-    insta::assert_json_snapshot!("page_of_notifications", settled(town.notifications(&token).await));
-    assert_eq!(town.notifications(&bobs).await, json!({"items": [], "next_cursor": null, "unread_count": 0}));
-    let profile = town.api.get("/v1/users/@alice", &bobs).await.is(200).json();
+    let fixture = Fixture::start();
+    let ((alice, token), (bob, bobs)) = (fixture.user("alice").await, fixture.user("bob").await);
+    let post = fixture.post(&token).await;
+    fixture.follow(&bobs, bob, alice).await;
+    fixture.like(bob, post).await;
+    fixture.comment(bob, post).await;
+    fixture.like(alice, post).await;
+    fixture.comment(alice, post).await;
+    insta::assert_json_snapshot!("page_of_notifications", redacted(fixture.notifications(&token).await));
+    assert_eq!(fixture.notifications(&bobs).await, json!({"items": [], "next_cursor": null, "unread_count": 0}));
+    let profile = fixture.api.get("/v1/users/@alice", &bobs).await.is(200).json();
     assert_eq!(profile["followers_count"], 1);
-    assert_eq!(town.api.get(&format!("/v1/posts/{post}"), &bobs).await.is(200).json()["likes_count"], 2);
+    assert_eq!(fixture.api.get(&format!("/v1/posts/{post}"), &bobs).await.is(200).json()["likes_count"], 2);
 }
 
 #[tokio::test]
 async fn a_read_notification_stays_read() {
-    let town = Town::start();
-    let ((_, token), (bob, _)) = (town.user("alice").await, town.user("bob").await);
-    let post = town.post(&token).await;
-    town.like(bob, post).await;
-    town.comment(bob, post).await;
-    let page = town.notifications(&token).await;
+    let fixture = Fixture::start();
+    let ((_, token), (bob, _)) = (fixture.user("alice").await, fixture.user("bob").await);
+    let post = fixture.post(&token).await;
+    fixture.like(bob, post).await;
+    fixture.comment(bob, post).await;
+    let page = fixture.notifications(&token).await;
     let id = |place: usize| page["items"][place]["notification_id"].as_str().unwrap();
     for (up_to, unread) in [(id(1), 1), (id(0), 0), (id(1), 0), (id(0), 0)] {
-        let syncs = town.api.watched.syncs();
-        town.read(&token, &json!({"up_to": up_to}).to_string()).await.is(204);
-        assert_eq!(town.api.watched.syncs(), syncs + 1, "the response to a write waits for durability");
-        assert_eq!(town.notifications(&token).await["unread_count"], unread);
+        let syncs = fixture.api.watched.syncs();
+        fixture.read(&token, &json!({"up_to": up_to}).to_string()).await.is(204);
+        assert_eq!(fixture.api.watched.syncs(), syncs + 1, "the response to a write waits for durability");
+        assert_eq!(fixture.notifications(&token).await["unread_count"], unread);
     }
-    let read: Vec<bool> =
-        town.notifications(&token).await["items"].as_array().unwrap().iter().map(|item| item["read"] == true).collect();
+    let read: Vec<bool> = fixture.notifications(&token).await["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| item["read"] == true)
+        .collect();
     assert_eq!(read, [true, true]);
-    town.like(town.user("carol").await.0, post).await;
-    let page = town.notifications(&token).await;
+    fixture.like(fixture.user("carol").await.0, post).await;
+    let page = fixture.notifications(&token).await;
     assert_eq!((&page["items"][0]["read"], &page["unread_count"]), (&json!(false), &json!(1)));
 }
 
 #[tokio::test]
 async fn marking_read_survives_a_lost_answer() {
-    let town = Town::start();
-    let ((_, token), (bob, _)) = (town.user("alice").await, town.user("bob").await);
-    town.like(bob, town.post(&token).await).await;
-    let page = town.notifications(&token).await;
-    town.api.watched.lose_answers(1);
+    let fixture = Fixture::start();
+    let ((_, token), (bob, _)) = (fixture.user("alice").await, fixture.user("bob").await);
+    fixture.like(bob, fixture.post(&token).await).await;
+    let page = fixture.notifications(&token).await;
+    fixture.api.watched.lose_answers(1);
     let up_to = page["items"][0]["notification_id"].clone();
-    town.read(&token, &json!({"up_to": up_to}).to_string()).await.is(204);
-    assert_eq!(town.notifications(&token).await["unread_count"], 0);
+    fixture.read(&token, &json!({"up_to": up_to}).to_string()).await.is(204);
+    assert_eq!(fixture.notifications(&token).await["unread_count"], 0);
 }
 
 #[tokio::test]
 async fn deleted_items_disappear_before_counts_follow() {
-    let town = Town::start();
-    let ((alice, token), (bob, _)) = (town.user("alice").await, town.user("bob").await);
-    let post = town.post(&token).await;
-    town.like(bob, post).await;
-    let comment = town.comment(bob, post).await;
-    let store = &town.api.watched;
+    let fixture = Fixture::start();
+    let ((alice, token), (bob, _)) = (fixture.user("alice").await, fixture.user("bob").await);
+    let post = fixture.post(&token).await;
+    fixture.like(bob, post).await;
+    let comment = fixture.comment(bob, post).await;
+    let store = &fixture.api.watched;
     let dead = |key: Key| async move {
         let item = store.get(Table::Social, &key, Consistency::Strong).await.unwrap().unwrap();
         item.with("deleted_at", 5)
@@ -182,35 +186,35 @@ async fn deleted_items_disappear_before_counts_follow() {
     let before = store.get(Table::Social, &key, Consistency::Strong).await.unwrap().unwrap();
     let gone = dead(key.clone()).await;
     assert!(store.write(Table::Social, Write::put(gone.clone())).await.unwrap().is_applied());
-    assert_eq!(seen(&town.notifications(&token).await), (vec!["like"], 2));
+    assert_eq!(seen(&fixture.notifications(&token).await), (vec!["like"], 2));
     // The handler receives the post's change first, then the comment's.
     let live = store.get(Table::Social, &keys::post(post), Consistency::Strong).await.unwrap();
-    town.set(keys::post(post), Some(dead(keys::post(post)).await)).await;
-    assert_eq!(seen(&town.notifications(&token).await), (vec![], 1));
+    fixture.set(keys::post(post), Some(dead(keys::post(post)).await)).await;
+    assert_eq!(seen(&fixture.notifications(&token).await), (vec![], 1));
     let id = comment.to_string();
-    town.tell(Change { id, key, before: Some(before.attributes), after: Some(gone.attributes) }).await;
-    assert_eq!(seen(&town.notifications(&token).await), (vec![], 0));
-    assert_eq!(town.api.get("/v1/users/me", &token).await.json()["posts_count"], 0);
-    town.set(keys::post(post), live).await;
-    assert_eq!(seen(&town.notifications(&token).await).0, ["like"]);
+    fixture.tell(Change { id, key, before: Some(before.attributes), after: Some(gone.attributes) }).await;
+    assert_eq!(seen(&fixture.notifications(&token).await), (vec![], 0));
+    assert_eq!(fixture.api.get("/v1/users/me", &token).await.json()["posts_count"], 0);
+    fixture.set(keys::post(post), live).await;
+    assert_eq!(seen(&fixture.notifications(&token).await).0, ["like"]);
     let _ = alice;
 }
 
 #[tokio::test]
 async fn pages_skip_undone_acts_and_end() {
-    let town = Town::start();
-    let ((alice, token), mut likers) = (town.user("alice").await, Vec::new());
-    let post = town.post(&token).await;
+    let fixture = Fixture::start();
+    let ((alice, token), mut likers) = (fixture.user("alice").await, Vec::new());
+    let post = fixture.post(&token).await;
     for number in 0..9 {
-        likers.push(town.user(&format!("liker_{number}")).await.0);
-        town.like(likers[number], post).await;
+        likers.push(fixture.user(&format!("liker_{number}")).await.0);
+        fixture.like(likers[number], post).await;
     }
     for liker in &likers[2..6] {
-        town.set(keys::liker(post, *liker), None).await;
+        fixture.set(keys::liker(post, *liker), None).await;
     }
     let (mut seen, mut path) = (Vec::new(), "/v1/notifications?limit=2".to_owned());
     loop {
-        let page = town.api.get(&path, &token).await.is(200).json();
+        let page = fixture.api.get(&path, &token).await.is(200).json();
         assert_eq!(page["unread_count"], 5, "the total, regardless of the page");
         let items = page["items"].as_array().unwrap();
         seen.extend(items.iter().map(|item| item["actor"]["user_id"].as_str().unwrap().to_owned()));
@@ -220,39 +224,39 @@ async fn pages_skip_undone_acts_and_end() {
     }
     let expected: Vec<String> = [8, 7, 6, 1, 0].map(|number: usize| likers[number].to_string()).into();
     assert_eq!(seen, expected);
-    let feed = town.api.get(&format!("/v1/feed?cursor={}", path.rsplit('=').next().unwrap()), &token).await;
+    let feed = fixture.api.get(&format!("/v1/feed?cursor={}", path.rsplit('=').next().unwrap()), &token).await;
     feed.problem(400, "unparseable");
     let _ = alice;
 }
 
 #[tokio::test]
 async fn a_notification_expires_after_90_days() {
-    let town = Town::start();
-    let ((_, token), (bob, _)) = (town.user("alice").await, town.user("bob").await);
-    let post = town.post(&token).await;
-    town.like(bob, post).await;
+    let fixture = Fixture::start();
+    let ((_, token), (bob, _)) = (fixture.user("alice").await, fixture.user("bob").await);
+    let post = fixture.post(&token).await;
+    fixture.like(bob, post).await;
     // Logs in again, because an access token lives only minutes.
     let token_then = async |days: u64| {
-        town.api.clock.advance(Duration::from_hours(24 * days));
+        fixture.api.clock.advance(Duration::from_hours(24 * days));
         let login = json!({"handle": "alice", "password": crate::it::support::PASSWORD});
-        town.api.post("/v1/auth/login", None, &login).await.is(200).text_of("access_token")
+        fixture.api.post("/v1/auth/login", None, &login).await.is(200).text_of("access_token")
     };
     let token = token_then(89).await;
-    assert_eq!(seen(&town.notifications(&token).await), (vec!["like"], 1));
+    assert_eq!(seen(&fixture.notifications(&token).await), (vec!["like"], 1));
     let token = token_then(1).await;
-    assert_eq!(seen(&town.notifications(&token).await), (vec![], 0));
+    assert_eq!(seen(&fixture.notifications(&token).await), (vec![], 0));
 }
 
 #[tokio::test]
 async fn invalid_requests_are_refused() {
-    let town = Town::start();
-    let (_, token) = town.user("alice").await;
-    town.api.bare(Method::GET, "/v1/notifications", None).await.problem(401, "unauthenticated");
-    town.api.bare(Method::PUT, "/v1/notifications/read", None).await.problem(401, "unauthenticated");
-    town.api.bare(Method::PUT, "/v1/notifications", Some(&token)).await.problem(405, "method-not-allowed");
-    town.api.get("/v1/notifications?limit=0", &token).await.problem(422, "invalid");
-    town.api.get("/v1/notifications?cursor=x", &token).await.problem(400, "unparseable");
-    town.read(&token, "{").await.problem(400, "unparseable");
+    let fixture = Fixture::start();
+    let (_, token) = fixture.user("alice").await;
+    fixture.api.bare(Method::GET, "/v1/notifications", None).await.problem(401, "unauthenticated");
+    fixture.api.bare(Method::PUT, "/v1/notifications/read", None).await.problem(401, "unauthenticated");
+    fixture.api.bare(Method::PUT, "/v1/notifications", Some(&token)).await.problem(405, "method-not-allowed");
+    fixture.api.get("/v1/notifications?limit=0", &token).await.problem(422, "invalid");
+    fixture.api.get("/v1/notifications?cursor=x", &token).await.problem(400, "unparseable");
+    fixture.read(&token, "{").await.problem(400, "unparseable");
     let id = "018f6a6e-0000-7000-8000-000000000000";
     for (body, field) in [
         ("{}".to_owned(), "up_to"),
@@ -261,8 +265,8 @@ async fn invalid_requests_are_refused() {
         (json!({"up_to": "newest"}).to_string(), "up_to"),
         (json!({"up_to": id, "all": true}).to_string(), "all"),
     ] {
-        let answer = town.read(&token, &body).await.problem(422, "invalid");
+        let answer = fixture.read(&token, &body).await.problem(422, "invalid");
         assert_eq!(answer.fields(), [field], "{body}");
     }
-    town.read(&token, &json!({"up_to": id}).to_string()).await.is(204);
+    fixture.read(&token, &json!({"up_to": id}).to_string()).await.is(204);
 }

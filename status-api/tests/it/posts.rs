@@ -17,7 +17,7 @@ async fn publish_with_key(api: &TestApi, token: &str, key: &str, body: &Value) -
 }
 
 /// A body with the ids that differ between runs replaced.
-fn settled(mut body: Value) -> Value {
+fn redacted(mut body: Value) -> Value {
     for id in ["/post_id", "/author/user_id", "/items/0/post_id", "/items/0/author/user_id", "/items/0/user/user_id"] {
         if let Some(id) = body.pointer_mut(id) {
             *id = json!("[id]");
@@ -34,7 +34,7 @@ async fn publishing_returns_the_post_and_its_location() {
     let api = TestApi::start();
     let token = api.token_of("alice").await;
     let answer = publish(&api, &token, &json!({"text": " as sent 🦀\n", "media_ids": []})).await.is(201);
-    insta::assert_json_snapshot!(settled(answer.json()));
+    insta::assert_json_snapshot!(redacted(answer.json()));
     let location = answer.header("location").unwrap();
     assert_eq!(location, format!("/v1/posts/{}", answer.text_of("post_id")));
     assert_eq!(api.get(location, &token).await.is(200).text, answer.text);
@@ -130,7 +130,7 @@ async fn lists_are_pages() {
         publish(&api, &alice, &json!({"text": text})).await.is(201);
     }
     let first = api.get("/v1/users/@alice/posts?limit=1", &bob).await.is(200);
-    insta::assert_json_snapshot!("page_of_posts", settled(first.json()));
+    insta::assert_json_snapshot!("page_of_posts", redacted(first.json()));
     let cursor = first.text_of("next_cursor");
     let last = api.get(&format!("/v1/users/@alice/posts?limit=1&cursor={cursor}"), &bob).await.is(200).json();
     assert_eq!((&last["items"][0]["text"], &last["next_cursor"]), (&json!("one"), &Value::Null));
@@ -148,7 +148,7 @@ async fn a_follow_shows_on_both_sides() {
         assert_eq!(answer.text, "");
     }
     let followers = api.get("/v1/users/me/followers", &alice).await.is(200);
-    insta::assert_json_snapshot!("page_of_followers", settled(followers.json()));
+    insta::assert_json_snapshot!("page_of_followers", redacted(followers.json()));
     assert_eq!(api.get("/v1/users/@alice", &bob).await.json()["followed_by_me"], true);
     assert_eq!(api.get("/v1/users/@bob", &alice).await.json()["follows_me"], true);
     api.bare(Method::DELETE, "/v1/users/@alice/follow", Some(&bob)).await.is(204);

@@ -147,9 +147,9 @@ impl Fixture {
         let (mut left, mut calls) = (ids, 0);
         while !left.is_empty() {
             let changes = left.iter().map(|id| change(id)).collect();
-            let settled = handler().handle(changes, NOW).await.retry_from.unwrap_or(left.len());
-            assert!(settled > 0, "{left:?} did not advance");
-            (left, calls) = (&left[settled..], calls + 1);
+            let handled = handler().handle(changes, NOW).await.retry_from.unwrap_or(left.len());
+            assert!(handled > 0, "{left:?} did not advance");
+            (left, calls) = (&left[handled..], calls + 1);
         }
         calls
     }

@@ -41,11 +41,14 @@ impl Embedded {
         let announced = match reclaim::announced(&self.queue).await {
             Ok(announced) => announced,
             Err(error) => {
-                return warn!(%error, "Could not read PostQ; the sweeper will resume unfinished fan-outs when their leases expire");
+                return warn!(
+                    error = telemetry::chain(&error),
+                    "Could not read PostQ; the sweeper will resume unfinished fan-outs when their leases expire"
+                );
             }
         };
         if let Err(error) = sweeper.reclaim(now, &announced).await {
-            warn!(%error, "Could not read the outbox; the sweeper will retry");
+            warn!(error = telemetry::chain(&error), "Could not read the outbox; the sweeper will retry");
         }
     }
 

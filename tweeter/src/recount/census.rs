@@ -8,9 +8,9 @@ use ports::store::{Item, Key, MalformedItem, Segment, StoreError, Table, TableSc
 use tokio::sync::Mutex;
 
 use super::{
-    RecountError,
     reads::{Pace, patiently},
     tally::{MAX_ROWS, Tally},
+    verdict::RecountError,
 };
 
 /// Items per read: at most about 1 MB, DynamoDB's limit.

@@ -7,7 +7,11 @@ use data::{AuditedEntry, Db, Notifications, Writes};
 use domain::{Inbox, InboxEntry, NotificationId, Page, Timestamp, UserId, limits};
 use ports::store::StoreError;
 
-use super::{Found, Seen, Verdict, look::applied, reads::Reads};
+use super::{
+    look::applied,
+    reads::Reads,
+    verdict::{Found, Seen, Verdict},
+};
 
 /// The number of unread notifications.
 pub const UNREAD: &str = "unread";

@@ -5,7 +5,10 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use data::{Audit, Counted, Counter, Db, EdgeCursor, Transaction, Writes};
 use ports::store::StoreError;
 
-use super::{Found, Seen, Verdict, reads::Reads};
+use super::{
+    reads::Reads,
+    verdict::{Found, Seen, Verdict},
+};
 
 /// The edges of one count.
 #[derive(Debug, Default)]

@@ -4,6 +4,7 @@
 //! - [`census`]: scans everything for suspects; `tally` adds up the scan in bounded memory.
 //! - [`look`]: checks one count against its edges.
 //! - [`inbox`]: checks one user's notifications.
+//! - `verdict`: differences, suspects and verdicts.
 //! - [`reads`]: reads with retries and a rate limit; [`settle`]: decides when a difference counts.
 //!
 //! Counts lag behind changes that are not applied yet, and other writes may continue during a recount. A difference is
@@ -17,17 +18,17 @@ mod look;
 pub mod reads;
 pub mod settle;
 mod tally;
+mod verdict;
 
-use std::{io, num::NonZeroU32, sync::Arc};
+use std::{num::NonZeroU32, sync::Arc};
 
-use data::{Counted, Counter, Db, Notifications};
+use data::{Counted, Db, Notifications};
 use domain::{PostId, Timestamp, UserId};
 use embedded::EmbeddedStore;
 use ports::{
     changes::ChangeLog,
     store::{Store, StoreError, TableScan},
 };
-use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use self::{
@@ -35,56 +36,10 @@ use self::{
     inbox::UNREADABLE,
     reads::{Pace, Reads},
     settle::{ByLog, Settle},
+    verdict::{Found, MAX_LISTED, Seen, Suspect, Verdict},
 };
 
-/// Maximum differences listed or rechecked per run; further ones count as undecided and are left to the next run.
-const MAX_LISTED: usize = 100_000;
-
-/// The result of a recount.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Recounted {
-    /// Users checked.
-    pub users: u64,
-    /// Posts checked, including deleted posts that can be restored.
-    pub posts: u64,
-    /// The stored numbers that are wrong.
-    pub differences: Vec<Difference>,
-    /// Numbers that could not be judged, because they kept changing or there were too many.
-    pub undecided: u64,
-}
-
-impl Recounted {
-    /// Whether every number is known to be right now.
-    pub fn is_right(&self) -> bool {
-        self.undecided == 0 && self.differences.iter().all(|difference| difference.fixed)
-    }
-
-    fn push(&mut self, difference: Difference) {
-        if self.differences.len() < MAX_LISTED {
-            self.differences.push(difference);
-        } else {
-            self.undecided += u64::from(!difference.fixed);
-        }
-    }
-}
-
-/// A wrong stored number.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Difference {
-    /// `user` or `post`; `item` for an unreadable item.
-    pub of: String,
-    /// The user's or post's id, or the item's keys.
-    pub id: String,
-    /// `followers`, `following`, `posts`, `likes`, `comments` or `unread`; `misjudged`: notifications wrongly hidden or
-    /// wrongly visible; `unreadable`: items of an unknown kind or form, which only a version that knows them can fix.
-    pub count: String,
-    /// The stored number.
-    pub found: i64,
-    /// The correct number.
-    pub expected: i64,
-    /// Whether it is fixed.
-    pub fixed: bool,
-}
+pub use self::verdict::{Difference, RecountError, Recounted};
 
 /// The scope of a recount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,64 +53,6 @@ pub enum Scope {
     User(UserId),
     /// The counts of one post, by queries.
     Post(PostId),
-}
-
-/// Why a recount stopped early. Fixes made until then persist.
-#[derive(Debug, thiserror::Error)]
-pub enum RecountError {
-    /// The store failed.
-    #[error(transparent)]
-    Store(StoreError),
-    /// The temporary files of a large scan failed.
-    #[error("cannot use temporary files")]
-    Files(#[source] io::Error),
-}
-
-/// A number that may be wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Suspect {
-    /// A count.
-    Count(Counted, Counter),
-    /// A user's notifications.
-    Inbox(UserId),
-}
-
-/// A stored number and the correct one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Found {
-    name: &'static str,
-    stored: i64,
-    expected: i64,
-}
-
-/// The differences found by a check, and a fingerprint of the items read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Seen {
-    found: Vec<Found>,
-    fingerprint: u64,
-}
-
-impl Seen {
-    fn of(found: impl IntoIterator<Item = Found>, fingerprint: u64) -> Self {
-        Self { found: found.into_iter().filter(|it| it.stored != it.expected).collect(), fingerprint }
-    }
-}
-
-/// The outcome of one check.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Verdict {
-    /// The stored number is right, or its owner does not exist.
-    Right,
-    /// The stored number is wrong.
-    Wrong(Seen),
-    /// It changed during the check, or a change may be pending.
-    Moving,
-}
-
-impl Verdict {
-    fn of(seen: Seen) -> Self {
-        if seen.found.is_empty() { Self::Right } else { Self::Wrong(seen) }
-    }
 }
 
 /// Recounts one database.

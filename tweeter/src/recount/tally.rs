@@ -11,7 +11,7 @@ use data::{Counted, Counter};
 use domain::{PostId, UserId};
 use uuid::Uuid;
 
-use super::Suspect;
+use super::verdict::Suspect;
 
 /// Maximum rows in memory: about 150 MB.
 pub const MAX_ROWS: usize = 1_000_000;

@@ -53,13 +53,13 @@ impl Cloud {
 }
 
 /// A service on the engines.
-struct Town {
+struct CloudApp {
     handle: Handle,
     client: ApiClient,
     dir: TempDir,
 }
 
-impl Town {
+impl CloudApp {
     async fn start(cloud: &Cloud) -> Self {
         Self::start_in(tempfile::tempdir().unwrap(), cloud, quick()).await
     }
@@ -111,26 +111,26 @@ fn job_for(reader: &str, post: &str, author: &str) -> String {
 #[tokio::test]
 async fn a_delivered_post_survives_a_restart() {
     let cloud = Cloud::start().await;
-    let town = Town::start(&cloud).await;
-    let (alice, bob) = (town.client.register("alice").await, town.client.register("bob").await);
-    town.client.follow(&bob, &alice).await;
-    town.client.post(&alice, "hello").await;
-    town.drain().await;
-    assert_eq!(town.client.feed(&bob, "").await.expect(200).texts(), ["hello"]);
+    let app = CloudApp::start(&cloud).await;
+    let (alice, bob) = (app.client.register("alice").await, app.client.register("bob").await);
+    app.client.follow(&bob, &alice).await;
+    app.client.post(&alice, "hello").await;
+    app.drain().await;
+    assert_eq!(app.client.feed(&bob, "").await.expect(200).texts(), ["hello"]);
 
-    let town = Town::start_in(town.stop().await, &cloud, quick()).await;
-    assert_eq!(town.client.feed(&bob, "").await.expect(200).texts(), ["hello"], "the token is still valid");
+    let app = CloudApp::start_in(app.stop().await, &cloud, quick()).await;
+    assert_eq!(app.client.feed(&bob, "").await.expect(200).texts(), ["hello"], "the token is still valid");
 }
 
 #[tokio::test]
 async fn two_processes_work_on_the_same_stores() {
     let cloud = Cloud::start().await;
-    let first = Town::start_in(tempfile::tempdir().unwrap(), &cloud, TestHooks { workers: false, ..quick() }).await;
+    let first = CloudApp::start_in(tempfile::tempdir().unwrap(), &cloud, TestHooks { workers: false, ..quick() }).await;
     let (alice, bob) = (first.client.register("alice").await, first.client.register("bob").await);
     first.client.follow(&bob, &alice).await;
     first.client.post(&alice, "by one, delivered by the other").await;
 
-    let second = Town::start(&cloud).await;
+    let second = CloudApp::start(&cloud).await;
     second.drain().await;
     assert_eq!(first.client.feed(&bob, "").await.expect(200).texts(), ["by one, delivered by the other"]);
 }
@@ -138,12 +138,13 @@ async fn two_processes_work_on_the_same_stores() {
 #[tokio::test]
 async fn a_start_respects_leases_of_other_processes() {
     let cloud = Cloud::start().await;
-    let first = Town::start_in(tempfile::tempdir().unwrap(), &cloud, TestHooks { workers: false, ..quick() }).await;
+    let first = CloudApp::start_in(tempfile::tempdir().unwrap(), &cloud, TestHooks { workers: false, ..quick() }).await;
     let alice = first.client.register("alice").await;
     first.client.post(&alice, "under way").await;
     let announced = first.depth_of(QueueName::PostQ).await.visible;
 
-    let second = Town::start_in(tempfile::tempdir().unwrap(), &cloud, TestHooks { workers: false, ..quick() }).await;
+    let second =
+        CloudApp::start_in(tempfile::tempdir().unwrap(), &cloud, TestHooks { workers: false, ..quick() }).await;
     second.client.health().await.expect(200);
     assert_eq!((announced, second.depth_of(QueueName::PostQ).await.visible), (1, 1));
 }
@@ -151,9 +152,9 @@ async fn a_start_respects_leases_of_other_processes() {
 #[tokio::test]
 async fn a_poison_message_is_dead_lettered_and_redriven() {
     let cloud = Cloud::start().await;
-    let town = Town::start(&cloud).await;
+    let app = CloudApp::start(&cloud).await;
     cloud.put(QueueName::JobQ, "no job").await;
-    town.wait_for_dead_letters(QueueName::JobDlq, 1).await;
+    app.wait_for_dead_letters(QueueName::JobDlq, 1).await;
 
     let look = Question::Look { queue: "JobQ".to_owned(), ids: vec![], limit: 10 };
     let Answer::Letters(letters) = cloud.ask(look).await else { panic!("no letters") };
@@ -164,20 +165,20 @@ async fn a_poison_message_is_dead_lettered_and_redriven() {
     let redrive = Question::Redrive { queue: "JobQ".to_owned(), ids: vec![id] };
     let Answer::Redriven(redriven) = cloud.ask(redrive).await else { panic!("not redriven") };
     assert_eq!((redriven.from.as_str(), redriven.to.as_str(), redriven.messages), ("JobDLQ", "JobQ", 1));
-    town.wait_for_dead_letters(QueueName::JobDlq, 1).await;
+    app.wait_for_dead_letters(QueueName::JobDlq, 1).await;
 }
 
 #[tokio::test]
 async fn dead_letters_are_delivered_when_they_are_redriven() {
     let cloud = Cloud::start().await;
-    let town = Town::start(&cloud).await;
-    let (alice, bob) = (town.client.register("alice").await, town.client.register("bob").await);
-    town.client.follow(&bob, &alice).await;
-    let post = town.client.post(&alice, "late").await;
-    town.drain().await;
-    let feeds = Feeds::new(town.handle.services().store.clone());
+    let app = CloudApp::start(&cloud).await;
+    let (alice, bob) = (app.client.register("alice").await, app.client.register("bob").await);
+    app.client.follow(&bob, &alice).await;
+    let post = app.client.post(&alice, "late").await;
+    app.drain().await;
+    let feeds = Feeds::new(app.handle.services().store.clone());
     feeds.remove_of_reader(bob.user_id.parse().unwrap(), &[post.parse().unwrap()]).await.unwrap();
-    assert_eq!(town.client.feed(&bob, "").await.expect(200).texts(), Vec::<&str>::new());
+    assert_eq!(app.client.feed(&bob, "").await.expect(200).texts(), Vec::<&str>::new());
     for _ in 0..12 {
         cloud.put(QueueName::JobDlq, &job_for(&bob.user_id, &post, &alice.user_id)).await;
     }
@@ -187,9 +188,9 @@ async fn dead_letters_are_delivered_when_they_are_redriven() {
         panic!("not redriven")
     };
     assert_eq!(redriven.messages, 12);
-    town.drain().await;
-    assert_eq!(town.depth_of(QueueName::JobDlq).await, QueueDepth::default());
-    assert_eq!(town.client.feed(&bob, "").await.expect(200).texts(), ["late"]);
+    app.drain().await;
+    assert_eq!(app.depth_of(QueueName::JobDlq).await, QueueDepth::default());
+    assert_eq!(app.client.feed(&bob, "").await.expect(200).texts(), ["late"]);
 }
 
 #[tokio::test]

@@ -143,7 +143,7 @@ async fn feed(client: &ApiClient, reader: &Person) -> BTreeSet<String> {
 }
 
 /// A data directory with one author and one post.
-async fn town(data_dir: &Path) -> Person {
+async fn populate(data_dir: &Path) -> Person {
     let (handle, client) = open(data_dir).await;
     let author = client.register("alice").await;
     client.post(&author, "before the backup").await;
@@ -155,16 +155,16 @@ async fn town(data_dir: &Path) -> Person {
 async fn a_stopped_service_is_backed_up_and_restored() {
     let dir = tempfile::tempdir().unwrap();
     let (data, backup, restored) = (dir.path().join("data"), dir.path().join("backup"), dir.path().join("restored"));
-    let author = town(&data).await;
+    let author = populate(&data).await;
     fs::write(data.join("note"), "an operator's").unwrap();
-    let told: Value = serde_json::from_str(&succeeded(&run("backup", &backup, &data, &["--json"]))).unwrap();
-    assert_eq!(told["dir"], json!(backup));
-    assert!(told["rows"].as_u64() > Some(5), "{told}");
+    let report: Value = serde_json::from_str(&succeeded(&run("backup", &backup, &data, &["--json"]))).unwrap();
+    assert_eq!(report["dir"], json!(backup));
+    assert!(report["rows"].as_u64() > Some(5), "{report}");
     assert!(!backup.join("tweeter.sock").exists());
     assert_private(&backup);
 
-    let told: Value = serde_json::from_str(&succeeded(&run("restore", &backup, &restored, &["--json"]))).unwrap();
-    assert_eq!((&told["data_dir"], &told["set_aside"]), (&json!(restored), &Value::Null));
+    let report: Value = serde_json::from_str(&succeeded(&run("restore", &backup, &restored, &["--json"]))).unwrap();
+    assert_eq!((&report["data_dir"], &report["set_aside"]), (&json!(restored), &Value::Null));
     assert_private(&restored);
     assert_eq!(fs::read_to_string(restored.join("note")).unwrap(), "an operator's");
     assert_eq!(fs::read(restored.join("signing-key")).unwrap(), fs::read(data.join("signing-key")).unwrap());
@@ -194,7 +194,7 @@ fn assert_private(dir: &Path) {
 async fn a_backup_needs_an_empty_outside_directory() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
-    town(&data).await;
+    populate(&data).await;
     let line = refused(&run("backup", &data.join("backups/1"), &data, &[]));
     assert!(line.contains("is inside the data directory"), "{line}");
     assert!(!data.join("backups").exists());
@@ -211,7 +211,7 @@ async fn a_backup_needs_an_empty_outside_directory() {
 async fn restoring_over_data_moves_it_aside() {
     let dir = tempfile::tempdir().unwrap();
     let (data, backup) = (dir.path().join("data"), dir.path().join("backup"));
-    let author = town(&data).await;
+    let author = populate(&data).await;
     succeeded(&run("backup", &backup, &data, &[]));
     let (handle, client) = open(&data).await;
     client.post(&author, "after the backup").await;
@@ -221,8 +221,8 @@ async fn restoring_over_data_moves_it_aside() {
     let line = refused(&run("restore", &backup, &data, &[]));
     assert!(line.contains("--replace"), "{line}");
 
-    let told = succeeded(&run("restore", &backup, &data, &["--replace"]));
-    assert!(told.contains("before-restore-1"), "{told}");
+    let report = succeeded(&run("restore", &backup, &data, &["--replace"]));
+    assert!(report.contains("before-restore-1"), "{report}");
     let feed = async |data_dir: &Path| {
         let (handle, client) = open(data_dir).await;
         let feed = client.whole_feed(&author, 100).await;
@@ -240,7 +240,7 @@ async fn restoring_over_data_moves_it_aside() {
 async fn a_damaged_or_unfinished_backup_is_not_restored() {
     let dir = tempfile::tempdir().unwrap();
     let (data, backup, restored) = (dir.path().join("data"), dir.path().join("backup"), dir.path().join("restored"));
-    town(&data).await;
+    populate(&data).await;
     succeeded(&run("backup", &backup, &data, &[]));
     let summary = backup.join("backup.json");
     let text = fs::read_to_string(&summary).unwrap();
@@ -260,7 +260,7 @@ async fn a_damaged_or_unfinished_backup_is_not_restored() {
 async fn a_damaged_database_needs_accepted_data_loss() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
-    town(&data).await;
+    populate(&data).await;
     for entry in fs::read_dir(data.join("db")).unwrap() {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|extension| extension == "jnl") {
@@ -284,7 +284,7 @@ async fn a_damaged_database_needs_accepted_data_loss() {
 async fn a_data_directory_without_its_database_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
-    town(&data).await;
+    populate(&data).await;
     fs::remove_dir_all(data.join("db")).unwrap();
     let serve = ["serve", "--listen", "127.0.0.1:0", "--metrics-listen", "off", "--data-dir"];
     let line = refused(&tweeter(&serve).arg(&data).output().unwrap());
@@ -303,7 +303,7 @@ async fn backing_up_a_gigabyte() {
 
     let dir = tempfile::tempdir().unwrap();
     let (data, backup, restored) = (dir.path().join("data"), dir.path().join("backup"), dir.path().join("restored"));
-    town(&data).await;
+    populate(&data).await;
     let (engine, store, queue) =
         tweeter::data_dir::open_database(&data, &Config::default(), domain::Clock::System).unwrap();
     for first in (0..GIGABYTE_ROWS).step_by(25) {

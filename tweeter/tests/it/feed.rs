@@ -221,7 +221,7 @@ async fn paging_yields_each_person_once_beside_new_follows() {
 }
 
 /// The status and body of an answer.
-fn told(answer: Answer) -> (Value, String) {
+fn created(answer: Answer) -> (Value, String) {
     let answer = answer.expect(201);
     (answer.body, answer.headers["location"].to_str().unwrap().to_owned())
 }
@@ -234,13 +234,13 @@ async fn posting_is_idempotent_by_key() {
     let (alice, bob) = (app.register("alice").await, app.register("bob").await);
     app.follow(&bob, &alice).await;
 
-    let first = told(app.post_with_key(&alice, "one", "sequential").await);
-    assert_eq!(told(app.post_with_key(&alice, "one", "sequential").await), first);
+    let first = created(app.post_with_key(&alice, "one", "sequential").await);
+    assert_eq!(created(app.post_with_key(&alice, "one", "sequential").await), first);
     app.drain().await;
-    assert_eq!(told(app.post_with_key(&alice, "one", "sequential").await), first, "even after its fan-out");
+    assert_eq!(created(app.post_with_key(&alice, "one", "sequential").await), first, "even after its fan-out");
 
     let at_once = join_all((0..20).map(|_| app.post_with_key(&alice, "two", "at-once"))).await;
-    let at_once: Vec<_> = at_once.into_iter().map(told).collect();
+    let at_once: Vec<_> = at_once.into_iter().map(created).collect();
     assert!(at_once.iter().all(|answer| *answer == at_once[0]), "{at_once:#?}");
 
     app.drain().await;
@@ -251,7 +251,7 @@ async fn posting_is_idempotent_by_key() {
         assert_eq!((counts.messages_sent, counts.messages_received), (2, 2), "{name:?}: one fan-out a post");
     }
     // Keys are per user.
-    assert_ne!(told(app.post_with_key(&bob, "one", "sequential").await), first);
+    assert_ne!(created(app.post_with_key(&bob, "one", "sequential").await), first);
 }
 
 #[tokio::test]

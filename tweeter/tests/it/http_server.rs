@@ -204,6 +204,32 @@ async fn heads_beyond_32_kib_end_the_connection() {
 }
 
 #[tokio::test]
+async fn a_413_announces_that_it_closes() {
+    let fixture = Fixture::start(1).await;
+    let mut connection = fixture.connect().await;
+    // More than axum's limit of 2 MB. Nothing of the body is sent, so closing does not reset the connection.
+    let head = "POST /length HTTP/1.1\r\nhost: test\r\ncontent-length: 3000000\r\n\r\n";
+    connection.0.write_all(head.as_bytes()).await.unwrap();
+    let head = connection.head().await;
+    assert!(head.starts_with("http/1.1 413") && head.contains("connection: close\r\n"), "{head}");
+    connection.rest().await;
+    fixture.stop().await;
+}
+
+#[tokio::test]
+async fn two_content_lengths_get_a_bare_400() {
+    let fixture = Fixture::start(1).await;
+    let mut connection = fixture.connect().await;
+    let head = "POST /length HTTP/1.1\r\nhost: test\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n";
+    connection.0.write_all(head.as_bytes()).await.unwrap();
+    let head = connection.head().await;
+    // hyper answers before any of our layers sees a request.
+    assert!(head.starts_with("http/1.1 400") && !head.contains("x-request-id"), "{head}");
+    assert_eq!(connection.rest().await, b"");
+    fixture.stop().await;
+}
+
+#[tokio::test]
 async fn a_body_may_be_larger_than_a_head() {
     let fixture = Fixture::start(10).await;
     let body = vec![b'x'; 64 * 1024];

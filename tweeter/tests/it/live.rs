@@ -215,6 +215,8 @@ async fn hidden_posts_send_no_events() {
     let app = TestApp::start().await;
     let [alice, bob, carol] = people(&app, ["alice", "bob", "carol"]).await;
     app.follow(&bob, &alice).await;
+    app.follow(&carol, &alice).await;
+    app.unfollow(&carol, &alice).await;
     let [early, deleted] = [app.post(&alice, "early").await, app.post(&alice, "deleted").await];
     app.drain().await;
     mark_deleted(&app, deleted.parse().unwrap()).await;
@@ -305,13 +307,13 @@ async fn a_slow_reader_is_asked_to_reload() {
     }
     assert!(fed < EVENTS, "{reloads} reloads, although all {EVENTS} events arrived");
     let post = app.post(&alice, "now I listen").await;
-    let told = loop {
+    let event = loop {
         match listener.next().await {
             Heard::Comment(_) => {}
             other => break other,
         }
     };
-    assert!(told == feed(&post, &alice) || told == reload("feed"), "{told:?}");
+    assert!(event == feed(&post, &alice) || event == reload("feed"), "{event:?}");
 }
 
 #[tokio::test]

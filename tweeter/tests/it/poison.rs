@@ -64,18 +64,18 @@ fn one_batch_at_a_time(config: &mut Config) {
 }
 
 /// An author's post and its followers.
-struct Town {
+struct FanOut {
     followers: Vec<Person>,
     post: String,
 }
 
-impl Town {
+impl FanOut {
     /// A follower in the middle, and so in a job in the middle.
     fn victim(&self) -> &Person {
         &self.followers[FOLLOWERS / 2]
     }
 
-    async fn found(app: &TestApp) -> (Person, Vec<Person>) {
+    async fn register(app: &TestApp) -> (Person, Vec<Person>) {
         let alice = app.register("alice").await;
         let followers = app.register_many("follower", FOLLOWERS).await;
         app.follow_all(&followers, &alice).await;
@@ -186,9 +186,9 @@ async fn a_panicking_job_becomes_a_dead_letter() {
         hooks
     };
     let app = TestApp::start_configured(one_batch_at_a_time, patient()).await;
-    let (alice, followers) = Town::found(&app).await;
+    let (alice, followers) = FanOut::register(&app).await;
     trap.victim.set(followers[FOLLOWERS / 2].user_id.clone()).unwrap();
-    let town = Town { post: app.post(&alice, "hello").await, followers };
+    let fan_out = FanOut { post: app.post(&alice, "hello").await, followers };
     app.wait_for_fan_outs().await;
     app.wait_for_depth(QueueName::JobQ, (0, 1)).await;
     assert_eq!(trap.panics(), 1);
@@ -199,11 +199,11 @@ async fn a_panicking_job_becomes_a_dead_letter() {
     let app = app.restart(trap.set_in(small_jobs())).await;
     app.drain().await;
     assert_eq!(trap.panics(), limits::MAX_RECEIVES);
-    let (_, unreached) = town.dead_letter(&app).await;
-    town.assert_delivered_but_to(&app, &unreached).await;
+    let (_, unreached) = fan_out.dead_letter(&app).await;
+    fan_out.assert_delivered_but_to(&app, &unreached).await;
 
     let app = app.restart(small_jobs()).await;
-    town.assert_redrive_delivers(&app).await;
+    fan_out.assert_redrive_delivers(&app).await;
 }
 
 #[tokio::test]
@@ -251,15 +251,15 @@ async fn a_process_killing_job_becomes_a_dead_letter() {
     let mut idle = small_jobs();
     idle.workers = false;
     let app = TestApp::start_with(idle).await;
-    let (alice, followers) = Town::found(&app).await;
-    let town = Town { post: app.post(&alice, "hello").await, followers };
+    let (alice, followers) = FanOut::register(&app).await;
+    let fan_out = FanOut { post: app.post(&alice, "hello").await, followers };
     fan_out_by_hand(&app).await;
     assert_eq!(app.depth(QueueName::JobQ).await, (FOLLOWERS.div_ceil(FOLLOWERS_PER_JOB) as u64, 0));
     let stopped = app.stop().await;
 
     let mut deaths = 0;
     loop {
-        let output = run_child(&stopped.data_dir(), &town.victim().user_id);
+        let output = run_child(&stopped.data_dir(), &fan_out.victim().user_id);
         if output.status.success() {
             let printed = String::from_utf8_lossy(&output.stdout);
             assert!(printed.contains("1 passed"), "the child ran no test: {printed}");
@@ -272,7 +272,7 @@ async fn a_process_killing_job_becomes_a_dead_letter() {
     assert_eq!(deaths, limits::MAX_RECEIVES);
 
     let app = stopped.start(small_jobs()).await;
-    let (_, unreached) = town.dead_letter(&app).await;
-    town.assert_delivered_but_to(&app, &unreached).await;
-    town.assert_redrive_delivers(&app).await;
+    let (_, unreached) = fan_out.dead_letter(&app).await;
+    fan_out.assert_delivered_but_to(&app, &unreached).await;
+    fan_out.assert_redrive_delivers(&app).await;
 }

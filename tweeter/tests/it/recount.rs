@@ -4,7 +4,7 @@
 use std::{path::Path, process::Output, sync::Arc, time::Duration};
 
 use crate::support::{
-    home::Home,
+    database::TestDatabase,
     process::{Server, tweeter},
 };
 use async_trait::async_trait;
@@ -17,7 +17,7 @@ use ports::{
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng as _, rngs::StdRng};
 use serde_json::Value;
-use service_testkit::town::{Deed, Town};
+use service_testkit::social_harness::{Deed, SocialHarness};
 use testkit::faults::{FaultyStore, StoreFaults};
 use tweeter::{
     Config,
@@ -42,20 +42,20 @@ fn deed(rng: &mut StdRng) -> Deed {
 }
 
 /// Random deeds, applied through faults and in different batches each time, until all are done.
-async fn lively_town(home: &Home, seed: u64) -> Town {
+async fn lively_database(database: &TestDatabase, seed: u64) -> SocialHarness {
     let mut rng = StdRng::seed_from_u64(seed);
-    let mut town = home.town().await;
+    let mut social = database.social().await;
     let faults = StoreFaults { throttled: 0.1, unavailable_before: 0.05, unavailable_after: 0.1, unprocessed: 0.1 };
-    let faulty = Arc::new(FaultyStore::new(Arc::new(home.store.clone()), faults, seed));
-    town.does(Deed::Post(0)).await;
+    let faulty = Arc::new(FaultyStore::new(Arc::new(database.store.clone()), faults, seed));
+    social.does(Deed::Post(0)).await;
     for _ in 0..30 {
         for _ in 0..rng.random_range(0..6) {
-            town.does(deed(&mut rng)).await;
+            social.does(deed(&mut rng)).await;
         }
-        home.apply(faulty.clone(), rng.random_range(1..20), &town).await;
+        database.apply(faulty.clone(), rng.random_range(1..20), &social).await;
     }
-    home.apply_all(&town).await;
-    town
+    database.apply_all(&social).await;
+    social
 }
 
 proptest! {
@@ -65,44 +65,44 @@ proptest! {
     fn a_recount_finds_only_planted_errors(seed: u64) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
         runtime.block_on(async {
-            let home = Home::open();
-            let mut town = lively_town(&home, seed).await;
-            let whole: Arc<dyn Store> = Arc::new(home.store.clone());
-            town.assert_settled(&whole, "before").await;
-            let recounted = home.recount(false, &town).await;
+            let database = TestDatabase::open();
+            let mut social = lively_database(&database, seed).await;
+            let whole: Arc<dyn Store> = Arc::new(database.store.clone());
+            social.assert_settled(&whole, "before").await;
+            let recounted = database.recount(false, &social).await;
             assert_eq!((&recounted.differences, recounted.undecided), (&vec![], 0));
-            assert_eq!((recounted.users, recounted.posts), (5, town.model.posts().len() as u64));
+            assert_eq!((recounted.users, recounted.posts), (5, social.model.posts().len() as u64));
 
-            let (user, post) = (town.people[0], town.first_post().unwrap());
+            let (user, post) = (social.people[0], social.first_post().unwrap());
             for name in ["followers", "following", "posts"] {
-                home.plant(keys::user_counts(user), name, 77).await;
+                database.plant(keys::user_counts(user), name, 77).await;
             }
             for name in ["likes", "comments"] {
-                home.plant(keys::post_counts(post), name, -3).await;
+                database.plant(keys::post_counts(post), name, -3).await;
             }
-            let found = home.recount(false, &town).await;
+            let found = database.recount(false, &social).await;
             let counts: Vec<&str> = found.differences.iter().map(|it| it.count.as_str()).collect();
             assert_eq!(counts, ["comments", "likes", "followers", "following", "posts"]);
             assert!(!found.is_right());
-            let fixed = home.recount(true, &town).await;
+            let fixed = database.recount(true, &social).await;
             assert!(fixed.is_right() && fixed.differences.iter().all(|it| it.fixed), "{fixed:?}");
-            assert_eq!(home.recount(false, &town).await.differences, []);
-            town.assert_settled(&whole, "mended").await;
+            assert_eq!(database.recount(false, &social).await.differences, []);
+            social.assert_settled(&whole, "mended").await;
         });
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_recount_fixes_notifications() {
-    let home = Home::open();
-    let mut town = home.town().await;
+    let database = TestDatabase::open();
+    let mut social = database.social().await;
     for deed in [Deed::Post(0), Deed::Like(1, 0), Deed::Like(2, 0), Deed::Comment(3, 0), Deed::Follow(1, 0)] {
-        town.does(deed).await;
+        social.does(deed).await;
     }
-    home.apply_all(&town).await;
-    let (user, whole) = (town.people[0], Arc::new(home.store.clone()) as Arc<dyn Store>);
-    town.assert_settled(&whole, "before").await;
-    home.plant(keys::unread(user), "unread", 9).await;
+    database.apply_all(&social).await;
+    let (user, whole) = (social.people[0], Arc::new(database.store.clone()) as Arc<dyn Store>);
+    social.assert_settled(&whole, "before").await;
+    database.plant(keys::unread(user), "unread", 9).await;
     let difference = |count: &str, found, expected, fixed| Difference {
         of: "user".to_owned(),
         id: user.to_string(),
@@ -111,24 +111,24 @@ async fn a_recount_fixes_notifications() {
         expected,
         fixed,
     };
-    assert_eq!(home.recount(false, &town).await.differences, [difference("unread", 9, 4, false)]);
-    assert_eq!(home.recount(true, &town).await.differences, [difference("unread", 9, 4, true)]);
-    town.assert_settled(&whole, "unread fixed").await;
+    assert_eq!(database.recount(false, &social).await.differences, [difference("unread", 9, 4, false)]);
+    assert_eq!(database.recount(true, &social).await.differences, [difference("unread", 9, 4, true)]);
+    social.assert_settled(&whole, "unread fixed").await;
 
     let entries = Notifications::new(whole.clone()).page_of_recipient(user, None, 10).await.unwrap().items;
     for entry in &entries[..2] {
         let key = keys::notification(user, entry.notification.notification_id);
-        home.plant(key, "undone", 1).await;
+        database.plant(key, "undone", 1).await;
     }
-    assert_eq!(home.recount(false, &town).await.differences, [difference("misjudged", 2, 0, false)]);
-    assert!(home.recount(true, &town).await.is_right());
-    assert_eq!(home.recount(false, &town).await.differences, []);
-    town.assert_settled(&whole, "hidden ones fixed").await;
+    assert_eq!(database.recount(false, &social).await.differences, [difference("misjudged", 2, 0, false)]);
+    assert!(database.recount(true, &social).await.is_right());
+    assert_eq!(database.recount(false, &social).await.differences, []);
+    social.assert_settled(&whole, "hidden ones fixed").await;
     // Later changes apply correctly to the fixed counts.
-    town.does(Deed::Delete(0)).await;
-    home.apply_all(&town).await;
-    town.assert_settled(&whole, "after").await;
-    assert_eq!(home.recount(false, &town).await.differences, []);
+    social.does(Deed::Delete(0)).await;
+    database.apply_all(&social).await;
+    social.assert_settled(&whole, "after").await;
+    assert_eq!(database.recount(false, &social).await.differences, []);
 }
 
 /// A log that always claims to have, or not to have, pending changes.
@@ -156,30 +156,30 @@ impl ChangeLog for Says {
 
 #[tokio::test(start_paused = true)]
 async fn pending_changes_leave_counts_undecided() {
-    let home = Home::open();
-    let mut town = home.town().await;
-    town.does(Deed::Post(0)).await;
-    town.does(Deed::Like(1, 0)).await;
-    let recounted = home.recount(true, &town).await;
+    let database = TestDatabase::open();
+    let mut social = database.social().await;
+    social.does(Deed::Post(0)).await;
+    social.does(Deed::Like(1, 0)).await;
+    let recounted = database.recount(true, &social).await;
     assert_eq!((recounted.differences.len(), recounted.undecided), (0, 2), "{recounted:?}");
     assert!(!recounted.is_right());
-    home.apply_all(&town).await;
-    assert!(home.recount(false, &town).await.is_right());
+    database.apply_all(&social).await;
+    assert!(database.recount(false, &social).await.is_right());
     // With a log that lies, such changes would be counted twice; this tests only that the log is asked.
-    town.does(Deed::Like(2, 0)).await;
-    let trusting = Recount::new(home.store.clone(), Arc::new(Says(true)));
-    assert_eq!(trusting.run(Scope::All { inboxes: true }, false, town.now).await.unwrap().differences.len(), 1);
+    social.does(Deed::Like(2, 0)).await;
+    let trusting = Recount::new(database.store.clone(), Arc::new(Says(true)));
+    assert_eq!(trusting.run(Scope::All { inboxes: true }, false, social.now).await.unwrap().differences.len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn deleted_accounts_have_no_counts() {
-    let home = Home::open();
-    let mut town = home.town().await;
-    town.does(Deed::Follow(1, 0)).await;
-    home.apply_all(&town).await;
-    home.plant(keys::profile(town.people[0]), "deleted_at", 5).await;
-    home.plant(keys::user_counts(town.people[0]), "followers", 100).await;
-    let recounted = home.recount(false, &town).await;
+    let database = TestDatabase::open();
+    let mut social = database.social().await;
+    social.does(Deed::Follow(1, 0)).await;
+    database.apply_all(&social).await;
+    database.plant(keys::profile(social.people[0]), "deleted_at", 5).await;
+    database.plant(keys::user_counts(social.people[0]), "followers", 100).await;
+    let recounted = database.recount(false, &social).await;
     assert_eq!((recounted.users, &recounted.differences), (4, &vec![]));
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::support::home::Home;
+use crate::support::database::TestDatabase;
 use async_trait::async_trait;
 use data::{Notifications, keys};
 use domain::{Act, ActKind, IdGenerator, InboxEntry, Notification, UserId};
@@ -11,7 +11,7 @@ use rstest::rstest;
 use service::changes::{Applied, ChangeService};
 use service_testkit::{
     pipeline::START,
-    town::{Deed, Town},
+    social_harness::{Deed, SocialHarness},
 };
 use testkit::engines;
 use tokio::sync::Mutex;
@@ -23,19 +23,19 @@ enum Kind {
     Aws,
 }
 
-/// A town on one of the stores, and its recount.
+/// A social on one of the stores, and its recount.
 struct Place {
     store: Arc<dyn Store>,
-    town: Arc<Mutex<Town>>,
+    social: Arc<Mutex<SocialHarness>>,
     recount: Recount,
-    _home: Option<Home>,
+    _home: Option<TestDatabase>,
 }
 
 /// Applies earlier changes, then makes new ones, so that as many as possible are pending.
 #[derive(Debug)]
 struct Busy {
     store: Arc<dyn Store>,
-    town: Arc<Mutex<Town>>,
+    social: Arc<Mutex<SocialHarness>>,
     deeds: Vec<Deed>,
 }
 
@@ -46,10 +46,10 @@ impl Settle for Busy {
     }
 
     async fn pause(&self) {
-        let mut town = self.town.lock().await;
-        apply(&self.store, &town).await;
+        let mut social = self.social.lock().await;
+        apply(&self.store, &social).await;
         for deed in &self.deeds {
-            town.does(*deed).await;
+            social.does(*deed).await;
         }
     }
 
@@ -58,11 +58,11 @@ impl Settle for Busy {
     }
 }
 
-async fn apply(store: &Arc<dyn Store>, town: &Town) {
-    let changes = town.store.take_changes();
+async fn apply(store: &Arc<dyn Store>, social: &SocialHarness) {
+    let changes = social.store.take_changes();
     let service = ChangeService::new(Arc::clone(store), Arc::new(IdGenerator::new()));
     for batch in changes.chunks(100) {
-        let outcomes = service.apply(batch, town.now).await;
+        let outcomes = service.apply(batch, social.now).await;
         assert!(outcomes.iter().all(|outcome| matches!(outcome, Applied::Done)), "{outcomes:?}");
     }
 }
@@ -76,9 +76,9 @@ impl Place {
     async fn busy_with(kind: Kind, deeds: Vec<Deed>) -> Self {
         match kind {
             Kind::Embedded => {
-                let home = Home::open();
-                let store = home.store.clone();
-                Self { _home: Some(home), ..Self::on(store, 1, deeds).await }
+                let database = TestDatabase::open();
+                let store = database.store.clone();
+                Self { _home: Some(database), ..Self::on(store, 1, deeds).await }
             }
             Kind::Aws => Self::on(engines::dynamo().await.store(), 3, deeds).await,
         }
@@ -86,17 +86,17 @@ impl Place {
 
     async fn on<S: Store + ports::store::TableScan + Clone>(inner: S, segments: u32, deeds: Vec<Deed>) -> Self {
         let store: Arc<dyn Store> = Arc::new(inner.clone());
-        let town = Arc::new(Mutex::new(Town::of(5, Arc::clone(&store), START).await));
-        let settle = Busy { store: Arc::clone(&store), town: Arc::clone(&town), deeds };
-        Self { recount: Recount::on(inner, segments, None, Arc::new(settle)), store, town, _home: None }
+        let social = Arc::new(Mutex::new(SocialHarness::of(5, Arc::clone(&store), START).await));
+        let settle = Busy { store: Arc::clone(&store), social: Arc::clone(&social), deeds };
+        Self { recount: Recount::on(inner, segments, None, Arc::new(settle)), store, social, _home: None }
     }
 
     async fn does(&self, deeds: &[Deed]) {
-        let mut town = self.town.lock().await;
+        let mut social = self.social.lock().await;
         for deed in deeds {
-            town.does(*deed).await;
+            social.does(*deed).await;
         }
-        apply(&self.store, &town).await;
+        apply(&self.store, &social).await;
     }
 
     async fn recount(&self, scope: Scope, fix: bool) -> Recounted {
@@ -111,7 +111,7 @@ impl Place {
     }
 
     async fn assert_settled(&self, when: &str) {
-        self.town.lock().await.assert_settled(&self.store, when).await;
+        self.social.lock().await.assert_settled(&self.store, when).await;
     }
 }
 
@@ -135,9 +135,9 @@ const ALL: Scope = Scope::All { inboxes: true };
 async fn one_user_or_post_is_recounted(#[values(Kind::Embedded, Kind::Aws)] kind: Kind) {
     let place = Place::of(kind).await;
     place.does(&LIVELY).await;
-    let town = place.town.lock().await;
-    let (user, other, post) = (town.people[0], town.people[3], town.first_post().unwrap());
-    drop(town);
+    let social = place.social.lock().await;
+    let (user, other, post) = (social.people[0], social.people[3], social.first_post().unwrap());
+    drop(social);
     assert!(place.recount(ALL, false).await.is_right());
     for (of, name) in [(user, "followers"), (user, "following"), (user, "posts"), (other, "followers")] {
         place.set(keys::user_counts(of), name, 77).await;
@@ -164,11 +164,11 @@ async fn writes_between_checks_are_not_a_difference(#[values(Kind::Embedded, Kin
     let place = Place::busy_with(kind, deeds.clone()).await;
     place.does(&LIVELY).await;
     // Pending during the first check.
-    let mut town = place.town.lock().await;
+    let mut social = place.social.lock().await;
     for deed in deeds {
-        town.does(deed).await;
+        social.does(deed).await;
     }
-    drop(town);
+    drop(social);
     let recounted = place.recount(ALL, true).await;
     assert_eq!(recounted.differences, [], "{recounted:?}");
     place.does(&[]).await;
@@ -180,7 +180,7 @@ async fn writes_between_checks_are_not_a_difference(#[values(Kind::Embedded, Kin
 async fn an_error_is_fixed_while_others_write(#[values(Kind::Embedded, Kind::Aws)] kind: Kind) {
     let place = Place::busy_with(kind, vec![Deed::Post(1), Deed::Like(3, 1), Deed::Unlike(3, 1)]).await;
     place.does(&LIVELY).await;
-    let user = place.town.lock().await.people[0];
+    let user = place.social.lock().await.people[0];
     place.set(keys::user_counts(user), "following", 5).await;
     let fixed = place.recount(Scope::User(user), true).await;
     assert_eq!((names(&fixed), fixed.is_right()), (vec!["following"], true));
@@ -193,7 +193,7 @@ async fn an_error_is_fixed_while_others_write(#[values(Kind::Embedded, Kind::Aws
 async fn unreadable_items_are_reported_and_the_rest_fixed(#[values(Kind::Embedded, Kind::Aws)] kind: Kind) {
     let place = Place::of(kind).await;
     place.does(&LIVELY).await;
-    let user = place.town.lock().await.people[0];
+    let user = place.social.lock().await.people[0];
     let newest = Notifications::new(Arc::clone(&place.store)).page_of_recipient(user, None, 1).await.unwrap().items[0];
     place.set(keys::notification(user, newest.notification.notification_id), "kind", "poke").await;
     let broken = Item::new(Key { partition: "COUNTS#nobody".to_owned(), sort: "COUNTS".to_owned() });
@@ -219,7 +219,7 @@ async fn unreadable_items_are_reported_and_the_rest_fixed(#[values(Kind::Embedde
 async fn a_long_inbox_is_fixed_page_by_page(#[values(Kind::Embedded, Kind::Aws)] kind: Kind) {
     const ENTRIES: i64 = 230;
     let place = Place::of(kind).await;
-    let (user, ids) = (place.town.lock().await.people[0], IdGenerator::new());
+    let (user, ids) = (place.social.lock().await.people[0], IdGenerator::new());
     for _ in 0..ENTRIES {
         let notification_id = ids.next_notification_id(START);
         let act = Act { actor_id: UserId::random(), kind: ActKind::Follow(user) };

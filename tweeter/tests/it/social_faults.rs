@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use crate::support::{TestApp, crash_oracle::assert_both_sides, home::Home};
+use crate::support::{TestApp, crash_oracle::assert_both_sides, database::TestDatabase};
 use data::{keys, messages::ChangeMessage};
 use domain::{Clock, CommentId, CommentText, IdGenerator, PostId, Timestamp, UserId};
 use embedded::{EmbeddedChanges, EmbeddedStore};
@@ -36,7 +36,7 @@ use service::{
 };
 use service_testkit::{
     pipeline::START,
-    town::{Deed, Town},
+    social_harness::{Deed, SocialHarness},
 };
 use testkit::{
     faults::{ConflictingStore, FaultyStore, LateStore, StaleStore, StoreFaults},
@@ -72,7 +72,7 @@ impl Services {
     }
 }
 
-/// One of the town's people.
+/// One of the social's people.
 struct Actor<'a> {
     services: Services,
     me: UserId,
@@ -127,11 +127,11 @@ impl Actor<'_> {
 }
 
 /// Handles the log's changes until stopped: some twice, in different batches, or by two handlers at once.
-async fn handles(home: &Home, store: &Arc<dyn Store>, mut rng: StdRng, is_over: &AtomicBool) {
+async fn handles(database: &TestDatabase, store: &Arc<dyn Store>, mut rng: StdRng, is_done: &AtomicBool) {
     let ids = Arc::new(IdGenerator::new());
     let [first, second] = [(); 2].map(|()| ChangeService::new(Arc::clone(store), Arc::clone(&ids)));
-    while !is_over.load(Ordering::SeqCst) {
-        let changes = home.log.read(rng.random_range(1..60), Duration::from_millis(5)).await.unwrap();
+    while !is_done.load(Ordering::SeqCst) {
+        let changes = database.log.read(rng.random_range(1..60), Duration::from_millis(5)).await.unwrap();
         let some = rng.random_range(0..=changes.len());
         let (outcomes, others) = join(first.apply(&changes, START), second.apply(&changes[some..], START)).await;
         for outcome in outcomes.iter().chain(&others) {
@@ -139,55 +139,55 @@ async fn handles(home: &Home, store: &Arc<dyn Store>, mut rng: StdRng, is_over: 
         }
         let done = outcomes.iter().take_while(|outcome| matches!(outcome, Applied::Done)).count();
         if let Some(last) = changes[..done].last().filter(|_| rng.random_bool(0.7)) {
-            home.log.pass(last).await.unwrap();
+            database.log.pass(last).await.unwrap();
         }
     }
 }
 
 async fn storm(seed: u64) {
-    let (home, mut rng) = (Home::open(), StdRng::seed_from_u64(seed));
-    let mut town = home.town().await;
+    let (database, mut rng) = (TestDatabase::open(), StdRng::seed_from_u64(seed));
+    let mut social = database.social().await;
     for who in 0..POSTS {
-        town.does(Deed::Post(who)).await;
+        social.does(Deed::Post(who)).await;
     }
-    let stale: Arc<dyn Store> = Arc::new(StaleStore::new(Arc::new(home.store.clone()), 30));
+    let stale: Arc<dyn Store> = Arc::new(StaleStore::new(Arc::new(database.store.clone()), 30));
     let faulty = Arc::new(FaultyStore::new(stale, FAULTS, seed));
     let conflicting = Arc::new(ConflictingStore::new(faulty.clone(), 0.1, seed));
     let late = Arc::new(LateStore::new(conflicting.clone(), 0.1, seed));
     let store: Arc<dyn Store> = late.clone();
-    let posts: Vec<(PostId, UserId)> = town.model.posts().map(|(post, author, _)| (post, author)).collect();
-    let actors = town.people.iter().map(|me| {
+    let posts: Vec<(PostId, UserId)> = social.model.posts().map(|(post, author, _)| (post, author)).collect();
+    let actors = social.people.iter().map(|me| {
         let (services, rng) = (Services::on(&store), StdRng::seed_from_u64(rng.random()));
-        Actor { services, me: *me, people: &town.people, posts: &posts, said: Vec::new(), rng }.acts()
+        Actor { services, me: *me, people: &social.people, posts: &posts, said: Vec::new(), rng }.acts()
     });
     let actors: Vec<_> = actors.collect();
-    let is_over = AtomicBool::new(false);
+    let is_done = AtomicBool::new(false);
     let all = async {
         join_all(actors).await;
-        is_over.store(true, Ordering::SeqCst);
+        is_done.store(true, Ordering::SeqCst);
     };
-    join(all, handles(&home, &store, StdRng::seed_from_u64(seed + 1), &is_over)).await;
+    join(all, handles(&database, &store, StdRng::seed_from_u64(seed + 1), &is_done)).await;
     late.switch().turn_off();
     faulty.switch().turn_off();
     conflicting.switch().turn_off();
     late.arrive_all().await;
     assert!(faulty.counts().has_every_kind(), "seed {seed} did not inject every fault: {:?}", faulty.counts());
-    assert_settled(&home, &mut town, &format!("seed {seed}")).await;
+    assert_settled(&database, &mut social, &format!("seed {seed}")).await;
 }
 
 /// Finishes pending work, and compares all derived data with the stored acts.
-async fn assert_settled(home: &Home, town: &mut Town, when: &str) {
-    let backfills = BackfillService::new(Arc::new(home.store.clone()));
+async fn assert_settled(database: &TestDatabase, social: &mut SocialHarness, when: &str) {
+    let backfills = BackfillService::new(Arc::new(database.store.clone()));
     backfills.finish_expired(Timestamp::from_millis(u64::MAX), None).await.unwrap();
-    home.apply_all(town).await;
-    let recounted = home.recount(false, town).await;
+    database.apply_all(social).await;
+    let recounted = database.recount(false, social).await;
     assert!(recounted.is_right(), "{when}: {recounted:#?}");
-    assert_both_sides(&home.store).await;
-    town.model = model_of(&home.store).await;
-    let acts = town.people.iter().flat_map(|user| town.model.acts_concerning(*user));
+    assert_both_sides(&database.store).await;
+    social.model = model_of(&database.store).await;
+    let acts = social.people.iter().flat_map(|user| social.model.acts_concerning(*user));
     assert!(acts.count() > 0, "{when}: no act was stored");
-    let store: Arc<dyn Store> = Arc::new(home.store.clone());
-    town.assert_settled(&store, when).await;
+    let store: Arc<dyn Store> = Arc::new(database.store.clone());
+    social.assert_settled(&store, when).await;
 }
 
 /// The stored acts, read from the items that are neither counted nor notified.
@@ -239,27 +239,27 @@ async fn concurrent_acts_through_faults_are_counted_exactly() {
 
 /// Applies all changes and passes only some, then pauses for days, during which expired items are removed, and applies
 /// the rest again.
-async fn comes_again_after(days: u32, passed: usize) {
-    let home = Home::open();
-    let mut town = home.town().await;
+async fn redeliver_after(days: u32, passed: usize) {
+    let database = TestDatabase::open();
+    let mut social = database.social().await;
     for deed in [Deed::Post(0), Deed::Like(1, 0), Deed::Comment(2, 0), Deed::Follow(3, 0)] {
-        town.does(deed).await;
+        social.does(deed).await;
     }
-    let changes = home.log.read(100, Duration::ZERO).await.unwrap();
-    let service = ChangeService::new(Arc::new(home.store.clone()), Arc::new(IdGenerator::new()));
+    let changes = database.log.read(100, Duration::ZERO).await.unwrap();
+    let service = ChangeService::new(Arc::new(database.store.clone()), Arc::new(IdGenerator::new()));
     service.apply(&changes, START).await;
     if let Some(last) = changes[..passed.min(changes.len())].last() {
-        home.log.pass(last).await.unwrap();
+        database.log.pass(last).await.unwrap();
     }
-    town.now = START.plus(Duration::from_hours(24) * days);
-    home.store.sweep_expired(town.now).await.unwrap();
-    home.apply_all(&town).await;
-    let whole: Arc<dyn Store> = Arc::new(home.store.clone());
-    town.assert_settled(&whole, &format!("after {days} days, {passed} passed")).await;
-    assert!(home.recount(false, &town).await.is_right());
-    let ledger_is_over = days >= 2;
-    let removed = home.store.sweep_expired(town.now).await.unwrap();
-    assert!(!ledger_is_over || removed > 0 || passed >= changes.len(), "expired items are removed in the end");
+    social.now = START.plus(Duration::from_hours(24) * days);
+    database.store.sweep_expired(social.now).await.unwrap();
+    database.apply_all(&social).await;
+    let whole: Arc<dyn Store> = Arc::new(database.store.clone());
+    social.assert_settled(&whole, &format!("after {days} days, {passed} passed")).await;
+    assert!(database.recount(false, &social).await.is_right());
+    let ledger_expired = days >= 2;
+    let removed = database.store.sweep_expired(social.now).await.unwrap();
+    assert!(!ledger_expired || removed > 0 || passed >= changes.len(), "expired items are removed in the end");
 }
 
 proptest! {
@@ -268,7 +268,7 @@ proptest! {
     #[test]
     fn applied_changes_are_not_recounted_after_a_pause(days in 0_u32..60, passed in 0_usize..6) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
-        runtime.block_on(comes_again_after(days, passed));
+        runtime.block_on(redeliver_after(days, passed));
     }
 }
 

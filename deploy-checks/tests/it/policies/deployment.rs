@@ -333,8 +333,8 @@ impl Wiring {
         let recorder = self.recorders.entry(code.to_owned()).or_default();
         let functions = self.template.functions();
         let function = functions.iter().find(|function| function.code() == code).expect("the function is deployed");
-        let told_of = Table::ALL.into_iter().filter(|table| function.variables().contains(table_variable(*table)));
-        Ports { store: recorder.store(Arc::new(store), told_of), queue: recorder.queue(Arc::clone(&self.queue)) }
+        let known_tables = Table::ALL.into_iter().filter(|table| function.variables().contains(table_variable(*table)));
+        Ports { store: recorder.store(Arc::new(store), known_tables), queue: recorder.queue(Arc::clone(&self.queue)) }
     }
 
     fn gateway(&self, routers: &[(&str, Router)]) -> BTreeMap<String, Router> {

@@ -76,7 +76,7 @@ impl DynamoStore {
     }
 
     /// Makes one cheap call to open the connection: half a read unit of one table. The result is ignored.
-    pub async fn knock(&self) {
+    pub async fn warm_connection(&self) {
         if let Some(table) = self.tables.0.keys().next()
             && let Err(error) = self.get(*table, &Key::probe(), Consistency::Eventual).await
         {

@@ -21,8 +21,8 @@ fn only_copies_start_a_new_trace() {
             .env(TRACE, ROOT)
             .output()
             .unwrap();
-        let told = String::from_utf8_lossy(&again.stdout);
-        assert!(again.status.success() && told.contains("1 passed"), "{told}");
+        let text = String::from_utf8_lossy(&again.stdout);
+        assert!(again.status.success() && text.contains("1 passed"), "{text}");
         return;
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

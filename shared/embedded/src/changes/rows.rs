@@ -29,7 +29,7 @@ const CHANGE: u8 = 1;
 const PROBE: [u8; 1] = [2];
 
 /// A change of a streamed item, not yet in a batch. Images are values as stored in the table.
-pub struct Noted {
+pub struct PendingChange {
     pub key: UserKey,
     pub before: Option<UserValue>,
     pub after: Option<UserValue>,
@@ -85,7 +85,7 @@ impl ChangeRows {
     }
 
     /// Whether to log changes of this item. Free for tables other than Social.
-    pub fn notes(&self, table: Table, key: &[u8]) -> bool {
+    pub fn logs(&self, table: Table, key: &[u8]) -> bool {
         self.is_on && is_streamed(table, key)
     }
 
@@ -93,7 +93,7 @@ impl ChangeRows {
     pub fn commit(
         &self,
         mut batch: OwnedWriteBatch,
-        changes: &[Noted],
+        changes: &[PendingChange],
         commit: impl FnOnce(OwnedWriteBatch) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         let now = self.clock.now();
@@ -224,7 +224,7 @@ fn decode_mark(row: &[u8]) -> Result<(Uuid, u64), Corrupt> {
     Ok((store_id, u64::from_be_bytes(rest.try_into().map_err(|_| Corrupt)?)))
 }
 
-fn encode(change: &Noted, now: Timestamp) -> Vec<u8> {
+fn encode(change: &PendingChange, now: Timestamp) -> Vec<u8> {
     let images = [&change.before, &change.after];
     let length: usize = images.into_iter().flatten().map(|image| image.len()).sum();
     let mut row = Vec::with_capacity(20 + change.key.len() + length);

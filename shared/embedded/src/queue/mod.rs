@@ -118,8 +118,8 @@ impl Queue for EmbeddedQueue {
             woken.as_mut().enable();
             if self.queues.of(queue).is_any_ready(self.now()) {
                 let receive = Receive { queue, max, visibility, now: self.now() };
-                let handed = self.work(move |database, queues| work::receive(database, queues, &receive)).await?;
-                let received = handed.into_messages();
+                let received = self.work(move |database, queues| work::receive(database, queues, &receive)).await?;
+                let received = received.into_messages();
                 if !received.is_empty() {
                     return Ok(received);
                 }
@@ -136,7 +136,8 @@ impl Queue for EmbeddedQueue {
 
     async fn delete(&self, queue: QueueName, receipts: Vec<Receipt>) -> Result<Vec<Receipt>, QueueError> {
         check_count(receipts.len())?;
-        let receipts = receipts.iter().map(|receipt| state::Hold::parse(receipt)).collect::<Result<Vec<_>, _>>()?;
+        let receipts =
+            receipts.iter().map(|receipt| state::ReceiptHandle::parse(receipt)).collect::<Result<Vec<_>, _>>()?;
         self.work(move |database, queues| work::delete(database, queues, queue, &receipts)).await?;
         Ok(Vec::new())
     }
@@ -150,7 +151,7 @@ impl Queue for EmbeddedQueue {
         let mut parsed = Vec::with_capacity(changes.len());
         for (receipt, after) in &changes {
             check_visibility(*after)?;
-            parsed.push((state::Hold::parse(receipt)?, *after));
+            parsed.push((state::ReceiptHandle::parse(receipt)?, *after));
         }
         let now = self.now();
         self.work(move |database, queues| work::change(database, queues, queue, &parsed, now)).await?;
@@ -168,8 +169,8 @@ impl std::fmt::Debug for EmbeddedQueue {
     }
 }
 
-fn check(rule: &'static str, holds: bool) -> Result<(), Failure> {
-    if holds { Ok(()) } else { Err(Failure::Rejected(rule)) }
+fn check(rule: &'static str, is_met: bool) -> Result<(), Failure> {
+    if is_met { Ok(()) } else { Err(Failure::Rejected(rule)) }
 }
 
 fn check_count(count: usize) -> Result<(), Failure> {

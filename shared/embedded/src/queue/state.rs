@@ -45,12 +45,12 @@ impl Place {
 /// One receive of one message, as encoded in a receipt. The sequence is unique across all queues and restarts, the
 /// count across the receives of one message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Hold {
+pub struct ReceiptHandle {
     pub sequence: u64,
     pub receives: u32,
 }
 
-impl Hold {
+impl ReceiptHandle {
     pub fn receipt(self) -> Receipt {
         format!("{:x}.{:x}", self.sequence, self.receives)
     }
@@ -68,7 +68,7 @@ impl Hold {
 #[derive(Debug, Default)]
 pub struct Taken {
     /// Messages to deliver.
-    pub handed: Vec<Hold>,
+    pub received: Vec<ReceiptHandle>,
     /// Messages received too often: already removed from this queue, to be stored as dead letters.
     pub dead: Vec<(u64, Message)>,
 }
@@ -169,8 +169,8 @@ impl State {
     /// `max_receives` times already leave the queue instead.
     pub fn take(&mut self, max: usize, until: Duration, max_receives: Option<u32>) -> Taken {
         let mut taken = Taken::default();
-        while taken.handed.len() < max && taken.dead.len() < MAX_DEAD_PER_RECEIVE {
-            let Some(sequence) = self.pop(taken.handed.is_empty()) else { break };
+        while taken.received.len() < max && taken.dead.len() < MAX_DEAD_PER_RECEIVE {
+            let Some(sequence) = self.pop(taken.received.is_empty()) else { break };
             let Some(mut message) = self.messages.remove(&sequence) else { continue };
             if max_receives.is_some_and(|most| message.receives >= most) {
                 taken.dead.push((sequence, message));
@@ -178,7 +178,7 @@ impl State {
             }
             message.receives += 1;
             message.place = Place::InFlight(until);
-            taken.handed.push(Hold { sequence, receives: message.receives });
+            taken.received.push(ReceiptHandle { sequence, receives: message.receives });
             let is_suspect = message.is_suspect;
             self.insert(sequence, message);
             if is_suspect {
@@ -198,23 +198,23 @@ impl State {
         self.ready.pop()
     }
 
-    /// Removes a message if the hold is of its latest receive.
-    pub fn release(&mut self, hold: Hold) -> Option<Message> {
-        let is_latest = self.messages.get(&hold.sequence).is_some_and(|message| message.receives == hold.receives);
-        is_latest.then(|| self.remove(hold.sequence))?
+    /// Removes a message if the handle names its latest receive.
+    pub fn release(&mut self, handle: ReceiptHandle) -> Option<Message> {
+        let is_latest = self.messages.get(&handle.sequence).is_some_and(|message| message.receives == handle.receives);
+        is_latest.then(|| self.remove(handle.sequence))?
     }
 
-    /// Changes the visibility timeout of a message in flight; `false` if the hold is of an earlier receive or the
+    /// Changes the visibility timeout of a message in flight; `false` if the handle names an earlier receive or the
     /// message is not in flight. Since its handler survived, the message is no longer a suspect.
-    pub fn change(&mut self, hold: Hold, now: Duration, until: Duration) -> bool {
+    pub fn change(&mut self, handle: ReceiptHandle, now: Duration, until: Duration) -> bool {
         let is_held = self
             .messages
-            .get(&hold.sequence)
-            .is_some_and(|message| message.receives == hold.receives && matches!(message.place, Place::InFlight(_)));
-        let Some(mut message) = is_held.then(|| self.remove(hold.sequence)).flatten() else { return false };
+            .get(&handle.sequence)
+            .is_some_and(|message| message.receives == handle.receives && matches!(message.place, Place::InFlight(_)));
+        let Some(mut message) = is_held.then(|| self.remove(handle.sequence)).flatten() else { return false };
         message.is_suspect = false;
         message.place = if until <= now { Place::Ready } else { Place::InFlight(until) };
-        self.insert(hold.sequence, message);
+        self.insert(handle.sequence, message);
         true
     }
 
@@ -245,7 +245,7 @@ mod tests {
     }
 
     fn sequences(taken: &Taken) -> Vec<u64> {
-        taken.handed.iter().map(|hold| hold.sequence).collect()
+        taken.received.iter().map(|handle| handle.sequence).collect()
     }
 
     #[test]
@@ -260,9 +260,9 @@ mod tests {
         assert_eq!(sequences(&state.take(10, LATER, Some(5))), [2], "one suspect");
         assert_eq!(sequences(&state.take(10, LATER, Some(5))), [4, 5], "one suspect at a time");
         assert!(!state.is_any_ready());
-        state.release(Hold { sequence: 2, receives: 2 }).expect("held");
+        state.release(ReceiptHandle { sequence: 2, receives: 2 }).expect("held");
         assert_eq!(sequences(&state.take(10, LATER, Some(5))), [3]);
-        assert!(state.change(Hold { sequence: 3, receives: 2 }, NOW, NOW), "returned: no longer a suspect");
+        assert!(state.change(ReceiptHandle { sequence: 3, receives: 2 }, NOW, NOW), "returned: no longer a suspect");
         assert_eq!(sequences(&state.take(10, LATER, Some(5))), [1]);
         assert_eq!(sequences(&state.take(10, LATER, Some(5))), [3]);
     }
@@ -281,9 +281,9 @@ mod tests {
     fn an_outdated_hold_has_no_effect() {
         let mut state = State::default();
         state.insert(1, message(0, false));
-        let first = state.take(1, LATER, Some(5)).handed[0];
+        let first = state.take(1, LATER, Some(5)).received[0];
         state.promote(LATER);
-        let second = state.take(1, LATER, Some(5)).handed[0];
+        let second = state.take(1, LATER, Some(5)).received[0];
         assert!(state.release(first).is_none());
         assert!(!state.change(first, NOW, NOW));
         assert!(state.release(second).is_some());
@@ -292,10 +292,10 @@ mod tests {
 
     #[test]
     fn a_receipt_round_trips() {
-        let hold = Hold { sequence: u64::MAX, receives: 7 };
-        assert_eq!(Hold::parse(&hold.receipt()).expect("a receipt"), hold);
+        let handle = ReceiptHandle { sequence: u64::MAX, receives: 7 };
+        assert_eq!(ReceiptHandle::parse(&handle.receipt()).expect("a receipt"), handle);
         for receipt in ["", "1", "1.", "x.1", "1.1.1"] {
-            assert!(Hold::parse(receipt).is_err(), "{receipt}");
+            assert!(ReceiptHandle::parse(receipt).is_err(), "{receipt}");
         }
     }
 }

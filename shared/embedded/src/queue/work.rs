@@ -14,7 +14,7 @@ use super::{
     },
     rows::{self, Receives},
     settings::QueueSettingsOf,
-    state::{Hold, Message, Place, State, Taken},
+    state::{Message, Place, ReceiptHandle, State, Taken},
 };
 use domain::{Clock, Timestamp, random};
 use ports::queue::{OutgoingMessage, QueueDepth, QueueName, ReceivedMessage};
@@ -208,62 +208,64 @@ pub struct Receive {
 
 /// Received messages not yet delivered. If dropped because the receiver stopped waiting, they become ready again at
 /// once.
-pub struct Handed {
+pub struct Received {
     messages: Vec<ReceivedMessage>,
     queues: Arc<Queues>,
     queue: QueueName,
 }
 
-impl Handed {
+impl Received {
     /// Confirms that the messages reached their receiver.
     pub fn into_messages(mut self) -> Vec<ReceivedMessage> {
         std::mem::take(&mut self.messages)
     }
 }
 
-impl Drop for Handed {
+impl Drop for Received {
     fn drop(&mut self) {
         if self.messages.is_empty() {
             return;
         }
         self.queues.of(self.queue).update(|state| {
-            for hold in self.messages.iter().filter_map(|message| Hold::parse(&message.receipt).ok()) {
-                state.change(hold, Duration::ZERO, Duration::ZERO);
+            for handle in self.messages.iter().filter_map(|message| ReceiptHandle::parse(&message.receipt).ok()) {
+                state.change(handle, Duration::ZERO, Duration::ZERO);
             }
         });
     }
 }
 
 /// Takes messages, commits their counts and the move of those received too often, and reads the bodies.
-pub fn receive(database: &Database, queues: &Arc<Queues>, receive: &Receive) -> Result<Handed, Failure> {
+pub fn receive(database: &Database, queues: &Arc<Queues>, receive: &Receive) -> Result<Received, Failure> {
     let queue = receive.queue;
     let dead_letters = queue.dead_letter_queue();
     let max_receives = dead_letters.map(|_| queues.settings.of(queue).max_receives);
     let in_order = queues.of(queue).in_order();
-    let Taken { handed, dead } = queues.of(queue).update(|state| {
+    let Taken { received: handles, dead } = queues.of(queue).update(|state| {
         let now = receive.now.uptime;
         state.promote(now);
         state.take(receive.max, now.saturating_add(receive.visibility), max_receives)
     });
     let mut batch = database.batch();
     let moved = match dead_letters {
-        Some(to) if !dead.is_empty() => Some((to, bury(database, queues, &mut batch, (queue, to), dead)?)),
+        Some(to) if !dead.is_empty() => {
+            Some((to, move_to_dead_letters(database, queues, &mut batch, (queue, to), dead)?))
+        }
         _ => None,
     };
-    let mut received = Vec::with_capacity(handed.len());
-    for hold in handed {
-        let key = rows::key_of(queue, hold.sequence);
+    let mut received = Vec::with_capacity(handles.len());
+    for handle in handles {
+        let key = rows::key_of(queue, handle.sequence);
         // Receivers do not have these receipts yet, so none of these messages can be deleted; the others are delivered
         // in any case.
         let Some(row) = database.messages.get(&key)? else { continue };
-        batch.insert(&database.receives, key, Receives { times: hold.receives, in_flight: true }.encode());
-        if let Ok(message) = read(hold, &row) {
+        batch.insert(&database.receives, key, Receives { times: handle.receives, in_flight: true }.encode());
+        if let Ok(message) = read(handle, &row) {
             received.push(message);
         } else {
             // Counts as received, so that it becomes a dead letter like any message that cannot be handled.
             tracing::error!(
                 queue.name = queue.name(),
-                queue.sequence = hold.sequence,
+                queue.sequence = handle.sequence,
                 "Could not decode a message of {}; it becomes a dead letter after its last receive",
                 queue.name(),
             );
@@ -276,23 +278,23 @@ pub fn receive(database: &Database, queues: &Arc<Queues>, receive: &Receive) -> 
             .of(to)
             .update(|state| messages.into_iter().for_each(|(sequence, message)| state.insert(sequence, message)));
     }
-    Ok(Handed { messages: received, queues: Arc::clone(queues), queue })
+    Ok(Received { messages: received, queues: Arc::clone(queues), queue })
 }
 
-fn read(hold: Hold, row: &UserValue) -> Result<ReceivedMessage, Corrupt> {
+fn read(handle: ReceiptHandle, row: &UserValue) -> Result<ReceivedMessage, Corrupt> {
     let head = rows::decode(row)?;
     Ok(ReceivedMessage {
         message_id: head.id.to_string(),
-        receipt: hold.receipt(),
+        receipt: handle.receipt(),
         body: codec::text(head.body)?,
         group: head.group.to_owned(),
-        receive_count: hold.receives,
+        receive_count: handle.receives,
         sent_at: head.sent_at,
     })
 }
 
 /// Moves rows to the dead letters. Id, group, body and sending time are kept, the receive count is reset.
-fn bury(
+fn move_to_dead_letters(
     database: &Database,
     queues: &Queues,
     batch: &mut OwnedWriteBatch,
@@ -315,10 +317,15 @@ fn bury(
 /// Deletes the messages whose latest receive a receipt names; others stay.
 ///
 /// They are removed from memory first, so that no receiver gets a message whose row is about to be removed.
-pub fn delete(database: &Database, queues: &Queues, queue: QueueName, holds: &[Hold]) -> Result<(), Failure> {
+pub fn delete(
+    database: &Database,
+    queues: &Queues,
+    queue: QueueName,
+    handles: &[ReceiptHandle],
+) -> Result<(), Failure> {
     let _in_order = queues.of(queue).in_order();
     let released: Vec<u64> = queues.of(queue).update(|state| {
-        holds.iter().filter(|hold| state.release(**hold).is_some()).map(|hold| hold.sequence).collect()
+        handles.iter().filter(|handle| state.release(**handle).is_some()).map(|handle| handle.sequence).collect()
     });
     let mut batch = database.batch();
     for sequence in released {
@@ -334,20 +341,20 @@ pub fn change(
     database: &Database,
     queues: &Queues,
     queue: QueueName,
-    changes: &[(Hold, Duration)],
+    changes: &[(ReceiptHandle, Duration)],
     now: Now,
 ) -> Result<(), Failure> {
     let now = now.uptime;
     let _in_order = queues.of(queue).in_order();
-    let changed: Vec<Hold> = queues.of(queue).update(|state| {
+    let changed: Vec<ReceiptHandle> = queues.of(queue).update(|state| {
         state.promote(now);
-        let held = changes.iter().filter(|(hold, after)| state.change(*hold, now, now.saturating_add(*after)));
-        held.map(|(hold, _)| *hold).collect()
+        let held = changes.iter().filter(|(handle, after)| state.change(*handle, now, now.saturating_add(*after)));
+        held.map(|(handle, _)| *handle).collect()
     });
     let mut batch = database.batch();
-    for hold in changed {
-        let row = Receives { times: hold.receives, in_flight: false }.encode();
-        batch.insert(&database.receives, rows::key_of(queue, hold.sequence), row);
+    for handle in changed {
+        let row = Receives { times: handle.receives, in_flight: false }.encode();
+        batch.insert(&database.receives, rows::key_of(queue, handle.sequence), row);
     }
     database.commit(batch)
 }

@@ -3,7 +3,7 @@
 use fjall::{OwnedWriteBatch, UserKey, UserValue};
 
 use super::{
-    super::{changes::rows::Noted, codec, database::Database, failure::Failure},
+    super::{changes::rows::PendingChange, codec, database::Database, failure::Failure},
     expiry,
 };
 use domain::limits;
@@ -16,7 +16,7 @@ pub type Stored = Option<UserValue>;
 pub struct Filling<'a> {
     database: &'a Database,
     batch: OwnedWriteBatch,
-    changes: Vec<Noted>,
+    changes: Vec<PendingChange>,
     /// The lowest expiry row written.
     first_expiry: Option<UserKey>,
     buffer: Vec<u8>,
@@ -45,8 +45,8 @@ impl<'a> Filling<'a> {
 
     /// Values are compared as bytes, as the codec has a single form for each set of attributes.
     pub fn write(&mut self, table: Table, key: UserKey, before: Stored, after: Option<UserValue>) {
-        if before != after && self.database.changes.notes(table, &key) {
-            self.changes.push(Noted { key: key.clone(), before, after: after.clone() });
+        if before != after && self.database.changes.logs(table, &key) {
+            self.changes.push(PendingChange { key: key.clone(), before, after: after.clone() });
         }
         match after {
             Some(value) => self.batch.insert(self.database.table(table), key, value),

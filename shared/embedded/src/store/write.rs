@@ -53,7 +53,7 @@ impl EncodedBatch {
             if let Some(expiry) = row.expiry {
                 filling.insert_expiry_row(expiry);
             }
-            let before = stored_if_noted(database, self.table, &row.key)?;
+            let before = stored_if_logged(database, self.table, &row.key)?;
             filling.write(self.table, row.key, before, row.value);
         }
         filling.commit()
@@ -112,7 +112,7 @@ impl Known {
     fn of(database: &Database, table: Table, key: &UserKey, write: &Write) -> Result<Self, Failure> {
         let is_blind = !matches!(write, Write::Update { .. }) && *write.condition() == ports::store::Condition::Always;
         if is_blind {
-            return Ok(Self { value: stored_if_noted(database, table, key)?, attributes: None });
+            return Ok(Self { value: stored_if_logged(database, table, key)?, attributes: None });
         }
         let value = database.table(table).get(key)?;
         let attributes = value.as_ref().map(|value| codec::decode_attributes(value)).transpose()?;
@@ -121,8 +121,8 @@ impl Known {
 }
 
 /// The stored value, if the change log needs it.
-fn stored_if_noted(database: &Database, table: Table, key: &UserKey) -> Result<Stored, Failure> {
-    if database.changes.notes(table, key) { Ok(database.table(table).get(key)?) } else { Ok(None) }
+fn stored_if_logged(database: &Database, table: Table, key: &UserKey) -> Result<Stored, Failure> {
+    if database.changes.logs(table, key) { Ok(database.table(table).get(key)?) } else { Ok(None) }
 }
 
 fn apply(filling: &mut Filling<'_>, table: Table, key: UserKey, write: Write, known: Known) -> Result<(), Failure> {

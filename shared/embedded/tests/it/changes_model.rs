@@ -117,14 +117,14 @@ impl Act {
     }
 }
 
-struct Home {
+struct TestDatabase {
     store: EmbeddedStore,
     log: EmbeddedChanges,
     /// Removed last, after the engine is closed.
     folder: TempDir,
 }
 
-impl Home {
+impl TestDatabase {
     fn open(folder: TempDir) -> Self {
         let engine = Engine::open(recording(folder.path())).expect("an engine");
         Self { store: EmbeddedStore::new(engine.clone()), log: EmbeddedChanges::new(engine), folder }
@@ -186,14 +186,14 @@ impl Home {
 }
 
 async fn run(steps: Vec<Step>) {
-    let mut home = Home::open(tempfile::tempdir().expect("a folder"));
+    let mut database = TestDatabase::open(tempfile::tempdir().expect("a folder"));
     for step in steps {
-        home = home.take(step).await;
+        database = database.take(step).await;
     }
-    while !home.log.is_empty().await.expect("it answers") {
-        home.copy(3, true).await;
+    while !database.log.is_empty().await.expect("it answers") {
+        database.copy(3, true).await;
     }
-    assert_eq!(home.items(COPY).await, home.items(ORIGINAL).await);
+    assert_eq!(database.items(COPY).await, database.items(ORIGINAL).await);
 }
 
 proptest! {

@@ -86,7 +86,7 @@ impl FunctionMetrics {
         let mut output = self.output.lock();
         let written = lines.iter().try_for_each(|line| output.write_all(format!("{line}\n").as_bytes()));
         if let Err(error) = written.and_then(|()| output.flush()) {
-            warn!(%error, "Could not write the metrics of an invocation; they are lost");
+            warn!(error = telemetry::chain(&error), "Could not write the metrics of an invocation; they are lost");
         }
     }
 

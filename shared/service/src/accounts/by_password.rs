@@ -99,9 +99,11 @@ impl AccountService {
         origin: LoginOrigin<'_>,
         now: Timestamp,
     ) -> Result<StoredCredentials, ServiceError> {
-        let attempt = self.rates.admit(Limit::FailedLogins, Subject::login(origin.network, user), now).await?;
+        let attempt = self.rates.attempt(Limit::FailedLogins, Subject::login(origin.network, user), now).await?;
         let shown = self.credentials_of(user, password, origin).await;
-        if !matches!(shown, Err(ServiceError::WrongPassword)) {
+        if matches!(shown, Err(ServiceError::WrongPassword)) {
+            attempt.count();
+        } else {
             attempt.give_back().await;
         }
         shown

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::Effective;
-use crate::rounds::Rounds;
+use super::effect::Effective;
+use crate::conflict_retry::ConflictRetry;
 use data::{Committed, Counted, Counter, Counts, Db, Ledger, Transaction};
 use domain::{Timestamp, limits};
 use ports::store::StoreError;
@@ -24,13 +24,13 @@ impl Counting {
 
     /// Counts each change that is not in the ledger. Changes counted before a failure stay counted.
     pub async fn count(&self, changes: Vec<Effective<'_>>, now: Timestamp) -> Result<(), StoreError> {
-        let (mut left, mut rounds) = (changes, Rounds::new());
+        let (mut left, mut retry) = (changes, ConflictRetry::new());
         loop {
-            let mut whose = self.whose_counts(&left).await?;
+            let mut rows = self.counter_rows(&left).await?;
             let mut refused = Vec::new();
-            for planned in plan(&left, &whose) {
-                match planned.transaction(&whose, now).commit(&self.db).await {
-                    Ok(Committed::Applied) => whose.extend(planned.written().map(|(of, _)| (of, Whose::Kept))),
+            for planned in plan(&left, &rows) {
+                match planned.transaction(&rows, now).commit(&self.db).await {
+                    Ok(Committed::Applied) => rows.extend(planned.written().map(|(of, _)| (of, CounterRow::Exists))),
                     // Another worker or an earlier try of this call counted one of these; or the first counts of an
                     // item were created concurrently, or its last ones erased.
                     Ok(Committed::Refused(_)) | Err(StoreError::Conflict) => refused.extend(planned.changes),
@@ -40,7 +40,7 @@ impl Counting {
             if refused.is_empty() {
                 return Ok(());
             }
-            rounds.pause().await?;
+            retry.pause().await?;
             let applied = self.ledger.applied(refused.iter().map(|change| change.id)).await?;
             refused.retain(|change| !applied.contains(change.id));
             left = refused;
@@ -48,32 +48,32 @@ impl Counting {
     }
 
     /// The targets of these changes that have counts, and those that can get their first.
-    async fn whose_counts(&self, changes: &[Effective<'_>]) -> Result<HashMap<Counted, Whose>, StoreError> {
+    async fn counter_rows(&self, changes: &[Effective<'_>]) -> Result<HashMap<Counted, CounterRow>, StoreError> {
         let of: HashSet<Counted> = changes.iter().flat_map(Effective::counters).map(|(of, _)| of).collect();
         let of: Vec<Counted> = of.into_iter().collect();
         let have_any = self.counts.which_have_any(&of).await?;
         let have_none: Vec<Counted> = of.into_iter().filter(|of| !have_any.contains(of)).collect();
         let exist = self.counts.which_exist(&have_none).await?;
-        let any = have_any.into_iter().map(|of| (of, Whose::Kept));
-        Ok(any.chain(exist.into_iter().map(|of| (of, Whose::First))).collect())
+        let any = have_any.into_iter().map(|of| (of, CounterRow::Exists));
+        Ok(any.chain(exist.into_iter().map(|of| (of, CounterRow::Missing))).collect())
     }
 }
 
-/// Whether a target has counts.
+/// Whether the counts of a target are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Whose {
-    /// It has counts.
-    Kept,
-    /// It gets its first counts.
-    First,
+enum CounterRow {
+    /// Stored: one write adds to it.
+    Exists,
+    /// Not stored yet: it is created with a check that the target exists.
+    Missing,
 }
 
-impl Whose {
+impl CounterRow {
     /// Number of transaction items that its counts take.
     const fn places(self) -> usize {
         match self {
-            Self::Kept => 1,
-            Self::First => 2,
+            Self::Exists => 1,
+            Self::Missing => 2,
         }
     }
 }
@@ -91,22 +91,22 @@ type Share<'a> = (Effective<'a>, Vec<(Counted, Counter)>);
 
 /// Cuts changes into transactions. Changes that share a counter are kept together, because a counter is written once
 /// per transaction. Omits changes that affect no existing target.
-fn plan<'a>(changes: &[Effective<'a>], whose: &HashMap<Counted, Whose>) -> Vec<Planned<'a>> {
+fn plan<'a>(changes: &[Effective<'a>], rows: &HashMap<Counted, CounterRow>) -> Vec<Planned<'a>> {
     let mut planned: Vec<Planned> = Vec::new();
-    for group in groups(changes, whose) {
-        let fits = planned.last().is_some_and(|last| last.places + most_places(&group, whose) <= limits::MAX_TRANSACT);
+    for group in groups(changes, rows) {
+        let fits = planned.last().is_some_and(|last| last.places + most_places(&group, rows) <= limits::MAX_TRANSACT);
         if !fits {
             planned.push(Planned::default());
         }
         for share in group {
             let has_room = planned
                 .last()
-                .is_some_and(|last| last.places + last.added_places(&share, whose) <= limits::MAX_TRANSACT);
+                .is_some_and(|last| last.places + last.added_places(&share, rows) <= limits::MAX_TRANSACT);
             if !has_room {
                 planned.push(Planned::default());
             }
             if let Some(last) = planned.last_mut() {
-                last.add(share, whose);
+                last.add(share, rows);
             }
         }
     }
@@ -114,10 +114,10 @@ fn plan<'a>(changes: &[Effective<'a>], whose: &HashMap<Counted, Whose>) -> Vec<P
 }
 
 /// Groups changes by the counter that most changes share.
-fn groups<'a>(changes: &[Effective<'a>], whose: &HashMap<Counted, Whose>) -> Vec<Vec<Share<'a>>> {
+fn groups<'a>(changes: &[Effective<'a>], rows: &HashMap<Counted, CounterRow>) -> Vec<Vec<Share<'a>>> {
     let counters = |change: &Effective| {
         let mut counters = change.counters();
-        counters.retain(|(of, _)| whose.contains_key(of));
+        counters.retain(|(of, _)| rows.contains_key(of));
         counters
     };
     let shares: Vec<Share> = changes.iter().map(|change| (*change, counters(change))).collect();
@@ -135,20 +135,20 @@ fn groups<'a>(changes: &[Effective<'a>], whose: &HashMap<Counted, Whose>) -> Vec
 }
 
 /// Upper bound of the items that a group takes in a transaction of its own.
-fn most_places(group: &[Share], whose: &HashMap<Counted, Whose>) -> usize {
+fn most_places(group: &[Share], rows: &HashMap<Counted, CounterRow>) -> usize {
     let of: HashSet<Counted> = group.iter().flat_map(|(_, counters)| counters).map(|(of, _)| *of).collect();
-    group.len() + of.iter().map(|of| whose[of].places()).sum::<usize>()
+    group.len() + of.iter().map(|of| rows[of].places()).sum::<usize>()
 }
 
 impl<'a> Planned<'a> {
     /// Number of items that one more change adds: its ledger entry, and counts not yet written here.
-    fn added_places(&self, (_, counters): &Share, whose: &HashMap<Counted, Whose>) -> usize {
+    fn added_places(&self, (_, counters): &Share, rows: &HashMap<Counted, CounterRow>) -> usize {
         let added = counters.iter().filter(|(of, _)| !self.sums.contains_key(of));
-        1 + added.map(|(of, _)| whose[of].places()).sum::<usize>()
+        1 + added.map(|(of, _)| rows[of].places()).sum::<usize>()
     }
 
-    fn add(&mut self, share: Share<'a>, whose: &HashMap<Counted, Whose>) {
-        self.places += self.added_places(&share, whose);
+    fn add(&mut self, share: Share<'a>, rows: &HashMap<Counted, CounterRow>) {
+        self.places += self.added_places(&share, rows);
         let (change, counters) = share;
         for (of, counter) in counters {
             *self.sums.entry(of).or_default().entry(counter).or_default() += change.by();
@@ -166,11 +166,11 @@ impl<'a> Planned<'a> {
     }
 
     /// The ledger's entries and the sums.
-    fn transaction(&self, whose: &HashMap<Counted, Whose>, now: Timestamp) -> Transaction {
+    fn transaction(&self, rows: &HashMap<Counted, CounterRow>, now: Timestamp) -> Transaction {
         let entries = self.changes.iter().map(|change| Ledger::entry(change.id, now));
-        let sums = self.written().map(|(of, add)| match whose.get(&of) {
-            Some(Whose::First) => Counts::creation(of, add),
-            Some(Whose::Kept) | None => Counts::addition(of, add),
+        let sums = self.written().map(|(of, add)| match rows.get(&of) {
+            Some(CounterRow::Missing) => Counts::creation(of, add),
+            Some(CounterRow::Exists) | None => Counts::addition(of, add),
         });
         entries.chain(sums).collect()
     }
@@ -221,9 +221,9 @@ mod tests {
         ids.iter().zip(changed).map(|(id, changed)| Effective { id, changed: *changed }).collect()
     }
 
-    fn whose_of(changes: &[Effective], whose: impl Fn(Counted) -> Option<Whose>) -> HashMap<Counted, Whose> {
+    fn rows_of(changes: &[Effective], rows: impl Fn(Counted) -> Option<CounterRow>) -> HashMap<Counted, CounterRow> {
         let of = changes.iter().flat_map(Effective::counters).map(|(of, _)| of);
-        of.filter_map(|of| Some((of, whose(of)?))).collect()
+        of.filter_map(|of| Some((of, rows(of)?))).collect()
     }
 
     /// The sum per stored counter.
@@ -244,27 +244,27 @@ mod tests {
         ) {
             let ids = ids(changed.len());
             let changes = effective(&ids, &changed);
-            let whose = whose_of(&changes, |of| match of {
-                Counted::Post(_) => Some(Whose::Kept),
-                Counted::User(user) if with_none => (user.as_uuid().as_u128() % 3 > 0).then_some(Whose::First),
-                Counted::User(_) => Some(Whose::First),
+            let rows = rows_of(&changes, |of| match of {
+                Counted::Post(_) => Some(CounterRow::Exists),
+                Counted::User(user) if with_none => (user.as_uuid().as_u128() % 3 > 0).then_some(CounterRow::Missing),
+                Counted::User(_) => Some(CounterRow::Missing),
             });
-            let planned = plan(&changes, &whose);
+            let planned = plan(&changes, &rows);
             for planned in &planned {
-                let transaction = planned.transaction(&whose, Timestamp::from_millis(1));
+                let transaction = planned.transaction(&rows, Timestamp::from_millis(1));
                 prop_assert!((1..=limits::MAX_TRANSACT).contains(&transaction.len()));
             }
             let mut noted: Vec<&str> =
                 planned.iter().flat_map(|planned| &planned.changes).map(|change| change.id).collect();
             noted.sort_unstable();
-            let is_counted = |change: &&Effective| change.counters().iter().any(|(of, _)| whose.contains_key(of));
+            let is_counted = |change: &&Effective| change.counters().iter().any(|(of, _)| rows.contains_key(of));
             let mut expected: Vec<&str> = changes.iter().filter(is_counted).map(|change| change.id).collect();
             expected.sort_unstable();
             prop_assert_eq!(noted, expected);
             let written = planned.iter().flat_map(Planned::written);
             let written = written.flat_map(|(of, add)| add.into_iter().map(move |(counter, by)| ((of, counter), by)));
             let counted = changes.iter().flat_map(|change| change.counters().into_iter().map(|of| (of, change.by())));
-            prop_assert_eq!(sums(written), sums(counted.filter(|((of, _), _)| whose.contains_key(of))));
+            prop_assert_eq!(sums(written), sums(counted.filter(|((of, _), _)| rows.contains_key(of))));
         }
 
         #[test]
@@ -277,7 +277,7 @@ mod tests {
             let changed: Vec<Changed> = counts.iter().enumerate().flat_map(likes).collect();
             let ids = ids(changed.len());
             let changes = effective(&ids, &changed);
-            let planned = plan(&changes, &whose_of(&changes, |_| Some(Whose::Kept)));
+            let planned = plan(&changes, &rows_of(&changes, |_| Some(CounterRow::Exists)));
             for (of, count) in counts.iter().enumerate() {
                 let counted = Counted::Post(post(of.try_into().unwrap()));
                 let written = planned.iter().flat_map(Planned::written).filter(|(of, _)| *of == counted).count();
@@ -290,10 +290,10 @@ mod tests {
     fn changes_that_cancel_out_write_only_the_ledger() {
         let ids = ids(2);
         let changes = effective(&ids, &[like(1, 1, true), like(1, 1, false)]);
-        let whose = whose_of(&changes, |_| Some(Whose::First));
-        let planned = plan(&changes, &whose);
+        let rows = rows_of(&changes, |_| Some(CounterRow::Missing));
+        let planned = plan(&changes, &rows);
         assert_eq!(planned.len(), 1);
         assert_eq!(planned[0].written().count(), 0);
-        assert_eq!(planned[0].transaction(&whose, Timestamp::from_millis(1)).len(), 2);
+        assert_eq!(planned[0].transaction(&rows, Timestamp::from_millis(1)).len(), 2);
     }
 }

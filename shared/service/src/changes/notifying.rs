@@ -10,13 +10,13 @@ use futures::{StreamExt, TryStreamExt, stream};
 use uuid::Uuid;
 
 use super::{
-    Effective,
+    effect::Effective,
     reactions::{ReactionPage, Reactions},
 };
 use crate::{
+    conflict_retry::ConflictRetry,
     inbox::{EntryChange, InboxWriter, Part},
     live::LiveService,
-    rounds::Rounds,
     steps::StepSize,
 };
 use data::{Acts, Counted, Counts, Db, Notifications, Notified, Posts, StoredPost, StoredTask, Subject, Tasks};
@@ -29,7 +29,7 @@ use ports::store::StoreError;
 /// Inboxes written concurrently.
 pub(super) const WRITES_IN_FLIGHT: usize = 16;
 
-/// Settles notifications.
+/// Reconciles notifications with the current state.
 #[derive(Debug, Clone)]
 pub struct Notifying {
     notifications: Notifications,
@@ -43,7 +43,7 @@ pub struct Notifying {
     size: StepSize,
 }
 
-/// The acts and posts to settle in one inbox.
+/// The acts and posts to reconcile in one inbox.
 #[derive(Debug, Clone, Default)]
 struct Concerns {
     /// Acts that were done or undone.
@@ -52,7 +52,7 @@ struct Concerns {
     posts: HashMap<PostId, Cause>,
 }
 
-/// The reason to settle the notifications about a post.
+/// The reason to reconcile the notifications about a post.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Cause {
     /// The post was just deleted or restored.
@@ -94,23 +94,23 @@ impl Notifying {
     }
 
     /// The same, sending live events to connected recipients.
-    pub fn announced_by(self, live: Option<LiveService>) -> Self {
-        Self { writer: self.writer.announced_by(live), ..self }
+    pub fn with_live_events(self, live: Option<LiveService>) -> Self {
+        Self { writer: self.writer.with_live_events(live), ..self }
     }
 
     /// Brings the notifications affected by these changes in line with the current state.
-    pub async fn settle(&self, changes: &[Effective<'_>], now: Timestamp) -> Result<(), StoreError> {
-        let (mut left, mut rounds) = (self.concerns_of(changes).await?, Rounds::new());
+    pub async fn reconcile(&self, changes: &[Effective<'_>], now: Timestamp) -> Result<(), StoreError> {
+        let (mut left, mut retry) = (self.concerns_of(changes).await?, ConflictRetry::new());
         while !left.is_empty() {
             left = self.round(left, now).await?;
             if !left.is_empty() {
-                rounds.pause().await?;
+                retry.pause().await?;
             }
         }
         Ok(())
     }
 
-    /// The acts and posts to settle, by recipient. A user's own acts do not concern them, nor do erased posts.
+    /// The acts and posts to reconcile, by recipient. A user's own acts do not concern them, nor do erased posts.
     async fn concerns_of(&self, changes: &[Effective<'_>]) -> Result<HashMap<UserId, Concerns>, StoreError> {
         let subjects = changes.iter().map(|change| change.changed.subject);
         let posts = self.posts_of(subjects.clone()).await?;
@@ -150,7 +150,7 @@ impl Notifying {
         self.posts.get_all_strongly(&posts.into_iter().collect::<Vec<_>>()).await
     }
 
-    /// Settles each inbox once. Returns the recipients whose inbox was written concurrently, for another round.
+    /// Reconciles each inbox once. Returns the recipients whose inbox was written concurrently, for another round.
     async fn round(
         &self,
         left: HashMap<UserId, Concerns>,
@@ -167,7 +167,7 @@ impl Notifying {
             }
         }
         let written = stream::iter(written)
-            .map(|(inbox, concerns)| self.settle_inbox(inbox, concerns, &standing, now))
+            .map(|(inbox, concerns)| self.reconcile_inbox(inbox, concerns, &standing, now))
             .buffer_unordered(WRITES_IN_FLIGHT);
         written.try_filter_map(|refused| std::future::ready(Ok(refused))).try_collect().await
     }
@@ -223,7 +223,7 @@ impl Notifying {
     }
 
     /// Writes one inbox. Returns it with its concerns when the write was refused.
-    async fn settle_inbox(
+    async fn reconcile_inbox(
         &self,
         inbox: Inbox,
         concerns: Concerns,
@@ -291,7 +291,7 @@ impl Notifying {
 }
 
 impl Concerns {
-    /// Notes that a step of a post's task is due. A post that changed as well is settled from the start.
+    /// Notes that a step of a post's task is due. A post that changed as well is reconciled from the start.
     fn continue_at(&mut self, post: PostId, token: Uuid) {
         let cause = self.posts.entry(post).or_insert(Cause::Continued(token));
         if let Cause::Continued(last) = cause {
@@ -299,7 +299,7 @@ impl Concerns {
         }
     }
 
-    /// The posts to settle and their start cursors, without outdated steps.
+    /// The posts to reconcile and their start cursors, without outdated steps.
     fn due(&self, standing: &Standing) -> Vec<(PostId, ReactionCursor)> {
         let from = |(post, cause): (&PostId, &Cause)| match cause {
             Cause::Changed => Some((*post, ReactionCursor::Start)),

@@ -8,7 +8,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use uuid::Uuid;
 
 use super::notifying::WRITES_IN_FLIGHT;
-use crate::{rounds::Rounds, steps::StepSize};
+use crate::{conflict_retry::ConflictRetry, steps::StepSize};
 use data::{Committed, Db, Notifications, Tasks};
 use domain::{ReactionCursor, Task, Timestamp, UserId};
 use ports::store::StoreError;
@@ -33,7 +33,7 @@ impl Recounting {
     }
 
     /// Runs these steps, without outdated ones. Each inbox gets a share of the pages of one batch.
-    pub async fn settle(&self, steps: &HashSet<(UserId, Uuid)>, now: Timestamp) -> Result<(), StoreError> {
+    pub async fn run_steps(&self, steps: &HashSet<(UserId, Uuid)>, now: Timestamp) -> Result<(), StoreError> {
         let tasks: HashSet<Task> = steps.iter().map(|(user, _)| Task::Inbox(*user)).collect();
         let rows = self.tasks.get_all(&tasks.into_iter().collect::<Vec<_>>()).await?;
         let is_due =
@@ -49,7 +49,7 @@ impl Recounting {
 
     /// Reads at most this many pages, and schedules the next step if the inbox is still inexact.
     async fn step(&self, user: UserId, token: Uuid, pages: usize, now: Timestamp) -> Result<(), StoreError> {
-        let (task, mut left, mut rounds) = (Task::Inbox(user), pages, Rounds::new());
+        let (task, mut left, mut retry) = (Task::Inbox(user), pages, ConflictRetry::new());
         loop {
             let inbox = self.notifications.inbox(user).await?;
             // No inbox: it was erased with its owner.
@@ -65,9 +65,9 @@ impl Recounting {
             };
             match self.notifications.keep(&counted, last.clone()).await {
                 Ok(Committed::Applied) if last.is_some() => return Ok(()),
-                Ok(Committed::Applied) => rounds = Rounds::new(),
+                Ok(Committed::Applied) => retry = ConflictRetry::new(),
                 // An earlier try may have been applied as well; the next round reads the progress.
-                Ok(Committed::Refused(_)) | Err(StoreError::Conflict) => rounds.pause().await?,
+                Ok(Committed::Refused(_)) | Err(StoreError::Conflict) => retry.pause().await?,
                 Err(error) => return Err(error),
             }
         }

@@ -5,7 +5,7 @@
 //! of the author's inbox. The notification of a like that was taken back can no longer be found; it is hidden, names an
 //! erased post, and expires 90 days after it was made.
 
-use super::{Budget, ENTRIES_PER_PAGE, Stopped, erase_all, refuse};
+use super::step::{Budget, ENTRIES_PER_PAGE, Stopped, erase_all, refuse};
 use crate::inbox::InboxWriter;
 use data::{Comments, Counted, Counts, Db, Feeds, Likes, Outbox, Posts, Writes};
 use domain::{Act, ActKind, Erasable, PostId, Timestamp, UserId};
@@ -14,7 +14,7 @@ use domain::{Act, ActKind, Erasable, PostId, Timestamp, UserId};
 type Reactions = Vec<(Act, Writes)>;
 
 /// The inbox to remove the erased notifications from, and the time of the erasure.
-type Told = Option<(UserId, Timestamp)>;
+type NotifiedInbox = Option<(UserId, Timestamp)>;
 
 /// Erases posts.
 #[derive(Debug, Clone)]
@@ -55,7 +55,7 @@ impl PostEraser {
         self.erase_itself(author, post).await
     }
 
-    async fn erase_reactions(&self, post: PostId, told: Told, budget: Budget) -> Result<(), Stopped> {
+    async fn erase_reactions(&self, post: PostId, inbox: NotifiedInbox, budget: Budget) -> Result<(), Stopped> {
         let mut after = None;
         loop {
             budget.spend()?;
@@ -64,16 +64,16 @@ impl PostEraser {
                 let act = Act { actor_id: like.user_id, kind: ActKind::Like(post) };
                 (act, Likes::erasure(like.user_id, post))
             });
-            self.erase(likes.collect(), told).await?;
+            self.erase(likes.collect(), inbox).await?;
             after = page.next;
             if after.is_none() {
                 break;
             }
         }
-        self.erase_comments(post, told, budget).await
+        self.erase_comments(post, inbox, budget).await
     }
 
-    async fn erase_comments(&self, post: PostId, told: Told, budget: Budget) -> Result<(), Stopped> {
+    async fn erase_comments(&self, post: PostId, inbox: NotifiedInbox, budget: Budget) -> Result<(), Stopped> {
         let mut after = None;
         loop {
             budget.spend()?;
@@ -83,7 +83,7 @@ impl PostEraser {
                 let erasure = Comments::erasure(comment.author_id, post, comment.comment_id);
                 (Act { actor_id: comment.author_id, kind }, erasure)
             });
-            self.erase(comments.collect(), told).await?;
+            self.erase(comments.collect(), inbox).await?;
             after = page.next;
             if after.is_none() {
                 return Ok(());
@@ -93,11 +93,11 @@ impl PostEraser {
 
     /// Erases reactions together with the author's notifications of them. The post is deleted, so no new notifications
     /// are made.
-    async fn erase(&self, reactions: Reactions, told: Told) -> Result<(), Stopped> {
+    async fn erase(&self, reactions: Reactions, inbox: NotifiedInbox) -> Result<(), Stopped> {
         if reactions.is_empty() {
             return Ok(());
         }
-        if let Some((author, now)) = told {
+        if let Some((author, now)) = inbox {
             self.inboxes.erase_acts(author, &reactions, now).await?;
         } else {
             let erasures = reactions.into_iter().map(|(_, erasure)| erasure);

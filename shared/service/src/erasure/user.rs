@@ -16,7 +16,10 @@ use std::collections::HashMap;
 
 use futures::{StreamExt, TryStreamExt, stream};
 
-use super::{Budget, ENTRIES_PER_PAGE, Stopped, erase_all, post::PostEraser, refuse};
+use super::{
+    post::PostEraser,
+    step::{Budget, ENTRIES_PER_PAGE, Stopped, erase_all, refuse},
+};
 use crate::inbox::InboxWriter;
 use data::{
     Comments, Counted, Counts, Db, DeliveryModes, Feeds, Follows, IdempotencyRecords, Likes, Notifications, Posts,
@@ -91,7 +94,7 @@ impl UserEraser {
         }
         self.erase_sessions(user, budget).await?;
         self.erase_acts(user, budget).await?;
-        self.erase_what_others_were_told(user, now, budget).await?;
+        self.erase_caused_notifications(user, now, budget).await?;
         self.erase_inbox(user, budget).await?;
         self.erase_posts(user, budget).await?;
         self.erase_own_lists(user, budget).await?;
@@ -122,10 +125,10 @@ impl UserEraser {
         Ok(())
     }
 
-    async fn erase_what_others_were_told(&self, user: UserId, now: Timestamp, budget: Budget) -> Result<(), Stopped> {
-        each_page!(budget, |after| self.notifications.page_of_actor(user, after, ENTRIES_PER_PAGE), |told| async {
+    async fn erase_caused_notifications(&self, user: UserId, now: Timestamp, budget: Budget) -> Result<(), Stopped> {
+        each_page!(budget, |after| self.notifications.page_of_actor(user, after, ENTRIES_PER_PAGE), |notified| async {
             let mut of_recipient: HashMap<UserId, Vec<NotificationId>> = HashMap::new();
-            for (_, place) in &told {
+            for (_, place) in &notified {
                 of_recipient.entry(place.recipient_id).or_default().push(place.notification_id);
             }
             stream::iter(of_recipient)
@@ -134,7 +137,7 @@ impl UserEraser {
                 .try_for_each(|()| std::future::ready(Ok(())))
                 .await?;
             // An expired notification leaves only its pointer.
-            let pointers = told.into_iter().map(|(act, _)| Notifications::pointer_erasure(user, act));
+            let pointers = notified.into_iter().map(|(act, _)| Notifications::pointer_erasure(user, act));
             self.erase_all(pointers.collect()).await
         });
         Ok(())

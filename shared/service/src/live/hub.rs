@@ -11,7 +11,7 @@ use std::{
 
 use parking_lot::RwLock;
 
-use super::{Ending, LiveEvent, mailbox::Mailbox};
+use super::{CloseReason, LiveEvent, mailbox::Mailbox};
 use domain::{Clock, Timestamp, UserId, limits};
 use telemetry::names;
 
@@ -106,14 +106,14 @@ impl Hub {
         let mut shard = self.0.shard(user).write();
         let streams = shard.entry(user).or_default();
         while streams.len() >= self.0.options.max_per_user.max(1) {
-            streams.remove(0).mailbox.end(Ending::Replaced);
+            streams.remove(0).mailbox.end(CloseReason::Replaced);
         }
         streams.push(Open { number, expiry, mailbox: Arc::clone(&mailbox) });
         drop(shard);
         // Checked after the insertion: `close` ends the streams it finds after setting the flag, so one of the two sees
         // this stream.
         if self.0.is_closed.load(Ordering::SeqCst) {
-            mailbox.end(Ending::Stopping);
+            mailbox.end(CloseReason::Stopping);
         }
         metrics::gauge!(names::EVENT_STREAMS).increment(1.0);
         Subscription { hub: Arc::clone(&self.0), user, number, expiry, mailbox }
@@ -138,20 +138,20 @@ impl Hub {
 
     /// Ends the streams whose tokens have expired.
     pub fn end_expired(&self) {
-        self.0.end_where(Ending::TokenExpired, |open| open.expiry.has_passed(&self.0.clock));
+        self.0.end_where(CloseReason::TokenExpired, |open| open.expiry.has_passed(&self.0.clock));
     }
 
     /// Ends every stream of a deleted user.
     pub fn end_of(&self, user: UserId) {
         for open in self.0.shard(user).read().get(&user).into_iter().flatten() {
-            open.mailbox.end(Ending::AccountGone);
+            open.mailbox.end(CloseReason::AccountGone);
         }
     }
 
     /// Ends every stream; streams opened later end at once.
     pub fn close(&self) {
         self.0.is_closed.store(true, Ordering::SeqCst);
-        self.0.end_where(Ending::Stopping, |_| true);
+        self.0.end_where(CloseReason::Stopping, |_| true);
     }
 }
 
@@ -162,10 +162,10 @@ impl Inner {
         &self.shards[usize::from(byte) % SHARDS]
     }
 
-    fn end_where(&self, ending: Ending, is_over: impl Fn(&Open) -> bool) {
+    fn end_where(&self, reason: CloseReason, closes: impl Fn(&Open) -> bool) {
         for shard in &self.shards {
-            for open in shard.read().values().flatten().filter(|open| is_over(open)) {
-                open.mailbox.end(ending);
+            for open in shard.read().values().flatten().filter(|open| closes(open)) {
+                open.mailbox.end(reason);
             }
         }
     }
@@ -187,7 +187,7 @@ impl Subscription {
         let next = self.mailbox.next().await;
         // The periodic check for expired tokens may not have run yet.
         let is_expired = self.expiry.has_passed(&self.hub.clock);
-        if is_expired && matches!(next, Next::Event(_)) { Next::End(Ending::TokenExpired) } else { next }
+        if is_expired && matches!(next, Next::Event(_)) { Next::End(CloseReason::TokenExpired) } else { next }
     }
 }
 
@@ -222,9 +222,9 @@ mod tests {
         NOW.plus(Duration::from_mins(15))
     }
 
-    fn ended(stream: &Subscription) -> Option<Ending> {
+    fn ended(stream: &Subscription) -> Option<CloseReason> {
         match stream.next().now_or_never() {
-            Some(Next::End(ending)) => Some(ending),
+            Some(Next::End(reason)) => Some(reason),
             _ => None,
         }
     }
@@ -256,9 +256,9 @@ mod tests {
     fn one_stream_too_many_ends_the_oldest() {
         let (hub, user) = (hub(), UserId::random());
         let streams: Vec<_> = (0..=limits::MAX_STREAMS_PER_USER).map(|_| hub.open(user, later())).collect();
-        let endings: Vec<_> = streams.iter().map(ended).collect();
-        assert_eq!(endings[0], Some(Ending::Replaced));
-        assert_eq!(endings[1..], vec![None; limits::MAX_STREAMS_PER_USER]);
+        let reasons: Vec<_> = streams.iter().map(ended).collect();
+        assert_eq!(reasons[0], Some(CloseReason::Replaced));
+        assert_eq!(reasons[1..], vec![None; limits::MAX_STREAMS_PER_USER]);
     }
 
     #[test]
@@ -269,10 +269,10 @@ mod tests {
         assert_eq!((ended(&early), ended(&late)), (None, None));
         hub.0.clock.advance(Duration::from_secs(1));
         hub.tell(user, EVENT);
-        assert_eq!(ended(&early), Some(Ending::TokenExpired));
+        assert_eq!(ended(&early), Some(CloseReason::TokenExpired));
         assert_eq!(late.next().now_or_never(), Some(Next::Event(EVENT)));
         hub.end_expired();
-        assert_eq!((ended(&early), ended(&late)), (Some(Ending::TokenExpired), None));
+        assert_eq!((ended(&early), ended(&late)), (Some(CloseReason::TokenExpired), None));
     }
 
     #[test]
@@ -287,7 +287,7 @@ mod tests {
             assert_eq!(ended(&stream).is_some(), !is_back, "by the wall clock at the latest");
             clock.advance(Duration::from_mins(15));
             hub.end_expired();
-            assert_eq!(ended(&stream), Some(Ending::TokenExpired));
+            assert_eq!(ended(&stream), Some(CloseReason::TokenExpired));
         }
     }
 
@@ -297,6 +297,6 @@ mod tests {
         let before = hub.open(user, later());
         hub.close();
         let after = hub.open(user, later());
-        assert_eq!((ended(&before), ended(&after)), (Some(Ending::Stopping), Some(Ending::Stopping)));
+        assert_eq!((ended(&before), ended(&after)), (Some(CloseReason::Stopping), Some(CloseReason::Stopping)));
     }
 }

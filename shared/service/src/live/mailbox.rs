@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::{Ending, LiveEvent, Topic};
+use super::{CloseReason, LiveEvent, Topic};
 
 /// The next item that a stream sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub enum Next {
     /// An event.
     Event(LiveEvent),
     /// The end of the stream.
-    End(Ending),
+    End(CloseReason),
 }
 
 /// One stream's mailbox.
@@ -34,7 +34,7 @@ struct Waiting {
     events: VecDeque<LiveEvent>,
     reload_feed: bool,
     reload_notifications: bool,
-    ending: Option<Ending>,
+    reason: Option<CloseReason>,
 }
 
 impl Mailbox {
@@ -45,7 +45,7 @@ impl Mailbox {
             events: VecDeque::new(),
             reload_feed: false,
             reload_notifications: false,
-            ending: None,
+            reason: None,
         };
         Self { waiting: Mutex::new(waiting), changed: Notify::new() }
     }
@@ -56,8 +56,8 @@ impl Mailbox {
     }
 
     /// Ends the stream ahead of its waiting events. The first reason is kept.
-    pub(super) fn end(&self, ending: Ending) {
-        self.waiting.lock().ending.get_or_insert(ending);
+    pub(super) fn end(&self, reason: CloseReason) {
+        self.waiting.lock().reason.get_or_insert(reason);
         self.changed.notify_one();
     }
 
@@ -103,8 +103,8 @@ impl Waiting {
     }
 
     fn take(&mut self) -> Option<Next> {
-        if let Some(ending) = self.ending {
-            return Some(Next::End(ending));
+        if let Some(reason) = self.reason {
+            return Some(Next::End(reason));
         }
         for topic in Topic::ALL {
             if std::mem::take(self.reload(topic)) {
@@ -178,10 +178,10 @@ mod tests {
     fn an_end_precedes_waiting_events_and_stays() {
         let mailbox = Mailbox::new(CAPACITY);
         mailbox.put(feed(1));
-        mailbox.end(Ending::TokenExpired);
-        mailbox.end(Ending::Stopping);
+        mailbox.end(CloseReason::TokenExpired);
+        mailbox.end(CloseReason::Stopping);
         for _ in 0..2 {
-            assert_eq!(mailbox.next().now_or_never(), Some(Next::End(Ending::TokenExpired)));
+            assert_eq!(mailbox.next().now_or_never(), Some(Next::End(CloseReason::TokenExpired)));
         }
     }
 
@@ -191,27 +191,27 @@ mod tests {
             steps in proptest::collection::vec(proptest::option::weighted(0.8, any::<bool>()), 0..200),
         ) {
             let mailbox = Mailbox::new(CAPACITY);
-            let mut untold: Vec<LiveEvent> = Vec::new();
+            let mut unreported: Vec<LiveEvent> = Vec::new();
             for (number, step) in steps.into_iter().chain([None; 2 * CAPACITY]).enumerate() {
                 let number = number as u128;
                 if let Some(is_feed) = step {
                     let event = if is_feed { feed(number) } else { notification(number) };
                     mailbox.put(event);
-                    untold.push(event);
+                    unreported.push(event);
                 } else {
                     match mailbox.next().now_or_never() {
-                        Some(Next::Event(LiveEvent::Reload(topic))) => untold.retain(|event| event.topic() != topic),
+                        Some(Next::Event(LiveEvent::Reload(topic))) => unreported.retain(|event| event.topic() != topic),
                         Some(Next::Event(event)) => {
-                            prop_assert_eq!(untold.iter().find(|other| other.topic() == event.topic()), Some(&event));
-                            untold.retain(|other| *other != event);
+                            prop_assert_eq!(unreported.iter().find(|other| other.topic() == event.topic()), Some(&event));
+                            unreported.retain(|other| *other != event);
                         }
                         Some(Next::End(_)) => prop_assert!(false, "nobody ended it"),
-                        None => prop_assert_eq!(&untold, &[]),
+                        None => prop_assert_eq!(&unreported, &[]),
                     }
                 }
                 prop_assert!(mailbox.waiting.lock().events.len() <= CAPACITY);
             }
-            prop_assert_eq!(&untold, &[]);
+            prop_assert_eq!(&unreported, &[]);
         }
     }
 }

@@ -61,7 +61,7 @@ impl LiveEvent {
 
 /// The reason why a stream ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
+pub enum CloseReason {
     /// The access token has expired.
     TokenExpired,
     /// The account was deleted.

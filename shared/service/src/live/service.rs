@@ -99,7 +99,7 @@ impl LiveService {
                 }
             }
             Err(error) => {
-                warn!(post.id = %post_id, %error, "Could not check which readers may see the post; asked them to reload");
+                warn!(post.id = %post_id, error = telemetry::chain(&error), "Could not check which readers may see the post; asked them to reload");
                 for reader in connected {
                     self.unsure(reader, Topic::Feed);
                 }
@@ -155,7 +155,7 @@ impl LiveService {
             }
             Ok(None) => {}
             Err(error) => {
-                warn!(notification.id = %notification_id, %error, "Could not load the actor; asked the recipient to reload");
+                warn!(notification.id = %notification_id, error = telemetry::chain(&error), "Could not load the actor; asked the recipient to reload");
                 self.unsure(recipient_id, Topic::Notifications);
             }
         }

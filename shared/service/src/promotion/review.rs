@@ -43,7 +43,7 @@ impl DeliveryReview {
 
     /// The same with another threshold.
     #[must_use]
-    pub fn from_threshold(self, threshold: PullThreshold) -> Self {
+    pub fn with_threshold(self, threshold: PullThreshold) -> Self {
         Self { threshold, ..self }
     }
 

@@ -8,15 +8,19 @@
 //! processes together stay within the limit, however many they are. The write does not depend on the request's reads: a
 //! service runs it concurrently with its first reads.
 //!
-//! Each process also counts its own uses in memory. Once the store has refused a use, the process stops asking the
-//! store in that window unless one of its own uses is given back: a flood of refused requests does not reach the store.
+//! Each process also counts its own uses in memory. Once the store has refused a use, the process asks it at most once
+//! per [`limits::RATE_REFUSAL_MEMORY`] until a use is granted or given back: a flood of refused requests does not reach
+//! the store, and a use given back by another process counts soon.
+//!
+//! # Abandoned requests
+//! An [`Attempt`] is a use that counts only if it fails, such as a login. Dropped undecided, because its client hung up,
+//! it gives its use back in a task that outlives the connection. The client learnt nothing from it.
 //!
 //! # Store errors
 //! A limit must not cause unavailability: when the store fails or does not answer within [`limits::RATE_PATIENCE`], the
 //! process decides by its own count and logs it. During such an outage each process grants the whole limit. A write
 //! that was applied although its answer was lost, or whose request was cancelled, counts one use too many if the
 //! request had no effect. It is not retried, because a retry could count the use twice.
-//! the request had no effect. It is not retried: the retry could count the use twice.
 
 mod limit;
 mod setting;
@@ -27,6 +31,7 @@ use std::{sync::Arc, time::Duration};
 use futures::FutureExt as _;
 use moka::sync::Cache;
 use parking_lot::Mutex;
+use tokio::runtime::Handle;
 use tracing::warn;
 
 pub use self::{
@@ -68,6 +73,10 @@ struct Taken {
     of: RateWindow,
 }
 
+/// A use that counts only if the attempt fails. Dropped undecided, it is given back.
+#[derive(Debug)]
+pub struct Attempt(Use);
+
 impl RateLimiter {
     /// Limits with uses counted in `store`.
     pub fn new(store: Arc<dyn Store>) -> Self {
@@ -97,11 +106,21 @@ impl RateLimiter {
         let window = Window::at(limit.rate(), now);
         let of = RateWindow { limit: limit.name(), subject: subject.to_hex(), window: window.number };
         let tally = inner.tallies.get_with((limit, subject), Arc::default);
-        if inner.admits(&tally, &of, limit.rate().uses, window.end).await {
+        if inner.admits(&tally, &of, limit.rate().uses, window.end, now).await {
             return Ok(Use(Some(Taken { inner: Arc::clone(inner), tally, of })));
         }
         metrics::counter!(names::RATE_LIMITED, "limit" => limit.name()).increment(1);
         Err(ServiceError::RateLimited { retry_after: window.end.since(now) })
+    }
+
+    /// Takes one use of `limit` for an attempt that may turn out not to count. Errors as [`Self::admit`].
+    pub async fn attempt(
+        &self,
+        limit: Limit,
+        subject: impl Into<Subject>,
+        now: Timestamp,
+    ) -> Result<Attempt, ServiceError> {
+        self.admit(limit, subject, now).await.map(Attempt)
     }
 
     /// Takes one use of `limit` while `reads` runs, and returns the result of the reads. A refusal takes precedence
@@ -121,21 +140,27 @@ impl RateLimiter {
 impl Inner {
     /// Whether one more use is admitted. It is counted in the process before the store is asked, so that the process
     /// alone keeps to the limit too, and its count decides when the store fails.
-    async fn admits(&self, tally: &Mutex<Tally>, of: &RateWindow, limit: u32, expires: Timestamp) -> bool {
-        if !tally.lock().take(of.window, limit) {
+    async fn admits(
+        &self,
+        tally: &Mutex<Tally>,
+        of: &RateWindow,
+        limit: u32,
+        expires: Timestamp,
+        now: Timestamp,
+    ) -> bool {
+        if !tally.lock().take(of.window, limit, now) {
             return false;
         }
         match self.in_time(self.rates.take(of, limit, expires)).await {
-            Ok(Outcome::Applied) => true,
+            Ok(Outcome::Applied) => {}
             Ok(Outcome::Refused(_)) => {
-                tally.lock().used_up(of.window, limit);
-                false
+                tally.lock().refuse(of.window, now);
+                return false;
             }
-            Err(error) => {
-                log_unanswered(&error);
-                true
-            }
+            Err(error) => log_unanswered(&error),
         }
+        tally.lock().grant(of.window);
+        true
     }
 
     /// The store's answer, if it arrives in time. Not retried: a retry could count the use twice, and the request is
@@ -148,9 +173,39 @@ impl Inner {
 }
 
 impl Use {
-    /// Gives back a use that turned out not to count. If the store fails, it stays used until the window ends.
-    pub async fn give_back(self) {
-        let Some(Taken { inner, tally, of }) = self.0 else { return };
+    /// Gives back a use that turned out not to count, in a task that continues if the caller stops waiting. If the store
+    /// fails, the use stays taken until the window ends.
+    pub async fn give_back(mut self) {
+        if let Some(taken) = self.0.take() {
+            // Fails only if the runtime is shutting down: the use stays taken.
+            let _ = tokio::spawn(taken.give_back()).await;
+        }
+    }
+}
+
+impl Attempt {
+    /// Counts the attempt: it failed.
+    pub fn count(mut self) {
+        self.0.0 = None;
+    }
+
+    /// Gives the use back, as [`Use::give_back`]: the attempt does not count.
+    pub async fn give_back(mut self) {
+        Use(self.0.0.take()).give_back().await;
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        if let (Some(taken), Ok(runtime)) = (self.0.0.take(), Handle::try_current()) {
+            runtime.spawn(taken.give_back());
+        }
+    }
+}
+
+impl Taken {
+    async fn give_back(self) {
+        let Self { inner, tally, of } = self;
         // The store first: otherwise the process admits the next use while the store still counts this one, and takes the
         // refusal for a used-up window.
         if let Err(error) = inner.in_time(inner.rates.give_back(&of)).await {

@@ -70,7 +70,7 @@ impl KeyRing {
     /// The key with this id, which was unknown a moment ago.
     pub async fn find(&self, kid: &str, token: Dates) -> Result<DecodingKey, ServiceError> {
         let Some(rotation) = &self.rotation else { return Err(ServiceError::Unauthenticated) };
-        if self.now().settle(token) {
+        if self.now().rule_out(token) {
             return Err(ServiceError::Unauthenticated);
         }
         let mut fetch_from = rotation.fetch_from.lock().await;
@@ -78,7 +78,7 @@ impl KeyRing {
         if let Some(key) = keys.accepted(kid) {
             return Ok(key);
         }
-        if keys.settle(token) {
+        if keys.rule_out(token) {
             return Err(ServiceError::Unauthenticated);
         }
         let left = fetch_from.since(token.arrived);
@@ -149,7 +149,7 @@ impl KeyRing {
 
 impl Keys {
     /// Whether an unknown key is certainly not ours: these keys were fetched after the token was issued.
-    fn settle(&self, token: Dates) -> bool {
+    fn rule_out(&self, token: Dates) -> bool {
         !self.are_of_the_future(token.arrived)
             && (token.arrived <= self.as_of || token.issued.plus(limits::MAX_CLOCK_SKEW) < self.as_of)
     }
@@ -301,7 +301,7 @@ mod tests {
         let ahead = limits::MAX_KEYS_AGE.as_secs() * 2;
         assert_eq!(verdict(tokens.authenticate(&signed_with(9, after(ahead)), after(ahead)).await), Err(None));
         vault.put(rotated(2));
-        // Keys fetched in the future do not settle a token of the present.
+        // Keys fetched in the future do not rule out a token of the present.
         let new = signed_with(2, after(100));
         assert_eq!(verdict(tokens.authenticate(&new, after(100)).await), Ok(()));
     }

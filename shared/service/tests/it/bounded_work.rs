@@ -23,7 +23,7 @@ use service::{
 use service_testkit::Embedded;
 use service_testkit::{
     pipeline::START,
-    town::{Deed, Town},
+    social_harness::{Deed, SocialHarness},
 };
 use testkit::{
     changing::ChangingStore,
@@ -43,24 +43,24 @@ struct Author {
     id: UserId,
     posts: Vec<PostId>,
     // Last, so that the directory is dropped after the engine.
-    home: Embedded,
+    embedded: Embedded,
 }
 
 impl Author {
     /// An author whose posts have the given numbers of likes, all with notifications.
     async fn with_likes<const N: usize>(likes: [usize; N]) -> Self {
-        let home = Embedded::open();
-        let mut town = Town::of(1, home.store.clone(), START).await;
-        let author = town.people[0];
+        let embedded = Embedded::open();
+        let mut social = SocialHarness::of(1, embedded.store.clone(), START).await;
+        let author = social.people[0];
         for _ in likes {
-            town.does(Deed::Post(0)).await;
+            social.does(Deed::Post(0)).await;
         }
-        let posts: Vec<PostId> = town.model.posts().map(|(post, ..)| post).collect();
-        let counting = Arc::new(CountingStore::new(town.store.clone()));
-        let this = Self { changing: Arc::clone(&town.store), counting, home, id: author, posts };
+        let posts: Vec<PostId> = social.model.posts().map(|(post, ..)| post).collect();
+        let counting = Arc::new(CountingStore::new(social.store.clone()));
+        let this = Self { changing: Arc::clone(&social.store), counting, embedded, id: author, posts };
         for (post, likes) in this.posts.iter().zip(likes) {
-            put_likers(this.home.store.as_ref(), *post, likes).await;
-            let likers = all_likers(this.home.store.as_ref(), *post).await;
+            put_likers(this.embedded.store.as_ref(), *post, likes).await;
+            let likers = all_likers(this.embedded.store.as_ref(), *post).await;
             let changes = likers.into_iter().map(|item| Change {
                 id: item.key.sort.clone() + &post.to_string(),
                 key: item.key,
@@ -69,7 +69,7 @@ impl Author {
             });
             this.apply(&changes.collect::<Vec<_>>()).await;
         }
-        this.settle().await;
+        this.apply_pending().await;
         this.counting.take_counts();
         this.counting.take_reads();
         this
@@ -88,7 +88,7 @@ impl Author {
     }
 
     /// Applies changes until the stream is empty.
-    async fn settle(&self) {
+    async fn apply_pending(&self) {
         loop {
             let changes = self.changing.take_changes();
             if changes.is_empty() {
@@ -114,7 +114,7 @@ impl Author {
     /// An author with `count` unread notifications, one per second from the start.
     async fn with_unread(count: usize) -> (Self, Vec<NotificationId>) {
         let this = Self::with_likes([]).await;
-        let (store, ids) = (this.home.store.as_ref(), IdGenerator::new());
+        let (store, ids) = (this.embedded.store.as_ref(), IdGenerator::new());
         let made: Vec<NotificationId> =
             (0..count).map(|second| ids.next_notification_id(after_seconds(second))).collect();
         let entry = |id: &NotificationId| {
@@ -168,7 +168,7 @@ async fn deleting_a_post_reads_only_its_notifications() {
     assert_eq!(author.unread().await, 2_003);
     author.counting.take_counts();
     author.delete(author.posts[0]).await;
-    author.settle().await;
+    author.apply_pending().await;
     let (counts, reads) = (author.counting.take_counts(), author.counting.take_reads());
     assert_eq!(reads.get("query NOTIFICATIONS"), None, "{reads:?}");
     assert!(counts.items_queried + counts.batch_get_keys < 30, "{counts:?}");
@@ -176,10 +176,10 @@ async fn deleting_a_post_reads_only_its_notifications() {
 }
 
 #[tokio::test]
-async fn a_hot_post_is_settled_in_bounded_steps() {
+async fn a_hot_post_is_reconciled_in_bounded_steps() {
     let author = Author::with_likes([2_000, 0]).await;
     author.delete(author.posts[0]).await;
-    let (mut steps, mut was_told_between) = (0, false);
+    let (mut steps, mut was_notified_between) = (0, false);
     loop {
         let changes = author.changing.take_changes();
         if changes.is_empty() {
@@ -193,12 +193,12 @@ async fn a_hot_post_is_settled_in_bounded_steps() {
         if steps == 2 {
             put_likers(author.changing.as_ref(), author.posts[1], 1).await;
         }
-        let dao = Notifications::new(author.home.store.clone());
-        let told = dao.page_of_recipient(author.id, None, 10_000).await.unwrap().items;
-        let of_other = told.iter().any(|entry| entry.notification.act.kind.post_id() == Some(author.posts[1]));
-        was_told_between |= of_other && author.unread().await > 1;
+        let dao = Notifications::new(author.embedded.store.clone());
+        let entries = dao.page_of_recipient(author.id, None, 10_000).await.unwrap().items;
+        let of_other = entries.iter().any(|entry| entry.notification.act.kind.post_id() == Some(author.posts[1]));
+        was_notified_between |= of_other && author.unread().await > 1;
     }
-    assert!(steps > 4 && was_told_between, "{steps} {was_told_between}");
+    assert!(steps > 4 && was_notified_between, "{steps} {was_notified_between}");
     assert_eq!(author.unread().await, 1);
 }
 
@@ -212,7 +212,7 @@ async fn marking_read_holds_one_page_and_becomes_exact() {
         assert!(counts.most_items_queried <= MOST_IN_MEMORY && counts.query <= 3, "{read}: {counts:?}");
         let page = author.notifications().page(author.id, None, PageLimit::default(), START).await.unwrap();
         assert!(page.unread >= unread, "{read}: {}", page.unread);
-        author.settle().await;
+        author.apply_pending().await;
         assert_eq!(author.unread().await, unread, "{read}");
         let counts = author.counting.take_counts();
         assert!(counts.most_items_queried <= MOST_IN_MEMORY, "{read}: {counts:?}");
@@ -231,7 +231,7 @@ async fn conflicting_marks_repeat_no_scan() {
     for marked in marked.await {
         marked.unwrap();
     }
-    author.settle().await;
+    author.apply_pending().await;
     let counts = author.counting.take_counts();
     assert!(counts.most_items_queried <= MOST_IN_MEMORY, "{counts:?}");
     // 40 calls of 13 rounds with a scan each would read millions.
@@ -245,13 +245,13 @@ async fn expired_unread_are_recounted_page_by_page() {
     // The first 2,001 have expired and been removed by then.
     let later = after_seconds(2_000).plus(limits::NOTIFICATION_TTL);
     let gone = ids[..2_001].iter().map(|id| BatchWrite::Delete(keys::notification(author.id, *id)));
-    put_all(author.home.store.as_ref(), gone.collect()).await;
+    put_all(author.embedded.store.as_ref(), gone.collect()).await;
     author.counting.take_counts();
     let service = author.notifications();
     assert!(service.unread_count(author.id, later).await.unwrap() >= 2_999);
     let counts = author.counting.take_counts();
     assert!(counts.most_items_queried <= MOST_IN_MEMORY && counts.query <= 1, "{counts:?}");
-    author.settle().await;
+    author.apply_pending().await;
     assert_eq!(service.unread_count(author.id, later).await.unwrap(), 2_999);
 }
 
@@ -280,9 +280,9 @@ async fn is_stored(store: &dyn Store, post: PostId) -> bool {
 
 #[tokio::test(start_paused = true)]
 async fn a_large_erasure_does_not_starve_others() {
-    let home = Embedded::open();
-    let [large, small] = deleted_posts(home.store.as_ref(), 3_000).await;
-    let slow = Arc::new(HookedStore::before(home.store.clone(), |_| {
+    let embedded = Embedded::open();
+    let [large, small] = deleted_posts(embedded.store.as_ref(), 3_000).await;
+    let slow = Arc::new(HookedStore::before(embedded.store.clone(), |_| {
         Box::pin(async {
             tokio::time::sleep(Duration::from_millis(200)).await;
             Ok(())
@@ -291,13 +291,13 @@ async fn a_large_erasure_does_not_starve_others() {
     let service = ErasureService::new(slow);
     let mut runs = 0;
     // Each run has time for some 100 calls, and each slice for ten.
-    while is_stored(home.store.as_ref(), small).await {
+    while is_stored(embedded.store.as_ref(), small).await {
         let deadline = Instant::now() + limits::SWEEP_ERASURE_BUDGET;
         assert!(service.run_due(START, deadline).await.unwrap().is_cut_short);
         runs += 1;
         assert!(runs <= 2, "the second row must be reached");
     }
-    assert!(is_stored(home.store.as_ref(), large).await, "the first row must outlast the second");
+    assert!(is_stored(embedded.store.as_ref(), large).await, "the first row must outlast the second");
     while service.run_due(START, Instant::now() + limits::SWEEP_ERASURE_BUDGET).await.unwrap().is_cut_short {}
-    assert!(!is_stored(home.store.as_ref(), large).await);
+    assert!(!is_stored(embedded.store.as_ref(), large).await);
 }

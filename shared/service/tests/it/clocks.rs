@@ -15,9 +15,9 @@ const APART: Duration = Duration::from_millis(100);
 const HOUR: Duration = Duration::from_hours(1);
 
 /// Two processes on one store: one with the right clock, one with a fast clock.
-fn two_processes(home: &Embedded) -> (Pipeline, Pipeline) {
-    let behind = home.pipeline(20);
-    let ahead = Pipeline::on(home.store.clone(), home.queue.clone(), Clock::manual(START.plus(APART)), 20);
+fn two_processes(embedded: &Embedded) -> (Pipeline, Pipeline) {
+    let behind = embedded.pipeline(20);
+    let ahead = Pipeline::on(embedded.store.clone(), embedded.queue.clone(), Clock::manual(START.plus(APART)), 20);
     (behind, ahead)
 }
 
@@ -29,8 +29,8 @@ fn pass(processes: [&Pipeline; 2], time: Duration) {
 
 #[tokio::test]
 async fn nothing_is_lost_between_clocks_100_ms_apart() {
-    let home = Embedded::open();
-    let (behind, ahead) = two_processes(&home);
+    let embedded = Embedded::open();
+    let (behind, ahead) = two_processes(&embedded);
     for (follows_by, posts_by) in [(&ahead, &behind), (&behind, &ahead), (&ahead, &ahead), (&behind, &behind)] {
         let (author, reader) = (behind.user("author").await, behind.user("reader").await);
         let mut posts = Vec::new();
@@ -66,15 +66,15 @@ async fn assert_shown(pipeline: &Pipeline, reader: domain::UserId, posts: &[Post
 
 #[tokio::test]
 async fn the_sweeper_survives_a_clock_set_back() {
-    let home = Embedded::open();
-    let pipeline = home.pipeline(20);
+    let embedded = Embedded::open();
+    let pipeline = embedded.pipeline(20);
     let (author, followers) = pipeline.author_with_followers(3).await;
     let post = pipeline.post(author, "lost and found").await;
     for message in pipeline.receive(QueueName::PostQ).await {
-        home.queue.delete(QueueName::PostQ, vec![message.receipt]).await.unwrap();
+        embedded.queue.delete(QueueName::PostQ, vec![message.receipt]).await.unwrap();
     }
     assert_eq!(pipeline.sweep().await.fan_outs, 0, "the lease still runs");
-    home.clock.step_to(START.minus(HOUR));
+    embedded.clock.step_to(START.minus(HOUR));
     assert_eq!(pipeline.sweep().await.fan_outs, 1);
     pipeline.drain().await;
     assert_eq!(pipeline.feed(followers[0]).await, [post]);
@@ -82,18 +82,18 @@ async fn the_sweeper_survives_a_clock_set_back() {
 
 #[tokio::test]
 async fn ids_grow_over_crashes_at_any_moment() {
-    let home = Embedded::open();
+    let embedded = Embedded::open();
     let mut rng = StdRng::seed_from_u64(9);
     let mut last = None;
     for life in 0..60 {
-        let timekeeper = Timekeeper::alone_on(home.store.clone(), home.clock.clone()).await.unwrap();
+        let timekeeper = Timekeeper::alone_on(embedded.store.clone(), embedded.clock.clone()).await.unwrap();
         for _ in 0..rng.random_range(0..12) {
             match rng.random_range(0..5) {
                 0 => timekeeper.keep().await.unwrap(),
-                1 => home.clock.step_to(START.plus(HOUR * rng.random_range(0..48))),
-                2 => home.clock.advance(Duration::from_millis(rng.random_range(0..5_000))),
+                1 => embedded.clock.step_to(START.plus(HOUR * rng.random_range(0..48))),
+                2 => embedded.clock.advance(Duration::from_millis(rng.random_range(0..5_000))),
                 _ => {
-                    let id = timekeeper.ids().next_post_id(home.clock.now());
+                    let id = timekeeper.ids().next_post_id(embedded.clock.now());
                     assert!(last < Some(id), "life {life}");
                     last = Some(id);
                 }
@@ -108,32 +108,32 @@ async fn ids_grow_over_crashes_at_any_moment() {
 
 #[tokio::test]
 async fn a_clean_restart_does_not_run_ahead() {
-    let home = Embedded::open();
-    let timekeeper = Timekeeper::alone_on(home.store.clone(), home.clock.clone()).await.unwrap();
-    let last = timekeeper.ids().next_post_id(home.clock.now());
+    let embedded = Embedded::open();
+    let timekeeper = Timekeeper::alone_on(embedded.store.clone(), embedded.clock.clone()).await.unwrap();
+    let last = timekeeper.ids().next_post_id(embedded.clock.now());
     timekeeper.end().await.unwrap();
-    let mark = ClockMarks::new(home.store.clone()).get().await.unwrap().unwrap();
+    let mark = ClockMarks::new(embedded.store.clone()).get().await.unwrap().unwrap();
     assert_eq!((mark.ids_up_to, mark.seen_at, mark.held_for), (last.created_at(), START, Duration::ZERO));
 
-    home.clock.advance(Duration::from_millis(5));
-    let next = Timekeeper::alone_on(home.store.clone(), home.clock.clone()).await.unwrap();
-    assert_eq!(next.ids().next_post_id(home.clock.now()).created_at(), home.clock.now());
+    embedded.clock.advance(Duration::from_millis(5));
+    let next = Timekeeper::alone_on(embedded.store.clone(), embedded.clock.clone()).await.unwrap();
+    assert_eq!(next.ids().next_post_id(embedded.clock.now()).created_at(), embedded.clock.now());
 }
 
 #[tokio::test]
 async fn a_jump_during_a_restart_holds_removals() {
-    let home = Embedded::open();
+    let embedded = Embedded::open();
     let month = Duration::from_hours(31 * 24);
-    let start = || Timekeeper::alone_on(home.store.clone(), home.clock.clone());
+    let start = || Timekeeper::alone_on(embedded.store.clone(), embedded.clock.clone());
     drop(start().await.unwrap());
-    home.clock.step_to(START.plus(month));
+    embedded.clock.step_to(START.plus(month));
     for _ in 0..3 {
         let timekeeper = start().await.unwrap();
         assert!(timekeeper.safe_time().now() < START.plus(limits::CLOCK_HOLD), "the hold survives a restart");
-        home.clock.advance(limits::CLOCK_HOLD / 4);
+        embedded.clock.advance(limits::CLOCK_HOLD / 4);
         timekeeper.keep().await.unwrap();
     }
     let timekeeper = start().await.unwrap();
-    home.clock.advance(limits::CLOCK_HOLD / 4);
-    assert_eq!(timekeeper.safe_time().now(), home.clock.now());
+    embedded.clock.advance(limits::CLOCK_HOLD / 4);
+    assert_eq!(timekeeper.safe_time().now(), embedded.clock.now());
 }

@@ -37,7 +37,7 @@ use tokio::time::Instant;
 const PASSWORD: &str = "correct horse battery";
 
 /// The services on one store that records its changes.
-struct Home {
+struct Harness {
     embedded: EmbeddedStore,
     changing: Arc<ChangingStore>,
     store: Arc<dyn Store>,
@@ -54,7 +54,7 @@ struct Home {
     _directory: tempfile::TempDir,
 }
 
-impl Home {
+impl Harness {
     fn open() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let options = EngineOptions {
@@ -201,54 +201,54 @@ impl Home {
 }
 
 /// Three users who all follow, post, like, comment and have notifications.
-struct Town {
-    home: Home,
+struct Fixture {
+    harness: Harness,
     alice: UserId,
     bob: UserId,
     carol: UserId,
     bobs_post: PostId,
 }
 
-impl Town {
+impl Fixture {
     async fn of_three() -> Self {
-        let mut home = Home::open();
+        let mut harness = Harness::open();
         let [alice, bob, carol] =
-            [home.register("alice").await, home.register("bob").await, home.register("carol").await];
+            [harness.register("alice").await, harness.register("bob").await, harness.register("carol").await];
         let mut posts = Vec::new();
         for (user, key) in [(alice, "a-1"), (alice, "a-2"), (bob, "b-1"), (carol, "c-1")] {
-            posts.push(home.post(user, key).await);
+            posts.push(harness.post(user, key).await);
         }
         for user in [alice, bob, carol] {
             for other in [alice, bob, carol].into_iter().filter(|other| *other != user) {
-                home.graph.follow(user, other, home.now).await.unwrap();
+                harness.graph.follow(user, other, harness.now).await.unwrap();
             }
             for post in &posts {
-                home.react(user, *post).await;
+                harness.react(user, *post).await;
             }
         }
         // One comment and one post of Alice's are already deleted.
-        let comments = home.comments.of_post(alice, posts[2], None, PageLimit::default()).await.unwrap();
+        let comments = harness.comments.of_post(alice, posts[2], None, PageLimit::default()).await.unwrap();
         let hers = comments.items.iter().find(|view| view.author.user_id == alice).unwrap().comment.comment_id;
-        home.comments.delete(alice, posts[2], hers, home.now).await.unwrap();
-        home.apply_changes().await;
-        home.posts.delete(alice, posts[1], home.now).await.unwrap();
-        home.apply_changes().await;
-        assert_eq!(home.counts(bob).await, (2, 2, 1));
-        assert_eq!(home.reactions(bob, posts[2]).await, (3, 5));
-        assert_eq!(home.unread(bob).await, 2 + 2 + 3);
-        Self { home, alice, bob, carol, bobs_post: posts[2] }
+        harness.comments.delete(alice, posts[2], hers, harness.now).await.unwrap();
+        harness.apply_changes().await;
+        harness.posts.delete(alice, posts[1], harness.now).await.unwrap();
+        harness.apply_changes().await;
+        assert_eq!(harness.counts(bob).await, (2, 2, 1));
+        assert_eq!(harness.reactions(bob, posts[2]).await, (3, 5));
+        assert_eq!(harness.unread(bob).await, 2 + 2 + 3);
+        Self { harness, alice, bob, carol, bobs_post: posts[2] }
     }
 
     /// Checks the other users' data after Alice is deleted.
     async fn assert_others_are_right(&self, when: &str) {
-        let Self { home, bob, carol, bobs_post, .. } = self;
+        let Self { harness, bob, carol, bobs_post, .. } = self;
         for user in [*bob, *carol] {
-            assert_eq!(home.counts(user).await, (1, 1, 1), "{when}");
-            assert_eq!(home.unread(user).await, 1 + 1 + 2, "{when}");
-            let page = home.notifications.page(user, None, PageLimit::default(), home.now).await.unwrap();
+            assert_eq!(harness.counts(user).await, (1, 1, 1), "{when}");
+            assert_eq!(harness.unread(user).await, 1 + 1 + 2, "{when}");
+            let page = harness.notifications.page(user, None, PageLimit::default(), harness.now).await.unwrap();
             assert_eq!(page.page.items.len(), 4, "{when}");
         }
-        assert_eq!(home.reactions(*bob, *bobs_post).await, (2, 4), "{when}");
+        assert_eq!(harness.reactions(*bob, *bobs_post).await, (2, 4), "{when}");
     }
 }
 
@@ -258,9 +258,9 @@ fn kinds<const N: usize>(kinds: [&str; N]) -> BTreeSet<String> {
 
 #[tokio::test]
 async fn a_deleted_account_leaves_nothing_but_the_reserved_handle() {
-    let mut town = Town::of_three().await;
-    let id = town.alice.to_string();
-    let before = town.home.kinds_with(&id).await;
+    let mut fixture = Fixture::of_three().await;
+    let id = fixture.alice.to_string();
+    let before = fixture.harness.kinds_with(&id).await;
     for kind in ["USER", "HANDLE", "EMAIL", "SESSIONS", "REFRESH", "FOLLOWING", "FOLLOWERS", "LIKES", "LIKERS"] {
         assert!(before.contains(kind), "{kind}: {before:?}");
     }
@@ -268,39 +268,39 @@ async fn a_deleted_account_leaves_nothing_but_the_reserved_handle() {
         assert!(before.contains(kind), "{kind}: {before:?}");
     }
 
-    town.home.delete_account(town.alice).await;
-    assert_eq!(town.home.erase().await, 1);
-    town.home.apply_changes().await;
-    town.assert_others_are_right("after the first pass").await;
-    assert_eq!(town.home.kinds_with(&id).await, kinds(["ERASURES", "REFRESH"]));
+    fixture.harness.delete_account(fixture.alice).await;
+    assert_eq!(fixture.harness.erase().await, 1);
+    fixture.harness.apply_changes().await;
+    fixture.assert_others_are_right("after the first pass").await;
+    assert_eq!(fixture.harness.kinds_with(&id).await, kinds(["ERASURES", "REFRESH"]));
 
     // The stream redelivers everything, and writes in flight arrive.
-    let late = town.home.delivered.clone();
-    town.home.apply(&late).await;
-    assert!(town.home.store.transact(late_writes(&town)).await.unwrap().is_applied());
-    town.home.apply_changes().await;
-    assert!(town.home.kinds_with(&id).await.len() > 2);
+    let late = fixture.harness.delivered.clone();
+    fixture.harness.apply(&late).await;
+    assert!(fixture.harness.store.transact(late_writes(&fixture)).await.unwrap().is_applied());
+    fixture.harness.apply_changes().await;
+    assert!(fixture.harness.kinds_with(&id).await.len() > 2);
     for after in limits::ERASURE_PASSES {
-        town.home.now = START.plus(after);
-        town.home.erase().await;
-        town.home.apply_changes().await;
-        assert!(town.home.is_idle().await);
+        fixture.harness.now = START.plus(after);
+        fixture.harness.erase().await;
+        fixture.harness.apply_changes().await;
+        assert!(fixture.harness.is_idle().await);
     }
-    town.assert_others_are_right("after the last pass").await;
-    town.home.embedded.sweep_expired(town.home.now).await.unwrap();
-    assert_eq!(town.home.kinds_with(&id).await, kinds([]));
-    assert_eq!(town.home.kinds_with("alice").await, kinds(["HANDLE"]));
+    fixture.assert_others_are_right("after the last pass").await;
+    fixture.harness.embedded.sweep_expired(fixture.harness.now).await.unwrap();
+    assert_eq!(fixture.harness.kinds_with(&id).await, kinds([]));
+    assert_eq!(fixture.harness.kinds_with("alice").await, kinds(["HANDLE"]));
 }
 
 /// A like, a comment and a post of Alice's, requested before her account was deleted.
-fn late_writes(town: &Town) -> Vec<(Table, ports::store::Write)> {
-    let Town { home, alice, bobs_post, .. } = town;
-    let post_id = home.ids.next_post_id(home.now);
+fn late_writes(fixture: &Fixture) -> Vec<(Table, ports::store::Write)> {
+    let Fixture { harness, alice, bobs_post, .. } = fixture;
+    let post_id = harness.ids.next_post_id(harness.now);
     let post = domain::Post { post_id, author_id: *alice, text: PostText::parse("late").unwrap() };
     let text = CommentText::parse("late").unwrap();
-    let comment_id = home.ids.next_comment_id(home.now);
+    let comment_id = harness.ids.next_comment_id(harness.now);
     let comment = domain::Comment { comment_id, post_id: *bobs_post, author_id: *alice, text };
-    let items = Likes::both_sides(*alice, *bobs_post, home.now).into_iter().chain(Comments::both_sides(&comment));
+    let items = Likes::both_sides(*alice, *bobs_post, harness.now).into_iter().chain(Comments::both_sides(&comment));
     let writes = items.map(|item| (Table::Social, ports::store::Write::put(item)));
     writes.chain(Posts::creation(&post)).collect()
 }
@@ -309,29 +309,29 @@ fn late_writes(town: &Town) -> Vec<(Table, ports::store::Write)> {
 async fn an_eraser_that_dies_anywhere_is_replaced() {
     let mut deaths = 0;
     for death in [Death::Before, Death::After] {
-        // Every second call: a town takes a while to make, and the two kinds of death together cover each call.
+        // Every second call: a fixture takes a while to make, and the two kinds of death together cover each call.
         for calls in (usize::from(death == Death::After)..).step_by(2) {
-            let mut town = Town::of_three().await;
-            let id = town.alice.to_string();
-            town.home.delete_account(town.alice).await;
+            let mut fixture = Fixture::of_three().await;
+            let id = fixture.alice.to_string();
+            fixture.harness.delete_account(fixture.alice).await;
             let life = Life::of(i64::try_from(calls).unwrap(), death);
-            let mortal = MortalStore::with(town.home.store.clone(), Arc::clone(&life));
+            let mortal = MortalStore::with(fixture.harness.store.clone(), Arc::clone(&life));
             let deadline = Instant::now() + Duration::from_mins(1);
             let survived = life.live(ErasureService::new(Arc::new(mortal)).run_due(START, deadline)).await.is_some();
             let when = format!("{death:?} call {calls}");
             // The dead eraser's lease must expire first; and a lease it was about to take may still be written after
             // its successor has read the row as free.
             for leases in 1..=2 {
-                town.home.now = START.plus(limits::ERASURE_LEASE * leases);
-                town.home.erase().await;
-                if town.home.is_idle().await {
+                fixture.harness.now = START.plus(limits::ERASURE_LEASE * leases);
+                fixture.harness.erase().await;
+                if fixture.harness.is_idle().await {
                     break;
                 }
             }
-            town.home.apply_changes().await;
-            assert!(town.home.is_idle().await, "{when}");
-            town.assert_others_are_right(&when).await;
-            assert_eq!(town.home.kinds_with(&id).await, kinds(["ERASURES", "REFRESH"]), "{when}");
+            fixture.harness.apply_changes().await;
+            assert!(fixture.harness.is_idle().await, "{when}");
+            fixture.assert_others_are_right(&when).await;
+            assert_eq!(fixture.harness.kinds_with(&id).await, kinds(["ERASURES", "REFRESH"]), "{when}");
             if survived {
                 break;
             }
@@ -343,72 +343,72 @@ async fn an_eraser_that_dies_anywhere_is_replaced() {
 
 #[tokio::test]
 async fn a_later_run_finishes_a_cut_short_erasure() {
-    let home = Home::open();
-    let alice = home.register("alice").await;
+    let harness = Harness::open();
+    let alice = harness.register("alice").await;
     let likes = 1_000;
     for _ in 0..likes / 10 {
-        let posts = (0..10).map(|_| home.ids.next_post_id(home.now));
-        let sides = posts.flat_map(|post| Likes::both_sides(alice, post, home.now)).map(BatchWrite::Put).collect();
-        assert_eq!(batch_write_all(home.store.as_ref(), Table::Social, sides).await.unwrap(), []);
+        let posts = (0..10).map(|_| harness.ids.next_post_id(harness.now));
+        let sides = posts.flat_map(|post| Likes::both_sides(alice, post, harness.now)).map(BatchWrite::Put).collect();
+        assert_eq!(batch_write_all(harness.store.as_ref(), Table::Social, sides).await.unwrap(), []);
     }
-    home.delete_account(alice).await;
-    let service = ErasureService::new(home.store.clone());
-    let erased = service.run_due(home.now, Instant::now()).await.unwrap();
+    harness.delete_account(alice).await;
+    let service = ErasureService::new(harness.store.clone());
+    let erased = service.run_due(harness.now, Instant::now()).await.unwrap();
     assert_eq!((erased.ended, erased.is_cut_short), (0, true));
     // A run with slightly more time gets further, on any machine.
     let mut budget = Duration::from_millis(1);
-    while service.run_due(home.now, Instant::now() + budget).await.unwrap().is_cut_short {
+    while service.run_due(harness.now, Instant::now() + budget).await.unwrap().is_cut_short {
         budget *= 2;
     }
-    assert!(home.is_idle().await);
-    assert_eq!(home.kinds_with(&alice.to_string()).await, kinds(["ERASURES", "REFRESH"]));
+    assert!(harness.is_idle().await);
+    assert_eq!(harness.kinds_with(&alice.to_string()).await, kinds(["ERASURES", "REFRESH"]));
 }
 
 #[tokio::test]
 async fn two_erasers_at_once_end_a_pass_once() {
-    let town = Town::of_three().await;
-    town.home.delete_account(town.alice).await;
-    let ended = futures::future::join_all((0..4).map(|_| town.home.erase())).await;
+    let fixture = Fixture::of_three().await;
+    fixture.harness.delete_account(fixture.alice).await;
+    let ended = futures::future::join_all((0..4).map(|_| fixture.harness.erase())).await;
     assert_eq!(ended.iter().sum::<u64>(), 1);
 }
 
 #[tokio::test]
 async fn a_post_is_erased_once_restoring_has_expired() {
-    let mut town = Town::of_three().await;
-    let (bob, post) = (town.bob, town.bobs_post);
-    town.home.posts.delete(bob, post, town.home.now).await.unwrap();
-    town.home.apply_changes().await;
+    let mut fixture = Fixture::of_three().await;
+    let (bob, post) = (fixture.bob, fixture.bobs_post);
+    fixture.harness.posts.delete(bob, post, fixture.harness.now).await.unwrap();
+    fixture.harness.apply_changes().await;
     let due = START.plus(limits::DELETED_TTL);
-    town.home.now = Timestamp::from_millis(due.as_millis() - 1);
-    assert_eq!(town.home.erase().await, 0);
-    assert!(town.home.kinds_with(&post.to_string()).await.contains("LIKERS"));
-    town.home.now = due;
+    fixture.harness.now = Timestamp::from_millis(due.as_millis() - 1);
+    assert_eq!(fixture.harness.erase().await, 0);
+    assert!(fixture.harness.kinds_with(&post.to_string()).await.contains("LIKERS"));
+    fixture.harness.now = due;
     // Alice's post of the same day is due too.
-    assert_eq!(town.home.erase().await, 2);
-    town.home.apply_changes().await;
-    assert_eq!(town.home.unread(bob).await, 2);
-    assert_eq!(town.home.counts(bob).await, (2, 2, 0));
+    assert_eq!(fixture.harness.erase().await, 2);
+    fixture.harness.apply_changes().await;
+    assert_eq!(fixture.harness.unread(bob).await, 2);
+    assert_eq!(fixture.harness.counts(bob).await, (2, 2, 0));
     // Followers' feeds keep their entries until they are read, and idempotency keys their answers until they expire.
-    let left = town.home.kinds_with(&post.to_string()).await;
-    let feeds = [town.alice, town.carol].map(|user| user.to_string());
+    let left = fixture.harness.kinds_with(&post.to_string()).await;
+    let feeds = [fixture.alice, fixture.carol].map(|user| user.to_string());
     assert!(left.iter().all(|kind| feeds.contains(kind) || kind == "IDEMPOTENCY" || kind == "OUTBOX"), "{left:?}");
-    town.home.posts.restore(post, town.home.now).await.unwrap_err();
+    fixture.harness.posts.restore(post, fixture.harness.now).await.unwrap_err();
 }
 
 #[tokio::test]
 async fn a_started_erasure_cannot_be_cancelled() {
-    let home = Home::open();
-    let (alice, due) = (home.register("alice").await, START.plus(limits::DELETED_TTL));
-    let post = home.post(alice, "a-1").await;
-    home.posts.delete(alice, post, home.now).await.unwrap();
-    let erasures = Erasures::new(home.store.clone());
+    let harness = Harness::open();
+    let (alice, due) = (harness.register("alice").await, START.plus(limits::DELETED_TTL));
+    let post = harness.post(alice, "a-1").await;
+    harness.posts.delete(alice, post, harness.now).await.unwrap();
+    let erasures = Erasures::new(harness.store.clone());
     let mut found = Vec::new();
     for shard in 0..limits::TASK_SHARDS {
         found.extend(erasures.page_of_due(shard, due, None).await.unwrap().0);
     }
     let taken = erasures.take(&found[0], due.plus(limits::ERASURE_LEASE)).await.unwrap().unwrap();
     assert_eq!(erasures.take(&found[0], due).await.unwrap(), None);
-    let db = Db::from(Arc::clone(&home.store));
+    let db = Db::from(Arc::clone(&harness.store));
     let cancel = async || Transaction::from(Erasures::cancel_post(post, due)).commit(&db).await.unwrap();
     assert!(!cancel().await.is_applied());
     assert_eq!(erasures.release(&taken).await.unwrap(), Outcome::Applied);

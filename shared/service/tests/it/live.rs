@@ -80,7 +80,7 @@ async fn follows(store: &dyn Store, followers: &[UserId], followee: UserId) -> V
 #[tokio::test]
 async fn lost_answers_are_covered_by_a_reload() {
     const FOLLOWERS: usize = 30;
-    let mut words = 0;
+    let mut reloads = 0;
     for seed in 0..3 {
         let embedded = Embedded::open();
         let store = embedded.store.as_ref();
@@ -96,17 +96,17 @@ async fn lost_answers_are_covered_by_a_reload() {
         let faults = StoreFaults { unavailable_after: 0.3, ..StoreFaults::default() };
         let faulty: Arc<dyn Store> = Arc::new(FaultyStore::new(embedded.store.clone(), faults, seed));
         let live = LiveService::new(embedded.store.clone(), hub);
-        let service = ChangeService::new(faulty, Arc::new(IdGenerator::new())).announced_by(Some(live));
-        let mut told = 0;
+        let service = ChangeService::new(faulty, Arc::new(IdGenerator::new())).with_live_events(Some(live));
+        let mut sent = 0;
         for batch in changes.chunks(10) {
             while !service.apply(batch, START).await.iter().all(|applied| matches!(applied, Applied::Done)) {}
             let events = heard(&stream);
             let is_covered = events.contains(&LiveEvent::Reload(Topic::Notifications));
-            told += events.len();
-            words += usize::from(is_covered);
+            sent += events.len();
+            reloads += usize::from(is_covered);
             assert!(is_covered || events.len() == batch.len(), "seed {seed}: {events:?}");
         }
-        assert!(told > 0);
+        assert!(sent > 0);
     }
-    assert!(words > 0, "some lost answer must cause a reload");
+    assert!(reloads > 0, "some lost answer must cause a reload");
 }

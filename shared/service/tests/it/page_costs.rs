@@ -34,7 +34,7 @@ const LIKES: usize = 50_000;
 const AT_ONCE: usize = 8;
 
 /// The reader, and the subjects of the pages.
-struct Town {
+struct Fixture {
     reader: UserId,
     /// Followed by many, with a long story.
     author: UserId,
@@ -63,9 +63,9 @@ fn item_of((_, write): (Table, Write)) -> Item {
 }
 
 /// The author's notification of a like.
-fn notification(town: &Town, notification_id: NotificationId, actor_id: UserId) -> Item {
-    let act = Act { actor_id, kind: ActKind::Like(town.post) };
-    let notification = Notification { notification_id, recipient_id: town.author, act };
+fn notification(fixture: &Fixture, notification_id: NotificationId, actor_id: UserId) -> Item {
+    let act = Act { actor_id, kind: ActKind::Like(fixture.post) };
+    let notification = Notification { notification_id, recipient_id: fixture.author, act };
     let put = Notifications::put(&InboxEntry { notification, undone: false, post_gone: false });
     put.into_iter().map(item_of).next().unwrap()
 }
@@ -96,44 +96,44 @@ async fn put_all(store: &dyn Store, table: Table, items: Vec<Item>) {
         .unwrap();
 }
 
-/// A town where every entry of each list is by another user, except the newest, which is the reader's own.
-async fn build(store: &dyn Store) -> Town {
+/// A fixture where every entry of each list is by another user, except the newest, which is the reader's own.
+async fn build(store: &dyn Store) -> Fixture {
     let ids = IdGenerator::new();
-    let town = Town { reader: UserId::random(), author: UserId::random(), post: ids.next_post_id(NOW) };
-    let mut social = vec![profile(town.author)];
-    social.push(Readers::new_reader(town.reader, NOW));
-    social.extend(post_items(town.post, town.author));
+    let fixture = Fixture { reader: UserId::random(), author: UserId::random(), post: ids.next_post_id(NOW) };
+    let mut social = vec![profile(fixture.author)];
+    social.push(Readers::new_reader(fixture.reader, NOW));
+    social.extend(post_items(fixture.post, fixture.author));
     let mut feed = Vec::new();
-    let others: Vec<UserId> = (0..ENTRIES).map(|_| UserId::random()).chain([town.reader]).collect();
+    let others: Vec<UserId> = (0..ENTRIES).map(|_| UserId::random()).chain([fixture.reader]).collect();
     for person in others {
         social.push(profile(person));
-        social.extend(Follows::both_sides(town.reader, person, NOW));
-        social.extend(Follows::both_sides(person, town.author, NOW));
-        social.extend(Likes::both_sides(person, town.post, NOW));
-        social.push(notification(&town, ids.next_notification_id(NOW), person));
+        social.extend(Follows::both_sides(fixture.reader, person, NOW));
+        social.extend(Follows::both_sides(person, fixture.author, NOW));
+        social.extend(Likes::both_sides(person, fixture.post, NOW));
+        social.push(notification(&fixture, ids.next_notification_id(NOW), person));
         let text = CommentText::parse("hello").unwrap();
-        let comment = Comment { comment_id: ids.next_comment_id(NOW), post_id: town.post, author_id: person, text };
+        let comment = Comment { comment_id: ids.next_comment_id(NOW), post_id: fixture.post, author_id: person, text };
         social.extend(Comments::both_sides(&comment));
         let delivered = ids.next_post_id(NOW);
         social.extend(post_items(delivered, person));
-        feed.push(Feeds::entry(town.reader, delivered));
-        social.extend(post_items(ids.next_post_id(NOW), town.author));
+        feed.push(Feeds::entry(fixture.reader, delivered));
+        social.extend(post_items(ids.next_post_id(NOW), fixture.author));
     }
     social.extend((0..LIKES).map(|_| {
-        let [by_reader, _of_post] = Likes::both_sides(town.reader, ids.next_post_id(NOW), NOW);
+        let [by_reader, _of_post] = Likes::both_sides(fixture.reader, ids.next_post_id(NOW), NOW);
         by_reader
     }));
     put_all(store, Table::Social, social).await;
     put_all(store, Table::Feed, feed).await;
-    put_all(store, Table::Auth, auth_items(town.reader)).await;
-    town
+    put_all(store, Table::Auth, auth_items(fixture.reader)).await;
+    fixture
 }
 
 /// A counting store, with its wire calls if it has a wire.
 struct Counted {
     store: Arc<CountingStore>,
     wire: Option<engines::DynamoEngine>,
-    town: Town,
+    fixture: Fixture,
     _embedded: Option<Embedded>,
 }
 
@@ -150,8 +150,8 @@ impl Counted {
     }
 
     async fn around(store: Arc<dyn Store>, wire: Option<engines::DynamoEngine>) -> Self {
-        let town = build(store.as_ref()).await;
-        Self { store: Arc::new(CountingStore::new(store)), wire, town, _embedded: None }
+        let fixture = build(store.as_ref()).await;
+        Self { store: Arc::new(CountingStore::new(store)), wire, fixture, _embedded: None }
     }
 
     /// Reads the first page of a list and returns the reads by kind. Checks that the wire saw the same calls.
@@ -169,7 +169,7 @@ impl Counted {
 
     async fn read(&self, list: List, limit: PageLimit) -> usize {
         let store: Arc<dyn Store> = self.store.clone();
-        let (Town { reader, author, post }, ids) = (&self.town, Arc::new(IdGenerator::new()));
+        let (Fixture { reader, author, post }, ids) = (&self.fixture, Arc::new(IdGenerator::new()));
         let (reader, author, post) = (*reader, *author, *post);
         match list {
             List::Feed => FeedService::new(store.clone(), PostViews::uncached(store), Clock::manual(NOW))

@@ -34,17 +34,17 @@ const QUEUE_FAULTS: QueueFaults =
 const WRITES_BEHIND: usize = 30;
 
 /// Authors with the same followers.
-async fn town(pipeline: &Pipeline, authors: usize, followers: usize) -> (Vec<UserId>, Vec<UserId>) {
+async fn authors_and_followers(pipeline: &Pipeline, authors: usize, followers: usize) -> (Vec<UserId>, Vec<UserId>) {
     let (first, followers) = pipeline.author_with_followers(followers).await;
-    let mut town = vec![first];
-    while town.len() < authors {
+    let mut all = vec![first];
+    while all.len() < authors {
         let author = pipeline.user("author").await;
         for follower in &followers {
             pipeline.graph.follow(*follower, author, pipeline.clock.now()).await.unwrap();
         }
-        town.push(author);
+        all.push(author);
     }
-    (town, followers)
+    (all, followers)
 }
 
 async fn assert_delivered(pipeline: &Pipeline, followers: &[UserId], mut posts: Vec<PostId>, when: &str) {
@@ -77,7 +77,7 @@ async fn storm(seed: u64) -> [FaultCounts; 2] {
     let queue = Arc::new(FaultyQueue::new(home.queue.clone(), QUEUE_FAULTS, seed));
     let pipeline = Pipeline::on(store.clone(), queue.clone(), home.clock.clone(), 20);
     store.switch().turn_off();
-    let (authors, followers) = town(&pipeline, 3, 60).await;
+    let (authors, followers) = authors_and_followers(&pipeline, 3, 60).await;
     store.switch().turn_on();
     let mut posts = Vec::new();
     for number in 0..10 {
@@ -128,7 +128,7 @@ async fn hours_of_throttling_dead_letter_and_duplicate_nothing() {
     let queue = Arc::new(CountingQueue::new(home.queue.clone()));
     let counted: Arc<dyn Queue> = queue.clone();
     let pipeline = Pipeline::on(store, counted, home.clock.clone(), 1_000);
-    let (authors, followers) = town(&pipeline, 2, 60).await;
+    let (authors, followers) = authors_and_followers(&pipeline, 2, 60).await;
     let mut posts = Vec::new();
     for author in authors {
         posts.push(pipeline.post(author, "waits for hours").await);

@@ -3,7 +3,7 @@
 use std::{cell::Cell, sync::Arc, time::Duration};
 
 use data::{RateWindow, Rates, keys};
-use domain::{Timestamp, UserId};
+use domain::{Timestamp, UserId, limits};
 use futures::{FutureExt, future::join_all};
 use ports::store::{Consistency, EXPIRES_AT, Item, Store, Table, Value, Write};
 use proptest::prelude::*;
@@ -151,6 +151,78 @@ async fn a_use_given_back_is_available_again() {
         one.admit(Limit::FailedLogins, user, START).await.unwrap().give_back().await;
     }
     assert_eq!(passing(&other, Limit::FailedLogins, user, 20).await, 10);
+}
+
+#[tokio::test]
+async fn a_use_another_process_gives_back_counts_soon() {
+    let embedded = Embedded::open();
+    let user = UserId::random();
+    let (one, other) = (RateLimiter::new(embedded.store.clone()), RateLimiter::new(embedded.store.clone()));
+    let mut taken = Vec::new();
+    for _ in 0..10 {
+        taken.push(one.admit(Limit::FailedLogins, user, START).await.unwrap());
+    }
+    assert!(!passes(&other, Limit::FailedLogins, user, START).await);
+    taken.pop().unwrap().give_back().await;
+    let later = START.plus(limits::RATE_REFUSAL_MEMORY);
+    assert!(!passes(&other, Limit::FailedLogins, user, later.minus(Duration::from_millis(1))).await);
+    assert!(passes(&other, Limit::FailedLogins, user, later).await);
+    assert!(!passes(&other, Limit::FailedLogins, user, later).await);
+}
+
+#[tokio::test]
+async fn a_flood_costs_one_write_a_second() {
+    let embedded = Embedded::open();
+    let (other, user) = (RateLimiter::new(embedded.store.clone()), UserId::random());
+    assert_eq!(passing(&other, Limit::Posts, user, 60).await, 60);
+    let counting = Arc::new(CountingStore::new(embedded.store.clone()));
+    let limiter = RateLimiter::new(counting.clone());
+    assert!(!passes(&limiter, Limit::Posts, user, START).await);
+    for second in 1..4 {
+        let now = START.plus(limits::RATE_REFUSAL_MEMORY * second);
+        let flood = join_all((0..100).map(|_| passes(&limiter, Limit::Posts, user, now))).await;
+        assert_eq!(flood, [false; 100]);
+    }
+    assert_eq!(counting.counts(), StoreCounts { write: 4, ..StoreCounts::default() });
+}
+
+/// Waits until a use is admitted.
+async fn becomes_free(limiter: &RateLimiter, limit: Limit, user: UserId) -> bool {
+    let free = async {
+        while !passes(limiter, limit, user, START).await {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), free).await.is_ok()
+}
+
+#[tokio::test]
+async fn an_abandoned_attempt_gives_its_use_back() {
+    let embedded = Embedded::open();
+    let (limiter, user) = (RateLimiter::new(embedded.store.clone()), UserId::random());
+    let mut attempts = Vec::new();
+    for _ in 0..10 {
+        attempts.push(limiter.attempt(Limit::FailedLogins, user, START).await.unwrap());
+    }
+    assert!(!passes(&limiter, Limit::FailedLogins, user, START).await);
+    attempts.pop().unwrap().count();
+    assert!(!passes(&limiter, Limit::FailedLogins, user, START).await, "a failed attempt counts");
+    drop(attempts.pop());
+    assert!(becomes_free(&limiter, Limit::FailedLogins, user).await);
+}
+
+#[tokio::test]
+async fn giving_back_outlives_its_caller() {
+    let embedded = Embedded::open();
+    let gated = Arc::new(GatedStore::new(embedded.store.clone()));
+    let limiter = RateLimiter::with_patience(gated.clone(), Duration::from_hours(1));
+    let user = UserId::random();
+    gated.let_through(10);
+    assert_eq!(passing(&limiter, Limit::FailedLogins, user, 9).await, 9);
+    let last = limiter.admit(Limit::FailedLogins, user, START).await.unwrap();
+    assert!(Box::pin(last.give_back()).now_or_never().is_none(), "the caller hangs up before the store answers");
+    gated.let_through(2);
+    assert!(becomes_free(&limiter, Limit::FailedLogins, user).await);
 }
 
 #[tokio::test]

@@ -19,10 +19,10 @@ use service::{
 };
 
 fn limited() -> TestApi {
-    limited_behind(None)
+    limited_with_proxy(None)
 }
 
-fn limited_behind(trusted_proxy: Option<TrustedProxy>) -> TestApi {
+fn limited_with_proxy(trusted_proxy: Option<TrustedProxy>) -> TestApi {
     let options = HttpOptions { trusted_proxy, ..HttpOptions::default() };
     // Long patience: limits are exact only while the store answers in time, and the machine may be busy.
     TestApi::start_limited(&HashingOptions::cheap(), &options, true, |store| {

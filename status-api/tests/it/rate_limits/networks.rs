@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroUsize, time::Duration};
 
-use super::{From, limited, limited_behind, seconds_to_wait};
+use super::{From, limited, limited_with_proxy, seconds_to_wait};
 use http::HeaderName;
 use http_api::TrustedProxy;
 use serde_json::json;
@@ -59,7 +59,7 @@ async fn an_unconfigured_forwarding_header_is_ignored() {
 #[tokio::test]
 async fn clients_cannot_forge_a_trusted_proxy_header() {
     let header = HeaderName::from_static("x-forwarded-for");
-    let api = limited_behind(Some(TrustedProxy { header, hops: NonZeroUsize::new(2).unwrap() }));
+    let api = limited_with_proxy(Some(TrustedProxy { header, hops: NonZeroUsize::new(2).unwrap() }));
     for at in 0..6 {
         let list = format!("203.0.113.{at}, 198.51.100.7, 10.0.0.1");
         let here = From { peer: "10.0.0.2", forwarded: Some(&list) };

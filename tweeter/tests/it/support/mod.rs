@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its own part of it")]
 
 pub mod crash_oracle;
-pub mod home;
+pub mod database;
 pub mod process;
 
 use std::{

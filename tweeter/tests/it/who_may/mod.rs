@@ -21,17 +21,17 @@ async fn every_route_admits_exactly_its_roles() {
     for (row_number, row) in rows().iter().enumerate() {
         for case in &row.cases {
             let scene = Scene::set(&app, &format!("{row_number}_{:?}", case.role).to_lowercase()).await;
-            let told = format!("{} as {:?} ({})", row.route, case.role, row.about);
-            judge(&app, &scene, row, *case, &told).await;
+            let context = format!("{} as {:?} ({})", row.route, case.role, row.about);
+            judge(&app, &scene, row, *case, &context).await;
         }
     }
 }
 
-async fn judge(app: &TestApp, scene: &Scene, row: &Row, case: Case, told: &str) {
+async fn judge(app: &TestApp, scene: &Scene, row: &Row, case: Case, context: &str) {
     let before = (scene.owners_view(app).await, scene.callers_view(app, case.role).await);
     let (method, _) = row.route.split_once(' ').expect("a route is a method and a path");
     let reply = scene.attempt(app, method, (row.attempt)(scene), row.endless, case.role).await;
-    assert_eq!(reply.status, case.status, "{told}: {reply:#?}");
+    assert_eq!(reply.status, case.status, "{context}: {reply:#?}");
     app.drain().await;
     let after = (scene.owners_view(app).await, scene.callers_view(app, case.role).await);
 
@@ -39,7 +39,7 @@ async fn judge(app: &TestApp, scene: &Scene, row: &Row, case: Case, told: &str) 
     assert_eq!(
         before.0 != after.0,
         theirs,
-        "{told}: whether the owner's things changed\n{:#?}\n{:#?}",
+        "{context}: whether the owner's things changed\n{:#?}\n{:#?}",
         before.0,
         after.0
     );
@@ -48,25 +48,25 @@ async fn judge(app: &TestApp, scene: &Scene, row: &Row, case: Case, told: &str) 
         assert_eq!(
             before.1 != after.1,
             own,
-            "{told}: whether the caller's things changed\n{:#?}\n{:#?}",
+            "{context}: whether the caller's things changed\n{:#?}\n{:#?}",
             before.1,
             after.1
         );
     }
     if case.role != Role::Owner {
-        assert_discreet(scene, row, &reply, told);
+        assert_discreet(scene, row, &reply, context);
     }
 }
 
 /// Asserts that private data of the owner is not in others' responses. A request with the owner's password or token in
 /// its body counts as the owner's.
-fn assert_discreet(scene: &Scene, row: &Row, reply: &Reply, told: &str) {
+fn assert_discreet(scene: &Scene, row: &Row, reply: &Reply, context: &str) {
     if !row.route.contains(" /v1/auth/") {
-        assert!(!reply.body.contains(&scene.owner_email()), "{told}: leaks the owner's address\n{}", reply.body);
+        assert!(!reply.body.contains(&scene.owner_email()), "{context}: leaks the owner's address\n{}", reply.body);
     }
     if row.private {
         for secret in [&scene.owner.user_id, &scene.owner.handle, &scene.post] {
-            assert!(!reply.body.contains(secret.as_str()), "{told}: leaks the owner's secrets\n{}", reply.body);
+            assert!(!reply.body.contains(secret.as_str()), "{context}: leaks the owner's secrets\n{}", reply.body);
         }
     }
 }

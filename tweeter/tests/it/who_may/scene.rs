@@ -72,8 +72,8 @@ impl Scene {
         let comment = app.request(Method::POST, &comment, Some(&guest.access_token), body).await.expect(201);
         let comment = comment.body["comment_id"].as_str().unwrap().to_owned();
         app.drain().await;
-        let told = app.request(Method::GET, "/v1/notifications", Some(&owner.access_token), None).await.expect(200);
-        let notification = told.items()[0]["notification_id"].as_str().unwrap().to_owned();
+        let listed = app.request(Method::GET, "/v1/notifications", Some(&owner.access_token), None).await.expect(200);
+        let notification = listed.items()[0]["notification_id"].as_str().unwrap().to_owned();
         let second = app.login(json!({ "handle": owner.handle, "password": PASSWORD })).await.expect(200);
         let second_session = second.body["refresh_token"].as_str().unwrap().to_owned();
         let sessions = [&owner, &other, &guest].map(|person| Mutex::new(person.refresh_token.clone()));

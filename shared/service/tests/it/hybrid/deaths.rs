@@ -17,7 +17,7 @@ fn mortal(home: &Embedded, life: &Arc<Life>) -> Pipeline {
     let queue = Arc::new(MortalQueue::with(home.queue.clone(), life.clone()));
     // Every process makes its own ids: only a later millisecond orders them.
     home.clock.advance(Duration::from_millis(1));
-    Pipeline::on(store, queue, home.clock.clone(), 2).pulling_from(PullThreshold::from(THRESHOLD))
+    Pipeline::on(store, queue, home.clock.clone(), 2).with_pull_threshold(PullThreshold::from(THRESHOLD))
 }
 
 async fn check(healthy: &Pipeline, home: &Embedded, followers: &[UserId], expected: &[PostId], context: &str) {

@@ -26,7 +26,7 @@ use testkit::faults::CountingStore;
 const THRESHOLD: u64 = 3;
 
 fn pipeline(home: &Embedded) -> Pipeline {
-    home.pipeline(2).pulling_from(PullThreshold::from(THRESHOLD))
+    home.pipeline(2).with_pull_threshold(PullThreshold::from(THRESHOLD))
 }
 
 /// Derives all counts from the follows so far.
@@ -221,7 +221,7 @@ async fn a_connected_follower_hears_of_a_pulled_post() {
     let streams = [followers[0], followers[1], stranger].map(|user| hub.open(user, expiry));
     pipeline.graph.unfollow(followers[1], author_id, home.clock.now()).await.unwrap();
     let live = LiveService::new(home.store.clone(), hub);
-    let publish = pipeline.publish.clone().announced_by(Some(live.clone()));
+    let publish = pipeline.publish.clone().with_live_events(Some(live.clone()));
     let text = PostText::parse("pulled").unwrap();
     let post_id = publish.publish(author_id, text, None, home.clock.now()).await.unwrap().post.post_id;
     assert_eq!(streams[0].next().await, Next::Event(LiveEvent::Feed { post_id, author_id }));

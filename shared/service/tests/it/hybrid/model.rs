@@ -110,7 +110,7 @@ impl<'a> Lives<'a> {
             Deed::Unfollow(a, b) => process.graph.unfollow(self.users[a], self.users[b], now).await.unwrap(),
             Deed::Post(author, threshold) => {
                 let threshold = [PullThreshold::from(1), PullThreshold::from(THRESHOLD), PullThreshold::OFF][threshold];
-                let publish = process.publish.clone().pulling_from(threshold);
+                let publish = process.publish.clone().with_pull_threshold(threshold);
                 let text = PostText::parse("new").unwrap();
                 publish.publish(self.users[author], text, None, now).await.unwrap();
             }

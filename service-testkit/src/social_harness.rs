@@ -1,4 +1,4 @@
-//! A small town: users who follow, post, like, comment and undo it, compared with the social model, and the stream of
+//! Users who follow, post, like, comment and undo it, compared with the social model, and the stream of
 //! their changes, with every kind of redelivery that streams allow.
 
 use std::{
@@ -55,12 +55,12 @@ pub enum Deed {
 
 /// The users, and the model of their actions.
 #[derive(Debug)]
-pub struct Town {
+pub struct SocialHarness {
     /// The store, which records its changes.
     pub store: Arc<ChangingStore>,
-    /// The town's clock.
+    /// The clock.
     pub now: Timestamp,
-    /// The town's users.
+    /// The users.
     pub people: Vec<UserId>,
     /// The model of their actions.
     pub model: SocialModel,
@@ -79,10 +79,10 @@ fn at<T>(mut of: impl ExactSizeIterator<Item = T>, number: usize) -> Option<T> {
     of.nth(place)
 }
 
-impl Town {
+impl SocialHarness {
     /// Registers this many users in a store.
     pub async fn of(people: usize, store: Arc<dyn Store>, now: Timestamp) -> Self {
-        let mut town = Self {
+        let mut social = Self {
             store: Arc::new(ChangingStore::new(store)),
             now,
             people: Vec::new(),
@@ -94,16 +94,16 @@ impl Town {
             let user_id = UserId::random();
             let handle = Handle::parse(&user_id.as_uuid().simple().to_string()[..30]).expect("a handle");
             let user = User { user_id, display_name: DisplayName::from(&handle), handle };
-            town.people.push(user.user_id);
+            social.people.push(user.user_id);
             let profile = Profile { user, bio: Bio::default(), created_at: now };
-            town.write(Users::claim(&profile).and(Users::creation(&profile))).await;
+            social.write(Users::claim(&profile).and(Users::creation(&profile))).await;
         }
-        town
+        social
     }
 
     async fn write(&self, writes: Writes) {
         let committed = Transaction::from(writes).commit(&Db::from(Arc::clone(&self.store))).await;
-        assert!(committed.expect("the town's store does not fail").is_applied());
+        assert!(committed.expect("the store does not fail").is_applied());
     }
 
     fn store(&self) -> Arc<dyn Store> {
@@ -184,27 +184,27 @@ impl Town {
             Action::Follow(who, whom) => {
                 let (marker, lease_until) = (self.ids.next_post_id(self.now), self.now);
                 let made = Follows::new(self.store()).create(who, whom, self.now, marker, lease_until).await;
-                let _either_way = made.expect("the town's store does not fail");
+                let _either_way = made.expect("the store does not fail");
             }
             Action::Unfollow(who, whom) => {
                 let removed = Follows::new(self.store()).remove(who, whom, self.now).await;
-                let _either_way = removed.expect("the town's store does not fail");
+                let _either_way = removed.expect("the store does not fail");
             }
             Action::Like(who, post) if !self.model.likes(who, post) => {
-                Likes::new(self.store()).create(who, post, self.now).await.expect("the town's store does not fail");
+                Likes::new(self.store()).create(who, post, self.now).await.expect("the store does not fail");
             }
             Action::Unlike(who, post) if self.model.likes(who, post) => {
-                Likes::new(self.store()).remove(who, post).await.expect("the town's store does not fail");
+                Likes::new(self.store()).remove(who, post).await.expect("the store does not fail");
             }
             Action::Like(..) | Action::Unlike(..) => {}
             Action::Comment(author, post, comment) => {
                 let made = Comments::new(self.store()).create(&comment_of(post, comment, author)).await;
-                made.expect("the town's store does not fail");
+                made.expect("the store does not fail");
             }
             Action::DeleteComment(comment) => {
                 let (_, post, author, _) = self.comment(comment);
                 let deleted = Comments::new(self.store()).delete(&comment_of(post, comment, author), self.now).await;
-                assert!(deleted.expect("the town's store does not fail").is_applied());
+                assert!(deleted.expect("the store does not fail").is_applied());
             }
         }
     }

@@ -97,7 +97,7 @@ fn origin(text: &str) -> Result<HeaderValue, InvalidOrigin> {
 /// 7. the answer to a successful write waits until the write is durable.
 ///
 /// Unknown routes and methods are answered with problem documents.
-pub fn with_conventions(routes: Router, store: Arc<dyn Store>, options: &HttpOptions) -> Router {
+pub fn with_middleware(routes: Router, store: Arc<dyn Store>, options: &HttpOptions) -> Router {
     let routes = routes
         .fallback(async || Problem::NoSuchRoute)
         .method_not_allowed_fallback(async || Problem::MethodNotAllowed)

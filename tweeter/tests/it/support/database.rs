@@ -9,17 +9,17 @@ use ports::{
     store::{Changes, Condition, Key, Store, Table, Write},
 };
 use service::changes::{Applied, ChangeService};
-use service_testkit::{Embedded, pipeline::START, town::Town};
+use service_testkit::{Embedded, pipeline::START, social_harness::SocialHarness};
 use tweeter::recount::{Recount, Recounted, Scope};
 
 /// A separate database with its change log.
-pub struct Home {
+pub struct TestDatabase {
     pub store: EmbeddedStore,
     pub log: Arc<EmbeddedChanges>,
     _stores: Embedded,
 }
 
-impl Home {
+impl TestDatabase {
     /// A new one, at the time [`START`].
     pub fn open() -> Self {
         let stores = Embedded::open();
@@ -27,15 +27,15 @@ impl Home {
     }
 
     /// Adds five people.
-    pub async fn town(&self) -> Town {
-        Town::of(5, Arc::new(self.store.clone()), START).await
+    pub async fn social(&self) -> SocialHarness {
+        SocialHarness::of(5, Arc::new(self.store.clone()), START).await
     }
 
     /// Applies up to `max` changes of the log to `store`, and passes those that are done.
-    pub async fn apply(&self, store: Arc<dyn Store>, max: usize, town: &Town) {
+    pub async fn apply(&self, store: Arc<dyn Store>, max: usize, social: &SocialHarness) {
         let changes = self.log.read(max, Duration::ZERO).await.unwrap();
         let service = ChangeService::new(store, Arc::new(IdGenerator::new()));
-        let outcomes = service.apply(&changes, town.now).await;
+        let outcomes = service.apply(&changes, social.now).await;
         let done = outcomes.iter().take_while(|outcome| matches!(outcome, Applied::Done)).count();
         if let Some(last) = changes[..done].last() {
             self.log.pass(last).await.unwrap();
@@ -43,16 +43,16 @@ impl Home {
     }
 
     /// Applies and passes every change.
-    pub async fn apply_all(&self, town: &Town) {
+    pub async fn apply_all(&self, social: &SocialHarness) {
         while !self.log.is_empty().await.unwrap() {
-            self.apply(Arc::new(self.store.clone()), 100, town).await;
+            self.apply(Arc::new(self.store.clone()), 100, social).await;
         }
     }
 
     /// Runs an operator's recount.
-    pub async fn recount(&self, fix: bool, town: &Town) -> Recounted {
+    pub async fn recount(&self, fix: bool, social: &SocialHarness) -> Recounted {
         Recount::new(self.store.clone(), self.log.clone())
-            .run(Scope::All { inboxes: true }, fix, town.now)
+            .run(Scope::All { inboxes: true }, fix, social.now)
             .await
             .unwrap()
     }

@@ -10,12 +10,12 @@ use ports::store::StoreError;
 
 /// The retry rounds of one call, with growing, jittered pauses between them.
 #[derive(Debug)]
-pub(super) struct Rounds {
+pub(super) struct ConflictRetry {
     pauses: ExponentialBackoff,
     began: Instant,
 }
 
-impl Rounds {
+impl ConflictRetry {
     /// Starts the first round.
     pub(super) fn new() -> Self {
         let pauses = ExponentialBuilder::default()

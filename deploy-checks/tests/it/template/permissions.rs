@@ -1,0 +1,115 @@
+//! Permissions are minimal.
+
+use std::collections::BTreeSet;
+
+use deploy_checks::Function;
+use serde_json::Value;
+
+use super::{AUTH, FEED, SOCIAL, set, template};
+
+#[test]
+fn no_policy_contains_a_wildcard() {
+    let template = template();
+    for function in template.functions() {
+        assert!(!function.statements().is_empty(), "{}'s role has no inline statements", function.name);
+        assert_eq!(
+            template.properties(function.role().unwrap())["ManagedPolicyArns"],
+            Value::Null,
+            "{}",
+            function.name
+        );
+        for statement in function.statements() {
+            let text = statement.0.to_string();
+            assert!(statement.actions().iter().all(|action| !action.contains('*')), "{}: {text}", function.name);
+            let takes_no_arn = |action: &str| action.starts_with("xray:") || action == "dynamodb:ListStreams";
+            let without_arn = statement.actions().into_iter().all(takes_no_arn);
+            assert!(without_arn || statement.targets().iter().all(Option::is_some), "{}: {text}", function.name);
+        }
+    }
+}
+
+#[test]
+fn every_function_has_its_own_role() {
+    let template = template();
+    let roles: BTreeSet<&str> = template.functions().iter().filter_map(Function::role).collect();
+    assert_eq!(roles.len(), template.functions().len());
+    assert_eq!(roles, template.resources_of_type("AWS::IAM::Role").into_iter().collect());
+}
+
+/// The action of a transaction that checks an item without writing it.
+const CHECK: &str = "ConditionCheckItem";
+
+/// Function, table, and the allowed actions. All others are denied.
+const TABLE_ACTIONS: &[(&str, &str, &[&str])] = &[
+    ("post-handler", SOCIAL, &["GetItem", "BatchGetItem", "PutItem", "UpdateItem"]),
+    ("post-handler", FEED, &["PutItem"]),
+    ("follow-fetcher", SOCIAL, &["GetItem", "Query", "UpdateItem", "DeleteItem"]),
+    ("job-handler", FEED, &["BatchWriteItem"]),
+    ("status-api", AUTH, &["GetItem", "Query", "PutItem", "UpdateItem", "DeleteItem"]),
+    ("status-api", SOCIAL, &["GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", CHECK]),
+    ("status-api", FEED, &["GetItem", "Query", "BatchWriteItem", "DeleteItem"]),
+    ("stream-handler", AUTH, &["Query", "DeleteItem"]),
+    ("stream-handler", SOCIAL, &["GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", CHECK]),
+    ("stream-handler", FEED, &["Query", "DeleteItem"]),
+    ("outbox-sweeper", AUTH, &["Query", "DeleteItem"]),
+    ("outbox-sweeper", SOCIAL, &["GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem"]),
+    ("outbox-sweeper", FEED, &["Query", "BatchWriteItem", "DeleteItem"]),
+];
+
+#[test]
+fn table_permissions_are_exactly_as_listed() {
+    let template = template();
+    for function in template.functions() {
+        for table in [AUTH, SOCIAL, FEED] {
+            let listed = TABLE_ACTIONS.iter().find(|(code, of, _)| (*code, *of) == (function.code(), table));
+            let expected = listed.map(|(_, _, actions)| set(actions)).unwrap_or_default();
+            assert_eq!(function.actions_on("dynamodb", table), expected, "{} on {table}", function.name);
+        }
+    }
+}
+
+/// The actions of Lambda on a mapped queue, and of the handlers to return failed messages.
+const TAKING: [&str; 5] =
+    ["ReceiveMessage", "DeleteMessage", "GetQueueAttributes", "ChangeMessageVisibility", "SendMessage"];
+
+/// Function, queue, and the allowed actions.
+const QUEUE_ACTIONS: &[(&str, &str, &[&str])] = &[
+    ("post-handler", "PostQ", &["SendMessage"]),
+    ("follow-fetcher", "PostQ", &TAKING),
+    ("follow-fetcher", "JobQ", &["SendMessage"]),
+    ("job-handler", "JobQ", &TAKING),
+    ("stream-handler", "ChangeQ", &TAKING),
+    ("stream-handler", "ChangeDLQ", &["SendMessage"]),
+    ("outbox-sweeper", "PostQ", &["SendMessage"]),
+];
+
+#[test]
+fn queue_permissions_are_exactly_as_listed() {
+    let template = template();
+    for function in template.functions() {
+        for queue in template.resources_of_type("AWS::SQS::Queue") {
+            let listed = QUEUE_ACTIONS.iter().find(|(code, of, _)| (*code, *of) == (function.code(), queue));
+            let expected = listed.map(|(_, _, actions)| set(actions)).unwrap_or_default();
+            assert_eq!(function.actions_on("sqs", queue), expected, "{} on {queue}", function.name);
+        }
+    }
+}
+
+#[test]
+fn auth_and_social_permissions_restrict_partition_keys() {
+    let template = template();
+    for function in template.functions() {
+        for statement in function.statements() {
+            let narrowed = statement.targets().iter().flatten().any(|target| [AUTH, SOCIAL].contains(target));
+            assert!(!narrowed || statement.leading_keys().is_some(), "{}: {}", function.name, statement.0);
+        }
+    }
+}
+
+#[test]
+fn only_token_readers_read_the_signing_secret() {
+    let template = template();
+    let readers = template.functions().into_iter();
+    let readers = readers.filter(|function| !function.actions_on("secretsmanager", "SigningSecret").is_empty());
+    assert_eq!(readers.map(|function| function.code()).collect::<BTreeSet<_>>(), set(&["post-handler", "status-api"]));
+}
