@@ -17,6 +17,7 @@ use crate::{
     error::LoadtestError,
     fanout, highest, hotpost, mixed,
     options::{Cli, Scenario},
+    plan::{self, options::PlanOptions, report::PlanReport},
     stack,
 };
 
@@ -61,7 +62,7 @@ async fn run(scenario: Scenario) -> Result<bool, LoadtestError> {
         }
         Scenario::Cost(options) => {
             let json = JsonFile::create(options.json.as_deref())?;
-            let report = cost::run(&options.followers).await?;
+            let report = cost::run(&options.followers, options.active).await?;
             if options.markdown {
                 print(report.markdown())?;
             } else {
@@ -70,6 +71,7 @@ async fn run(scenario: Scenario) -> Result<bool, LoadtestError> {
             json.write(&report)?;
             Ok(true)
         }
+        Scenario::Plan(options) => plan(&options).await,
         Scenario::Fanout(options) => {
             let json = JsonFile::create(options.places.json.as_deref())?;
             let report = fanout::run(&options).await?;
@@ -107,6 +109,25 @@ async fn run(scenario: Scenario) -> Result<bool, LoadtestError> {
             Ok(faults.is_empty())
         }
     }
+}
+
+/// Plans services, or compares the plan with a measured run.
+async fn plan(options: &PlanOptions) -> Result<bool, LoadtestError> {
+    let json = JsonFile::create(options.json.as_deref())?;
+    if options.check {
+        let report = plan::check::run().await?;
+        print(&report)?;
+        json.write(&report)?;
+        return Ok(true);
+    }
+    let report = PlanReport::new(&options.services());
+    if options.markdown {
+        print(report.markdown())?;
+    } else {
+        print(&report)?;
+    }
+    json.write(&report)?;
+    Ok(true)
 }
 
 /// Prints a report to standard output. Unlike `print!` it does not panic if the reader is gone, which would lose the

@@ -15,8 +15,9 @@
 //! - [`yardstick`]: baselines of the machine; [`floor`] and `floor_aws`: the baseline of the store alone; [`memory`]:
 //!   the peak memory of the process.
 //! - [`verify`]: checks the feeds; [`reactions`]: checks likes, comments and counts.
-//! - [`report`]: the figures, as a table and as JSON; [`progress`]: progress bars.
-//! - [`stack`]: the fan-out against a deployed stack; [`cost`]: the cost of requests on AWS.
+//! - [`report`]: the figures, as a table and as JSON; [`table`]: tables; [`progress`]: progress bars.
+//! - [`stack`]: the fan-out against a deployed stack; [`cost`]: the cost of requests on AWS; [`plan`]: load,
+//!   cost and delivery time of a large service.
 //! - [`error`]: errors that abort a run.
 
 #![expect(clippy::disallowed_methods, reason = "a load test measures real time")]
@@ -39,6 +40,7 @@ pub mod memory;
 pub mod mixed;
 pub mod observe;
 pub mod options;
+pub mod plan;
 #[cfg(feature = "aws")]
 pub mod prepared;
 pub mod progress;
@@ -47,6 +49,7 @@ pub mod report;
 pub mod seed;
 pub mod service;
 pub mod stack;
+pub mod table;
 pub mod verify;
 pub mod yardstick;
 

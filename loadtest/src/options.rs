@@ -9,7 +9,7 @@ use tweeter::{
     store_args::{NotBuilt, StoreChoice},
 };
 
-use crate::stack::api::ApiUrl;
+use crate::{plan::options::PlanOptions, stack::api::ApiUrl};
 
 /// Measures Tweeter: starts the whole service in this process and talks to it over HTTP.
 #[derive(Debug, Parser)]
@@ -37,6 +37,8 @@ pub enum Scenario {
     /// Computes the cost on AWS of a post, a feed read, a like, a comment and a follow, from request and capacity units
     /// counted in one process.
     Cost(CostOptions),
+    /// Computes the load, the monthly cost on AWS and the delivery times of a service with millions of daily users.
+    Plan(PlanOptions),
 }
 
 /// Options of `loadtest fanout`.
@@ -98,6 +100,9 @@ pub struct CostOptions {
     /// Numbers of followers of the author, for each of which a post is priced.
     #[arg(long, value_delimiter = ',', default_values_t = [100, 10_000, 1_000_000], value_parser = value_parser!(u64).range(1..=100_000_000))]
     pub followers: Vec<u64>,
+    /// Share of the followers who are active, 0 to 1; the others are dormant, and a fan-out skips them.
+    #[arg(long, default_value_t = 1.0, value_parser = share)]
+    pub active: f64,
     /// Print Markdown.
     #[arg(long)]
     pub markdown: bool,
@@ -209,7 +214,8 @@ impl StoreOptions {
     }
 }
 
-fn share(text: &str) -> Result<f64, String> {
+/// Parses a share, 0 to 1.
+pub fn share(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
         _ => Err("not a number from 0 to 1".to_owned()),
@@ -241,6 +247,10 @@ mod tests {
             "mixed --read-share 1 --seconds 840",
             "cost",
             "cost --followers 1,2",
+            "cost --active 0.1",
+            "plan",
+            "plan --daily 5000,1000000 --distribution log-normal --sigma 2 --cache-hits 0.5 --dormant-after 0",
+            "plan --check",
             "mixed --social",
             "mixed --find-rate --users 50",
             "mixed --social --compare",
@@ -266,6 +276,12 @@ mod tests {
             "hotpost --concurrency 0",
             "other",
             "cost --followers 0",
+            "cost --active 1.1",
+            "plan --daily 10",
+            "plan --cache-hits 2",
+            "plan --peak 0.5",
+            "plan --posts -1",
+            "plan --check --markdown",
             "fanout --url http://127.0.0.1:1",
             "fanout --stack a",
             "fanout --stack a --url elsewhere",

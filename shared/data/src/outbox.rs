@@ -292,15 +292,15 @@ mod tests {
         let key = keys::outbox_entry(PostId::from_uuid(uuid::Uuid::from_u128(7)));
         let with = |attributes: &[(&'static str, String)]| {
             let item = Item::new(key.clone());
-            attributes.iter().fold(item, |item, (name, value)| item.with(*name, value.clone()))
+            attributes.iter().fold(item, |item, (name, value)| item.with(name, value.clone()))
         };
         let ranges = UserRange::ALL.split(4);
         let written = (attr::RANGES, text_of(&ranges));
         let cursor = (attr::CURSOR, user(9).to_string());
         for (item, remaining) in [
             (with(&[]), Remaining::All),
-            (with(&[cursor.clone()]), Remaining::After(user(9))),
-            (with(&[written.clone()]), Remaining::In(ranges.clone())),
+            (with(std::slice::from_ref(&cursor)), Remaining::After(user(9))),
+            (with(std::slice::from_ref(&written)), Remaining::In(ranges.clone())),
             (with(&[cursor, written]), Remaining::In(ranges)),
         ] {
             assert_eq!(remaining_from(&item).unwrap(), remaining);

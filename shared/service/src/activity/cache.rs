@@ -103,11 +103,11 @@ impl fmt::Debug for ActivityCache {
 
 impl Slot {
     fn unpack(packed: u64) -> Self {
-        let [a, b, c, d, e, f, g, h] = packed.to_be_bytes();
+        let [f0, f1, f2, f3, a0, a1, d0, d1] = packed.to_be_bytes();
         Self {
-            fingerprint: u32::from_be_bytes([a, b, c, d]),
-            active: u16::from_be_bytes([e, f]),
-            asked: u16::from_be_bytes([g, h]),
+            fingerprint: u32::from_be_bytes([f0, f1, f2, f3]),
+            active: u16::from_be_bytes([a0, a1]),
+            asked: u16::from_be_bytes([d0, d1]),
         }
     }
 
