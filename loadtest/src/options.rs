@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, builder::BoolishValueParser, value_parser};
+use service::promotion::PullThreshold;
 use tweeter::{
     Stores,
     store_args::{NotBuilt, StoreChoice},
@@ -157,7 +158,7 @@ pub struct HotpostOptions {
     pub places: Places,
 }
 
-/// Data and result files.
+/// The service's data and delivery, and result files.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Places {
     /// Also write the figures to this file, as one JSON object.
@@ -166,6 +167,9 @@ pub struct Places {
     /// Keep the service's data in this directory; by default a temporary directory is used and removed.
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
+    /// Followers from which the service pulls an author's posts; `off` pushes all.
+    #[arg(long, env = "TWEETER_PULL_THRESHOLD", value_name = "N|off", default_value = "off")]
+    pub pull_threshold: PullThreshold,
     /// The stores of the service.
     #[command(flatten)]
     pub stores: StoreOptions,

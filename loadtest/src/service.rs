@@ -35,8 +35,12 @@ impl Service {
     pub async fn start(places: &Places, ground: &Ground, changes: Changes) -> Result<Self, LoadtestError> {
         let data_dir = places.data_dir.clone().map_or(DataDir::Ephemeral, DataDir::Path);
         let free_port = SocketAddr::from(([127, 0, 0, 1], 0));
-        let config =
-            Config { metrics_listen: Some(free_port), stores: ground.stores(), ..Config::on_free_port(data_dir) };
+        let config = Config {
+            metrics_listen: Some(free_port),
+            stores: ground.stores(),
+            pull_threshold: places.pull_threshold,
+            ..Config::on_free_port(data_dir)
+        };
         let observer = Arc::new(Observer::new());
         let handle = Application::build(config, hooks(&observer, changes)).await?.spawn();
         Ok(Self { handle, observer })

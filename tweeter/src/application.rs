@@ -21,6 +21,7 @@ use service::{
     erasure::ErasureService,
     fan_out::{FanOutOptions, FanOutService},
     live::Hub,
+    stories::Stories,
     sweep::SweepService,
 };
 use stream_handler::{Eraser, StreamHandler};
@@ -101,6 +102,8 @@ impl Application {
             clock: hooks.clock.clone(),
             tokens,
             rates: config.rate_limits.limiter(Arc::clone(&store)),
+            pull_threshold: config.pull_threshold,
+            stories: Stories::new(Arc::clone(&store), hooks.clock.clone()),
             streams: backend.is_alone().then(|| Hub::new(hooks.clock.clone(), hooks.live)),
             store,
         };

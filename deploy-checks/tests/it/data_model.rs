@@ -123,7 +123,11 @@ fn production_code_builds_no_keys() {
     let shared = fs::read_dir(root().join("shared")).unwrap().map(|entry| entry.unwrap().path());
     let crates = shared.filter(|path| !path.ends_with("data")).chain(functions).chain([root().join("tweeter")]);
     for file in crates.flat_map(|folder| sources(&folder.join("src"))) {
-        assert!(!names_keys(&fs::read_to_string(&file).unwrap()), "{} builds keys: add a method to a DAO", file.display());
+        assert!(
+            !names_keys(&fs::read_to_string(&file).unwrap()),
+            "{} builds keys: add a method to a DAO",
+            file.display()
+        );
     }
     assert!(names_keys("use data::{\n    Feeds, keys,\n};") && names_keys("fn a() { data::keys::post(id); }"));
     assert!(!names_keys("use data::{Feeds};\nuse super::keys;"));

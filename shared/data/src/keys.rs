@@ -117,6 +117,11 @@ fn outbox_shard(post: PostId) -> u8 {
     post.as_uuid().as_bytes()[15] % limits::OUTBOX_SHARDS
 }
 
+/// An author's delivery mode.
+pub fn delivery_mode(author: UserId) -> Key {
+    key(format!("DELIVERY#{author}"), "MODE")
+}
+
 /// The counts of a user.
 pub fn user_counts(user: UserId) -> Key {
     key(format!("COUNTS#{user}"), "COUNTS")

@@ -23,6 +23,7 @@ mod attr {
     /// Written by versions that read the followers in one range; not written any more.
     pub const CURSOR: &str = "followers_cursor";
     pub const WORKER: &str = "worker";
+    pub const PROMOTES: &str = "promotes";
 }
 
 /// An unfinished fan-out.
@@ -40,6 +41,9 @@ pub struct OutboxEntry {
     pub remaining: Remaining,
     /// The worker that last advanced the entry.
     pub worker: Option<String>,
+    /// Whether it promotes the author to pulled posts instead of fanning out a post; `post_id` is then an id of its
+    /// own.
+    pub promotes: bool,
 }
 
 /// The followers whose jobs are not on JobQ yet, as an entry records them.
@@ -111,11 +115,19 @@ impl Outbox {
 
     /// The write that creates a post's entry, with generation 0 and leased to the message about to be sent.
     pub fn creation(post_id: PostId, author_id: UserId, now: Timestamp) -> Writes {
-        let item = Item::new(keys::outbox_entry(post_id))
-            .with(attr::AUTHOR_ID, author_id.to_string())
-            .with(attr::GENERATION, 0)
-            .with(attr::LEASE_UNTIL, millis(now.plus(lease(0))));
+        Writes::to(Table::Social, [Write::put(new_entry(post_id, author_id, now))])
+    }
+
+    /// The write that creates the entry of a promotion, as [`Self::creation`].
+    pub fn promotion(promotion: PostId, author: UserId, now: Timestamp) -> Writes {
+        let item = new_entry(promotion, author, now).with(attr::PROMOTES, true);
         Writes::to(Table::Social, [Write::put(item)])
+    }
+
+    /// The write of [`Self::finish`].
+    pub fn completion(entry: &OutboxEntry) -> Writes {
+        let condition = Condition::Where(vec![of_generation(entry.generation)]);
+        Writes::to(Table::Social, [Write::Delete { key: keys::outbox_entry(entry.post_id), condition }])
     }
 
     /// The write that ends a post's fan-out, finished or not: for the transaction that erases the post.
@@ -229,6 +241,14 @@ impl Outbox {
     }
 }
 
+/// An entry of generation 0, leased to the message about to be sent.
+fn new_entry(post_id: PostId, author_id: UserId, now: Timestamp) -> Item {
+    Item::new(keys::outbox_entry(post_id))
+        .with(attr::AUTHOR_ID, author_id.to_string())
+        .with(attr::GENERATION, 0)
+        .with(attr::LEASE_UNTIL, millis(now.plus(lease(0))))
+}
+
 fn of_generation(generation: u32) -> Test {
     Test::Equals(attr::GENERATION, Value::N(i64::from(generation)))
 }
@@ -246,6 +266,7 @@ fn entry_from(item: &Item) -> Result<OutboxEntry, MalformedItem> {
         lease_until: Timestamp::from_millis(item.number(attr::LEASE_UNTIL)?.cast_unsigned()),
         remaining: remaining_from(item)?,
         worker: item.text_if_any(attr::WORKER)?.map(str::to_owned),
+        promotes: item.attributes.contains_key(attr::PROMOTES),
     })
 }
 

@@ -13,6 +13,25 @@ use ports::store::{
 mod attr {
     pub const AUTHOR_ID: &str = "author_id";
     pub const TEXT: &str = "text";
+    pub const PULLED: &str = "pulled";
+}
+
+/// How a post reaches its author's followers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// It is fanned out to the followers' feeds.
+    Pushed,
+    /// It is merged into the followers' feeds when these are read.
+    Pulled,
+}
+
+/// An entry of a story.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoryEntry {
+    /// The post.
+    pub post_id: PostId,
+    /// How it reaches the author's followers.
+    pub delivery: Delivery,
 }
 
 /// A stored post, shown only while it is not deleted.
@@ -145,6 +164,21 @@ impl Posts {
         page_from(self.store.query(&query).await?, Item::parsed_sort)
     }
 
+    /// The newest entries of an author's story, newest first. Read consistently, as for a fan-out: a feed shows a
+    /// pulled post as soon as this does.
+    pub async fn newest_of_author(&self, author: UserId, limit: u32) -> Result<Page<StoryEntry, PostId>, StoreError> {
+        let query = Query {
+            order: Order::Descending,
+            limit: Some(limit),
+            ..Query::all_of(Table::Social, keys::story_partition(author))
+        };
+        page_from(self.store.query(&query).await?, |item| {
+            let is_pulled = item.attributes.contains_key(attr::PULLED);
+            let delivery = if is_pulled { Delivery::Pulled } else { Delivery::Pushed };
+            Ok(StoryEntry { post_id: item.parsed_sort()?, delivery })
+        })
+    }
+
     /// The writes that erase a post and its story entry.
     pub fn erasure(author: UserId, post: PostId) -> Writes {
         Writes::deleting(Table::Social, [keys::post(post), keys::story_entry(author, post)])
@@ -154,10 +188,19 @@ impl Posts {
     /// existing post comes from an earlier try. It is left alone, as it may be deleted by now, and a late try must not
     /// revive it.
     pub fn creation(post: &Post) -> Writes {
+        Self::creation_for(post, Delivery::Pushed)
+    }
+
+    /// The same, recording in the story how the post reaches followers.
+    pub fn creation_for(post: &Post, delivery: Delivery) -> Writes {
         let item = Item::new(keys::post(post.post_id))
             .with(attr::AUTHOR_ID, post.author_id.to_string())
             .with(attr::TEXT, post.text.as_str());
         let story_entry = Item::new(keys::story_entry(post.author_id, post.post_id));
+        let story_entry = match delivery {
+            Delivery::Pushed => story_entry,
+            Delivery::Pulled => story_entry.with(attr::PULLED, true),
+        };
         Writes::to(Table::Social, [Write::create(item), Write::put(story_entry)])
     }
 

@@ -245,15 +245,16 @@ impl Readers {
     }
 
     /// Merges the author's posts from `since` on into the reader's feed, in addition to what the rule says; the rule
-    /// then never expires. A rule that merges them already is left as it is.
+    /// then never expires. A rule that merges them already, or hides the author's posts, is left as it is: a later
+    /// follow reads the author's delivery mode itself.
     pub async fn merge_from(&self, reader: UserId, author: UserId, since: PostId) -> Result<(), StoreError> {
         let set = [(attr::MERGE_SINCE.into(), since.to_string().into())];
         let write = Write::Update {
             key: keys::reader_rule(reader, author),
             changes: Changes { set: set.into(), remove: vec![EXPIRES_AT], ..Changes::default() },
-            condition: Condition::AbsentOr(vec![Test::Missing(attr::MERGE_SINCE)]),
+            condition: Condition::AbsentOr(vec![Test::Missing(attr::MERGE_SINCE), Test::Missing(attr::LEFT)]),
         };
-        // Refused: it merges them, perhaps from an earlier try whose answer was lost.
+        // Refused: it merges them, perhaps from an earlier try whose answer was lost, or hides them.
         let _either_way = self.store.write(Table::Social, write).await?;
         Ok(())
     }

@@ -324,6 +324,38 @@ pub const SWEEP_INTERVAL: Duration = Duration::from_mins(1);
 /// Receives after which a message moves to the dead-letter queue.
 pub const MAX_RECEIVES: u32 = 5;
 
+// --- Hybrid delivery (ADR 27).
+
+/// Number of followers from which an author's posts are pulled by default: merged into feeds when these are read, instead
+/// of being written to each. A push costs a write unit a follower, a pull half a read unit a feed read, so pulling is
+/// cheaper below about ten feed reads per follower and post; a user with 10,000 followers is fanned out all the same,
+/// because a pushed post needs no merge.
+pub const PULL_THRESHOLD: u64 = 100_000;
+/// Share of the threshold, in percent, below which pulled authors are pushed again. The gap to 100 keeps an author at the
+/// threshold from changing back and forth, since each promotion writes to all followers.
+pub const DEMOTION_PERCENT: u64 = 80;
+/// Followers whose rules a promotion writes between two moves of its cursor: about half a second on DynamoDB.
+pub const PROMOTION_PAGE: u32 = 1_000;
+/// Rules that a promotion writes concurrently: at 5 ms a write 10,000 followers take about a second.
+pub const RULES_IN_FLIGHT: usize = 64;
+/// Longest time between the creation of a post's id and its commit, as a follow assumes it when it decides from which post
+/// on a pulled author is merged: API Gateway ends a request after 30 s, and clocks may differ by [`MAX_CLOCK_SKEW`].
+pub const MAX_COMMIT_DELAY: Duration = Duration::from_mins(1);
+/// Time after a demotion until which pulled posts are assumed: more than requests in flight and clocks that differ.
+pub const PULLED_MARGIN: Duration = Duration::from_hours(1);
+/// Time for which a process caches the newest posts of a pulled author. A new post of theirs is shown after this time at
+/// the latest, and the author's partition is read once in it by each process, however many readers there are.
+pub const NEWEST_TTL: Duration = Duration::from_secs(1);
+/// Posts of one author in that cache: a page of the largest size, and one to know that it continues.
+pub const NEWEST_POSTS: u32 = MAX_PAGE_LIMIT + 1;
+/// Maximum size of that cache in bytes, at 16 bytes a post and about 200 an author.
+pub const NEWEST_BYTES: u64 = 32 * 1024 * 1024;
+/// Rules that a page reads at most to find those that merge authors: about 50 read units. Only a reader who has unfollowed
+/// as many authors within [`FEED_ENTRY_TTL`] has more.
+pub const RULES_READ: usize = 2_000;
+/// Stories that one request reads concurrently.
+pub const STORIES_IN_FLIGHT: usize = 32;
+
 // --- Retries.
 
 /// Time after which a call that fails for a transient reason is no longer retried. With the last attempt and the

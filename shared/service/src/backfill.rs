@@ -16,7 +16,10 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::ServiceError;
-use data::{Backfilled, Backfills, Db, Feeds, Follows, PendingBackfill, Posts, StoredPost, Window};
+use data::{
+    Backfilled, Backfills, Db, DeliveryMode, DeliveryModes, Feeds, Follows, PendingBackfill, Posts, Readers,
+    StoredPost, Window,
+};
 use domain::{PostId, Rule, Timestamp, UserId, limits};
 use ports::store::StoreError;
 
@@ -31,6 +34,8 @@ pub struct BackfillService {
     backfills: Backfills,
     posts: Posts,
     feeds: Feeds,
+    modes: DeliveryModes,
+    readers: Readers,
 }
 
 impl BackfillService {
@@ -41,7 +46,9 @@ impl BackfillService {
             follows: Follows::new(db.clone()),
             backfills: Backfills::new(db.clone()),
             posts: Posts::new(db.clone()),
-            feeds: Feeds::new(db),
+            feeds: Feeds::new(db.clone()),
+            modes: DeliveryModes::new(db.clone()),
+            readers: Readers::new(db),
         }
     }
 
@@ -75,6 +82,7 @@ impl BackfillService {
     ) -> Result<(), ServiceError> {
         let mut pending = Some(first);
         while let Some(Attempt { marker, rule, is_retry }) = pending {
+            self.merge_unless_pushed(follower, followee, marker).await?;
             let oldest = self.deliver(follower, followee, marker, now).await?;
             let done = Backfilled { marker, oldest, rule, is_retry };
             if self.follows.finish_backfill(follower, followee, &done).await?.is_applied() {
@@ -96,6 +104,16 @@ impl BackfillService {
             }
             // Ended between the two calls.
         }
+    }
+
+    /// Makes the feed merge the followee's posts, unless they are pushed. After the edge, or a promotion that misses the
+    /// edge could also be missed here; before the story is read, so that no post falls between the two.
+    async fn merge_unless_pushed(&self, follower: UserId, followee: UserId, marker: PostId) -> Result<(), StoreError> {
+        if let DeliveryMode::Push { .. } = self.modes.get(followee).await? {
+            return Ok(());
+        }
+        let since = PostId::first_of(marker.created_at().minus(limits::MAX_COMMIT_DELAY));
+        self.readers.merge_from(follower, followee, since).await
     }
 
     /// Adds to the feed the story's posts from the marker on, which may have been fanned out before the edge existed,

@@ -21,6 +21,7 @@ use super::{
     activity::{ActivityCache, FollowerActivity},
     live::Hub,
     posts::send_fan_out,
+    promotion::{PromotionService, Ran},
     safe_time::SafeTime,
 };
 use chunk::{Chunk, HANDOVER};
@@ -47,6 +48,7 @@ const MAX_HOPS: u32 = 10_000;
 pub struct FanOutService {
     follows: Follows,
     outbox: Outbox,
+    promotion: PromotionService,
     queue: Arc<dyn Queue>,
     clock: Clock,
     options: FanOutOptions,
@@ -79,6 +81,7 @@ impl FanOutService {
         Self {
             follows: Follows::new(db.clone()),
             outbox: Outbox::new(db.clone()),
+            promotion: PromotionService::new(db.clone(), clock.clone(), options.follower_page),
             queue,
             activity: FollowerActivity::new(db, ActivityCache::default()),
             safe_time: SafeTime::new(clock.clone()),
@@ -111,6 +114,12 @@ impl FanOutService {
         };
         if entry.generation != message.generation {
             return Ok(());
+        }
+        if entry.promotes {
+            return match self.promotion.run(entry, deadline).await? {
+                Ran::ToItsEnd => Ok(()),
+                Ran::UntilTheDeadline => self.hand_over(message).await,
+            };
         }
         let _running = Running::start();
         let mut run = Run { entry, worker: random::uuid().to_string(), is_claimed: false, deadline };
@@ -247,7 +256,7 @@ impl FanOutService {
     }
 }
 
-fn is_near(deadline: Option<Instant>) -> bool {
+pub(super) fn is_near(deadline: Option<Instant>) -> bool {
     deadline.is_some_and(|at| Instant::now() + HANDOVER >= at)
 }
 

@@ -1,4 +1,5 @@
-//! A reader's feed: the delivered entries, without those that the reader may not see now.
+//! A reader's feed: the delivered entries and the merged stories of pulled authors, without those posts that the reader
+//! may not see now.
 //!
 //! A first page costs five concurrent calls in three rounds: the entries and the reader with their rules; the posts with
 //! their counts and the reader's likes; the authors. [`clean_up`] removes entries that stay hidden, after the answer.
@@ -12,14 +13,17 @@ mod visit;
 
 use std::collections::{HashMap, HashSet};
 
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use tracing::{debug, warn};
 
 use self::{clean_up::CleanUp, reading::Reading, visit::visit};
 use super::{
     ServiceError,
     background::Background,
+    merge::merge,
     pages::{self, Candidate},
     rebuild::{RebuildLimits, RebuildService},
+    stories::Stories,
     views::{FoundPosts, PostViews},
     visibility::Grounds,
 };
@@ -36,6 +40,7 @@ pub struct FeedService {
     readers: Readers,
     rebuild: RebuildService,
     views: PostViews,
+    stories: Stories,
     clock: Clock,
     background: Background,
 }
@@ -52,6 +57,7 @@ impl FeedService {
             follows: Follows::new(db.clone()),
             readers: Readers::new(db.clone()),
             rebuild: RebuildService::new(db.clone()),
+            stories: Stories::new(db.clone(), clock.clone()),
             db,
             views,
             clock,
@@ -63,6 +69,12 @@ impl FeedService {
     #[must_use]
     pub fn rebuilding_within(self, limits: RebuildLimits) -> Self {
         Self { rebuild: self.rebuild.within(limits), ..self }
+    }
+
+    /// The same, reading stories through this cache, which others share.
+    #[must_use]
+    pub fn with_stories(self, stories: Stories) -> Self {
+        Self { stories, ..self }
     }
 
     /// The clean-ups that pages have started.
@@ -85,8 +97,8 @@ impl FeedService {
         .await
     }
 
-    /// Up to `count` entries after a position, newest first, and the reader's state, which is read once per page. All
-    /// entries pass here: further sources are merged, and gaps filled, before this returns.
+    /// Up to `count` entries after a position, newest first, with the posts of pulled authors among them, and the reader's
+    /// state, which is read once per page.
     async fn entries<'a>(
         &self,
         reader: UserId,
@@ -105,12 +117,18 @@ impl FeedService {
         } else if is_beside && reading.may_be_newer_than_entries() {
             entries = self.feeds.page_of_reader(reader, after, count).await?;
         }
-        Ok((ending_at(entries, floor), state))
+        let entries = ending_at(entries, floor);
+        let mut sources = self.pulled(reader, state, after, count).await?;
+        if sources.is_empty() {
+            return Ok((entries, state));
+        }
+        sources.push(entries);
+        Ok((merge(&sources, count as usize), state))
     }
 
     /// Reads the reader's state, and notes the visit.
     async fn arrive(&self, reader: UserId, now: Timestamp) -> Result<Reader, StoreError> {
-        let mut state = self.readers.get(reader).await?;
+        let mut state = self.state(reader).await?;
         while let Some(visit) = visit(&state.activity, now) {
             if !visit.is_awaited {
                 self.note_visit(reader, state.activity, visit.to);
@@ -126,6 +144,23 @@ impl FeedService {
         Ok(state)
     }
 
+    /// The reader's activity and rules: those of the first query, or all up to [`limits::RULES_READ`], as a rule that
+    /// merges an author may be any of them.
+    async fn state(&self, reader: UserId) -> Result<Reader, StoreError> {
+        let mut state = self.readers.get(reader).await?;
+        let mut after = state.rules.keys().max().copied();
+        while !state.is_whole && state.rules.len() < limits::RULES_READ {
+            let page = self.readers.page_of_rules(reader, after, limits::RULES_READ_WHOLE).await?;
+            state.rules.extend(page.items);
+            after = page.next;
+            state.is_whole = after.is_none();
+        }
+        if !state.is_whole {
+            warn!(user.id = %reader, "A reader has more than {} rules; posts of pulled authors beyond them are not merged", limits::RULES_READ);
+        }
+        Ok(state)
+    }
+
     /// Starts to note a visit. Nothing waits for it; if it is lost, the next read repeats it.
     fn note_visit(&self, reader: UserId, was: Activity, to: Activity) {
         let readers = self.readers.clone();
@@ -137,7 +172,7 @@ impl FeedService {
                     debug!(user.id = %reader, %error, "Could not note that the reader is active; the next read will retry");
                 }
                 Err(error) => {
-                    warn!(user.id = %reader, %error, "Could not note that the reader is active; the next read will retry");
+                    warn!(user.id = %reader, error = telemetry::chain(&error), "Could not note that the reader is active; the next read will retry");
                 }
             }
         };
@@ -157,6 +192,34 @@ impl FeedService {
             // Another request has changed the coverage meanwhile.
         }
         Err(StoreError::Conflict.into())
+    }
+
+    /// The stories that the reader's rules merge, after a position. Costs no call while they are cached, or when no rule
+    /// merges.
+    async fn pulled(
+        &self,
+        reader: UserId,
+        state: &Reader,
+        after: Option<PostId>,
+        count: u32,
+    ) -> Result<Vec<Entries>, ServiceError> {
+        let merged = state.rules.iter().filter_map(|(author, rule)| Some((*author, *rule, rule.merged_since()?)));
+        let stories = merged.map(async |(author, rule, since)| {
+            let slice = self.stories.page(author, after, since, count).await?;
+            Ok::<_, ServiceError>((author, rule, slice))
+        });
+        let slices: Vec<_> =
+            stream::iter(stories.collect::<Vec<_>>()).buffer_unordered(limits::STORIES_IN_FLIGHT).try_collect().await?;
+        let now = self.clock.now();
+        let ended: Vec<_> = slices
+            .iter()
+            .filter_map(|(author, rule, slice)| clean_up::end_of_merge(reader, *author, *rule, slice.mode, now))
+            .collect();
+        if !ended.is_empty() {
+            // Not started: as many as may are running.
+            let _either_way = self.background.run(clean_up::commit_all(reader, ended, self.db.clone()));
+        }
+        Ok(slices.into_iter().map(|(.., slice)| slice.posts).collect())
     }
 
     /// Entries with their posts and authors. The number of calls is independent of the page.

@@ -13,6 +13,8 @@
 //! - [`fan_out`]: from PostQ to JobQ, in parallel ranges of followers.
 //! - [`activity`]: which followers are active, and which are dormant.
 //! - [`delivery`]: from JobQ into feeds.
+//! - [`promotion`]: when an author's posts are merged into feeds instead; with [`stories`], their cached newest posts, and
+//!   [`merge`], which makes one page of several lists.
 //! - [`changes`]: from the change stream to counts and notifications; with [`inbox`].
 //! - [`notifications`]: a user's notifications. [`steps`]: the amount of notification work per step.
 //! - [`erasure`]: permanent erasure.
@@ -42,10 +44,12 @@ pub mod inbox;
 pub mod likes;
 pub mod live;
 pub mod liveness;
+pub mod merge;
 pub mod notifications;
 pub mod pages;
 pub mod passwords;
 pub mod posts;
+pub mod promotion;
 pub mod rates;
 pub mod rebuild;
 mod recent;
@@ -53,6 +57,7 @@ pub mod safe_time;
 pub mod services;
 pub mod sessions;
 pub mod steps;
+pub mod stories;
 pub mod sweep;
 pub mod timekeeper;
 mod token_signature;

@@ -15,8 +15,10 @@ use super::{
     notifications::NotificationService,
     passwords::HashingOptions,
     posts::{PostService, PublishService},
+    promotion::PullThreshold,
     rates::RateLimiter,
     steps::StepSize,
+    stories::Stories,
     tokens::AccessTokens,
     views::PostViews,
 };
@@ -36,19 +38,34 @@ pub struct Foundation {
     pub tokens: AccessTokens,
     /// Limits request rates.
     pub rates: RateLimiter,
+    /// The number of followers from which posts are pulled.
+    pub pull_threshold: PullThreshold,
+    /// The cached stories of pulled authors.
+    pub stories: Stories,
     /// The streams of live events; `None` where none are served.
     pub streams: Option<Hub>,
 }
 
 impl Foundation {
-    /// A foundation with its own id generator and without live events.
+    /// A foundation with its own id generator, the default threshold and without live events.
     pub fn new(store: Arc<dyn Store>, clock: Clock, tokens: impl Into<AccessTokens>, rates: RateLimiter) -> Self {
-        Self { store, ids: Arc::new(IdGenerator::new()), clock, tokens: tokens.into(), rates, streams: None }
+        Self {
+            stories: Stories::new(Arc::clone(&store), clock.clone()),
+            store,
+            ids: Arc::new(IdGenerator::new()),
+            clock,
+            tokens: tokens.into(),
+            rates,
+            pull_threshold: PullThreshold::default(),
+            streams: None,
+        }
     }
 
     /// The publishing service, announcing posts on `queue`.
     pub fn publishing(&self, queue: Arc<dyn Queue>) -> PublishService {
         PublishService::new(Arc::clone(&self.store), queue, Arc::clone(&self.ids), self.rates.clone())
+            .with_pull_threshold(self.pull_threshold)
+            .with_stories(self.stories.clone())
             .with_live_events(self.live())
     }
 
@@ -110,7 +127,7 @@ impl Services {
             graph,
             posts: PostService::new(store(), rates()).with_stories(views.clone()),
             publishing: queue.map(|queue| on.publishing(queue)),
-            feeds: FeedService::new(store(), views, on.clock.clone()),
+            feeds: FeedService::new(store(), views, on.clock.clone()).with_stories(on.stories.clone()),
             notifications: NotificationService::new(store()).in_steps(options.steps),
             likes: LikeService::new(store(), rates()),
             comments: CommentService::new(store(), ids(), rates()),

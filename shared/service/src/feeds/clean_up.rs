@@ -6,8 +6,8 @@ use std::collections::{HashMap, HashSet};
 use tracing::{debug, warn};
 
 use crate::{views::FoundPosts, visibility::Grounds};
-use data::{Db, Feeds, Follows, Readers, Transaction};
-use domain::{PostId, UserId};
+use data::{Activity, Db, DeliveryMode, DeliveryModes, Feeds, Follows, Readers, Transaction};
+use domain::{PostId, Rule, Timestamp, UserId, limits};
 use ports::store::StoreError;
 
 /// What one read of a feed found to remove.
@@ -62,6 +62,32 @@ impl CleanUp {
     }
 }
 
+/// The transaction that ends the merging of an author, if they are in this mode and no pulled post of theirs can be in
+/// the feeds' window. It checks the mode: a promotion that has begun relies on the rule.
+pub(super) fn end_of_merge(
+    reader: UserId,
+    author: UserId,
+    rule: Rule,
+    mode: Option<DeliveryMode>,
+    now: Timestamp,
+) -> Option<Transaction> {
+    let mode = mode?;
+    let DeliveryMode::Push { pulled_until } = mode else { return None };
+    if pulled_until.is_some_and(|until| now < until.plus(limits::FEED_ENTRY_TTL)) {
+        return None;
+    }
+    let to = Rule { merge_since: None, ..rule }.if_any();
+    let end = DeliveryModes::is_unchanged(author, mode).and(Readers::change(reader, author, Some(rule), to, now));
+    Some(end.into())
+}
+
+/// Commits each once. Failures are logged; the next read finds the same.
+pub(super) async fn commit_all(reader: UserId, transactions: Vec<Transaction>, db: Db) {
+    for transaction in transactions {
+        log_failure(reader, transaction.commit_once(&db).await.map(drop));
+    }
+}
+
 fn log_failure(reader: UserId, done: Result<(), StoreError>) {
     match done {
         Ok(()) => {}
@@ -103,8 +129,7 @@ fn plan_removal(
 
 #[cfg(test)]
 mod tests {
-    use data::{Activity, Window, Writes};
-    use domain::{Rule, Timestamp, limits};
+    use data::{Window, Writes};
 
     use super::*;
 

@@ -8,6 +8,7 @@ mod fan_out;
 mod feed_caches;
 mod feed_expiry;
 mod following;
+mod hybrid;
 mod live;
 mod own_writes;
 mod page_costs;

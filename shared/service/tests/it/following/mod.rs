@@ -220,7 +220,7 @@ async fn calls_of_a_follow(home: &Embedded, posts: usize, deleted: usize) -> Sto
 async fn a_follow_costs_a_fixed_number_of_calls() {
     let home = Embedded::open();
     let expected = StoreCounts {
-        get: 1,
+        get: 2,
         query: 1,
         items_queried: 100,
         most_items_queried: 100,
@@ -230,7 +230,7 @@ async fn a_follow_costs_a_fixed_number_of_calls() {
         batch_entries_written: 100,
         transact: 2,
         transact_entries: 7,
-        strong_reads: 2,
+        strong_reads: 3,
         ..StoreCounts::default()
     };
     for count in [100, 150, 1_000] {
