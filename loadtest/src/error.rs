@@ -68,9 +68,9 @@ pub enum LoadtestError {
     /// HTTP shows a different feed than the store holds.
     #[error(transparent)]
     FeedDiffers(#[from] FeedDiffers),
-    /// The floor could not be measured.
-    #[error("could not measure the floor")]
-    Floor(#[from] crate::floor::FloorError),
+    /// The baseline could not be measured.
+    #[error("could not measure the baseline")]
+    Baseline(#[from] crate::baseline::BaselineError),
     /// A thread of the load test panicked.
     #[error("a thread panicked")]
     Panicked(#[from] tokio::task::JoinError),

@@ -13,7 +13,6 @@ use indicatif::ProgressBar;
 use crate::{
     client::{FeedPage, HttpClient},
     error::{FeedDiffers, LoadtestError},
-    ground::Ground,
     memory::PeakMemory,
     observe::Observer,
     options::FanoutOptions,
@@ -21,6 +20,7 @@ use crate::{
     report::{FanoutReport, Latencies, P50P99, rounded},
     seed::{ROWS_PER_EDGE, ROWS_PER_USER, Seeder},
     service::{Changes, Service},
+    target::Target,
     verify::{Verdict, check_feeds},
     yardstick,
 };
@@ -40,9 +40,9 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// Failures other than missing or duplicate entries; these are in the report.
 pub async fn run(options: &FanoutOptions) -> Result<FanoutReport, LoadtestError> {
     let followers = Arc::new(new_followers(options.followers));
-    let ground = Ground::prepare(&options.places.stores).await?;
-    let floor_before = ground.floor(&followers, options.posts).await?;
-    let service = Service::start(&options.places, &ground, Changes::LeftOut).await?;
+    let target = Target::prepare(&options.places.stores).await?;
+    let baseline_before = target.baseline(&followers, options.posts).await?;
+    let service = Service::start(&options.places, &target, Changes::LeftOut).await?;
     let (author, seed_time) = (UserId::random(), Instant::now());
     seed(&service, author, &followers).await?;
     let seed_seconds = seed_time.elapsed().as_secs_f64();
@@ -63,8 +63,8 @@ pub async fn run(options: &FanoutOptions) -> Result<FanoutReport, LoadtestError>
     }
     let jobs = service.observer().jobs();
     service.stop().await?;
-    let floor_after = ground.floor(&followers, options.posts).await?;
-    let floor = floor_before.max(floor_after);
+    let baseline_after = target.baseline(&followers, options.posts).await?;
+    let baseline = baseline_before.max(baseline_after);
     let entries_expected = options.followers * options.posts;
     let entries_per_second = timings.entries_per_second(entries_expected);
     Ok(FanoutReport {
@@ -78,9 +78,9 @@ pub async fn run(options: &FanoutOptions) -> Result<FanoutReport, LoadtestError>
         jobs_received: jobs.received,
         jobs_deleted: jobs.deleted,
         entries_per_second: rounded(entries_per_second),
-        floor_entries_per_second: rounded(floor),
-        floor_is: ground.floor_is(),
-        floor_ratio: rounded(entries_per_second / floor),
+        floor_entries_per_second: rounded(baseline),
+        baseline_is: target.baseline_is(),
+        floor_ratio: rounded(entries_per_second / baseline),
         constant_requests_per_second,
         feed_read_ms: P50P99::from(&feed_reads),
         seed_seconds: rounded(seed_seconds),

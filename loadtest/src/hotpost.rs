@@ -16,13 +16,13 @@ use tracing::warn;
 use crate::{
     client::{ClientError, HttpClient},
     error::LoadtestError,
-    ground::Ground,
     options::HotpostOptions,
     progress,
     reactions::{Accepted, Checker, Verdict},
     report::{Latencies, P50P99Max, Row, rounded, write_table},
     seed::{ROWS_PER_USER, Seeder},
     service::{Changes, Service},
+    target::Target,
     yardstick,
 };
 
@@ -31,7 +31,7 @@ const LIKES_PER_COUNT_WRITE: u64 = 20;
 /// Time limit for the count after the last answer.
 const PATIENCE: Duration = Duration::from_mins(2);
 /// Interval at which the growing count is polled.
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// The result of `loadtest hotpost`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -121,9 +121,9 @@ impl fmt::Display for HotpostReport {
 /// # Errors
 /// Failures other than failed likes; these are in the report.
 pub async fn run(options: &HotpostOptions) -> Result<HotpostReport, LoadtestError> {
-    let ground = Ground::prepare(&options.places.stores).await?;
-    ground.applies_changes()?;
-    let service = Service::start(&options.places, &ground, Changes::Applied).await?;
+    let target = Target::prepare(&options.places.stores).await?;
+    target.applies_changes()?;
+    let service = Service::start(&options.places, &target, Changes::Applied).await?;
     let author = UserId::random();
     let likers: Vec<UserId> = (0..options.likers).map(|_| UserId::random()).collect();
     seed(&service, author, &likers).await?;
@@ -138,7 +138,7 @@ pub async fn run(options: &HotpostOptions) -> Result<HotpostReport, LoadtestErro
     // Likes still uncounted after that appear in the report.
     let _drained = tokio::time::timeout(PATIENCE, service.drain()).await;
     let count_writes = service.observer().count_writes() - writes_before;
-    let (verdict, likes_count, notified) = look(&checker, post, &liked).await?;
+    let (verdict, likes_count, notified) = final_state(&checker, post, &liked).await?;
     service.stop().await?;
     Ok(report(options, &liked, &Found { verdict, likes_count, notified, exact_after, count_writes, constant }))
 }
@@ -214,13 +214,13 @@ async fn until_exact(checker: &Checker, post: PostId, likes: u64) -> Result<Opti
         if started.elapsed() > PATIENCE {
             return Ok(None);
         }
-        tokio::time::sleep(LOOK_AGAIN).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
     Ok(Some(started.elapsed()))
 }
 
 /// Reads the final state of the post and its author.
-async fn look(checker: &Checker, post: PostId, liked: &Liked) -> Result<(Verdict, u64, u64), LoadtestError> {
+async fn final_state(checker: &Checker, post: PostId, liked: &Liked) -> Result<(Verdict, u64, u64), LoadtestError> {
     let accepted = Accepted { likers: liked.by.clone(), comments: HashSet::new() };
     let verdict = checker.post(post, &accepted).await?;
     Ok((verdict, checker.counts(post).await?.likes, checker.unread().await?))

@@ -7,12 +7,12 @@
 //! In reading order:
 //! - [`options`]: the command line.
 //! - [`fanout`], [`mixed`] and [`hotpost`]: the scenarios, each from setup to report.
-//! - [`service`]: the service under test; [`ground`]: the stores it runs on.
+//! - [`service`]: the service under test; [`target`]: the stores it runs on.
 //! - [`observe`]: observations at its ports.
 //! - [`seed`]: users and edges in bulk; [`graph`]: the follow graph of a mixed run.
 //! - [`arrivals`]: the schedule of a mixed run; [`driver`]: sends it; [`client`]: the HTTP client.
 //! - [`highest`]: the search for the highest sustainable rate of a mixed run.
-//! - [`yardstick`]: baselines of the machine; [`floor`] and `floor_aws`: the baseline of the store alone; [`memory`]:
+//! - [`yardstick`]: baselines of the machine; [`baseline`] and `baseline_aws`: the baseline of the store alone; [`memory`]:
 //!   the peak memory of the process.
 //! - [`verify`]: checks the feeds; [`reactions`]: checks likes, comments and counts.
 //! - [`report`]: the figures, as a table and as JSON; [`progress`]: progress bars.
@@ -22,17 +22,16 @@
 #![expect(clippy::disallowed_methods, reason = "a load test measures real time")]
 
 pub mod arrivals;
+pub mod baseline;
+#[cfg(feature = "aws")]
+mod baseline_aws;
 pub mod cli;
 pub mod client;
 pub mod cost;
 pub mod driver;
 pub mod error;
 pub mod fanout;
-pub mod floor;
-#[cfg(feature = "aws")]
-mod floor_aws;
 pub mod graph;
-pub mod ground;
 pub mod highest;
 pub mod hotpost;
 pub mod memory;
@@ -47,6 +46,7 @@ pub mod report;
 pub mod seed;
 pub mod service;
 pub mod stack;
+pub mod target;
 pub mod verify;
 pub mod yardstick;
 

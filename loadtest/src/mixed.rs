@@ -17,7 +17,6 @@ use crate::{
     driver::{self, Answers, Author, Reactable, Tokens},
     error::LoadtestError,
     graph::Graph,
-    ground::Ground,
     memory::PeakMemory,
     options::MixedOptions,
     progress,
@@ -25,6 +24,7 @@ use crate::{
     report::{Latencies, MixedReport, P50P99, P50P99P999, SocialReport, rounded},
     seed::{ROWS_PER_EDGE, ROWS_PER_USER, Seeder},
     service::{Changes, Service},
+    target::Target,
     verify::{Verdict, check_feeds},
     yardstick::{self, Yardstick},
 };
@@ -96,7 +96,7 @@ pub(crate) fn load_of(options: &MixedOptions) -> Load {
 
 /// A service with its users, and the posts they react to.
 pub(crate) struct Run {
-    ground: Ground,
+    target: Target,
     service: Service,
     graph: Graph,
     reactable: Arc<Reactable>,
@@ -106,20 +106,20 @@ impl Run {
     /// Starts a service and seeds its users.
     pub(crate) async fn prepare(options: &MixedOptions) -> Result<Self, LoadtestError> {
         let graph = Graph::draw(options.users as usize, &mut StdRng::seed_from_u64(SEED));
-        let ground = Ground::prepare(&options.places.stores).await?;
+        let target = Target::prepare(&options.places.stores).await?;
         if options.social {
-            ground.applies_changes()?;
+            target.applies_changes()?;
         }
-        let service = Service::start(&options.places, &ground, Changes::Applied).await?;
+        let service = Service::start(&options.places, &target, Changes::Applied).await?;
         seed(&service, &graph).await?;
-        Ok(Self { reactable: Arc::new(prepare(&service, &graph, options.social).await?), ground, service, graph })
+        Ok(Self { reactable: Arc::new(prepare(&service, &graph, options.social).await?), target, service, graph })
     }
 
-    /// Baselines of the machine. The floor writes to the famous author's followers.
+    /// Baselines of the machine. The baseline of the store writes to the famous author's followers.
     pub(crate) async fn yardstick(&self) -> Result<Yardstick, LoadtestError> {
         self.drained().await;
         let readers = Arc::new(self.graph.users.clone());
-        yardstick::measure(&self.ground, &readers, self.service.client()).await
+        yardstick::measure(&self.target, &readers, self.service.client()).await
     }
 
     /// Latencies of an idle service: see [`yardstick::idle_reads`].

@@ -127,11 +127,11 @@ pub struct FanoutReport {
     /// Entries per second over the sum of the posts' times, each from sending the request (not from its answer) to the
     /// commit of the last entry: the more conservative definition, as it includes the request and its sync.
     pub entries_per_second: f64,
-    /// Entries per second written to the store alone, in the same number and size: see [`crate::floor`].
+    /// Entries per second written to the store alone, in the same number and size: see [`crate::baseline`].
     pub floor_entries_per_second: f64,
-    /// A description of the floor, for the table.
+    /// A description of the baseline, for the table.
     #[serde(skip)]
-    pub floor_is: &'static str,
+    pub baseline_is: &'static str,
     /// The ratio of [`Self::entries_per_second`] to [`Self::floor_entries_per_second`].
     pub floor_ratio: f64,
     /// Requests per second of the same server and client for a constant page from memory: see [`crate::yardstick`].
@@ -287,7 +287,7 @@ impl fmt::Display for FanoutReport {
                     "sent / received / deleted",
                 ),
                 ("entries a second", format!("{:.0}", self.entries_per_second), "request to last entry"),
-                ("floor", format!("{:.0}", self.floor_entries_per_second), self.floor_is),
+                ("floor", format!("{:.0}", self.floor_entries_per_second), self.baseline_is),
                 ("floor ratio", format!("{:.2}", self.floor_ratio), ""),
                 (
                     "constant answer",
@@ -382,7 +382,7 @@ mod tests {
             jobs_deleted: 6,
             entries_per_second: 10.5,
             floor_entries_per_second: 21.0,
-            floor_is: "the description of the floor",
+            baseline_is: "the description of the baseline",
             floor_ratio: 0.5,
             constant_requests_per_second: 1_000.0,
             feed_read_ms: P50P99 { p50: 0.5, p99: 0.75 },
@@ -493,7 +493,7 @@ mod tests {
     #[test]
     fn the_table_has_a_line_for_each_figure() {
         let table = fanout_report().to_string();
-        assert!(table.contains("120 of 120") && table.contains("the description of the floor"), "{table}");
+        assert!(table.contains("120 of 120") && table.contains("the description of the baseline"), "{table}");
         assert!(mixed_report().to_string().contains("unknown"));
     }
 }

@@ -8,7 +8,7 @@ use tweeter::{Application, Config, DataDir, Handle, TestHooks, services::Service
 use crate::{
     client::HttpClient,
     error::LoadtestError,
-    ground::Ground,
+    target::Target,
     observe::{ObservedQueue, ObservedStore, Observer},
     options::Places,
     yardstick,
@@ -32,11 +32,11 @@ pub struct Service {
 
 impl Service {
     /// Starts the service on a free port, including metrics, as an operator would.
-    pub async fn start(places: &Places, ground: &Ground, changes: Changes) -> Result<Self, LoadtestError> {
+    pub async fn start(places: &Places, target: &Target, changes: Changes) -> Result<Self, LoadtestError> {
         let data_dir = places.data_dir.clone().map_or(DataDir::Ephemeral, DataDir::Path);
         let free_port = SocketAddr::from(([127, 0, 0, 1], 0));
         let config =
-            Config { metrics_listen: Some(free_port), stores: ground.stores(), ..Config::on_free_port(data_dir) };
+            Config { metrics_listen: Some(free_port), stores: target.stores(), ..Config::on_free_port(data_dir) };
         let observer = Arc::new(Observer::new());
         let handle = Application::build(config, hooks(&observer, changes)).await?.spawn();
         Ok(Self { handle, observer })

@@ -12,9 +12,9 @@ use tokio::{runtime, time::Instant};
 use crate::{
     client::{CONSTANT, ClientError, HttpClient},
     error::LoadtestError,
-    ground::Ground,
     progress,
     report::{Latencies, rounded},
+    target::Target,
 };
 
 /// Bytes of the constant answer: those of a page of 20 posts, as `loadtest cost` counts them.
@@ -27,13 +27,13 @@ const SATURATION: Duration = Duration::from_secs(2);
 const IDLE_READS: usize = 1_000;
 /// Page size.
 const PAGE: u32 = 20;
-/// Default number of posts that the floor writes to each reader.
-pub const FLOOR_POSTS: u64 = 5;
+/// Default number of posts that the baseline writes to each reader.
+pub const BASELINE_POSTS: u64 = 5;
 
 /// The machine's baselines.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Yardstick {
-    /// Entries per second written to the store alone: see [`crate::floor`].
+    /// Entries per second written to the store alone: see [`crate::baseline`].
     pub floor_entries_per_second: f64,
     /// Requests per second of the same server and client for a constant page from memory.
     pub constant_requests_per_second: f64,
@@ -49,17 +49,17 @@ pub fn routes() -> Router {
     Router::new().route(CONSTANT, get(answer))
 }
 
-/// Measures both baselines without other load. `readers` are those of the floor.
+/// Measures both baselines without other load. `readers` are those of the baseline.
 ///
 /// # Errors
 /// If a request or the store fails.
 pub async fn measure(
-    ground: &Ground,
+    target: &Target,
     readers: &Arc<Vec<UserId>>,
     client: HttpClient,
 ) -> Result<Yardstick, LoadtestError> {
     Ok(Yardstick {
-        floor_entries_per_second: rounded(ground.floor(readers, FLOOR_POSTS).await?),
+        floor_entries_per_second: rounded(target.baseline(readers, BASELINE_POSTS).await?),
         constant_requests_per_second: constant(client).await?,
     })
 }

@@ -130,9 +130,9 @@ pub async fn drive<F: Future<Output = ()>>(
         telemetry::write_stderr(format_args!("{error}; removing the seeded rows"));
     }
     let (known, cleaning) = (posts.into_inner(), Instant::now());
-    let settled = outcome.as_ref().is_ok_and(|measured| measured.checked.verdict.missing == 0);
+    let all_seen = outcome.as_ref().is_ok_and(|measured| measured.checked.verdict.missing == 0);
     let left = tokio::select! {
-        left = clean::clean(&target.place, &writer, &people, &known, settled) => left,
+        left = clean::clean(&target.place, &writer, &people, &known, all_seen) => left,
         () = interrupt() => vec![format!("most rows, interrupted again after {} of them", writer.written() - seeded)],
     };
     let clean_seconds = rounded(cleaning.elapsed().as_secs_f64());
