@@ -51,6 +51,12 @@ pub fn entries_per_second(readers: &[UserId], posts: u64) -> Result<f64, Baselin
     Ok(entries / spent.as_secs_f64())
 }
 
+/// The size of an entry's key and value, before compression.
+pub fn entry_bytes() -> usize {
+    let (key, value) = row(IdGenerator::new().next_post_id(Clock::System.now()), UserId::random());
+    key.len() + value.len()
+}
+
 type Row = (Vec<u8>, Vec<u8>);
 
 fn rows(post: PostId, readers: &[UserId]) -> Vec<Row> {

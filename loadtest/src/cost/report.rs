@@ -5,6 +5,8 @@ use std::fmt;
 use ports::store::Table;
 use serde::Serialize;
 
+use crate::report::Report;
+
 use super::{
     bill::{self, Bill, Work},
     prices,
@@ -219,10 +221,19 @@ impl CostReport {
     }
 }
 
+impl Report for CostReport {
+    fn table(&self) -> Vec<Vec<String>> {
+        self.cells().into_iter().map(|row| row.iter().map(|cell| cell.replace("**", "")).collect()).collect()
+    }
+
+    fn faults(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
 impl fmt::Display for CostReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rows: Vec<Vec<String>> =
-            self.cells().into_iter().map(|row| row.iter().map(|cell| cell.replace("**", "")).collect()).collect();
+        let rows = self.table();
         let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
         let widths: Vec<usize> = (0..rows[0].len()).map(width).collect();
         for row in &rows {

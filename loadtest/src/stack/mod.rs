@@ -41,6 +41,7 @@ use self::{
     watch::{Checked, Watcher},
 };
 use crate::{
+    chart::Chart,
     error::LoadtestError,
     options::FanoutOptions,
     progress,
@@ -68,6 +69,13 @@ struct Measured {
     post: Latencies,
     fanout: Latencies,
     checked: Checked,
+}
+
+impl Measured {
+    fn chart(&self) -> Chart {
+        let reads = &self.checked.latencies;
+        Chart::latencies("Latency", [("posts", &self.post), ("fan-outs", &self.fanout), ("feed reads", reads)])
+    }
 }
 
 /// Finds the stack named by the options, drives it, and reports results and cost.
@@ -160,6 +168,7 @@ pub async fn drive<F: Future<Output = ()>>(
         clean_seconds,
         not_removed: left,
         cost,
+        charts: vec![measured.chart()],
     })
 }
 
