@@ -133,7 +133,7 @@ impl Chart {
             .x_label_area_size(44)
             .y_label_area_size(64)
             .build_cartesian_2d(x.0..x.1, y.0..y.1)?;
-        let label = ("sans-serif", 13).into_font().color(&INK);
+        let label = ("sans-serif", 16).into_font().color(&INK);
         chart
             .configure_mesh()
             .bold_line_style(GRID)

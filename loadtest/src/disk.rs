@@ -25,7 +25,7 @@ pub fn size_of(directory: &Path) -> io::Result<u64> {
     Ok(sum)
 }
 
-/// Bytes that this process has had written to storage so far (`write_bytes` of proc_pid_io(5)); `None` if the system
+/// Bytes that this process has had written to storage so far (`write_bytes` of `/proc/self/io`); `None` if the system
 /// does not count them, as for a file system in memory.
 pub fn written() -> Option<u64> {
     written_in(&fs::read_to_string("/proc/self/io").ok()?).filter(|bytes| *bytes > 0)

@@ -180,7 +180,9 @@ pub fn drive(
     let schedule = schedule.into_iter().map(|arrival| (arrival.at, arrival.action)).collect();
     let (start, answers) = open_loop(schedule, request, progress)?;
     let mut sum = Answers::none();
-    answers.into_iter().for_each(|answer| sum.take_in(answer, start));
+    for answer in answers {
+        sum.take_in(answer, start);
+    }
     Ok(sum)
 }
 

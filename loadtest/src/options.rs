@@ -39,7 +39,7 @@ pub enum Scenario {
     /// Measures the deliveries of an author with 100 followers while a fan-out to a million runs, in alternation with an
     /// idle service. Exits 1 if an entry is missing or duplicated.
     Fairness(FairnessOptions),
-    /// Sends the mix of DeathStarBench's socialNetwork on a graph of the size of its Reed98 set, and searches for the
+    /// Sends the mix of `DeathStarBench`'s socialNetwork on a graph of the size of its Reed98 set, and searches for the
     /// highest rate with a read p99 under 50 ms. Exits 1 if an entry is missing or duplicated.
     Dsb(DsbOptions),
     /// Publishes posts to 200 followers each for ten minutes, as fast as they are delivered, with 10% reads, and compares

@@ -87,11 +87,12 @@ fn hex(RGBColor(red, green, blue): RGBColor) -> String {
 }
 
 fn table(rows: &[Vec<String>]) -> String {
-    let row = |cells: &Vec<String>| {
-        let cells: String = cells.iter().map(|cell| format!("<td>{}</td>", escaped(cell))).collect();
-        format!("<tr>{cells}</tr>\n")
-    };
-    format!("<div class=\"scroll\"><table>\n{}</table></div>", rows.iter().map(row).collect::<String>())
+    let mut table = "<div class=\"scroll\"><table>\n".to_owned();
+    for row in rows {
+        let cells: Vec<String> = row.iter().map(|cell| escaped(cell)).collect();
+        table.extend(["<tr><td>", &cells.join("</td><td>"), "</td></tr>\n"]);
+    }
+    table + "</table></div>"
 }
 
 fn figure(chart: &Chart) -> Result<String, ChartError> {
@@ -150,7 +151,9 @@ mod tests {
 
     fn sample() -> Sample {
         let mut latencies = Latencies::new();
-        (1..1_000).for_each(|millis| latencies.record(Duration::from_millis(millis)));
+        for millis in 1..1_000 {
+            latencies.record(Duration::from_millis(millis));
+        }
         let line = |name, value| Series { name, points: (0..50).map(|at| (f64::from(at), value)).collect() };
         let charts = vec![
             Chart::latencies("Latency", [("reads & posts", &latencies), ("none", &Latencies::new())]),

@@ -292,7 +292,7 @@ impl Load {
         let mut sent = Sent::default();
         let mut turn = number;
         while self.started.elapsed() < self.seconds {
-            let outcome = if turn % READ_EVERY == 0 {
+            let outcome = if turn.is_multiple_of(READ_EVERY) {
                 self.read(rng.random_range(0..self.people.readers.len()), &mut sent).await
             } else {
                 self.publish(rng.random_range(0..self.people.authors.len()), &mut sent).await

@@ -97,6 +97,9 @@ pub struct Saturated {
 ///
 /// # Errors
 /// The first failure of a request.
+///
+/// # Panics
+/// Never: sending requests does not panic.
 pub async fn saturate<F>(
     concurrency: usize,
     duration: Duration,

@@ -10,13 +10,13 @@ use rand::{Rng, RngExt as _};
 pub struct Size {
     /// Users.
     pub users: usize,
-    /// Friendships; each is two follows, as in DeathStarBench.
+    /// Friendships; each is two follows, as in `DeathStarBench`.
     pub friendships: usize,
     /// Friends of the user who has most.
     pub most_friends: usize,
 }
 
-/// The size of socfb-Reed98 (networkrepository.com), which DeathStarBench's socialNetwork uses: 37,624 follows.
+/// The size of socfb-Reed98 (networkrepository.com), which `DeathStarBench`'s socialNetwork uses: 37,624 follows.
 pub const REED98: Size = Size { users: 962, friendships: 18_812, most_friends: 313 };
 
 impl Size {
@@ -119,7 +119,9 @@ impl Drawing {
             friends[*one].push(*other);
             friends[*other].push(*one);
         }
-        friends.iter_mut().for_each(|friends| friends.sort_unstable());
+        for friends in &mut friends {
+            friends.sort_unstable();
+        }
         friends
     }
 }

@@ -176,7 +176,9 @@ pub(super) fn send(
     let (started, timed) = driver::open_loop(schedule, request, progress)?;
     let last = timed.iter().map(|answer| answer.ended).max().unwrap_or(started);
     let mut answers = Answers { elapsed: last.saturating_duration_since(started), ..Answers::default() };
-    timed.into_iter().for_each(|answer| answers.take(answer));
+    for answer in timed {
+        answers.take(answer);
+    }
     Ok(answers)
 }
 

@@ -1,4 +1,4 @@
-//! `loadtest dsb`: the mix of DeathStarBench's socialNetwork, on a graph of the size of its Reed98 set, at the highest
+//! `loadtest dsb`: the mix of `DeathStarBench`'s socialNetwork, on a graph of the size of its Reed98 set, at the highest
 //! rate that holds.
 //!
 //! 60% of the requests read the home timeline, 30% a user's timeline, and 10% compose a post of 256 characters; users are
@@ -50,6 +50,9 @@ const PATIENCE: Duration = Duration::from_mins(2);
 ///
 /// # Errors
 /// Failures other than failed requests and missing or duplicate entries; these are in the report.
+///
+/// # Panics
+/// Never: every request has ended.
 pub async fn run(options: &DsbOptions) -> Result<DsbReport, LoadtestError> {
     let world = Arc::new(World::prepare(options).await?);
     let page_bytes = world.page_bytes().await?;

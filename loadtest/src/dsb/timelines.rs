@@ -79,7 +79,9 @@ mod tests {
     #[test]
     fn an_offset_is_the_cursor_after_its_predecessor() {
         let (timelines, posts) = (Timelines::new(3), posts(5));
-        posts.iter().for_each(|post| timelines.add(0, *post, &[2]));
+        for post in &posts {
+            timelines.add(0, *post, &[2]);
+        }
         for user in [0, 2] {
             assert_eq!(timelines.feed_cursor(user, 0), None);
             assert_eq!(timelines.feed_cursor(user, 2), Some(cursor::encode::<Feed>(&posts[3])));
@@ -93,7 +95,9 @@ mod tests {
     #[test]
     fn late_answers_keep_the_order_of_ids() {
         let (timelines, posts) = (Timelines::new(1), posts(DEEPEST + 2));
-        posts.iter().rev().for_each(|post| timelines.add(0, *post, &[]));
+        for post in posts.iter().rev() {
+            timelines.add(0, *post, &[]);
+        }
         let newest: Vec<PostId> = posts.iter().rev().take(DEEPEST).copied().collect();
         assert_eq!(timelines.newest_of_feed(0, usize::MAX), newest);
     }

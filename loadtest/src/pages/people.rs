@@ -26,7 +26,7 @@ pub struct Group {
     /// The posts that a reader's feed must show.
     pub newest_first: Vec<PostId>,
     authors: Vec<UserId>,
-    /// As many authors, the first ones, whose posts are not delivered but merged when a page is read.
+    /// Authors, evenly spread among all, whose posts are not delivered but merged when a page is read.
     pulled: usize,
     /// Whether the other authors' posts are delivered.
     has_entries: bool,
@@ -72,10 +72,14 @@ impl Group {
         self.newest_first.iter().enumerate().map(post).collect()
     }
 
+    const fn is_pulled(&self, author: usize) -> bool {
+        author * self.pulled % self.authors.len() < self.pulled
+    }
+
     /// The delivered posts.
     fn entries(&self) -> Vec<PostId> {
-        let delivered = self.newest_first.iter().enumerate().filter(|(place, _)| self.author_of(*place) >= self.pulled);
-        delivered.filter(|_| self.has_entries).map(|(_, post)| *post).collect()
+        let posts = self.newest_first.iter().enumerate().filter(|_| self.has_entries);
+        posts.filter(|(place, _)| !self.is_pulled(self.author_of(*place))).map(|(_, post)| *post).collect()
     }
 }
 
@@ -128,13 +132,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn as_many_authors_as_asked_are_pulled() {
+        for pulled in [0, 1, 5, 20, 50] {
+            let group = Group::draw(1, 50, 1, Timestamp::from_millis(1_000_000), pulled);
+            assert_eq!((0..50).filter(|author| group.is_pulled(*author)).count(), pulled);
+        }
+    }
+
+    #[test]
     fn pulled_authors_posts_are_not_delivered() {
         let group = Group::draw(2, 5, 3, Timestamp::from_millis(1_000_000), 2);
         let text = PostText::parse("A post").unwrap();
         let posts = group.posts(&text);
         assert_eq!(posts.len(), 15);
         assert!(posts.is_sorted_by(|newer, older| newer.post_id > older.post_id));
-        let pulled = |post: &Post| group.authors[..2].contains(&post.author_id);
+        let pulled = |post: &Post| [group.authors[0], group.authors[3]].contains(&post.author_id);
         let delivered: Vec<PostId> = posts.iter().filter(|post| !pulled(post)).map(|post| post.post_id).collect();
         assert_eq!((group.entries(), delivered.len()), (delivered.clone(), 9));
         assert_eq!(group.without_entries().entries(), []);
