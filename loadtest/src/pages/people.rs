@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use domain::{IdGenerator, Post, PostId, PostText, Timestamp, UserId};
+use ports::store::StoreError;
 
 use super::PULLED;
 use crate::{
@@ -105,18 +106,7 @@ impl People {
     pub async fn plant(&self, service: &Service) -> Result<(), LoadtestError> {
         let text = PostText::parse(POST_TEXT).expect("a short text");
         let groups = || self.pulled.iter().chain([&self.beyond, &self.dormant]);
-        let users = || groups().flat_map(|group| group.readers.iter().chain(&group.authors)).copied();
-        let edges = || {
-            groups().flat_map(|group| {
-                group.readers.iter().flat_map(|reader| group.authors.iter().map(|author| (*reader, *author)))
-            })
-        };
-        let rows = users().count() as u64 * ROWS_PER_USER + edges().count() as u64 * ROWS_PER_EDGE;
-        let services = service.services();
-        let (store, since) = (Arc::clone(&services.store), services.clock.now().minus(AGE));
-        let seeder = Seeder::new(store, since, progress::bar("seeding", rows));
-        seeder.users(users()).await.map_err(LoadtestError::Seed)?;
-        seeder.edges(edges()).await.map_err(LoadtestError::Seed)?;
+        self.plant_users(service).await.map_err(LoadtestError::Seed)?;
         let posts = groups().flat_map(|group| group.posts(&text)).collect();
         plant::posts(service, posts).await.map_err(LoadtestError::Seed)?;
         let feeds = groups().flat_map(|group| group.readers.iter().map(|reader| (*reader, group.entries()))).collect();
@@ -124,6 +114,27 @@ impl People {
         let _spinner = progress::spinner("counting edges and posts");
         service.drain().await;
         Ok(())
+    }
+
+    /// All follows are older than the posts. A seeded user was last active when the account was created, so only the accounts
+    /// of dormant readers are old.
+    async fn plant_users(&self, service: &Service) -> Result<(), StoreError> {
+        let groups = || self.pulled.iter().chain([&self.beyond, &self.dormant]);
+        let awake = || self.pulled.iter().chain([&self.beyond]).flat_map(|group| &group.readers);
+        let active = || groups().flat_map(|group| &group.authors).chain(awake()).copied();
+        let edges = || {
+            groups().flat_map(|group| {
+                group.readers.iter().flat_map(|reader| group.authors.iter().map(|author| (*reader, *author)))
+            })
+        };
+        let users = active().count() + self.dormant.readers.len();
+        let rows = users as u64 * ROWS_PER_USER + edges().count() as u64 * ROWS_PER_EDGE;
+        let (services, progress) = (service.services(), progress::bar("seeding", rows));
+        let now = services.clock.now();
+        let seeder = |time| Seeder::new(Arc::clone(&services.store), time, progress.clone());
+        seeder(now).users(active()).await?;
+        seeder(now.minus(AGE)).users(self.dormant.readers.iter().copied()).await?;
+        seeder(now.minus(AGE)).edges(edges()).await
     }
 }
 
