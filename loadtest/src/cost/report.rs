@@ -5,6 +5,8 @@ use std::fmt;
 use ports::store::Table;
 use serde::Serialize;
 
+use crate::report::Report;
+
 use super::{
     bill::{self, Bill, Work},
     prices,
@@ -225,6 +227,16 @@ impl CostReport {
              which is in the last row."
                 .to_owned(),
         ]
+    }
+}
+
+impl Report for CostReport {
+    fn table(&self) -> Vec<Vec<String>> {
+        self.cells().into_iter().map(|row| row.iter().map(|cell| cell.replace("**", "")).collect()).collect()
+    }
+
+    fn faults(&self) -> Vec<String> {
+        Vec::new()
     }
 }
 

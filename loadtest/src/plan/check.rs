@@ -19,6 +19,7 @@ use crate::{
     fanout,
     graph::Graph,
     options::{FanoutOptions, Places, StackOptions},
+    report::Report,
     table::{self, number},
 };
 
@@ -153,16 +154,25 @@ fn planned_reads(graph: &Graph, seconds: f64) -> Amounts {
     sum
 }
 
-impl fmt::Display for CheckReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Report for CheckReport {
+    fn table(&self) -> Vec<Vec<String>> {
         let header = ["", "planned", "measured", "error"].map(str::to_owned).to_vec();
         let row = |it: &Figure| {
             let figures = [it.planned, it.measured].map(|it| if it < 100.0 { format!("{it:.3}") } else { number(it) });
             [vec![it.name.to_owned()], figures.to_vec(), vec![format!("{:+.1}%", it.error * 100.0)]].concat()
         };
-        let rows: Vec<_> = std::iter::once(header).chain(self.figures.iter().map(row)).collect();
+        std::iter::once(header).chain(self.figures.iter().map(row)).collect()
+    }
+
+    fn faults(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+impl fmt::Display for CheckReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let population = format!("{} users with {} follows, who post and read once each", self.users, self.follows);
-        write!(f, "{}{population}; a fan-out's time is predicted from one to 10,000.\n", table::plain(&rows))
+        write!(f, "{}{population}; a fan-out's time is predicted from one to 10,000.\n", table::plain(&self.table()))
     }
 }
 

@@ -1,7 +1,5 @@
 //! The command line of `loadtest plan`.
 
-use std::path::PathBuf;
-
 use clap::{Args, value_parser};
 use domain::limits;
 
@@ -9,7 +7,7 @@ use super::{
     distribution::{Distribution, Shape},
     model::{ActsPerDay, Service},
 };
-use crate::options::share;
+use crate::options::{Files, share};
 
 /// Options of `loadtest plan`.
 #[derive(Debug, Clone, Args)]
@@ -52,7 +50,7 @@ pub struct PlanOptions {
     #[arg(long, default_value_t = 0.1, value_parser = rate)]
     pub follows: f64,
     /// Followers from which on an author's posts are pulled.
-    #[arg(long, default_value_t = 100_000, value_parser = value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = limits::PULL_THRESHOLD, value_parser = value_parser!(u64).range(1..))]
     pub threshold: u64,
     /// Days of absence after which a reader gets no entries; 0 delivers to all.
     #[arg(long, default_value_t = limits::SKIPPED_AFTER.as_secs() / 86_400, value_parser = value_parser!(u64).range(0..=3_650))]
@@ -72,9 +70,9 @@ pub struct PlanOptions {
     /// Measure a small service in this process instead, and compare it with the plan.
     #[arg(long, conflicts_with_all = ["markdown", "daily"])]
     pub check: bool,
-    /// Also write the figures to this file, as one JSON object.
-    #[arg(long, value_name = "FILE")]
-    pub json: Option<PathBuf>,
+    /// Result files.
+    #[command(flatten)]
+    pub files: Files,
 }
 
 impl PlanOptions {

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     cost::{bill::Bill, prices},
+    report::Report,
     table::{self, number, thousands},
 };
 
@@ -242,6 +243,18 @@ impl PlanReport {
             .iter()
             .map(|size| format!("{} with {} daily users", threshold_name(size.cheapest_threshold), short(size.daily)));
         format!("The cheapest threshold: {}.", each.collect::<Vec<_>>().join("; "))
+    }
+}
+
+impl Report for PlanReport {
+    /// One table below the other, each with its header.
+    fn table(&self) -> Vec<Vec<String>> {
+        let plain = |cell: String| cell.replace("**", "");
+        self.tables().into_iter().flatten().map(|row| row.into_iter().map(plain).collect()).collect()
+    }
+
+    fn faults(&self) -> Vec<String> {
+        Vec::new()
     }
 }
 
