@@ -49,6 +49,14 @@ pub enum Window {
 }
 
 impl Window {
+    /// The first post shown.
+    pub fn first(self) -> PostId {
+        match self {
+            Self::Backfilling(since) | Self::Since(since) => since,
+            Self::Everything => PostId::MIN,
+        }
+    }
+
     /// Whether the feed shows a post with this id.
     pub fn shows(self, post: PostId) -> bool {
         match self {
@@ -293,6 +301,18 @@ impl Follows {
     ) -> Result<Page<Edge, UserId>, StoreError> {
         let query = people(keys::following_partition(user), after, Some(limit), Projection::All);
         page_from(self.store.query(&query).await?, edge_from)
+    }
+
+    /// The windows of the follows from `follower`, by ascending id of the followee. Read consistently: users see the
+    /// posts of a new followee at once.
+    pub async fn page_of_windows(
+        &self,
+        follower: UserId,
+        after: Option<UserId>,
+        limit: u32,
+    ) -> Result<Page<(UserId, Window), UserId>, StoreError> {
+        let query = people(keys::following_partition(follower), after, Some(limit), Projection::All);
+        page_from(self.store.query(&query).await?, |item| Ok((item.parsed_sort()?, window_from(item)?)))
     }
 
     /// The ids of the followers of `user` within `range`, ascending, and the part of the range still to be read;

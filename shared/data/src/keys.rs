@@ -61,6 +61,11 @@ pub fn reader_of(partition: &str) -> Result<UserId, InvalidId> {
     partition.strip_prefix("READER#").ok_or(InvalidId)?.parse()
 }
 
+/// A reader's unfinished rebuild of their feed.
+pub fn rebuild(reader: UserId) -> Key {
+    key(format!("REBUILD#{reader}"), "REBUILD")
+}
+
 /// When a reader was active, and how far their feed is complete. It sorts before every rule.
 pub fn activity(reader: UserId) -> Key {
     key(reader_partition(reader), "ACTIVITY")

@@ -6,8 +6,8 @@ use super::{counts::post_counts_from, page_from, users::live_profile_from};
 use crate::{DELETED_AT, Db, Writes, keys};
 use domain::{Page, Post, PostCounts, PostId, PostText, Profile, Timestamp, UserId, limits};
 use ports::store::{
-    Changes, Condition, Consistency, Item, Key, MalformedItem, Order, Projection, Query, Retrying, StoreError, Table,
-    Test, Write,
+    Changes, Condition, Consistency, Item, Key, MalformedItem, Order, Projection, Query, Retrying, SortRange, StoreError,
+    Table, Test, Write,
 };
 
 mod attr {
@@ -134,6 +134,29 @@ impl Posts {
         let query = Query {
             order: Order::Descending,
             start_after: after.map(|post| post.to_string()),
+            limit: Some(limit),
+            projection: Projection::Keys,
+            ..Query::all_of(Table::Social, keys::story_partition(author))
+        };
+        page_from(self.store.query(&query).await?, Item::parsed_sort)
+    }
+
+    /// The ids of an author's posts from `since` on and before `before`, newest first. Read consistently: a rebuilt feed
+    /// must have every post whose fan-out skipped its reader.
+    pub async fn part_of_author(
+        &self,
+        author: UserId,
+        since: PostId,
+        before: PostId,
+        limit: u32,
+    ) -> Result<Page<PostId, PostId>, StoreError> {
+        if since >= before {
+            return Ok(Page { items: Vec::new(), next: None });
+        }
+        let query = Query {
+            range: SortRange::Between(since.to_string(), before.to_string()),
+            order: Order::Descending,
+            start_after: Some(before.to_string()),
             limit: Some(limit),
             projection: Projection::Keys,
             ..Query::all_of(Table::Social, keys::story_partition(author))

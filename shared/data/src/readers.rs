@@ -18,6 +18,7 @@ mod attr {
     pub const BUILT_FROM: &str = "built_from";
     pub const BUILT_DOWN_TO: &str = "built_down_to";
     pub const BUILT_UNTIL: &str = "built_until";
+    pub const REBUILT_AT: &str = "rebuilt_at";
     pub const LEFT: &str = "left";
     pub const SHOWN_SINCE: &str = "shown_since";
     pub const BACKFILLING: &str = "backfilling";
@@ -41,6 +42,8 @@ pub struct Activity {
     pub built_down_to: Option<PostId>,
     /// When the rebuilt part expires.
     pub built_until: Option<Timestamp>,
+    /// When the last rebuild began.
+    pub rebuilt_at: Option<Timestamp>,
 }
 
 impl Activity {
@@ -182,6 +185,12 @@ impl Readers {
         Ok(times)
     }
 
+    /// One reader's stored activity. Read consistently.
+    pub async fn activity(&self, reader: UserId) -> Result<Activity, StoreError> {
+        let item = self.store.get(Table::Social, &keys::activity(reader), Consistency::Strong).await?;
+        Ok(item.as_ref().map(activity_from).transpose()?.unwrap_or_default())
+    }
+
     /// Changes a reader's activity from `was` to `to`. Refused when it is not as it was read; idempotent otherwise.
     pub async fn put_active(&self, reader: UserId, was: &Activity, to: &Activity) -> Result<Outcome, StoreError> {
         let (before, after) = (activity_item(reader, was), activity_item(reader, to));
@@ -200,11 +209,16 @@ impl Readers {
         Writes::to(Table::Social, [Write::put(Self::new_reader(reader, now))])
     }
 
-    /// The activity of a new user: rules decide about all of their feed. For direct use only when filling a store that
-    /// is not yet in use.
+    /// The activity of a new user: rules decide about all of their feed, and as an empty feed it is complete for as long as
+    /// a rebuilt one is. For direct use only when filling a store that is not yet in use.
     pub fn new_reader(reader: UserId, now: Timestamp) -> Item {
-        let activity =
-            Activity { active_at: Some(now), rules_since: Some(Timestamp::default()), ..Activity::default() };
+        let activity = Activity {
+            active_at: Some(now),
+            rules_since: Some(Timestamp::default()),
+            built_down_to: Some(PostId::MIN),
+            built_until: Some(now.day().plus(limits::REBUILT_TTL)),
+            ..Activity::default()
+        };
         activity_item(reader, &activity)
     }
 
@@ -267,13 +281,14 @@ impl Readers {
 }
 
 const RULE_ATTRIBUTES: [&str; 4] = [attr::LEFT, attr::SHOWN_SINCE, attr::BACKFILLING, attr::MERGE_SINCE];
-const ACTIVITY_ATTRIBUTES: [&str; 6] = [
+const ACTIVITY_ATTRIBUTES: [&str; 7] = [
     attr::ACTIVE_AT,
     attr::RULES_SINCE,
     attr::COMPLETE_SINCE,
     attr::BUILT_FROM,
     attr::BUILT_DOWN_TO,
     attr::BUILT_UNTIL,
+    attr::REBUILT_AT,
 ];
 
 /// The condition that a rule is as it was read.
@@ -311,6 +326,7 @@ fn activity_item(reader: UserId, activity: &Activity) -> Item {
         (attr::ACTIVE_AT, activity.active_at),
         (attr::RULES_SINCE, activity.rules_since),
         (attr::BUILT_UNTIL, activity.built_until),
+        (attr::REBUILT_AT, activity.rebuilt_at),
     ];
     let posts = [
         (attr::COMPLETE_SINCE, activity.complete_since),
@@ -352,5 +368,6 @@ fn activity_from(item: &Item) -> Result<Activity, MalformedItem> {
         built_from: post_if_any(item, attr::BUILT_FROM)?,
         built_down_to: post_if_any(item, attr::BUILT_DOWN_TO)?,
         built_until: time(attr::BUILT_UNTIL)?,
+        rebuilt_at: time(attr::REBUILT_AT)?,
     })
 }

@@ -95,8 +95,41 @@ pub const BACKFILL_LEASE: Duration = Duration::from_mins(1);
 pub const NOTIFICATION_TTL: Duration = Duration::from_hours(90 * 24);
 /// Time for which a deleted post can be restored, and for which a repeated deletion of a post or a comment succeeds.
 pub const DELETED_TTL: Duration = Duration::from_hours(30 * 24);
-/// Expiry of a feed entry, counted from its post's creation. Not enforced yet: older pages will come from stories.
+/// Expiry of a feed entry, counted from its post's creation; but see [`FEED_ENTRY_SLACK`].
 pub const FEED_ENTRY_TTL: Duration = Duration::from_hours(90 * 24);
+/// Minimum time from the writing of a feed entry to its expiry, however old its post is.
+pub const FEED_ENTRY_SLACK: Duration = Duration::from_hours(7 * 24);
+/// Age of the posts, rounded up to whole days, down to which delivered entries make up the feed. The entries outlive the
+/// window by the slack, so that the rebuilt part of a feed joins the delivered one as long as it is valid (ADR 28).
+pub const FEED_WINDOW: Duration = FEED_ENTRY_TTL.saturating_sub(FEED_ENTRY_SLACK);
+/// Time for which the rebuilt part of a feed is valid, from the begin of the day on which it was built. A day less than
+/// its entries live: for clocks that differ, and for a removal that follows the clock late.
+pub const REBUILT_TTL: Duration = FEED_ENTRY_SLACK.saturating_sub(Duration::from_hours(24));
+/// Posts that one rebuild adds to a feed: 25 default pages, and 20 BatchWriteItems at once.
+pub const REBUILT_POSTS: usize = 500;
+/// Followees whose edges a rebuild reads at once: about 150 KB.
+pub const REBUILT_STORIES_PER_PAGE: u32 = 1_000;
+/// Stories that one request reads for a rebuild: one to two seconds of either store. A reader who follows more people is
+/// asked to retry ([`REBUILD_RETRY`]), and the next request continues.
+pub const MAX_REBUILT_STORIES: usize = 20_000;
+/// Queries of stories that one rebuild runs at once.
+pub const REBUILD_QUERIES_AT_ONCE: usize = 64;
+/// Unfinished backfills that one request finishes before it rebuilds a feed. There are none but of follows in progress,
+/// and those left by a crash until the sweeper finds them.
+pub const BACKFILLS_PER_REBUILD: usize = 10;
+/// Time within which a rebuild is recorded, from the begin of its request: twice as long as API Gateway lets a call take.
+/// Pages that begin earlier after it read their entries again, in case they read them before the rebuild's were written.
+pub const LONGEST_REBUILD: Duration = Duration::from_mins(1);
+/// The `Retry-After` of a request that read [`MAX_REBUILT_STORIES`] and did not finish.
+pub const REBUILD_RETRY: Duration = Duration::from_secs(1);
+/// Time within which a request continues the rebuild that an earlier one began.
+pub const REBUILD_PROGRESS_TTL: Duration = Duration::from_mins(10);
+/// Tries of one rebuild while other requests of the same reader change the coverage. A page needs at most three rebuilds:
+/// the third exceeds [`MAX_DEAD_ENTRIES_PER_PAGE`].
+pub const MAX_REBUILD_TRIES: usize = 3;
+/// Age of the stored activity from which a page waits until the new one is stored. Younger ones are updated after the
+/// answer, and each of the days between gives another chance before the reader counts as dormant.
+pub const ACTIVITY_AWAITED_AFTER: Duration = Duration::from_hours(25 * 24);
 /// Time for which a rule of a reader's feed is kept: it outlives every entry that it hides by a month, because an entry
 /// delivered by a message still in flight expires [`FEED_ENTRY_TTL`] after its post all the same.
 pub const RULE_TTL: Duration = Duration::from_hours((90 + 30) * 24);

@@ -41,7 +41,7 @@ impl DeliveryService {
         if self.safe_time.now().since(job.post_id.created_at()) >= limits::FEED_ENTRY_TTL {
             return Ok(());
         }
-        self.feeds.put_for_readers(job.post_id, &job.followers).await?;
+        self.feeds.put_for_readers(job.post_id, &job.followers, self.clock.now()).await?;
         metrics::counter!(names::ENTRIES_WRITTEN).increment(job.followers.len() as u64);
         metrics::histogram!(names::FAN_OUT_SECONDS).record(self.clock.now().since(job.post_id.created_at()));
         if let Some(live) = &self.live {

@@ -4,7 +4,8 @@
 //! - [`liveness`]: whether the user of a token still has an account.
 //! - [`graph`]: who follows whom; with [`backfill`], which copies a followee's newest posts into a feed.
 //! - [`posts`]: publishing, one post, a story.
-//! - [`feeds`]: a reader's feed; [`visibility`]: whether it shows a post.
+//! - [`feeds`]: a reader's feed; [`visibility`]: whether it shows a post; [`coverage`]: how far down it is complete;
+//!   [`rebuild`]: completes it from stories.
 //! - [`likes`], [`comments`]: reactions to a post.
 //! - [`views`]: posts as one reader sees them, cached for a moment.
 //! - [`background`]: work that no answer waits for.
@@ -31,6 +32,7 @@ pub mod background;
 pub mod changes;
 pub mod comments;
 mod conflict_retry;
+pub mod coverage;
 pub mod delivery;
 pub mod erasure;
 mod error;
@@ -49,6 +51,7 @@ pub mod passwords;
 pub mod posts;
 pub mod promotion;
 pub mod rates;
+pub mod rebuild;
 mod recent;
 pub mod safe_time;
 pub mod services;

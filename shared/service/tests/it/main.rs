@@ -15,3 +15,4 @@ mod page_costs;
 mod pipeline;
 mod pipeline_faults;
 mod rate_limits;
+mod window;

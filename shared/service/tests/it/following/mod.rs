@@ -6,7 +6,7 @@ mod deaths;
 mod migration;
 mod model;
 mod outdated;
-pub mod town;
+pub(crate) mod town;
 
 use std::{sync::Arc, time::Duration};
 
@@ -98,7 +98,7 @@ async fn a_refollow_hides_older_entries(left_by_an_earlier_version: bool) {
         }
         follow(&pipeline, bob, alice).await;
         // As fanned out during this follow.
-        Feeds::new(home.store.clone()).put_for_reader(bob, &posts).await.unwrap();
+        Feeds::new(home.store.clone()).put_for_reader(bob, &posts, home.clock.now()).await.unwrap();
         pipeline.graph.unfollow(bob, alice, pipeline.clock.now()).await.unwrap();
         if left_by_an_earlier_version {
             migration::predate_rules(&pipeline, bob, alice).await;
