@@ -11,15 +11,17 @@ use domain::ExportKind;
 use ports::changes::STREAMED_PREFIXES;
 
 /// Stored kinds that no export lists, each with the reason.
-const NOT_EXPORTED: [(&str, &str); 10] = [
+const NOT_EXPORTED: [(&str, &str); 12] = [
     ("BACKFILLS", "work in progress on a follow, which is exported"),
     ("CLOCK", "of the process, not of a user"),
     ("COUNTS", "derived; the counts of the user and of each post are part of their records"),
+    ("DELIVERY", "derived from the number of followers, which is exported"),
     ("ERASURES", "work in progress on a deletion"),
     ("LEDGER", "ids of applied changes"),
     ("LIKERS", "the other side of LIKES"),
     ("OUTBOX", "work in progress on a post, which is exported"),
     ("RATE", "numbers by the digest of a subject"),
+    ("READER", "derived from follows, which are exported, and from reads of the feed"),
     ("REFRESH", "digests of tokens, part of their sessions"),
     ("TASKS", "work in progress on notifications"),
 ];
