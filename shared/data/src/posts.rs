@@ -6,8 +6,8 @@ use super::{counts::post_counts_from, page_from, users::live_profile_from};
 use crate::{DELETED_AT, Db, Writes, keys};
 use domain::{Page, Post, PostCounts, PostId, PostText, Profile, Timestamp, UserId, limits};
 use ports::store::{
-    Changes, Condition, Consistency, Item, Key, MalformedItem, Order, Projection, Query, Retrying, SortRange, StoreError,
-    Table, Test, Write,
+    Changes, Condition, Consistency, Item, Key, MalformedItem, Order, Projection, Query, Retrying, SortRange,
+    StoreError, Table, Test, Write,
 };
 
 mod attr {

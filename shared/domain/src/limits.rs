@@ -105,7 +105,7 @@ pub const FEED_WINDOW: Duration = FEED_ENTRY_TTL.saturating_sub(FEED_ENTRY_SLACK
 /// Time for which the rebuilt part of a feed is valid, from the begin of the day on which it was built. A day less than
 /// its entries live: for clocks that differ, and for a removal that follows the clock late.
 pub const REBUILT_TTL: Duration = FEED_ENTRY_SLACK.saturating_sub(Duration::from_hours(24));
-/// Posts that one rebuild adds to a feed: 25 default pages, and 20 BatchWriteItems at once.
+/// Posts that one rebuild adds to a feed: 25 default pages, and 20 batch writes at once.
 pub const REBUILT_POSTS: usize = 500;
 /// Followees whose edges a rebuild reads at once: about 150 KB.
 pub const REBUILT_STORIES_PER_PAGE: u32 = 1_000;

@@ -70,7 +70,8 @@ impl Database {
     /// Opens the keyspaces, and creates missing ones. `lock` is held as long as the database is open.
     pub fn open(options: &EngineOptions, syncs: &Arc<Syncs>, lock: File) -> Result<Self, Failure> {
         let expired_entries = ExpiredEntries::default();
-        let fjall = database_builder(&options.path).with_compaction_filter_factories(dropping(&expired_entries)).open()?;
+        let fjall =
+            database_builder(&options.path).with_compaction_filter_factories(dropping(&expired_entries)).open()?;
         let memtable_bytes = if options.record_syncs { RECORDING_MEMTABLE_BYTES } else { MEMTABLE_BYTES };
         let keyspace =
             |name: &str| fjall.keyspace(name, || own_keyspace_options().max_memtable_size(4 * memtable_bytes));
@@ -183,8 +184,11 @@ pub fn database_builder(path: &Path) -> DatabaseBuilder<fjall::Database> {
         .worker_threads(FJALL_THREADS)
 }
 
+/// Assigns compaction filters to keyspaces, by name.
+type Filters = Arc<dyn Fn(&str) -> Option<Arc<dyn Factory>> + Send + Sync>;
+
 /// Lets compactions of Feed drop expired entries.
-fn dropping(expired: &ExpiredEntries) -> Arc<dyn Fn(&str) -> Option<Arc<dyn Factory>> + Send + Sync> {
+fn dropping(expired: &ExpiredEntries) -> Filters {
     let expired = expired.clone();
     Arc::new(move |keyspace| (keyspace == Table::Feed.name()).then(|| Arc::new(expired.clone()) as Arc<dyn Factory>))
 }

@@ -175,7 +175,8 @@ impl RebuildService {
         while !stories.is_empty() {
             let floor = newest.floor();
             let reads = stories.into_iter().map(|story| self.read(story, floor, per_story.min(newest.limit())));
-            let read: Vec<_> = stream::iter(reads).buffer_unordered(limits::REBUILD_QUERIES_AT_ONCE).try_collect().await?;
+            let read: Vec<_> =
+                stream::iter(reads).buffer_unordered(limits::REBUILD_QUERIES_AT_ONCE).try_collect().await?;
             stories = Vec::new();
             for (posts, rest) in read {
                 newest.extend(posts);
@@ -189,7 +190,12 @@ impl RebuildService {
     }
 
     /// The story's next posts down to `floor`, and the story if it may have more.
-    async fn read(&self, story: Story, floor: PostId, limit: usize) -> Result<(Vec<PostId>, Option<Story>), StoreError> {
+    async fn read(
+        &self,
+        story: Story,
+        floor: PostId,
+        limit: usize,
+    ) -> Result<(Vec<PostId>, Option<Story>), StoreError> {
         let (since, limit) = (story.since.max(floor), u32::try_from(limit).unwrap_or(u32::MAX));
         let page = self.posts.part_of_author(story.author, since, story.before, limit).await?;
         Ok((page.items, page.next.map(|before| Story { before, ..story })))

@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use tracing::{debug, warn};
 
 use crate::{views::FoundPosts, visibility::Grounds};
-use data::{Activity, Db, DeliveryMode, DeliveryModes, Feeds, Follows, Readers, Transaction};
+use data::{Db, DeliveryMode, DeliveryModes, Feeds, Follows, Readers, Transaction};
 use domain::{PostId, Rule, Timestamp, UserId, limits};
 use ports::store::StoreError;
 

@@ -7,12 +7,7 @@ use std::{sync::Arc, time::Duration};
 use data::{Activity, Backfills, Feeds, Follows, Readers, keys};
 use domain::{Clock, PageLimit, PostId, UserId, limits};
 use ports::store::{EXPIRES_AT, Query, Table, Write};
-use service::{
-    ServiceError,
-    feeds::FeedService,
-    rebuild::RebuildLimits,
-    views::PostViews,
-};
+use service::{ServiceError, feeds::FeedService, rebuild::RebuildLimits, views::PostViews};
 use service_testkit::{Embedded, pipeline::Pipeline};
 use testkit::{
     crash::{Death, Life, MortalStore},
