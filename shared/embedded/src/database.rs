@@ -184,8 +184,11 @@ pub fn database_builder(path: &Path) -> DatabaseBuilder<fjall::Database> {
         .worker_threads(FJALL_THREADS)
 }
 
+/// Assigns compaction filters to keyspaces, by name.
+type Filters = Arc<dyn Fn(&str) -> Option<Arc<dyn Factory>> + Send + Sync>;
+
 /// Lets compactions of Feed drop expired entries.
-fn dropping(expired: &ExpiredEntries) -> Arc<dyn Fn(&str) -> Option<Arc<dyn Factory>> + Send + Sync> {
+fn dropping(expired: &ExpiredEntries) -> Filters {
     let expired = expired.clone();
     Arc::new(move |keyspace| (keyspace == Table::Feed.name()).then(|| Arc::new(expired.clone()) as Arc<dyn Factory>))
 }

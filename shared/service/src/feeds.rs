@@ -19,6 +19,7 @@ use tracing::{debug, warn};
 use self::{clean_up::CleanUp, reading::Reading, visit::visit};
 use super::{
     ServiceError,
+    activity::ActivityCache,
     background::Background,
     merge::merge,
     pages::{self, Candidate},
@@ -43,6 +44,7 @@ pub struct FeedService {
     stories: Stories,
     clock: Clock,
     background: Background,
+    activity: Option<ActivityCache>,
 }
 
 /// Entries of a feed as they are found.
@@ -62,7 +64,14 @@ impl FeedService {
             views,
             clock,
             background: Background::new(limits::CLEAN_UPS_AT_ONCE),
+            activity: None,
         }
+    }
+
+    /// The same, telling the fan-out of this process who reads.
+    #[must_use]
+    pub fn with_activity(self, activity: Option<ActivityCache>) -> Self {
+        Self { activity, ..self }
     }
 
     /// The same, rebuilding feeds within other bounds.
@@ -128,6 +137,9 @@ impl FeedService {
 
     /// Reads the reader's state, and notes the visit.
     async fn arrive(&self, reader: UserId, now: Timestamp) -> Result<Reader, StoreError> {
+        if let Some(activity) = &self.activity {
+            activity.has_read(reader, now);
+        }
         let mut state = self.state(reader).await?;
         while let Some(visit) = visit(&state.activity, now) {
             if !visit.is_awaited {

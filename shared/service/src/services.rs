@@ -120,6 +120,9 @@ impl Services {
         let (store, ids, rates) = (|| Arc::clone(&on.store), || Arc::clone(&on.ids), || on.rates.clone());
         let graph = GraphService::new(store(), ids(), rates());
         let views = PostViews::new(store(), &on.clock);
+        let activity = ActivityCache::default();
+        // A function that serves the API runs no fan-out.
+        let read_by_fan_out = queue.is_some().then(|| activity.clone());
         let accounts = AccountService::new(store(), graph.clone(), on.tokens.clone(), &options.hashing, rates());
         Self {
             export: ExportService::new(store(), accounts.clone()),
@@ -127,12 +130,14 @@ impl Services {
             graph,
             posts: PostService::new(store(), rates()).with_stories(views.clone()),
             publishing: queue.map(|queue| on.publishing(queue)),
-            feeds: FeedService::new(store(), views, on.clock.clone()).with_stories(on.stories.clone()),
+            feeds: FeedService::new(store(), views, on.clock.clone())
+                .with_stories(on.stories.clone())
+                .with_activity(read_by_fan_out),
             notifications: NotificationService::new(store()).in_steps(options.steps),
             likes: LikeService::new(store(), rates()),
             comments: CommentService::new(store(), ids(), rates()),
             live: on.live(),
-            activity: ActivityCache::default(),
+            activity,
             store: store(),
             clock: on.clock.clone(),
         }

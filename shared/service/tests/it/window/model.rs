@@ -148,7 +148,7 @@ impl<'a> Lives<'a> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
 
     #[test]
     fn feeds_without_end_agree_with_a_simple_model(
