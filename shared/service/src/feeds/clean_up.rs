@@ -129,7 +129,7 @@ fn plan_removal(
 
 #[cfg(test)]
 mod tests {
-    use data::{Window, Writes};
+    use data::{Activity, Window, Writes};
 
     use super::*;
 
