@@ -244,6 +244,11 @@ pub const RATE_PATIENCE: Duration = Duration::from_millis(500);
 /// by another process counts soon; long enough that a flood costs each process one write a second.
 pub const RATE_REFUSAL_MEMORY: Duration = Duration::from_secs(1);
 
+// --- HTTP.
+
+/// Size in bytes up to which a response is not compressed: it fits into one packet as it is.
+pub const UNCOMPRESSED_BYTES: u64 = 1_024;
+
 // --- Password hashes.
 
 /// Queued hashes per running one: at 15 to 30 ms per hash the last one waits about a second.

@@ -15,6 +15,7 @@ pub mod address;
 pub mod agent;
 pub mod body;
 pub mod caller;
+mod compression;
 mod cors;
 pub mod cursor;
 mod durable;

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::{
     TrustedProxy,
     address::{self, Origins},
-    cors, durable, observe,
+    compression, cors, durable, observe,
     problem::{Cause, Problem},
 };
 use ports::store::Store;
@@ -88,13 +88,14 @@ fn origin(text: &str) -> Result<HeaderValue, InvalidOrigin> {
 
 /// Wraps `routes` in the shared middleware. From the outside in:
 /// 1. request id, log line, metrics, common response headers;
-/// 2. CORS;
-/// 3. timeout: a request that exceeds [`HttpOptions::request_timeout`], or reaches one second before its [`Deadline`],
+/// 2. compression;
+/// 3. CORS;
+/// 4. timeout: a request that exceeds [`HttpOptions::request_timeout`], or reaches one second before its [`Deadline`],
 ///    gets a 503 problem;
-/// 4. a panic becomes a 500 problem;
-/// 5. a path with an empty segment is an unknown route;
-/// 6. the client's network is determined;
-/// 7. the answer to a successful write waits until the write is durable.
+/// 5. a panic becomes a 500 problem;
+/// 6. a path with an empty segment is an unknown route;
+/// 7. the client's network is determined;
+/// 8. the answer to a successful write waits until the write is durable.
 ///
 /// Unknown routes and methods are answered with problem documents.
 pub fn with_middleware(routes: Router, store: Arc<dyn Store>, options: &HttpOptions) -> Router {
@@ -107,6 +108,7 @@ pub fn with_middleware(routes: Router, store: Arc<dyn Store>, options: &HttpOpti
         .layer(middleware::from_fn(observe::panics))
         .layer(middleware::from_fn_with_state(options.request_timeout, in_time))
         .layer(middleware::from_fn_with_state(cors::layer(&options.cors_origins), cors::cors))
+        .layer(compression::layer())
         .layer(middleware::from_fn(observe::observe));
     // A router adds `Allow` outside all of its layers, so the header is visible only to a router around it.
     Router::new().fallback_service(routes).layer(middleware::map_response(spaced_allow))
