@@ -11,7 +11,7 @@ use domain::ExportKind;
 use ports::changes::STREAMED_PREFIXES;
 
 /// Stored kinds that no export lists, each with the reason.
-const NOT_EXPORTED: [(&str, &str); 12] = [
+const NOT_EXPORTED: [(&str, &str); 13] = [
     ("BACKFILLS", "work in progress on a follow, which is exported"),
     ("CLOCK", "of the process, not of a user"),
     ("COUNTS", "derived; the counts of the user and of each post are part of their records"),
@@ -22,6 +22,7 @@ const NOT_EXPORTED: [(&str, &str); 12] = [
     ("OUTBOX", "work in progress on a post, which is exported"),
     ("RATE", "numbers by the digest of a subject"),
     ("READER", "derived from follows, which are exported, and from reads of the feed"),
+    ("REBUILD", "work in progress on a feed, derived from follows and posts, for 10 minutes"),
     ("REFRESH", "digests of tokens, part of their sessions"),
     ("TASKS", "work in progress on notifications"),
 ];

@@ -37,6 +37,7 @@ use service::{
     passwords::HashingOptions,
     promotion::PullThreshold,
     rates::RateLimiter,
+    rebuild::RebuildLimits,
     steps::StepSize,
     sweep::{SweepService, Swept},
 };
@@ -61,6 +62,11 @@ const FAN_OUT: FanOutOptions = FanOutOptions { followers_per_job: 1, follower_pa
 
 /// One reaction and one notification per step, so that a few of them need many steps.
 const STEPS: StepSize = StepSize { reactions: 1, notifications: 1, pages: 1 };
+
+/// One follow per query and two stories per request, so that a rebuild of three stories needs two requests.
+fn rebuild_limits() -> RebuildLimits {
+    RebuildLimits { stories: 2, stories_per_page: 1, ..RebuildLimits::default() }
+}
 
 /// The deployed template.
 pub fn template() -> Template {
@@ -255,11 +261,14 @@ impl Deployment {
         }
     }
 
-    /// Gives a reader more rules than a page reads at once.
+    /// Gives a reader more rules than a page reads, whose queries may exceed [`limits::RULES_READ`] by one. All are about
+    /// lower ids than a user has, so that the page reads none about the users of these tests.
     pub async fn give_many_rules(&self, reader: &str) {
         let (store, reader) = (EmbeddedStore::new(self.engine.clone()), reader.parse().unwrap());
-        let rule = |_| BatchWrite::Put(Readers::rule_item(reader, UserId::random(), &Rule::LEFT, self.clock.now()));
-        let rules: Vec<BatchWrite> = (0..=limits::RULES_READ).map(rule).collect();
+        let author = |number| -> UserId { format!("00000000-0000-4000-8000-{number:012x}").parse().unwrap() };
+        let rule = |number| Readers::rule_item(reader, author(number), &Rule::LEFT, self.clock.now());
+        let read = limits::RULES_READ + limits::RULES_READ_WHOLE as usize;
+        let rules: Vec<BatchWrite> = (0..=read).map(rule).map(BatchWrite::Put).collect();
         for rules in rules.chunks(limits::MAX_BATCH_WRITE) {
             assert!(batch_write_all(&store, Table::Social, rules.to_vec()).await.unwrap().is_empty());
         }
@@ -306,7 +315,8 @@ fn post_handler(Ports { store, queue }: Ports, clock: &Clock) -> Router {
 
 fn status_api(Ports { store, .. }: Ports, clock: &Clock) -> (Router, Background) {
     let options = ServiceOptions { hashing: HashingOptions::cheap(), steps: STEPS };
-    let services = Services::new(&foundation(&store, clock), None, &options);
+    let mut services = Services::new(&foundation(&store, clock), None, &options);
+    services.feeds = services.feeds.rebuilding_within(rebuild_limits());
     let clean_ups = services.feeds.background().clone();
     (status_api::router(services, None, &HttpOptions::default()), clean_ups)
 }

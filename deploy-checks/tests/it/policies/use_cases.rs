@@ -3,6 +3,7 @@
 mod deletion;
 mod people;
 mod pulling;
+mod rebuilding;
 mod social;
 
 use std::time::Duration;
@@ -34,6 +35,8 @@ pub async fn all(api: &Deployment) {
     social::expiry(api).await;
     pulling::end(api).await;
     deletion::of_old_posts(api).await;
+    pulling::by_erased_author(api).await;
+    rebuilding::all(api).await;
 }
 
 async fn operations(api: &Deployment) {

@@ -41,9 +41,9 @@ const CHECK: &str = "ConditionCheckItem";
 
 /// Function, table, and the allowed actions. All others are denied.
 const TABLE_ACTIONS: &[(&str, &str, &[&str])] = &[
-    ("post-handler", SOCIAL, &["GetItem", "BatchGetItem", "PutItem", "UpdateItem"]),
+    ("post-handler", SOCIAL, &["GetItem", "BatchGetItem", "PutItem", "UpdateItem", CHECK]),
     ("post-handler", FEED, &["PutItem"]),
-    ("follow-fetcher", SOCIAL, &["GetItem", "Query", "UpdateItem", "DeleteItem"]),
+    ("follow-fetcher", SOCIAL, &["GetItem", "BatchGetItem", "Query", "UpdateItem", "DeleteItem"]),
     ("job-handler", FEED, &["BatchWriteItem"]),
     ("status-api", AUTH, &["GetItem", "Query", "PutItem", "UpdateItem", "DeleteItem"]),
     ("status-api", SOCIAL, &["GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", CHECK]),
@@ -52,7 +52,7 @@ const TABLE_ACTIONS: &[(&str, &str, &[&str])] = &[
     ("stream-handler", SOCIAL, &["GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", CHECK]),
     ("stream-handler", FEED, &["Query", "DeleteItem"]),
     ("outbox-sweeper", AUTH, &["Query", "DeleteItem"]),
-    ("outbox-sweeper", SOCIAL, &["GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem"]),
+    ("outbox-sweeper", SOCIAL, &["GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", CHECK]),
     ("outbox-sweeper", FEED, &["Query", "BatchWriteItem", "DeleteItem"]),
 ];
 

@@ -1,4 +1,5 @@
-//! An author whose posts are pulled: promotion, follows in between, demotion, and the end of the rules.
+//! An author whose posts are pulled: promotion, follows in between, demotion, and the end of the rules; and an erasure
+//! during the promotion.
 
 use std::time::Duration;
 
@@ -61,4 +62,24 @@ pub(super) async fn end(api: &Deployment) {
     let session = api.ask("POST /v1/auth/login").sends(credentials).gets(200).await;
     shown(api, &text(&session["access_token"])).await;
     api.clean_ups().await;
+}
+
+/// An author's account is erased before follow-fetcher receives the message of the promotion, which has nothing left to do.
+pub(super) async fn by_erased_author(api: &Deployment) {
+    api.clock.advance(limits::REGISTER_RATE.window);
+    let comet = Person::register(api, "comet").await;
+    for fan in ["third_fan", "fourth_fan"] {
+        let fan = Person::register(api, fan).await;
+        api.ask("PUT /v1/users/{user}/follow").of(&comet.id).by(&fan.access).gets(204).await;
+    }
+    api.handle_changes().await;
+    post(api, &comet).await;
+    let deletes = json!({"password": PASSWORD});
+    api.ask("DELETE /v1/users/{user}").of("me").by(&comet.access).sends(deletes).gets(202).await;
+    while !api.handle_changes().await.is_empty() {}
+    let messages = api.messages(QueueName::PostQ).await;
+    assert!(messages.len() >= 2, "the fan-out of the post, and the promotion");
+    for message in messages {
+        assert_eq!(api.fan_out(&message, None).await, 0);
+    }
 }
