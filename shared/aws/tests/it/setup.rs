@@ -42,22 +42,23 @@ async fn setup_enables_expiry_of_an_existing_table() {
 }
 
 #[tokio::test]
-async fn setup_disables_expiry_of_an_existing_feed() {
+async fn setup_enables_expiry_of_an_existing_feed() {
     let engine = engines::dynamo().await;
-    let on = aws_sdk_dynamodb::types::TimeToLiveSpecification::builder()
+    // As earlier versions set it up: entries did not expire.
+    let off = aws_sdk_dynamodb::types::TimeToLiveSpecification::builder()
         .attribute_name(EXPIRES_AT)
-        .enabled(true)
+        .enabled(false)
         .build()
         .unwrap();
     let feed = engine.tables.get(Table::Feed).unwrap();
-    engine.client.update_time_to_live().table_name(feed).time_to_live_specification(on).send().await.unwrap();
+    engine.client.update_time_to_live().table_name(feed).time_to_live_specification(off).send().await.unwrap();
 
     let tables = setup::create_tables(&engine.client, &engine.tables).await.unwrap();
     let switched: Vec<_> = tables.iter().filter(|table| table.expiry_set).map(|table| table.table).collect();
     assert_eq!(switched, [Table::Feed]);
     let answer = engine.client.describe_time_to_live().table_name(feed).send().await.unwrap();
     let status = answer.time_to_live_description.and_then(|it| it.time_to_live_status);
-    assert_ne!(status, Some(TimeToLiveStatus::Enabled));
+    assert_eq!(status, Some(TimeToLiveStatus::Enabled));
 }
 
 #[tokio::test]

@@ -95,7 +95,7 @@ fn log_failure(reader: UserId, done: Result<(), StoreError>) {
             debug!(user.id = %reader, %error, "Could not clean up a feed; the next read will retry");
         }
         Err(error) => {
-            warn!(user.id = %reader, %error, "Could not clean up a feed; the next read will retry");
+            warn!(user.id = %reader, error = telemetry::chain(&error), "Could not clean up a feed; the next read will retry");
         }
     }
 }

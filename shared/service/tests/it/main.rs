@@ -15,4 +15,5 @@ mod page_costs;
 mod pipeline;
 mod pipeline_faults;
 mod rate_limits;
+mod read_units;
 mod window;
