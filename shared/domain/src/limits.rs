@@ -327,3 +327,14 @@ pub const MAX_RECEIVE_WAIT: Duration = Duration::from_secs(20);
 pub const MAX_MESSAGE_DELAY: Duration = Duration::from_mins(15);
 /// Longest visibility timeout.
 pub const MAX_VISIBILITY: Duration = Duration::from_hours(12);
+
+// --- Checks of feeds (`tweeter verify`).
+
+/// Inactivity after which a reader is dormant: their next page rebuilds the feed.
+pub const DORMANT_AFTER: Duration = Duration::from_hours(30 * 24);
+/// Age of a post from which a missing entry is reported although JobQ has messages: a first delivery takes seconds, the
+/// retries of a message ([`MAX_RECEIVES`]) minutes, and JobQ is never empty on a busy system.
+pub const IN_DELIVERY: Duration = Duration::from_hours(1);
+/// Age before its entries expire from which a post is no longer checked. A check takes a while, and DynamoDB removes
+/// expired items some time later.
+pub const CHECKED_FEED_AGE: Duration = FEED_ENTRY_TTL.saturating_sub(Duration::from_hours(24));

@@ -12,7 +12,7 @@
 //! between them and no change known to be pending. A fix is conditional on that stored number: a change applied
 //! meanwhile is not lost, and a later one is added to the fixed number.
 
-mod census;
+pub(crate) mod census;
 mod inbox;
 mod look;
 pub mod reads;
