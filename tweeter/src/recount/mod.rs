@@ -12,7 +12,7 @@
 //! between them and no change known to be pending. A fix is conditional on that stored number: a change applied
 //! meanwhile is not lost, and a later one is added to the fixed number.
 
-pub(crate) mod census;
+mod census;
 mod inbox;
 mod look;
 pub mod reads;
@@ -32,13 +32,13 @@ use ports::{
 use tokio::time::Instant;
 
 use self::{
-    census::Source,
     inbox::UNREADABLE,
     reads::{Pace, Reads},
     settle::{ByLog, Settle},
     verdict::{Found, MAX_LISTED, Seen, Suspect, Verdict},
 };
 
+pub(crate) use self::census::Source;
 pub use self::verdict::{Difference, RecountError, Recounted};
 
 /// The scope of a recount.

@@ -7,7 +7,7 @@ use domain::UserId;
 use ports::store::{Item, Key, Segment, StoreError, Table};
 
 use crate::recount::{
-    census::Source,
+    Source,
     reads::{Pace, patiently},
 };
 

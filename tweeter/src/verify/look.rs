@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use data::{Activity, Db, FeedAudit, Follows, Outbox, Posts, Readers, Users, Window};
+use data::{Activity, Counts, Db, FeedAudit, Follows, Outbox, Posts, Readers, Users, Window};
 use domain::{Clock, PageLimit, PostId, Rule, Timestamp, UserId, limits};
 use ports::{
     queue::{Queue, QueueName},
@@ -108,6 +108,7 @@ pub(super) fn is_dormant(activity: &Activity, now: Timestamp) -> bool {
 pub(super) struct Reads {
     posts: Posts,
     users: Users,
+    pub(super) counts: Counts,
     pub(super) follows: Follows,
     readers: Readers,
     outbox: Outbox,
@@ -125,6 +126,7 @@ impl Reads {
         Self {
             posts: Posts::new(db()),
             users: Users::new(db()),
+            counts: Counts::new(db()),
             follows: Follows::new(db()),
             readers: Readers::new(db()),
             outbox: Outbox::new(db()),

@@ -42,7 +42,7 @@ use self::{
 };
 use crate::{
     operator::ProgressSender,
-    recount::{census::Source, reads::Pace},
+    recount::{Source, reads::Pace},
 };
 
 pub use self::findings::{Finding, Kind, Reason, Verified, VerifyError};
@@ -177,6 +177,7 @@ impl Run<'_> {
     async fn post(&mut self, post: PostId) -> Result<(), VerifyError> {
         let reads = &self.verify.reads;
         let Some(author) = reads.live_authors(&[post]).await?.remove(&post) else { return Ok(()) };
+        self.of_about = reads.counts.of_user(author).await?.followers + 1;
         let (mut readers, mut after) = (vec![author], None);
         loop {
             let page = reads.follows.page_of_followers(author, after, FOLLOWERS_AT_ONCE).await?;
