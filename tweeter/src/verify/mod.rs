@@ -45,7 +45,10 @@ use crate::{
     recount::{Source, reads::Pace},
 };
 
-pub use self::findings::{Finding, Kind, Reason, Verified, VerifyError};
+pub use self::{
+    findings::{Finding, Kind, Reason, Verified, VerifyError},
+    walk::Stride,
+};
 
 /// Followers judged at once.
 const FOLLOWERS_AT_ONCE: u32 = 100;
@@ -90,6 +93,7 @@ pub struct Verify {
     pace: Arc<Pace>,
     reads: Reads,
     settling: Settling,
+    stride: Stride,
 }
 
 impl Verify {
@@ -113,7 +117,21 @@ impl Verify {
         let pace = Arc::new(Pace::of(rate));
         let paced = Db::from(Arc::new(PacedReads::new(Arc::clone(&store), Arc::clone(&pace))));
         let reads = Reads::new(&paced, Arc::clone(&queue), clock);
-        Self { db: Db::new(store), queue, source: Source { scan, segments }, pace, reads, settling }
+        Self {
+            db: Db::new(store),
+            queue,
+            source: Source { scan, segments },
+            pace,
+            reads,
+            settling,
+            stride: Stride::default(),
+        }
+    }
+
+    /// The same, reading another amount of a feed at once.
+    #[must_use]
+    pub fn in_strides(self, stride: Stride) -> Self {
+        Self { stride, ..self }
     }
 
     /// The queues that a check looks at.
@@ -213,7 +231,8 @@ impl Run<'_> {
             return Ok(());
         }
         self.verified.readers += 1;
-        let mut walk = Walk::new(&reads.feeds, reader, look::oldest_checked(&activity, reads.now()));
+        let oldest = look::oldest_checked(&activity, reads.now());
+        let mut walk = Walk::new(&reads.feeds, reader, self.verify.stride, oldest);
         while let Some(slice) = walk.next().await? {
             for (post, author) in &slice.doubled {
                 // Others' writes cannot cause it: a cursor only descends.

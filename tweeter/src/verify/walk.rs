@@ -6,8 +6,21 @@ use domain::{PageLimit, PostId, UserId, limits};
 use service::{ServiceError, feeds::FeedService};
 use uuid::Uuid;
 
-/// Posts of one slice: about 1 MB. Each slice costs a query of every story.
-const SLICE: usize = 10_000;
+/// How much of a feed is read at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stride {
+    /// Posts per page.
+    pub page: PageLimit,
+    /// Posts of one slice, which are held in memory. Each slice costs a query of every story.
+    pub slice: usize,
+}
+
+impl Default for Stride {
+    /// The largest pages, and slices of about 1 MB.
+    fn default() -> Self {
+        Self { page: PageLimit::new(limits::MAX_PAGE_LIMIT).expect("the largest page is allowed"), slice: 10_000 }
+    }
+}
 
 /// A part of a feed: all shown posts from `first` to `last`.
 #[derive(Debug)]
@@ -25,6 +38,7 @@ pub(super) struct Slice {
 pub(super) struct Walk<'a> {
     feeds: &'a FeedService,
     reader: UserId,
+    stride: Stride,
     oldest: PostId,
     order: Descending,
     after: Option<PostId>,
@@ -33,8 +47,8 @@ pub(super) struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     /// A walk through a reader's feed down to `oldest`.
-    pub(super) fn new(feeds: &'a FeedService, reader: UserId, oldest: PostId) -> Self {
-        Self { feeds, reader, oldest, order: Descending::default(), after: None, is_over: false }
+    pub(super) fn new(feeds: &'a FeedService, reader: UserId, stride: Stride, oldest: PostId) -> Self {
+        Self { feeds, reader, stride, oldest, order: Descending::default(), after: None, is_over: false }
     }
 
     /// The next part of the feed; `None` at its end.
@@ -42,11 +56,10 @@ impl<'a> Walk<'a> {
         if self.is_over {
             return Ok(None);
         }
-        let limit = PageLimit::new(limits::MAX_PAGE_LIMIT).expect("the largest page is allowed");
         let last = self.after.map_or(PostId::from_uuid(Uuid::max()), before);
         let (mut shown, mut doubled) = (HashMap::new(), Vec::new());
-        while !self.is_over && shown.len() < SLICE {
-            let page = self.feeds.page(self.reader, self.after, limit).await?;
+        while !self.is_over && shown.len() < self.stride.slice {
+            let page = self.feeds.page(self.reader, self.after, self.stride.page).await?;
             for post in page.items.into_iter().map(|view| view.post) {
                 if self.order.continues_with(post.post_id) {
                     shown.insert(post.post_id, post.author_id);

@@ -7,7 +7,7 @@ use crate::support::{
     process::{Server, tweeter},
 };
 use data::{Feeds, Readers, keys};
-use domain::{Clock, PostId, Rule, UserId, limits};
+use domain::{Clock, PageLimit, PostId, Rule, UserId, limits};
 use ports::{
     queue::{QueueName, QueueSettings},
     store::{BatchWrite, Changes, Condition, Item, Key, Segment, Store, Table, TableScan, Write},
@@ -19,12 +19,15 @@ use service_testkit::{
     Embedded,
     pipeline::{Pipeline, START},
 };
-use testkit::engines::{self, DynamoEngine};
+use testkit::{
+    engines::{self, DynamoEngine},
+    faults::{FaultyQueue, QueueFaults},
+};
 use tokio::sync::watch;
 use tweeter::{
     Config,
     data_dir::open_database,
-    verify::{Kind, Reason, Scope, Settling, Verified, Verify},
+    verify::{Kind, Reason, Scope, Settling, Stride, Verified, Verify},
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -168,6 +171,67 @@ async fn delivered_feeds_yield_no_finding(#[values(On::Embedded, On::Aws)] on: O
     assert!(!lost.findings.is_empty() && lost.is_right(), "{lost:?}");
     place.pipeline.drain().await;
     place.assert_right("the lost table is restored").await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn slices_of_a_feed_leave_no_gap(#[values(On::Embedded, On::Aws)] on: On, #[values(1, 5)] slice: usize) {
+    let place = Place::new(on).await;
+    let (reader, authors) = (place.pipeline.user("reader").await, [(); 3]);
+    let mut posts = Vec::new();
+    for _ in authors {
+        let author = place.pipeline.user("author").await;
+        place.pipeline.graph.follow(reader, author, place.pipeline.clock.now()).await.unwrap();
+        for _ in 0..5 {
+            posts.push(place.pipeline.post(author, "hello").await);
+        }
+    }
+    place.pipeline.drain().await;
+    let stride = Stride { page: PageLimit::new(2).unwrap(), slice };
+    let place = Place { verify: place.verify.clone().in_strides(stride), ..place };
+    place.assert_right("all is delivered").await;
+    for lost in [&posts[..], &posts[2..3], &posts[14..], &posts[..1]] {
+        place.remove_entries(reader, lost).await;
+        let missing: Vec<_> = lost.iter().map(|post| (Kind::Missing, Reason::NoEntry, reader, *post)).collect();
+        assert_eq!(found(&place.check(Scope::All, true).await), expected(&missing));
+        place.pipeline.drain().await;
+    }
+    place.assert_right("repaired").await;
+}
+
+#[tokio::test]
+async fn posts_before_the_follow_are_extra() {
+    let place = Place::new(On::Embedded).await;
+    let (author, follower) = (place.pipeline.user("author").await, place.pipeline.user("follower").await);
+    let oldest = place.pipeline.post(author, "oldest").await;
+    for _ in 0..limits::BACKFILLED_POSTS {
+        place.pipeline.post(author, "newer").await;
+    }
+    place.pipeline.drain().await;
+    place.pipeline.graph.follow(follower, author, place.pipeline.clock.now()).await.unwrap();
+    place.pipeline.drain().await;
+    place.assert_right("before").await;
+    Feeds::new(place.pipeline.store.clone()).put_for_reader(follower, &[oldest]).await.unwrap();
+    place.write(Write::delete(keys::reader_rule(follower, author))).await;
+    let extra = expected(&[(Kind::Extra, Reason::BeforeFollow, follower, oldest)]);
+    assert_eq!(found(&place.check(Scope::All, false).await), extra);
+    assert!(place.check(Scope::All, true).await.is_right());
+    place.assert_right("removed").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_repair_reports_nothing_as_repaired() {
+    let place = Place::new(On::Embedded).await;
+    let Home::Embedded(home) = &place.home else { unreachable!("it is embedded") };
+    let (author, followers) = place.pipeline.author_with_followers(1).await;
+    let post = place.pipeline.post(author, "hello").await;
+    place.pipeline.drain().await;
+    place.remove_entries(followers[0], &[post]).await;
+    let faults = QueueFaults { undone: 1.0, ..QueueFaults::default() };
+    let broken = Arc::new(FaultyQueue::new(home.queue.clone(), faults, 1));
+    let verify = Verify::on(home.expiring.clone(), broken, home.clock.clone(), (1, None), SETTLING);
+    assert!(verify.run(Scope::Post(post), true, &watch::channel(None).0).await.is_err());
+    assert_eq!(place.check(Scope::All, false).await.findings.len(), 1);
 }
 
 #[rstest]
