@@ -214,7 +214,7 @@ impl Application {
         parts.spawn("the API", http_server::serve(self.api, self.router, limits, stop.clone()));
         if let Some(socket) = self.socket {
             let recount = self.backend.recount();
-            let verify = self.backend.verify(clock).map(Arc::new);
+            let verify = self.backend.verify(clock);
             let backup = self.backend.backup();
             let (queue, changes) = (Arc::clone(&queue), services.change_log());
             let operator = Operator { queue, changes, store, patience: Duration::ZERO, recount, verify, backup };

@@ -209,7 +209,7 @@ pub async fn operator(clients: &AwsClients, options: &AwsOptions, question: &Que
         store: Arc::new(store),
         patience: PATIENCE,
         recount: Some(recount),
-        verify: Some(Arc::new(verify)),
+        verify: Some(verify),
         backup: None,
     })
 }

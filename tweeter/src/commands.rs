@@ -278,7 +278,7 @@ async fn answer_offline(
     let backup = Backup { engine: engine.clone(), data_dir: data_dir.to_owned() };
     let queue: Arc<dyn Queue> = Arc::new(queue);
     let operator = Operator {
-        verify: Some(Arc::new(Verify::new(store.clone(), Arc::clone(&queue), Clock::System))),
+        verify: Some(Verify::new(store.clone(), Arc::clone(&queue), Clock::System)),
         queue,
         recount: Some(Recount::new(store.clone(), changes.clone())),
         changes: Some(changes),

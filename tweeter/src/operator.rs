@@ -239,7 +239,7 @@ pub struct Operator {
     /// The recount; `None` on AWS, where the command does it.
     pub recount: Option<Recount>,
     /// The check of feeds; `None` on AWS, where the command does it.
-    pub verify: Option<Arc<Verify>>,
+    pub verify: Option<Verify>,
     /// The backup; `None` unless this process owns the data.
     pub backup: Option<Backup>,
 }
@@ -265,8 +265,7 @@ impl Operator {
             }
             Question::RecountUser { user, fix } => self.recount_user(&user, fix, now).await,
             Question::RecountPost { post, fix } => self.recount_post(&post, fix, now).await,
-            // Boxed: a large future, which would be part of the start of every process.
-            Question::Verify { post, sample, repair } => Box::pin(self.verify(post, sample, repair, &progress)).await,
+            Question::Verify { post, sample, repair } => self.verify(post, sample, repair, &progress).await,
             Question::RestorePost { post } => self.restore_post(&post, now).await,
             Question::Backup { to } => self.back_up(to, now, progress).await,
         };
