@@ -1,9 +1,16 @@
 //! The HTTP client: keep-alive connections to the service, one request at a time on each.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
-use domain::{CommentId, PostId};
+use domain::{CommentId, PostId, UserId};
 use http::{Method, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::{
@@ -79,15 +86,17 @@ pub struct CommentRef {
 pub struct HttpClient {
     client: Client<HttpConnector, Full<Bytes>>,
     origin: String,
+    answered: Arc<AtomicU64>,
 }
 
 impl HttpClient {
-    /// A client of the service at `address`. Its connections run on the runtime of the first request.
-    pub fn new(address: SocketAddr) -> Self {
+    /// A client of the service at `address`, which counts answered requests in `answered`. Its connections run on the
+    /// runtime of the first request.
+    pub fn new(address: SocketAddr, answered: Arc<AtomicU64>) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(1_024).build(connector);
-        Self { client, origin: format!("http://{address}") }
+        Self { client, origin: format!("http://{address}"), answered }
     }
 
     /// Sends `POST /v1/posts`; returns the post's id.
@@ -103,13 +112,35 @@ impl HttpClient {
 
     /// Sends `GET /v1/feed`; returns the body.
     pub async fn feed(&self, token: &str, limit: u32, cursor: Option<&str>) -> Result<Bytes, ClientError> {
-        let mut path = format!("/v1/feed?limit={limit}");
+        self.page("GET /v1/feed", "/v1/feed", token, limit, cursor).await
+    }
+
+    /// Sends `GET /v1/users/{user}/posts`; returns the body.
+    pub async fn story(
+        &self,
+        token: &str,
+        author: UserId,
+        limit: u32,
+        cursor: Option<&str>,
+    ) -> Result<Bytes, ClientError> {
+        self.page("GET /v1/users/{user}/posts", &format!("/v1/users/{author}/posts"), token, limit, cursor).await
+    }
+
+    async fn page(
+        &self,
+        route: &'static str,
+        path: &str,
+        token: &str,
+        limit: u32,
+        cursor: Option<&str>,
+    ) -> Result<Bytes, ClientError> {
+        let mut path = format!("{path}?limit={limit}");
         if let Some(cursor) = cursor {
             path.push_str("&cursor=");
             path.push_str(cursor);
         }
         let request = self.request(Method::GET, &path, token).body(Full::default())?;
-        self.answer("GET /v1/feed", request, StatusCode::OK).await
+        self.answer(route, request, StatusCode::OK).await
     }
 
     /// Sends `PUT /v1/posts/{id}/like`.
@@ -129,9 +160,9 @@ impl HttpClient {
         Ok(serde_json::from_slice::<CommentRef>(&answer)?.comment_id)
     }
 
-    /// Requests the constant answer of [`crate::yardstick`]; returns the body.
-    pub async fn constant(&self) -> Result<Bytes, ClientError> {
-        let request = self.request(Method::GET, CONSTANT, "").body(Full::default())?;
+    /// Requests the constant answer of [`crate::yardstick`] of this size; returns the body.
+    pub async fn constant(&self, bytes: usize) -> Result<Bytes, ClientError> {
+        let request = self.request(Method::GET, &format!("{CONSTANT}/{bytes}"), "").body(Full::default())?;
         self.answer("the constant answer", request, StatusCode::OK).await
     }
 
@@ -161,6 +192,7 @@ impl HttpClient {
     ) -> Result<Bytes, ClientError> {
         let (status, body) = tokio::time::timeout(TIMEOUT, self.exchange(request)).await??;
         if status == expected {
+            self.answered.fetch_add(1, Ordering::Relaxed);
             return Ok(body);
         }
         Err(ClientError::Status { route, status, body: String::from_utf8_lossy(&body).into_owned() })

@@ -102,14 +102,69 @@ enum Done {
     Commented(PostId, CommentId),
 }
 
-/// The end of a request. `Err(None)`: never sent.
-struct Answer {
+/// The end of a request.
+#[derive(Debug)]
+pub struct Timed<T> {
+    /// The intended start.
+    pub intended: Instant,
+    /// The end.
+    pub ended: Instant,
+    /// The outcome; `None` if it was never sent, as too many requests were unanswered.
+    pub outcome: Option<T>,
+}
+
+/// Sends a request for each item of a schedule at its time after the start, and waits for all of them. Returns the start,
+/// and the outcomes in the order of their ends. Blocks.
+///
+/// # Errors
+/// If the client's runtime cannot be created.
+pub fn open_loop<A, T, F>(
+    schedule: Vec<(Duration, A)>,
+    request: impl Fn(A) -> F,
+    progress: &ProgressBar,
+) -> io::Result<(Instant, Vec<Timed<T>>)>
+where
+    T: Send + 'static,
+    F: Future<Output = T> + Send + 'static,
+{
+    let runtime = runtime::Builder::new_multi_thread().worker_threads(1).thread_name("client").enable_all().build()?;
+    let (answers, mut answered) = mpsc::unbounded_channel();
+    let under_way = Arc::new(Semaphore::new(MAX_UNDER_WAY));
+    let start = Instant::now();
+    for (at, item) in schedule {
+        let intended = start + at;
+        thread::sleep(intended.saturating_duration_since(Instant::now()));
+        dispatch(&runtime, &under_way, intended, request(item), answers.clone());
+        progress.inc(1);
+    }
+    drop(answers);
+    let mut all = Vec::new();
+    while let Some(answer) = answered.blocking_recv() {
+        all.push(answer);
+    }
+    Ok((start, all))
+}
+
+fn dispatch<T: Send + 'static>(
+    runtime: &Runtime,
+    under_way: &Arc<Semaphore>,
     intended: Instant,
-    ended: Instant,
-    outcome: Result<Done, Option<ClientError>>,
+    request: impl Future<Output = T> + Send + 'static,
+    answers: mpsc::UnboundedSender<Timed<T>>,
+) {
+    // The receiver outlives every sender.
+    let end = move |outcome| drop(answers.send(Timed { intended, ended: Instant::now(), outcome }));
+    let Ok(permit) = Arc::clone(under_way).try_acquire_owned() else { return end(None) };
+    runtime.spawn(async move {
+        end(Some(request.await));
+        drop(permit);
+    });
 }
 
 /// Sends every request of the schedule and waits for all answers. Blocks.
+///
+/// # Errors
+/// If the client's runtime cannot be created.
 pub fn drive(
     client: &HttpClient,
     tokens: &Arc<Tokens>,
@@ -117,37 +172,18 @@ pub fn drive(
     schedule: Vec<Arrival>,
     progress: &ProgressBar,
 ) -> io::Result<Answers> {
-    let runtime = runtime::Builder::new_multi_thread().worker_threads(1).thread_name("client").enable_all().build()?;
-    let (answers, mut answered) = mpsc::unbounded_channel();
-    let under_way = Arc::new(Semaphore::new(MAX_UNDER_WAY));
-    let start = Instant::now();
-    for arrival in schedule {
-        let intended = start + arrival.at;
-        thread::sleep(intended.saturating_duration_since(Instant::now()));
+    let request = |action| {
         let (tokens, reactable) = (Arc::clone(tokens), Arc::clone(reactable));
-        let request = Request { client: client.clone(), tokens, reactable, action: arrival.action, intended };
-        dispatch(&runtime, &under_way, request, answers.clone());
-        progress.inc(1);
-    }
-    drop(answers);
+        let request = Request { client: client.clone(), tokens, reactable, action };
+        async move { request.send().await }
+    };
+    let schedule = schedule.into_iter().map(|arrival| (arrival.at, arrival.action)).collect();
+    let (start, answers) = open_loop(schedule, request, progress)?;
     let mut sum = Answers::none();
-    while let Some(answer) = answered.blocking_recv() {
+    for answer in answers {
         sum.take_in(answer, start);
     }
     Ok(sum)
-}
-
-fn dispatch(runtime: &Runtime, under_way: &Arc<Semaphore>, request: Request, answers: mpsc::UnboundedSender<Answer>) {
-    let Ok(permit) = Arc::clone(under_way).try_acquire_owned() else {
-        // The receiver outlives every sender.
-        let _ = answers.send(request.answer(Err(None)));
-        return;
-    };
-    runtime.spawn(async move {
-        let outcome = request.send().await;
-        let _ = answers.send(request.answer(outcome));
-        drop(permit);
-    });
 }
 
 struct Request {
@@ -155,7 +191,6 @@ struct Request {
     tokens: Arc<Tokens>,
     reactable: Arc<Reactable>,
     action: Action,
-    intended: Instant,
 }
 
 /// The length of a typical post.
@@ -192,10 +227,6 @@ impl Request {
     fn picked(&self, pick: Pick) -> Option<PostId> {
         pick.of(&self.reactable.posts.read(), NEWEST)
     }
-
-    fn answer(&self, outcome: Result<Done, Option<ClientError>>) -> Answer {
-        Answer { intended: self.intended, ended: Instant::now(), outcome }
-    }
 }
 
 impl Answers {
@@ -219,10 +250,10 @@ impl Answers {
         }
     }
 
-    fn take_in(&mut self, answer: Answer, start: Instant) {
+    fn take_in(&mut self, answer: Timed<Result<Done, Option<ClientError>>>, start: Instant) {
         self.elapsed = self.elapsed.max(answer.ended - start);
         let latency = answer.ended.saturating_duration_since(answer.intended);
-        match answer.outcome {
+        match answer.outcome.unwrap_or(Err(None)) {
             Ok(Done::Read) => self.reads.record(latency),
             Ok(Done::Published(post, author)) => {
                 self.posts.record(latency);

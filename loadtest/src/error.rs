@@ -28,9 +28,9 @@ impl FeedDiffers {
 /// Why a run was aborted.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadtestError {
-    /// The file for the figures cannot be written.
-    #[error("could not write {}", path.display())]
-    Json {
+    /// A file cannot be written, or its size not be read.
+    #[error("could not use {}", path.display())]
+    File {
         /// The file.
         path: PathBuf,
         /// The system's error.
@@ -68,18 +68,21 @@ pub enum LoadtestError {
     /// HTTP shows a different feed than the store holds.
     #[error(transparent)]
     FeedDiffers(#[from] FeedDiffers),
-    /// The floor could not be measured.
-    #[error("could not measure the floor")]
-    Floor(#[from] crate::floor::FloorError),
+    /// The baseline could not be measured.
+    #[error("could not measure the baseline")]
+    Baseline(#[from] crate::baseline::BaselineError),
     /// A thread of the load test panicked.
     #[error("a thread panicked")]
     Panicked(#[from] tokio::task::JoinError),
     /// A run against a deployed stack failed.
     #[error(transparent)]
     Stack(#[from] StackError),
-    /// The client's runtime could not be created.
-    #[error("could not start the client's threads")]
+    /// The client's threads or process could not be started, or its files not be used.
+    #[error("could not run the client")]
     Client(#[source] io::Error),
+    /// The client's process failed; it has reported the reason.
+    #[error("the client's process ended with {0}")]
+    ClientProcess(std::process::ExitStatus),
 }
 
 impl LoadtestError {
@@ -91,7 +94,7 @@ impl LoadtestError {
         }
         matches!(
             self,
-            Self::Json { .. }
+            Self::File { .. }
                 | Self::Start(_)
                 | Self::NotBuilt(_)
                 | Self::NoChanges

@@ -11,9 +11,9 @@ use domain::{PostId, UserId};
 use indicatif::ProgressBar;
 
 use crate::{
+    chart::Chart,
     client::{FeedPage, HttpClient},
     error::{FeedDiffers, LoadtestError},
-    ground::Ground,
     memory::PeakMemory,
     observe::Observer,
     options::FanoutOptions,
@@ -21,6 +21,8 @@ use crate::{
     report::{FanoutReport, Latencies, P50P99, rounded},
     seed::{ROWS_PER_EDGE, ROWS_PER_USER, Seeder},
     service::{Changes, Service},
+    target::Target,
+    timeline::Timeline,
     verify::{Verdict, check_feeds},
     yardstick,
 };
@@ -32,7 +34,7 @@ const READS_EACH: usize = 10;
 /// Page size.
 const PAGE: u32 = 20;
 /// Time without progress after which a fan-out is given up and missing entries are counted.
-const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Runs the scenario.
 ///
@@ -40,22 +42,22 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// Failures other than missing or duplicate entries; these are in the report.
 pub async fn run(options: &FanoutOptions) -> Result<FanoutReport, LoadtestError> {
     let followers = Arc::new(new_followers(options.followers));
-    let ground = Ground::prepare(&options.places.stores).await?;
-    let floor_before = ground.floor(&followers, options.posts).await?;
-    let service = Service::start(&options.places, &ground, Changes::LeftOut).await?;
+    let target = Target::prepare(&options.places.stores).await?;
+    let baseline_before = target.baseline(&followers, options.posts).await?;
+    let service = Service::start(&options.places, &target, Changes::LeftOut).await?;
     let (author, seed_time) = (UserId::random(), Instant::now());
     seed(&service, author, &followers).await?;
     let seed_seconds = seed_time.elapsed().as_secs_f64();
 
-    let memory = PeakMemory::from_now();
+    let (memory, recorder) = (PeakMemory::from_now(), service.record());
     let posts = publish_all(&service, author, options).await?;
     // Never finishes if an entry is lost; the check below counts it.
     let _drained = tokio::time::timeout(PATIENCE, service.drain()).await;
     let timings = Timings::of(&posts, service.observer());
     let posts: Vec<PostId> = posts.iter().map(|post| post.id).collect();
     let (feed_reads, differing) = read_through_http(&service, &followers, &posts).await?;
-    let peak_rss_mb = memory.megabytes();
-    let constant_requests_per_second = yardstick::constant(service.client()).await?;
+    let (timeline, peak_rss_mb) = (recorder.finish(), memory.megabytes());
+    let constant_requests_per_second = yardstick::constant(service.client(), yardstick::PAGE_BYTES).await?;
 
     let verdict = check(&service, &followers, &posts).await?;
     if let (Some(difference), Verdict { missing: 0, duplicates: 0, .. }) = (differing, verdict) {
@@ -63,8 +65,8 @@ pub async fn run(options: &FanoutOptions) -> Result<FanoutReport, LoadtestError>
     }
     let jobs = service.observer().jobs();
     service.stop().await?;
-    let floor_after = ground.floor(&followers, options.posts).await?;
-    let floor = floor_before.max(floor_after);
+    let baseline_after = target.baseline(&followers, options.posts).await?;
+    let baseline = baseline_before.max(baseline_after);
     let entries_expected = options.followers * options.posts;
     let entries_per_second = timings.entries_per_second(entries_expected);
     Ok(FanoutReport {
@@ -78,18 +80,24 @@ pub async fn run(options: &FanoutOptions) -> Result<FanoutReport, LoadtestError>
         jobs_received: jobs.received,
         jobs_deleted: jobs.deleted,
         entries_per_second: rounded(entries_per_second),
-        floor_entries_per_second: rounded(floor),
-        floor_is: ground.floor_is(),
-        floor_ratio: rounded(entries_per_second / floor),
+        floor_entries_per_second: rounded(baseline),
+        baseline_is: target.baseline_is(),
+        floor_ratio: rounded(entries_per_second / baseline),
         constant_requests_per_second,
         feed_read_ms: P50P99::from(&feed_reads),
         seed_seconds: rounded(seed_seconds),
         peak_rss_mb: peak_rss_mb.map(rounded),
+        charts: charts(&timings.fanout, &feed_reads, &timeline),
     })
 }
 
+fn charts(fanout: &Latencies, reads: &Latencies, timeline: &Timeline) -> Vec<Chart> {
+    let latencies = Chart::latencies("Latency", [("fan-out", fanout), ("feed read", reads)]);
+    std::iter::once(latencies).chain(timeline.charts()).collect()
+}
+
 /// New ids in ascending order, in which a fan-out reads them.
-fn new_followers(count: u64) -> Vec<UserId> {
+pub(crate) fn new_followers(count: u64) -> Vec<UserId> {
     let mut followers: Vec<UserId> = (0..count).map(|_| UserId::random()).collect();
     followers.sort_unstable();
     followers

@@ -6,11 +6,12 @@ use serde::Serialize;
 
 use crate::{
     arrivals::Load,
+    chart::{Chart, Series},
     error::LoadtestError,
     memory::PeakMemory,
     mixed::{self, Run},
     options::MixedOptions,
-    report::{P50P99, P50P99P999, Row, memory, rounded, write_table},
+    report::{P50P99, P50P99P999, Report, Row, cells, incomplete, memory, rounded, write_table},
 };
 
 /// The first rate tried.
@@ -56,6 +57,9 @@ pub struct HighestReport {
     pub duplicates: u64,
     /// As in [`crate::report::FanoutReport::peak_rss_mb`].
     pub peak_rss_mb: Option<f64>,
+    /// Latencies by rate, and progress.
+    #[serde(skip)]
+    pub charts: Vec<Chart>,
 }
 
 /// One short run.
@@ -94,7 +98,7 @@ impl HighestReport {
 
 /// Chooses the next rate.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Search {
+pub struct Search {
     held: u32,
     failed: Option<u32>,
     failures: u32,
@@ -102,7 +106,7 @@ struct Search {
 
 impl Search {
     /// The next rate; `None` when the search is done.
-    fn next(&self) -> Option<u32> {
+    pub fn next(&self) -> Option<u32> {
         match self.failed {
             None if self.held == 0 => Some(FIRST_RATE),
             None => Some(self.held.saturating_mul(2)).filter(|rate| *rate <= MOST_RATE),
@@ -115,7 +119,8 @@ impl Search {
         }
     }
 
-    fn note(&mut self, rate: u32, holds: bool) {
+    /// Records whether a rate held.
+    pub fn note(&mut self, rate: u32, holds: bool) {
         self.failures = if holds { 0 } else { self.failures + 1 };
         if holds {
             self.held = rate;
@@ -136,7 +141,7 @@ pub async fn run(options: &MixedOptions) -> Result<HighestReport, LoadtestError>
 async fn find(options: &MixedOptions) -> Result<HighestReport, LoadtestError> {
     let run = Run::prepare(options).await?;
     let yardstick = run.yardstick().await?;
-    let memory = PeakMemory::from_now();
+    let (memory, recorder) = (PeakMemory::from_now(), run.record());
     let (mut search, mut steps, mut answers) = (Search::default(), Vec::new(), Vec::new());
     while let Some(rate) = search.next() {
         let load = Load { rate, seconds: STEP_SECONDS, ..mixed::load_of(options) };
@@ -156,7 +161,7 @@ async fn find(options: &MixedOptions) -> Result<HighestReport, LoadtestError> {
         answers.push(answered);
     }
     let idle = P50P99::from(&run.idle_reads().await?);
-    let peak_rss_mb = memory.megabytes();
+    let (timeline, peak_rss_mb) = (recorder.finish(), memory.megabytes());
     let verdict = run.check(&answers).await?;
     run.stop().await?;
     let best = steps.iter().filter(|step| step.holds).max_by_key(|step| step.rate);
@@ -167,6 +172,7 @@ async fn find(options: &MixedOptions) -> Result<HighestReport, LoadtestError> {
         floor_entries_per_second: yardstick.floor_entries_per_second,
         idle_read_ms: idle,
         read_p99_over_idle: best.map_or(0.0, |best| rounded(best.read_ms.p99 / idle.p99)),
+        charts: std::iter::once(by_rate(&steps)).chain(timeline.charts()).collect(),
         steps,
         lost: verdict.missing,
         duplicates: verdict.duplicates,
@@ -186,8 +192,14 @@ impl fmt::Display for HighestReport {
             )?;
         }
         writeln!(f)?;
+        write_table(f, &self.rows())
+    }
+}
+
+impl HighestReport {
+    fn rows(&self) -> [Row; 9] {
         let idle = self.idle_read_ms;
-        let rows: [Row; 9] = [
+        [
             ("highest rate", format!("{} /s", self.rate_held), "that held"),
             ("rate ratio", format!("{:.3}", self.rate_ratio), "relative to the constant answer"),
             ("read over idle", format!("{:.1}", self.read_p99_over_idle), "p99 at that rate relative to idle"),
@@ -197,9 +209,32 @@ impl fmt::Display for HighestReport {
             ("lost", self.lost.to_string(), ""),
             ("duplicates", self.duplicates.to_string(), ""),
             ("peak memory", memory(self.peak_rss_mb), "resident, after seeding, client included"),
-        ];
-        write_table(f, &rows)
+        ]
     }
+}
+
+impl Report for HighestReport {
+    fn table(&self) -> Vec<Vec<String>> {
+        cells(&self.rows())
+    }
+
+    fn charts(&self) -> &[Chart] {
+        &self.charts
+    }
+
+    fn faults(&self) -> Vec<String> {
+        incomplete(self.is_complete())
+    }
+}
+
+fn by_rate(steps: &[Step]) -> Chart {
+    let line = |name, of: fn(&Step) -> f64| {
+        let mut points: Vec<(f64, f64)> = steps.iter().map(|step| (f64::from(step.rate), of(step))).collect();
+        points.sort_by(|one, other| one.0.total_cmp(&other.0));
+        Series { name, points }
+    };
+    let lines = [line("read p99", |step| step.read_ms.p99), line("delivery p99", |step| step.delivery_ms.p99)];
+    Chart::by_rate("Latency by rate", "99th percentile, ms", lines)
 }
 
 #[cfg(test)]

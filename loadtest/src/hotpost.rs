@@ -14,15 +14,17 @@ use tokio::runtime;
 use tracing::warn;
 
 use crate::{
+    chart::Chart,
     client::{ClientError, HttpClient},
     error::LoadtestError,
-    ground::Ground,
     options::HotpostOptions,
     progress,
     reactions::{Accepted, Checker, Verdict},
-    report::{Latencies, P50P99Max, Row, rounded, write_table},
+    report::{Latencies, P50P99Max, Report, Row, cells, rounded, write_table},
     seed::{ROWS_PER_USER, Seeder},
     service::{Changes, Service},
+    target::Target,
+    timeline::Timeline,
     yardstick,
 };
 
@@ -31,7 +33,7 @@ const LIKES_PER_COUNT_WRITE: u64 = 20;
 /// Time limit for the count after the last answer.
 const PATIENCE: Duration = Duration::from_mins(2);
 /// Interval at which the growing count is polled.
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// The result of `loadtest hotpost`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -64,11 +66,21 @@ pub struct HotpostReport {
     pub count_writes: u64,
     /// Likes per write.
     pub likes_per_count_write: f64,
+    /// Distribution of latencies, and progress.
+    #[serde(skip)]
+    pub charts: Vec<Chart>,
 }
 
-impl HotpostReport {
-    /// Descriptions of all faults. Slowness is not a fault.
-    pub fn faults(&self) -> Vec<String> {
+impl Report for HotpostReport {
+    fn table(&self) -> Vec<Vec<String>> {
+        cells(&self.rows())
+    }
+
+    fn charts(&self) -> &[Chart] {
+        &self.charts
+    }
+
+    fn faults(&self) -> Vec<String> {
         let Self { likers, accepted, likes_count, lost, duplicates, notified, count_writes, .. } = self;
         let most_writes = accepted.div_ceil(LIKES_PER_COUNT_WRITE);
         let faults = [
@@ -86,11 +98,11 @@ impl HotpostReport {
     }
 }
 
-impl fmt::Display for HotpostReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl HotpostReport {
+    fn rows(&self) -> [Row; 12] {
         let like = self.like_ms;
         let exact_after = self.exact_after_ms.map_or_else(|| "never".to_owned(), |ms| format!("{ms:.0} ms"));
-        let rows: [Row; 12] = [
+        [
             ("likes", format!("{} of {}", self.accepted, self.likers), "accepted"),
             ("time", format!("{:.2} s", self.seconds), "first request to last answer"),
             ("likes a second", format!("{:.0}", self.likes_per_second), ""),
@@ -111,8 +123,13 @@ impl fmt::Display for HotpostReport {
                 format!("{}, {:.1} likes each", self.count_writes, self.likes_per_count_write),
                 "target: 20 likes each",
             ),
-        ];
-        write_table(f, &rows)
+        ]
+    }
+}
+
+impl fmt::Display for HotpostReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_table(f, &self.rows())
     }
 }
 
@@ -121,26 +138,31 @@ impl fmt::Display for HotpostReport {
 /// # Errors
 /// Failures other than failed likes; these are in the report.
 pub async fn run(options: &HotpostOptions) -> Result<HotpostReport, LoadtestError> {
-    let ground = Ground::prepare(&options.places.stores).await?;
-    ground.applies_changes()?;
-    let service = Service::start(&options.places, &ground, Changes::Applied).await?;
+    let target = Target::prepare(&options.places.stores).await?;
+    target.applies_changes()?;
+    let service = Service::start(&options.places, &target, Changes::Applied).await?;
     let author = UserId::random();
     let likers: Vec<UserId> = (0..options.likers).map(|_| UserId::random()).collect();
     seed(&service, author, &likers).await?;
     let post = service.client().publish(&service.token(author), "The post that everybody likes.").await?;
     service.drain().await;
-    let constant = yardstick::constant(service.client()).await?;
+    let constant = yardstick::constant(service.client(), yardstick::PAGE_BYTES).await?;
 
-    let writes_before = service.observer().count_writes();
+    let (writes_before, recorder) = (service.observer().count_writes(), service.record());
     let liked = like_all(&service, post, &likers, options.concurrency as usize).await?;
     let checker = Checker::new(service.client(), service.token(author));
     let exact_after = until_exact(&checker, post, liked.by.len() as u64).await?;
     // Likes still uncounted after that appear in the report.
     let _drained = tokio::time::timeout(PATIENCE, service.drain()).await;
+    let timeline = recorder.finish();
     let count_writes = service.observer().count_writes() - writes_before;
-    let (verdict, likes_count, notified) = look(&checker, post, &liked).await?;
+    let (verdict, likes_count, notified) = final_state(&checker, post, &liked).await?;
     service.stop().await?;
-    Ok(report(options, &liked, &Found { verdict, likes_count, notified, exact_after, count_writes, constant }))
+    Ok(report(
+        options,
+        &liked,
+        &Found { verdict, likes_count, notified, exact_after, count_writes, constant, timeline },
+    ))
 }
 
 async fn seed(service: &Service, author: UserId, likers: &[UserId]) -> Result<(), LoadtestError> {
@@ -214,13 +236,13 @@ async fn until_exact(checker: &Checker, post: PostId, likes: u64) -> Result<Opti
         if started.elapsed() > PATIENCE {
             return Ok(None);
         }
-        tokio::time::sleep(LOOK_AGAIN).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
     Ok(Some(started.elapsed()))
 }
 
 /// Reads the final state of the post and its author.
-async fn look(checker: &Checker, post: PostId, liked: &Liked) -> Result<(Verdict, u64, u64), LoadtestError> {
+async fn final_state(checker: &Checker, post: PostId, liked: &Liked) -> Result<(Verdict, u64, u64), LoadtestError> {
     let accepted = Accepted { likers: liked.by.clone(), comments: HashSet::new() };
     let verdict = checker.post(post, &accepted).await?;
     Ok((verdict, checker.counts(post).await?.likes, checker.unread().await?))
@@ -234,6 +256,7 @@ struct Found {
     exact_after: Option<Duration>,
     count_writes: u64,
     constant: f64,
+    timeline: Timeline,
 }
 
 #[expect(clippy::cast_precision_loss, reason = "numbers of likes")]
@@ -255,6 +278,9 @@ fn report(options: &HotpostOptions, liked: &Liked, found: &Found) -> HotpostRepo
         exact_after_ms: found.exact_after.map(|after| rounded(after.as_secs_f64() * 1e3)),
         count_writes: found.count_writes,
         likes_per_count_write: rounded(accepted as f64 / found.count_writes.max(1) as f64),
+        charts: std::iter::once(Chart::latencies("Latency", [("likes", &liked.latencies)]))
+            .chain(found.timeline.charts())
+            .collect(),
     }
 }
 
@@ -278,6 +304,7 @@ mod tests {
             exact_after_ms: Some(20.0),
             count_writes: 50,
             likes_per_count_write: 20.0,
+            charts: Vec::new(),
         }
     }
 

@@ -14,10 +14,10 @@ use tracing::warn;
 
 use crate::{
     arrivals::{self, Load},
+    chart::Chart,
     driver::{self, Answers, Author, Reactable, Tokens},
     error::LoadtestError,
     graph::Graph,
-    ground::Ground,
     memory::PeakMemory,
     options::MixedOptions,
     progress,
@@ -25,6 +25,8 @@ use crate::{
     report::{Latencies, MixedReport, P50P99, P50P99P999, SocialReport, rounded},
     seed::{ROWS_PER_EDGE, ROWS_PER_USER, Seeder},
     service::{Changes, Service},
+    target::Target,
+    timeline::Recorder,
     verify::{Verdict, check_feeds},
     yardstick::{self, Yardstick},
 };
@@ -50,13 +52,13 @@ pub async fn run(options: &MixedOptions) -> Result<MixedReport, LoadtestError> {
 async fn measure(options: &MixedOptions) -> Result<MixedReport, LoadtestError> {
     let run = Run::prepare(options).await?;
     let yardstick = run.yardstick().await?;
-    let memory = PeakMemory::from_now();
+    let (memory, recorder) = (PeakMemory::from_now(), run.record());
     let without =
         if options.compare { Some(run.send(Load { social: false, ..load_of(options) }).await?) } else { None };
     let answers = run.send(load_of(options)).await?;
     let counted = run.drained().await;
     let deliveries = run.deliveries(&answers);
-    let peak_rss_mb = memory.megabytes();
+    let (timeline, peak_rss_mb) = (recorder.finish(), memory.megabytes());
     let idle = P50P99::from(&run.idle_reads().await?);
 
     let published = published_by(&run.graph, without.iter().chain([&answers]));
@@ -80,7 +82,18 @@ async fn measure(options: &MixedOptions) -> Result<MixedReport, LoadtestError> {
         constant_requests_per_second: yardstick.constant_requests_per_second,
         floor_entries_per_second: yardstick.floor_entries_per_second,
         social,
+        charts: std::iter::once(latencies(&answers, &deliveries)).chain(timeline.charts()).collect(),
     })
+}
+
+fn latencies(answers: &Answers, deliveries: &Latencies) -> Chart {
+    let requests = [
+        ("reads", &answers.reads),
+        ("posts", &answers.posts),
+        ("likes", &answers.likes),
+        ("comments", &answers.comments),
+    ];
+    Chart::latencies("Latency", requests.into_iter().chain([("deliveries", deliveries)]))
 }
 
 /// The load of a whole run.
@@ -96,7 +109,7 @@ pub(crate) fn load_of(options: &MixedOptions) -> Load {
 
 /// A service with its users, and the posts they react to.
 pub(crate) struct Run {
-    ground: Ground,
+    target: Target,
     service: Service,
     graph: Graph,
     reactable: Arc<Reactable>,
@@ -106,20 +119,25 @@ impl Run {
     /// Starts a service and seeds its users.
     pub(crate) async fn prepare(options: &MixedOptions) -> Result<Self, LoadtestError> {
         let graph = Graph::draw(options.users as usize, &mut StdRng::seed_from_u64(SEED));
-        let ground = Ground::prepare(&options.places.stores).await?;
+        let target = Target::prepare(&options.places.stores).await?;
         if options.social {
-            ground.applies_changes()?;
+            target.applies_changes()?;
         }
-        let service = Service::start(&options.places, &ground, Changes::Applied).await?;
+        let service = Service::start(&options.places, &target, Changes::Applied).await?;
         seed(&service, &graph).await?;
-        Ok(Self { reactable: Arc::new(prepare(&service, &graph, options.social).await?), ground, service, graph })
+        Ok(Self { reactable: Arc::new(prepare(&service, &graph, options.social).await?), target, service, graph })
     }
 
-    /// Baselines of the machine. The floor writes to the famous author's followers.
+    /// Baselines of the machine. The baseline of the store writes to the famous author's followers.
     pub(crate) async fn yardstick(&self) -> Result<Yardstick, LoadtestError> {
         self.drained().await;
         let readers = Arc::new(self.graph.users.clone());
-        yardstick::measure(&self.ground, &readers, self.service.client()).await
+        yardstick::measure(&self.target, &readers, self.service.client()).await
+    }
+
+    /// Starts recording throughput and queue depth.
+    pub(crate) fn record(&self) -> Recorder {
+        self.service.record()
     }
 
     /// Latencies of an idle service: see [`yardstick::idle_reads`].

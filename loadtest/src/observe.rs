@@ -41,6 +41,8 @@ pub struct Observer {
     received: AtomicU64,
     deleted: AtomicU64,
     count_writes: AtomicU64,
+    entries: AtomicU64,
+    requests: Arc<AtomicU64>,
 }
 
 /// The progress of one post.
@@ -64,6 +66,8 @@ impl Observer {
             received: zero(),
             deleted: zero(),
             count_writes: zero(),
+            entries: zero(),
+            requests: Arc::default(),
         }
     }
 
@@ -97,6 +101,26 @@ impl Observer {
         self.count_writes.load(Ordering::Relaxed)
     }
 
+    /// Committed feed entries of all posts.
+    pub fn entries(&self) -> u64 {
+        self.entries.load(Ordering::Relaxed)
+    }
+
+    /// Requests that were answered as expected.
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    /// The count of answered requests, for clients in this process.
+    pub fn request_count(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.requests)
+    }
+
+    /// Forgets a post that was delivered, so that a long run needs no memory for it.
+    pub fn forget(&self, post: PostId) {
+        self.deliveries.write().remove(&post);
+    }
+
     fn delivery(&self, post: PostId) -> Arc<Delivery> {
         if let Some(delivery) = self.deliveries.read().get(&post) {
             return Arc::clone(delivery);
@@ -106,6 +130,7 @@ impl Observer {
 
     fn commit(&self, post: PostId, entries: u64) {
         let nanos = u64::try_from(self.origin.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.entries.fetch_add(entries, Ordering::Relaxed);
         let delivery = self.delivery(post);
         delivery.last_commit_nanos.fetch_max(nanos, Ordering::SeqCst);
         let before = delivery.entries.fetch_add(entries, Ordering::SeqCst);

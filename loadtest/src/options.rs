@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, builder::BoolishValueParser, value_parser};
+use service::promotion::PullThreshold;
 use tweeter::{
     Stores,
     store_args::{NotBuilt, StoreChoice},
 };
 
-use crate::stack::api::ApiUrl;
+use crate::{client_process::ClientProgram, plan::options::PlanOptions, stack::api::ApiUrl};
 
 /// Measures Tweeter: starts the whole service in this process and talks to it over HTTP.
 #[derive(Debug, Parser)]
@@ -33,9 +34,47 @@ pub enum Scenario {
     /// Many users like one post, as fast as their requests are answered. Exits 1 if a like or the count is wrong at the
     /// end, or if the count was written more than once per 20 likes.
     Hotpost(HotpostOptions),
+    /// Reads feed pages of 20 posts by 20 authors as fast as they are answered, from a process of its own, in alternation
+    /// with a constant answer of the same size by the same server. Exits 1 if a page has not 20 posts.
+    Read(ReadOptions),
+    /// Measures the deliveries of an author with 100 followers while a fan-out to a million runs, in alternation with an
+    /// idle service. Exits 1 if an entry is missing or duplicated.
+    Fairness(FairnessOptions),
+    /// Sends the mix of `DeathStarBench`'s socialNetwork on a graph of the size of its Reed98 set, and searches for the
+    /// highest rate with a read p99 under 50 ms. Exits 1 if an entry is missing or duplicated.
+    Dsb(DsbOptions),
+    /// Publishes posts to 200 followers each for ten minutes, as fast as they are delivered, with 10% reads, and compares
+    /// the last minute with the first. Exits 1 if a post does not arrive or a request fails.
+    Soak(SoakOptions),
+    /// Measures feed pages that cost more than a plain one: with authors whose posts are merged at read time, past the
+    /// window in which entries are kept, and after dormancy. Exits 1 if a page does not show the expected posts.
+    Pages(PagesOptions),
     /// Computes the cost on AWS of a post, a feed read, a like, a comment and a follow, from request and capacity units
     /// counted in one process.
     Cost(CostOptions),
+    /// Computes the load, the monthly cost on AWS and the delivery times of a service with millions of daily users.
+    Plan(PlanOptions),
+    /// The client's process of `read`: reads the requests from standard input.
+    #[command(hide = true)]
+    Client,
+}
+
+impl Scenario {
+    /// The files to write; `None` for the client's process.
+    pub const fn files(&self) -> Option<&Files> {
+        match self {
+            Self::Fanout(FanoutOptions { places, .. })
+            | Self::Mixed(MixedOptions { places, .. })
+            | Self::Hotpost(HotpostOptions { places, .. })
+            | Self::Read(ReadOptions { places, .. })
+            | Self::Fairness(FairnessOptions { places, .. })
+            | Self::Dsb(DsbOptions { places, .. })
+            | Self::Soak(SoakOptions { places, .. })
+            | Self::Pages(PagesOptions { places, .. }) => Some(&places.files),
+            Self::Cost(CostOptions { files, .. }) | Self::Plan(PlanOptions { files, .. }) => Some(files),
+            Self::Client => None,
+        }
+    }
 }
 
 /// Options of `loadtest fanout`.
@@ -97,12 +136,15 @@ pub struct CostOptions {
     /// Numbers of followers of the author, for each of which a post is priced.
     #[arg(long, value_delimiter = ',', default_values_t = [100, 10_000, 1_000_000], value_parser = value_parser!(u64).range(1..=100_000_000))]
     pub followers: Vec<u64>,
+    /// Share of the followers who are active, 0 to 1; the others are dormant, and a fan-out skips them.
+    #[arg(long, default_value_t = 1.0, value_parser = share)]
+    pub active: f64,
     /// Print Markdown.
     #[arg(long)]
     pub markdown: bool,
-    /// Also write the figures to this file, as one JSON object.
-    #[arg(long, value_name = "FILE")]
-    pub json: Option<PathBuf>,
+    /// Result files.
+    #[command(flatten)]
+    pub files: Files,
 }
 
 /// Options of `loadtest mixed`.
@@ -152,15 +194,129 @@ pub struct HotpostOptions {
     pub places: Places,
 }
 
-/// Data and result files.
+/// Options of `loadtest read`.
+#[derive(Debug, Clone, Args)]
+pub struct ReadOptions {
+    /// Readers, and as many authors.
+    #[arg(long, default_value_t = 1_000, value_parser = value_parser!(u32).range(1..=1_000_000))]
+    pub readers: u32,
+    /// Concurrent requests.
+    #[arg(long, default_value_t = 64, value_parser = value_parser!(u32).range(1..=10_000))]
+    pub concurrency: u32,
+    /// Slices of feed pages and as many of constant answers, which alternate.
+    #[arg(long, default_value_t = 10, value_parser = value_parser!(u32).range(1..=100))]
+    pub slices: u32,
+    /// Duration of a slice in milliseconds.
+    #[arg(long, value_name = "MS", default_value_t = 2_000, value_parser = value_parser!(u64).range(10..=60_000))]
+    pub slice_ms: u64,
+    /// Data and result files.
+    #[command(flatten)]
+    pub places: Places,
+    /// The client's program, which tests replace.
+    #[arg(skip)]
+    pub client: ClientProgram,
+}
+
+/// Options of `loadtest fairness`.
+#[derive(Debug, Clone, Args)]
+pub struct FairnessOptions {
+    /// Followers of the famous author.
+    #[arg(long, default_value_t = 1_000_000, value_parser = value_parser!(u64).range(1..=100_000_000))]
+    pub followers: u64,
+    /// Fan-outs to them, each after posts on an idle service.
+    #[arg(long, default_value_t = 5, value_parser = value_parser!(u32).range(1..=1_000))]
+    pub rounds: u32,
+    /// Posts per second of the author with 100 followers.
+    #[arg(long, default_value_t = 50, value_parser = value_parser!(u32).range(1..=10_000))]
+    pub rate: u32,
+    /// Posts of that author on the idle service, in each round.
+    #[arg(long, default_value_t = 100, value_parser = value_parser!(u32).range(1..=100_000))]
+    pub idle_posts: u32,
+    /// Data and result files.
+    #[command(flatten)]
+    pub places: Places,
+}
+
+/// Options of `loadtest dsb`.
+#[derive(Debug, Clone, Args)]
+pub struct DsbOptions {
+    /// Users; other numbers scale the graph.
+    #[arg(long, default_value_t = 962, value_parser = value_parser!(u32).range(10..=10_000))]
+    pub users: u32,
+    /// Send this number of requests per second once, instead of searching for the highest rate.
+    #[arg(long, value_parser = value_parser!(u32).range(1..=1_000_000))]
+    pub rate: Option<u32>,
+    /// Duration of each rate in seconds.
+    #[arg(long, default_value_t = 10, value_parser = value_parser!(u32).range(1..=600))]
+    pub seconds: u32,
+    /// Posts of each user before the run; with the default, every page is full.
+    #[arg(long, default_value_t = 110, value_parser = value_parser!(u32).range(0..=1_000))]
+    pub history: u32,
+    /// Data and result files.
+    #[command(flatten)]
+    pub places: Places,
+}
+
+/// Options of `loadtest soak`.
+#[derive(Debug, Clone, Args)]
+pub struct SoakOptions {
+    /// Duration in seconds: at most 840, as access tokens expire after 15 minutes. Ten minutes write several gigabytes.
+    #[arg(long, default_value_t = 600, value_parser = value_parser!(u32).range(1..=840))]
+    pub seconds: u32,
+    /// Authors, each with 200 followers.
+    #[arg(long, default_value_t = 1_000, value_parser = value_parser!(u32).range(1..=100_000))]
+    pub authors: u32,
+    /// Readers.
+    #[arg(long, default_value_t = 20_000, value_parser = value_parser!(u32).range(1..=10_000_000))]
+    pub readers: u32,
+    /// Posts and reads in progress.
+    #[arg(long, default_value_t = 64, value_parser = value_parser!(u32).range(1..=10_000))]
+    pub concurrency: u32,
+    /// Data and result files.
+    #[command(flatten)]
+    pub places: Places,
+}
+
+/// Options of `loadtest pages`.
+#[derive(Debug, Clone, Args)]
+pub struct PagesOptions {
+    /// Readers of each kind.
+    #[arg(long, default_value_t = 20, value_parser = value_parser!(u32).range(1..=10_000))]
+    pub readers: u32,
+    /// Authors whom the readers past the window follow, each with one old post.
+    #[arg(long, default_value_t = 5_000, value_parser = value_parser!(u32).range(1..=100_000))]
+    pub followees: u32,
+    /// Pages of each reader with pulled authors.
+    #[arg(long, default_value_t = 50, value_parser = value_parser!(u32).range(1..=100_000))]
+    pub rounds: u32,
+    /// Data and result files.
+    #[command(flatten)]
+    pub places: Places,
+}
+
+/// Result files, in addition to the table on standard output.
 #[derive(Debug, Clone, Default, Args)]
-pub struct Places {
+pub struct Files {
     /// Also write the figures to this file, as one JSON object.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+    /// Also write the figures and charts to this file, as one HTML page.
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+}
+
+/// Data and result files.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Places {
+    /// Result files.
+    #[command(flatten)]
+    pub files: Files,
     /// Keep the service's data in this directory; by default a temporary directory is used and removed.
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
+    /// Followers from which the service pulls an author's posts; `off` pushes all.
+    #[arg(long, env = "TWEETER_PULL_THRESHOLD", value_name = "N|off", default_value = "off")]
+    pub pull_threshold: PullThreshold,
     /// The stores of the service.
     #[command(flatten)]
     pub stores: StoreOptions,
@@ -190,6 +346,11 @@ impl Default for StoreOptions {
 }
 
 impl StoreOptions {
+    /// Whether the embedded database is used.
+    pub const fn is_embedded(&self) -> bool {
+        matches!(self.store, StoreChoice::Embedded)
+    }
+
     /// The stores, or an error if this build lacks AWS.
     pub fn stores(&self) -> Result<Stores, NotBuilt> {
         match self.store {
@@ -205,7 +366,8 @@ impl StoreOptions {
     }
 }
 
-fn share(text: &str) -> Result<f64, String> {
+/// Parses a share, 0 to 1.
+pub fn share(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
         _ => Err("not a number from 0 to 1".to_owned()),
@@ -237,11 +399,22 @@ mod tests {
             "mixed --read-share 1 --seconds 840",
             "cost",
             "cost --followers 1,2",
+            "cost --active 0.1",
+            "plan",
+            "plan --daily 5000,1000000 --distribution log-normal --sigma 2 --cache-hits 0.5 --dormant-after 0",
+            "plan --check",
             "mixed --social",
             "mixed --find-rate --users 50",
             "mixed --social --compare",
             "hotpost",
             "hotpost --likers 1 --concurrency 1",
+            "read --readers 1 --slices 1 --slice-ms 10 --report r.html",
+            "fairness --followers 1 --rounds 1",
+            "dsb",
+            "dsb --users 10 --rate 1 --history 0",
+            "soak --seconds 1",
+            "pages --readers 1 --followees 1 --rounds 1",
+            "client",
             "fanout --url http://127.0.0.1:1/api --stack a --no-targets",
         ] {
             assert_eq!(exit_code(good), 0, "{good}");
@@ -261,7 +434,20 @@ mod tests {
             "hotpost --likers 0",
             "hotpost --concurrency 0",
             "other",
+            "read --readers 0",
+            "fairness --rounds 0",
+            "dsb --users 9",
+            "dsb --rate 0",
+            "soak --seconds 841",
+            "pages --readers 0",
+            "client --json f",
             "cost --followers 0",
+            "cost --active 1.1",
+            "plan --daily 10",
+            "plan --cache-hits 2",
+            "plan --peak 0.5",
+            "plan --posts -1",
+            "plan --check --markdown",
             "fanout --url http://127.0.0.1:1",
             "fanout --stack a",
             "fanout --stack a --url elsewhere",

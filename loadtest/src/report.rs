@@ -5,11 +5,15 @@ use std::{fmt, time::Duration};
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
+use crate::chart::Chart;
+
 /// Latencies, recorded in microseconds with three digits, up to an hour.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Latencies(Histogram<u64>);
 
 const LONGEST_MICROS: u64 = 3_600_000_000;
+/// Points of a distribution for each halving of the remaining share.
+const PERCENTILES_PER_HALVING: u32 = 8;
 
 impl Latencies {
     /// No latencies.
@@ -33,6 +37,16 @@ impl Latencies {
     /// The quantile for this share, in milliseconds; 0 if there are none.
     pub fn quantile_ms(&self, share: f64) -> f64 {
         millis(self.0.value_at_quantile(share).min(self.0.max()))
+    }
+
+    /// The latency in milliseconds that each share of the requests does not exceed, for shares below 1 in ascending
+    /// order, closer together near 1.
+    #[expect(clippy::cast_precision_loss, reason = "numbers of requests")]
+    pub fn percentiles(&self) -> Vec<(f64, f64)> {
+        let all = self.0.iter_quantiles(PERCENTILES_PER_HALVING).map(|it| (it.quantile(), it.value_iterated_to()));
+        // The share below the slowest one, which a distribution reaches only at infinity.
+        let slowest = 1.0 - 1.0 / (self.count() as f64 + 1.0);
+        all.map(|(share, micros)| (share.min(slowest), millis(micros.min(self.0.max())))).collect()
     }
 
     /// The maximum, in milliseconds.
@@ -102,6 +116,30 @@ impl From<&Latencies> for P50P99P999 {
     }
 }
 
+/// The result of a scenario. Its JSON has the figures, its display the table.
+pub trait Report: Serialize + fmt::Display {
+    /// The cells of the table, row by row.
+    fn table(&self) -> Vec<Vec<String>>;
+
+    /// Charts, none if the scenario has no measurements over time.
+    fn charts(&self) -> &[Chart] {
+        &[]
+    }
+
+    /// Descriptions of the faults for which the run fails. Slowness is not a fault.
+    fn faults(&self) -> Vec<String>;
+}
+
+/// The fault of a run whose feeds are not complete.
+pub fn incomplete(is_complete: bool) -> Vec<String> {
+    if is_complete { Vec::new() } else { vec!["feed entries are missing or duplicated".to_owned()] }
+}
+
+/// The cells of these lines.
+pub fn cells(rows: &[Row]) -> Vec<Vec<String>> {
+    rows.iter().map(|(name, value, note)| vec![(*name).to_owned(), value.clone(), (*note).to_owned()]).collect()
+}
+
 /// The result of `loadtest fanout`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FanoutReport {
@@ -127,11 +165,11 @@ pub struct FanoutReport {
     /// Entries per second over the sum of the posts' times, each from sending the request (not from its answer) to the
     /// commit of the last entry: the more conservative definition, as it includes the request and its sync.
     pub entries_per_second: f64,
-    /// Entries per second written to the store alone, in the same number and size: see [`crate::floor`].
+    /// Entries per second written to the store alone, in the same number and size: see [`crate::baseline`].
     pub floor_entries_per_second: f64,
-    /// A description of the floor, for the table.
+    /// A description of the baseline, for the table.
     #[serde(skip)]
-    pub floor_is: &'static str,
+    pub baseline_is: &'static str,
     /// The ratio of [`Self::entries_per_second`] to [`Self::floor_entries_per_second`].
     pub floor_ratio: f64,
     /// Requests per second of the same server and client for a constant page from memory: see [`crate::yardstick`].
@@ -143,6 +181,9 @@ pub struct FanoutReport {
     /// The peak resident memory of the process, client included, from the end of seeding to the end of the reads, in
     /// 10^6 bytes. `None` (null) if the system does not report it.
     pub peak_rss_mb: Option<f64>,
+    /// Distributions and progress.
+    #[serde(skip)]
+    pub charts: Vec<Chart>,
 }
 
 /// The result of `loadtest mixed`.
@@ -178,6 +219,9 @@ pub struct MixedReport {
     /// With `--social`: the results for likes, comments and counts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub social: Option<SocialReport>,
+    /// Distributions and progress.
+    #[serde(skip)]
+    pub charts: Vec<Chart>,
 }
 
 /// The additional results of `loadtest mixed --social`.
@@ -266,74 +310,90 @@ pub fn write_table(f: &mut fmt::Formatter<'_>, rows: &[Row]) -> fmt::Result {
     Ok(())
 }
 
+impl FanoutReport {
+    fn rows(&self) -> [Row; 13] {
+        let (ms, read) = (self.fanout_ms, self.feed_read_ms);
+        [
+            ("followers", self.followers.to_string(), ""),
+            ("posts", self.posts.to_string(), ""),
+            (
+                "fan-out",
+                format!("{:.1} / {:.1} / {:.1} ms", ms.p50, ms.p99, ms.max),
+                "p50 / p99 / max, 201 to last entry",
+            ),
+            ("entries", format!("{} of {}", self.entries_found, self.entries_expected), "found in the feeds"),
+            ("duplicates", self.duplicates.to_string(), ""),
+            (
+                "jobs",
+                format!("{} / {} / {}", self.jobs_sent, self.jobs_received, self.jobs_deleted),
+                "sent / received / deleted",
+            ),
+            ("entries a second", format!("{:.0}", self.entries_per_second), "request to last entry"),
+            ("floor", format!("{:.0}", self.floor_entries_per_second), self.baseline_is),
+            ("floor ratio", format!("{:.2}", self.floor_ratio), ""),
+            (
+                "constant answer",
+                format!("{:.0}", self.constant_requests_per_second),
+                "a second, same server and client",
+            ),
+            ("feed read", format!("{:.2} / {:.2} ms", read.p50, read.p99), "p50 / p99"),
+            ("seeding", format!("{:.1} s", self.seed_seconds), ""),
+            ("peak memory", memory(self.peak_rss_mb), "resident, after seeding, client included"),
+        ]
+    }
+}
+
 impl fmt::Display for FanoutReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (ms, read) = (self.fanout_ms, self.feed_read_ms);
-        write_table(
-            f,
-            &[
-                ("followers", self.followers.to_string(), ""),
-                ("posts", self.posts.to_string(), ""),
-                (
-                    "fan-out",
-                    format!("{:.1} / {:.1} / {:.1} ms", ms.p50, ms.p99, ms.max),
-                    "p50 / p99 / max, 201 to last entry",
-                ),
-                ("entries", format!("{} of {}", self.entries_found, self.entries_expected), "found in the feeds"),
-                ("duplicates", self.duplicates.to_string(), ""),
-                (
-                    "jobs",
-                    format!("{} / {} / {}", self.jobs_sent, self.jobs_received, self.jobs_deleted),
-                    "sent / received / deleted",
-                ),
-                ("entries a second", format!("{:.0}", self.entries_per_second), "request to last entry"),
-                ("floor", format!("{:.0}", self.floor_entries_per_second), self.floor_is),
-                ("floor ratio", format!("{:.2}", self.floor_ratio), ""),
-                (
-                    "constant answer",
-                    format!("{:.0}", self.constant_requests_per_second),
-                    "a second, same server and client",
-                ),
-                ("feed read", format!("{:.2} / {:.2} ms", read.p50, read.p99), "p50 / p99"),
-                ("seeding", format!("{:.1} s", self.seed_seconds), ""),
-                ("peak memory", memory(self.peak_rss_mb), "resident, after seeding, client included"),
-            ],
-        )
+        write_table(f, &self.rows())
+    }
+}
+
+impl Report for FanoutReport {
+    fn table(&self) -> Vec<Vec<String>> {
+        cells(&self.rows())
+    }
+
+    fn charts(&self) -> &[Chart] {
+        &self.charts
+    }
+
+    fn faults(&self) -> Vec<String> {
+        incomplete(self.is_complete())
+    }
+}
+
+impl MixedReport {
+    fn rows(&self) -> [Row; 12] {
+        let delivery = self.delivery_ms;
+        [
+            ("rate", format!("{:.1} of {:.0} /s", self.rate_achieved, self.rate_asked), "achieved of requested"),
+            ("errors", self.errors.to_string(), ""),
+            ("read", three(self.read_ms), "p50 / p99 / p99.9, from the intended start"),
+            ("post", three(self.post_ms), "p50 / p99 / p99.9, from the intended start"),
+            ("delivery", format!("{:.1} / {:.1} ms", delivery.p50, delivery.p99), "p50 / p99, to the last follower"),
+            ("lost", self.lost.to_string(), ""),
+            ("duplicates", self.duplicates.to_string(), ""),
+            (
+                "idle read",
+                format!("{:.2} / {:.2} ms", self.idle_read_ms.p50, self.idle_read_ms.p99),
+                "p50 / p99, sequential",
+            ),
+            ("read over idle", format!("{:.1}", self.read_p99_over_idle), "p99 in the run relative to idle"),
+            (
+                "constant answer",
+                format!("{:.0}", self.constant_requests_per_second),
+                "a second, same server and client",
+            ),
+            ("floor", format!("{:.0}", self.floor_entries_per_second), "entries a second to the store alone"),
+            ("peak memory", memory(self.peak_rss_mb), "resident, after seeding, client included"),
+        ]
     }
 }
 
 impl fmt::Display for MixedReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let delivery = self.delivery_ms;
-        write_table(
-            f,
-            &[
-                ("rate", format!("{:.1} of {:.0} /s", self.rate_achieved, self.rate_asked), "achieved of requested"),
-                ("errors", self.errors.to_string(), ""),
-                ("read", three(self.read_ms), "p50 / p99 / p99.9, from the intended start"),
-                ("post", three(self.post_ms), "p50 / p99 / p99.9, from the intended start"),
-                (
-                    "delivery",
-                    format!("{:.1} / {:.1} ms", delivery.p50, delivery.p99),
-                    "p50 / p99, to the last follower",
-                ),
-                ("lost", self.lost.to_string(), ""),
-                ("duplicates", self.duplicates.to_string(), ""),
-                (
-                    "idle read",
-                    format!("{:.2} / {:.2} ms", self.idle_read_ms.p50, self.idle_read_ms.p99),
-                    "p50 / p99, sequential",
-                ),
-                ("read over idle", format!("{:.1}", self.read_p99_over_idle), "p99 in the run relative to idle"),
-                (
-                    "constant answer",
-                    format!("{:.0}", self.constant_requests_per_second),
-                    "a second, same server and client",
-                ),
-                ("floor", format!("{:.0}", self.floor_entries_per_second), "entries a second to the store alone"),
-                ("peak memory", memory(self.peak_rss_mb), "resident, after seeding, client included"),
-            ],
-        )?;
+        write_table(f, &self.rows())?;
         self.social.iter().try_for_each(|social| {
             writeln!(f)?;
             write_table(f, &social.rows())
@@ -341,7 +401,27 @@ impl fmt::Display for MixedReport {
     }
 }
 
-fn three(of: P50P99P999) -> String {
+impl Report for MixedReport {
+    fn table(&self) -> Vec<Vec<String>> {
+        let social = self.social.iter().flat_map(SocialReport::rows);
+        cells(&self.rows().into_iter().chain(social).collect::<Vec<_>>())
+    }
+
+    fn charts(&self) -> &[Chart] {
+        &self.charts
+    }
+
+    fn faults(&self) -> Vec<String> {
+        let mut faults = incomplete(self.is_complete());
+        if self.social.is_some_and(|social| !social.is_exact()) {
+            faults.push("likes or comments are missing or duplicated, or counts are wrong".to_owned());
+        }
+        faults
+    }
+}
+
+/// Formats the three percentiles.
+pub fn three(of: P50P99P999) -> String {
     format!("{:.1} / {:.1} / {:.1} ms", of.p50, of.p99, of.p999)
 }
 
@@ -382,12 +462,13 @@ mod tests {
             jobs_deleted: 6,
             entries_per_second: 10.5,
             floor_entries_per_second: 21.0,
-            floor_is: "the description of the floor",
+            baseline_is: "the description of the baseline",
             floor_ratio: 0.5,
             constant_requests_per_second: 1_000.0,
             feed_read_ms: P50P99 { p50: 0.5, p99: 0.75 },
             seed_seconds: 0.25,
             peak_rss_mb: Some(33.5),
+            charts: Vec::new(),
         }
     }
 
@@ -408,6 +489,7 @@ mod tests {
             constant_requests_per_second: 1_000.0,
             floor_entries_per_second: 21.0,
             social: None,
+            charts: Vec::new(),
         }
     }
 
@@ -493,7 +575,7 @@ mod tests {
     #[test]
     fn the_table_has_a_line_for_each_figure() {
         let table = fanout_report().to_string();
-        assert!(table.contains("120 of 120") && table.contains("the description of the floor"), "{table}");
+        assert!(table.contains("120 of 120") && table.contains("the description of the baseline"), "{table}");
         assert!(mixed_report().to_string().contains("unknown"));
     }
 }

@@ -1,6 +1,6 @@
 //! The service under test, in this process: the real application with observed ports.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, path::Path, sync::Arc};
 
 use domain::UserId;
 use tweeter::{Application, Config, DataDir, Handle, TestHooks, services::Services};
@@ -8,9 +8,10 @@ use tweeter::{Application, Config, DataDir, Handle, TestHooks, services::Service
 use crate::{
     client::HttpClient,
     error::LoadtestError,
-    ground::Ground,
     observe::{ObservedQueue, ObservedStore, Observer},
     options::Places,
+    target::Target,
+    timeline::Recorder,
     yardstick,
 };
 
@@ -32,11 +33,15 @@ pub struct Service {
 
 impl Service {
     /// Starts the service on a free port, including metrics, as an operator would.
-    pub async fn start(places: &Places, ground: &Ground, changes: Changes) -> Result<Self, LoadtestError> {
+    pub async fn start(places: &Places, target: &Target, changes: Changes) -> Result<Self, LoadtestError> {
         let data_dir = places.data_dir.clone().map_or(DataDir::Ephemeral, DataDir::Path);
         let free_port = SocketAddr::from(([127, 0, 0, 1], 0));
-        let config =
-            Config { metrics_listen: Some(free_port), stores: ground.stores(), ..Config::on_free_port(data_dir) };
+        let config = Config {
+            metrics_listen: Some(free_port),
+            stores: target.stores(),
+            pull_threshold: places.pull_threshold,
+            ..Config::on_free_port(data_dir)
+        };
         let observer = Arc::new(Observer::new());
         let handle = Application::build(config, hooks(&observer, changes)).await?.spawn();
         Ok(Self { handle, observer })
@@ -47,6 +52,21 @@ impl Service {
         &self.observer
     }
 
+    /// Starts recording throughput and queue depth.
+    pub fn record(&self) -> Recorder {
+        Recorder::start(Arc::clone(&self.observer))
+    }
+
+    /// The address of the API.
+    pub const fn address(&self) -> SocketAddr {
+        self.handle.address()
+    }
+
+    /// The directory of the embedded database; on AWS that of the signing key, if there is one.
+    pub fn data_dir(&self) -> Option<&Path> {
+        self.handle.data_dir()
+    }
+
     /// The services and the store.
     pub const fn services(&self) -> &Services {
         self.handle.services()
@@ -54,7 +74,7 @@ impl Service {
 
     /// An HTTP client for it.
     pub fn client(&self) -> HttpClient {
-        HttpClient::new(self.handle.address())
+        HttpClient::new(self.handle.address(), self.observer.request_count())
     }
 
     /// An access token of a user, valid for 15 minutes.

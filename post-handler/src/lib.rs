@@ -20,9 +20,9 @@ pub use state::PublishApi;
 
 /// The environment that the Lambda function needs. `template.yaml` sets exactly this.
 #[cfg(feature = "lambda")]
-pub const NEEDS: lambda::Needs<lambda::ApiOptions> =
+pub const NEEDS: lambda::Needs<lambda::PublishOptions> =
     lambda::Needs::of(&[ports::store::Table::Social, ports::store::Table::Feed], &[ports::queue::QueueName::PostQ])
-        .with(lambda::ApiOptions::read);
+        .with(lambda::PublishOptions::read);
 
 /// The endpoint and its OpenAPI description, for a router that also serves others.
 pub fn routes() -> OpenApiRouter<PublishApi> {

@@ -25,6 +25,7 @@ use service::{
     feeds::FeedService,
     graph::GraphService,
     posts::{PostService, PublishService},
+    promotion::PullThreshold,
     rates::RateLimiter,
     sweep::{SweepService, Swept},
     views::PostViews,
@@ -78,6 +79,12 @@ impl Pipeline {
             queue,
             clock,
         }
+    }
+
+    /// The same, pulling the posts of authors with this many followers.
+    #[must_use]
+    pub fn with_pull_threshold(self, threshold: PullThreshold) -> Self {
+        Self { publish: self.publish.with_pull_threshold(threshold), ..self }
     }
 
     /// Registers a user whose handle has this prefix. Handles are unique, so one database can serve many rounds of a

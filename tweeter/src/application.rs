@@ -21,6 +21,7 @@ use service::{
     erasure::ErasureService,
     fan_out::{FanOutOptions, FanOutService},
     live::Hub,
+    stories::Stories,
     sweep::SweepService,
 };
 use stream_handler::{Eraser, StreamHandler};
@@ -101,6 +102,8 @@ impl Application {
             clock: hooks.clock.clone(),
             tokens,
             rates: config.rate_limits.limiter(Arc::clone(&store)),
+            pull_threshold: config.pull_threshold,
+            stories: Stories::new(Arc::clone(&store), hooks.clock.clone()),
             streams: backend.is_alone().then(|| Hub::new(hooks.clock.clone(), hooks.live)),
             store,
         };
@@ -281,15 +284,20 @@ fn workers(
     wake_eraser: &Arc<Notify>,
 ) -> Workers {
     let (store, queue, clock) = (&services.store, &services.queue, &services.clock);
-    let fan_out = FanOutService::new(Arc::clone(store), Arc::clone(queue), clock.clone(), fan_out);
-    let delivery = DeliveryService::new(Arc::clone(store), clock.clone()).with_live_events(services.live.clone());
+    let safe_time = services.time.safe_time();
+    let fan_out = FanOutService::new(Arc::clone(store), Arc::clone(queue), clock.clone(), fan_out)
+        .with_activity(services.activity.clone(), safe_time.clone())
+        .with_streams(services.live.as_ref().map(|live| live.hub().clone()));
+    let delivery = DeliveryService::new(Arc::clone(store), clock.clone())
+        .aging_by(safe_time.clone())
+        .with_live_events(services.live.clone());
     let applies =
         ChangeService::new(Arc::clone(store), Arc::clone(&services.ids)).with_live_events(services.live.clone());
     Workers {
         stream: StreamHandler::new(Arc::new(applies), Arc::clone(queue), hooks.retry_pauses)
             .with_eraser(Eraser::Woken(Arc::clone(wake_eraser))),
         eraser: ErasureService::new(Arc::clone(store)),
-        safe_time: services.time.safe_time().clone(),
+        safe_time: safe_time.clone(),
         changes,
         fetcher: FollowFetcher::new(fan_out, Arc::clone(queue), hooks.retry_pauses),
         jobs: JobHandler::new(delivery, Arc::clone(queue), hooks.retry_pauses),

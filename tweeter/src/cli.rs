@@ -11,7 +11,7 @@ use domain::{Handle, PostId, UserId};
 use http::{HeaderName, HeaderValue};
 use http_api::TrustedProxy;
 use ports::queue::QueueName;
-use service::rates::RateLimits;
+use service::{promotion::PullThreshold, rates::RateLimits};
 use telemetry::LogFormat;
 
 use crate::{
@@ -87,6 +87,10 @@ pub struct ServeArgs {
     /// Rate limits on posts, likes, follows, comments, registrations and failed logins
     #[arg(long, env = "TWEETER_RATE_LIMITS", value_enum, default_value = "on")]
     rate_limits: RateLimitsArg,
+    /// Followers from which an author's posts are merged into feeds when these are read, instead of being written to each
+    /// feed; `off` or 0 writes all. Below 80% of it they are written again [default: 100000]
+    #[arg(long, env = "TWEETER_PULL_THRESHOLD", value_name = "N|off")]
+    pull_threshold: Option<PullThreshold>,
     /// Header in which a proxy names the client, such as `x-forwarded-for`; without it, the peer address is used. Set
     /// it only if every request passes such a proxy, as clients can send the header themselves
     #[arg(long, env = "TWEETER_TRUSTED_PROXY_HEADER", value_name = "NAME", value_parser = list_header)]
@@ -130,6 +134,7 @@ impl ServeArgs {
                 .max_connections_per_network
                 .or_else(|| self.trusted_proxy_header.is_none().then_some(MAX_CONNECTIONS_PER_NETWORK)),
             rate_limits: self.rate_limits.into(),
+            pull_threshold: self.pull_threshold.unwrap_or_default(),
             trusted_proxy: self
                 .trusted_proxy_header
                 .map(|header| TrustedProxy { header, hops: self.trusted_proxy_hops }),
@@ -463,6 +468,14 @@ mod tests {
     }
 
     #[test]
+    fn pulling_begins_at_the_threshold_or_never() {
+        let threshold = |args: &[&str]| config(args).pull_threshold;
+        assert_eq!(threshold(&[]), PullThreshold::from(100_000));
+        assert_eq!(threshold(&["--pull-threshold", "3"]), PullThreshold::from(3));
+        assert_eq!(threshold(&["--pull-threshold", "off"]), PullThreshold::OFF);
+    }
+
+    #[test]
     fn a_trusted_proxy_lifts_the_default_connection_limit() {
         let most = |args: &[&str]| config(args).max_connections_per_network.map(NonZeroUsize::get);
         assert_eq!(most(&[]), Some(512));
@@ -481,6 +494,7 @@ mod tests {
     #[case(&["--cors-origin", "https://A.example"])]
     #[case(&["--log-format", "xml"])]
     #[case(&["--rate-limits", "maybe"])]
+    #[case(&["--pull-threshold", "many"])]
     #[case(&["--trusted-proxy-header", "forwarded"])]
     #[case(&["--trusted-proxy-header", "a b"])]
     #[case(&["--trusted-proxy-header", "x-forwarded-for", "--trusted-proxy-hops", "0"])]

@@ -6,7 +6,7 @@ use domain::limits;
 use http::HeaderValue;
 use http_api::TrustedProxy;
 use ports::queue::QueueSettings;
-use service::rates::RateLimits;
+use service::{promotion::PullThreshold, rates::RateLimits};
 
 use crate::event_source::Mapping;
 
@@ -63,6 +63,8 @@ pub struct Config {
     pub max_connections_per_network: Option<NonZeroUsize>,
     /// Whether rates are limited.
     pub rate_limits: RateLimits,
+    /// The number of followers from which posts are pulled.
+    pub pull_threshold: PullThreshold,
     /// The mapping of PostQ to follow-fetcher.
     pub fan_out: Mapping,
     /// The mapping of JobQ to job-handler.
@@ -99,6 +101,7 @@ impl Default for Config {
             trusted_proxy: None,
             max_connections_per_network: Some(MAX_CONNECTIONS_PER_NETWORK),
             rate_limits: RateLimits::On,
+            pull_threshold: PullThreshold::default(),
             fan_out: Mapping { batch_size: 1, max_concurrency: 4, timeout },
             delivery: Mapping { batch_size: limits::MAX_QUEUE_BATCH, max_concurrency: 4, timeout },
             // One per batch: a change that times out does not use up receives of others.

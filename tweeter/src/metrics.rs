@@ -56,6 +56,8 @@ fn describe() {
     describe_gauge!(names::QUEUE_OLDEST_SECONDS, Unit::Seconds, "Age of the oldest visible message");
     describe_counter!(names::RECORDS, Unit::Count, "Records handled, by queue and outcome");
     describe_gauge!(names::FAN_OUTS_RUNNING, Unit::Count, "Fan-outs that are reading follower pages");
+    describe_counter!(names::PROMOTIONS, Unit::Count, "Authors whose posts are now merged into feeds on read");
+    describe_counter!(names::DEMOTIONS, Unit::Count, "Promoted authors whose posts are fanned out again");
     describe_counter!(names::JOBS_SENT, Unit::Count, "Feed jobs sent to JobQ");
     describe_counter!(names::ENTRIES_WRITTEN, Unit::Count, "Feed entries written by jobs");
     describe_histogram!(

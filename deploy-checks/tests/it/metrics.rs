@@ -126,7 +126,13 @@ fn watched_metrics_have_the_published_dimensions() {
 #[test]
 fn every_published_metric_is_watched_or_for_queries() {
     // Rare events, queried only during an incident; see docs/operations.md.
-    let for_queries = ["tweeter_feed_jobs_sent_total", "tweeter_outbox_swept_total"];
+    let for_queries = [
+        "tweeter_authors_demoted_total",
+        "tweeter_authors_promoted_total",
+        "tweeter_fan_out_followers_skipped_total",
+        "tweeter_feed_jobs_sent_total",
+        "tweeter_outbox_swept_total",
+    ];
     let template = template();
     let watched = watched(&template);
     for metric in PUBLISHED {

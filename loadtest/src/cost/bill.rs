@@ -1,6 +1,8 @@
 //! Prices the usage.
 
-use ports::queue::QueueName;
+use std::ops::AddAssign;
+
+use ports::{queue::QueueName, store::Table};
 use serde::Serialize;
 
 use super::{meter::Usage, prices};
@@ -36,6 +38,155 @@ impl Work {
     }
 }
 
+/// The billed amounts of some work. Fractional: the plan computes with averages.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+pub struct Amounts {
+    /// Posts answered.
+    pub posts: f64,
+    /// Feed reads answered.
+    pub reads: f64,
+    /// Likes and comments answered.
+    pub reactions: f64,
+    /// Follows answered.
+    pub follows: f64,
+    /// Followers read by follow-fetcher.
+    pub fanned_out: f64,
+    /// DynamoDB's write request units on Feed.
+    pub feed_writes: f64,
+    /// DynamoDB's write request units on the other tables.
+    pub other_writes: f64,
+    /// DynamoDB's read request units on Feed.
+    pub feed_reads: f64,
+    /// DynamoDB's read request units on the other tables.
+    pub other_reads: f64,
+    /// Requests to SQS.
+    pub sqs_requests: f64,
+    /// Batches of PostQ: invocations of follow-fetcher.
+    pub post_batches: f64,
+    /// Batches of JobQ: invocations of job-handler.
+    pub job_batches: f64,
+    /// Duration of job-handler's invocations, in units of [`prices::JOB_HANDLER_MS`].
+    pub job_turns: f64,
+    /// Batches of changes: invocations of stream-handler.
+    pub change_batches: f64,
+    /// Bytes of all answers' bodies.
+    pub answer_bytes: f64,
+}
+
+impl From<&Work> for Amounts {
+    fn from(work: &Work) -> Self {
+        let feed = work.usage.tables.get(&Table::Feed).copied().unwrap_or_default();
+        let all = work.usage.units();
+        let job_batches = float(work.usage.batches_of(QueueName::JobQ));
+        Self {
+            posts: float(work.posts),
+            reads: float(work.reads),
+            reactions: float(work.reactions),
+            follows: float(work.follows),
+            fanned_out: float(work.posts) * float(work.followers),
+            feed_writes: float(feed.writes),
+            other_writes: float(all.writes - feed.writes),
+            feed_reads: feed.reads(),
+            other_reads: all.reads() - feed.reads(),
+            sqs_requests: float(work.usage.sqs_requests),
+            post_batches: float(work.usage.batches_of(QueueName::PostQ)),
+            job_batches,
+            job_turns: job_batches,
+            change_batches: float(work.usage.change_batches),
+            answer_bytes: float(work.answer_bytes),
+        }
+    }
+}
+
+impl AddAssign for Amounts {
+    fn add_assign(&mut self, other: Self) {
+        self.posts += other.posts;
+        self.reads += other.reads;
+        self.reactions += other.reactions;
+        self.follows += other.follows;
+        self.fanned_out += other.fanned_out;
+        self.feed_writes += other.feed_writes;
+        self.other_writes += other.other_writes;
+        self.feed_reads += other.feed_reads;
+        self.other_reads += other.other_reads;
+        self.sqs_requests += other.sqs_requests;
+        self.post_batches += other.post_batches;
+        self.job_batches += other.job_batches;
+        self.job_turns += other.job_turns;
+        self.change_batches += other.change_batches;
+        self.answer_bytes += other.answer_bytes;
+    }
+}
+
+impl Amounts {
+    /// The amounts of this many times the work.
+    #[must_use]
+    pub fn times(self, factor: f64) -> Self {
+        Self {
+            posts: self.posts * factor,
+            reads: self.reads * factor,
+            reactions: self.reactions * factor,
+            follows: self.follows * factor,
+            fanned_out: self.fanned_out * factor,
+            feed_writes: self.feed_writes * factor,
+            other_writes: self.other_writes * factor,
+            feed_reads: self.feed_reads * factor,
+            other_reads: self.other_reads * factor,
+            sqs_requests: self.sqs_requests * factor,
+            post_batches: self.post_batches * factor,
+            job_batches: self.job_batches * factor,
+            job_turns: self.job_turns * factor,
+            change_batches: self.change_batches * factor,
+            answer_bytes: self.answer_bytes * factor,
+        }
+    }
+
+    /// Requests answered.
+    pub fn requests(&self) -> f64 {
+        self.posts + self.reads + self.reactions + self.follows
+    }
+
+    /// Write request units of all tables.
+    pub fn writes(&self) -> f64 {
+        self.feed_writes + self.other_writes
+    }
+
+    /// Read request units of all tables.
+    pub fn units_read(&self) -> f64 {
+        self.feed_reads + self.other_reads
+    }
+
+    /// Invocations of all functions.
+    pub fn invocations(&self) -> f64 {
+        self.requests() + self.post_batches + self.job_batches + self.change_batches
+    }
+
+    /// Seconds that functions run, by their assumed durations, each with its function's memory in MB.
+    pub fn busy_seconds(&self) -> [(f64, u32); 7] {
+        let seconds = |times: f64, millis: f64| times * millis / 1_000.0;
+        let fetching = seconds(self.post_batches, prices::FOLLOW_FETCHER_MS)
+            + seconds(self.fanned_out / 1_000.0, prices::FOLLOW_FETCHER_MS_PER_1000_FOLLOWERS);
+        [
+            (seconds(self.posts, prices::POST_HANDLER_MS), prices::POST_HANDLER_MB),
+            (seconds(self.reads, prices::STATUS_API_MS), prices::STATUS_API_MB),
+            (seconds(self.reactions, prices::STATUS_API_ACT_MS), prices::STATUS_API_MB),
+            (seconds(self.follows, prices::STATUS_API_FOLLOW_MS), prices::STATUS_API_MB),
+            (seconds(self.change_batches, prices::STREAM_HANDLER_MS), prices::STREAM_HANDLER_MB),
+            (fetching, prices::FOLLOW_FETCHER_MB),
+            (seconds(self.job_turns, prices::JOB_HANDLER_MS), prices::JOB_HANDLER_MB),
+        ]
+    }
+
+    /// GB-seconds of all functions, by their assumed durations.
+    pub fn gb_seconds(&self) -> f64 {
+        self.busy_seconds().iter().map(|(seconds, megabytes)| seconds * f64::from(*megabytes) / LAMBDA_GB_IN_MB).sum()
+    }
+
+    fn log_bytes(&self) -> f64 {
+        self.invocations() * prices::LOG_BYTES_PER_INVOCATION + self.requests() * prices::LOG_BYTES_PER_REQUEST
+    }
+}
+
 /// Costs in US dollars.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 pub struct Bill {
@@ -64,19 +215,23 @@ const fn float(number: u64) -> f64 {
 impl Bill {
     /// Prices the work.
     pub fn of(work: &Work) -> Self {
-        let units = work.usage.units();
-        let requests = float(work.requests());
+        Self::for_amounts(&work.into())
+    }
+
+    /// Prices the amounts.
+    pub fn for_amounts(amounts: &Amounts) -> Self {
+        let (requests, invocations) = (amounts.requests(), amounts.invocations());
         Self {
-            dynamodb_writes: float(units.writes) * prices::DYNAMODB_WRITES_PER_MILLION / MILLION,
-            dynamodb_reads: units.reads() * prices::DYNAMODB_READS_PER_MILLION / MILLION,
-            sqs: float(work.usage.sqs_requests) * prices::SQS_PER_MILLION / MILLION,
-            lambda: invocations(work) * prices::LAMBDA_PER_MILLION / MILLION
-                + gb_seconds(work) * prices::LAMBDA_PER_GB_SECOND,
+            dynamodb_writes: amounts.writes() * prices::DYNAMODB_WRITES_PER_MILLION / MILLION,
+            dynamodb_reads: amounts.units_read() * prices::DYNAMODB_READS_PER_MILLION / MILLION,
+            sqs: amounts.sqs_requests * prices::SQS_PER_MILLION / MILLION,
+            lambda: invocations * prices::LAMBDA_PER_MILLION / MILLION
+                + amounts.gb_seconds() * prices::LAMBDA_PER_GB_SECOND,
             http_api: requests * prices::HTTP_API_PER_MILLION / MILLION,
-            transfer: (float(work.answer_bytes) + requests * prices::HEADER_BYTES_PER_ANSWER) / GB
+            transfer: (amounts.answer_bytes + requests * prices::HEADER_BYTES_PER_ANSWER) / GB
                 * prices::TRANSFER_OUT_PER_GB,
-            logs_and_traces: log_bytes(work) / GB * prices::LOGS_PER_GB
-                + invocations(work) * prices::TRACED_SHARE * prices::TRACES_PER_MILLION / MILLION,
+            logs_and_traces: amounts.log_bytes() / GB * prices::LOGS_PER_GB
+                + invocations * prices::TRACED_SHARE * prices::TRACES_PER_MILLION / MILLION,
         }
     }
 
@@ -115,40 +270,26 @@ impl Bill {
 
 /// Invocations of all functions.
 pub fn invocations(work: &Work) -> f64 {
-    let batches = work.usage.batches_of(QueueName::PostQ) + work.usage.batches_of(QueueName::JobQ);
-    float(work.requests() + batches + work.usage.change_batches)
+    Amounts::from(work).invocations()
 }
 
 /// GB-seconds of all functions, by their assumed durations.
 pub fn gb_seconds(work: &Work) -> f64 {
-    let of = |times: u64, millis: f64, megabytes: u32| {
-        float(times) * millis / 1_000.0 * f64::from(megabytes) / LAMBDA_GB_IN_MB
-    };
-    let page_millis = float(work.followers) / 1_000.0 * prices::FOLLOW_FETCHER_MS_PER_1000_FOLLOWERS;
-    of(work.posts, prices::POST_HANDLER_MS, prices::POST_HANDLER_MB)
-        + of(work.reads, prices::STATUS_API_MS, prices::STATUS_API_MB)
-        + of(work.reactions, prices::STATUS_API_ACT_MS, prices::STATUS_API_MB)
-        + of(work.follows, prices::STATUS_API_FOLLOW_MS, prices::STATUS_API_MB)
-        + of(work.usage.change_batches, prices::STREAM_HANDLER_MS, prices::STREAM_HANDLER_MB)
-        + of(work.usage.batches_of(QueueName::PostQ), prices::FOLLOW_FETCHER_MS, prices::FOLLOW_FETCHER_MB)
-        + of(work.posts, page_millis, prices::FOLLOW_FETCHER_MB)
-        + of(work.usage.batches_of(QueueName::JobQ), prices::JOB_HANDLER_MS, prices::JOB_HANDLER_MB)
-}
-
-fn log_bytes(work: &Work) -> f64 {
-    invocations(work) * prices::LOG_BYTES_PER_INVOCATION + float(work.requests()) * prices::LOG_BYTES_PER_REQUEST
+    Amounts::from(work).gb_seconds()
 }
 
 /// The cost of keeping the written items for a month, recovery included.
 pub fn kept_a_month(usage: &Usage) -> f64 {
-    let gb = float(usage.stored_bytes.max(0).cast_unsigned()) / GB;
-    gb * (prices::DYNAMODB_STORAGE_PER_GB_MONTH + prices::DYNAMODB_RECOVERY_PER_GB_MONTH)
+    bytes_kept_a_month(float(usage.stored_bytes.max(0).cast_unsigned()))
+}
+
+/// The cost of keeping this many billed bytes for a month, recovery included.
+pub fn bytes_kept_a_month(bytes: f64) -> f64 {
+    bytes / GB * (prices::DYNAMODB_STORAGE_PER_GB_MONTH + prices::DYNAMODB_RECOVERY_PER_GB_MONTH)
 }
 
 #[cfg(test)]
 mod tests {
-    use ports::store::Table;
-
     use super::*;
     use crate::cost::units::Units;
 

@@ -1,12 +1,15 @@
 //! Runs requests in one process and counts their units.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use data::{Counted, Counter, Counts};
-use domain::{Clock, PostId, UserId, limits};
+use domain::{Clock, PostId, Timestamp, UserId, limits};
 use ports::store::StoreError;
 use service::{fan_out::FanOutOptions, tokens::AccessTokens};
 use tweeter::{Application, Config, DataDir, Handle, TestHooks};
@@ -17,6 +20,7 @@ use super::{
 };
 use crate::{
     error::LoadtestError,
+    graph::Graph,
     progress,
     seed::{ROWS_PER_EDGE, ROWS_PER_USER, Seeder},
     stack::api::ApiClient,
@@ -24,6 +28,8 @@ use crate::{
 
 /// Posts of the followee of a follow: as many as a follow backfills at most.
 pub const FOLLOWED_POSTS: u64 = 100;
+/// Absence of dormant followers: well beyond the time after which a fan-out skips them.
+const ABSENCE: Duration = Duration::from_hours(60 * 24);
 /// A post of typical length, about half the maximum: the bytes stored and sent grow with it.
 const TEXT: &str = "A post of about the length that people write on an ordinary day, with a thought, a second one that \
                     leads somewhere else, and in the end a question to those who read it: what do you think of it, \
@@ -45,10 +51,18 @@ struct Metered {
 /// `posts` posts to `followers` followers, each from its request until its last feed entry is written and the post
 /// counted. The author has posted before.
 pub async fn post(followers: u64, posts: u64) -> Result<Work, LoadtestError> {
+    post_beside_dormant(followers, 0, posts).await
+}
+
+/// The same with further followers who have not read their feed for [`ABSENCE`].
+pub async fn post_beside_dormant(active: u64, dormant: u64, posts: u64) -> Result<Work, LoadtestError> {
     let service = Metered::start().await?;
     let author = UserId::random();
-    let readers: Vec<UserId> = (0..followers).map(|_| UserId::random()).collect();
-    service.seed(&[author], &readers).await?;
+    let readers = |count| -> Vec<UserId> { (0..count).map(|_| UserId::random()).collect() };
+    service.seed(&[author], &readers(active)).await?;
+    let (dormant, now) = (readers(dormant), service.handle.services().clock.now());
+    let edges = dormant.iter().map(|reader| (*reader, author));
+    service.seed_graph(dormant.iter().copied(), now.minus(ABSENCE), edges, dormant.len() as u64).await?;
     service.count_a_post_of(author).await?;
     let posting = async {
         for _ in 0..posts {
@@ -58,7 +72,7 @@ pub async fn post(followers: u64, posts: u64) -> Result<Work, LoadtestError> {
     };
     let work = service.measure(posting).await?;
     service.handle.stop().await?;
-    Ok(Work { posts, followers, ..work })
+    Ok(Work { posts, followers: active + dormant.len() as u64, ..work })
 }
 
 /// `reads` reads of a feed's first page by a follower of `authors`, each with `posts_each` posts. No read finds anything
@@ -129,6 +143,46 @@ pub async fn follows(posts: u64, follows: u64) -> Result<Work, LoadtestError> {
     Ok(Work { follows, ..work })
 }
 
+/// What a small population took: every user posts once, then reads the first page of the feed.
+#[derive(Debug)]
+pub struct PopulationWork {
+    /// All posts, with their fan-outs.
+    pub posts: Work,
+    /// All reads.
+    pub reads: Work,
+    /// The time that the reads took.
+    pub reading: Duration,
+}
+
+/// The posts and reads of all users of a graph. Each has posted before.
+pub async fn population(graph: &Graph) -> Result<PopulationWork, LoadtestError> {
+    let service = Metered::start().await?;
+    let users = || graph.users.iter().chain([&graph.famous]).copied();
+    let now = service.handle.services().clock.now();
+    service.seed_graph(users(), now, graph.edges(), graph.edge_count()).await?;
+    for user in users() {
+        service.count_a_post_of(user).await?;
+    }
+    let posting = async {
+        for user in users() {
+            service.publish(user).await?;
+        }
+        Ok(())
+    };
+    let posts = service.measure(posting).await?;
+    let started = Instant::now();
+    let reading = async {
+        for user in users() {
+            service.api.feed(|| service.token(user), PAGE, None).await?;
+        }
+        Ok(())
+    };
+    let reads = service.measure(reading).await?;
+    let (reading, count) = (started.elapsed(), users().count() as u64);
+    service.handle.stop().await?;
+    Ok(PopulationWork { posts: Work { posts: count, ..posts }, reads: Work { reads: count, ..reads }, reading })
+}
+
 impl Metered {
     async fn start() -> Result<Self, LoadtestError> {
         Self::start_by(Clock::System).await
@@ -167,16 +221,29 @@ impl Metered {
         Ok((service, post, users))
     }
 
-    /// Creates users and edges from each reader to each author. The service does not apply these changes.
+    /// Creates users and edges from each reader to each author.
     async fn seed(&self, authors: &[UserId], readers: &[UserId]) -> Result<(), LoadtestError> {
+        let edges = authors.iter().flat_map(|author| readers.iter().map(move |reader| (*reader, *author)));
+        let count = (authors.len() * readers.len()) as u64;
+        let now = self.handle.services().clock.now();
+        self.seed_graph(authors.iter().chain(readers).copied(), now, edges, count).await
+    }
+
+    /// Creates users, who read their feeds at `seen` last, and edges as `(follower, followee)`. The service does not
+    /// apply these changes.
+    async fn seed_graph(
+        &self,
+        users: impl Iterator<Item = UserId> + Clone + Send,
+        seen: Timestamp,
+        edges: impl Iterator<Item = (UserId, UserId)> + Send,
+        edge_count: u64,
+    ) -> Result<(), LoadtestError> {
         self.applies_changes.store(false, Ordering::SeqCst);
         let services = self.handle.services();
-        let (users, edges) = ((authors.len() + readers.len()) as u64, (authors.len() * readers.len()) as u64);
-        let progress = progress::bar("seeding", users * ROWS_PER_USER + edges * ROWS_PER_EDGE);
-        let seeder = Seeder::new(Arc::clone(&services.store), services.clock.now(), progress);
-        let users = authors.iter().chain(readers).copied();
+        let rows = users.clone().count() as u64 * ROWS_PER_USER + edge_count * ROWS_PER_EDGE;
+        let progress = progress::bar("seeding", rows);
+        let seeder = Seeder::new(Arc::clone(&services.store), seen, progress);
         seeder.users(users).await.map_err(LoadtestError::Seed)?;
-        let edges = authors.iter().flat_map(|author| readers.iter().map(move |reader| (*reader, *author)));
         seeder.edges(edges).await.map_err(LoadtestError::Seed)?;
         self.handle.drain().await;
         self.applies_changes.store(true, Ordering::SeqCst);
@@ -249,7 +316,8 @@ mod tests {
         // Writes: post, story and outbox entry in the transaction, and the removal of the outbox entry. Reads: the
         // author's profile, consistently, to check that the caller exists and then to show it; the outbox entry; and 60
         // edges of 105 bytes: 6,300, twice 4 KB.
-        let fan_out = Units { writes: 3 * 2 + 1, read_halves: 2 + 2 + 2 + 2 * 2 };
+        // And whether each follower is dormant, eventually.
+        let fan_out = Units { writes: 3 * 2 + 1, read_halves: 2 + 2 + 2 + 2 * 2 + 60 };
         // The change: reads the ledger and whether counts exist; writes a ledger entry and the count.
         let count = Units { writes: 2 * 2, read_halves: 2 * 2 };
         assert_eq!(usage.tables[&Table::Social], sum([fan_out, count]));
@@ -259,6 +327,12 @@ mod tests {
         assert!((1..=3).contains(&batches), "three jobs, in {batches} batches");
         // Sent, received and deleted; the three jobs sent in one call.
         assert_eq!(usage.sqs_requests, 3 + 1 + 2 * batches);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_tenth_active_takes_a_quarter_of_the_writes() {
+        let [all, tenth] = [post(100, 1).await.unwrap(), post_beside_dormant(10, 90, 1).await.unwrap()];
+        assert!(all.usage.units().writes >= 4 * tenth.usage.units().writes, "{all:?} {tenth:?}");
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -28,12 +28,14 @@ const READS: u64 = 100;
 /// Likes, comments and follows averaged, each: none differs from another.
 const ACTS: u64 = 10;
 
-/// Counts and prices a post to each of these numbers of followers, and each other kind of request.
-pub async fn run(followers: &[u64]) -> Result<CostReport, LoadtestError> {
+/// Counts and prices a post to each of these numbers of followers, of whom this share is not dormant, and each other
+/// kind of request.
+pub async fn run(followers: &[u64], active: f64) -> Result<CostReport, LoadtestError> {
     let mut posts = Vec::new();
     for followers in followers {
         let repeats = if *followers < MANY { POSTS } else { 1 };
-        posts.push(measure::post(*followers, repeats).await?);
+        let awake = share_of(*followers, active);
+        posts.push(measure::post_beside_dormant(awake, followers - awake, repeats).await?);
     }
     let requests = Requests {
         reads: measure::reads(AUTHORS, 1, READS).await?,
@@ -41,5 +43,15 @@ pub async fn run(followers: &[u64]) -> Result<CostReport, LoadtestError> {
         comments: measure::comments(ACTS).await?,
         follows: measure::follows(measure::FOLLOWED_POSTS, ACTS).await?,
     };
-    Ok(CostReport::new(&posts, &requests))
+    Ok(CostReport::new(&posts, &requests).with_active(active))
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "at most 10^8"
+)]
+fn share_of(followers: u64, share: f64) -> u64 {
+    (followers as f64 * share).round() as u64
 }

@@ -5,16 +5,21 @@ use std::fmt;
 use ports::store::Table;
 use serde::Serialize;
 
+use crate::report::Report;
+
 use super::{
     bill::{self, Bill, Work},
     prices,
 };
+use crate::table::{self, number, thousands};
 
 /// The result of `loadtest cost`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CostReport {
     /// Validity of the prices.
     pub prices: &'static str,
+    /// The share of followers who are not dormant.
+    pub active: f64,
     /// One post, by the number of its author's followers.
     pub posts: Vec<PostCost>,
     /// A million reads of a feed's first page.
@@ -124,6 +129,7 @@ impl CostReport {
         };
         Self {
             prices: prices::VALIDITY,
+            active: 1.0,
             posts: posts.iter().map(post).collect(),
             million_reads: million(&requests.reads),
             million_likes: million(&requests.likes),
@@ -132,11 +138,15 @@ impl CostReport {
         }
     }
 
+    /// The same with this share of active followers in the posts.
+    #[must_use]
+    pub fn with_active(self, active: f64) -> Self {
+        Self { active, ..self }
+    }
+
     /// Markdown for the README.
     pub fn markdown(&self) -> String {
-        let mut lines: Vec<String> = self.cells().iter().map(|row| format!("| {} |", row.join(" | "))).collect();
-        lines.insert(1, format!("| --- |{}", " ---: |".repeat(self.posts.len() + self.millions().len())));
-        format!("{}\n\n{}\n", lines.join("\n"), self.notes().join(" "))
+        format!("{}\n{}\n", table::markdown(&self.cells()), self.notes().join(" "))
     }
 
     /// The kinds of requests priced by the million.
@@ -160,7 +170,8 @@ impl CostReport {
         let counted = |name: &str, of: fn(&Counted) -> f64| {
             row(name, &|post| number(of(&post.counted)), &|cost| number(of(&cost.counted) * 1e6))
         };
-        let posts = self.posts.iter().map(|post| format!("a post, {} followers", thousands(post.followers)));
+        let active = if self.active < 1.0 { format!(", {:.0}% active", self.active * 100.0) } else { String::new() };
+        let posts = self.posts.iter().map(|post| format!("a post, {} followers{active}", thousands(post.followers)));
         let names = millions.iter().map(|(name, _)| (*name).to_owned());
         let mut rows: Vec<Vec<String>> = vec![std::iter::once(String::new()).chain(posts).chain(names).collect()];
         rows.extend([
@@ -219,19 +230,19 @@ impl CostReport {
     }
 }
 
+impl Report for CostReport {
+    fn table(&self) -> Vec<Vec<String>> {
+        self.cells().into_iter().map(|row| row.iter().map(|cell| cell.replace("**", "")).collect()).collect()
+    }
+
+    fn faults(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
 impl fmt::Display for CostReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rows: Vec<Vec<String>> =
-            self.cells().into_iter().map(|row| row.iter().map(|cell| cell.replace("**", "")).collect()).collect();
-        let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-        let widths: Vec<usize> = (0..rows[0].len()).map(width).collect();
-        for row in &rows {
-            write!(f, "{:<1$}", row[0], widths[0])?;
-            for (cell, width) in row.iter().zip(&widths).skip(1) {
-                write!(f, "  {cell:>width$}")?;
-            }
-            writeln!(f)?;
-        }
+        f.write_str(&table::plain(&self.cells()))?;
         self.notes().iter().try_for_each(|note| writeln!(f, "{note}"))
     }
 }
@@ -246,19 +257,6 @@ fn dollars(usd: f64) -> String {
     format!("${usd:.places$}")
 }
 
-/// Formats a count: whole from 100 on, with one decimal below.
-fn number(count: f64) -> String {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count, far below 2^64")]
-    if count >= 100.0 || count.fract() == 0.0 { thousands(count.round() as u64) } else { format!("{count:.1}") }
-}
-
-fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let groups: Vec<&str> =
-        digits.as_bytes().rchunks(3).rev().map(|group| std::str::from_utf8(group).expect("digits are ASCII")).collect();
-    groups.join(",")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -267,11 +265,6 @@ mod tests {
     fn dollars_have_three_significant_digits() {
         let texts = [0.0, 0.000_012_34, 0.006_251, 0.625, 1.0, 12.345].map(dollars);
         assert_eq!(texts, ["$0", "$0.0000123", "$0.00625", "$0.625", "$1.00", "$12.35"]);
-    }
-
-    #[test]
-    fn counts_are_grouped_in_thousands() {
-        assert_eq!([1_000_001.0, 10_000.4, 100.0, 10.5, 3.0].map(number), ["1,000,001", "10,000", "100", "10.5", "3"]);
     }
 
     #[test]

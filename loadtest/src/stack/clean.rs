@@ -19,7 +19,7 @@ use crate::progress;
 /// Posts per page of the author's story.
 const PAGE: u32 = 100;
 /// Reads of the story: an aborted request may still publish a post after the first one.
-const LOOKS: usize = 3;
+const PASSES: usize = 3;
 /// Time limit for jobs in progress, and polling interval.
 const JOBS_PATIENCE: (Duration, Duration) = (Duration::from_mins(1), Duration::from_secs(1));
 
@@ -35,14 +35,14 @@ pub struct Place {
 /// Removes everything but the ledger's entries, one per post, which expire within two days and can be found only by the
 /// ids of changes. Returns a line for each kind of rows that could not be removed.
 ///
-/// `posts` are the known ones; others are found in the author's story. `settled` means that every feed has shown every
+/// `posts` are the known ones; others are found in the author's story. `all_seen` means that every feed has shown every
 /// post; otherwise waits for jobs in progress, since they could write entries after the cleanup.
 pub async fn clean(
     place: &Place,
     writer: &BulkWriter,
     people: &People,
     posts: &[PostId],
-    settled: bool,
+    all_seen: bool,
 ) -> Vec<String> {
     let mut left = Vec::new();
     let mut posts: BTreeSet<PostId> = posts.iter().copied().collect();
@@ -51,17 +51,17 @@ pub async fn clean(
     remove(writer, SEEDED, People::outbox_removals(&known), known.len() as u64, &mut left).await;
     remove(writer, SEEDED, people.removals(), people.row_count(), &mut left).await;
     remove(writer, SEEDED, std::iter::once(people.counts_removal()), 1, &mut left).await;
-    if !settled && let Err(reason) = jobs_done(place.queue.as_ref()).await {
+    if !all_seen && let Err(reason) = jobs_done(place.queue.as_ref()).await {
         left.push(format!("perhaps feed entries of jobs still in progress: {reason}"));
     }
     let mut done = BTreeSet::new();
-    for look in 0..LOOKS {
+    for pass in 0..PASSES {
         match story(place, people).await {
             Ok(found) => posts.extend(found),
             Err(error) => left.push(format!("perhaps posts of author {}: {error}", people.author)),
         }
         let new: Vec<PostId> = posts.difference(&done).copied().collect();
-        if new.is_empty() && (settled || look > 0) {
+        if new.is_empty() && (all_seen || pass > 0) {
             break;
         }
         remove_posts(writer, people, &new, &mut left).await;

@@ -41,6 +41,7 @@ use self::{
     watch::{Checked, Watcher},
 };
 use crate::{
+    chart::Chart,
     error::LoadtestError,
     options::FanoutOptions,
     progress,
@@ -68,6 +69,13 @@ struct Measured {
     post: Latencies,
     fanout: Latencies,
     checked: Checked,
+}
+
+impl Measured {
+    fn chart(&self) -> Chart {
+        let reads = &self.checked.latencies;
+        Chart::latencies("Latency", [("posts", &self.post), ("fan-outs", &self.fanout), ("feed reads", reads)])
+    }
 }
 
 /// Finds the stack named by the options, drives it, and reports results and cost.
@@ -130,9 +138,9 @@ pub async fn drive<F: Future<Output = ()>>(
         telemetry::write_stderr(format_args!("{error}; removing the seeded rows"));
     }
     let (known, cleaning) = (posts.into_inner(), Instant::now());
-    let settled = outcome.as_ref().is_ok_and(|measured| measured.checked.verdict.missing == 0);
+    let all_seen = outcome.as_ref().is_ok_and(|measured| measured.checked.verdict.missing == 0);
     let left = tokio::select! {
-        left = clean::clean(&target.place, &writer, &people, &known, settled) => left,
+        left = clean::clean(&target.place, &writer, &people, &known, all_seen) => left,
         () = interrupt() => vec![format!("most rows, interrupted again after {} of them", writer.written() - seeded)],
     };
     let clean_seconds = rounded(cleaning.elapsed().as_secs_f64());
@@ -160,6 +168,7 @@ pub async fn drive<F: Future<Output = ()>>(
         clean_seconds,
         not_removed: left,
         cost,
+        charts: vec![measured.chart()],
     })
 }
 

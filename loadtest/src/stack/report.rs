@@ -6,9 +6,10 @@ use serde::Serialize;
 
 use super::{api::Requests, plan::Plan};
 use crate::{
+    chart::Chart,
     cost::{self, bill::Bill, bill::Work, meter::Usage, prices, units::Units},
     error::LoadtestError,
-    report::{P50P99, P50P99Max, Row, rounded, write_table},
+    report::{P50P99, P50P99Max, Report, Row, cells, incomplete, rounded, write_table},
 };
 
 /// Target for the slowest answer to a post, in ms, cold starts included.
@@ -87,6 +88,9 @@ pub struct StackReport {
     pub not_removed: Vec<String>,
     /// The cost of the run.
     pub cost: Cost,
+    /// Distributions of latencies.
+    #[serde(skip)]
+    pub charts: Vec<Chart>,
 }
 
 impl StackReport {
@@ -107,12 +111,12 @@ impl StackReport {
     }
 }
 
-impl fmt::Display for StackReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl StackReport {
+    fn rows(&self) -> [Row; 13] {
         let (post, fanout, read) = (self.post_ms, self.fanout_ms, self.feed_read_ms);
         let three = |ms: P50P99Max| format!("{:.0} / {:.0} / {:.0} ms", ms.p50, ms.p99, ms.max);
         let of = |found: u64, expected: u64| format!("{found} of {expected}");
-        let rows: [Row; 13] = [
+        [
             ("followers", self.followers.to_string(), ""),
             ("posts", self.posts.to_string(), ""),
             ("post", three(post), "p50 / p99 / max; target: max under 1 s"),
@@ -130,10 +134,29 @@ impl fmt::Display for StackReport {
             ("removed", format!("{} rows", self.rows_removed), "of seeding and of the posts"),
             ("not removed", self.not_removed.len().to_string(), "kinds of rows, listed above"),
             ("cost", format!("${:.4}", self.cost.total()), prices::VALIDITY),
-        ];
-        write_table(f, &rows)?;
+        ]
+    }
+}
+
+impl fmt::Display for StackReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_table(f, &self.rows())?;
         let Cost { posts, reads, rows } = self.cost;
         writeln!(f, "of which posts ${posts:.4}, reads ${reads:.4}, seeding and removing ${rows:.4}")
+    }
+}
+
+impl Report for StackReport {
+    fn table(&self) -> Vec<Vec<String>> {
+        cells(&self.rows())
+    }
+
+    fn charts(&self) -> &[Chart] {
+        &self.charts
+    }
+
+    fn faults(&self) -> Vec<String> {
+        incomplete(self.is_complete())
     }
 }
 
@@ -159,6 +182,7 @@ mod tests {
             clean_seconds: 20.0,
             not_removed: Vec::new(),
             cost: Cost { posts: 0.0125, reads: 0.25, rows: 0.0625 },
+            charts: Vec::new(),
         }
     }
 

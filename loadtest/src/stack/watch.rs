@@ -20,7 +20,7 @@ use crate::{
 
 /// Pause after a poll that did not find the post. Feeds receive a post in the order in which they are polled, so the
 /// next ones do not have it yet either: polling must not slow down a slow stack.
-const LOOK_AGAIN: Duration = Duration::from_millis(500);
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 /// Page size of whole feeds: the default of the API.
 const PAGE: u32 = 20;
 
@@ -77,14 +77,14 @@ impl Watcher {
     ) -> Result<Seen, ClientError> {
         let feeds = Mutex::new(readers.iter().copied().collect());
         let waiting = Waiting { feeds, last: Mutex::new(Instant::now()) };
-        let lookers = (0..self.at_once.max(1)).map(|_| self.look(post, &waiting, progress));
-        try_join_all(lookers).await?;
+        let pollers = (0..self.at_once.max(1)).map(|_| self.poll(post, &waiting, progress));
+        try_join_all(pollers).await?;
         let missing = waiting.feeds.lock().len();
         Ok(Seen { last: *waiting.last.lock(), missing })
     }
 
     /// One poller: takes the next feed, and puts it back if it does not show the post.
-    async fn look(&self, post: PostId, waiting: &Waiting, progress: &ProgressBar) -> Result<(), ClientError> {
+    async fn poll(&self, post: PostId, waiting: &Waiting, progress: &ProgressBar) -> Result<(), ClientError> {
         while let Some(reader) = waiting.next(self.patience) {
             let page = self.first_page(reader, 1).await?.answer;
             if page.items.iter().any(|item| item.post_id == post) {
@@ -92,7 +92,7 @@ impl Watcher {
                 progress.inc(1);
             } else {
                 waiting.feeds.lock().push_back(reader);
-                tokio::time::sleep(LOOK_AGAIN).await;
+                tokio::time::sleep(POLL_INTERVAL).await;
             }
         }
         Ok(())

@@ -3,10 +3,12 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::page_from;
+use super::{Readers, page_from};
 use crate::{Db, keys};
 use domain::{Page, PostId, UserId};
-use ports::store::{Consistency, Item, Key, Order, Projection, Query, Retrying, SortRange, StoreError, Table};
+use ports::store::{
+    Consistency, Item, Key, Order, Projection, Query, QueryPage, Retrying, SortRange, StoreError, Table,
+};
 
 /// The attribute of a story entry whose post is merged into feeds and not fanned out.
 const PULLED: &str = "pulled";
@@ -61,6 +63,22 @@ impl FeedAudit {
             ..Query::all_of(Table::Social, keys::story_partition(author))
         };
         page_from(self.store.query(&query).await?, Item::parsed_sort)
+    }
+
+    /// Changes the answer of a query that begins to read a reader's partition, so that a page takes all of their feed as
+    /// covered: see [`Readers::as_if_covered`].
+    ///
+    /// # Errors
+    /// When the activity is malformed.
+    pub fn cover(query: &Query, page: &mut QueryPage) -> Result<(), StoreError> {
+        let Ok(reader) = keys::reader_of(&query.partition) else { return Ok(()) };
+        if query.range != SortRange::All || query.start_after.is_some() {
+            return Ok(());
+        }
+        let stored = page.items.iter().position(|item| item.key == keys::activity(reader));
+        let stored = stored.map(|place| page.items.remove(place));
+        page.items.insert(0, Readers::as_if_covered(reader, stored.as_ref())?);
+        Ok(())
     }
 
     /// A place in a scan of Social from which the users that follow are a random sample: user ids are random, and so is

@@ -7,7 +7,7 @@ use futures::future::try_join_all;
 
 use super::page_from;
 use crate::{Db, Writes, keys};
-use domain::{Page, PostId, UserId, limits};
+use domain::{Page, PostId, Timestamp, UserId, limits};
 use ports::store::{BatchWrite, EXPIRES_AT, Item, Order, Projection, Query, Retrying, StoreError, Table, Write};
 
 /// Feed entries, in Feed.
@@ -22,11 +22,18 @@ impl Feeds {
         Self { store: db.into().0 }
     }
 
-    /// A post's entry in a reader's feed. Depends only on these two, so repeated writes by any writer are identical: it
-    /// expires [`limits::FEED_ENTRY_TTL`] after the millisecond in the post's id, not after the delivery.
+    /// The entry of a post that is younger than [`limits::FEED_WINDOW`]. Depends only on the reader and the post, so
+    /// repeated writes by any writer are identical: it expires [`limits::FEED_ENTRY_TTL`] after the millisecond in the
+    /// post's id, not after the delivery.
     pub fn entry(reader: UserId, post: PostId) -> Item {
-        let expires_at = post.created_at().plus(limits::FEED_ENTRY_TTL).as_secs();
-        Item::new(keys::feed_entry(reader, post)).with(EXPIRES_AT, expires_at.cast_signed())
+        Self::entry_at(reader, post, Timestamp::default())
+    }
+
+    /// The entry of a post of any age, written at `now`. It lives for [`limits::FEED_ENTRY_SLACK`] at least, so that no
+    /// writer shortens the life of an entry that a rebuild relies on.
+    pub fn entry_at(reader: UserId, post: PostId, now: Timestamp) -> Item {
+        let expires_at = post.created_at().plus(limits::FEED_ENTRY_TTL).max(now.plus(limits::FEED_ENTRY_SLACK));
+        Item::new(keys::feed_entry(reader, post)).with(EXPIRES_AT, expires_at.as_secs().cast_signed())
     }
 
     /// A reader's entries, newest first. Read consistently, so that readers see their own posts at once.
@@ -50,8 +57,8 @@ impl Feeds {
     ///
     /// # Errors
     /// [`StoreError::Throttled`] when some entries could not be written in time: retry the whole call.
-    pub async fn put_for_readers(&self, post: PostId, readers: &[UserId]) -> Result<(), StoreError> {
-        let puts = readers.iter().map(|reader| BatchWrite::Put(Self::entry(*reader, post)));
+    pub async fn put_for_readers(&self, post: PostId, readers: &[UserId], now: Timestamp) -> Result<(), StoreError> {
+        let puts = readers.iter().map(|reader| BatchWrite::Put(Self::entry_at(*reader, post, now)));
         self.write_all(puts.collect()).await
     }
 
@@ -59,9 +66,9 @@ impl Feeds {
     ///
     /// # Errors
     /// [`StoreError::Throttled`] when some entries could not be written in time: retry the whole call.
-    pub async fn put_for_reader(&self, reader: UserId, posts: &[PostId]) -> Result<(), StoreError> {
+    pub async fn put_for_reader(&self, reader: UserId, posts: &[PostId], now: Timestamp) -> Result<(), StoreError> {
         let batches = posts.chunks(limits::MAX_BATCH_WRITE).map(|chunk| {
-            let puts = chunk.iter().map(|post| BatchWrite::Put(Self::entry(reader, *post)));
+            let puts = chunk.iter().map(|post| BatchWrite::Put(Self::entry_at(reader, *post, now)));
             self.write_all(puts.collect())
         });
         try_join_all(batches).await?;

@@ -8,10 +8,10 @@ use std::collections::HashMap;
 
 use super::{Backfills, Readers, page_from};
 use crate::{Db, Writes, keys};
-use domain::{Page, PostId, Rule, Timestamp, UserId};
+use domain::{Page, PostId, Rule, Timestamp, UserId, UserRange};
 use ports::store::{
-    Changes, Condition, Consistency, Item, Key, MalformedItem, Outcome, Projection, Query, Retrying, StoreError, Table,
-    Test, Write,
+    Changes, Condition, Consistency, Item, Key, MalformedItem, Outcome, Projection, Query, Retrying, SortRange,
+    StoreError, Table, Test, Write,
 };
 
 mod attr {
@@ -49,6 +49,14 @@ pub enum Window {
 }
 
 impl Window {
+    /// The first post shown.
+    pub fn first(self) -> PostId {
+        match self {
+            Self::Backfilling(since) | Self::Since(since) => since,
+            Self::Everything => PostId::MIN,
+        }
+    }
+
     /// Whether the feed shows a post with this id.
     pub fn shows(self, post: PostId) -> bool {
         match self {
@@ -295,16 +303,33 @@ impl Follows {
         page_from(self.store.query(&query).await?, edge_from)
     }
 
-    /// The ids of the followers of `user`, ascending; `limit: None` reads as many as the store returns at once. Read
-    /// consistently, or a fan-out could miss a follow acknowledged before the post.
+    /// The windows of the follows from `follower`, by ascending id of the followee. Read consistently: users see the
+    /// posts of a new followee at once.
+    pub async fn page_of_windows(
+        &self,
+        follower: UserId,
+        after: Option<UserId>,
+        limit: u32,
+    ) -> Result<Page<(UserId, Window), UserId>, StoreError> {
+        let query = people(keys::following_partition(follower), after, Some(limit), Projection::All);
+        page_from(self.store.query(&query).await?, |item| Ok((item.parsed_sort()?, window_from(item)?)))
+    }
+
+    /// The ids of the followers of `user` within `range`, ascending, and the part of the range still to be read;
+    /// `limit: None` reads as many as the store returns at once. Read consistently, or a fan-out could miss a follow
+    /// acknowledged before the post.
     pub async fn page_of_follower_ids(
         &self,
         user: UserId,
-        after: Option<UserId>,
+        range: UserRange,
         limit: Option<u32>,
-    ) -> Result<Page<UserId, UserId>, StoreError> {
-        let query = people(keys::followers_partition(user), after, limit, Projection::Keys);
-        page_from(self.store.query(&query).await?, Item::parsed_sort)
+    ) -> Result<Page<UserId, UserRange>, StoreError> {
+        let query = Query {
+            range: SortRange::Between(range.first().to_string(), range.last().to_string()),
+            ..people(keys::followers_partition(user), None, limit, Projection::Keys)
+        };
+        let Page { items, next } = page_from(self.store.query(&query).await?, Item::parsed_sort)?;
+        Ok(Page { items, next: next.and_then(|last| range.after(last)) })
     }
 }
 

@@ -53,6 +53,19 @@ pub fn reader_partition(reader: UserId) -> String {
     format!("READER#{reader}")
 }
 
+/// Parses the reader from their partition.
+///
+/// # Errors
+/// When it is another partition.
+pub fn reader_of(partition: &str) -> Result<UserId, InvalidId> {
+    partition.strip_prefix("READER#").ok_or(InvalidId)?.parse()
+}
+
+/// A reader's unfinished rebuild of their feed.
+pub fn rebuild(reader: UserId) -> Key {
+    key(format!("REBUILD#{reader}"), "REBUILD")
+}
+
 /// When a reader was active, and how far their feed is complete. It sorts before every rule.
 pub fn activity(reader: UserId) -> Key {
     key(reader_partition(reader), "ACTIVITY")
@@ -102,6 +115,11 @@ pub fn outbox_entry(post: PostId) -> Key {
 /// The shard of a post: from the last byte of its id, which is random.
 fn outbox_shard(post: PostId) -> u8 {
     post.as_uuid().as_bytes()[15] % limits::OUTBOX_SHARDS
+}
+
+/// An author's delivery mode.
+pub fn delivery_mode(author: UserId) -> Key {
+    key(format!("DELIVERY#{author}"), "MODE")
 }
 
 /// The counts of a user.
@@ -392,6 +410,7 @@ mod tests {
             prop_assert_eq!(follower_edge(user, other).sort.parse(), Ok(other));
             prop_assert_eq!(author_of_rule(&reader_rule(user, other).sort), Ok(other));
             prop_assert!(activity(user) < reader_rule(user, other));
+            prop_assert_eq!(reader_of(&activity(user).partition), Ok(user));
             prop_assert_eq!(story_entry(user, post).sort.parse(), Ok(post));
             prop_assert_eq!(outbox_entry(post).sort.parse(), Ok(post));
             let comment = CommentId::from_uuid(Uuid::from_u128(a));

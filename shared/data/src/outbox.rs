@@ -6,7 +6,7 @@ use std::time::Duration;
 use tracing::error;
 
 use crate::{Db, Writes, keys};
-use domain::{PostId, Timestamp, UserId, limits};
+use domain::{PostId, Timestamp, UserId, UserRange, limits};
 use ports::store::{
     Changes, Condition, Consistency, Item, MalformedItem, Outcome, Query, Retrying, StoreError, Table, Test, Value,
     Write,
@@ -19,8 +19,11 @@ mod attr {
     pub const AUTHOR_ID: &str = "author_id";
     pub const GENERATION: &str = "generation";
     pub const LEASE_UNTIL: &str = "lease_until";
+    pub const RANGES: &str = "follower_ranges";
+    /// Written by versions that read the followers in one range; not written any more.
     pub const CURSOR: &str = "followers_cursor";
     pub const WORKER: &str = "worker";
+    pub const PROMOTES: &str = "promotes";
 }
 
 /// An unfinished fan-out.
@@ -34,10 +37,62 @@ pub struct OutboxEntry {
     pub generation: u32,
     /// When the current lease expires.
     pub lease_until: Timestamp,
-    /// The last follower of the pages on JobQ; `None` before the first page.
-    pub cursor: Option<UserId>,
-    /// The worker that last moved the cursor.
+    /// The followers whose jobs are not on JobQ yet.
+    pub remaining: Remaining,
+    /// The worker that last advanced the entry.
     pub worker: Option<String>,
+    /// Whether it promotes the author to pulled posts instead of fanning out a post; `post_id` is then an id of its
+    /// own.
+    pub promotes: bool,
+}
+
+/// The followers whose jobs are not on JobQ yet, as an entry records them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Remaining {
+    /// All followers: no worker has advanced the entry.
+    All,
+    /// Those after the cursor of an earlier version, which read the followers in one range.
+    After(UserId),
+    /// Those in these disjoint ranges, each of which starts after its own cursor.
+    In(Vec<UserRange>),
+}
+
+impl Remaining {
+    /// Disjoint ranges that contain exactly these followers.
+    pub fn ranges(&self) -> Vec<UserRange> {
+        match self {
+            Self::All => vec![UserRange::ALL],
+            Self::After(cursor) => UserRange::ALL.after(*cursor).into_iter().collect(),
+            Self::In(ranges) => ranges.clone(),
+        }
+    }
+
+    /// The tests for this state: [`remaining_from`] reads it from exactly the items that pass them.
+    fn tests(&self) -> Vec<Test> {
+        let cursor = |user: &UserId| Test::Equals(attr::CURSOR, user.to_string().into());
+        match self {
+            Self::All => vec![Test::Missing(attr::RANGES), Test::Missing(attr::CURSOR)],
+            Self::After(user) => vec![Test::Missing(attr::RANGES), cursor(user)],
+            Self::In(ranges) => vec![Test::Equals(attr::RANGES, text_of(ranges).into())],
+        }
+    }
+}
+
+/// Between ranges in an entry's attribute.
+const COMMA: &str = ",";
+
+fn text_of(ranges: &[UserRange]) -> String {
+    ranges.iter().map(ToString::to_string).collect::<Vec<_>>().join(COMMA)
+}
+
+fn remaining_from(item: &Item) -> Result<Remaining, MalformedItem> {
+    let malformed = |attribute| move |_| MalformedItem { attribute };
+    if let Some(ranges) = item.text_if_any(attr::RANGES)? {
+        let ranges: Result<_, _> = ranges.split(COMMA).map(str::parse).collect();
+        return ranges.map(Remaining::In).map_err(malformed(attr::RANGES));
+    }
+    let cursor = item.text_if_any(attr::CURSOR)?.map(str::parse).transpose().map_err(malformed(attr::CURSOR))?;
+    Ok(cursor.map_or(Remaining::All, Remaining::After))
 }
 
 /// The duration of a lease of this generation: [`limits::OUTBOX_LEASE`], doubled with each generation, at most
@@ -60,11 +115,19 @@ impl Outbox {
 
     /// The write that creates a post's entry, with generation 0 and leased to the message about to be sent.
     pub fn creation(post_id: PostId, author_id: UserId, now: Timestamp) -> Writes {
-        let item = Item::new(keys::outbox_entry(post_id))
-            .with(attr::AUTHOR_ID, author_id.to_string())
-            .with(attr::GENERATION, 0)
-            .with(attr::LEASE_UNTIL, millis(now.plus(lease(0))));
+        Writes::to(Table::Social, [Write::put(new_entry(post_id, author_id, now))])
+    }
+
+    /// The write that creates the entry of a promotion, as [`Self::creation`].
+    pub fn promotion(promotion: PostId, author: UserId, now: Timestamp) -> Writes {
+        let item = new_entry(promotion, author, now).with(attr::PROMOTES, true);
         Writes::to(Table::Social, [Write::put(item)])
+    }
+
+    /// The write of [`Self::finish`].
+    pub fn completion(entry: &OutboxEntry) -> Writes {
+        let condition = Condition::Where(vec![of_generation(entry.generation)]);
+        Writes::to(Table::Social, [Write::Delete { key: keys::outbox_entry(entry.post_id), condition }])
     }
 
     /// The write that ends a post's fan-out, finished or not: for the transaction that erases the post.
@@ -79,25 +142,28 @@ impl Outbox {
         Ok(item.as_ref().map(entry_from).transpose()?)
     }
 
-    /// Advances an entry to `cursor` on behalf of `worker` and renews its lease. The lease is a first one again,
-    /// because the fan-out makes progress. Refused when another worker has moved or taken it.
+    /// Records on behalf of `worker` that only the followers in `ranges` remain, and renews the lease. The lease is a
+    /// first one again, because the fan-out makes progress. With the ranges as they are, it claims the entry before the
+    /// first jobs are sent. Refused when another worker has advanced or taken the entry since it was read.
     pub async fn advance(
         &self,
         entry: &OutboxEntry,
-        cursor: UserId,
+        ranges: &[UserRange],
         worker: &str,
         now: Timestamp,
     ) -> Result<Outcome, StoreError> {
-        let mut changes = Changes::default();
-        changes.set.insert(attr::CURSOR.into(), cursor.to_string().into());
+        let mut changes = Changes { remove: vec![attr::CURSOR], ..Changes::default() };
+        changes.set.insert(attr::RANGES.into(), text_of(ranges).into());
         changes.set.insert(attr::WORKER.into(), worker.into());
         changes.set.insert(attr::LEASE_UNTIL.into(), millis(now.plus(limits::OUTBOX_LEASE)).into());
-        let at_cursor = match entry.cursor {
-            Some(cursor) => Test::Equals(attr::CURSOR, cursor.to_string().into()),
-            None => Test::Missing(attr::CURSOR),
+        let by_worker = match &entry.worker {
+            Some(worker) => Test::Equals(attr::WORKER, worker.as_str().into()),
+            None => Test::Missing(attr::WORKER),
         };
-        let condition = Condition::Where(vec![of_generation(entry.generation), at_cursor]);
-        let write = Write::Update { key: keys::outbox_entry(entry.post_id), changes, condition };
+        let mut tests = entry.remaining.tests();
+        tests.extend([of_generation(entry.generation), by_worker]);
+        let write =
+            Write::Update { key: keys::outbox_entry(entry.post_id), changes, condition: Condition::Where(tests) };
         self.store.write(Table::Social, write).await
     }
 
@@ -175,6 +241,14 @@ impl Outbox {
     }
 }
 
+/// An entry of generation 0, leased to the message about to be sent.
+fn new_entry(post_id: PostId, author_id: UserId, now: Timestamp) -> Item {
+    Item::new(keys::outbox_entry(post_id))
+        .with(attr::AUTHOR_ID, author_id.to_string())
+        .with(attr::GENERATION, 0)
+        .with(attr::LEASE_UNTIL, millis(now.plus(lease(0))))
+}
+
 fn of_generation(generation: u32) -> Test {
     Test::Equals(attr::GENERATION, Value::N(i64::from(generation)))
 }
@@ -190,11 +264,9 @@ fn entry_from(item: &Item) -> Result<OutboxEntry, MalformedItem> {
         author_id: item.parsed(attr::AUTHOR_ID)?,
         generation: u32::try_from(item.number(attr::GENERATION)?).map_err(malformed(attr::GENERATION))?,
         lease_until: Timestamp::from_millis(item.number(attr::LEASE_UNTIL)?.cast_unsigned()),
-        cursor: item
-            .text_if_any(attr::CURSOR)?
-            .map(|cursor| cursor.parse().map_err(|_| MalformedItem { attribute: attr::CURSOR }))
-            .transpose()?,
+        remaining: remaining_from(item)?,
         worker: item.text_if_any(attr::WORKER)?.map(str::to_owned),
+        promotes: item.attributes.contains_key(attr::PROMOTES),
     })
 }
 
@@ -212,6 +284,29 @@ mod tests {
         }
         assert_eq!(generation, 3);
         assert_eq!(lease(100), limits::MAX_OUTBOX_LEASE);
+    }
+
+    #[test]
+    fn an_entry_reads_back_what_remains() {
+        let user = |number| UserId::from_uuid(uuid::Uuid::from_u128(number));
+        let key = keys::outbox_entry(PostId::from_uuid(uuid::Uuid::from_u128(7)));
+        let with = |attributes: &[(&'static str, String)]| {
+            let item = Item::new(key.clone());
+            attributes.iter().fold(item, |item, (name, value)| item.with(name, value.clone()))
+        };
+        let ranges = UserRange::ALL.split(4);
+        let written = (attr::RANGES, text_of(&ranges));
+        let cursor = (attr::CURSOR, user(9).to_string());
+        for (item, remaining) in [
+            (with(&[]), Remaining::All),
+            (with(std::slice::from_ref(&cursor)), Remaining::After(user(9))),
+            (with(std::slice::from_ref(&written)), Remaining::In(ranges.clone())),
+            (with(&[cursor, written]), Remaining::In(ranges)),
+        ] {
+            assert_eq!(remaining_from(&item).unwrap(), remaining);
+        }
+        assert_eq!(Remaining::After(user(9)).ranges()[0].first(), user(10));
+        assert_eq!(remaining_from(&with(&[(attr::RANGES, String::new())])).unwrap_err().attribute, attr::RANGES);
     }
 
     #[test]

@@ -6,13 +6,32 @@ use super::{counts::post_counts_from, page_from, users::live_profile_from};
 use crate::{DELETED_AT, Db, Writes, keys};
 use domain::{Page, Post, PostCounts, PostId, PostText, Profile, Timestamp, UserId, limits};
 use ports::store::{
-    Changes, Condition, Consistency, Item, Key, MalformedItem, Order, Projection, Query, Retrying, StoreError, Table,
-    Test, Write,
+    Changes, Condition, Consistency, Item, Key, MalformedItem, Order, Projection, Query, Retrying, SortRange,
+    StoreError, Table, Test, Write,
 };
 
 mod attr {
     pub const AUTHOR_ID: &str = "author_id";
     pub const TEXT: &str = "text";
+    pub const PULLED: &str = "pulled";
+}
+
+/// How a post reaches its author's followers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// It is fanned out to the followers' feeds.
+    Pushed,
+    /// It is merged into the followers' feeds when these are read.
+    Pulled,
+}
+
+/// An entry of a story.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoryEntry {
+    /// The post.
+    pub post_id: PostId,
+    /// How it reaches the author's followers.
+    pub delivery: Delivery,
 }
 
 /// A stored post, shown only while it is not deleted.
@@ -122,6 +141,44 @@ impl Posts {
         page_from(self.store.query(&query).await?, Item::parsed_sort)
     }
 
+    /// The ids of an author's posts from `since` on and before `before`, newest first. Read consistently: a rebuilt feed
+    /// must have every post whose fan-out skipped its reader.
+    pub async fn part_of_author(
+        &self,
+        author: UserId,
+        since: PostId,
+        before: PostId,
+        limit: u32,
+    ) -> Result<Page<PostId, PostId>, StoreError> {
+        if since >= before {
+            return Ok(Page { items: Vec::new(), next: None });
+        }
+        let query = Query {
+            range: SortRange::Between(since.to_string(), before.to_string()),
+            order: Order::Descending,
+            start_after: Some(before.to_string()),
+            limit: Some(limit),
+            projection: Projection::Keys,
+            ..Query::all_of(Table::Social, keys::story_partition(author))
+        };
+        page_from(self.store.query(&query).await?, Item::parsed_sort)
+    }
+
+    /// The newest entries of an author's story, newest first. Read consistently, as for a fan-out: a feed shows a
+    /// pulled post as soon as this does.
+    pub async fn newest_of_author(&self, author: UserId, limit: u32) -> Result<Page<StoryEntry, PostId>, StoreError> {
+        let query = Query {
+            order: Order::Descending,
+            limit: Some(limit),
+            ..Query::all_of(Table::Social, keys::story_partition(author))
+        };
+        page_from(self.store.query(&query).await?, |item| {
+            let is_pulled = item.attributes.contains_key(attr::PULLED);
+            let delivery = if is_pulled { Delivery::Pulled } else { Delivery::Pushed };
+            Ok(StoryEntry { post_id: item.parsed_sort()?, delivery })
+        })
+    }
+
     /// The writes that erase a post and its story entry.
     pub fn erasure(author: UserId, post: PostId) -> Writes {
         Writes::deleting(Table::Social, [keys::post(post), keys::story_entry(author, post)])
@@ -131,10 +188,19 @@ impl Posts {
     /// existing post comes from an earlier try. It is left alone, as it may be deleted by now, and a late try must not
     /// revive it.
     pub fn creation(post: &Post) -> Writes {
+        Self::creation_for(post, Delivery::Pushed)
+    }
+
+    /// The same, recording in the story how the post reaches followers.
+    pub fn creation_for(post: &Post, delivery: Delivery) -> Writes {
         let item = Item::new(keys::post(post.post_id))
             .with(attr::AUTHOR_ID, post.author_id.to_string())
             .with(attr::TEXT, post.text.as_str());
         let story_entry = Item::new(keys::story_entry(post.author_id, post.post_id));
+        let story_entry = match delivery {
+            Delivery::Pushed => story_entry,
+            Delivery::Pulled => story_entry.with(attr::PULLED, true),
+        };
         Writes::to(Table::Social, [Write::create(item), Write::put(story_entry)])
     }
 

@@ -18,11 +18,15 @@ mod attr {
     pub const BUILT_FROM: &str = "built_from";
     pub const BUILT_DOWN_TO: &str = "built_down_to";
     pub const BUILT_UNTIL: &str = "built_until";
+    pub const REBUILT_AT: &str = "rebuilt_at";
     pub const LEFT: &str = "left";
     pub const SHOWN_SINCE: &str = "shown_since";
     pub const BACKFILLING: &str = "backfilling";
     pub const MERGE_SINCE: &str = "merge_since";
 }
+
+/// A time after every other: the end of the year 9999.
+const FAR_FUTURE: Timestamp = Timestamp::from_millis(253_402_300_799_000);
 
 /// A reader's activity, and the coverage of their feed. A reader without a stored one registered with an earlier
 /// version, and is never dormant.
@@ -41,6 +45,8 @@ pub struct Activity {
     pub built_down_to: Option<PostId>,
     /// When the rebuilt part expires.
     pub built_until: Option<Timestamp>,
+    /// When the last rebuild began.
+    pub rebuilt_at: Option<Timestamp>,
 }
 
 impl Activity {
@@ -139,7 +145,8 @@ impl Readers {
             of_key.extend([keys::activity(*reader), keys::reader_rule(*reader, author)].map(|key| (key, *reader)));
         }
         let all: Vec<Key> = of_key.keys().cloned().collect();
-        let mut found: HashMap<UserId, (Activity, Rule)> = readers.iter().map(|id| (*id, Default::default())).collect();
+        let mut found: HashMap<UserId, (Activity, Rule)> =
+            readers.iter().map(|id| (*id, <(Activity, Rule)>::default())).collect();
         for item in self.store.get_all(Table::Social, &all, Consistency::Strong).await? {
             let Some(reader) = of_key.get(&item.key) else { continue };
             let (activity, rule) = found.entry(*reader).or_default();
@@ -165,6 +172,28 @@ impl Readers {
         Ok(found.map(|(reader, item)| Ok((reader, activity_from(item)?))).collect::<Result<_, MalformedItem>>()?)
     }
 
+    /// When each of these readers was last active, without those of whom nothing is stored.
+    pub async fn active_times(
+        &self,
+        readers: &[UserId],
+        consistency: Consistency,
+    ) -> Result<HashMap<UserId, Timestamp>, StoreError> {
+        let keys: Vec<Key> = readers.iter().map(|reader| keys::activity(*reader)).collect();
+        let items = self.store.get_all(Table::Social, &keys, consistency).await?;
+        let mut times = HashMap::with_capacity(items.len());
+        for item in &items {
+            let reader = keys::reader_of(&item.key.partition).map_err(|_| MalformedItem { attribute: "PK" })?;
+            times.extend(activity_from(item)?.active_at.map(|at| (reader, at)));
+        }
+        Ok(times)
+    }
+
+    /// One reader's stored activity. Read consistently.
+    pub async fn activity(&self, reader: UserId) -> Result<Activity, StoreError> {
+        let item = self.store.get(Table::Social, &keys::activity(reader), Consistency::Strong).await?;
+        Ok(item.as_ref().map(activity_from).transpose()?.unwrap_or_default())
+    }
+
     /// Changes a reader's activity from `was` to `to`. Refused when it is not as it was read; idempotent otherwise.
     pub async fn put_active(&self, reader: UserId, was: &Activity, to: &Activity) -> Result<Outcome, StoreError> {
         let (before, after) = (activity_item(reader, was), activity_item(reader, to));
@@ -178,16 +207,40 @@ impl Readers {
         self.store.write(Table::Social, write).await
     }
 
+    /// A stored activity as if the reader were active and all of their feed covered: a page then shows the entries as they
+    /// are, and neither rebuilds nor marks anything. For a check that writes nothing.
+    ///
+    /// # Errors
+    /// When the item is not an activity.
+    pub fn as_if_covered(reader: UserId, stored: Option<&Item>) -> Result<Item, MalformedItem> {
+        let stored = stored.map(activity_from).transpose()?.unwrap_or_default();
+        let activity = Activity {
+            active_at: Some(FAR_FUTURE),
+            complete_since: None,
+            built_from: Some(PostId::MAX),
+            built_down_to: Some(PostId::MIN),
+            built_until: Some(FAR_FUTURE),
+            rebuilt_at: None,
+            ..stored
+        };
+        Ok(activity_item(reader, &activity))
+    }
+
     /// The write that creates a new user's activity.
     pub fn creation(reader: UserId, now: Timestamp) -> Writes {
         Writes::to(Table::Social, [Write::put(Self::new_reader(reader, now))])
     }
 
-    /// The activity of a new user: rules decide about all of their feed. For direct use only when filling a store that
-    /// is not yet in use.
+    /// The activity of a new user: rules decide about all of their feed, and as an empty feed it is complete for as long as
+    /// a rebuilt one is. For direct use only when filling a store that is not yet in use.
     pub fn new_reader(reader: UserId, now: Timestamp) -> Item {
-        let activity =
-            Activity { active_at: Some(now), rules_since: Some(Timestamp::default()), ..Activity::default() };
+        let activity = Activity {
+            active_at: Some(now),
+            rules_since: Some(Timestamp::default()),
+            built_down_to: Some(PostId::MIN),
+            built_until: Some(now.day().plus(limits::REBUILT_TTL)),
+            ..Activity::default()
+        };
         activity_item(reader, &activity)
     }
 
@@ -214,15 +267,16 @@ impl Readers {
     }
 
     /// Merges the author's posts from `since` on into the reader's feed, in addition to what the rule says; the rule
-    /// then never expires. A rule that merges them already is left as it is.
+    /// then never expires. A rule that merges them already, or hides the author's posts, is left as it is: a later
+    /// follow reads the author's delivery mode itself.
     pub async fn merge_from(&self, reader: UserId, author: UserId, since: PostId) -> Result<(), StoreError> {
         let set = [(attr::MERGE_SINCE.into(), since.to_string().into())];
         let write = Write::Update {
             key: keys::reader_rule(reader, author),
             changes: Changes { set: set.into(), remove: vec![EXPIRES_AT], ..Changes::default() },
-            condition: Condition::AbsentOr(vec![Test::Missing(attr::MERGE_SINCE)]),
+            condition: Condition::AbsentOr(vec![Test::Missing(attr::MERGE_SINCE), Test::Missing(attr::LEFT)]),
         };
-        // Refused: it merges them, perhaps from an earlier try whose answer was lost.
+        // Refused: it merges them, perhaps from an earlier try whose answer was lost, or hides them.
         let _either_way = self.store.write(Table::Social, write).await?;
         Ok(())
     }
@@ -249,13 +303,14 @@ impl Readers {
 }
 
 const RULE_ATTRIBUTES: [&str; 4] = [attr::LEFT, attr::SHOWN_SINCE, attr::BACKFILLING, attr::MERGE_SINCE];
-const ACTIVITY_ATTRIBUTES: [&str; 6] = [
+const ACTIVITY_ATTRIBUTES: [&str; 7] = [
     attr::ACTIVE_AT,
     attr::RULES_SINCE,
     attr::COMPLETE_SINCE,
     attr::BUILT_FROM,
     attr::BUILT_DOWN_TO,
     attr::BUILT_UNTIL,
+    attr::REBUILT_AT,
 ];
 
 /// The condition that a rule is as it was read.
@@ -293,6 +348,7 @@ fn activity_item(reader: UserId, activity: &Activity) -> Item {
         (attr::ACTIVE_AT, activity.active_at),
         (attr::RULES_SINCE, activity.rules_since),
         (attr::BUILT_UNTIL, activity.built_until),
+        (attr::REBUILT_AT, activity.rebuilt_at),
     ];
     let posts = [
         (attr::COMPLETE_SINCE, activity.complete_since),
@@ -334,5 +390,6 @@ fn activity_from(item: &Item) -> Result<Activity, MalformedItem> {
         built_from: post_if_any(item, attr::BUILT_FROM)?,
         built_down_to: post_if_any(item, attr::BUILT_DOWN_TO)?,
         built_until: time(attr::BUILT_UNTIL)?,
+        rebuilt_at: time(attr::REBUILT_AT)?,
     })
 }

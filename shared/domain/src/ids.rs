@@ -91,6 +91,11 @@ macro_rules! timed_id {
                 &self.0
             }
 
+            /// The position below every id.
+            pub const MIN: Self = Self(Uuid::nil());
+            /// The position above every id.
+            pub const MAX: Self = Self(Uuid::max());
+
             /// The least id of this millisecond.
             pub fn first_of(millisecond: Timestamp) -> Self {
                 Self(v7_from(u128::from(millisecond.as_millis()) << V7_RANDOM_BITS))

@@ -6,6 +6,7 @@
 //! - [`user`], [`post`], [`comment`], [`notification`], [`counts`]: data to read and show. [`inbox`]: stored
 //!   notifications and the number of unread ones.
 //! - [`erasure`]: targets of erasure. [`task`]: work that continues from a cursor.
+//! - [`user_range`]: ranges of user ids, read in parallel.
 //! - [`network`]: the network of a client. [`user_agent`]: the program that began a session.
 //! - [`export`]: everything stored about a user.
 //! - [`page`]: page sizes and pages.
@@ -29,6 +30,7 @@ pub mod text;
 pub mod time;
 pub mod user;
 pub mod user_agent;
+pub mod user_range;
 
 pub use comment::{Comment, CommentView};
 pub use counts::{PostCounts, UserCounts};
@@ -46,3 +48,4 @@ pub use text::{Bio, CommentText, DisplayName, Email, Handle, Invalid, Password, 
 pub use time::{Clock, Timestamp};
 pub use user::{Profile, ProfileView, Relation, User, UserRef};
 pub use user_agent::UserAgent;
+pub use user_range::UserRange;

@@ -95,8 +95,41 @@ pub const BACKFILL_LEASE: Duration = Duration::from_mins(1);
 pub const NOTIFICATION_TTL: Duration = Duration::from_hours(90 * 24);
 /// Time for which a deleted post can be restored, and for which a repeated deletion of a post or a comment succeeds.
 pub const DELETED_TTL: Duration = Duration::from_hours(30 * 24);
-/// Expiry of a feed entry, counted from its post's creation. Not enforced yet: older pages will come from stories.
+/// Expiry of a feed entry, counted from its post's creation; but see [`FEED_ENTRY_SLACK`].
 pub const FEED_ENTRY_TTL: Duration = Duration::from_hours(90 * 24);
+/// Minimum time from the writing of a feed entry to its expiry, however old its post is.
+pub const FEED_ENTRY_SLACK: Duration = Duration::from_hours(7 * 24);
+/// Age of the posts, rounded up to whole days, down to which delivered entries make up the feed. The entries outlive the
+/// window by the slack, so that the rebuilt part of a feed joins the delivered one as long as it is valid (ADR 28).
+pub const FEED_WINDOW: Duration = FEED_ENTRY_TTL.saturating_sub(FEED_ENTRY_SLACK);
+/// Time for which the rebuilt part of a feed is valid, from the begin of the day on which it was built. A day less than
+/// its entries live: for clocks that differ, and for a removal that follows the clock late.
+pub const REBUILT_TTL: Duration = FEED_ENTRY_SLACK.saturating_sub(Duration::from_hours(24));
+/// Posts that one rebuild adds to a feed: 25 default pages, and 20 batches written at once.
+pub const REBUILT_POSTS: usize = 500;
+/// Followees whose edges a rebuild reads at once: about 150 KB.
+pub const REBUILT_STORIES_PER_PAGE: u32 = 1_000;
+/// Stories that one request reads for a rebuild: one to two seconds of either store. A reader who follows more people is
+/// asked to retry ([`REBUILD_RETRY`]), and the next request continues.
+pub const MAX_REBUILT_STORIES: usize = 20_000;
+/// Queries of stories that one rebuild runs at once.
+pub const REBUILD_QUERIES_AT_ONCE: usize = 64;
+/// Unfinished backfills that one request finishes before it rebuilds a feed. There are none but of follows in progress,
+/// and those left by a crash until the sweeper finds them.
+pub const BACKFILLS_PER_REBUILD: usize = 10;
+/// Time within which a rebuild is recorded, from the begin of its request: twice as long as API Gateway lets a call take.
+/// Pages that begin earlier after it read their entries again, in case they read them before the rebuild's were written.
+pub const LONGEST_REBUILD: Duration = Duration::from_mins(1);
+/// The `Retry-After` of a request that read [`MAX_REBUILT_STORIES`] and did not finish.
+pub const REBUILD_RETRY: Duration = Duration::from_secs(1);
+/// Time within which a request continues the rebuild that an earlier one began.
+pub const REBUILD_PROGRESS_TTL: Duration = Duration::from_mins(10);
+/// Tries of one rebuild while other requests of the same reader change the coverage. A page needs at most three rebuilds:
+/// the third exceeds [`MAX_DEAD_ENTRIES_PER_PAGE`].
+pub const MAX_REBUILD_TRIES: usize = 3;
+/// Age of the stored activity from which a page waits until the new one is stored. Younger ones are updated after the
+/// answer, and each of the days between gives another chance before the reader counts as dormant.
+pub const ACTIVITY_AWAITED_AFTER: Duration = Duration::from_hours(25 * 24);
 /// Time for which a rule of a reader's feed is kept: it outlives every entry that it hides by a month, because an entry
 /// delivered by a message still in flight expires [`FEED_ENTRY_TTL`] after its post all the same.
 pub const RULE_TTL: Duration = Duration::from_hours((90 + 30) * 24);
@@ -265,6 +298,20 @@ pub const COUNTED_PAGES_PER_BATCH: usize = 50;
 
 /// Followers per job on JobQ: those of one BatchWriteItem.
 pub const FOLLOWERS_PER_JOB: usize = MAX_BATCH_WRITE;
+/// Disjoint ranges of user ids in which the followers of one author are read in parallel. A DynamoDB partition gives
+/// 3,000 strong read units a second, which are 12 pages of 1 MB (10,000 followers): few readers take all of it.
+pub const FAN_OUT_RANGES: u32 = 4;
+/// Followers read before the held ones of a chunk are sent, 16 bytes each: 4 MB, and at most one page per range more.
+pub const FAN_OUT_CHUNK: usize = 250_000;
+/// Time after which a chunk ends although it is smaller, so that its first followers do not wait for its last.
+pub const FAN_OUT_CHUNK_TIME: Duration = Duration::from_secs(5);
+/// Inactivity after which a reader is dormant: their next page rebuilds the feed.
+pub const DORMANT_AFTER: Duration = Duration::from_hours(30 * 24);
+/// Inactivity after which a fan-out skips a reader. Two days more, so that a reader whom it skips is dormant for every
+/// page: the stored activity is the first read of a day, and page and fan-out may run by different clocks.
+pub const SKIPPED_AFTER: Duration = DORMANT_AFTER.saturating_add(Duration::from_hours(2 * 24));
+/// Slots of the cache of followers' activity, 8 bytes each: 8 MB. Nine of ten of 100,000 followers have a slot alone.
+pub const ACTIVITY_SLOTS: usize = 1 << 20;
 /// First lease of an outbox entry. It doubles each time the sweeper takes the entry, so that a queue stalled for ten
 /// minutes costs 3 extra messages per post (after 1, 3 and 7 minutes).
 pub const OUTBOX_LEASE: Duration = Duration::from_mins(1);
@@ -276,6 +323,38 @@ pub const OUTBOX_SHARDS: u8 = 16;
 pub const SWEEP_INTERVAL: Duration = Duration::from_mins(1);
 /// Receives after which a message moves to the dead-letter queue.
 pub const MAX_RECEIVES: u32 = 5;
+
+// --- Hybrid delivery (ADR 27).
+
+/// Number of followers from which an author's posts are pulled by default: merged into feeds when these are read, instead
+/// of being written to each. A push costs a write unit a follower, a pull half a read unit a feed read, so pulling is
+/// cheaper below about ten feed reads per follower and post; a user with 10,000 followers is fanned out all the same,
+/// because a pushed post needs no merge.
+pub const PULL_THRESHOLD: u64 = 100_000;
+/// Share of the threshold, in percent, below which pulled authors are pushed again. The gap to 100 keeps an author at the
+/// threshold from changing back and forth, since each promotion writes to all followers.
+pub const DEMOTION_PERCENT: u64 = 80;
+/// Followers whose rules a promotion writes between two moves of its cursor: about half a second on DynamoDB.
+pub const PROMOTION_PAGE: u32 = 1_000;
+/// Rules that a promotion writes concurrently: at 5 ms a write 10,000 followers take about a second.
+pub const RULES_IN_FLIGHT: usize = 64;
+/// Longest time between the creation of a post's id and its commit, as a follow assumes it when it decides from which post
+/// on a pulled author is merged: API Gateway ends a request after 30 s, and clocks may differ by [`MAX_CLOCK_SKEW`].
+pub const MAX_COMMIT_DELAY: Duration = Duration::from_mins(1);
+/// Time after a demotion until which pulled posts are assumed: more than requests in flight and clocks that differ.
+pub const PULLED_MARGIN: Duration = Duration::from_hours(1);
+/// Time for which a process caches the newest posts of a pulled author. A new post of theirs is shown after this time at
+/// the latest, and the author's partition is read once in it by each process, however many readers there are.
+pub const NEWEST_TTL: Duration = Duration::from_secs(1);
+/// Posts of one author in that cache: a page of the largest size, and one to know that it continues.
+pub const NEWEST_POSTS: u32 = MAX_PAGE_LIMIT + 1;
+/// Maximum size of that cache in bytes, at 16 bytes a post and about 200 an author.
+pub const NEWEST_BYTES: u64 = 32 * 1024 * 1024;
+/// Rules that a page reads at most to find those that merge authors: about 50 read units. Only a reader who has unfollowed
+/// as many authors within [`FEED_ENTRY_TTL`] has more.
+pub const RULES_READ: usize = 2_000;
+/// Stories that one request reads concurrently.
+pub const STORIES_IN_FLIGHT: usize = 32;
 
 // --- Retries.
 
@@ -330,11 +409,6 @@ pub const MAX_VISIBILITY: Duration = Duration::from_hours(12);
 
 // --- Checks of feeds (`tweeter verify`).
 
-/// Inactivity after which a reader is dormant: their next page rebuilds the feed.
-pub const DORMANT_AFTER: Duration = Duration::from_hours(30 * 24);
 /// Age of a post from which a missing entry is reported although JobQ has messages: a first delivery takes seconds, the
 /// retries of a message ([`MAX_RECEIVES`]) minutes, and JobQ is never empty on a busy system.
 pub const IN_DELIVERY: Duration = Duration::from_hours(1);
-/// Age before its entries expire from which a post is no longer checked. A check takes a while, and DynamoDB removes
-/// expired items some time later.
-pub const CHECKED_FEED_AGE: Duration = FEED_ENTRY_TTL.saturating_sub(Duration::from_hours(24));

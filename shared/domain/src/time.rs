@@ -15,6 +15,8 @@ use crate::limits;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Timestamp(u64);
 
+const MILLIS_PER_DAY: u64 = 24 * 60 * 60 * 1_000;
+
 impl Timestamp {
     /// The instant `millis` milliseconds after the epoch.
     pub const fn from_millis(millis: u64) -> Self {
@@ -41,6 +43,12 @@ impl Timestamp {
     #[must_use]
     pub fn minus(self, by: Duration) -> Self {
         Self(self.0.saturating_sub(u64::try_from(by.as_millis()).unwrap_or(u64::MAX)))
+    }
+
+    /// The begin of this instant's day in UTC.
+    #[must_use]
+    pub const fn day(self) -> Self {
+        Self(self.0 - self.0 % MILLIS_PER_DAY)
     }
 
     /// The time elapsed since `earlier`; zero if that is in the future.

@@ -106,6 +106,28 @@ pub fn decode_attributes(bytes: &[u8]) -> Result<Attributes, Corrupt> {
     Ok(attributes)
 }
 
+/// Finds the number under a name, without decoding the other attributes.
+pub fn find_number(bytes: &[u8], wanted: &str) -> Result<Option<i64>, Corrupt> {
+    let (version, mut rest) = bytes.split_first().ok_or(Corrupt)?;
+    if *version != VERSION {
+        return Err(Corrupt);
+    }
+    while !rest.is_empty() {
+        let (kind, name) = take_name(&mut rest)?;
+        match kind {
+            KIND_NUMBER if name == wanted.as_bytes() => return Ok(Some(unzigzag(decode_varint(&mut rest)?))),
+            KIND_NUMBER => drop(decode_varint(&mut rest)?),
+            KIND_STRING | KIND_BYTES => {
+                let length = decode_length(&mut rest)?;
+                let _skipped = take(&mut rest, length)?;
+            }
+            KIND_FALSE | KIND_TRUE => {}
+            _ => return Err(Corrupt),
+        }
+    }
+    Ok(None)
+}
+
 /// Decodes an item.
 pub fn decode_item(key: &[u8], value: &[u8]) -> Result<Item, Corrupt> {
     Ok(Item { key: decode_key(key)?, attributes: decode_attributes(value)? })
@@ -131,12 +153,17 @@ fn encode_name(kind: u8, name: &str, into: &mut Vec<u8>) {
 }
 
 fn decode_name(rest: &mut &[u8]) -> Result<(u8, String), Corrupt> {
+    let (kind, name) = take_name(rest)?;
+    Ok((kind, text(name)?))
+}
+
+fn take_name<'a>(rest: &mut &'a [u8]) -> Result<(u8, &'a [u8]), Corrupt> {
     let head = take(rest, 1)?[0];
     let mut length = usize::from(head & LONG_NAME);
     if length == usize::from(LONG_NAME) {
         length = decode_length(rest)?.checked_add(length).ok_or(Corrupt)?;
     }
-    Ok((head >> 5, text(take(rest, length)?)?))
+    Ok((head >> 5, take(rest, length)?))
 }
 
 fn decode_value(kind: u8, rest: &mut &[u8]) -> Result<Value, Corrupt> {
@@ -236,6 +263,11 @@ mod tests {
             let attributes: Attributes = attributes.into_iter().map(|(name, value)| (Cow::Owned(name), value)).collect();
             let mut bytes = Vec::new();
             encode_attributes(&attributes, &mut bytes);
+            for (name, value) in &attributes {
+                let number = if let Value::N(number) = value { Some(*number) } else { None };
+                prop_assert_eq!(find_number(&bytes, name), Ok(number));
+            }
+            prop_assert_eq!(find_number(&bytes, "x".repeat(41).as_str()), Ok(None));
             prop_assert_eq!(decode_attributes(&bytes), Ok(attributes));
         }
 
@@ -250,7 +282,7 @@ mod tests {
 
         #[test]
         fn decoding_never_panics(bytes: Vec<u8>) {
-            let _ = (decode_attributes(&bytes), decode_key(&bytes));
+            let _ = (decode_attributes(&bytes), decode_key(&bytes), find_number(&bytes, "expires_at"));
         }
     }
 

@@ -3,7 +3,8 @@
 use std::{fs::File, io, path::Path, sync::Arc};
 
 use fjall::{
-    AbstractTree as _, DatabaseBuilder, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, compaction::Leveled,
+    AbstractTree as _, DatabaseBuilder, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch,
+    compaction::{Leveled, filter::Factory},
 };
 use parking_lot::Mutex;
 
@@ -11,7 +12,7 @@ use super::{
     changes::rows::{ChangeRows, PendingChange},
     failure::Failure,
     options::EngineOptions,
-    store::expiry_mark::ExpiryMark,
+    store::{expired_entries::ExpiredEntries, expiry_mark::ExpiryMark},
     stripes::Stripes,
     syncer::{SyncHooks, Syncs},
 };
@@ -45,6 +46,8 @@ pub(super) struct Database {
     pub expiry: Keyspace,
     /// The position before which the index has no rows.
     pub expiry_mark: ExpiryMark,
+    /// The feed entries that compactions drop.
+    pub expired_entries: ExpiredEntries,
     /// Messages: see [`super::queue`].
     pub messages: Keyspace,
     /// Receive counts of messages.
@@ -66,7 +69,9 @@ pub(super) struct Database {
 impl Database {
     /// Opens the keyspaces, and creates missing ones. `lock` is held as long as the database is open.
     pub fn open(options: &EngineOptions, syncs: &Arc<Syncs>, lock: File) -> Result<Self, Failure> {
-        let fjall = database_builder(&options.path).open()?;
+        let expired_entries = ExpiredEntries::default();
+        let fjall =
+            database_builder(&options.path).with_compaction_filter_factories(dropping(&expired_entries)).open()?;
         let memtable_bytes = if options.record_syncs { RECORDING_MEMTABLE_BYTES } else { MEMTABLE_BYTES };
         let keyspace =
             |name: &str| fjall.keyspace(name, || own_keyspace_options().max_memtable_size(4 * memtable_bytes));
@@ -74,6 +79,7 @@ impl Database {
             tables: [keyspace(Table::Auth.name())?, keyspace(Table::Social.name())?, keyspace(Table::Feed.name())?],
             expiry: keyspace("expiry")?,
             expiry_mark: ExpiryMark::new(),
+            expired_entries,
             messages: keyspace("messages")?,
             receives: keyspace("receives")?,
             changes: ChangeRows::open(&fjall, keyspace("changes")?, options.clock.clone(), options.log_changes)?,
@@ -117,6 +123,12 @@ impl Database {
     /// A view of everything committed so far.
     pub fn snapshot(&self) -> fjall::Snapshot {
         self.fjall.snapshot()
+    }
+
+    /// Writes out a table's memtable and merges all of its files.
+    pub fn compact(&self, table: Table) -> Result<(), Failure> {
+        self.table(table).rotate_memtable_and_wait()?;
+        Ok(self.table(table).major_compact()?)
     }
 
     /// Commits. After an error fjall accepts no more writes, as it cannot know what the file holds.
@@ -170,6 +182,15 @@ pub fn database_builder(path: &Path) -> DatabaseBuilder<fjall::Database> {
         .cache_size(CACHE_BYTES)
         .max_journaling_size(MAX_JOURNAL_BYTES)
         .worker_threads(FJALL_THREADS)
+}
+
+/// Assigns compaction filters to keyspaces, by name.
+type Filters = Arc<dyn Fn(&str) -> Option<Arc<dyn Factory>> + Send + Sync>;
+
+/// Lets compactions of Feed drop expired entries.
+fn dropping(expired: &ExpiredEntries) -> Filters {
+    let expired = expired.clone();
+    Arc::new(move |keyspace| (keyspace == Table::Feed.name()).then(|| Arc::new(expired.clone()) as Arc<dyn Factory>))
 }
 
 /// A keyspace as configured by the engine.

@@ -8,6 +8,7 @@ use http_api::HttpOptions;
 use ports::{queue::QueueName, store::Table};
 use service::{
     fan_out::InvalidFollowersPerJob,
+    promotion::{InvalidPullThreshold, PullThreshold},
     rates::{InvalidRateLimits, RateLimits},
 };
 
@@ -24,6 +25,9 @@ pub enum ConfigError {
     /// The number of followers per job is invalid.
     #[error(transparent)]
     Jobs(#[from] InvalidFollowersPerJob),
+    /// The threshold of pulling is invalid.
+    #[error(transparent)]
+    PullThreshold(#[from] InvalidPullThreshold),
     /// Rate limiting is neither on nor off.
     #[error(transparent)]
     RateLimits(#[from] InvalidRateLimits),
@@ -94,6 +98,34 @@ impl ApiOptions {
             http: HttpOptions::from_lookup(find)?,
             rate_limits: RateLimits::from_lookup(find)?,
         })
+    }
+}
+
+impl AsRef<Self> for ApiOptions {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
+/// The options of the function that publishes.
+#[derive(Debug)]
+pub struct PublishOptions {
+    /// Those of each function that serves HTTP.
+    pub api: ApiOptions,
+    /// The number of followers from which posts are pulled.
+    pub pull_threshold: PullThreshold,
+}
+
+impl PublishOptions {
+    /// Reads the options with `find`. An error names the variable.
+    pub fn read(find: Find<'_>) -> Result<Self, ConfigError> {
+        Ok(Self { api: ApiOptions::read(find)?, pull_threshold: PullThreshold::from_lookup(find)? })
+    }
+}
+
+impl AsRef<ApiOptions> for PublishOptions {
+    fn as_ref(&self) -> &ApiOptions {
+        &self.api
     }
 }
 

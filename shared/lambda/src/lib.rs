@@ -12,5 +12,5 @@ pub mod function;
 pub mod parts;
 pub mod sqs;
 
-pub use config::{ApiOptions, Needs};
+pub use config::{ApiOptions, Needs, PublishOptions};
 pub use parts::Parts;

@@ -50,17 +50,17 @@ impl<O> Parts<O> {
     }
 }
 
-impl Parts<ApiOptions> {
+impl<O: AsRef<ApiOptions>> Parts<O> {
     /// The dependencies of the API's services. Opens connections while the signing secret is fetched.
     ///
     /// # Errors
     /// When the secret cannot be fetched or holds no keys.
     pub async fn foundation(&self, queue: Option<&SqsQueue>) -> Result<Foundation, KeySourceError> {
         let clock = Clock::System;
-        let secret = Arc::new(config::signing_secret(&self.sdk, &self.options.signing_secret));
+        let secret = Arc::new(config::signing_secret(&self.sdk, &self.options.as_ref().signing_secret));
         let tokens = AccessTokens::from_source(secret, clock.now());
         let (tokens, ()) = tokio::join!(tokens, warm_up(&self.store, queue));
-        let rates = self.options.rate_limits.limiter(self.store.clone());
+        let rates = self.options.as_ref().rate_limits.limiter(self.store.clone());
         Ok(Foundation::new(self.store.clone(), clock, tokens?, rates))
     }
 }

@@ -16,7 +16,10 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::ServiceError;
-use data::{Backfilled, Backfills, Db, Feeds, Follows, PendingBackfill, Posts, StoredPost, Window};
+use data::{
+    Backfilled, Backfills, Db, DeliveryMode, DeliveryModes, Feeds, Follows, PendingBackfill, Posts, Readers,
+    StoredPost, Window,
+};
 use domain::{PostId, Rule, Timestamp, UserId, limits};
 use ports::store::StoreError;
 
@@ -31,6 +34,8 @@ pub struct BackfillService {
     backfills: Backfills,
     posts: Posts,
     feeds: Feeds,
+    modes: DeliveryModes,
+    readers: Readers,
 }
 
 impl BackfillService {
@@ -41,7 +46,9 @@ impl BackfillService {
             follows: Follows::new(db.clone()),
             backfills: Backfills::new(db.clone()),
             posts: Posts::new(db.clone()),
-            feeds: Feeds::new(db),
+            feeds: Feeds::new(db.clone()),
+            modes: DeliveryModes::new(db.clone()),
+            readers: Readers::new(db),
         }
     }
 
@@ -53,22 +60,30 @@ impl BackfillService {
         followee: UserId,
         marker: PostId,
         rule: Option<Rule>,
+        now: Timestamp,
     ) -> Result<(), ServiceError> {
-        self.finish_all(follower, followee, Attempt { marker, rule, is_retry: false }).await
+        self.finish_all(follower, followee, Attempt { marker, rule, is_retry: false }, now).await
     }
 
     /// Runs the backfill of a follow if it is unfinished. Returns whether it was.
-    pub async fn resume(&self, follower: UserId, followee: UserId) -> Result<bool, ServiceError> {
+    pub async fn resume(&self, follower: UserId, followee: UserId, now: Timestamp) -> Result<bool, ServiceError> {
         match self.retry(follower, followee).await? {
-            Some(attempt) => self.finish_all(follower, followee, attempt).await.map(|()| true),
+            Some(attempt) => self.finish_all(follower, followee, attempt, now).await.map(|()| true),
             None => Ok(false),
         }
     }
 
-    async fn finish_all(&self, follower: UserId, followee: UserId, first: Attempt) -> Result<(), ServiceError> {
+    async fn finish_all(
+        &self,
+        follower: UserId,
+        followee: UserId,
+        first: Attempt,
+        now: Timestamp,
+    ) -> Result<(), ServiceError> {
         let mut pending = Some(first);
         while let Some(Attempt { marker, rule, is_retry }) = pending {
-            let oldest = self.deliver(follower, followee, marker).await?;
+            self.merge_unless_pushed(follower, followee, marker).await?;
+            let oldest = self.deliver(follower, followee, marker, now).await?;
             let done = Backfilled { marker, oldest, rule, is_retry };
             if self.follows.finish_backfill(follower, followee, &done).await?.is_applied() {
                 break;
@@ -91,6 +106,16 @@ impl BackfillService {
         }
     }
 
+    /// Makes the feed merge the followee's posts, unless they are pushed. After the edge, or a promotion that misses the
+    /// edge could also be missed here; before the story is read, so that no post falls between the two.
+    async fn merge_unless_pushed(&self, follower: UserId, followee: UserId, marker: PostId) -> Result<(), StoreError> {
+        if let DeliveryMode::Push { .. } = self.modes.get(followee).await? {
+            return Ok(());
+        }
+        let since = PostId::first_of(marker.created_at().minus(limits::MAX_COMMIT_DELAY));
+        self.readers.merge_from(follower, followee, since).await
+    }
+
     /// Adds to the feed the story's posts from the marker on, which may have been fanned out before the edge existed,
     /// and the newest [`limits::BACKFILLED_POSTS`] living posts before it, together with the deleted ones among them,
     /// which may be restored. Returns the oldest of them when the story goes on.
@@ -99,13 +124,14 @@ impl BackfillService {
         follower: UserId,
         followee: UserId,
         marker: PostId,
+        now: Timestamp,
     ) -> Result<Option<PostId>, ServiceError> {
         let (mut wanting, mut after) = (Wanting::default(), None);
         loop {
             let page = self.posts.page_of_author(followee, after, page_size(wanting.living)).await?;
             let (since, before) = page.items.split_at(page.items.partition_point(|post| *post >= marker));
             let chosen = wanting.choose(before, &self.posts.get_all_strongly(before).await?);
-            self.feeds.put_for_reader(follower, &[since, &chosen].concat()).await?;
+            self.feeds.put_for_reader(follower, &[since, &chosen].concat(), now).await?;
             if wanting.living == 0 && (page.next.is_some() || chosen.last() != before.last()) {
                 return Ok(chosen.last().copied());
             }
@@ -146,7 +172,7 @@ impl BackfillService {
                         info!(shard, "Out of time for backfills; the next sweep continues");
                         return Ok(finished);
                     }
-                    finished += u64::from(self.finish_or_log(backfill).await);
+                    finished += u64::from(self.finish_or_log(backfill, now).await);
                 }
                 after = next;
                 if after.is_none() {
@@ -158,8 +184,9 @@ impl BackfillService {
     }
 
     /// Finishes a backfill. Returns whether it was pending and is now finished.
-    async fn finish_or_log(&self, PendingBackfill { follower, followee, .. }: &PendingBackfill) -> bool {
-        match self.finish(*follower, *followee).await {
+    async fn finish_or_log(&self, backfill: &PendingBackfill, now: Timestamp) -> bool {
+        let PendingBackfill { follower, followee, .. } = backfill;
+        match self.finish(*follower, *followee, now).await {
             Ok(is_finished) => is_finished,
             Err(error) => {
                 warn!(user.id = %follower, followee.id = %followee, error = telemetry::chain(&error), "Could not finish a backfill; will retry with the next sweep");
@@ -168,8 +195,8 @@ impl BackfillService {
         }
     }
 
-    async fn finish(&self, follower: UserId, followee: UserId) -> Result<bool, ServiceError> {
-        if self.resume(follower, followee).await? {
+    async fn finish(&self, follower: UserId, followee: UserId, now: Timestamp) -> Result<bool, ServiceError> {
+        if self.resume(follower, followee, now).await? {
             info!(user.id = %follower, followee.id = %followee, "Finished a stalled backfill");
             return Ok(true);
         }

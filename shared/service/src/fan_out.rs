@@ -1,80 +1,76 @@
-//! Fans posts out from PostQ to JobQ, page by page of followers.
+//! Fans posts out from PostQ to JobQ.
 //!
-//! The outbox entry holds the cursor, advanced after each page. After a redelivered message, a crash or a resend by the
-//! sweeper, the fan-out resumes there and repeats at most one page, whose entries are the same rows.
+//! Followers are read in chunks: up to [`limits::FAN_OUT_RANGES`] disjoint ranges of user ids at once, page by page.
+//! Jobs of active followers are sent while a chunk is read, all others at its end, none for dormant ones; then the outbox entry, which records
+//! the ranges still to be read, is advanced. After a redelivered message, a crash or a resend by the sweeper, the
+//! fan-out resumes there and repeats at most one chunk, whose entries are the same rows.
 
-use std::{sync::Arc, time::Duration};
+mod chunk;
+mod options;
 
+pub use options::{FOLLOWERS_PER_JOB, FanOutOptions, InvalidFollowersPerJob};
+
+use std::{collections::HashSet, sync::Arc, time::Duration};
+
+use futures::{StreamExt as _, TryStreamExt as _, future::try_join_all};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::{ServiceError, posts::send_fan_out};
+use super::{
+    ServiceError,
+    activity::{ActivityCache, FollowerActivity},
+    live::Hub,
+    posts::send_fan_out,
+    promotion::{PromotionService, Ran},
+    safe_time::SafeTime,
+};
+use chunk::{Chunk, HANDOVER};
 use data::{
-    Db, Follows, Outbox, OutboxEntry,
+    Db, Follows, Outbox, OutboxEntry, Remaining,
     messages::{FanOutMessage, FeedJob, FeedJobTag, V1},
 };
-use domain::{Clock, Page, PostId, UserId, limits, random};
+use domain::{Clock, PostId, UserId, UserRange, limits, random};
 use ports::queue::{OutgoingMessage, Queue, QueueName, send_all};
 use telemetry::names;
-
-/// Time reserved before a deadline for the handover: one page's sends and the continuation message.
-const HANDOVER: Duration = Duration::from_secs(5);
 
 /// Interval at which a full JobQ is polled.
 const BACKLOG_LOOK: Duration = Duration::from_millis(2);
 
+/// Concurrent calls that send jobs: hides the latency of SQS (about 10 ms per call) without flooding it.
+const SENDS_IN_FLIGHT: usize = 8;
+
 /// Maximum continuations of one generation, after which the sweeper resumes the fan-out. With at least 10,000 followers
 /// per continuation, this exceeds any account.
 const MAX_HOPS: u32 = 10_000;
-
-/// How a fan-out is divided; set by the operator.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FanOutOptions {
-    /// Followers per job: 1 to [`limits::FOLLOWERS_PER_JOB`].
-    pub followers_per_job: usize,
-    /// Followers read per page; `None` reads as many as the store returns (about 10,000 on DynamoDB).
-    pub follower_page: Option<u32>,
-    /// Maximum backlog of JobQ before the next page is sent; `None` sends without checking. Where the queue and the
-    /// feeds share a disk, a long backlog costs twice: jobs are written out of memory and read back.
-    pub max_backlog: Option<u64>,
-}
-
-/// The variable that sets [`FanOutOptions::followers_per_job`].
-pub const FOLLOWERS_PER_JOB: &str = "TWEETER_FOLLOWERS_PER_JOB";
-
-/// A value that is no number or exceeds the capacity of a job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{FOLLOWERS_PER_JOB} must be a number from 1 to {}", limits::FOLLOWERS_PER_JOB)]
-pub struct InvalidFollowersPerJob;
-
-impl FanOutOptions {
-    /// The options from a configuration: [`FOLLOWERS_PER_JOB`], or the capacity of a job where it is unset or empty.
-    pub fn from_lookup(find: impl Fn(&'static str) -> Option<String>) -> Result<Self, InvalidFollowersPerJob> {
-        let Some(text) = find(FOLLOWERS_PER_JOB).filter(|text| !text.is_empty()) else { return Ok(Self::default()) };
-        let number = text.parse().ok().filter(|number| (1..=limits::FOLLOWERS_PER_JOB).contains(number));
-        Ok(Self { followers_per_job: number.ok_or(InvalidFollowersPerJob)?, ..Self::default() })
-    }
-}
-
-impl Default for FanOutOptions {
-    fn default() -> Self {
-        Self { followers_per_job: limits::FOLLOWERS_PER_JOB, follower_page: None, max_backlog: None }
-    }
-}
 
 /// Fans posts out.
 #[derive(Debug, Clone)]
 pub struct FanOutService {
     follows: Follows,
     outbox: Outbox,
+    promotion: PromotionService,
     queue: Arc<dyn Queue>,
     clock: Clock,
     options: FanOutOptions,
+    activity: FollowerActivity,
+    safe_time: SafeTime,
+    streams: Option<Hub>,
+}
+
+/// One invocation's part of a fan-out.
+struct Run {
+    /// The entry as this worker last read or advanced it.
+    entry: OutboxEntry,
+    /// Names this invocation in the entry.
+    worker: String,
+    /// Whether the entry names this worker, so that no other one continues it.
+    is_claimed: bool,
+    deadline: Option<Instant>,
 }
 
 /// Whether this worker continues the fan-out.
 enum Step {
-    Next(Page<UserId, UserId>),
+    Next,
     Done,
 }
 
@@ -82,32 +78,160 @@ impl FanOutService {
     /// Fans out from `store` to `queue`.
     pub fn new(db: impl Into<Db>, queue: Arc<dyn Queue>, clock: Clock, options: FanOutOptions) -> Self {
         let db = db.into();
-        Self { follows: Follows::new(db.clone()), outbox: Outbox::new(db), queue, clock, options }
+        Self {
+            follows: Follows::new(db.clone()),
+            outbox: Outbox::new(db.clone()),
+            promotion: PromotionService::new(db.clone(), clock.clone(), options.follower_page),
+            queue,
+            activity: FollowerActivity::new(db, ActivityCache::default()),
+            safe_time: SafeTime::new(clock.clone()),
+            clock,
+            options,
+            streams: None,
+        }
     }
 
-    /// Continues the fan-out until every page is on JobQ, or hands over with a continuation message near `deadline`.
+    /// The same, sharing `cache` with the reads of feeds, and telling dormant readers by `safe_time`: a clock that jumps
+    /// forward must not make readers dormant.
+    #[must_use]
+    pub fn with_activity(self, cache: ActivityCache, safe_time: SafeTime) -> Self {
+        Self { activity: self.activity.with_cache(cache), safe_time, ..self }
+    }
+
+    /// The same, treating readers with an open event stream of this process as active.
+    #[must_use]
+    pub fn with_streams(self, streams: Option<Hub>) -> Self {
+        Self { streams, ..self }
+    }
+
+    /// Continues the fan-out until every follower is in a job on JobQ, or hands over with a continuation message near
+    /// `deadline`.
     ///
     /// Returns at once for a message of a finished fan-out or of an earlier generation.
     pub async fn fan_out(&self, message: &FanOutMessage, deadline: Option<Instant>) -> Result<(), ServiceError> {
-        let Some(mut entry) = self.outbox.get(message.post_id).await? else {
+        let Some(entry) = self.outbox.get(message.post_id).await? else {
             return Ok(());
         };
         if entry.generation != message.generation {
             return Ok(());
         }
-        let _running = Running::start();
-        let worker = random::uuid().to_string();
-        let mut page = self.page_after(&entry).await?;
-        loop {
-            match self.step(&mut entry, &worker, page).await? {
-                Step::Done => return Ok(()),
-                Step::Next(_) if is_near(deadline) => {
-                    return self.hand_over(message).await;
-                }
-                Step::Next(next) => page = next,
-            }
-            self.room_on_job_queue(deadline).await?;
+        if entry.promotes {
+            return match self.promotion.run(entry, deadline).await? {
+                Ran::ToItsEnd => Ok(()),
+                Ran::UntilTheDeadline => self.hand_over(message).await,
+            };
         }
+        let _running = Running::start();
+        let mut run = Run { entry, worker: random::uuid().to_string(), is_claimed: false, deadline };
+        loop {
+            match self.step(&mut run).await? {
+                Step::Done => return Ok(()),
+                Step::Next if is_near(deadline) => return self.hand_over(message).await,
+                Step::Next => {}
+            }
+        }
+    }
+
+    /// Sends the jobs of one chunk, then advances the outbox entry, or removes it after the last chunk.
+    async fn step(&self, run: &mut Run) -> Result<Step, ServiceError> {
+        let connected = self.streams.as_ref().map(Hub::users).unwrap_or_default();
+        let chunk = Chunk::new(self.per_job(), run.deadline, HashSet::from_iter(connected));
+        let ranges = self.begin(run, &chunk).await?;
+        if !ranges.is_empty() && !run.is_claimed {
+            // Before the bulk of the jobs: the worker of a duplicate message stops here.
+            let as_they_are = run.entry.remaining.ranges();
+            if !self.advance(run, as_they_are).await? {
+                return Ok(Step::Done);
+            }
+        }
+        let left = try_join_all(ranges.into_iter().map(|range| self.read(run, range, &chunk))).await?;
+        let left: Vec<UserRange> = left.into_iter().flatten().collect();
+        let (first, others) = chunk.into_held().into_jobs(self.per_job());
+        self.send_jobs(run, &first).await?;
+        self.send_jobs(run, &others).await?;
+        if left.is_empty() {
+            // Refused: the sweeper has taken the entry over, and its message finishes the fan-out.
+            let _either_way = self.outbox.finish(&run.entry).await?;
+            return Ok(Step::Done);
+        }
+        Ok(if self.advance(run, left).await? { Step::Next } else { Step::Done })
+    }
+
+    /// The ranges that this chunk reads in parallel. A single range is divided only if it has more than one page, which
+    /// is added to the chunk: most authors have no more.
+    async fn begin(&self, run: &Run, chunk: &Chunk) -> Result<Vec<UserRange>, ServiceError> {
+        let ranges = run.entry.remaining.ranges();
+        let &[range] = ranges.as_slice() else { return Ok(ranges) };
+        let rest = self.read_page(run, range, chunk).await?;
+        Ok(rest.map(|rest| rest.split(limits::FAN_OUT_RANGES)).unwrap_or_default())
+    }
+
+    /// Reads pages of a range while the chunk has room. Returns the part still to be read.
+    async fn read(&self, run: &Run, range: UserRange, chunk: &Chunk) -> Result<Option<UserRange>, ServiceError> {
+        let mut left = Some(range);
+        while let Some(range) = left.filter(|_| chunk.has_room()) {
+            left = self.read_page(run, range, chunk).await?;
+        }
+        Ok(left)
+    }
+
+    /// Reads one page into the chunk, without dormant followers, and sends the jobs that active ones fill.
+    async fn read_page(&self, run: &Run, range: UserRange, chunk: &Chunk) -> Result<Option<UserRange>, ServiceError> {
+        let page = self.follows.page_of_follower_ids(run.entry.author_id, range, self.options.follower_page).await?;
+        let read = page.items.len();
+        let (mut active, followers): (Vec<_>, Vec<_>) =
+            page.items.into_iter().partition(|follower| chunk.is_connected(*follower));
+        let sorted = self.activity.sort(followers, self.safe_time.now()).await?;
+        active.extend(sorted.active);
+        metrics::counter!(names::FOLLOWERS_SKIPPED).increment(sorted.dormant as u64);
+        self.send_jobs(run, &chunk.add(read, active, sorted.others)).await?;
+        Ok(page.next)
+    }
+
+    /// Records that only the followers in `ranges` remain. False when another worker holds the entry now.
+    async fn advance(&self, run: &mut Run, ranges: Vec<UserRange>) -> Result<bool, ServiceError> {
+        let Run { entry, worker, .. } = &*run;
+        let is_applied = self.outbox.advance(entry, &ranges, worker, self.clock.now()).await?.is_applied();
+        // An earlier try whose answer was lost is refused as well; the entry names its worker.
+        if !is_applied && !self.is_advanced(run, &ranges).await? {
+            info!(post.id = %entry.post_id, "Another worker took over the fan-out of {}; stopped here", entry.post_id);
+            return Ok(false);
+        }
+        run.entry.worker = Some(run.worker.clone());
+        run.entry.remaining = Remaining::In(ranges);
+        run.is_claimed = true;
+        Ok(true)
+    }
+
+    async fn is_advanced(&self, run: &Run, ranges: &[UserRange]) -> Result<bool, ServiceError> {
+        let stored = self.outbox.get(run.entry.post_id).await?;
+        Ok(stored.is_some_and(|stored| {
+            stored.generation == run.entry.generation
+                && stored.worker.as_deref() == Some(run.worker.as_str())
+                && matches!(stored.remaining, Remaining::In(stored) if stored == ranges)
+        }))
+    }
+
+    /// Puts these followers on JobQ, several calls at once, each when JobQ has room.
+    async fn send_jobs(&self, run: &Run, followers: &[UserId]) -> Result<(), ServiceError> {
+        let batches = followers.chunks(self.per_job() * limits::MAX_QUEUE_BATCH);
+        let sends: Vec<_> = batches.map(|batch| self.send_batch(run, batch)).collect();
+        futures::stream::iter(sends).buffer_unordered(SENDS_IN_FLIGHT).try_collect().await
+    }
+
+    async fn send_batch(&self, run: &Run, followers: &[UserId]) -> Result<(), ServiceError> {
+        self.room_on_job_queue(run.deadline).await?;
+        let OutboxEntry { post_id, author_id, .. } = run.entry;
+        let jobs = plan_jobs(post_id, author_id, followers, self.per_job());
+        let group = author_id.to_string();
+        let sent = jobs.len() as u64;
+        let messages = jobs
+            .iter()
+            .map(|job| OutgoingMessage { body: job.encode(), group: group.clone(), delay: Duration::ZERO })
+            .collect();
+        send_all(self.queue.as_ref(), QueueName::JobQ, messages).await?;
+        metrics::counter!(names::JOBS_SENT).increment(sent);
+        Ok(())
     }
 
     /// Waits until the backlog is below its limit, or the deadline is near.
@@ -119,65 +243,6 @@ impl FanOutService {
         Ok(())
     }
 
-    async fn page_after(&self, entry: &OutboxEntry) -> Result<Page<UserId, UserId>, ServiceError> {
-        self.page(entry.author_id, entry.cursor).await
-    }
-
-    async fn page(&self, author: UserId, after: Option<UserId>) -> Result<Page<UserId, UserId>, ServiceError> {
-        let page = self.follows.page_of_follower_ids(author, after, self.options.follower_page).await?;
-        Ok(cut_to_full_jobs(page, self.options.followers_per_job))
-    }
-
-    /// Puts one page on JobQ while reading the next, then advances the outbox entry, or removes it after the last page.
-    async fn step(
-        &self,
-        entry: &mut OutboxEntry,
-        worker: &str,
-        page: Page<UserId, UserId>,
-    ) -> Result<Step, ServiceError> {
-        let Some(cursor) = page.next else {
-            self.send_jobs(entry, &page.items).await?;
-            // Refused: the sweeper has taken the entry over, and its message finishes the fan-out.
-            let _either_way = self.outbox.finish(entry).await?;
-            return Ok(Step::Done);
-        };
-        let next = self.page(entry.author_id, Some(cursor));
-        let (_sent, next) = tokio::try_join!(self.send_jobs(entry, &page.items), next)?;
-        if !self.moved_on(entry, cursor, worker).await? {
-            info!(post.id = %entry.post_id, "Another worker took over the fan-out of {}; stopped here", entry.post_id);
-            return Ok(Step::Done);
-        }
-        entry.cursor = Some(cursor);
-        Ok(Step::Next(next))
-    }
-
-    /// Advances the entry. False when another worker holds it now.
-    async fn moved_on(&self, entry: &OutboxEntry, cursor: UserId, worker: &str) -> Result<bool, ServiceError> {
-        if self.outbox.advance(entry, cursor, worker, self.clock.now()).await?.is_applied() {
-            return Ok(true);
-        }
-        // An earlier try whose answer was lost is refused as well; the entry names its worker.
-        let stored = self.outbox.get(entry.post_id).await?;
-        Ok(stored.is_some_and(|stored| {
-            stored.generation == entry.generation
-                && stored.cursor == Some(cursor)
-                && stored.worker.as_deref() == Some(worker)
-        }))
-    }
-
-    async fn send_jobs(&self, entry: &OutboxEntry, followers: &[UserId]) -> Result<(), ServiceError> {
-        let jobs = plan_jobs(entry.post_id, entry.author_id, followers, self.options.followers_per_job);
-        let group = entry.author_id.to_string();
-        let sent = jobs.len() as u64;
-        let messages = jobs
-            .iter()
-            .map(|job| OutgoingMessage { body: job.encode(), group: group.clone(), delay: Duration::ZERO })
-            .collect();
-        send_all(self.queue.as_ref(), QueueName::JobQ, messages).await?;
-        metrics::counter!(names::JOBS_SENT).increment(sent);
-        Ok(())
-    }
-
     async fn hand_over(&self, message: &FanOutMessage) -> Result<(), ServiceError> {
         if message.hop >= MAX_HOPS {
             warn!(post.id = %message.post_id, "Fan-out of {} reached {MAX_HOPS} continuations; the sweeper will resume it", message.post_id);
@@ -185,29 +250,21 @@ impl FanOutService {
         }
         Ok(send_fan_out(self.queue.as_ref(), &FanOutMessage { hop: message.hop + 1, ..message.clone() }).await?)
     }
-}
 
-fn is_near(deadline: Option<Instant>) -> bool {
-    deadline.is_some_and(|at| Instant::now() + HANDOVER >= at)
-}
-
-/// Leaves an incomplete job's followers to the next page, so that only a fan-out's last job is short. Reading up to 24
-/// edges again per page is cheaper than one more job per page.
-fn cut_to_full_jobs(mut page: Page<UserId, UserId>, followers_per_job: usize) -> Page<UserId, UserId> {
-    let whole = page.items.len() - page.items.len() % per_job(followers_per_job);
-    // A page too small for a full job must be sent as it is, or the fan-out would make no progress.
-    if page.next.is_some() && whole > 0 {
-        page.items.truncate(whole);
-        page.next = page.items.last().copied();
+    fn per_job(&self) -> usize {
+        per_job(self.options.followers_per_job)
     }
-    page
+}
+
+pub(super) fn is_near(deadline: Option<Instant>) -> bool {
+    deadline.is_some_and(|at| Instant::now() + HANDOVER >= at)
 }
 
 fn per_job(followers_per_job: usize) -> usize {
     followers_per_job.clamp(1, limits::FOLLOWERS_PER_JOB)
 }
 
-/// Cuts a page of followers into jobs of at most `followers_per_job`. No followers give no jobs.
+/// Cuts followers into jobs of at most `followers_per_job`. No followers give no jobs.
 pub fn plan_jobs(post_id: PostId, author_id: UserId, followers: &[UserId], followers_per_job: usize) -> Vec<FeedJob> {
     followers
         .chunks(per_job(followers_per_job))
@@ -252,41 +309,6 @@ mod tests {
             prop_assert!(jobs.iter().all(|job| (1..=25).contains(&job.followers.len())));
             let reached: Vec<UserId> = jobs.into_iter().flat_map(|job| job.followers).collect();
             prop_assert_eq!(reached, followers);
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn page_size_does_not_add_jobs(count in 0_usize..300, page_size in 1_usize..90) {
-            let followers: Vec<UserId> = (0..count as u128).map(follower).collect();
-            let (post, author) = (PostId::from_uuid(Uuid::nil()), UserId::from_uuid(Uuid::nil()));
-            let (mut jobs, mut start) = (Vec::new(), 0);
-            loop {
-                let end = count.min(start + page_size);
-                let next = (end < count).then(|| followers[end - 1]);
-                let page = cut_to_full_jobs(Page { items: followers[start..end].to_vec(), next }, 25);
-                jobs.extend(plan_jobs(post, author, &page.items, 25));
-                start += page.items.len();
-                if page.next.is_none() {
-                    break;
-                }
-                prop_assert_eq!(page.next, Some(followers[start - 1]));
-            }
-            let reached: Vec<UserId> = jobs.iter().flat_map(|job| job.followers.clone()).collect();
-            prop_assert_eq!(reached, followers);
-            prop_assert!(page_size < 25 || jobs.len() == count.div_ceil(25));
-        }
-    }
-
-    #[test]
-    fn followers_per_job_accepts_1_to_25() {
-        let read = |text: Option<&str>| FanOutOptions::from_lookup(|_| text.map(str::to_owned));
-        assert_eq!(read(None), Ok(FanOutOptions::default()));
-        assert_eq!(read(Some("")), Ok(FanOutOptions::default()));
-        assert_eq!(read(Some("1")).unwrap().followers_per_job, 1);
-        assert_eq!(read(Some("25")).unwrap().followers_per_job, 25);
-        for bad in ["0", "26", "-1", "ten"] {
-            assert_eq!(read(Some(bad)), Err(InvalidFollowersPerJob), "{bad}");
         }
     }
 

@@ -61,11 +61,11 @@ impl GraphService {
         let followee = self.rates.admit_beside(Limit::Follows, follower, now, exists).await?;
         let (marker, lease_until) = (self.ids.next_post_id(now), now.plus(limits::BACKFILL_LEASE));
         if let Created::Now(rule) = self.follows.create(follower, followee, now, marker, lease_until).await? {
-            return self.backfill.run(follower, followee, marker, rule).await;
+            return self.backfill.run(follower, followee, marker, rule, now).await;
         }
         // The follow exists: from an earlier or concurrent call, or from a try whose answer was lost. Its backfill may
         // be unfinished.
-        let _unfinished = self.backfill.resume(follower, followee).await?;
+        let _unfinished = self.backfill.resume(follower, followee, now).await?;
         Ok(())
     }
 

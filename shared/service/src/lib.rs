@@ -4,13 +4,17 @@
 //! - [`liveness`]: whether the user of a token still has an account.
 //! - [`graph`]: who follows whom; with [`backfill`], which copies a followee's newest posts into a feed.
 //! - [`posts`]: publishing, one post, a story.
-//! - [`feeds`]: a reader's feed; [`visibility`]: whether it shows a post.
+//! - [`feeds`]: a reader's feed; [`visibility`]: whether it shows a post; [`coverage`]: how far down it is complete;
+//!   [`rebuild`]: completes it from stories.
 //! - [`likes`], [`comments`]: reactions to a post.
 //! - [`views`]: posts as one reader sees them, cached for a moment.
 //! - [`background`]: work that no answer waits for.
 //! - [`pages`]: filling a page although some entries are dead.
-//! - [`fan_out`]: from PostQ to JobQ, page by page of followers.
+//! - [`fan_out`]: from PostQ to JobQ, in parallel ranges of followers.
+//! - [`activity`]: which followers are active, and which are dormant.
 //! - [`delivery`]: from JobQ into feeds.
+//! - [`promotion`]: when an author's posts are merged into feeds instead; with [`stories`], their cached newest posts, and
+//!   [`merge`], which makes one page of several lists.
 //! - [`changes`]: from the change stream to counts and notifications; with [`inbox`].
 //! - [`notifications`]: a user's notifications. [`steps`]: the amount of notification work per step.
 //! - [`erasure`]: permanent erasure.
@@ -22,11 +26,13 @@
 //! - [`services`]: builds all services of the API.
 
 pub mod accounts;
+pub mod activity;
 pub mod backfill;
 pub mod background;
 pub mod changes;
 pub mod comments;
 mod conflict_retry;
+pub mod coverage;
 pub mod delivery;
 pub mod erasure;
 mod error;
@@ -38,16 +44,20 @@ pub mod inbox;
 pub mod likes;
 pub mod live;
 pub mod liveness;
+pub mod merge;
 pub mod notifications;
 pub mod pages;
 pub mod passwords;
 pub mod posts;
+pub mod promotion;
 pub mod rates;
+pub mod rebuild;
 mod recent;
 pub mod safe_time;
 pub mod services;
 pub mod sessions;
 pub mod steps;
+pub mod stories;
 pub mod sweep;
 pub mod timekeeper;
 mod token_signature;

@@ -10,14 +10,16 @@ use super::{
     ServiceError,
     live::LiveService,
     pages::{self, Candidate},
+    promotion::{DeliveryReview, PullThreshold, review::Standing},
     rates::{Limit, RateLimiter},
+    stories::Stories,
     user_refs,
     views::PostViews,
 };
 use crate::live::Topic;
 use data::{
-    Committed, Counts, Db, Erasures, Feeds, IdempotencyRecord, IdempotencyRecords, Likes, Outbox, Posts, StoredPost,
-    Transaction, Users,
+    Committed, Counts, Db, Delivery, DeliveryMode, DeliveryModes, Erasures, Feeds, IdempotencyRecord,
+    IdempotencyRecords, Likes, Outbox, Posts, StoredPost, Transaction, Users,
     messages::{FanOutMessage, FanOutTag, V1},
 };
 use domain::{
@@ -66,6 +68,8 @@ pub struct PublishService {
     counts: Counts,
     likes: Likes,
     rates: RateLimiter,
+    review: DeliveryReview,
+    stories: Option<Stories>,
     live: Option<LiveService>,
 }
 
@@ -78,12 +82,20 @@ impl PublishService {
             records: IdempotencyRecords::new(db.clone()),
             counts: Counts::new(db.clone()),
             likes: Likes::new(db.clone()),
+            review: DeliveryReview::new(db.clone(), Arc::clone(&queue), Arc::clone(&ids), PullThreshold::default()),
             db,
             queue,
             ids,
             rates,
+            stories: None,
             live: None,
         }
+    }
+
+    /// The same, announcing pulled posts to the feeds that read from `stories`.
+    #[must_use]
+    pub fn with_stories(self, stories: Stories) -> Self {
+        Self { stories: Some(stories), ..self }
     }
 
     /// The same, sending live events to connected authors about their own posts.
@@ -92,7 +104,14 @@ impl PublishService {
         Self { live, ..self }
     }
 
-    /// Publishes a post: to its author's story and feed at once, to the followers' feeds through PostQ.
+    /// The same, pulling the posts of authors with this many followers.
+    #[must_use]
+    pub fn with_pull_threshold(self, threshold: PullThreshold) -> Self {
+        Self { review: self.review.with_threshold(threshold), ..self }
+    }
+
+    /// Publishes a post: to its author's story and feed at once, to the followers' feeds through PostQ, or when these
+    /// are read if the author's posts are pulled.
     ///
     /// The same `key` with the same text returns the same post and fans out once; with another text it is invalid
     /// (field `Idempotency-Key`). [`ServiceError::Unauthenticated`] for an author without an account.
@@ -107,13 +126,17 @@ impl PublishService {
         key: Option<&IdempotencyKey>,
         now: Timestamp,
     ) -> Result<PostView, ServiceError> {
-        let admitted = futures::try_join!(self.rates.admit(Limit::Posts, author, now), self.profile(author).map(Ok));
-        let (taken, profile) = match (admitted, key) {
+        let admitted = futures::try_join!(
+            self.rates.admit(Limit::Posts, author, now),
+            self.profile(author).map(Ok),
+            self.review.standing(author).map(Ok),
+        );
+        let (taken, profile, standing) = match (admitted, key) {
             (Ok(admitted), _) => admitted,
             (Err(refused), None) => return Err(refused),
             (Err(refused), Some(key)) => return self.published_before(author, text, key, now).await?.ok_or(refused),
         };
-        match self.publish_once(profile?, text, key, now).await {
+        match self.publish_once(profile?, standing?, text, key, now).await {
             Ok(Published::New(post)) => Ok(post),
             Ok(Published::Before(post)) => {
                 taken.give_back().await;
@@ -134,23 +157,29 @@ impl PublishService {
     async fn publish_once(
         &self,
         profile: Profile,
+        standing: Standing,
         text: PostText,
         key: Option<&IdempotencyKey>,
         now: Timestamp,
     ) -> Result<Published, ServiceError> {
         let author = profile.user.user_id;
         let post = Post { post_id: self.ids.next_post_id(now), author_id: author, text };
-        let recorded = self.record(&post, key, now).await;
+        let recorded = self.record(&post, key, standing.mode, now).await;
         if let (Err(_), Some(live)) = (&recorded, &self.live) {
             // The post may have been recorded despite the error.
             live.unsure(author, Topic::Feed);
         }
-        let (Recorded::Before, Some(key)) = (recorded?, key) else {
-            self.announce(&post).await;
-            return Ok(Published::New(fresh(post, profile)));
+        let delivery = match (recorded?, key) {
+            (Recorded::Now(delivery), _) => delivery,
+            (Recorded::Before, Some(key)) => {
+                let post_id = self.replayed(&post, key).await?;
+                return self.known(Post { post_id, ..post }, profile).await.map(Published::Before);
+            }
+            (Recorded::Before, None) => return Err(StoreError::Conflict.into()),
         };
-        let post_id = self.replayed(&post, key).await?;
-        self.known(Post { post_id, ..post }, profile).await.map(Published::Before)
+        self.announce(&post, delivery).await;
+        self.review.review(author, standing, now).await;
+        Ok(Published::New(fresh(post, profile)))
     }
 
     /// The post that an earlier request with this key made, if any. A key that was used with another text is invalid,
@@ -180,27 +209,57 @@ impl PublishService {
         Ok(PostView { author: author.user, counts, liked_by_me: liked.contains(&post.post_id), post })
     }
 
-    /// Writes the post, its story entry, the author's feed entry, the outbox entry and the claim of the key atomically.
-    ///
-    /// Retrying after a lost answer is safe: the post's id is new, so if the condition on the post fails, the lost try
-    /// was applied in full.
+    /// Records the post as its author's mode demands. A post that was to be pulled is pushed if the mode has changed
+    /// meanwhile.
     async fn record(
         &self,
         post: &Post,
         key: Option<&IdempotencyKey>,
+        mode: DeliveryMode,
         now: Timestamp,
     ) -> Result<Recorded, ServiceError> {
-        let mut transaction = Transaction::new();
-        let itself = transaction.add(Posts::creation(post));
-        transaction.add(Feeds::own_entry(post.author_id, post.post_id));
-        transaction.add(Outbox::creation(post.post_id, post.author_id, now));
-        if let Some(key) = key {
-            let record = IdempotencyRecord { digest: digest_of(&post.text), post_id: post.post_id };
-            transaction.add(IdempotencyRecords::claim(post.author_id, key.as_str(), &record, now));
+        if matches!(mode, DeliveryMode::Pull { .. })
+            && let Some(recorded) = self.record_as(post, key, mode, now).await?
+        {
+            return Ok(recorded);
         }
+        let pushed = self.record_as(post, key, DeliveryMode::DEFAULT, now).await?;
+        Ok(pushed.unwrap_or(Recorded::Before))
+    }
+
+    /// Writes the post, its story entry, the author's feed entry, the claim of the key and, unless the post is pulled,
+    /// the outbox entry atomically. `None` when the mode is no longer the one to pull by.
+    ///
+    /// Without the check of the mode, a pulled post could be committed after a demotion and a second promotion, which
+    /// followers of the time between merge only from later posts on.
+    ///
+    /// Retrying after a lost answer is safe: the post's id is new, so if the condition on the post fails, the lost try
+    /// was applied in full.
+    async fn record_as(
+        &self,
+        post: &Post,
+        key: Option<&IdempotencyKey>,
+        mode: DeliveryMode,
+        now: Timestamp,
+    ) -> Result<Option<Recorded>, ServiceError> {
+        let mut transaction = Transaction::new();
+        let is_pulled = matches!(mode, DeliveryMode::Pull { .. });
+        let delivery = if is_pulled { Delivery::Pulled } else { Delivery::Pushed };
+        let itself = transaction.add(Posts::creation_for(post, delivery));
+        transaction.add(Feeds::own_entry(post.author_id, post.post_id));
+        let delivered = transaction.add(match delivery {
+            Delivery::Pushed => Outbox::creation(post.post_id, post.author_id, now),
+            Delivery::Pulled => DeliveryModes::is_unchanged(post.author_id, mode),
+        });
+        let claim = key.map(|key| {
+            let record = IdempotencyRecord { digest: digest_of(&post.text), post_id: post.post_id };
+            transaction.add(IdempotencyRecords::claim(post.author_id, key.as_str(), &record, now))
+        });
         Ok(match transaction.commit(&self.db).await? {
-            Committed::Refused(refusal) if !refusal.includes(itself) => Recorded::Before,
-            Committed::Applied | Committed::Refused(_) => Recorded::Now,
+            Committed::Refused(refusal) if refusal.includes(itself) => Some(Recorded::Now(delivery)),
+            Committed::Refused(refusal) if claim.is_some_and(|claim| refusal.includes(claim)) => Some(Recorded::Before),
+            Committed::Refused(refusal) if refusal.includes(delivered) => None,
+            Committed::Applied | Committed::Refused(_) => Some(Recorded::Now(delivery)),
         })
     }
 
@@ -213,10 +272,19 @@ impl PublishService {
     }
 
     /// Notifies the author's own streams and puts the post on PostQ. If that fails, the post is still accepted: its
-    /// outbox entry makes the sweeper send it.
-    async fn announce(&self, post: &Post) {
+    /// outbox entry makes the sweeper send it. A pulled post has neither.
+    async fn announce(&self, post: &Post, delivery: Delivery) {
         if let Some(live) = &self.live {
             live.own_post(post.author_id, post.post_id);
+        }
+        if delivery == Delivery::Pulled {
+            if let Some(stories) = &self.stories {
+                stories.changed(post.author_id);
+            }
+            if let Some(live) = &self.live {
+                live.pulled_post(post.post_id, post.author_id);
+            }
+            return;
         }
         let message = FanOutMessage {
             tag: FanOutTag::FanOut,
@@ -235,8 +303,8 @@ impl PublishService {
 /// The outcome of recording a post.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Recorded {
-    /// It was recorded.
-    Now,
+    /// It was recorded, and reaches followers in this way.
+    Now(Delivery),
     /// Its `Idempotency-Key` stands for another post.
     Before,
 }

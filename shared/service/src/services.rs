@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{
     accounts::AccountService,
+    activity::ActivityCache,
     comments::CommentService,
     export::ExportService,
     feeds::FeedService,
@@ -14,8 +15,10 @@ use super::{
     notifications::NotificationService,
     passwords::HashingOptions,
     posts::{PostService, PublishService},
+    promotion::PullThreshold,
     rates::RateLimiter,
     steps::StepSize,
+    stories::Stories,
     tokens::AccessTokens,
     views::PostViews,
 };
@@ -35,19 +38,34 @@ pub struct Foundation {
     pub tokens: AccessTokens,
     /// Limits request rates.
     pub rates: RateLimiter,
+    /// The number of followers from which posts are pulled.
+    pub pull_threshold: PullThreshold,
+    /// The cached stories of pulled authors.
+    pub stories: Stories,
     /// The streams of live events; `None` where none are served.
     pub streams: Option<Hub>,
 }
 
 impl Foundation {
-    /// A foundation with its own id generator and without live events.
+    /// A foundation with its own id generator, the default threshold and without live events.
     pub fn new(store: Arc<dyn Store>, clock: Clock, tokens: impl Into<AccessTokens>, rates: RateLimiter) -> Self {
-        Self { store, ids: Arc::new(IdGenerator::new()), clock, tokens: tokens.into(), rates, streams: None }
+        Self {
+            stories: Stories::new(Arc::clone(&store), clock.clone()),
+            store,
+            ids: Arc::new(IdGenerator::new()),
+            clock,
+            tokens: tokens.into(),
+            rates,
+            pull_threshold: PullThreshold::default(),
+            streams: None,
+        }
     }
 
     /// The publishing service, announcing posts on `queue`.
     pub fn publishing(&self, queue: Arc<dyn Queue>) -> PublishService {
         PublishService::new(Arc::clone(&self.store), queue, Arc::clone(&self.ids), self.rates.clone())
+            .with_pull_threshold(self.pull_threshold)
+            .with_stories(self.stories.clone())
             .with_live_events(self.live())
     }
 
@@ -88,6 +106,8 @@ pub struct Services {
     pub export: ExportService,
     /// Live events; `None` where none are served.
     pub live: Option<LiveService>,
+    /// What the process remembers of readers' activity.
+    pub activity: ActivityCache,
     /// The store shared by all services.
     pub store: Arc<dyn Store>,
     /// The process's clock.
@@ -100,6 +120,9 @@ impl Services {
         let (store, ids, rates) = (|| Arc::clone(&on.store), || Arc::clone(&on.ids), || on.rates.clone());
         let graph = GraphService::new(store(), ids(), rates());
         let views = PostViews::new(store(), &on.clock);
+        let activity = ActivityCache::default();
+        // A function that serves the API runs no fan-out.
+        let read_by_fan_out = queue.is_some().then(|| activity.clone());
         let accounts = AccountService::new(store(), graph.clone(), on.tokens.clone(), &options.hashing, rates());
         Self {
             export: ExportService::new(store(), accounts.clone()),
@@ -107,11 +130,14 @@ impl Services {
             graph,
             posts: PostService::new(store(), rates()).with_stories(views.clone()),
             publishing: queue.map(|queue| on.publishing(queue)),
-            feeds: FeedService::new(store(), views, on.clock.clone()),
+            feeds: FeedService::new(store(), views, on.clock.clone())
+                .with_stories(on.stories.clone())
+                .with_activity(read_by_fan_out),
             notifications: NotificationService::new(store()).in_steps(options.steps),
             likes: LikeService::new(store(), rates()),
             comments: CommentService::new(store(), ids(), rates()),
             live: on.live(),
+            activity,
             store: store(),
             clock: on.clock.clone(),
         }

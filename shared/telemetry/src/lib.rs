@@ -142,8 +142,14 @@ pub mod names {
     pub const RECORDS: &str = "tweeter_queue_records_total";
     /// Gauge: fan-outs whose follower pages are being read.
     pub const FAN_OUTS_RUNNING: &str = "tweeter_fan_outs_running";
+    /// Counter: authors promoted, whose posts are now merged into feeds when these are read.
+    pub const PROMOTIONS: &str = "tweeter_authors_promoted_total";
+    /// Counter: promoted authors whose posts are fanned out again.
+    pub const DEMOTIONS: &str = "tweeter_authors_demoted_total";
     /// Counter: feed jobs put on JobQ.
     pub const JOBS_SENT: &str = "tweeter_feed_jobs_sent_total";
+    /// Counter: followers for whom a fan-out sent no job, because they are dormant.
+    pub const FOLLOWERS_SKIPPED: &str = "tweeter_fan_out_followers_skipped_total";
     /// Counter: feed entries written by jobs.
     pub const ENTRIES_WRITTEN: &str = "tweeter_feed_entries_written_total";
     /// Histogram, seconds: time from a post's creation until a job's entries are written.

@@ -12,7 +12,7 @@ use ports::{
     queue::{Queue, QueueName},
     store::{Consistency, StoreError},
 };
-use service::{feeds::FeedService, views::PostViews};
+use service::{coverage::Coverage, feeds::FeedService, views::PostViews};
 use uuid::Uuid;
 
 use super::findings::{Kind, Reason, VerifyError};
@@ -92,10 +92,9 @@ impl Facts {
     }
 }
 
-/// The oldest post that must be in a feed: older entries may have expired, or may not have been delivered.
+/// The oldest post that must be in a feed: further down, a page rebuilds the feed before it shows it.
 pub(super) fn oldest_checked(activity: &Activity, now: Timestamp) -> PostId {
-    let in_window = PostId::first_of(now.minus(limits::CHECKED_FEED_AGE));
-    activity.complete_since.map_or(in_window, |since| since.max(in_window))
+    Coverage::of(activity, now).floor(PostId::MAX)
 }
 
 /// Whether fan-outs may skip this reader.
@@ -120,8 +119,8 @@ pub(super) struct Reads {
 }
 
 impl Reads {
-    /// Reads of `db` and of the queues.
-    pub(super) fn new(db: &Db, queue: Arc<dyn Queue>, clock: Clock) -> Self {
+    /// Reads of `db` and of the queues; the pages of feeds are read through `pages`.
+    pub(super) fn new(db: &Db, pages: &Db, queue: Arc<dyn Queue>, clock: Clock) -> Self {
         let db = || db.clone();
         Self {
             posts: Posts::new(db()),
@@ -131,7 +130,7 @@ impl Reads {
             readers: Readers::new(db()),
             outbox: Outbox::new(db()),
             audit: FeedAudit::new(db()),
-            feeds: FeedService::new(db(), PostViews::uncached(db()), clock.clone()),
+            feeds: FeedService::new(pages.clone(), PostViews::uncached(db()), clock.clone()),
             queue,
             clock,
         }

@@ -116,7 +116,8 @@ impl Verify {
         let (scan, store): (Arc<dyn TableScan>, Arc<dyn Store>) = (Arc::new(store.clone()), Arc::new(store));
         let pace = Arc::new(Pace::of(rate));
         let paced = Db::from(Arc::new(PacedReads::new(Arc::clone(&store), Arc::clone(&pace))));
-        let reads = Reads::new(&paced, Arc::clone(&queue), clock);
+        let pages = Db::from(Arc::new(PacedReads::for_pages(Arc::clone(&store), Arc::clone(&pace))));
+        let reads = Reads::new(&paced, &pages, Arc::clone(&queue), clock);
         Self {
             db: Db::new(store),
             queue,

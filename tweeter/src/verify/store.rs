@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use data::read_units;
+use data::{FeedAudit, read_units};
 use ports::store::{
     BatchGot, BatchWrite, Consistency, Item, Key, Outcome, Query, QueryPage, Store, StoreError, Table, Write,
 };
@@ -16,12 +16,19 @@ use crate::recount::reads::{Pace, patiently};
 pub(super) struct PacedReads {
     store: Arc<dyn Store>,
     pace: Arc<Pace>,
+    /// Whether pages take every feed as covered, as they could not record a rebuild.
+    is_covered: bool,
 }
 
 impl PacedReads {
     /// Reads of `store` at this pace.
     pub(super) const fn new(store: Arc<dyn Store>, pace: Arc<Pace>) -> Self {
-        Self { store, pace }
+        Self { store, pace, is_covered: false }
+    }
+
+    /// The same for pages of feeds: entries are shown as they are, and nothing is rebuilt.
+    pub(super) const fn for_pages(store: Arc<dyn Store>, pace: Arc<Pace>) -> Self {
+        Self { store, pace, is_covered: true }
     }
 
     async fn pay(&self, units: f64, consistency: Consistency) {
@@ -45,8 +52,11 @@ impl Store for PacedReads {
     }
 
     async fn query(&self, query: &Query) -> Result<QueryPage, StoreError> {
-        let page = patiently(|| self.store.query(query)).await?;
+        let mut page = patiently(|| self.store.query(query)).await?;
         self.pay(read_units(&page.items), query.consistency).await;
+        if self.is_covered {
+            FeedAudit::cover(query, &mut page)?;
+        }
         Ok(page)
     }
 

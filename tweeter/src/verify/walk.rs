@@ -56,11 +56,11 @@ impl<'a> Walk<'a> {
         if self.is_over {
             return Ok(None);
         }
-        let last = self.after.map_or(PostId::from_uuid(Uuid::max()), before);
+        let last = self.after.map_or(PostId::MAX, before);
         let (mut shown, mut doubled) = (HashMap::new(), Vec::new());
         while !self.is_over && shown.len() < self.stride.slice {
             let page = self.feeds.page(self.reader, self.after, self.stride.page).await?;
-            for post in page.items.into_iter().map(|view| view.post) {
+            for post in page.items.into_iter().map(|view| view.post).filter(|post| post.post_id >= self.oldest) {
                 if self.order.continues_with(post.post_id) {
                     shown.insert(post.post_id, post.author_id);
                 } else {

@@ -211,7 +211,7 @@ async fn posts_before_the_follow_are_extra() {
     place.pipeline.graph.follow(follower, author, place.pipeline.clock.now()).await.unwrap();
     place.pipeline.drain().await;
     place.assert_right("before").await;
-    Feeds::new(place.pipeline.store.clone()).put_for_reader(follower, &[oldest]).await.unwrap();
+    Feeds::new(place.pipeline.store.clone()).put_for_reader(follower, &[oldest], START).await.unwrap();
     place.write(Write::delete(keys::reader_rule(follower, author))).await;
     let extra = expected(&[(Kind::Extra, Reason::BeforeFollow, follower, oldest)]);
     assert_eq!(found(&place.check(Scope::All, false).await), extra);

@@ -35,6 +35,7 @@ use service::{
     erasure::ErasureService,
     fan_out::{FanOutOptions, FanOutService},
     passwords::HashingOptions,
+    promotion::PullThreshold,
     rates::RateLimiter,
     steps::StepSize,
     sweep::{SweepService, Swept},
@@ -51,6 +52,9 @@ use worker::RetryPauses;
 
 /// The environment variable of the functions that read the signing secret.
 pub const SIGNING_SECRET_ARN: &str = "TWEETER_SIGNING_SECRET_ARN";
+
+/// Two followers make an author's posts pulled.
+const PULL_THRESHOLD: PullThreshold = PullThreshold::from(2);
 
 /// One follower per page and job, so that three followers make a long fan-out.
 const FAN_OUT: FanOutOptions = FanOutOptions { followers_per_job: 1, follower_page: Some(1), max_backlog: None };
@@ -255,7 +259,7 @@ impl Deployment {
     pub async fn give_many_rules(&self, reader: &str) {
         let (store, reader) = (EmbeddedStore::new(self.engine.clone()), reader.parse().unwrap());
         let rule = |_| BatchWrite::Put(Readers::rule_item(reader, UserId::random(), &Rule::LEFT, self.clock.now()));
-        let rules: Vec<BatchWrite> = (0..=limits::RULES_READ_WHOLE).map(rule).collect();
+        let rules: Vec<BatchWrite> = (0..=limits::RULES_READ).map(rule).collect();
         for rules in rules.chunks(limits::MAX_BATCH_WRITE) {
             assert!(batch_write_all(&store, Table::Social, rules.to_vec()).await.unwrap().is_empty());
         }
@@ -295,7 +299,8 @@ fn foundation(store: &Arc<dyn Store>, clock: &Clock) -> Foundation {
 }
 
 fn post_handler(Ports { store, queue }: Ports, clock: &Clock) -> Router {
-    let api = PublishApi::new(&foundation(&store, clock), queue);
+    let on = Foundation { pull_threshold: PULL_THRESHOLD, ..foundation(&store, clock) };
+    let api = PublishApi::new(&on, queue);
     post_handler::router(api, store, &HttpOptions::default())
 }
 

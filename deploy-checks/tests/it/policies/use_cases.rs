@@ -2,6 +2,7 @@
 
 mod deletion;
 mod people;
+mod pulling;
 mod social;
 
 use std::time::Duration;
@@ -27,9 +28,11 @@ pub async fn all(api: &Deployment) {
     sweep(api, &alice).await;
     reading(api, &alice, &bob).await;
     social::all(api, &alice, &bob).await;
+    pulling::all(api).await;
     unfollowing(api, &alice, &bob).await;
     deletion::all(api).await;
     social::expiry(api).await;
+    pulling::end(api).await;
     deletion::of_old_posts(api).await;
 }
 

@@ -111,6 +111,12 @@ fn batch_sizes_match_the_handlers() {
 }
 
 #[test]
+fn the_default_pull_threshold_is_the_codes() {
+    let parameter = &template().0["Parameters"]["PullThreshold"];
+    assert_eq!((&parameter["Default"], &parameter["MinValue"]), (&json!(limits::PULL_THRESHOLD), &json!(0)));
+}
+
+#[test]
 fn followers_per_job_fit_one_batch_write() {
     let parameter = &template().0["Parameters"]["FollowersPerJob"];
     assert_eq!((&parameter["MinValue"], &parameter["MaxValue"]), (&json!(1), &json!(limits::FOLLOWERS_PER_JOB)));

@@ -6,15 +6,17 @@
 //!
 //! A row is written in the same batch as its item and never removed with it: if the item now has another expiry, or
 //! does not exist, the sweep removes only the row.
+//!
+//! Feed has no rows, which would double its writes: [`super::expired_entries`].
 
 use fjall::UserKey;
 
 use super::super::{codec::Corrupt, failure::Failure};
 use ports::store::{Attributes, EXPIRES_AT, Table, Value};
 
-/// The row for an item, if the item expires and its table removes expired items.
+/// The row for an item, if the item expires and its table is indexed.
 pub fn row_of(table: Table, key: &[u8], attributes: &Attributes) -> Option<UserKey> {
-    if !table.expires() {
+    if !is_indexed(table) {
         return None;
     }
     let seconds = expiry_of(attributes)?;
@@ -23,6 +25,13 @@ pub fn row_of(table: Table, key: &[u8], attributes: &Attributes) -> Option<UserK
     row.push(tag_of(table));
     row.extend_from_slice(key);
     Some(UserKey::from(row))
+}
+
+const fn is_indexed(table: Table) -> bool {
+    match table {
+        Table::Auth | Table::Social => true,
+        Table::Feed => false,
+    }
 }
 
 /// The expiry of an item in seconds.

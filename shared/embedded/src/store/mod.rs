@@ -3,9 +3,10 @@
 //! - `read`: get, batch get, query, whole-table scan.
 //! - `condition`: evaluates conditions and applies changes.
 //! - `write`: batches, conditional writes, transactions.
-//! - `expiry`: the index of expiring items.
+//! - `expiry`: the index of expiring items. `expired_entries`: feed entries expire without it.
 
 mod condition;
+pub(super) mod expired_entries;
 mod expiry;
 pub(super) mod expiry_mark;
 mod filling;
@@ -35,11 +36,13 @@ impl EmbeddedStore {
         Self { engine }
     }
 
-    /// Removes the items whose [`ports::store::EXPIRES_AT`] has passed at `now`, and returns their number.
+    /// Removes the items whose [`ports::store::EXPIRES_AT`] has passed at `now`, and returns their number. Expired feed
+    /// entries are not among them: compactions drop those, from now on.
     ///
     /// # Errors
     /// `Unavailable` if the engine fails; items removed by then stay removed.
     pub async fn sweep_expired(&self, now: Timestamp) -> Result<u64, StoreError> {
+        self.engine.database().expired_entries.expire(now);
         let mut removed = 0;
         loop {
             let swept = self.engine.run(Pool::Write, move |database| sweep::sweep_some(database, now)).await?;
@@ -48,6 +51,14 @@ impl EmbeddedStore {
                 return Ok(removed);
             }
         }
+    }
+
+    /// Rewrites a whole table, without what compaction drops. For tests and measurements.
+    ///
+    /// # Errors
+    /// `Unavailable` if the engine fails.
+    pub async fn compact(&self, table: Table) -> Result<(), StoreError> {
+        Ok(self.engine.run(Pool::Write, move |database| database.compact(table)).await?)
     }
 
     /// Returns up to `limit` items of a table in key order, starting after `after` if given. Not part of the port, as

@@ -299,7 +299,32 @@ async fn sweeps_beside_writers_miss_no_expired_item() {
 }
 
 #[tokio::test]
-async fn an_expired_feed_entry_stays() {
+async fn compactions_drop_expired_feed_entries() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = store(folder.path());
+    let put = async |sort: &str, seconds: i64| {
+        let entry = item("reader", sort).with(EXPIRES_AT, seconds);
+        assert_eq!(store.batch_write(Table::Feed, &[BatchWrite::Put(entry)]).await.expect("written"), []);
+    };
+    let left = async || {
+        store.compact(Table::Feed).await.expect("compacted");
+        let items = store.scan(Table::Feed, None, 10).await.expect("scanned");
+        items.into_iter().map(|item| item.key.sort).collect::<Vec<_>>()
+    };
+    for (sort, seconds) in [("expired", 100), ("renewed", 100), ("shortened", 300), ("young", 300)] {
+        put(sort, seconds).await;
+    }
+    assert_eq!(left().await, ["expired", "renewed", "shortened", "young"], "no sweep has told the time");
+    put("renewed", 300).await;
+    put("shortened", 100).await;
+    assert_eq!(store.sweep_expired(Timestamp::from_millis(99_000)).await.expect("swept"), 0);
+    assert_eq!(left().await, ["expired", "renewed", "shortened", "young"]);
+    assert_eq!(store.sweep_expired(Timestamp::from_millis(200_000)).await.expect("swept"), 0);
+    assert_eq!(left().await, ["renewed", "young"]);
+}
+
+#[tokio::test]
+async fn a_feed_entry_has_no_expiry_row() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = store(folder.path());
     let entry = item("reader", "post").with(EXPIRES_AT, 100);

@@ -50,9 +50,12 @@ impl Published {
 /// Gateway or SQS publishes itself.
 pub const PUBLISHED: &[Published] = &[
     Published { name: names::CHANGES, unit: Unit::Count, label: Some(("outcome", &outcomes::ALL)) },
+    Published { name: names::DEMOTIONS, unit: Unit::Count, label: None },
     Published { name: names::ENTRIES_WRITTEN, unit: Unit::Count, label: None },
+    Published { name: names::FOLLOWERS_SKIPPED, unit: Unit::Count, label: None },
     Published { name: names::FAN_OUT_SECONDS, unit: Unit::Seconds, label: None },
     Published { name: names::JOBS_SENT, unit: Unit::Count, label: None },
+    Published { name: names::PROMOTIONS, unit: Unit::Count, label: None },
     Published { name: names::RECORDS, unit: Unit::Count, label: Some(("outcome", &outcomes::ALL)) },
     Published { name: names::STORE_UNPROCESSED, unit: Unit::Count, label: None },
     Published { name: names::SWEPT, unit: Unit::Count, label: None },

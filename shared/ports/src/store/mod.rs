@@ -41,12 +41,10 @@ impl Table {
         }
     }
 
-    /// Whether items of this table are removed after their [`EXPIRES_AT`]. Feed entries have an expiry and yet stay,
-    /// because feeds cannot show posts older than the oldest entry yet.
+    /// Whether items of this table are removed after their [`EXPIRES_AT`].
     pub const fn expires(self) -> bool {
         match self {
-            Self::Auth | Self::Social => true,
-            Self::Feed => false,
+            Self::Auth | Self::Social | Self::Feed => true,
         }
     }
 }

@@ -22,8 +22,8 @@ use super::{
 };
 use crate::inbox::InboxWriter;
 use data::{
-    Comments, Counted, Counts, Db, Feeds, Follows, IdempotencyRecords, Likes, Notifications, Posts, Readers,
-    SessionRef, Sessions, Users, Writes,
+    Comments, Counted, Counts, Db, DeliveryModes, Feeds, Follows, IdempotencyRecords, Likes, Notifications, Posts,
+    Readers, SessionRef, Sessions, Users, Writes,
 };
 use domain::{Erasable, NotificationId, Timestamp, UserId};
 
@@ -98,7 +98,8 @@ impl UserEraser {
         self.erase_inbox(user, budget).await?;
         self.erase_posts(user, budget).await?;
         self.erase_own_lists(user, budget).await?;
-        self.erase_all(vec![Counts::erasure(Counted::User(user)), Users::erasure(user)]).await
+        let last = [Counts::erasure(Counted::User(user)), DeliveryModes::erasure(user), Users::erasure(user)];
+        self.erase_all(last.into()).await
     }
 
     async fn erase_sessions(&self, user: UserId, budget: Budget) -> Result<(), Stopped> {

@@ -6,8 +6,8 @@ use std::collections::{HashMap, HashSet};
 use tracing::{debug, warn};
 
 use crate::{views::FoundPosts, visibility::Grounds};
-use data::{Activity, Db, Feeds, Follows, Readers, Transaction};
-use domain::{PostId, Timestamp, UserId, limits};
+use data::{Db, DeliveryMode, DeliveryModes, Feeds, Follows, Readers, Transaction};
+use domain::{PostId, Rule, Timestamp, UserId, limits};
 use ports::store::StoreError;
 
 /// What one read of a feed found to remove.
@@ -16,7 +16,6 @@ pub(super) struct CleanUp {
     reader: UserId,
     erased: Vec<PostId>,
     outdated: Transaction,
-    begin_rules: Option<(Activity, Activity)>,
 }
 
 impl CleanUp {
@@ -36,24 +35,18 @@ impl CleanUp {
             }
         }
         let outdated = plan_removal(reader, of_others.into_iter(), grounds);
-        Self { reader, erased, outdated, begin_rules: None }
-    }
-
-    /// Also notes that rules alone decide about later entries of this reader, from whose first read this is.
-    pub fn begin_rules(&mut self, was: Activity, now: Timestamp) {
-        let rules_since = Some(now.plus(limits::RULES_MIGRATION));
-        self.begin_rules = Some((was, Activity { rules_since, ..was }));
+        Self { reader, erased, outdated }
     }
 
     /// Whether there is anything to do.
     pub const fn is_needed(&self) -> bool {
-        !self.erased.is_empty() || !self.outdated.is_empty() || self.begin_rules.is_some()
+        !self.erased.is_empty() || !self.outdated.is_empty()
     }
 
     /// Does it. Failures are logged; the next read finds the same.
     pub async fn run(self, db: Db) {
-        let Self { reader, erased, outdated, begin_rules } = self;
-        let (feeds, readers) = (Feeds::new(db.clone()), Readers::new(db.clone()));
+        let Self { reader, erased, outdated } = self;
+        let feeds = Feeds::new(db.clone());
         let remove_erased = async { feeds.remove_of_reader(reader, &erased).await };
         // Tried once: a contended removal is left to the next read.
         let remove_outdated = async {
@@ -62,17 +55,36 @@ impl CleanUp {
             }
             outdated.commit_once(&db).await.map(drop)
         };
-        let begin_rules = async {
-            match begin_rules {
-                // Refused: another read did, or the activity changed.
-                Some((was, to)) => readers.put_active(reader, &was, &to).await.map(drop),
-                None => Ok(()),
-            }
-        };
-        let (erased, outdated, begun) = tokio::join!(remove_erased, remove_outdated, begin_rules);
-        for done in [erased, outdated, begun] {
+        let (erased, outdated) = tokio::join!(remove_erased, remove_outdated);
+        for done in [erased, outdated] {
             log_failure(reader, done);
         }
+    }
+}
+
+/// The transaction that ends the merging of an author, if they are in this mode and no pulled post of theirs can be in
+/// the feeds' window. It checks the mode: a promotion that has begun relies on the rule.
+pub(super) fn end_of_merge(
+    reader: UserId,
+    author: UserId,
+    rule: Rule,
+    mode: Option<DeliveryMode>,
+    now: Timestamp,
+) -> Option<Transaction> {
+    let mode = mode?;
+    let DeliveryMode::Push { pulled_until } = mode else { return None };
+    if pulled_until.is_some_and(|until| now < until.plus(limits::FEED_ENTRY_TTL)) {
+        return None;
+    }
+    let to = Rule { merge_since: None, ..rule }.if_any();
+    let end = DeliveryModes::is_unchanged(author, mode).and(Readers::change(reader, author, Some(rule), to, now));
+    Some(end.into())
+}
+
+/// Commits each once. Failures are logged; the next read finds the same.
+pub(super) async fn commit_all(reader: UserId, transactions: Vec<Transaction>, db: Db) {
+    for transaction in transactions {
+        log_failure(reader, transaction.commit_once(&db).await.map(drop));
     }
 }
 
@@ -117,8 +129,7 @@ fn plan_removal(
 
 #[cfg(test)]
 mod tests {
-    use data::{Window, Writes};
-    use domain::Rule;
+    use data::{Activity, Window, Writes};
 
     use super::*;
 

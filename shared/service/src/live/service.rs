@@ -1,13 +1,16 @@
 //! Sends live events to connected users. A user without a stream costs one map lookup.
 
-use tracing::warn;
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+use tracing::{Instrument as _, warn};
 
 use crate::{
     live::{Hub, LiveEvent, Topic},
     visibility::Grounds,
 };
 use data::{Db, Follows, Posts, Readers, Users};
-use domain::{Notification, PostId, UserId};
+use domain::{Notification, PostId, UserId, limits};
 use ports::store::StoreError;
 
 /// Sends events to the streams of one process.
@@ -21,6 +24,7 @@ pub struct LiveService {
     users: Users,
     follows: Follows,
     readers: Readers,
+    announcing: Arc<Semaphore>,
 }
 
 impl LiveService {
@@ -32,6 +36,7 @@ impl LiveService {
             users: Users::new(db.clone()),
             follows: Follows::new(db.clone()),
             readers: Readers::new(db),
+            announcing: Arc::new(Semaphore::new(1)),
             hub,
         }
     }
@@ -50,10 +55,44 @@ impl LiveService {
     /// read each of post and author.
     pub async fn feed_entries(&self, post_id: PostId, author_id: UserId, readers: &[UserId]) {
         let connected = self.hub.connected(readers);
-        if connected.is_empty() {
-            return;
+        if !connected.is_empty() {
+            self.announce(post_id, author_id, connected, |grounds| grounds.shows(post_id)).await;
         }
-        match self.shown_to(post_id, author_id, &connected).await {
+    }
+
+    /// Announces a pulled post, beside the caller, to the connected readers whose feed merges it. Posts are announced one
+    /// after another. Costs one batch get of rules per [`limits::MAX_BATCH_GET`] connected readers.
+    pub fn pulled_post(&self, post_id: PostId, author_id: UserId) {
+        let live = self.clone();
+        let announcement = async move {
+            // Fails only when closed, which it never is.
+            let _turn = live.announcing.acquire().await;
+            for readers in live.hub.users().chunks(limits::MAX_BATCH_GET) {
+                let readers = readers.iter().copied().filter(|reader| *reader != author_id).collect();
+                let merges = |grounds: &Grounds| {
+                    grounds.rule.merged_since().is_some_and(|since| post_id >= since) && grounds.shows(post_id)
+                };
+                live.announce(post_id, author_id, readers, merges).await;
+            }
+        };
+        drop(tokio::spawn(announcement.in_current_span()));
+    }
+
+    /// Waits until the posts passed to [`Self::pulled_post`] so far, and begun, are announced.
+    pub async fn announced(&self) {
+        // Fails only when closed, which it never is.
+        let _turn = self.announcing.acquire().await;
+    }
+
+    /// Sends an event about the post to the readers whose feed shows it, as `is_shown` decides.
+    async fn announce(
+        &self,
+        post_id: PostId,
+        author_id: UserId,
+        connected: Vec<UserId>,
+        is_shown: impl Fn(&Grounds) -> bool,
+    ) {
+        match self.shown_to(post_id, author_id, &connected, is_shown).await {
             Ok(shown) => {
                 for reader in shown {
                     self.hub.tell(reader, LiveEvent::Feed { post_id, author_id });
@@ -69,7 +108,13 @@ impl LiveService {
     }
 
     /// The readers whose feed shows the post.
-    async fn shown_to(&self, post: PostId, author: UserId, readers: &[UserId]) -> Result<Vec<UserId>, StoreError> {
+    async fn shown_to(
+        &self,
+        post: PostId,
+        author: UserId,
+        readers: &[UserId],
+        is_shown: impl Fn(&Grounds) -> bool,
+    ) -> Result<Vec<UserId>, StoreError> {
         let (wanted, author_of_it) = ([post], [author]);
         let (grounds, posts, authors) = futures::try_join!(
             self.grounds(post, author, readers),
@@ -77,11 +122,7 @@ impl LiveService {
             self.users.get_all(&author_of_it),
         )?;
         let is_live = posts.get(&post).is_some_and(|stored| stored.live().is_some()) && authors.contains_key(&author);
-        Ok(grounds
-            .into_iter()
-            .filter(|(_, grounds)| is_live && grounds.shows(post))
-            .map(|(reader, _)| reader)
-            .collect())
+        Ok(grounds.into_iter().filter(|(_, grounds)| is_live && is_shown(grounds)).map(|(reader, _)| reader).collect())
     }
 
     /// What decides about the post in the feed of each reader.

@@ -1,4 +1,4 @@
-//! Every writer of feed entries sets their expiry, and the embedded store keeps expired entries.
+//! Every writer of feed entries sets their expiry, after which posts are shown all the same.
 
 use std::time::Duration;
 
@@ -36,15 +36,32 @@ async fn every_writer_expires_entries_after_90_days() {
 }
 
 #[tokio::test]
-async fn an_expired_entry_is_still_shown() {
-    let embedded = Embedded::open();
-    let pipeline = embedded.pipeline(20);
+async fn an_entry_of_an_old_post_lives_a_week() {
+    let home = Embedded::open();
+    let pipeline = home.pipeline(20);
+    let author = pipeline.user("author").await;
+    let post = pipeline.post(author, "long ago").await;
+    home.clock.advance(limits::FEED_ENTRY_TTL + DAY);
+    let week = home.clock.now().plus(limits::FEED_ENTRY_SLACK).as_secs();
+    let late = pipeline.user("late").await;
+    pipeline.graph.follow(late, author, home.clock.now()).await.unwrap();
+    assert_eq!(entries(&home, late).await, [(post, week)], "backfill");
+    assert_eq!(pipeline.feed(author).await, [post]);
+    assert_eq!(entries(&home, author).await, [(post, week)], "rebuild");
+}
+
+#[tokio::test]
+async fn a_post_outlives_its_entries() {
+    let home = Embedded::open();
+    let pipeline = home.pipeline(20);
     let (author, followers) = pipeline.author_with_followers(1).await;
     let post = pipeline.post(author, "long ago").await;
     pipeline.drain().await;
-    embedded.clock.advance(limits::FEED_ENTRY_TTL + DAY);
-    embedded.expiring.sweep_expired(embedded.clock.now()).await.unwrap();
+    home.clock.advance(limits::FEED_ENTRY_TTL + DAY);
+    home.expiring.sweep_expired(home.clock.now()).await.unwrap();
+    home.expiring.compact(Table::Feed).await.unwrap();
     for reader in [author, followers[0]] {
+        assert_eq!(entries(&home, reader).await, []);
         assert_eq!(pipeline.feed(reader).await, [post]);
     }
 }

@@ -46,7 +46,7 @@ async fn entries_left_by_an_earlier_unfollow_stay_hidden() {
     let pipeline = home.pipeline(20);
     let [alice, bob] = [pipeline.user("alice").await, pipeline.user("bob").await];
     let posts = story(&pipeline, alice, 5).await;
-    Feeds::new(home.store.clone()).put_for_reader(bob, &posts).await.unwrap();
+    Feeds::new(home.store.clone()).put_for_reader(bob, &posts, home.clock.now()).await.unwrap();
     predate_rules(&pipeline, bob, alice).await;
 
     assert_eq!(feed(&pipeline, bob).await, []);
@@ -55,7 +55,7 @@ async fn entries_left_by_an_earlier_unfollow_stay_hidden() {
     let since = activity(&pipeline, bob).await.rules_since;
     assert_eq!(since, Some(home.clock.now().plus(limits::RULES_MIGRATION)));
     // A late delivery of a post from before is judged alike.
-    Feeds::new(home.store.clone()).put_for_reader(bob, &posts).await.unwrap();
+    Feeds::new(home.store.clone()).put_for_reader(bob, &posts, home.clock.now()).await.unwrap();
     assert_eq!(feed(&pipeline, bob).await, []);
 }
 
@@ -110,7 +110,7 @@ async fn an_earlier_unfinished_backfill_is_finished() {
     assert!(matches!(created, data::Created::Now(None)));
     predate_rules(&pipeline, bob, alice).await;
     // As fanned out during a still earlier follow.
-    Feeds::new(home.store.clone()).put_for_reader(bob, &posts).await.unwrap();
+    Feeds::new(home.store.clone()).put_for_reader(bob, &posts, home.clock.now()).await.unwrap();
 
     assert_eq!(feed(&pipeline, bob).await, [], "being backfilled");
     pipeline.sweep().await;

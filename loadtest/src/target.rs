@@ -7,11 +7,11 @@ use tweeter::Stores;
 
 #[cfg(feature = "aws")]
 use crate::prepared::Prepared;
-use crate::{error::LoadtestError, floor, options::StoreOptions, progress};
+use crate::{baseline, error::LoadtestError, options::StoreOptions, progress};
 
 /// Stores prepared for a run.
 #[derive(Debug, Clone)]
-pub enum Ground {
+pub enum Target {
     /// The embedded database, created by the service.
     Embedded,
     /// DynamoDB and SQS, with tables and queues for load tests.
@@ -19,7 +19,7 @@ pub enum Ground {
     Aws(Box<Prepared>),
 }
 
-impl Ground {
+impl Target {
     /// Creates missing tables and queues.
     #[cfg_attr(not(feature = "aws"), expect(clippy::unused_async, reason = "the other build asks AWS"))]
     pub async fn prepare(options: &StoreOptions) -> Result<Self, LoadtestError> {
@@ -48,8 +48,8 @@ impl Ground {
         }
     }
 
-    /// A description of the floor on these stores.
-    pub const fn floor_is(&self) -> &'static str {
+    /// A description of the baseline on these stores.
+    pub const fn baseline_is(&self) -> &'static str {
         match self {
             Self::Embedded => "raw fjall batches of 25, one thread",
             #[cfg(feature = "aws")]
@@ -57,17 +57,18 @@ impl Ground {
         }
     }
 
-    /// Measures the entries per second of the store alone: see [`floor`].
-    pub async fn floor(&self, readers: &Arc<Vec<UserId>>, posts: u64) -> Result<f64, LoadtestError> {
-        let _spinner = progress::spinner("measuring the floor");
+    /// Measures the entries per second of the store alone: see [`baseline`].
+    pub async fn baseline(&self, readers: &Arc<Vec<UserId>>, posts: u64) -> Result<f64, LoadtestError> {
+        let _spinner = progress::spinner("measuring the store");
         let readers = Arc::clone(readers);
         match self {
             Self::Embedded => {
-                let measured = tokio::task::spawn_blocking(move || floor::entries_per_second(&readers, posts)).await?;
+                let measured =
+                    tokio::task::spawn_blocking(move || baseline::entries_per_second(&readers, posts)).await?;
                 Ok(measured?)
             }
             #[cfg(feature = "aws")]
-            Self::Aws(prepared) => Ok(crate::floor_aws::entries_per_second(prepared, &readers, posts).await?),
+            Self::Aws(prepared) => Ok(crate::baseline_aws::entries_per_second(prepared, &readers, posts).await?),
         }
     }
 }

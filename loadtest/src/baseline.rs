@@ -11,9 +11,9 @@ use embedded::{codec, database};
 use fjall::{Database, Keyspace};
 use ports::store::Item;
 
-/// Why the floor could not be measured.
+/// Why the baseline could not be measured.
 #[derive(Debug, thiserror::Error)]
-pub enum FloorError {
+pub enum BaselineError {
     /// The temporary directory failed.
     #[error("the temporary directory is unusable")]
     Directory(#[from] io::Error),
@@ -31,8 +31,8 @@ pub enum FloorError {
 /// Keys and values have exactly the service's format, readers the order in which a fan-out reaches them, and the engine
 /// the service's options; batches of 25 on one thread into a fresh directory, without port, queue or intermediate sync.
 /// Building the keys is not timed. Blocks.
-pub fn entries_per_second(readers: &[UserId], posts: u64) -> Result<f64, FloorError> {
-    let directory = tempfile::Builder::new().prefix("tweeter-floor").tempdir()?;
+pub fn entries_per_second(readers: &[UserId], posts: u64) -> Result<f64, BaselineError> {
+    let directory = tempfile::Builder::new().prefix("tweeter-baseline").tempdir()?;
     let opened = database::database_builder(directory.path()).open()?;
     let feed = opened.keyspace("feed", database::keyspace_options)?;
     let ids = IdGenerator::new();
@@ -49,6 +49,12 @@ pub fn entries_per_second(readers: &[UserId], posts: u64) -> Result<f64, FloorEr
     #[expect(clippy::cast_precision_loss, reason = "numbers of entries")]
     let entries = (readers.len() as u64 * posts) as f64;
     Ok(entries / spent.as_secs_f64())
+}
+
+/// The size of an entry's key and value, before compression.
+pub fn entry_bytes() -> usize {
+    let (key, value) = row(IdGenerator::new().next_post_id(Clock::System.now()), UserId::random());
+    key.len() + value.len()
 }
 
 type Row = (Vec<u8>, Vec<u8>);
@@ -81,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn floor_rows_equal_stored_feed_entries() {
+    fn baseline_rows_equal_stored_feed_entries() {
         let (reader, post) = (UserId::random(), IdGenerator::new().next_post_id(Clock::System.now()));
         let (key, value) = row(post, reader);
         let item = codec::decode_item(&key, &value).unwrap();
@@ -90,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn the_floor_is_a_positive_rate() {
+    fn the_baseline_is_a_positive_rate() {
         let readers: Vec<UserId> = (0..60).map(|_| UserId::random()).collect();
         assert!(entries_per_second(&readers, 2).unwrap() > 0.0);
     }

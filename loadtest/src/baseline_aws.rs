@@ -18,7 +18,7 @@ use parking_lot::Mutex;
 use ports::store::{Item, StoreError, Table, Value};
 use tokio::task::JoinSet;
 
-use crate::{floor::FloorError, prepared::Prepared};
+use crate::{baseline::BaselineError, prepared::Prepared};
 
 /// Concurrencies to try: from below the needs of a nearby store to beyond those of a distant one.
 const CONCURRENCIES: [usize; 6] = [2, 4, 8, 16, 32, 64];
@@ -36,37 +36,37 @@ type Batch = Vec<WriteRequest>;
 /// Items, client and endpoint are those of the service, the table is another one of the same form; batches of 25,
 /// without port or queue, and no other load on the client. Each concurrency writes the entries of one post; the fastest
 /// then writes those of all posts. Building the requests is not timed.
-pub async fn entries_per_second(on: &Prepared, readers: &[UserId], posts: u64) -> Result<f64, FloorError> {
-    let table = setup::table_name(&on.options.prefix, Table::Feed) + "-floor";
+pub async fn entries_per_second(on: &Prepared, readers: &[UserId], posts: u64) -> Result<f64, BaselineError> {
+    let table = setup::table_name(&on.options.prefix, Table::Feed) + "-baseline";
     setup::create_tables(&on.clients.dynamodb, &TableNames::default().with(Table::Feed, &table)).await?;
     let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS);
     let client = Client::from_conf(on.clients.dynamodb.config().to_builder().retry_config(retries).build());
-    let floor = Floor { client, table, ids: IdGenerator::new() };
+    let baseline = Baseline { client, table, ids: IdGenerator::new() };
     let (mut best, mut shortest) = (CONCURRENCIES[0], Duration::MAX);
     for concurrency in CONCURRENCIES {
-        let spent = floor.write_a_post(readers, concurrency).await?;
+        let spent = baseline.write_a_post(readers, concurrency).await?;
         if spent < shortest {
             (best, shortest) = (concurrency, spent);
         }
     }
     let mut spent = Duration::ZERO;
     for _ in 0..posts {
-        spent += floor.write_a_post(readers, best).await?;
+        spent += baseline.write_a_post(readers, best).await?;
     }
     #[expect(clippy::cast_precision_loss, reason = "numbers of entries")]
     let entries = (readers.len() as u64 * posts) as f64;
     Ok(entries / spent.as_secs_f64())
 }
 
-struct Floor {
+struct Baseline {
     client: Client,
     table: String,
     ids: IdGenerator,
 }
 
-impl Floor {
+impl Baseline {
     /// The time to write the entries of one post.
-    async fn write_a_post(&self, readers: &[UserId], concurrency: usize) -> Result<Duration, FloorError> {
+    async fn write_a_post(&self, readers: &[UserId], concurrency: usize) -> Result<Duration, BaselineError> {
         let post = self.ids.next_post_id(Clock::System.now());
         let batches = readers.chunks(limits::MAX_BATCH_WRITE).map(|readers| batch(post, readers));
         let batches = Arc::new(Mutex::new(batches.collect::<Result<Vec<_>, _>>()?));
@@ -82,12 +82,12 @@ impl Floor {
     }
 }
 
-fn batch(post: PostId, readers: &[UserId]) -> Result<Batch, FloorError> {
+fn batch(post: PostId, readers: &[UserId]) -> Result<Batch, BaselineError> {
     readers.iter().map(|reader| put(post, *reader)).collect()
 }
 
 /// An entry as written by the service.
-fn put(post: PostId, reader: UserId) -> Result<WriteRequest, FloorError> {
+fn put(post: PostId, reader: UserId) -> Result<WriteRequest, BaselineError> {
     let put = PutRequest::builder().set_item(Some(attributes_of(Feeds::entry(reader, post)))).build();
     Ok(WriteRequest::builder().put_request(put.map_err(|error| StoreError::Rejected(error.into()))?).build())
 }
@@ -109,7 +109,7 @@ fn attributes_of(item: Item) -> HashMap<String, AttributeValue> {
 }
 
 /// Takes and writes batches until none is left.
-async fn write_all(client: Client, table: String, batches: Arc<Mutex<Vec<Batch>>>) -> Result<(), FloorError> {
+async fn write_all(client: Client, table: String, batches: Arc<Mutex<Vec<Batch>>>) -> Result<(), BaselineError> {
     loop {
         let Some(mut left) = batches.lock().pop() else { return Ok(()) };
         while !left.is_empty() {
