@@ -61,7 +61,8 @@ async fn serve(args: ServeArgs) -> ExitCode {
             _ = interrupt.recv() => {}
         }
     };
-    match application.run(shutdown).await {
+    // Boxed: the future of the whole process is large.
+    match Box::pin(application.run(shutdown)).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             error!(error = telemetry::chain(&error), "Stopped by an error");
