@@ -411,3 +411,9 @@ pub const MAX_RECEIVE_WAIT: Duration = Duration::from_secs(20);
 pub const MAX_MESSAGE_DELAY: Duration = Duration::from_mins(15);
 /// Longest visibility timeout.
 pub const MAX_VISIBILITY: Duration = Duration::from_hours(12);
+
+// --- Checks of feeds (`tweeter verify`).
+
+/// Age of a post from which a missing entry is reported although JobQ has messages: a first delivery takes seconds, the
+/// retries of a message ([`MAX_RECEIVES`]) minutes, and JobQ is never empty on a busy system.
+pub const IN_DELIVERY: Duration = Duration::from_hours(1);
