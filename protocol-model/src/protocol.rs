@@ -156,7 +156,7 @@ pub enum Action {
     RebuildRecords,
     /// The reads that find dead entries in a page of `FeedService::page`.
     RemovalReadsEntries,
-    /// Stands for `FeedService::remove_outdated`.
+    /// Stands for `CleanUp::run`.
     RemovalRemovesEntries,
     /// The reads that find an outdated merge rule.
     RemovalReadsMergeRule,

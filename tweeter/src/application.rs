@@ -217,9 +217,10 @@ impl Application {
         parts.spawn("the API", http_server::serve(self.api, self.router, limits, stop.clone()));
         if let Some(socket) = self.socket {
             let recount = self.backend.recount();
+            let verify = self.backend.verify(clock);
             let backup = self.backend.backup();
             let (queue, changes) = (Arc::clone(&queue), services.change_log());
-            let operator = Operator { queue, changes, store, patience: Duration::ZERO, recount, backup };
+            let operator = Operator { queue, changes, store, patience: Duration::ZERO, recount, verify, backup };
             parts.spawn("the operator's socket", socket.serve(operator, clock.clone(), stop.clone()));
         }
         if let Some(metrics) = self.metrics {

@@ -9,6 +9,7 @@ use aws::{
 };
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::{config::ProvideCredentials, error::SdkError, types::AttributeValue};
+use domain::Clock;
 use futures::future::try_join_all;
 use ports::{
     queue::{Queue, QueueError, QueueName},
@@ -19,6 +20,7 @@ use telemetry::chain;
 use crate::{
     operator::{Operator, Question},
     recount::{Recount, settle::ByTime},
+    verify::{Settling, Verify},
 };
 
 /// How long a command waits for dead letters before it considers the queue empty. A long poll asks all of SQS's
@@ -29,13 +31,16 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// delay the others; all share one rate.
 const SCAN_SEGMENTS: u32 = 4;
 
-/// How a recount treats a table that serves traffic.
+/// Further looks at a feed that keeps changing.
+const VERIFY_ROUNDS: usize = 3;
+
+/// How a recount or a check of feeds treats a table that serves traffic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RecountPace {
     /// Maximum read units per second.
     pub rate: NonZeroU32,
-    /// How long an edge and its count must be unchanged before a difference counts: longer than the lag of the change
-    /// stream.
+    /// How long an edge and its count, or a feed and what it is derived from, must be unchanged before a difference
+    /// counts: longer than the lag of the change stream.
     pub settle: Duration,
 }
 
@@ -60,7 +65,7 @@ pub struct AwsOptions {
     pub fair_queues: bool,
     /// The ARN of the secret that signs access tokens; without it, the key is in the data directory.
     pub signing_secret: Option<String>,
-    /// How counts are recounted.
+    /// How counts are recounted and feeds checked.
     pub recount: RecountPace,
 }
 
@@ -194,12 +199,17 @@ pub async fn operator(clients: &AwsClients, options: &AwsOptions, question: &Que
     let store = DynamoStore::new(&clients.dynamodb, options.tables.clone());
     let RecountPace { rate, settle } = options.recount;
     let recount = Recount::on(store.clone(), SCAN_SEGMENTS, Some(rate), Arc::new(ByTime(settle)));
+    let queue: Arc<dyn Queue> = Arc::new(queue);
+    let settling = Settling { pause: settle, rounds: VERIFY_ROUNDS };
+    let at_rate = (SCAN_SEGMENTS, Some(rate));
+    let verify = Verify::on(store.clone(), Arc::clone(&queue), Clock::System, at_rate, settling);
     Ok(Operator {
-        queue: Arc::new(queue),
+        queue,
         changes: None,
         store: Arc::new(store),
         patience: PATIENCE,
         recount: Some(recount),
+        verify: Some(verify),
         backup: None,
     })
 }

@@ -50,6 +50,10 @@ pub enum Command {
     ///
     /// Exits 1 when a count is wrong and was not fixed, or could not be judged.
     Recount(RecountArgs),
+    /// Check the feeds of all readers, of some, or one post in all feeds, against posts and follows
+    ///
+    /// Exits 1 when a feed misses a post or shows one that it should not, and that was not repaired.
+    Verify(VerifyArgs),
     /// Restore a deleted post
     RestorePost(RestorePostArgs),
     /// Back up the data directory, with or without a running process
@@ -190,6 +194,36 @@ pub struct RecountArgs {
     #[arg(long, value_name = "N", help_heading = "With --store aws")]
     pub rate: Option<NonZeroU32>,
     /// Seconds an item must be unchanged before a difference counts; must exceed the lag of stream-handler; 60 by
+    /// default
+    #[arg(long, value_name = "SECONDS", help_heading = "With --store aws", value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub settle: Option<u32>,
+    /// The data directory.
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// The stores.
+    #[command(flatten)]
+    pub stores: AllStoreArgs,
+    /// Print JSON instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `verify`.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// Only this post, in the feeds of its author and of every follower
+    #[arg(long, value_name = "ID", conflicts_with = "sample")]
+    pub post: Option<PostId>,
+    /// Only the feeds of this many readers, drawn at random
+    #[arg(long, value_name = "N")]
+    pub sample: Option<NonZeroU32>,
+    /// Deliver missing entries by jobs on JobQ, and remove entries that are wrongly shown
+    #[arg(long)]
+    pub repair: bool,
+    /// Maximum read units per second, to spare tables that serve traffic; 1000 by default
+    #[arg(long, value_name = "N", help_heading = "With --store aws")]
+    pub rate: Option<NonZeroU32>,
+    /// Seconds between the two looks that must agree on a difference; should exceed the time of a delivery; 60 by
     /// default
     #[arg(long, value_name = "SECONDS", help_heading = "With --store aws", value_parser = clap::value_parser!(u32).range(1..=86_400))]
     pub settle: Option<u32>,
@@ -471,6 +505,9 @@ mod tests {
     #[case(&["recount", "--post", "7"])]
     #[case(&["recount", "--user", "@alice", "--post", "018f3c5e-0000-7000-8000-000000000000"])]
     #[case(&["recount", "--user", "@alice", "--counts-only"])]
+    #[case(&["verify", "--post", "7"])]
+    #[case(&["verify", "--sample", "0"])]
+    #[case(&["verify", "--sample", "1", "--post", "018f3c5e-0000-7000-8000-000000000000"])]
     #[case(&["recount", "--rate", "0"])]
     #[case(&["recount", "--settle", "0"])]
     #[case(&["fly"])]

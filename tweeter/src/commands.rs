@@ -6,11 +6,15 @@ use std::{io, num::NonZeroU32, ops::ControlFlow, path::Path, pin::pin, sync::Arc
 
 use domain::Clock;
 use embedded::{EmbeddedChanges, OpenError, copy::Progress};
+use ports::queue::Queue;
 use tokio::sync::watch;
 
 use crate::{
     backup::{BackedUp, Backup, BackupError},
-    cli::{BackupArgs, DataArgs, DlqCommand, LettersArgs, OutputArgs, RecountArgs, RestoreArgs, RestorePostArgs},
+    cli::{
+        BackupArgs, DataArgs, DlqCommand, LettersArgs, OutputArgs, RecountArgs, RestoreArgs, RestorePostArgs,
+        VerifyArgs,
+    },
     config::{Config, Stores},
     data_dir::{has_database, open_database},
     json::json,
@@ -21,6 +25,7 @@ use crate::{
     socket,
     store_args::NotBuilt,
     table::Table,
+    verify::{Verified, Verify},
 };
 
 /// Why a command failed.
@@ -120,7 +125,20 @@ pub async fn recount(args: RecountArgs) -> Result<(String, bool), CommandError> 
     Ok((text, recounted.is_right()))
 }
 
-/// The stores, with the recount options that apply only to AWS.
+/// The output of `tweeter verify`, and whether every feed is now right.
+pub async fn verify(args: VerifyArgs) -> Result<(String, bool), CommandError> {
+    let VerifyArgs { post, sample, repair, rate, settle, data, stores, json: as_json } = args;
+    let question = Question::Verify { post: post.map(|post| post.to_string()), sample: sample.map(u32::from), repair };
+    let stores = paced(stores.stores()?, rate, settle)?;
+    let mut shown = Shown::new("Checking", "readers");
+    let answer = ask_stores_showing(stores, &data, question, |progress| shown.show(progress)).await?;
+    drop(shown);
+    let Answer::Verified(verified) = answer else { return Err(unexpected()) };
+    let text = if as_json { json(&verified) } else { verified_text(&verified) };
+    Ok((text, verified.is_right()))
+}
+
+/// The stores, with the options of recounts and checks that apply only to AWS.
 fn paced(stores: Stores, rate: Option<NonZeroU32>, settle: Option<u32>) -> Result<Stores, CommandError> {
     match stores {
         Stores::Embedded if rate.is_some() || settle.is_some() => {
@@ -151,7 +169,7 @@ pub async fn backup(args: BackupArgs) -> Result<String, CommandError> {
     // The running process may have another working directory.
     let to = std::path::absolute(&args.to).map_err(absolute)?;
     let question = Question::Backup { to };
-    let mut shown = Shown::new("Backing up");
+    let mut shown = Shown::new("Backing up", "rows");
     let answer = answer_embedded(&args.data.data_dir, question, |progress| shown.show(progress)).await?;
     drop(shown);
     let Answer::BackedUp(backup) = not_refused(answer)? else { return Err(unexpected()) };
@@ -162,7 +180,7 @@ pub async fn backup(args: BackupArgs) -> Result<String, CommandError> {
 pub async fn restore(args: RestoreArgs) -> Result<String, CommandError> {
     let (from, data_dir, replace) = (args.from, args.data.data_dir, args.replace);
     let run = move || {
-        let mut shown = Shown::new("Checking");
+        let mut shown = Shown::new("Checking", "rows");
         restore::restore(&from, &data_dir, replace, &mut |progress| {
             shown.show(progress);
             ControlFlow::Continue(())
@@ -190,10 +208,19 @@ async fn ask(args: OutputArgs, question: Question) -> Result<Answer, CommandErro
 }
 
 async fn ask_stores(stores: Stores, data: &DataArgs, question: Question) -> Result<Answer, CommandError> {
+    ask_stores_showing(stores, data, question, |_| ()).await
+}
+
+async fn ask_stores_showing(
+    stores: Stores,
+    data: &DataArgs,
+    question: Question,
+    show: impl FnMut(Progress),
+) -> Result<Answer, CommandError> {
     let answer = match stores {
-        Stores::Embedded => ask_embedded(&data.data_dir, question).await?,
+        Stores::Embedded => answer_embedded(&data.data_dir, question, show).await?,
         #[cfg(feature = "aws")]
-        Stores::Aws(options) => ask_aws(&options, question).await?,
+        Stores::Aws(options) => ask_aws(&options, question, show).await?,
     };
     not_refused(answer)
 }
@@ -210,14 +237,14 @@ fn not_refused(answer: Answer) -> Result<Answer, CommandError> {
 }
 
 #[cfg(feature = "aws")]
-async fn ask_aws(options: &crate::aws::AwsOptions, question: Question) -> Result<Answer, CommandError> {
+async fn ask_aws(
+    options: &crate::aws::AwsOptions,
+    question: Question,
+    show: impl FnMut(Progress),
+) -> Result<Answer, CommandError> {
     let clients = crate::aws::AwsClients::from_environment().await?;
     let operator = crate::aws::operator(&clients, options, &question).await?;
-    Ok(operator.answer(question, Clock::System.now()).await)
-}
-
-async fn ask_embedded(data_dir: &Path, question: Question) -> Result<Answer, CommandError> {
-    answer_embedded(data_dir, question, |_| ()).await
+    Ok(answer_showing(&operator, question, show).await)
 }
 
 async fn answer_embedded(
@@ -249,8 +276,10 @@ async fn answer_offline(
         opened.map_err(|_panic| CommandError::Failed("opening the database panicked".to_owned()))??;
     let changes = Arc::new(EmbeddedChanges::new(engine.clone()));
     let backup = Backup { engine: engine.clone(), data_dir: data_dir.to_owned() };
+    let queue: Arc<dyn Queue> = Arc::new(queue);
     let operator = Operator {
-        queue: Arc::new(queue),
+        verify: Some(Verify::new(store.clone(), Arc::clone(&queue), Clock::System)),
+        queue,
         recount: Some(Recount::new(store.clone(), changes.clone())),
         changes: Some(changes),
         store: Arc::new(store),
@@ -339,6 +368,23 @@ fn recounted_text(Recounted { users, posts, differences, undecided }: &Recounted
     let count = differences.len();
     let of = of.unwrap_or_else(|| format!("all (users: {users}, posts: {posts})"));
     format!("{rows}{count} {noun} in the counts of {of}\n{undecided}")
+}
+
+fn verified_text(Verified { readers, dormant, findings, more, in_progress }: &Verified) -> String {
+    let mut table = Table::new(["KIND", "REASON", "READER", "POST", "AUTHOR", "REPAIRED"]);
+    for it in findings {
+        let [kind, reason] = [it.kind.name(), it.reason.name()].map(str::to_owned);
+        let repaired = if it.repaired { "yes" } else { "no" }.to_owned();
+        table.row([kind, reason, it.reader.clone(), it.post.clone(), it.author.clone(), repaired]);
+    }
+    let rows = if findings.is_empty() { String::new() } else { table.to_string() };
+    let more = if *more == 0 { String::new() } else { format!("{more} more are not listed\n") };
+    let waiting = match in_progress {
+        0 => String::new(),
+        count => format!("{count} entries are still being delivered, or kept changing\n"),
+    };
+    let (count, noun) = (findings.len(), if findings.len() == 1 { "difference" } else { "differences" });
+    format!("{rows}{count} {noun} in the feeds of {readers} readers; {dormant} dormant ones skipped\n{more}{waiting}")
 }
 
 /// A duration in its two largest units.

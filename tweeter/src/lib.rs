@@ -19,8 +19,8 @@
 //! - [`schedule`]: periodic work. `reclaim`: fan-outs that a start resumes. `eraser`: erases data permanently when due.
 //! - [`http_server`], [`metrics`]: the HTTP servers; [`descriptors`] bounds their connections.
 //! - [`data_dir`], [`secret`]: persistent files. [`backup`], [`restore`]: their backup.
-//! - [`commands`]: the operator's commands, sent as [`operator`] requests over a [`socket`]; [`dead_letters`] and
-//!   [`recount`] answer them. [`setup`]: creates tables and queues.
+//! - [`commands`]: the operator's commands, sent as [`operator`] requests over a [`socket`]; [`dead_letters`],
+//!   [`recount`] and [`verify`] answer them. [`setup`]: creates tables and queues.
 //! - [`error`]: errors of starting and running.
 
 pub mod application;
@@ -56,6 +56,7 @@ pub mod socket;
 pub mod store_args;
 mod table;
 pub mod test_hooks;
+pub mod verify;
 
 pub use application::{Application, Handle};
 pub use config::{Config, DataDir, Stores};

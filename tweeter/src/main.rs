@@ -29,13 +29,8 @@ fn main() -> ExitCode {
             Command::Serve(args) => serve(args).await,
             Command::Queues(args) => print(commands::queues(args.output).await),
             Command::Dlq(args) => print(commands::dlq(args.command).await),
-            Command::Recount(args) => match commands::recount(args).await {
-                Ok((text, is_right)) => {
-                    let printed = print(Ok(text));
-                    if is_right { printed } else { ExitCode::FAILURE }
-                }
-                Err(error) => print(Err(error)),
-            },
+            Command::Recount(args) => print_verdict(commands::recount(args).await),
+            Command::Verify(args) => print_verdict(commands::verify(args).await),
             Command::RestorePost(args) => print(commands::restore_post(args).await),
             Command::Backup(args) => print(commands::backup(args).await),
             Command::Restore(args) => print(commands::restore(args).await),
@@ -66,12 +61,24 @@ async fn serve(args: ServeArgs) -> ExitCode {
             _ = interrupt.recv() => {}
         }
     };
-    match application.run(shutdown).await {
+    // Boxed: the future of the whole process is large.
+    match Box::pin(application.run(shutdown)).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             error!(error = telemetry::chain(&error), "Stopped by an error");
             fail(1, error)
         }
+    }
+}
+
+/// Prints a report; the exit code tells whether everything is right.
+fn print_verdict(outcome: Result<(String, bool), CommandError>) -> ExitCode {
+    match outcome {
+        Ok((text, is_right)) => {
+            let printed = print(Ok(text));
+            if is_right { printed } else { ExitCode::FAILURE }
+        }
+        Err(error) => print(Err(error)),
     }
 }
 

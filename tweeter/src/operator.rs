@@ -23,6 +23,7 @@ use crate::{
     backup::{BackedUp, Backup, BackupError},
     dead_letters::{self, DeadLetterError, DeadLetters, Selection},
     recount::{Recount, RecountError, Recounted, Scope},
+    verify::{self, Verified, Verify, VerifyError},
 };
 
 /// The version of [`Request`] and [`Answer`].
@@ -82,6 +83,17 @@ pub enum Question {
         /// Whether to fix wrong counts.
         fix: bool,
     },
+    /// Compares feeds with what they are derived from.
+    Verify {
+        /// Only this post, in the feeds of its author's followers.
+        #[serde(default)]
+        post: Option<String>,
+        /// Only this many readers, drawn at random.
+        #[serde(default)]
+        sample: Option<u32>,
+        /// Whether to repair differences.
+        repair: bool,
+    },
     /// Restores a deleted post.
     RestorePost {
         /// The post's id.
@@ -99,6 +111,7 @@ impl Question {
     pub fn queues(&self) -> Vec<QueueName> {
         match self {
             Self::Queues => QueueName::ALL.to_vec(),
+            Self::Verify { .. } => Verify::queues().to_vec(),
             Self::Recount { .. }
             | Self::RecountUser { .. }
             | Self::RecountPost { .. }
@@ -127,6 +140,8 @@ pub enum Answer {
     Redriven(Redriven),
     /// To [`Question::Recount`], [`Question::RecountUser`] and [`Question::RecountPost`].
     Recounted(Recounted),
+    /// To [`Question::Verify`].
+    Verified(Verified),
     /// To [`Question::RestorePost`].
     Restored(Restored),
     /// To [`Question::Backup`].
@@ -209,7 +224,7 @@ pub enum Reason {
     Failed,
 }
 
-/// Answers operator requests about queues, counts, posts and backups.
+/// Answers operator requests about queues, counts, feeds, posts and backups.
 #[derive(Debug, Clone)]
 pub struct Operator {
     /// The queues.
@@ -223,6 +238,8 @@ pub struct Operator {
     pub patience: Duration,
     /// The recount; `None` on AWS, where the command does it.
     pub recount: Option<Recount>,
+    /// The check of feeds; `None` on AWS, where the command does it.
+    pub verify: Option<Verify>,
     /// The backup; `None` unless this process owns the data.
     pub backup: Option<Backup>,
 }
@@ -248,6 +265,7 @@ impl Operator {
             }
             Question::RecountUser { user, fix } => self.recount_user(&user, fix, now).await,
             Question::RecountPost { post, fix } => self.recount_post(&post, fix, now).await,
+            Question::Verify { post, sample, repair } => self.verify(post, sample, repair, &progress).await,
             Question::RestorePost { post } => self.restore_post(&post, now).await,
             Question::Backup { to } => self.back_up(to, now, progress).await,
         };
@@ -317,6 +335,26 @@ impl Operator {
     fn recounter(&self) -> Result<&Recount, Refusal> {
         let message = || "this process cannot recount; run `tweeter recount --store aws`".to_owned();
         self.recount.as_ref().ok_or_else(|| Refusal { reason: Reason::BadRequest, message: message() })
+    }
+
+    async fn verify(
+        &self,
+        post: Option<String>,
+        sample: Option<u32>,
+        repair: bool,
+        progress: &ProgressSender,
+    ) -> Result<Answer, Refusal> {
+        let message = || "this process cannot check feeds; run `tweeter verify --store aws`".to_owned();
+        let verify = self.verify.as_ref().ok_or_else(|| Refusal { reason: Reason::BadRequest, message: message() })?;
+        let scope = match (&post, sample) {
+            (Some(post), _) => verify::Scope::Post(post_id(post)?),
+            (None, Some(size)) => verify::Scope::Sample(size),
+            (None, None) => verify::Scope::All,
+        };
+        if !verify.exists(scope).await? {
+            return Err(Refusal::not_there("post", &post.unwrap_or_default()));
+        }
+        Ok(Answer::Verified(verify.run(scope, repair, progress).await?))
     }
 
     async fn restore_post(&self, post: &str, now: Timestamp) -> Result<Answer, Refusal> {
@@ -398,6 +436,12 @@ impl Refusal {
 
 impl From<RecountError> for Refusal {
     fn from(error: RecountError) -> Self {
+        Self { reason: Reason::Failed, message: chain(&error) }
+    }
+}
+
+impl From<VerifyError> for Refusal {
+    fn from(error: VerifyError) -> Self {
         Self { reason: Reason::Failed, message: chain(&error) }
     }
 }

@@ -314,10 +314,10 @@ mod tests {
         // The author's entry in the transaction, at twice the units; the followers' in batches.
         assert_eq!(usage.tables[&Table::Feed], Units { writes: 2 + 60, read_halves: 0 });
         // Writes: post, story and outbox entry in the transaction, and the removal of the outbox entry. Reads: the
-        // author's profile, consistently, to check that the caller exists and then to show it; the outbox entry; and 60
-        // edges of 105 bytes: 6,300, twice 4 KB.
-        // And whether each follower is dormant, eventually.
-        let fan_out = Units { writes: 3 * 2 + 1, read_halves: 2 + 2 + 2 + 2 * 2 + 60 };
+        // author's profile, consistently, to check that the caller exists and then to show it; the delivery mode; the
+        // number of followers, eventually; the outbox entry; 60 edges of 105 bytes: 6,300, twice 4 KB; and whether each
+        // follower is dormant, eventually.
+        let fan_out = Units { writes: 3 * 2 + 1, read_halves: 2 + 2 + 2 + 1 + 2 + 2 * 2 + 60 };
         // The change: reads the ledger and whether counts exist; writes a ledger entry and the count.
         let count = Units { writes: 2 * 2, read_halves: 2 * 2 };
         assert_eq!(usage.tables[&Table::Social], sum([fan_out, count]));

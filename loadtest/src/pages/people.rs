@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use data::{Db, DeliveryModes, Readers, Transaction};
+use data::{Activity, Db, DeliveryModes, Readers, Transaction};
 use domain::{IdGenerator, Post, PostId, PostText, Timestamp, UserId};
 use ports::store::StoreError;
 
@@ -137,25 +137,38 @@ impl People {
         Ok(())
     }
 
-    /// All follows are older than the posts. A seeded user was last active when the account was created, so only the accounts
-    /// of dormant readers are old.
+    /// All follows are older than the posts. A seeded user was last active when the account was created, with a feed that is
+    /// complete as it is, so the accounts of dormant readers are old, and those of readers past the window too.
     async fn plant_users(&self, service: &Service) -> Result<(), StoreError> {
         let groups = || self.pulled.iter().chain([&self.beyond, &self.dormant]);
-        let awake = || self.pulled.iter().chain([&self.beyond]).flat_map(|group| &group.readers);
+        let awake = || self.pulled.iter().flat_map(|group| &group.readers);
+        let old = || [&self.beyond, &self.dormant].into_iter().flat_map(|group| &group.readers).copied();
         let active = || groups().flat_map(|group| &group.authors).chain(awake()).copied();
         let edges = || {
             groups().flat_map(|group| {
                 group.readers.iter().flat_map(|reader| group.authors.iter().map(|author| (*reader, *author)))
             })
         };
-        let users = active().count() + self.dormant.readers.len();
+        let users = active().count() + old().count();
         let rows = users as u64 * ROWS_PER_USER + edges().count() as u64 * ROWS_PER_EDGE;
         let (services, progress) = (service.services(), progress::bar("seeding", rows));
         let now = services.clock.now();
         let seeder = |time| Seeder::new(Arc::clone(&services.store), time, progress.clone());
         seeder(now).users(active()).await?;
-        seeder(now.minus(AGE)).users(self.dormant.readers.iter().copied()).await?;
-        seeder(now.minus(AGE)).edges(edges()).await
+        seeder(now.minus(AGE)).users(old()).await?;
+        seeder(now.minus(AGE)).edges(edges()).await?;
+        self.read_today(service).await
+    }
+
+    /// Makes the readers past the window active.
+    async fn read_today(&self, service: &Service) -> Result<(), StoreError> {
+        let (readers, now) = (Readers::new(Arc::clone(&service.services().store)), service.services().clock.now());
+        for reader in &self.beyond.readers {
+            let was = readers.activity(*reader).await?;
+            let _new_users_do_not_read =
+                readers.put_active(*reader, &was, &Activity { active_at: Some(now), ..was }).await?;
+        }
+        Ok(())
     }
 }
 

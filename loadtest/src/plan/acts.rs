@@ -12,8 +12,9 @@ const PUSHED_POST_WRITES: f64 = 3.0 * 2.0 + 1.0 + 2.0 * 2.0;
 const PULLED_POST_WRITES: f64 = 3.0 * 2.0 + 2.0 * 2.0;
 /// Write units on Feed of a post: the author's own entry, in the transaction.
 const OWN_ENTRY_WRITES: f64 = 2.0;
-/// Read units of a post without its followers: the author's account and profile, the ledger and the author's count.
-const POST_READS: f64 = 4.0;
+/// Read units of a post without its followers: the author's account, profile, delivery mode and number of followers, the
+/// ledger and the author's count.
+const POST_READS: f64 = 5.0 + EVENTUAL;
 /// Read units of a fan-out without the followers: the outbox entry.
 const FAN_OUT_READS: f64 = 1.0;
 /// Bytes of a follow edge.
@@ -129,7 +130,7 @@ pub fn pulled_post() -> Amounts {
         posts: 1.0,
         feed_writes: OWN_ENTRY_WRITES,
         other_writes: PULLED_POST_WRITES,
-        other_reads: POST_READS + STRONG + EVENTUAL,
+        other_reads: POST_READS,
         change_batches: 1.0,
         answer_bytes: ACT_BYTES,
         ..Amounts::default()
@@ -169,7 +170,7 @@ pub fn follow(backfilled: f64) -> Amounts {
         follows: 1.0,
         feed_writes: backfilled,
         other_writes: 26.0,
-        other_reads: 6.5 + (backfilled * STORY_BYTES / READ_UNIT_BYTES).ceil() + backfilled * STRONG,
+        other_reads: 7.5 + (backfilled * STORY_BYTES / READ_UNIT_BYTES).ceil() + backfilled * STRONG,
         change_batches: 1.0,
         ..Amounts::default()
     }

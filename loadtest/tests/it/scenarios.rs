@@ -145,7 +145,7 @@ async fn every_kind_of_page_is_measured_and_compared() {
     let options = PagesOptions { readers: 2, followees: 30, rounds: 3, places: Places::default() };
     let report = pages::run(&options).await.unwrap();
     assert_eq!(report.pulled.iter().map(|step| step.authors).collect::<Vec<_>>(), [0, 5, 20]);
-    assert_eq!(report.pulled[0].wrong_pages, 0, "{report}");
+    assert_eq!(report.faults(), [""; 0], "{report}");
     assert!(report.pulled.iter().all(|step| step.page_ms.p99 > 0.0), "{report}");
     assert!(report.beyond_first_ms.p50 > 0.0 && report.dormant_ms.p50 > 0.0, "{report}");
 }

@@ -113,8 +113,8 @@ async fn every_feed_is_complete_and_the_stack_cleaned() {
     stack.holds_nothing().await;
     assert_eq!((report.entries_expected, report.entries_found, report.duplicates), (240, 240, 0));
     assert!(report.is_complete());
-    // A profile for each, two sides of each edge.
-    assert_eq!(report.rows_seeded, 121 + 2 * 120);
+    // A profile and an activity for each, two sides of each edge.
+    assert_eq!(report.rows_seeded, 2 * 121 + 2 * 120);
     // At least one poll of each feed for each post, and one in the check.
     assert!(report.feed_reads >= 3 * 120, "{report}");
     assert!(report.post_ms.max > 0.0 && report.fanout_ms.max > 0.0 && report.feed_read_ms.p99 > 0.0, "{report}");
@@ -132,7 +132,7 @@ async fn throttled_and_unprocessed_rows_are_retried() {
     let report = drive(&target, PLAN, future::pending).await.unwrap();
     stack.holds_nothing().await;
     assert!(report.is_complete(), "{report}");
-    assert_eq!((report.rows_seeded, report.not_removed.len()), (361, 0));
+    assert_eq!((report.rows_seeded, report.not_removed.len()), (2 * 121 + 2 * 120, 0));
     assert!(faulty.counts().throttled > 0 && faulty.counts().undone > 0);
 }
 

@@ -30,7 +30,7 @@ pub struct Audited<T> {
 
 impl<T> Audited<T> {
     fn of<'a>(found: T, items: impl IntoIterator<Item = &'a Item>) -> Self {
-        Self { found, units: units(items) }
+        Self { found, units: read_units(items) }
     }
 }
 
@@ -174,8 +174,8 @@ impl Audit {
         posts.sort_unstable_by(|a, b| a.key.cmp(&b.key));
         let items = posts.iter().map(|item| edge_from(item.key.partition.clone(), item)).collect();
         let next = story.next.map(|after| EdgeCursor { shard: 0, after: Some(after) });
-        let of_posts: f64 = posts.iter().map(|item| units([item])).sum();
-        Ok(Audited { found: Page { items, next }, units: units(&story.items) + of_posts })
+        let of_posts: f64 = posts.iter().map(|item| read_units([item])).sum();
+        Ok(Audited { found: Page { items, next }, units: read_units(&story.items) + of_posts })
     }
 
     /// A user's notifications, oldest first, including unreadable ones.
@@ -204,7 +204,7 @@ impl Audit {
         wanted.dedup();
         let items = self.store.get_all(Table::Social, &wanted, Consistency::Strong).await?;
         let live: HashMap<&Key, bool> = items.iter().map(|item| (&item.key, is_live(item))).collect();
-        let units = items.iter().map(|item| units([item])).sum();
+        let units = items.iter().map(|item| read_units([item])).sum();
         Ok(Audited { found: entries.iter().map(|entry| as_it_should_be(entry, &live)).collect(), units })
     }
 
@@ -302,7 +302,8 @@ fn is_live(item: &Item) -> bool {
     !item.attributes.contains_key(DELETED_AT)
 }
 
-fn units<'a>(items: impl IntoIterator<Item = &'a Item>) -> f64 {
+/// The strongly consistent read units of items that are read together, estimated from their size; at least one.
+pub fn read_units<'a>(items: impl IntoIterator<Item = &'a Item>) -> f64 {
     let bytes: usize = items.into_iter().map(bytes).sum();
     f64::from(u32::try_from(bytes.div_ceil(UNIT_BYTES).max(1)).unwrap_or(u32::MAX))
 }

@@ -324,11 +324,32 @@ impl Follows {
         range: UserRange,
         limit: Option<u32>,
     ) -> Result<Page<UserId, UserRange>, StoreError> {
+        self.page_in_range(user, range, limit, Projection::Keys, Item::parsed_sort).await
+    }
+
+    /// The same followers, with the time of each follow.
+    pub async fn page_of_followers_in(
+        &self,
+        user: UserId,
+        range: UserRange,
+        limit: Option<u32>,
+    ) -> Result<Page<Edge, UserRange>, StoreError> {
+        self.page_in_range(user, range, limit, Projection::All, edge_from).await
+    }
+
+    async fn page_in_range<T>(
+        &self,
+        user: UserId,
+        range: UserRange,
+        limit: Option<u32>,
+        projection: Projection,
+        read: impl Fn(&Item) -> Result<T, MalformedItem>,
+    ) -> Result<Page<T, UserRange>, StoreError> {
         let query = Query {
             range: SortRange::Between(range.first().to_string(), range.last().to_string()),
-            ..people(keys::followers_partition(user), None, limit, Projection::Keys)
+            ..people(keys::followers_partition(user), None, limit, projection)
         };
-        let Page { items, next } = page_from(self.store.query(&query).await?, Item::parsed_sort)?;
+        let Page { items, next } = page_from(self.store.query(&query).await?, read)?;
         Ok(Page { items, next: next.and_then(|last| range.after(last)) })
     }
 }

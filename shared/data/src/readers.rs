@@ -25,6 +25,9 @@ mod attr {
     pub const MERGE_SINCE: &str = "merge_since";
 }
 
+/// A time after every other: the end of the year 9999.
+const FAR_FUTURE: Timestamp = Timestamp::from_millis(253_402_300_799_000);
+
 /// A reader's activity, and the coverage of their feed. A reader without a stored one registered with an earlier
 /// version, and is never dormant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -202,6 +205,25 @@ impl Readers {
             condition: if *was == Activity::default() { Condition::AbsentOr(tests) } else { Condition::Where(tests) },
         };
         self.store.write(Table::Social, write).await
+    }
+
+    /// A stored activity as if the reader were active and all of their feed covered: a page then shows the entries as they
+    /// are, and neither rebuilds nor marks anything. For a check that writes nothing.
+    ///
+    /// # Errors
+    /// When the item is not an activity.
+    pub fn as_if_covered(reader: UserId, stored: Option<&Item>) -> Result<Item, MalformedItem> {
+        let stored = stored.map(activity_from).transpose()?.unwrap_or_default();
+        let activity = Activity {
+            active_at: Some(FAR_FUTURE),
+            complete_since: None,
+            built_from: Some(PostId::MAX),
+            built_down_to: Some(PostId::MIN),
+            built_until: Some(FAR_FUTURE),
+            rebuilt_at: None,
+            ..stored
+        };
+        Ok(activity_item(reader, &activity))
     }
 
     /// The write that creates a new user's activity.

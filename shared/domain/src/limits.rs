@@ -303,6 +303,10 @@ pub const COUNTED_PAGES_PER_BATCH: usize = 50;
 
 /// Followers per job on JobQ: those of one BatchWriteItem.
 pub const FOLLOWERS_PER_JOB: usize = MAX_BATCH_WRITE;
+/// Age of a post from which its fan-out leaves out users who followed that much later than it was made: their backfill
+/// has judged the post already, and may have left it out. Longer than a request and a difference of clocks together.
+/// Younger posts are among the [`BACKFILLED_POSTS`] newest of their author, by [`POST_RATE`].
+pub const LATE_FAN_OUT: Duration = Duration::from_mins(15);
 /// Disjoint ranges of user ids in which the followers of one author are read in parallel. A DynamoDB partition gives
 /// 3,000 strong read units a second, which are 12 pages of 1 MB (10,000 followers): few readers take all of it.
 pub const FAN_OUT_RANGES: u32 = 4;
@@ -411,3 +415,9 @@ pub const MAX_RECEIVE_WAIT: Duration = Duration::from_secs(20);
 pub const MAX_MESSAGE_DELAY: Duration = Duration::from_mins(15);
 /// Longest visibility timeout.
 pub const MAX_VISIBILITY: Duration = Duration::from_hours(12);
+
+// --- Checks of feeds (`tweeter verify`).
+
+/// Age of a post from which a missing entry is reported although JobQ has messages: a first delivery takes seconds, the
+/// retries of a message ([`MAX_RECEIVES`]) minutes, and JobQ is never empty on a busy system.
+pub const IN_DELIVERY: Duration = Duration::from_hours(1);

@@ -1,8 +1,8 @@
 //! Fans posts out from PostQ to JobQ.
 //!
 //! Followers are read in chunks: up to [`limits::FAN_OUT_RANGES`] disjoint ranges of user ids at once, page by page.
-//! Jobs of active followers are sent while a chunk is read, all others at its end, none for dormant ones; then the outbox entry, which records
-//! the ranges still to be read, is advanced. After a redelivered message, a crash or a resend by the sweeper, the
+//! Jobs of active followers are sent while a chunk is read, all others at its end, none for dormant ones; then the outbox
+//! entry, which records the ranges still to be read, is advanced. After a redelivered message, a crash or a resend by the sweeper, the
 //! fan-out resumes there and repeats at most one chunk, whose entries are the same rows.
 
 mod chunk;
@@ -29,8 +29,11 @@ use data::{
     Db, Follows, Outbox, OutboxEntry, Remaining,
     messages::{FanOutMessage, FeedJob, FeedJobTag, V1},
 };
-use domain::{Clock, PostId, UserId, UserRange, limits, random};
-use ports::queue::{OutgoingMessage, Queue, QueueName, send_all};
+use domain::{Clock, Page, PostId, UserId, UserRange, limits, random};
+use ports::{
+    queue::{OutgoingMessage, Queue, QueueName, send_all},
+    store::StoreError,
+};
 use telemetry::names;
 
 /// Interval at which a full JobQ is polled.
@@ -177,7 +180,7 @@ impl FanOutService {
 
     /// Reads one page into the chunk, without dormant followers, and sends the jobs that active ones fill.
     async fn read_page(&self, run: &Run, range: UserRange, chunk: &Chunk) -> Result<Option<UserRange>, ServiceError> {
-        let page = self.follows.page_of_follower_ids(run.entry.author_id, range, self.options.follower_page).await?;
+        let page = self.followers(run, range).await?;
         let read = page.items.len();
         let (mut active, followers): (Vec<_>, Vec<_>) =
             page.items.into_iter().partition(|follower| chunk.is_connected(*follower));
@@ -186,6 +189,19 @@ impl FanOutService {
         metrics::counter!(names::FOLLOWERS_SKIPPED).increment(sorted.dormant as u64);
         self.send_jobs(run, &chunk.add(read, active, sorted.others)).await?;
         Ok(page.next)
+    }
+
+    /// A page of those who followed before the post, or so soon after it that their backfill includes it.
+    async fn followers(&self, run: &Run, range: UserRange) -> Result<Page<UserId, UserRange>, StoreError> {
+        let OutboxEntry { post_id, author_id, .. } = run.entry;
+        let followed_by = post_id.created_at().plus(limits::LATE_FAN_OUT);
+        if self.clock.now() <= followed_by {
+            return self.follows.page_of_follower_ids(author_id, range, self.options.follower_page).await;
+        }
+        let Page { items, next } =
+            self.follows.page_of_followers_in(author_id, range, self.options.follower_page).await?;
+        let in_time = items.into_iter().filter(|edge| edge.followed_at <= followed_by);
+        Ok(Page { items: in_time.map(|edge| edge.user_id).collect(), next })
     }
 
     /// Records that only the followers in `ranges` remain. False when another worker holds the entry now.

@@ -27,6 +27,7 @@ use crate::{
     recount::Recount,
     socket::OperatorSocket,
     test_hooks::TestHooks,
+    verify::Verify,
 };
 
 /// The open stores of a process.
@@ -124,6 +125,12 @@ impl Backend {
     pub(crate) fn recount(&self) -> Option<Recount> {
         let database = self.database.as_ref()?;
         Some(Recount::new(database.store.clone(), Arc::new(self.changes()?)))
+    }
+
+    /// The check of feeds, on the same terms.
+    pub(crate) fn verify(&self, clock: &Clock) -> Option<Verify> {
+        let Embedded { store, queue, .. } = self.database.as_ref()?;
+        Some(Verify::new(store.clone(), Arc::new(queue.clone()), clock.clone()))
     }
 
     /// The backup. `None` on AWS, where tables have point-in-time recovery.

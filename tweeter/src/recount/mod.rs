@@ -32,13 +32,13 @@ use ports::{
 use tokio::time::Instant;
 
 use self::{
-    census::Source,
     inbox::UNREADABLE,
     reads::{Pace, Reads},
     settle::{ByLog, Settle},
     verdict::{Found, MAX_LISTED, Seen, Suspect, Verdict},
 };
 
+pub(crate) use self::census::Source;
 pub use self::verdict::{Difference, RecountError, Recounted};
 
 /// The scope of a recount.

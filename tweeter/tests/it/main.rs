@@ -23,4 +23,5 @@ mod restore_post;
 mod social_crash;
 mod social_faults;
 mod support;
+mod verify;
 mod who_may;

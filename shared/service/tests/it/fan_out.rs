@@ -319,6 +319,22 @@ async fn activity_is_read_once_a_day() {
 }
 
 #[tokio::test]
+async fn a_late_fan_out_skips_later_follows() {
+    let town = Town::of(30).await;
+    let message = town.post().await;
+    town.home.clock.advance(limits::LATE_FAN_OUT + DAY);
+    let follow = |after| {
+        let follower = UserId::random();
+        (follower, Follows::both_sides(follower, town.author, message.post_id.created_at().plus(after)))
+    };
+    let (soon, soon_edges) = follow(limits::LATE_FAN_OUT);
+    let (_later, later_edges) = follow(limits::LATE_FAN_OUT + Duration::from_millis(1));
+    town.put([soon_edges, later_edges].concat()).await;
+    town.fan_out().fan_out(&message, None).await.unwrap();
+    assert_eq!(reached(&town.jobs().await), once(town.followers.iter().copied().chain([soon])));
+}
+
+#[tokio::test]
 async fn a_job_90_days_late_writes_nothing() {
     let home = Embedded::open();
     let delivery = DeliveryService::new(home.store.clone(), home.clock.clone());
