@@ -68,7 +68,7 @@ impl Service {
     }
 
     /// The services and the store.
-    pub const fn services(&self) -> &Services {
+    pub fn services(&self) -> &Services {
         self.handle.services()
     }
 

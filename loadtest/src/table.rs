@@ -28,6 +28,9 @@ pub fn number(count: f64) -> String {
 }
 
 /// Groups digits by thousands.
+///
+/// # Panics
+/// Never: digits are ASCII.
 pub fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let groups: Vec<&str> =
@@ -46,7 +49,7 @@ mod tests {
 
     #[test]
     fn cells_are_aligned_or_separated() {
-        let rows = [vec!["".into(), "posts".into()], vec!["**total**".into(), "12".into()]];
+        let rows = [vec![String::new(), "posts".into()], vec!["**total**".into(), "12".into()]];
         assert_eq!(plain(&rows), "       posts\ntotal     12\n");
         assert_eq!(markdown(&rows), "|  | posts |\n| --- | ---: |\n| **total** | 12 |\n");
     }

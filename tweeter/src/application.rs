@@ -57,7 +57,8 @@ const MAX_BACKLOG: u64 = 1_000;
 pub struct Application {
     config: Config,
     backend: Backend,
-    services: Services,
+    /// In a box, as every future that holds the process would hold them too.
+    services: Box<Services>,
     workers: Option<Workers>,
     sweeper: Option<OutboxSweeper>,
     progress: watch::Sender<u64>,
@@ -108,7 +109,7 @@ impl Application {
             store,
         };
         let options = ServiceOptions { hashing: hooks.hashing.clone(), ..ServiceOptions::default() };
-        let services = Services::new(&foundation, queue, &options, time, pipeline);
+        let services = Box::new(Services::new(&foundation, queue, &options, time, pipeline));
         let wake_eraser = Arc::new(Notify::new());
         Ok(Self {
             router: hooks.more_routes.clone().into_iter().fold(router(&services, &config), axum::Router::merge),
@@ -153,7 +154,7 @@ impl Application {
     }
 
     /// The services, which keep working on the same stores while this runs.
-    pub const fn services(&self) -> &Services {
+    pub fn services(&self) -> &Services {
         &self.services
     }
 
@@ -325,7 +326,8 @@ pub struct Handle {
     metrics_address: Option<SocketAddr>,
     data_dir: Option<PathBuf>,
     engine: Option<Engine>,
-    services: Services,
+    /// In a box, as every future that holds the process would hold them too.
+    services: Box<Services>,
     task: JoinHandle<Result<(), RunError>>,
     stop: DropGuard,
 }
@@ -347,7 +349,7 @@ impl Handle {
     }
 
     /// The services, on the same stores.
-    pub const fn services(&self) -> &Services {
+    pub fn services(&self) -> &Services {
         &self.services
     }
 

@@ -172,7 +172,7 @@ impl Report for CheckReport {
 impl fmt::Display for CheckReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let population = format!("{} users with {} follows, who post and read once each", self.users, self.follows);
-        write!(f, "{}{population}; a fan-out's time is predicted from one to 10,000.\n", table::plain(&self.table()))
+        writeln!(f, "{}{population}; a fan-out's time is predicted from one to 10,000.", table::plain(&self.table()))
     }
 }
 

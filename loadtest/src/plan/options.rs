@@ -100,7 +100,7 @@ impl PlanOptions {
                 follows: self.follows,
             },
             threshold: self.threshold as f64,
-            dormant_after: (self.dormant_after > 0).then(|| self.dormant_after as f64),
+            dormant_after: (self.dormant_after > 0).then_some(self.dormant_after as f64),
             per_message: self.per_message as f64,
             cache_hits: self.cache_hits,
             peak: self.peak,

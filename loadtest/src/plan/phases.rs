@@ -101,6 +101,9 @@ impl Phase {
     }
 
     /// The resource with the least to spare.
+    ///
+    /// # Panics
+    /// Never: every phase limits a resource.
     pub fn bottleneck(self, load: &Load) -> Resource {
         let most = self.resources(load).into_iter().max_by(|one, other| one.usage().total_cmp(&other.usage()));
         most.expect("every phase limits a resource")

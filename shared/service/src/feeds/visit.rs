@@ -64,7 +64,7 @@ mod tests {
     #[test]
     fn an_old_activity_is_renewed_before_the_answer() {
         let is_awaited = |absence| visit(&active(absence), NOW).map(|visit| visit.is_awaited);
-        assert_eq!(is_awaited(limits::ACTIVITY_AWAITED_AFTER - DAY), Some(false));
+        assert_eq!(is_awaited(limits::ACTIVITY_AWAITED_AFTER.saturating_sub(DAY)), Some(false));
         assert_eq!(is_awaited(limits::ACTIVITY_AWAITED_AFTER), Some(true));
         assert_eq!(is_awaited(limits::DORMANT_AFTER + DAY), Some(true));
     }

@@ -88,6 +88,6 @@ async fn jostle(home: &Embedded, seed: u64) {
 async fn concurrent_follows_posts_and_reads_converge() {
     let home = Embedded::open();
     for seed in 0..150 {
-        jostle(&home, seed).await;
+        Box::pin(jostle(&home, seed)).await;
     }
 }

@@ -210,7 +210,7 @@ async fn a_read_keeps_its_reader_active() {
     let pipeline = home.pipeline(20);
     let (reader, _, _) = reader_of(&pipeline, [1, 0, 0]).await;
     for _ in 0..5 {
-        home.clock.advance(limits::DORMANT_AFTER - DAY);
+        home.clock.advance(limits::DORMANT_AFTER.saturating_sub(DAY));
         pipeline.feed(reader).await;
         pipeline.feeds.background().idle().await;
         let read = activity(&pipeline, reader).await;
