@@ -13,7 +13,8 @@ type Compressible = And<SizeAbove, NotForContentType>;
 
 /// Compresses with brotli or gzip, as the client accepts; brotli at the quality for responses made on the fly (4).
 pub(super) fn layer() -> CompressionLayer<Compressible> {
-    let compressible = SizeAbove::new(limits::UNCOMPRESSED_BYTES).and(NotForContentType::SSE);
+    // The predicate includes its bound.
+    let compressible = SizeAbove::new(limits::UNCOMPRESSED_BYTES + 1).and(NotForContentType::SSE);
     CompressionLayer::new().compress_when(compressible)
 }
 
