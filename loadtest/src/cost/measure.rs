@@ -325,8 +325,8 @@ mod tests {
         let batches = usage.batches_of(QueueName::JobQ);
         assert_eq!((usage.batches_of(QueueName::PostQ), usage.change_batches), (1, 1));
         assert!((1..=3).contains(&batches), "three jobs, in {batches} batches");
-        // Sent, received and deleted; the three jobs sent in one call.
-        assert_eq!(usage.sqs_requests, 3 + 1 + 2 * batches);
+        // Sent, received and deleted; two full jobs sent at once, as all followers are active, and the third at the end.
+        assert_eq!(usage.sqs_requests, 3 + 2 + 2 * batches);
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -97,7 +97,8 @@ pub struct Backfilled {
 
 impl Backfilled {
     /// The rule that hides posts older than the backfill delivered, when the feed had the rule `from` before. A first
-    /// follow whose first try succeeds needs none: nothing else was delivered.
+    /// follow whose first try succeeds needs none: nothing else was delivered. A rule that merges the author's posts begins
+    /// somewhat before the follow, where there may be posts that the backfill left out.
     fn rule_after(&self, from: Option<Rule>) -> Option<Rule> {
         if from.is_none() && !self.is_retry {
             return None;

@@ -109,6 +109,7 @@ pub fn with_middleware(routes: Router, store: Arc<dyn Store>, options: &HttpOpti
         .layer(middleware::from_fn_with_state(options.request_timeout, in_time))
         .layer(middleware::from_fn_with_state(cors::layer(&options.cors_origins), cors::cors))
         .layer(compression::layer())
+        .layer(middleware::map_request(compression::any_encoding))
         .layer(middleware::from_fn(observe::observe));
     // A router adds `Allow` outside all of its layers, so the header is visible only to a router around it.
     Router::new().fallback_service(routes).layer(middleware::map_response(spaced_allow))

@@ -218,7 +218,8 @@ impl PublishService {
         mode: DeliveryMode,
         now: Timestamp,
     ) -> Result<Recorded, ServiceError> {
-        if matches!(mode, DeliveryMode::Pull { .. })
+        if let DeliveryMode::Pull { since } = mode
+            && post.post_id >= since
             && let Some(recorded) = self.record_as(post, key, mode, now).await?
         {
             return Ok(recorded);

@@ -5,6 +5,9 @@
 //! outbox entry of the promotion holds the cursor, so a crash repeats at most one page of rules. The mode becomes pull
 //! in the transaction that removes the entry, when all rules are written.
 //!
+//! Rules merge from the promotion's own id on. A post whose id is older, by the difference of two clocks, is pushed even
+//! while the mode is pull; rules that begin earlier would show posts that the backfill of a recent follow left out.
+//!
 //! A follow reads the mode after its edge is committed, and writes the rule itself unless the mode is push. So either
 //! the worker's strong reads of the followers find the edge, or the follow finds the mode.
 //!
@@ -24,12 +27,6 @@ use telemetry::names;
 
 pub use review::DeliveryReview;
 pub use threshold::{InvalidPullThreshold, PULL_THRESHOLD, PullThreshold};
-
-/// The post id from which a promotion's rules merge. Ids that other processes make after the promotion may be older by
-/// the difference of the clocks.
-pub fn merged_since(promotion: PostId) -> PostId {
-    PostId::first_of(promotion.created_at().minus(limits::MAX_CLOCK_SKEW))
-}
 
 /// How far a promotion came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +67,7 @@ impl PromotionService {
     /// Continues the promotion of this entry until each follower has a merge rule and the author's posts are pulled, or
     /// `deadline` is near. Idempotent.
     pub async fn run(&self, mut entry: OutboxEntry, deadline: Option<Instant>) -> Result<Ran, ServiceError> {
-        let (worker, since) = (random::uuid().to_string(), merged_since(entry.post_id));
+        let (worker, since) = (random::uuid().to_string(), entry.post_id);
         loop {
             // A promotion is never divided: its entry has one range, or none after the last page.
             let range = entry.remaining.ranges().first().copied();

@@ -163,7 +163,7 @@ impl ChangeRows {
     ) -> Result<(), Failure> {
         let _passing = self.passing.lock();
         let passed = self.passed.load(Ordering::SeqCst);
-        if last > self.newest.load(Ordering::SeqCst) {
+        if last > self.newest_after_commits(last) {
             return Err(Failure::Rejected("not a change of this log"));
         }
         if last <= passed {
@@ -176,6 +176,17 @@ impl ChangeRows {
         commit(batch)?;
         self.passed.store(last, Ordering::SeqCst);
         Ok(())
+    }
+
+    /// The newest committed sequence. A snapshot has the rows of a commit before the commit is counted, so a reader can
+    /// pass them early: then this waits for the commit.
+    fn newest_after_commits(&self, at_least: u64) -> u64 {
+        let newest = self.newest.load(Ordering::SeqCst);
+        if newest >= at_least {
+            return newest;
+        }
+        let _no_commit = self.numbering.lock();
+        self.newest.load(Ordering::SeqCst)
     }
 
     /// Adds the row of a probe to the batch. No reader reads it.

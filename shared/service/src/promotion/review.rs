@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tracing::{info, warn};
 
-use super::{PullThreshold, merged_since};
+use super::PullThreshold;
 use crate::{ServiceError, posts::send_fan_out};
 use data::{
     Counts, Db, DeliveryMode, DeliveryModes, Outbox, Transaction,
@@ -82,7 +82,7 @@ impl DeliveryReview {
     /// Begins a promotion, and puts it on PostQ. If that fails, the outbox entry makes the sweeper send it.
     async fn promote(&self, author: UserId, now: Timestamp) -> Result<(), ServiceError> {
         let promotion = self.ids.next_post_id(now);
-        let begin = DeliveryModes::promotion(author, merged_since(promotion));
+        let begin = DeliveryModes::promotion(author, promotion);
         let begin = begin.and(Outbox::promotion(promotion, author, now));
         if !Transaction::from(begin).commit(&self.db).await?.is_applied() {
             // Another post began it; or an earlier try of this one did, and the sweeper sends its message.

@@ -5,7 +5,7 @@ use domain::{PageLimit, Rule, UserId, limits};
 use service::graph::GraphService;
 use service_testkit::{Embedded, pipeline::Pipeline};
 
-use super::{count, feed, forget_stories, mode, pipeline, pulled_author};
+use super::{count, feed, forget_stories, is_pulled, mode, pipeline, pulled_author};
 use data::{Db, DeliveryMode};
 
 async fn rule(home: &Embedded, reader: UserId, author: UserId) -> Option<Rule> {
@@ -39,6 +39,45 @@ async fn a_rule_ends_when_no_pulled_post_is_left() {
     home.clock.advance(limits::PULLED_MARGIN);
     read().await;
     assert_eq!(rule(&home, reader, author).await, None);
+}
+
+#[tokio::test]
+async fn a_promotion_merges_no_posts_before_the_follow() {
+    let home = Embedded::open();
+    let pipeline = pipeline(&home);
+    let (author, _followers) = pipeline.author_with_followers(2).await;
+    // All in one millisecond, and more than a backfill copies.
+    for n in 0..limits::BACKFILLED_POSTS + 20 {
+        pipeline.post(author, &n.to_string()).await;
+    }
+    pipeline.drain().await;
+    let reader = pipeline.user("reader").await;
+    pipeline.graph.follow(reader, author, home.clock.now()).await.unwrap();
+    count(&home).await;
+    pipeline.post(author, "begins the promotion").await;
+    pipeline.drain().await;
+    assert!(is_pulled(&home, author).await);
+    pipeline.post(author, "pulled").await;
+    forget_stories(&home);
+    assert_eq!(feed(&pipeline, reader).await.len(), limits::BACKFILLED_POSTS + 2);
+}
+
+#[tokio::test]
+async fn a_post_older_than_its_promotion_is_pushed() {
+    let home = Embedded::open();
+    let pipeline = pipeline(&home);
+    let (author, followers, _) = pulled_author(&home, &pipeline).await;
+    let DeliveryMode::Pull { since } = mode(&home, author).await else { panic!("it is pulled") };
+    // The process that publishes is a second behind the one that promoted.
+    home.clock.step_to(since.created_at().minus(std::time::Duration::from_secs(1)));
+    let other = super::pipeline(&home);
+    let post = other.post(author, "by a slow clock").await;
+    assert!(post < since, "the ids of another process");
+    other.drain().await;
+    forget_stories(&home);
+    for reader in followers {
+        assert!(feed(&pipeline, reader).await.contains(&post));
+    }
 }
 
 #[tokio::test]
