@@ -19,8 +19,7 @@ pub fn fit(pixels: &Pixels, side: u32) -> Option<Pixels> {
         .expect("`Pixels` hold width * height * channels bytes");
     let mut target = Image::new(width, height, kind);
     // The fourth channel is black ink, not opacity.
-    let options =
-        ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3)).use_alpha(false);
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3)).use_alpha(false);
     Resizer::new().resize(&source, &mut target, &options).expect("both pictures have the same type of pixels");
     Some(Pixels { width, height, channels: pixels.channels, data: target.into_vec() })
 }

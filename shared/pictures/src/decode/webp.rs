@@ -14,6 +14,7 @@ impl From<DecodingError> for Rejection {
 }
 
 pub fn decode(bytes: &[u8]) -> Result<Decoded, Rejection> {
+    check_length(bytes)?;
     check_lossy_frames(bytes)?;
     let mut decoder = WebPDecoder::new(Cursor::new(bytes))?;
     if decoder.is_animated() {
@@ -29,6 +30,13 @@ pub fn decode(bytes: &[u8]) -> Result<Decoded, Rejection> {
     let icc_profile = decoder.icc_profile()?;
     let orientation = orientation(decoder.exif_metadata()?.as_deref());
     Ok(Decoded { pixels: Pixels { width, height, channels: Channels::Rgb, data }, icc_profile, orientation })
+}
+
+/// Checks that the file is as long as its header says. The decoder ignores chunks that are cut off.
+fn check_length(bytes: &[u8]) -> Result<(), Rejection> {
+    let [_, _, _, _, s0, s1, s2, s3, body @ ..] = bytes else { return Err(Rejection::Damaged) };
+    let complete = body.len() >= u32::from_le_bytes([*s0, *s1, *s2, *s3]) as usize;
+    complete.then_some(()).ok_or(Rejection::Damaged)
 }
 
 /// Checks the dimensions of each lossy frame. The decoder reserves memory by them before it compares them with those of
