@@ -8,6 +8,8 @@
 //! Kinds: `jpeg`, `progressive`, `cmyk`, `png` (RGBA), `webp` (lossless RGB). Two commands, because making a file takes
 //! memory too.
 
+#![expect(clippy::cast_possible_truncation, reason = "shades may wrap")]
+
 #[path = "../tests/it/files/jpeg.rs"]
 #[expect(dead_code, reason = "the tests use all of it")]
 mod jpeg;

@@ -55,8 +55,10 @@ fn grey_to_rgb(data: &[u8]) -> Vec<u8> {
 /// The colour of inks that each absorb one third of the spectrum.
 fn ideal_inks(cmyk: &[u8]) -> [u8; 3] {
     let light = |ink: u8| u32::from(255 - ink);
-    // At most 255: a product of two fractions of 255.
-    [0, 1, 2].map(|ink| ((light(cmyk[ink]) * light(cmyk[3]) + 127) / 255) as u8)
+    [0, 1, 2].map(|ink| {
+        let shown = (light(cmyk[ink]) * light(cmyk[3]) + 127) / 255;
+        u8::try_from(shown).expect("at most 255: the product of two fractions of 255")
+    })
 }
 
 /// Turns both of Adobe's encodings of CMYK into that of profiles, in which 255 is full ink.
@@ -74,8 +76,12 @@ fn ycck_to_cmyk(pixel: &mut [u8]) {
     let [y, cb, cr] = [f32::from(pixel[0]), f32::from(pixel[1]) - 128.0, f32::from(pixel[2]) - 128.0];
     let inks = [y + 1.402 * cr, y - 0.344_136 * cb - 0.714_136 * cr, y + 1.772 * cb];
     for (stored, ink) in pixel.iter_mut().zip(inks) {
-        // `as` saturates at 0 and 255.
-        *stored = ink.round() as u8;
+        *stored = saturated(ink);
     }
     pixel[3] = 255 - pixel[3];
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "`as` saturates at 0 and 255")]
+fn saturated(value: f32) -> u8 {
+    value.round() as u8
 }

@@ -72,8 +72,8 @@ fn flatten(data: &mut Vec<u8>, colours: usize) {
         let alpha = u32::from(data[from + colours]);
         for colour in 0..colours {
             let value = u32::from(data[from + colour]) * alpha + 255 * (255 - alpha);
-            // At most 255: a weighted mean of two bytes.
-            data[pixel * colours + colour] = ((value + 127) / 255) as u8;
+            let shown = (value + 127) / 255;
+            data[pixel * colours + colour] = u8::try_from(shown).expect("the weighted mean of two bytes");
         }
     }
     data.truncate(pixels * colours);

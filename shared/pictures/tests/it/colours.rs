@@ -1,6 +1,6 @@
 //! Colours as a browser shows them, within 2/255 of the right ones.
 
-use moxcms::ColorProfile;
+use moxcms::{ColorProfile, DataColorSpace, LutDataType, LutStore, LutType, LutWarehouse, Matrix3d, ProfileClass};
 use png::{BitDepth, ColorType};
 use rstest::rstest;
 
@@ -101,9 +101,15 @@ fn palette_png_is_right(#[case] depth: BitDepth, #[case] byte: u8) {
 }
 
 #[test]
+fn webp_colours_are_right() {
+    assert_colour_of_all_sizes(&files::webp::plain(200, 100, [200, 100, 50]), [200, 100, 50]);
+    assert_colour_of_all_sizes(files::webp::LOSSY, [200, 100, 50]);
+}
+
+#[test]
 fn transparent_webp_is_on_white() {
     assert_colour_of_all_sizes(&files::webp::transparent([200, 100, 0, 128]), [227, 177, 127]);
-    assert_colour_of_all_sizes(&files::webp::plain(200, 100, [200, 100, 50]), [200, 100, 50]);
+    assert_colour_of_all_sizes(files::webp::LOSSY_TRANSPARENT, [227, 177, 127]);
 }
 
 /// A wide colour space: its own light curve, and the matrix from its linear light to that of sRGB (both D65).
@@ -177,4 +183,47 @@ fn cmyk_with_rgb_profile_takes_ideal_inks() {
     let profile = ColorProfile::new_adobe_rgb().encode().expect("a profile");
     let jpeg = plain(4, |component, _, _| CMYK[component]).with_profile(&profile);
     assert_colour_of_all_sizes(&jpeg.write(), CMYK_AS_RGB);
+}
+
+/// A printer whose black alone sets the lightness and whose magenta sets the redness: L* 100 to 0, a* 0 to 60.
+fn printer() -> Vec<u8> {
+    // The encoding of version 2: L* 100 is 0xFF00; a* and b* 0 are 0x8000, and one unit is 256.
+    let corner = |corner: u16| {
+        let (magenta, black) = (corner >> 2 & 1, corner & 1);
+        [0xFF00 * (1 - black), 0x8000 + 256 * 60 * magenta, 0x8000]
+    };
+    let line = || LutStore::Store16([0, u16::MAX].repeat(4));
+    let table = LutDataType {
+        num_input_channels: 4,
+        num_output_channels: 3,
+        num_clut_grid_points: 2,
+        matrix: Matrix3d::IDENTITY,
+        num_input_table_entries: 2,
+        num_output_table_entries: 2,
+        input_table: line(),
+        clut_table: LutStore::Store16((0..16).flat_map(corner).collect()),
+        output_table: LutStore::Store16([0, u16::MAX].repeat(3)),
+        lut_type: LutType::Lut16,
+    };
+    let mut profile = ColorProfile::new_lab();
+    profile.profile_class = ProfileClass::OutputDevice;
+    profile.color_space = DataColorSpace::Cmyk;
+    profile.pcs = DataColorSpace::Lab;
+    profile.lut_a_to_b_perceptual = Some(LutWarehouse::Lut(table.clone()));
+    profile.lut_a_to_b_colorimetric = Some(LutWarehouse::Lut(table));
+    profile.encode().expect("a profile")
+}
+
+/// K 128 is L* 49.8; M 64 is a* 15. By CIE's equations and the matrix from D50 to sRGB.
+#[rstest]
+#[case::black([0, 0, 0, 128], [118, 118, 118])]
+#[case::magenta([0, 64, 0, 128], [143, 109, 119])]
+fn cmyk_profile_is_applied(#[case] inks: [u8; 4], #[case] expected: [u8; 3]) {
+    let value = if inks[1] == 0 {
+        |component: usize, _: usize, _: usize| [255, 255, 255, 127][component]
+    } else {
+        |component: usize, _: usize, _: usize| [255, 191, 255, 127][component]
+    };
+    let jpeg = plain(4, value).with_adobe(0).with_profile(&printer());
+    assert_colour_of_all_sizes(&jpeg.write(), expected);
 }

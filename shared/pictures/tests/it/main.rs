@@ -1,5 +1,12 @@
 //! Uploads of every kind, made by the tests themselves, and the right result of each.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "coordinates and colours of test pictures are small"
+)]
+
 mod colours;
 mod files;
 mod metadata;

@@ -27,6 +27,7 @@ fn png() -> Vec<u8> {
 #[case::progressive_jpeg(progressive_jpeg())]
 #[case::png(png())]
 #[case::webp(files::webp::with_metadata(files::exif(1), vec![1; 999]))]
+#[case::lossy_webp(files::webp::LOSSY.to_vec())]
 fn truncated_file_is_damaged(#[case] file: Vec<u8>) {
     assert!(run(&file).is_ok());
     for kept in [12, 40, file.len() / 3, file.len() / 2, file.len() * 9 / 10, file.len() - 3] {

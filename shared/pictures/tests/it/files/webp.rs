@@ -19,6 +19,11 @@ fn encode(width: u32, height: u32, colours: ColorType, pixel: &[u8]) -> Vec<u8> 
     file
 }
 
+/// A lossy file of 64 x 64 pixels in (200, 100, 50), made by `cwebp -q 95`: no crate writes lossy files.
+pub const LOSSY: &[u8] = include_bytes!("made/lossy.webp");
+/// The same in (200, 100, 0) with an opacity of 128.
+pub const LOSSY_TRANSPARENT: &[u8] = include_bytes!("made/lossy-transparent.webp");
+
 /// A lossless file with metadata: orientation 6, a profile and XMP.
 pub fn with_metadata(exif: Vec<u8>, profile: Vec<u8>) -> Vec<u8> {
     let mut file = Vec::new();
