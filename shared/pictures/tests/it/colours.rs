@@ -4,7 +4,7 @@ use moxcms::{ColorProfile, DataColorSpace, LutDataType, LutStore, LutType, LutWa
 use png::{BitDepth, ColorType};
 use rstest::rstest;
 
-use crate::{assert_colour_of_all_sizes, files, files::jpeg::Jpeg};
+use crate::{accept, assert_colour, assert_colour_of_all_sizes, colour_at, files, files::jpeg::Jpeg, sizes};
 
 const SIDE: u16 = 160;
 
@@ -98,6 +98,14 @@ fn palette_png_is_right(#[case] depth: BitDepth, #[case] byte: u8) {
     assert_colour_of_all_sizes(&files::png::write(info.clone(), &data), [200, 100, 0]);
     info.trns = Some(vec![255, 128].into());
     assert_colour_of_all_sizes(&files::png::write(info, &data), [227, 177, 127]);
+}
+
+#[test]
+fn interlaced_png_is_in_order() {
+    for size in sizes(&accept(&files::png::interlaced())) {
+        assert_colour(colour_at(size, 0.25, 0.5), [50; 3]);
+        assert_colour(colour_at(size, 0.75, 0.5), [200; 3]);
+    }
 }
 
 #[test]

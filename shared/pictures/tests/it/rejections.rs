@@ -80,15 +80,9 @@ fn png_header(width: u32, height: u32) -> Vec<u8> {
     let mut file = files::png::plain(1, 1, ColorType::Grayscale, BitDepth::Eight, &[0]);
     file[16..20].copy_from_slice(&width.to_be_bytes());
     file[20..24].copy_from_slice(&height.to_be_bytes());
-    let checksum = crc32(&file[12..29]);
+    let checksum = files::png::crc32(&file[12..29]);
     file[29..33].copy_from_slice(&checksum.to_be_bytes());
     file
-}
-
-fn crc32(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(u32::MAX, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xEDB8_8320 * (crc & 1)))
-    })
 }
 
 #[rstest]
