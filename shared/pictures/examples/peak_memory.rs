@@ -5,7 +5,7 @@
 //! cargo run --release -p pictures --example peak_memory -- measure /tmp/50.jpg
 //! ```
 //!
-//! Kinds: `jpeg`, `progressive`, `cmyk`, `png` (RGBA), `webp` (lossless RGB). Two commands, because making a file takes
+//! Kinds: `jpeg`, `progressive` (4:4:4), `cmyk`, `png` (RGBA), `webp` (lossless RGB). Two commands, because making a file takes
 //! memory too.
 
 #![expect(clippy::cast_possible_truncation, reason = "shades may wrap")]
