@@ -49,7 +49,7 @@ pub struct Work {
     pub slice: Duration,
 }
 
-/// What a slice requested.
+/// The request of a slice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Requested {
     /// Feed pages.
@@ -61,7 +61,7 @@ pub enum Requested {
 /// The answers of one slice.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Slice {
-    /// What was requested.
+    /// The request.
     pub requested: Requested,
     /// Duration of the slice.
     pub elapsed: Duration,

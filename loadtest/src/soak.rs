@@ -357,7 +357,7 @@ impl Sent {
     }
 }
 
-/// What the load took on disk.
+/// The disk use of the load.
 struct Cost {
     disk_bytes: Option<u64>,
     written_bytes: Option<u64>,

@@ -143,7 +143,7 @@ pub async fn follows(posts: u64, follows: u64) -> Result<Work, LoadtestError> {
     Ok(Work { follows, ..work })
 }
 
-/// What a small population took: every user posts once, then reads the first page of the feed.
+/// The work of a small population: every user posts once, then reads the first page of the feed.
 #[derive(Debug)]
 pub struct PopulationWork {
     /// All posts, with their fan-outs.

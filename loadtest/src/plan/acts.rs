@@ -1,4 +1,4 @@
-//! What each act takes: the one place with units per post, delivery, page, like, comment, follow and return. Tests
+//! The units of each act: the one place with units per post, delivery, page, like, comment, follow and return. Tests
 //! compare these amounts with those that `loadtest cost` counts in a run.
 
 use domain::limits;

@@ -11,7 +11,7 @@ use super::model::Load;
 /// Halvings of the interval in which a percentile lies.
 const HALVINGS: u32 = 80;
 
-/// What delivers.
+/// The pipeline that delivers.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Pipeline {
     /// Entries per second in total.

@@ -90,7 +90,7 @@ impl Phase {
         }
     }
 
-    /// What a load asks of the resources that this phase limits.
+    /// The use of the resources that this phase limits.
     pub fn resources(self, load: &Load) -> Vec<Resource> {
         match self {
             Self::OneNode => on_one_node(load),
@@ -130,7 +130,7 @@ impl Phase {
         (low, self.bottleneck(&load(low)))
     }
 
-    /// What delivers the posts of a load.
+    /// The pipeline that delivers the posts of a load.
     pub fn pipeline(self, load: &Load) -> Pipeline {
         let fetched = 1_000.0 / prices::FOLLOW_FETCHER_MS_PER_1000_FOLLOWERS * 1_000.0;
         let aws = |capacity: f64| Pipeline { capacity, one_fan_out: fetched, first_entry: AWS_FIRST_ENTRY };

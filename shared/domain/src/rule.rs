@@ -2,7 +2,7 @@
 
 use super::PostId;
 
-/// What a reader's feed hides or adds of one author's posts. The default, which is not stored, is no exception.
+/// The posts of one author that a reader's feed hides or adds. The default, which is not stored, is no exception.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Rule {
     /// The reader has unfollowed the author: nothing is shown, whatever else the rule says.

@@ -9,7 +9,7 @@ use tower_http::compression::{
 
 use domain::limits;
 
-/// What to compress: responses above [`limits::UNCOMPRESSED_BYTES`], except event streams, whose events a compressor
+/// The responses to compress: those above [`limits::UNCOMPRESSED_BYTES`], except event streams, whose events a compressor
 /// would hold back.
 type Compressible = And<SizeAbove, NotForContentType>;
 

@@ -37,7 +37,7 @@ pub struct Sorted {
     pub dormant: usize,
 }
 
-/// What a stored activity says.
+/// The meaning of a stored activity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Standing {
     Active,

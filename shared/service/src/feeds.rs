@@ -278,7 +278,7 @@ impl FeedService {
         self.views.authors(&shown.into_iter().collect::<Vec<_>>()).await
     }
 
-    /// What decides about each author's posts. Costs no call, unless the reader has too many rules to read them all, or
+    /// The grounds on which each author's posts are shown. Costs no call, unless the reader has too many rules to read them all, or
     /// the entries include some from before there were rules.
     async fn grounds(
         &self,

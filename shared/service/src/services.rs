@@ -106,7 +106,7 @@ pub struct Services {
     pub export: ExportService,
     /// Live events; `None` where none are served.
     pub live: Option<LiveService>,
-    /// What the process remembers of readers' activity.
+    /// The readers' activity, as the process remembers it.
     pub activity: ActivityCache,
     /// The store shared by all services.
     pub store: Arc<dyn Store>,

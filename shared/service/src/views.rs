@@ -1,6 +1,6 @@
 //! Posts as one reader sees them, in batches: the number of calls is independent of the page.
 //!
-//! What others wrote is cached for a moment: their posts with the counts for [`limits::POST_TTL`], their profiles for
+//! Content of other users is cached for a moment: their posts with the counts for [`limits::POST_TTL`], their profiles for
 //! [`limits::PROFILE_TTL`]. A reader's own posts, profile and likes are always read, and consistently.
 
 use std::{

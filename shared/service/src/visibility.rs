@@ -5,7 +5,7 @@
 use data::{Activity, Window};
 use domain::{PostId, Rule};
 
-/// What decides about one author's posts in one reader's feed.
+/// The grounds on which one reader's feed shows one author's posts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Grounds {
     /// The rule about the author; the default where there is none.

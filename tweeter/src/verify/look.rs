@@ -50,7 +50,7 @@ pub(super) struct Wrong {
     pub(super) is_by_entry: bool,
 }
 
-/// What decides about one post in one feed.
+/// The grounds on which one feed shows one post.
 #[derive(Debug, Clone, Copy)]
 struct Facts {
     post: PostId,

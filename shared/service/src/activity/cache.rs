@@ -1,4 +1,4 @@
-//! What this process remembers of readers' activity.
+//! The readers' activity, as this process remembers it.
 
 use std::{
     fmt,
@@ -34,7 +34,7 @@ impl Day {
     }
 }
 
-/// What is remembered of a follower. It decides only in favour of a delivery: never that a follower is dormant.
+/// The remembered activity of a follower. It decides only in favour of a delivery: never that a follower is dormant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Known {
     /// Active today or yesterday.
@@ -79,7 +79,7 @@ impl ActivityCache {
         let _before = slots[index(reader, slots.len())].fetch_update(Ordering::Relaxed, Ordering::Relaxed, updated);
     }
 
-    /// What is remembered of a follower on the day `today`.
+    /// The remembered activity of a follower on the day `today`.
     pub(super) fn look_up(&self, follower: UserId, today: Day) -> Known {
         let Some(slots) = self.0.get() else { return Known::Nothing };
         let slot = Slot::unpack(slots[index(follower, slots.len())].load(Ordering::Relaxed));
@@ -149,7 +149,7 @@ mod tests {
         UserId::from_uuid(Uuid::from_u128(u128::from(fingerprint) << 96 | u128::from(index)))
     }
 
-    /// What a read on this day makes of an activity.
+    /// The remembered form of an activity read on this day.
     fn expected(active: Option<Day>, asked: Day, today: Day) -> Known {
         match active {
             Some(day) if day.is_recent(today) => Known::Active,

@@ -10,7 +10,7 @@ use data::{Db, DeliveryMode, DeliveryModes, Feeds, Follows, Readers, Transaction
 use domain::{PostId, Rule, Timestamp, UserId, limits};
 use ports::store::StoreError;
 
-/// What one read of a feed found to remove.
+/// The entries to remove that one read of a feed found.
 #[derive(Debug)]
 pub(super) struct CleanUp {
     reader: UserId,
@@ -19,7 +19,7 @@ pub(super) struct CleanUp {
 }
 
 impl CleanUp {
-    /// What to remove of these entries, which are hidden.
+    /// The removals among these hidden entries.
     pub fn of(
         reader: UserId,
         hidden: impl Iterator<Item = PostId>,

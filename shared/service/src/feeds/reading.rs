@@ -1,4 +1,4 @@
-//! What one page knows of its reader.
+//! The state of the reader during one page.
 
 use parking_lot::Mutex;
 use tokio::sync::OnceCell;

@@ -1,4 +1,4 @@
-//! What a read of a feed changes in its reader's activity.
+//! The change that a read of a feed makes in its reader's activity.
 
 use crate::coverage;
 use data::Activity;

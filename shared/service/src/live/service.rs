@@ -125,7 +125,7 @@ impl LiveService {
         Ok(grounds.into_iter().filter(|(_, grounds)| is_live && is_shown(grounds)).map(|(reader, _)| reader).collect())
     }
 
-    /// What decides about the post in the feed of each reader.
+    /// The grounds on which each reader's feed shows the post.
     async fn grounds(
         &self,
         post: PostId,

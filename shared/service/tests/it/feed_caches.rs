@@ -1,4 +1,4 @@
-//! What others wrote is cached for a moment; what the readers did themselves shows at once.
+//! Content of other users is cached for a moment; the readers' own changes show at once.
 
 use std::sync::Arc;
 

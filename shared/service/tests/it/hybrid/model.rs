@@ -22,7 +22,7 @@ use super::{THRESHOLD, count, feed, forget_stories};
 
 const USERS: usize = 5;
 
-/// What a process does before its time is up.
+/// The work of a process before its time is up.
 #[derive(Debug, Clone, Copy)]
 enum Deed {
     Follow(usize, usize),
