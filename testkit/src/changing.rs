@@ -1,11 +1,15 @@
 //! A store that records its changes, like a table with a stream: a change stream for tests, on any store.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, ops::Deref, sync::Arc};
 
+use async_trait::async_trait;
 use parking_lot::Mutex;
 use ports::{
     changes::{Change, is_streamed},
-    store::{Attributes, Consistency, Key, Store, StoreError, Table, batch_get_all},
+    store::{
+        Attributes, BatchGot, BatchWrite, Consistency, Item, Key, Outcome, Query, QueryPage, Store, StoreError, Table,
+        Write, batch_get_all,
+    },
 };
 
 use crate::faults::{HookedStore, StoreCall, StoreHook};
@@ -13,8 +17,10 @@ use crate::faults::{HookedStore, StoreCall, StoreHook};
 /// The attributes under some keys.
 type Images = BTreeMap<Key, Attributes>;
 
-/// A store that records every change of a streamed item. Writes are serialised, so that images are exact.
-pub type ChangingStore = HookedStore<Notes>;
+/// A store that records every change of a streamed item. Writes are serialised, so that images are exact. A write is
+/// recorded even if its caller is dropped meanwhile, as a killed process is while the store still answers it.
+#[derive(Debug)]
+pub struct ChangingStore(Arc<HookedStore<Notes>>);
 
 /// The recorded changes.
 #[derive(Debug)]
@@ -24,7 +30,7 @@ pub struct Notes {
     one_at_a_time: tokio::sync::Mutex<()>,
 }
 
-impl HookedStore<Notes> {
+impl ChangingStore {
     /// Wraps a store and records the writes made through this value.
     pub fn new(inner: Arc<dyn Store>) -> Self {
         let notes = Notes {
@@ -32,7 +38,60 @@ impl HookedStore<Notes> {
             changes: Mutex::default(),
             one_at_a_time: tokio::sync::Mutex::default(),
         };
-        Self::with(inner, notes)
+        Self(Arc::new(HookedStore::with(inner, notes)))
+    }
+}
+
+impl Deref for ChangingStore {
+    type Target = Notes;
+
+    fn deref(&self) -> &Notes {
+        &self.0
+    }
+}
+
+/// The outcome of a write that runs to its end, whether or not its caller still waits.
+async fn to_the_end<T: Send + 'static>(
+    write: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+) -> Result<T, StoreError> {
+    tokio::spawn(write).await.expect("the write does not panic")
+}
+
+#[async_trait]
+impl Store for ChangingStore {
+    async fn get(&self, table: Table, key: &Key, consistency: Consistency) -> Result<Option<Item>, StoreError> {
+        self.0.get(table, key, consistency).await
+    }
+
+    async fn batch_get(&self, table: Table, keys: &[Key], consistency: Consistency) -> Result<BatchGot, StoreError> {
+        self.0.batch_get(table, keys, consistency).await
+    }
+
+    async fn query(&self, query: &Query) -> Result<QueryPage, StoreError> {
+        self.0.query(query).await
+    }
+
+    async fn batch_write(&self, table: Table, writes: &[BatchWrite]) -> Result<Vec<BatchWrite>, StoreError> {
+        let (store, writes) = (Arc::clone(&self.0), writes.to_vec());
+        to_the_end(async move { store.batch_write(table, &writes).await }).await
+    }
+
+    async fn write(&self, table: Table, write: Write) -> Result<Outcome, StoreError> {
+        let store = Arc::clone(&self.0);
+        to_the_end(async move { store.write(table, write).await }).await
+    }
+
+    async fn transact(&self, writes: Vec<(Table, Write)>) -> Result<Outcome, StoreError> {
+        let store = Arc::clone(&self.0);
+        to_the_end(async move { store.transact(writes).await }).await
+    }
+
+    async fn durable(&self) -> Result<(), StoreError> {
+        self.0.durable().await
+    }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.0.probe().await
     }
 }
 

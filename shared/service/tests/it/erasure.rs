@@ -12,7 +12,7 @@ use ports::signing::TokenKeys;
 use ports::{
     changes::Change,
     queue::{Queue, QueueSettings},
-    store::{BatchWrite, Item, Outcome, Store, Table, batch_write_all},
+    store::{BatchWrite, Item, Outcome, Store, StoreError, Table, batch_write_all},
 };
 use service::{
     ServiceError,
@@ -31,8 +31,9 @@ use service_testkit::pipeline::START;
 use testkit::{
     changing::ChangingStore,
     crash::{Death, Life, MortalStore},
+    faults::{HookedStore, StoreCall, StoreHook},
 };
-use tokio::time::Instant;
+use tokio::{sync::Semaphore, time::Instant};
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -339,6 +340,54 @@ async fn an_eraser_that_dies_anywhere_is_replaced() {
         }
     }
     assert!(deaths > 20, "{deaths}");
+}
+
+/// Makes each write at once, and holds its answer.
+#[derive(Debug)]
+struct HeldAnswers {
+    made: Semaphore,
+    answered: Semaphore,
+}
+
+impl StoreHook for HeldAnswers {
+    async fn around<T: Send>(
+        &self,
+        call: StoreCall<'_>,
+        make: impl Future<Output = Result<T, StoreError>> + Send,
+    ) -> Result<T, StoreError> {
+        let made = make.await;
+        if !call.written().is_empty() {
+            self.made.add_permits(1);
+            self.answered.acquire().await.unwrap().forget();
+        }
+        made
+    }
+}
+
+/// A killed process does not take back a write that the store is about to answer, and neither does a stream.
+#[tokio::test]
+async fn a_write_whose_caller_dies_is_streamed() {
+    let home = service_testkit::Embedded::open();
+    let hook = HeldAnswers { made: Semaphore::new(0), answered: Semaphore::new(0) };
+    let held = Arc::new(HookedStore::with(home.store.clone(), hook));
+    let changing = Arc::new(ChangingStore::new(held.clone()));
+    let like = |number| {
+        let post = IdGenerator::new().next_post_id(START.plus(Duration::from_secs(number)));
+        let [_, liker] = Likes::both_sides(UserId::random(), post, START);
+        (liker.key.clone(), ports::store::Write::put(liker))
+    };
+    let [(first, first_write), (second, second_write)] = [like(1), like(2)];
+    let dying = tokio::spawn({
+        let changing = changing.clone();
+        async move { changing.write(Table::Social, first_write).await }
+    });
+    held.made.acquire().await.unwrap().forget();
+    dying.abort();
+    assert!(dying.await.unwrap_err().is_cancelled());
+    held.answered.add_permits(2);
+    assert!(changing.write(Table::Social, second_write).await.unwrap().is_applied());
+    let changed: Vec<_> = changing.take_changes().into_iter().map(|change| change.key).collect();
+    assert_eq!(changed, [first, second]);
 }
 
 #[tokio::test]
