@@ -24,7 +24,7 @@ use super::{
     open_error::OpenError,
     options::EngineOptions,
     syncer::{Syncer, Syncs},
-    worker_pools::{Pool, WorkerPools},
+    worker_pools::{Lane, WorkerPools},
 };
 use domain::Clock;
 
@@ -107,14 +107,14 @@ impl Engine {
         &self.0.database
     }
 
-    /// Runs `work` on a thread of the pool.
+    /// Runs `work` on a thread of the lane's pool.
     pub(super) async fn run<T: Send + 'static>(
         &self,
-        pool: Pool,
+        lane: Lane,
         work: impl FnOnce(&Database) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
         let database = Arc::clone(&self.0.database);
-        self.0.pools.run(pool, move || work(&database)).await?
+        self.0.pools.run(lane, move || work(&database)).await?
     }
 
     /// Returns when everything committed before the call would survive a power loss.

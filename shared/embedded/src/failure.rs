@@ -70,18 +70,18 @@ impl From<Failure> for QueueError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Engine, EngineOptions, worker_pools::Pool};
+    use crate::{Engine, EngineOptions, worker_pools::Lane};
 
     #[tokio::test]
     async fn a_panic_is_not_transient() {
         let folder = tempfile::tempdir().expect("a folder");
         let engine = Engine::open(EngineOptions::at(folder.path())).expect("an engine");
-        let fail = async || engine.run(Pool::Read, |_| -> Result<(), Failure> { panic!("injected by the test") }).await;
+        let fail = async || engine.run(Lane::Get, |_| -> Result<(), Failure> { panic!("injected by the test") }).await;
         let error = StoreError::from(fail().await.expect_err("it panicked"));
         assert!(matches!(error, StoreError::Rejected(_)) && !error.is_transient(), "{error:?}");
         let error = QueueError::from(fail().await.expect_err("it panicked"));
         assert!(matches!(error, QueueError::Rejected(_)) && !error.is_transient(), "{error:?}");
-        engine.run(Pool::Read, |_| Ok(())).await.expect("other calls succeed");
+        engine.run(Lane::Get, |_| Ok(())).await.expect("other calls succeed");
     }
 
     #[test]

@@ -28,7 +28,7 @@ use async_trait::async_trait;
 use tokio::time::Instant;
 
 use self::rows::ChangeRows;
-use super::{database::Database, engine::Engine, worker_pools::Pool};
+use super::{database::Database, engine::Engine, worker_pools::Lane};
 use ports::{
     changes::{Backlog, Change, ChangeLog},
     store::StoreError,
@@ -63,7 +63,7 @@ impl ChangeLog for EmbeddedChanges {
             if self.rows().waiting() > 0 {
                 let changes = self
                     .engine
-                    .run(Pool::Read, move |database| database.changes.read(&database.snapshot(), max))
+                    .run(Lane::Query, move |database| database.changes.read(&database.snapshot(), max))
                     .await?;
                 if !changes.is_empty() {
                     return Ok(changes);
@@ -78,7 +78,7 @@ impl ChangeLog for EmbeddedChanges {
         let last = self.rows().sequence_in(&last.id)?;
         let pass =
             move |database: &Database| database.changes.pass(database.batch(), last, |batch| database.commit(batch));
-        Ok(self.engine.run(Pool::Write, pass).await?)
+        Ok(self.engine.run(Lane::Write, pass).await?)
     }
 
     async fn is_empty(&self) -> Result<bool, StoreError> {
@@ -90,7 +90,7 @@ impl ChangeLog for EmbeddedChanges {
         if changes == 0 {
             return Ok(Backlog::default());
         }
-        let oldest = self.engine.run(Pool::Read, |database| database.changes.oldest(&database.snapshot())).await?;
+        let oldest = self.engine.run(Lane::Get, |database| database.changes.oldest(&database.snapshot())).await?;
         Ok(Backlog { changes, oldest })
     }
 }

@@ -27,7 +27,7 @@ use std::{pin::pin, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use tokio::time::Instant;
 
-use super::{database::Database, engine::Engine, failure::Failure, open_error::OpenError, worker_pools::Pool};
+use super::{database::Database, engine::Engine, failure::Failure, open_error::OpenError, worker_pools::Lane};
 use domain::{Clock, limits};
 use ports::queue::{OutgoingMessage, Queue, QueueDepth, QueueError, QueueName, Receipt, ReceivedMessage};
 pub use rows::StoredMessage;
@@ -65,7 +65,7 @@ impl EmbeddedQueue {
         after: Option<u64>,
         limit: usize,
     ) -> Result<Vec<StoredMessage>, QueueError> {
-        Ok(self.engine.run(Pool::Read, move |database| rows::browse(database, queue, after, limit)).await?)
+        Ok(self.engine.run(Lane::Query, move |database| rows::browse(database, queue, after, limit)).await?)
     }
 
     fn now(&self) -> Now {
@@ -83,10 +83,11 @@ impl EmbeddedQueue {
 
     async fn work<T: Send + 'static>(
         &self,
+        lane: Lane,
         work: impl FnOnce(&Database, &Arc<Queues>) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, QueueError> {
         let queues = Arc::clone(&self.queues);
-        Ok(self.engine.run(Pool::Write, move |database| work(database, &queues)).await?)
+        Ok(self.engine.run(lane, move |database| work(database, &queues)).await?)
     }
 }
 
@@ -95,7 +96,7 @@ impl Queue for EmbeddedQueue {
     async fn send(&self, queue: QueueName, messages: Vec<OutgoingMessage>) -> Result<Vec<OutgoingMessage>, QueueError> {
         check_sent(&messages)?;
         let now = self.now();
-        self.work(move |database, queues| work::send(database, queues, queue, &messages, now)).await?;
+        self.work(Lane::Send, move |database, queues| work::send(database, queues, queue, &messages, now)).await?;
         Ok(Vec::new())
     }
 
@@ -118,7 +119,8 @@ impl Queue for EmbeddedQueue {
             woken.as_mut().enable();
             if self.queues.of(queue).is_any_ready(self.now()) {
                 let receive = Receive { queue, max, visibility, now: self.now() };
-                let received = self.work(move |database, queues| work::receive(database, queues, &receive)).await?;
+                let received =
+                    self.work(Lane::Receive, move |database, queues| work::receive(database, queues, &receive)).await?;
                 let received = received.into_messages();
                 if !received.is_empty() {
                     return Ok(received);
@@ -138,7 +140,7 @@ impl Queue for EmbeddedQueue {
         check_count(receipts.len())?;
         let receipts =
             receipts.iter().map(|receipt| state::ReceiptHandle::parse(receipt)).collect::<Result<Vec<_>, _>>()?;
-        self.work(move |database, queues| work::delete(database, queues, queue, &receipts)).await?;
+        self.work(Lane::Receive, move |database, queues| work::delete(database, queues, queue, &receipts)).await?;
         Ok(Vec::new())
     }
 
@@ -154,7 +156,7 @@ impl Queue for EmbeddedQueue {
             parsed.push((state::ReceiptHandle::parse(receipt)?, *after));
         }
         let now = self.now();
-        self.work(move |database, queues| work::change(database, queues, queue, &parsed, now)).await?;
+        self.work(Lane::Receive, move |database, queues| work::change(database, queues, queue, &parsed, now)).await?;
         Ok(Vec::new())
     }
 

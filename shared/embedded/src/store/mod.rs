@@ -16,7 +16,7 @@ mod write;
 
 use async_trait::async_trait;
 
-use super::{engine::Engine, worker_pools::Pool};
+use super::{engine::Engine, worker_pools::Lane};
 use domain::Timestamp;
 use ports::store::{
     BatchGot, BatchWrite, Consistency, Item, Key, Outcome, Query, QueryPage, ScanPage, Segment, Store, StoreError,
@@ -45,7 +45,7 @@ impl EmbeddedStore {
         self.engine.database().expired_entries.expire(now);
         let mut removed = 0;
         loop {
-            let swept = self.engine.run(Pool::Write, move |database| sweep::sweep_some(database, now)).await?;
+            let swept = self.engine.run(Lane::BatchWrite, move |database| sweep::sweep_some(database, now)).await?;
             removed += swept.removed;
             if swept.is_last {
                 return Ok(removed);
@@ -58,7 +58,7 @@ impl EmbeddedStore {
     /// # Errors
     /// `Unavailable` if the engine fails.
     pub async fn compact(&self, table: Table) -> Result<(), StoreError> {
-        Ok(self.engine.run(Pool::Write, move |database| database.compact(table)).await?)
+        Ok(self.engine.run(Lane::BatchWrite, move |database| database.compact(table)).await?)
     }
 
     /// Returns up to `limit` items of a table in key order, starting after `after` if given. Not part of the port, as
@@ -67,7 +67,7 @@ impl EmbeddedStore {
     /// # Errors
     /// `Unavailable` if the engine fails, `Malformed` if an item cannot be decoded.
     pub async fn scan(&self, table: Table, after: Option<Key>, limit: usize) -> Result<Vec<Item>, StoreError> {
-        Ok(self.engine.run(Pool::Read, move |database| read::scan(database, table, after.as_ref(), limit)).await?)
+        Ok(self.engine.run(Lane::Query, move |database| read::scan(database, table, after.as_ref(), limit)).await?)
     }
 }
 
@@ -94,32 +94,32 @@ impl TableScan for EmbeddedStore {
 impl Store for EmbeddedStore {
     async fn get(&self, table: Table, key: &Key, _: Consistency) -> Result<Option<Item>, StoreError> {
         let key = key.clone();
-        Ok(self.engine.run(Pool::Read, move |database| read::get(database, table, key)).await?)
+        Ok(self.engine.run(Lane::Get, move |database| read::get(database, table, key)).await?)
     }
 
     async fn batch_get(&self, table: Table, keys: &[Key], _: Consistency) -> Result<BatchGot, StoreError> {
         let keys = keys.to_vec();
-        let items = self.engine.run(Pool::Read, move |database| read::batch_get(database, table, keys)).await?;
+        let items = self.engine.run(Lane::BatchGet, move |database| read::batch_get(database, table, keys)).await?;
         Ok(BatchGot { items, unprocessed: Vec::new() })
     }
 
     async fn query(&self, query: &Query) -> Result<QueryPage, StoreError> {
         let query = query.clone();
-        Ok(self.engine.run(Pool::Read, move |database| read::query(database, &query)).await?)
+        Ok(self.engine.run(Lane::Query, move |database| read::query(database, &query)).await?)
     }
 
     async fn batch_write(&self, table: Table, writes: &[BatchWrite]) -> Result<Vec<BatchWrite>, StoreError> {
         let batch = write::EncodedBatch::of(table, writes)?;
-        self.engine.run(Pool::Write, move |database| batch.commit(database)).await?;
+        self.engine.run(Lane::BatchWrite, move |database| batch.commit(database)).await?;
         Ok(Vec::new())
     }
 
     async fn write(&self, table: Table, write: Write) -> Result<Outcome, StoreError> {
-        Ok(self.engine.run(Pool::Write, move |database| write::write(database, table, write)).await?)
+        Ok(self.engine.run(Lane::Write, move |database| write::write(database, table, write)).await?)
     }
 
     async fn transact(&self, writes: Vec<(Table, Write)>) -> Result<Outcome, StoreError> {
-        Ok(self.engine.run(Pool::Write, move |database| write::transact(database, writes)).await?)
+        Ok(self.engine.run(Lane::Write, move |database| write::transact(database, writes)).await?)
     }
 
     async fn durable(&self) -> Result<(), StoreError> {
@@ -127,8 +127,8 @@ impl Store for EmbeddedStore {
     }
 
     async fn probe(&self) -> Result<(), StoreError> {
-        self.engine.run(Pool::Read, read::probe).await?;
-        self.engine.run(Pool::Write, write::probe).await?;
+        self.engine.run(Lane::Get, read::probe).await?;
+        self.engine.run(Lane::Write, write::probe).await?;
         Ok(self.engine.durable().await?)
     }
 }
