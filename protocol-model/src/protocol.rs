@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::{
     contract,
-    explorer::{Model, Steps},
+    explorer::{Explored, Model, Steps, Violation, explore},
     state::State,
     steps::{fan_out, follow, outbox, page, promotion, publish, removal},
 };
@@ -199,6 +199,14 @@ impl Protocol {
     /// Whether the protocol has this mistake.
     pub fn has(&self, flaw: Flaw) -> bool {
         self.flaw == Some(flaw)
+    }
+
+    /// Searches every interleaving from the start.
+    ///
+    /// # Errors
+    /// The first violation of the contract.
+    pub fn search(&self) -> Result<Explored, Violation> {
+        explore(self)
     }
 }
 

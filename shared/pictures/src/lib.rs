@@ -52,3 +52,9 @@ pub fn process(bytes: &[u8], announced: Announced) -> Result<Processed, Rejectio
     })
     .unwrap_or(Err(Rejection::Damaged))
 }
+
+#[cfg(test)]
+extern crate self as pictures;
+#[cfg(test)]
+#[path = "../tests/it/main.rs"]
+mod it;

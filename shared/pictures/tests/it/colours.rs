@@ -4,7 +4,7 @@ use moxcms::{ColorProfile, DataColorSpace, LutDataType, LutStore, LutType, LutWa
 use png::{BitDepth, ColorType};
 use rstest::rstest;
 
-use crate::{accept, assert_colour, assert_colour_of_all_sizes, colour_at, files, files::jpeg::Jpeg, sizes};
+use crate::it::{accept, assert_colour, assert_colour_of_all_sizes, colour_at, files, files::jpeg::Jpeg, sizes};
 
 const SIDE: u16 = 160;
 

@@ -3,7 +3,7 @@
 use moxcms::ColorProfile;
 use pictures::Processed;
 
-use crate::{accept, files, files::jpeg::Jpeg, sizes};
+use crate::it::{accept, files, files::jpeg::Jpeg, sizes};
 
 /// Segments of a JPEG without pixels: applications (but JFIF), comments.
 fn metadata_segments(jpeg: &[u8]) -> Vec<u8> {

@@ -2,7 +2,7 @@
 
 use rstest::rstest;
 
-use crate::{accept, assert_colour, colour_at, files, files::jpeg::Jpeg, sizes};
+use crate::it::{accept, assert_colour, colour_at, files, files::jpeg::Jpeg, sizes};
 
 const WHITE: [u8; 3] = [250; 3];
 const LIGHT: [u8; 3] = [170; 3];

@@ -4,7 +4,7 @@ use pictures::{Announced, Rejection, Unsupported, process};
 use png::{BitDepth, ColorType};
 use rstest::rstest;
 
-use crate::{files, files::jpeg::Jpeg, run};
+use crate::it::{files, files::jpeg::Jpeg, run};
 
 fn jpeg() -> Vec<u8> {
     Jpeg::new(640, 480, 3, |component, column, row| (component * 60 + column * 2 + row) as u8).write()

@@ -4,7 +4,7 @@ use pictures::{Format, limits::MAX_PIXELS};
 use png::{BitDepth, ColorType};
 use rstest::rstest;
 
-use crate::{accept, files, files::jpeg::Jpeg, sizes};
+use crate::it::{accept, files, files::jpeg::Jpeg, sizes};
 
 #[rstest]
 #[case::large((4000, 3000), [(2048, 1536), (640, 480), (150, 113)])]

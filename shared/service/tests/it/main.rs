@@ -14,6 +14,7 @@ mod own_writes;
 mod page_costs;
 mod pipeline;
 mod pipeline_faults;
+mod protocol;
 mod rate_limits;
 mod read_units;
 mod window;

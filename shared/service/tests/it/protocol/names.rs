@@ -33,13 +33,13 @@ fn named(text: &str) -> impl Iterator<Item = (&str, &str)> {
 
 #[test]
 fn the_functions_named_in_steps_exist() {
-    let shared = sources("../shared");
+    let shared = sources("..");
     let exists = |(owner, function): &(&str, &str)| {
         shared
             .values()
             .any(|text| text.contains(&format!("impl {owner} {{")) && text.contains(&format!("fn {function}(")))
     };
-    let model = sources("src");
+    let model = sources("../../protocol-model/src");
     let names: Vec<_> = model.values().flat_map(|text| named(text)).collect();
     let missing: Vec<_> = names.iter().filter(|name| !exists(name)).collect();
     assert!(missing.is_empty(), "not in shared/: {missing:?}");

@@ -1,8 +1,10 @@
-//! The protocol without a flaw, from each start: every interleaving, with a crash at any step.
+//! The protocol of the crate `protocol-model` without a flaw, from each start: every interleaving, with a crash at any
+//! step. Each known flaw breaks it, and the functions that it names exist.
 
-use protocol_model::explorer::explore;
-
-use crate::scenarios;
+mod explorer;
+mod flaws;
+mod names;
+mod scenarios;
 
 /// One test per start. The number is a floor of its states, or a change of the model could cut off what it covers.
 macro_rules! holds {
@@ -10,7 +12,7 @@ macro_rules! holds {
         $(
             #[test]
             fn $test() {
-                let explored = explore(&scenarios::$scenario().with(None)).unwrap_or_else(|violation| panic!("{violation}"));
+                let explored = scenarios::$scenario().with(None).search().unwrap_or_else(|violation| panic!("{violation}"));
                 assert!(explored.states >= $states && explored.at_rest > 1, "{explored:?}");
             }
         )*

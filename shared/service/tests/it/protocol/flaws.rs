@@ -1,11 +1,8 @@
 //! Each mistake leads to a violation: the search can fail.
 
-use protocol_model::{
-    explorer::{Violation, explore},
-    protocol::Flaw,
-};
+use protocol_model::{explorer::Violation, protocol::Flaw};
 
-use crate::scenarios::{self, Scenario};
+use super::scenarios::{self, Scenario};
 
 /// A start from which the mistake shows, and the property that it breaks.
 fn expected(flaw: Flaw) -> (Scenario, &'static str) {
@@ -40,14 +37,14 @@ fn expected(flaw: Flaw) -> (Scenario, &'static str) {
 fn each_flaw_breaks_the_contract() {
     for flaw in Flaw::ALL {
         let (scenario, property) = expected(flaw);
-        let violation = explore(&scenario.with(Some(flaw))).expect_err(&format!("{flaw:?} was not found"));
+        let violation = scenario.with(Some(flaw)).search().expect_err(&format!("{flaw:?} was not found"));
         assert_eq!(violation.property, property, "{flaw:?}: {violation}");
     }
 }
 
 #[test]
 fn a_trace_leads_from_start_to_violation() {
-    let Err(Violation { trace, .. }) = explore(&scenarios::demotion().with(Some(Flaw::DemotionRemovesRules))) else {
+    let Err(Violation { trace, .. }) = scenarios::demotion().with(Some(Flaw::DemotionRemovesRules)).search() else {
         panic!("not found");
     };
     let actions: Vec<&str> = trace.iter().filter_map(|step| step.split(' ').next()).collect();
