@@ -373,3 +373,39 @@ impl Handle {
         task.await.map_err(RunError::Panicked)?
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::config::DataDir;
+
+    /// The parts that run with these hooks, without the metrics.
+    async fn parts_with(hooks: TestHooks) -> BTreeSet<&'static str> {
+        let application = Application::build(Config::on_free_port(DataDir::Ephemeral), hooks).await.unwrap();
+        let stop = CancellationToken::new();
+        let (backend, mut parts) = application.start(&stop);
+        stop.cancel();
+        let mut names = BTreeSet::new();
+        loop {
+            match parts.ended().await {
+                RunError::Stopped("the process") => break,
+                RunError::Stopped(name) => names.insert(name),
+                RunError::Panicked(panic) => panic!("{panic}"),
+            };
+        }
+        backend.close().await;
+        names
+    }
+
+    #[tokio::test]
+    async fn scheduled_work_can_be_switched_off() {
+        let idle = parts_with(TestHooks { workers: false, sweep: false, ..TestHooks::default() }).await;
+        let kept = ["the API", "the operator's socket", "the timekeeper", "the watch over streams"];
+        assert_eq!(idle, BTreeSet::from(kept), "put work of its own under a hook");
+        let sweeping = parts_with(TestHooks { workers: false, ..TestHooks::default() }).await;
+        let swept: Vec<_> = sweeping.difference(&idle).copied().collect();
+        assert_eq!(swept, ["the expiry", "the sweeper"]);
+    }
+}

@@ -15,6 +15,8 @@ use deploy_checks::Template;
 const PROCESS: &str = "tweeter";
 /// The line, its meaning, whether to act, and the action.
 const CELLS: usize = 4;
+/// The macros whose lines have a row.
+const EXPLAINED: [&str; 2] = ["warn", "error"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -186,35 +188,36 @@ struct Line {
     omits_causes: bool,
 }
 
-/// The calls of the macros `warn!` and `error!`.
-fn calls(source: &str) -> Vec<Line> {
+/// The calls of the macros of these levels.
+fn calls(source: &str, levels: &[&str]) -> Vec<Line> {
     let tokens = without_tests(source);
-    let is_level = |token: &Token| matches!(token, Token::Word(word) if word == "warn" || word == "error");
+    let is_level = |token: &Token| matches!(token, Token::Word(word) if levels.contains(&word.as_str()));
     let is_call = |window: &[Token]| is_level(&window[0]) && window[1].is('!') && window[2].opens();
     let calls = tokens.windows(3).enumerate().filter(|(_, window)| is_call(window));
     let arguments = calls.map(|(at, _)| &tokens[at + 3..]);
     arguments.map(|arguments| Line { message: message(arguments), omits_causes: omits_causes(arguments) }).collect()
 }
 
-fn collect(folder: &Path, lines: &mut BTreeSet<Line>) {
+fn collect(folder: &Path, levels: &[&str], lines: &mut BTreeSet<Line>) {
     for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
         let path = entry.path();
         let is_test = path.file_stem().is_some_and(|stem| stem == "tests");
         if !is_test && path.is_dir() {
-            collect(&path, lines);
+            collect(&path, levels, lines);
         } else if !is_test && path.extension().is_some_and(|extension| extension == "rs") {
-            lines.extend(calls(&fs::read_to_string(&path).unwrap()));
+            lines.extend(calls(&fs::read_to_string(&path).unwrap(), levels));
         }
     }
 }
 
-/// The lines of every crate in `shared`, of each function and of the process.
-fn logged() -> BTreeSet<Line> {
+/// The lines of these levels of every crate in `shared`, of each function and of the process.
+fn logged(levels: &[&str]) -> BTreeSet<Line> {
     let shared = fs::read_dir(root().join("shared")).unwrap().map(|entry| entry.unwrap().path());
     let template = Template::read(&root().join("template.yaml")).expect("template.yaml is read");
     let functions = template.functions().into_iter().map(|function| function.code()).chain([PROCESS]);
     let mut lines = BTreeSet::new();
-    shared.chain(functions.map(|name| root().join(name))).for_each(|folder| collect(&folder.join("src"), &mut lines));
+    let folders = shared.chain(functions.map(|name| root().join(name)));
+    folders.for_each(|folder| collect(&folder.join("src"), levels, &mut lines));
     lines
 }
 
@@ -235,7 +238,7 @@ fn every_log_line_has_one_row() {
     }
     let explained: BTreeSet<String> = rows.iter().map(|cells| cells[0].trim_matches('`').to_owned()).collect();
     assert_eq!(explained.len(), rows.len(), "a line has two rows");
-    let logged: BTreeSet<String> = logged().into_iter().map(|line| line.message).collect();
+    let logged: BTreeSet<String> = logged(&EXPLAINED).into_iter().map(|line| line.message).collect();
     let without_row: Vec<_> = logged.difference(&explained).collect();
     let without_line: Vec<_> = explained.difference(&logged).collect();
     assert!(without_row.is_empty(), "docs/operations.md, \"Log lines\", has no row for {without_row:#?}");
@@ -244,13 +247,28 @@ fn every_log_line_has_one_row() {
 
 #[test]
 fn every_logged_error_has_its_causes() {
-    let without: Vec<_> = logged().into_iter().filter(|line| line.omits_causes).map(|line| line.message).collect();
+    let without: Vec<_> =
+        logged(&EXPLAINED).into_iter().filter(|line| line.omits_causes).map(|line| line.message).collect();
     assert!(without.is_empty(), "log `error = telemetry::chain(&error)`, which includes the causes: {without:#?}");
+}
+
+/// A message of both levels is a warning only for a failure that no retry cures: the others are logged at `debug!`.
+#[test]
+fn permanent_failures_are_not_explained_as_outages() {
+    let operations = fs::read_to_string(root().join("docs/operations.md")).unwrap();
+    let quiet: BTreeSet<String> = logged(&["debug"]).into_iter().map(|line| line.message).collect();
+    let permanent: Vec<_> =
+        rows(&operations).into_iter().filter(|cells| quiet.contains(cells[0].trim_matches('`'))).collect();
+    assert!(!permanent.is_empty(), "no line has two levels: remove this test");
+    for cells in permanent {
+        let is_outage = ["the store's failure", "throttle alarm", "an outage"].iter().any(|it| cells[3].contains(it));
+        assert!(!is_outage, "throttling and outages are not logged at this level: {cells:?}");
+    }
 }
 
 #[test]
 fn an_error_without_its_causes_is_found() {
-    let omitted = |arguments: &str| calls(&format!("fn a() {{ warn!({arguments}); }}"))[0].omits_causes;
+    let omitted = |arguments: &str| calls(&format!("fn a() {{ warn!({arguments}); }}"), &EXPLAINED)[0].omits_causes;
     for causes_lost in ["%error, \"a\"", "id, ?error, \"a\"", "error = %error, \"a\"", "error = ?cause.b(), \"a\""] {
         assert!(omitted(causes_lost), "{causes_lost}");
     }
@@ -277,7 +295,7 @@ fn messages_are_found_among_other_code() {
         mod tests { fn b() { error!("in a test"); } }
         fn c() { tracing::error!("Said \"{x}\""); info!("of another level"); }
     "##;
-    let messages: Vec<_> = calls(source).into_iter().map(|line| line.message).collect();
+    let messages: Vec<_> = calls(source, &EXPLAINED).into_iter().map(|line| line.message).collect();
     assert_eq!(messages, ["Could not do {a}; {}", "Said \"{x}\""]);
 }
 

@@ -5,15 +5,13 @@ use std::{
     time::Duration,
 };
 
-use data::{
-    Db, Feeds, Follows, Readers, Transaction,
-    messages::{FeedJob, FeedJobTag, V1},
-};
-use domain::{PostId, UserId, limits};
+use data::{Db, Feeds, Follows, Readers, Transaction, messages::FeedJob};
+use domain::{PostId, UserId};
 use ports::{
     queue::{OutgoingMessage, Queue, QueueName, send_all},
     store::StoreError,
 };
+use service::fan_out::{FanOutOptions, plan_jobs};
 
 use super::{
     findings::{Kind, Reason, VerifyError},
@@ -44,15 +42,8 @@ async fn deliver_again(queue: &dyn Queue, missing: impl Iterator<Item = (Suspect
     for (Suspect { reader, post }, author) in missing {
         readers.entry((post, author)).or_default().push(reader);
     }
-    let jobs = readers.iter().flat_map(|((post, author), readers)| {
-        readers.chunks(limits::FOLLOWERS_PER_JOB).map(|followers| FeedJob {
-            tag: FeedJobTag::Deliver,
-            v: V1,
-            post_id: *post,
-            author_id: *author,
-            followers: followers.to_vec(),
-        })
-    });
+    let per_job = FanOutOptions::default().followers_per_job;
+    let jobs = readers.iter().flat_map(|((post, author), readers)| plan_jobs(*post, *author, readers, per_job));
     let message =
         |job: FeedJob| OutgoingMessage { body: job.encode(), group: job.author_id.to_string(), delay: Duration::ZERO };
     Ok(send_all(queue, QueueName::JobQ, jobs.map(message).collect()).await?)

@@ -10,6 +10,7 @@ use std::{
 };
 
 use crate::support::process::{Server, tweeter};
+use clap::CommandFactory;
 use data::messages::{FeedJob, FeedJobTag, V1};
 use domain::{Clock, IdGenerator, UserId};
 use ports::{
@@ -18,7 +19,7 @@ use ports::{
 };
 use rstest::rstest;
 use serde_json::{Value, json};
-use tweeter::{Config, data_dir::open_database};
+use tweeter::{Config, cli::Cli, data_dir::open_database};
 
 fn run(args: &[&str]) -> Output {
     tweeter(args).output().unwrap()
@@ -279,4 +280,13 @@ fn a_path_too_long_for_sockets_works() {
     let server = Server::start(&long, &[]);
     assert_eq!(visible(long.to_str().unwrap(), "JobQ"), 0);
     assert_eq!(server.stop("TERM").0, Some(0));
+}
+
+#[test]
+fn the_operations_guide_names_every_command() {
+    let guide = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operations.md")).unwrap();
+    for command in <Cli as CommandFactory>::command().get_subcommands() {
+        let command = format!("tweeter {}", command.get_name());
+        assert!(guide.contains(&command), "docs/operations.md does not explain `{command}`");
+    }
 }

@@ -257,6 +257,28 @@ async fn assert_notifications(client: &ApiClient, model: &SocialModel, person: &
     found
 }
 
+/// The kinds of items that have no other side, or whose other side the model and the recount check. `POST` stands for the
+/// posts themselves.
+const NOT_COMPARED: [&str; 17] = [
+    "COUNTS",
+    "DELIVERY",
+    "ERASURES",
+    "HANDLE",
+    "IDEMPOTENCY",
+    "LEDGER",
+    "NOTIFICATIONS",
+    "NOTIFIED",
+    "OUTBOX",
+    "POST",
+    "RATE",
+    "READER",
+    "REBUILD",
+    "STORY",
+    "TASKS",
+    "UNREAD",
+    "USER",
+];
+
 /// Asserts that items stored from two sides exist on both, and that no backfill is left.
 pub async fn assert_both_sides(store: &EmbeddedStore) {
     let (mut one, mut other, mut after) = (BTreeSet::new(), BTreeSet::new(), None);
@@ -282,9 +304,9 @@ fn note_side(item: &Item, one: &mut BTreeSet<String>, other: &mut BTreeSet<Strin
         ("FOLLOWERS", _) => other.insert(format!("{sort} follows {owner}")),
         ("COMMENTS", _) => one.insert(format!("comment {sort} on {}", item.text("post_id").unwrap())),
         ("POST", Some(comment)) => other.insert(format!("comment {comment} on {owner}")),
-        _ => true,
+        (other, _) => NOT_COMPARED.contains(&other),
     };
-    assert!(is_new, "{item:?}");
+    assert!(is_new, "twice, or of a kind to compare or to list: {item:?}");
 }
 
 /// A person who acts.
