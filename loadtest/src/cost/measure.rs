@@ -11,6 +11,7 @@ use std::{
 use data::{Counted, Counter, Counts};
 use domain::{Clock, PostId, Timestamp, UserId, limits};
 use ports::store::StoreError;
+use rand::RngExt as _;
 use service::{fan_out::FanOutOptions, tokens::AccessTokens};
 use tweeter::{Application, Config, DataDir, Handle, TestHooks};
 
@@ -30,14 +31,23 @@ use crate::{
 pub const FOLLOWED_POSTS: u64 = 100;
 /// Absence of dormant followers: well beyond the time after which a fan-out skips them.
 const ABSENCE: Duration = Duration::from_hours(60 * 24);
-/// A post of typical length, about half the maximum: the bytes stored and sent grow with it.
-const TEXT: &str = "A post of about the length that people write on an ordinary day, with a thought, a second one that \
-                    leads somewhere else, and in the end a question to those who read it: what do you think of it, \
-                    and what would you have written in its place?";
+/// Characters of a post, about half the maximum: the bytes stored and sent grow with it.
+const TEXT_CHARACTERS: usize = 240;
+/// The letters of a post, as frequent as in English, and a space after every fifth. Texts drawn from them share no words,
+/// so that pages of them compress worse than pages that people write.
+const LETTERS: &str =
+    "eeeeeeeeeeeetttttttttaaaaaaaaooooooooiiiiiiinnnnnnnsssssshhhhhhrrrrrrddddllllcccuuummmwwffggyyppbvk";
 /// A comment of typical length.
 const COMMENT: &str = "A comment of about the length that people write, and that takes no more than a line or two.";
 /// Page size.
 const PAGE: u32 = 20;
+
+/// A text that no other post has.
+fn text() -> String {
+    let (mut rng, letters) = (rand::rng(), LETTERS.as_bytes());
+    let letter = |number| if number % 6 == 5 { ' ' } else { char::from(letters[rng.random_range(0..letters.len())]) };
+    (0..TEXT_CHARACTERS).map(letter).collect()
+}
 
 /// A process with metered ports, split up as on AWS.
 struct Metered {
@@ -262,7 +272,7 @@ impl Metered {
     }
 
     async fn publish(&self, author: UserId) -> Result<PostId, LoadtestError> {
-        let post = self.api.publish(&self.token(author), TEXT).await?.answer;
+        let post = self.api.publish(&self.token(author), &text()).await?.answer;
         self.handle.drain().await;
         Ok(post)
     }
@@ -343,7 +353,9 @@ mod tests {
         let each = 2 + 3 * 2 + 3 * (1 + 1 + 1);
         assert_eq!(work.usage.units(), Units { writes: 0, read_halves: 2 * each });
         assert_eq!((work.reads, work.usage.sqs_requests, work.usage.change_batches), (2, 0, 0));
-        assert!(work.answer_bytes > 2 * 3 * TEXT.len() as u64);
+        // Compressed.
+        assert!(work.answer_bytes > 2 * 3 * TEXT_CHARACTERS as u64 / 2);
+        assert!(work.answer_bytes < 2 * 3 * TEXT_CHARACTERS as u64 * 2);
     }
 
     /// The units of stream-handler for a single act of another user. Writes, all in transactions: a new notification,

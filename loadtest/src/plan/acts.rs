@@ -35,8 +35,8 @@ const STRONG: f64 = 1.0;
 const LONE_MESSAGE: f64 = 3.0;
 /// Bytes of a feed job without its followers, and bytes per follower.
 const JOB_BYTES: (u64, u64) = (138, 39);
-/// Bytes of a page's answer besides its posts, and bytes per post with a text of 280 characters.
-const PAGE_BYTES: (f64, f64) = (40.0, 528.0);
+/// Bytes of a page's answer besides its posts, and bytes per post with a text of 240 characters, compressed.
+const PAGE_BYTES: (f64, f64) = (95.0, 185.0);
 /// Bytes of the answer to a post, and to a like, comment or follow on average.
 const ACT_BYTES: f64 = 360.0;
 

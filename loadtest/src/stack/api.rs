@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    io::Read as _,
     str::FromStr,
     sync::{
         Arc,
@@ -13,7 +14,7 @@ use std::{
 use backon::{ExponentialBuilder, Retryable as _};
 use bytes::Bytes;
 use domain::{PostId, UserId};
-use http::{Method, Request, StatusCode, Uri, header, uri::Scheme};
+use http::{HeaderMap, Method, Request, StatusCode, Uri, header, uri::Scheme};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
@@ -26,6 +27,9 @@ use crate::client::{ClientError, FeedPage, PostRef};
 const TIMEOUT: Duration = Duration::from_secs(35);
 /// Pauses before a throttled or failed read is retried: the first, which doubles, the maximum, and their number.
 const PAUSES: (Duration, Duration, usize) = (Duration::from_millis(200), Duration::from_secs(5), 12);
+
+/// The content coding that the client accepts.
+const BROTLI: &str = "br";
 
 #[cfg(feature = "aws")]
 type Connector = hyper_rustls::HttpsConnector<HttpConnector>;
@@ -87,7 +91,7 @@ pub struct Requests {
     pub reads: u64,
     /// Reads that were throttled or failed and were retried.
     pub repeated: u64,
-    /// Bytes of all answers' bodies.
+    /// Bytes of all answers' bodies, as sent.
     pub answer_bytes: u64,
 }
 
@@ -194,7 +198,9 @@ impl ApiClient {
 
     fn request(&self, method: Method, path: &str, token: &str) -> http::request::Builder {
         let bearer = format!("Bearer {token}");
-        Request::builder().method(method).uri(self.uri(path)).header(header::AUTHORIZATION, bearer)
+        let request = Request::builder().method(method).uri(self.uri(path)).header(header::AUTHORIZATION, bearer);
+        // As every browser does.
+        request.header(header::ACCEPT_ENCODING, BROTLI)
     }
 
     async fn answer(
@@ -206,17 +212,29 @@ impl ApiClient {
         let started = Instant::now();
         let exchange = async {
             let answer = self.client.request(request).await.map_err(|error| ClientError::Connection(error.into()))?;
-            let status = answer.status();
-            let body = answer.into_body().collect().await.map_err(|error| ClientError::Connection(error.into()))?;
-            Ok::<_, ClientError>((status, body.to_bytes()))
+            let (head, body) = answer.into_parts();
+            let body = body.collect().await.map_err(|error| ClientError::Connection(error.into()))?;
+            Ok::<_, ClientError>((head, body.to_bytes()))
         };
-        let (status, body) = tokio::time::timeout(TIMEOUT, exchange).await??;
-        self.counts.answer_bytes.fetch_add(body.len() as u64, Ordering::Relaxed);
+        let (head, sent) = tokio::time::timeout(TIMEOUT, exchange).await??;
+        self.counts.answer_bytes.fetch_add(sent.len() as u64, Ordering::Relaxed);
+        let (status, body) = (head.status, decoded(&head.headers, sent)?);
         if status == expected {
             return Ok(Timed { answer: body, latency: started.elapsed() });
         }
         Err(ClientError::Status { route, status, body: String::from_utf8_lossy(&body).into_owned() })
     }
+}
+
+/// The body of an answer, decompressed.
+fn decoded(headers: &HeaderMap, sent: Bytes) -> Result<Bytes, ClientError> {
+    if headers.get(header::CONTENT_ENCODING).is_none_or(|encoding| encoding != BROTLI) {
+        return Ok(sent);
+    }
+    let mut body = Vec::new();
+    let mut decompressed = brotli_decompressor::Decompressor::new(sent.as_ref(), sent.len());
+    decompressed.read_to_end(&mut body).map_err(|error| ClientError::Connection(error.into()))?;
+    Ok(body.into())
 }
 
 /// Whether a retry may succeed.

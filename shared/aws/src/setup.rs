@@ -1,5 +1,5 @@
-//! Creates missing tables and queues, for tests and for running without a template. Items with an expiry expire (where
-//! [`Table::expires`] says so); otherwise rows of sessions and idempotency keys would pile up. The deployed stack gets
+//! Creates missing tables and queues, for tests and for running without a template. Items with an expiry expire; otherwise
+//! rows of sessions, idempotency keys and feeds would pile up. The deployed stack gets
 //! its tables and queues from the template, with recovery, deletion protection and alarms, which are not set here.
 
 use std::{collections::HashMap, time::Duration};
@@ -39,7 +39,7 @@ pub struct SetUpTable {
     pub name: String,
     /// Whether it was created; otherwise it existed.
     pub made: bool,
-    /// Whether its expiry was switched on or off to match [`Table::expires`]; otherwise it matched already.
+    /// Whether its expiry was switched on; otherwise it was on already.
     pub expiry_set: bool,
 }
 
@@ -57,7 +57,7 @@ pub struct SetUpQueue {
 }
 
 /// Creates missing tables (string keys `PK` and `SK`, on demand), waits until they are ready, and switches expiry by
-/// [`EXPIRES_AT`] on or off as [`Table::expires`] says.
+/// [`EXPIRES_AT`] on.
 pub async fn create_tables(client: &dynamodb::Client, names: &TableNames) -> Result<Vec<SetUpTable>, StoreError> {
     let named = Table::ALL.into_iter().filter_map(|table| Some((table, names.get(table)?)));
     try_join_all(named.map(|(table, name)| set_up_table(client, table, name))).await
@@ -66,7 +66,7 @@ pub async fn create_tables(client: &dynamodb::Client, names: &TableNames) -> Res
 async fn set_up_table(client: &dynamodb::Client, table: Table, name: &str) -> Result<SetUpTable, StoreError> {
     let made = create_table(client, name).await?;
     wait_until_ready(client, name).await?;
-    let expiry_set = switch_expiry(client, name, table.expires()).await?;
+    let expiry_set = switch_expiry_on(client, name).await?;
     Ok(SetUpTable { table, name: name.to_owned(), made, expiry_set })
 }
 
@@ -100,15 +100,14 @@ async fn wait_until_ready(client: &dynamodb::Client, name: &str) -> Result<(), S
     Err(StoreError::Unavailable(format!("the table {name} is not ready").into()))
 }
 
-/// Returns false if the setting matches already: DynamoDB rejects a repeated switch.
-async fn switch_expiry(client: &dynamodb::Client, name: &str, to_on: bool) -> Result<bool, StoreError> {
+/// Returns false if it is on already: DynamoDB rejects a repeated switch.
+async fn switch_expiry_on(client: &dynamodb::Client, name: &str) -> Result<bool, StoreError> {
     let answer = client.describe_time_to_live().table_name(name).send().await.map_err(Fault::from)?;
     let status = answer.time_to_live_description.and_then(|description| description.time_to_live_status);
-    let is_on = matches!(status, Some(TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling));
-    if is_on == to_on {
+    if matches!(status, Some(TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling)) {
         return Ok(false);
     }
-    let expiry = TimeToLiveSpecification::builder().attribute_name(EXPIRES_AT).enabled(to_on).build();
+    let expiry = TimeToLiveSpecification::builder().attribute_name(EXPIRES_AT).enabled(true).build();
     let request = client.update_time_to_live().table_name(name);
     request.time_to_live_specification(expiry.map_err(wrong_request)?).send().await.map_err(Fault::from)?;
     Ok(true)

@@ -9,7 +9,7 @@ use ports::{
 use testkit::engines;
 
 #[tokio::test]
-async fn tables_with_expiry_are_created_once() {
+async fn tables_are_created_once_with_expiry() {
     let engine = engines::dynamo().await;
     let again = setup::create_tables(&engine.client, &engine.tables).await.unwrap();
     assert!(again.iter().all(|table| !table.made && !table.expiry_set), "{again:?}");
@@ -27,23 +27,6 @@ async fn tables_with_expiry_are_created_once() {
 #[tokio::test]
 async fn setup_enables_expiry_of_an_existing_table() {
     let engine = engines::dynamo().await;
-    let off = aws_sdk_dynamodb::types::TimeToLiveSpecification::builder()
-        .attribute_name(EXPIRES_AT)
-        .enabled(false)
-        .build()
-        .unwrap();
-    let auth = engine.tables.get(Table::Auth).unwrap();
-    engine.client.update_time_to_live().table_name(auth).time_to_live_specification(off).send().await.unwrap();
-
-    let tables = setup::create_tables(&engine.client, &engine.tables).await.unwrap();
-    let switched: Vec<_> = tables.iter().filter(|table| table.expiry_set).map(|table| table.table).collect();
-    assert_eq!(switched, [Table::Auth]);
-    assert!(tables.iter().all(|table| !table.made));
-}
-
-#[tokio::test]
-async fn setup_enables_expiry_of_an_existing_feed() {
-    let engine = engines::dynamo().await;
     // As earlier versions set it up: entries did not expire.
     let off = aws_sdk_dynamodb::types::TimeToLiveSpecification::builder()
         .attribute_name(EXPIRES_AT)
@@ -56,6 +39,7 @@ async fn setup_enables_expiry_of_an_existing_feed() {
     let tables = setup::create_tables(&engine.client, &engine.tables).await.unwrap();
     let switched: Vec<_> = tables.iter().filter(|table| table.expiry_set).map(|table| table.table).collect();
     assert_eq!(switched, [Table::Feed]);
+    assert!(tables.iter().all(|table| !table.made));
     let answer = engine.client.describe_time_to_live().table_name(feed).send().await.unwrap();
     let status = answer.time_to_live_description.and_then(|it| it.time_to_live_status);
     assert_eq!(status, Some(TimeToLiveStatus::Enabled));

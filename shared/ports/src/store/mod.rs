@@ -40,13 +40,6 @@ impl Table {
             Self::Feed => "feed",
         }
     }
-
-    /// Whether items of this table are removed after their [`EXPIRES_AT`].
-    pub const fn expires(self) -> bool {
-        match self {
-            Self::Auth | Self::Social | Self::Feed => true,
-        }
-    }
 }
 
 /// The attribute with an item's expiry, in whole seconds since the epoch. Expired items are removed some time later; a
