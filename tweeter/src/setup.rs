@@ -29,7 +29,7 @@ pub struct TableState {
 /// The result for one queue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct QueueState {
-    /// Its role: `PostQ`, `JobQ`, `PostDLQ` or `JobDLQ`.
+    /// Its role, such as `PostQ` or `JobDLQ`.
     pub queue: &'static str,
     /// Its name.
     pub name: String,

@@ -359,8 +359,8 @@ pub const NEWEST_TTL: Duration = Duration::from_secs(1);
 pub const NEWEST_POSTS: u32 = MAX_PAGE_LIMIT + 1;
 /// Maximum size of that cache in bytes, at 16 bytes a post and about 200 an author.
 pub const NEWEST_BYTES: u64 = 32 * 1024 * 1024;
-/// Rules that a page reads at most to find those that merge authors: about 50 read units. Only a reader who has unfollowed
-/// as many authors within [`FEED_ENTRY_TTL`] has more.
+/// Rules that a page reads at most to find those that merge authors: about 50 read units. A reader has more only with as
+/// many unfollows within [`RULE_TTL`] and follows of pulled authors, whose rules do not expire, together.
 pub const RULES_READ: usize = 2_000;
 /// Stories that one request reads concurrently.
 pub const STORIES_IN_FLIGHT: usize = 32;

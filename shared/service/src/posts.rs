@@ -19,7 +19,7 @@ use super::{
 use crate::live::Topic;
 use data::{
     Committed, Counts, Db, Delivery, DeliveryMode, DeliveryModes, Erasures, Feeds, IdempotencyRecord,
-    IdempotencyRecords, Likes, Outbox, Posts, StoredPost, Transaction, Users,
+    IdempotencyRecords, Likes, Outbox, Part, Posts, Refusal, StoredPost, Transaction, Users,
     messages::{FanOutMessage, FanOutTag, V1},
 };
 use domain::{
@@ -256,12 +256,10 @@ impl PublishService {
             let record = IdempotencyRecord { digest: digest_of(&post.text), post_id: post.post_id };
             transaction.add(IdempotencyRecords::claim(post.author_id, key.as_str(), &record, now))
         });
-        Ok(match transaction.commit(&self.db).await? {
-            Committed::Refused(refusal) if refusal.includes(itself) => Some(Recorded::Now(delivery)),
-            Committed::Refused(refusal) if claim.is_some_and(|claim| refusal.includes(claim)) => Some(Recorded::Before),
-            Committed::Refused(refusal) if refusal.includes(delivered) => None,
-            Committed::Applied | Committed::Refused(_) => Some(Recorded::Now(delivery)),
-        })
+        match transaction.commit(&self.db).await? {
+            Committed::Applied => Ok(Some(Recorded::Now(delivery))),
+            Committed::Refused(refusal) => Ok(Conditions { itself, claim, delivered }.judge(&refusal, delivery)?),
+        }
     }
 
     /// The post that a used key stands for.
@@ -308,6 +306,30 @@ enum Recorded {
     Now(Delivery),
     /// Its `Idempotency-Key` stands for another post.
     Before,
+}
+
+/// The parts with conditions of the transaction that records a post.
+#[derive(Debug, Clone, Copy)]
+struct Conditions {
+    itself: Part,
+    claim: Option<Part>,
+    delivered: Part,
+}
+
+impl Conditions {
+    /// The outcome when some of them failed. A refusal for none of them is an error: nothing was written, so it must not
+    /// count as recorded.
+    fn judge(self, refusal: &Refusal, delivery: Delivery) -> Result<Option<Recorded>, StoreError> {
+        if refusal.includes(self.itself) {
+            Ok(Some(Recorded::Now(delivery)))
+        } else if self.claim.is_some_and(|claim| refusal.includes(claim)) {
+            Ok(Some(Recorded::Before))
+        } else if refusal.includes(self.delivered) {
+            Ok(None)
+        } else {
+            Err(StoreError::Rejected("a condition failed that recording a post does not know".into()))
+        }
+    }
 }
 
 /// Puts a fan-out on PostQ, in its author's message group.
@@ -476,6 +498,22 @@ impl PostService {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use data::Readers;
+    use domain::Rule;
+
+    #[tokio::test]
+    async fn an_unknown_refusal_is_an_error() {
+        let home = service_testkit::Embedded::open();
+        let [user, author] = [UserId::random(), UserId::random()];
+        let mut transaction = Transaction::new();
+        let [itself, delivered] = [PostId::MIN, PostId::MAX]
+            .map(|post| transaction.add(Outbox::creation(post, author, Timestamp::default())));
+        transaction.add(Readers::is_unchanged(user, author, Some(Rule::LEFT)));
+        let db = Db::from(Arc::clone(&home.store));
+        let Committed::Refused(refusal) = transaction.commit(&db).await.unwrap() else { panic!("there is no rule") };
+        let judged = Conditions { itself, claim: None, delivered }.judge(&refusal, Delivery::Pushed);
+        assert!(judged.is_err(), "{judged:?}");
+    }
 
     #[test]
     fn an_idempotency_key_is_visible_ascii() {

@@ -63,13 +63,20 @@ fn alarms_can_fire_at_their_functions_rate() {
 }
 
 #[test]
-fn an_idle_sweeper_raises_an_alarm() {
+fn an_idle_scheduled_function_raises_an_alarm() {
     let template = template();
-    let alarm = template.properties("OutboxSweeperIdle");
-    assert_eq!(alarm["TreatMissingData"], "breaching", "an idle function sends no data");
-    assert_eq!((&alarm["ComparisonOperator"], &alarm["Threshold"]), (&json!("LessThanThreshold"), &json!(1)));
-    // A minute may pass without a run if the previous one was late.
-    assert!(alarm["DatapointsToAlarm"].as_u64().unwrap() >= 3);
+    for name in template.resources_of_type("AWS::CloudWatch::Alarm") {
+        let alarm = template.properties(name);
+        if alarm["MetricName"] != "Invocations" {
+            continue;
+        }
+        assert_eq!(alarm["TreatMissingData"], "breaching", "{name}: an idle function sends no data");
+        let fires_at = (&alarm["Statistic"], &alarm["ComparisonOperator"], &alarm["Threshold"]);
+        assert_eq!(fires_at, (&json!("Sum"), &json!("LessThanThreshold"), &json!(1)), "{name}");
+        // A period may pass without a run if the previous one was late.
+        let (needed, periods) = (&alarm["DatapointsToAlarm"], &alarm["EvaluationPeriods"]);
+        assert!(needed == periods && needed.as_u64().unwrap() >= 2, "{name}: one late run would fire it");
+    }
 }
 
 #[test]

@@ -114,7 +114,7 @@ mod tests {
         #[test]
         fn active_followers_are_sent_first_and_once(
             pages in proptest::collection::vec(proptest::collection::vec(any::<bool>(), 0..70), 0..9),
-            per_job in 1..26_usize,
+            per_job in 1..=limits::FOLLOWERS_PER_JOB,
         ) {
             let chunk = chunk(per_job);
             let (mut sent, mut actives, mut count) = (Vec::new(), 0, 0);
