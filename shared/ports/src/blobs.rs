@@ -1,0 +1,133 @@
+//! The port to object storage, with the semantics of S3: whole objects under keys, strongly consistent; the last writer
+//! of a key wins, except that a presigned upload never replaces an object.
+//!
+//! Every adapter passes one contract suite.
+
+use std::{error::Error, fmt, time::Duration};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use domain::Timestamp;
+
+/// A bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Bucket {
+    /// What clients have uploaded. Private; an object is removed a day after it was written.
+    Uploads,
+    /// The pictures that are served. Only keys that begin with [`Bucket::SERVED`] can be read from outside.
+    Media,
+}
+
+impl Bucket {
+    /// Every bucket.
+    pub const ALL: [Self; 2] = [Self::Uploads, Self::Media];
+
+    /// The beginning of the keys in [`Bucket::Media`] that anyone who knows a key can read.
+    pub const SERVED: &str = "media/";
+
+    /// The bucket's name in logs, metrics and configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Uploads => "uploads",
+            Self::Media => "media",
+        }
+    }
+}
+
+/// What is known about an object without its bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlobInfo {
+    /// Size in bytes.
+    pub bytes: u64,
+    /// The media type that its writer gave.
+    pub content_type: String,
+}
+
+/// An object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Blob {
+    /// The content.
+    pub body: Bytes,
+    /// The media type that its writer gave.
+    pub content_type: String,
+}
+
+/// The only upload that a presigned request permits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Permitted<'a> {
+    /// The key of the object.
+    pub key: &'a str,
+    /// Its media type, to be sent as `Content-Type`.
+    pub content_type: &'a str,
+    /// Its exact size in bytes, to be sent as `Content-Length`.
+    pub bytes: u64,
+    /// How long the permission lasts, in whole seconds.
+    pub lasts: Duration,
+}
+
+/// A request that a client sends by itself to upload one object, without credentials. `Debug` hides the signed URL.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PresignedUpload {
+    /// The URL, with its signature. Absolute, or a path on this service's own listener.
+    pub url: String,
+    /// The headers that the client must send, with exactly these values.
+    pub headers: Vec<(String, String)>,
+    /// The time from which the request is refused.
+    pub expires_at: Timestamp,
+}
+
+impl fmt::Debug for PresignedUpload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PresignedUpload").field("expires_at", &self.expires_at).finish_non_exhaustive()
+    }
+}
+
+/// Why a call to object storage failed.
+#[derive(Debug, thiserror::Error)]
+pub enum BlobError {
+    /// Too many calls; a later one may succeed.
+    #[error("object storage is throttling")]
+    Throttled,
+    /// Object storage cannot be reached or is failing; a later call may succeed, and this one may have taken effect.
+    #[error("object storage is unavailable")]
+    Unavailable(#[source] Box<dyn Error + Send + Sync>),
+    /// There is no room left for an object.
+    #[error("object storage is full")]
+    Full,
+    /// The call can never succeed: a malformed key, or a configuration that does not permit it.
+    #[error("object storage refused the call")]
+    Refused(#[source] Box<dyn Error + Send + Sync>),
+}
+
+impl BlobError {
+    /// Whether the same call may succeed later.
+    pub const fn is_transient(&self) -> bool {
+        match self {
+            Self::Throttled | Self::Unavailable(_) | Self::Full => true,
+            Self::Refused(_) => false,
+        }
+    }
+}
+
+/// Object storage.
+#[async_trait]
+pub trait Blobs: fmt::Debug + Send + Sync {
+    /// Writes an object, replacing any of the same key. It is durable when this returns.
+    async fn put(&self, bucket: Bucket, key: &str, blob: Blob) -> Result<(), BlobError>;
+
+    /// Reads an object of at most `max_bytes`; a larger one is [`BlobError::Refused`] without being read whole.
+    async fn get(&self, bucket: Bucket, key: &str, max_bytes: u64) -> Result<Option<Blob>, BlobError>;
+
+    /// Reads what is known about an object.
+    async fn head(&self, bucket: Bucket, key: &str) -> Result<Option<BlobInfo>, BlobError>;
+
+    /// Removes objects, at most 1,000; succeeds for those that do not exist. A failed call may have removed some.
+    async fn delete(&self, bucket: Bucket, keys: &[String]) -> Result<(), BlobError>;
+
+    /// Copies an object within a bucket, replacing any at the target. Returns whether there was one to copy.
+    async fn copy(&self, bucket: Bucket, from: &str, to: &str) -> Result<bool, BlobError>;
+
+    /// Signs a request that uploads one object to [`Bucket::Uploads`], for exactly this key, type and size, once: it is
+    /// refused when the key has an object.
+    async fn presign_upload(&self, permitted: Permitted<'_>, now: Timestamp) -> Result<PresignedUpload, BlobError>;
+}
