@@ -19,6 +19,8 @@ pub const MAX_BIO_CHARS: usize = 160;
 pub const MAX_COMMENT_CHARS: usize = 500;
 /// Maximum length of a post, in characters.
 pub const MAX_POST_CHARS: usize = 500;
+/// Maximum size of an uploaded picture, in bytes.
+pub const MAX_UPLOAD_BYTES: u64 = 10 * 1024 * 1024;
 /// Default number of items on a page.
 pub const DEFAULT_PAGE_LIMIT: u32 = 20;
 /// Maximum number of items on a page.
@@ -373,6 +375,8 @@ pub const STORIES_IN_FLIGHT: usize = 32;
 pub const RETRY_BUDGET: Duration = Duration::from_secs(4);
 /// Timeout of one call to the store or to a queue, not counting the wait of a long poll.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(2);
+/// Timeout of one call to object storage, which transfers up to [`MAX_UPLOAD_BYTES`].
+pub const BLOB_CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Longest pause before a retry: 640 ms and as much jitter.
 pub const LONGEST_RETRY_PAUSE: Duration = Duration::from_millis(2 * 640);

@@ -70,6 +70,8 @@ pub enum Problem {
     Forbidden,
     /// Not the account's password.
     WrongPassword,
+    /// The upload's URL does not permit it.
+    UploadNotPermitted,
     /// The resource does not exist or is hidden from the caller.
     NotFound,
     /// No route has this path.
@@ -78,6 +80,8 @@ pub enum Problem {
     MethodNotAllowed,
     /// A unique value belongs to another account.
     Taken(Vec<FieldError>),
+    /// The upload's URL has been used.
+    AlreadyUploaded,
     /// The body is larger than [`domain::limits::MAX_BODY_BYTES`].
     TooLarge,
     /// The `Content-Type` is not JSON.
@@ -135,6 +139,12 @@ impl Problem {
             Self::WrongPassword => {
                 (S::FORBIDDEN, "wrong-password", "Wrong password", "This is not the account's password.")
             }
+            Self::UploadNotPermitted => (
+                S::FORBIDDEN,
+                "upload-not-permitted",
+                "Upload not permitted",
+                "A URL permits one upload, of the announced type and size, for five minutes.",
+            ),
             Self::NotFound => {
                 (S::NOT_FOUND, "not-found", "Not found", "The resource does not exist or is not visible to you.")
             }
@@ -148,6 +158,9 @@ impl Problem {
                 "The Allow header lists the allowed methods.",
             ),
             Self::Taken(_) => (S::CONFLICT, "taken", "Already taken", "Choose another value for these fields."),
+            Self::AlreadyUploaded => {
+                (S::PRECONDITION_FAILED, "already-uploaded", "Already uploaded", "A URL permits one upload.")
+            }
             Self::TooLarge => {
                 (S::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large", "A body may have at most 64 KiB.")
             }
@@ -258,10 +271,12 @@ mod tests {
             Problem::Unauthenticated("The credentials are not valid."),
             Problem::Forbidden,
             Problem::WrongPassword,
+            Problem::UploadNotPermitted,
             Problem::NotFound,
             Problem::NoSuchRoute,
             Problem::MethodNotAllowed,
             Problem::Taken(errors()),
+            Problem::AlreadyUploaded,
             Problem::TooLarge,
             Problem::NotJson,
             Problem::Invalid(errors()),

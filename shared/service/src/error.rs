@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ports::{queue::QueueError, store::StoreError};
+use ports::{blobs::BlobError, queue::QueueError, store::StoreError};
 
 /// Each variant is a decision of the caller's; one file maps them to HTTP.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +57,9 @@ pub enum ServiceError {
     /// The queue failed.
     #[error(transparent)]
     Queue(#[from] QueueError),
+    /// Object storage failed.
+    #[error(transparent)]
+    Blobs(#[from] BlobError),
 }
 
 impl ServiceError {
@@ -65,6 +68,7 @@ impl ServiceError {
         match self {
             Self::Store(error) => error.is_transient(),
             Self::Queue(error) => error.is_transient(),
+            Self::Blobs(error) => error.is_transient(),
             Self::Busy { .. } | Self::Undecided { .. } => true,
             _ => false,
         }
