@@ -1,6 +1,7 @@
 //! The port to object storage, with the semantics of S3: whole objects under keys, strongly consistent; the last writer
 //! of a key wins, except that a presigned upload never replaces an object.
 //!
+//! A key has 1 to [`MAX_KEY_BYTES`] bytes of `a-z`, `0-9`, `.`, `_`, `-` and `/`, and neither begins nor ends with `/`.
 //! Every adapter passes one contract suite.
 
 use std::{error::Error, fmt, time::Duration};
@@ -8,6 +9,11 @@ use std::{error::Error, fmt, time::Duration};
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::Timestamp;
+
+/// The longest key in bytes. S3 permits 1,024; file names 255.
+pub const MAX_KEY_BYTES: usize = 200;
+/// Keys per delete; the limit of S3's `DeleteObjects`.
+pub const MAX_DELETE: usize = 1_000;
 
 /// A bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -34,7 +40,7 @@ impl Bucket {
     }
 }
 
-/// What is known about an object without its bytes.
+/// An object's size and type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BlobInfo {
     /// Size in bytes.
@@ -109,6 +115,53 @@ impl BlobError {
     }
 }
 
+/// A call that no adapter performs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidCall {
+    /// The key is malformed.
+    #[error("a key of object storage has 1 to {MAX_KEY_BYTES} bytes of a-z, 0-9, '.', '_', '-' and '/'")]
+    Key,
+    /// Too many keys in one delete.
+    #[error("a delete of objects takes at most {MAX_DELETE} keys")]
+    TooManyKeys,
+    /// The object is larger than the caller permits.
+    #[error("the object is larger than the {max_bytes} bytes permitted")]
+    TooLarge {
+        /// The caller's limit in bytes.
+        max_bytes: u64,
+    },
+}
+
+impl From<InvalidCall> for BlobError {
+    fn from(invalid: InvalidCall) -> Self {
+        Self::Refused(invalid.into())
+    }
+}
+
+/// Checks that a key is well-formed.
+///
+/// # Errors
+/// [`InvalidCall::Key`].
+pub fn check_key(key: &str) -> Result<(), InvalidCall> {
+    let permitted = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-' | b'/');
+    let is_key = (1..=MAX_KEY_BYTES).contains(&key.len())
+        && key.bytes().all(permitted)
+        && !key.starts_with('/')
+        && !key.ends_with('/');
+    if is_key { Ok(()) } else { Err(InvalidCall::Key) }
+}
+
+/// Checks the keys of a delete.
+///
+/// # Errors
+/// [`InvalidCall::TooManyKeys`] and [`InvalidCall::Key`].
+pub fn check_keys(keys: &[String]) -> Result<(), InvalidCall> {
+    if keys.len() > MAX_DELETE {
+        return Err(InvalidCall::TooManyKeys);
+    }
+    keys.iter().try_for_each(|key| check_key(key))
+}
+
 /// Object storage.
 #[async_trait]
 pub trait Blobs: fmt::Debug + Send + Sync {
@@ -124,10 +177,11 @@ pub trait Blobs: fmt::Debug + Send + Sync {
     /// Removes objects, at most 1,000; succeeds for those that do not exist. A failed call may have removed some.
     async fn delete(&self, bucket: Bucket, keys: &[String]) -> Result<(), BlobError>;
 
-    /// Copies an object within a bucket, replacing any at the target. Returns whether there was one to copy.
+    /// Copies an object within a bucket to another key, replacing any there. Returns whether there was one to copy.
     async fn copy(&self, bucket: Bucket, from: &str, to: &str) -> Result<bool, BlobError>;
 
-    /// Signs a request that uploads one object to [`Bucket::Uploads`], for exactly this key, type and size, once: it is
-    /// refused when the key has an object.
+    /// Signs a request that uploads one object to [`Bucket::Uploads`], for exactly this key, type and size. It is
+    /// refused while the key has an object: an upload that is no longer needed blocks a second use of its URL if it is
+    /// replaced by an empty object instead of deleted. It starts at the whole second before `now`.
     async fn presign_upload(&self, permitted: Permitted<'_>, now: Timestamp) -> Result<PresignedUpload, BlobError>;
 }
