@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use embedded::Engine;
+use embedded::{EmbeddedBlobs, Engine};
 use follow_fetcher::FollowFetcher;
 use http_api::HttpOptions;
 use job_handler::JobHandler;
@@ -40,6 +40,7 @@ use crate::{
     error::{RunError, StartError},
     http_server::{self, ConnectionLimits},
     metrics,
+    object_routes::ObjectRoutes,
     operator::Operator,
     parts::{Parts, Sources, Workers},
     services::{Pipeline, Services},
@@ -63,6 +64,8 @@ pub struct Application {
     sweeper: Option<OutboxSweeper>,
     progress: watch::Sender<u64>,
     wake_eraser: Arc<Notify>,
+    /// Object storage, if this process serves it.
+    blobs: Option<EmbeddedBlobs>,
     api: TcpListener,
     address: SocketAddr,
     router: axum::Router,
@@ -111,8 +114,14 @@ impl Application {
         let options = ServiceOptions { hashing: hooks.hashing.clone(), ..ServiceOptions::default() };
         let services = Box::new(Services::new(&foundation, queue, &options, time, pipeline));
         let wake_eraser = Arc::new(Notify::new());
+        let blobs = backend.served_blobs(&config.public_url(address));
         Ok(Self {
-            router: hooks.more_routes.clone().into_iter().fold(router(&services, &config), axum::Router::merge),
+            router: hooks
+                .more_routes
+                .clone()
+                .into_iter()
+                .fold(router(&services, &config, blobs.clone()), axum::Router::merge),
+            blobs,
             workers: hooks.workers.then(|| {
                 workers(
                     &services,
@@ -163,14 +172,20 @@ impl Application {
         self.backend.engine()
     }
 
+    /// Object storage, if this process serves it.
+    pub const fn blobs(&self) -> Option<&EmbeddedBlobs> {
+        self.blobs.as_ref()
+    }
+
     /// Runs in the background until the handle stops it or is dropped.
     pub fn spawn(self) -> Handle {
         let stop = CancellationToken::new();
         let (address, metrics_address) = (self.address(), self.metrics_address());
-        let (data_dir, engine, services) =
-            (self.data_dir().map(Path::to_owned), self.engine().cloned(), self.services.clone());
+        let (data_dir, engine, blobs) =
+            (self.data_dir().map(Path::to_owned), self.engine().cloned(), self.blobs().cloned());
+        let services = self.services.clone();
         let task = tokio::spawn(self.run(stop.clone().cancelled_owned()));
-        Handle { address, metrics_address, data_dir, engine, services, task, stop: stop.drop_guard() }
+        Handle { address, metrics_address, data_dir, engine, blobs, services, task, stop: stop.drop_guard() }
     }
 
     /// Runs until `shutdown`, then accepts no more work, gives running work ten seconds to finish, and closes the
@@ -241,7 +256,7 @@ impl Application {
         }
         if let Some(sweeper) = self.sweeper {
             parts.sweep(sweeper, &self.wake_eraser, clock);
-            self.backend.expire(&mut parts, clock, services.time.safe_time().clone());
+            self.backend.expire(&mut parts, clock, services.time.safe_time());
         }
         (self.backend, parts)
     }
@@ -310,13 +325,21 @@ pub fn fan_out() -> FanOutOptions {
     FanOutOptions { follower_page: Some(FOLLOWER_PAGE), max_backlog: Some(MAX_BACKLOG), ..FanOutOptions::default() }
 }
 
-fn router(services: &Services, config: &Config) -> axum::Router {
+fn router(services: &Services, config: &Config, blobs: Option<EmbeddedBlobs>) -> axum::Router {
     let options = HttpOptions {
         cors_origins: config.cors_origins.clone(),
         trusted_proxy: config.trusted_proxy.clone(),
         ..HttpOptions::default()
     };
-    status_api::router(services.api().clone(), services.change_log(), &options)
+    let api = status_api::router(services.api().clone(), services.change_log(), &options);
+    match blobs {
+        Some(blobs) => {
+            let clock = services.clock.clone();
+            let objects = ObjectRoutes { blobs, clock, uploaded: Arc::new(|_key| Box::pin(async { Ok(()) })) };
+            objects.beside(api, Arc::clone(&services.store), &options)
+        }
+        None => api,
+    }
 }
 
 /// A process running in the background of this one. Dropping it stops it asynchronously.
@@ -326,6 +349,7 @@ pub struct Handle {
     metrics_address: Option<SocketAddr>,
     data_dir: Option<PathBuf>,
     engine: Option<Engine>,
+    blobs: Option<EmbeddedBlobs>,
     /// In a box, as every future that holds the process would hold them too.
     services: Box<Services>,
     task: JoinHandle<Result<(), RunError>>,
@@ -356,6 +380,11 @@ impl Handle {
     /// The embedded database's engine, if there is one; for counting syncs.
     pub const fn engine(&self) -> Option<&Engine> {
         self.engine.as_ref()
+    }
+
+    /// Object storage, if the process serves it.
+    pub const fn blobs(&self) -> Option<&EmbeddedBlobs> {
+        self.blobs.as_ref()
     }
 
     /// Waits until every post published so far has reached all followers: see [`Services::drain`].

@@ -56,6 +56,9 @@ pub struct Config {
     pub data_dir: DataDir,
     /// Web origins that may call the API from a browser.
     pub cors_origins: Vec<HeaderValue>,
+    /// Scheme and authority under which clients reach this process, for links to uploads and pictures. By default that of
+    /// the address it listens on.
+    pub public_url: Option<String>,
     /// The proxies trusted to name the client of a request.
     pub trusted_proxy: Option<TrustedProxy>,
     /// Maximum concurrent connections per network (an IPv4 address or IPv6 /64), capped at half of all connections;
@@ -80,6 +83,11 @@ pub struct Config {
 }
 
 impl Config {
+    /// The URL under which clients reach this process, which listens on `address`.
+    pub fn public_url(&self, address: SocketAddr) -> String {
+        self.public_url.clone().unwrap_or_else(|| format!("http://{address}"))
+    }
+
     /// The default configuration, on a free port of the loopback interface, without metrics and without rate or
     /// connection limits: for tests and load tests.
     pub fn on_free_port(data_dir: DataDir) -> Self {
@@ -98,6 +106,7 @@ impl Default for Config {
             stores: Stores::Embedded,
             data_dir: DataDir::Path(PathBuf::from("data")),
             cors_origins: Vec::new(),
+            public_url: None,
             trusted_proxy: None,
             max_connections_per_network: Some(MAX_CONNECTIONS_PER_NETWORK),
             rate_limits: RateLimits::On,

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use domain::{Clock, Timestamp, limits};
-use embedded::{EmbeddedChanges, EmbeddedStore};
+use embedded::{EmbeddedBlobs, EmbeddedChanges, EmbeddedStore};
 use follow_fetcher::FollowFetcher;
 use job_handler::JobHandler;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -36,6 +36,8 @@ use crate::{
 
 /// How often expired items are removed.
 const EXPIRY_INTERVAL: Duration = Duration::from_mins(1);
+/// How often old uploads are removed, a day after they were stored.
+const UPLOAD_EXPIRY_INTERVAL: Duration = Duration::from_hours(1);
 /// How often recorded samples are moved into buckets, so that they do not pile up when nothing scrapes.
 const METRICS_UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 /// Maximum concurrent connections to the metrics endpoint: a few scrapers keep one each.
@@ -189,6 +191,14 @@ impl Parts {
         self.spawn("the expiry", expiry);
     }
 
+    /// Removes old uploads.
+    pub(crate) fn expire_uploads(&mut self, blobs: EmbeddedBlobs, clock: &Clock, safe_time: SafeTime) {
+        let expiry = every(UPLOAD_EXPIRY_INTERVAL, clock.clone(), self.stop.clone(), move || {
+            remove_old_uploads(blobs.clone(), safe_time.now())
+        });
+        self.spawn("the expiry of uploads", expiry);
+    }
+
     /// Reserves ids and remembers the time.
     pub(crate) fn keep_time(&mut self, timekeeper: &Timekeeper, clock: &Clock) {
         let timekeeper = timekeeper.clone();
@@ -222,5 +232,11 @@ async fn keep_time(timekeeper: Timekeeper) {
 async fn remove_expired(store: EmbeddedStore, now: Timestamp) {
     if let Err(error) = store.sweep_expired(now).await {
         warn!(error = telemetry::chain(&error), "Could not remove expired items; retrying in a minute");
+    }
+}
+
+async fn remove_old_uploads(blobs: EmbeddedBlobs, now: Timestamp) {
+    if let Err(error) = blobs.remove_old_uploads(now).await {
+        warn!(error = telemetry::chain(&error), "Could not remove old uploads; retrying in an hour");
     }
 }

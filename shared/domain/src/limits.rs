@@ -400,6 +400,8 @@ pub const STORIES_IN_FLIGHT: usize = 32;
 pub const RETRY_BUDGET: Duration = Duration::from_secs(4);
 /// Timeout of one call to the store or to a queue, not counting the wait of a long poll.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(2);
+/// Timeout of one call to object storage, which transfers up to [`MAX_UPLOAD_BYTES`].
+pub const BLOB_CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Longest pause before a retry: 640 ms and as much jitter.
 pub const LONGEST_RETRY_PAUSE: Duration = Duration::from_millis(2 * 640);

@@ -70,6 +70,8 @@ pub enum Problem {
     Forbidden,
     /// Not the account's password.
     WrongPassword,
+    /// The upload's URL does not permit it.
+    UploadNotPermitted,
     /// The resource does not exist or is hidden from the caller.
     NotFound,
     /// No route has this path.
@@ -82,6 +84,8 @@ pub enum Problem {
     MediaNotReady(Vec<FieldError>),
     /// Media that are shown elsewhere.
     MediaInUse(Vec<FieldError>),
+    /// The upload's URL has been used.
+    AlreadyUploaded,
     /// The body is larger than [`domain::limits::MAX_BODY_BYTES`].
     TooLarge,
     /// The `Content-Type` is not JSON.
@@ -139,6 +143,12 @@ impl Problem {
             Self::WrongPassword => {
                 (S::FORBIDDEN, "wrong-password", "Wrong password", "This is not the account's password.")
             }
+            Self::UploadNotPermitted => (
+                S::FORBIDDEN,
+                "upload-not-permitted",
+                "Upload not permitted",
+                "A URL permits one upload, of the announced type and size, for five minutes.",
+            ),
             Self::NotFound => {
                 (S::NOT_FOUND, "not-found", "Not found", "The resource does not exist or is not visible to you.")
             }
@@ -157,6 +167,9 @@ impl Problem {
             }
             Self::MediaInUse(_) => {
                 (S::CONFLICT, "media-in-use", "Media in use", "A post or a profile shows these media already.")
+            }
+            Self::AlreadyUploaded => {
+                (S::PRECONDITION_FAILED, "already-uploaded", "Already uploaded", "A URL permits one upload.")
             }
             Self::TooLarge => {
                 (S::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large", "A body may have at most 64 KiB.")
@@ -276,12 +289,14 @@ mod tests {
             Problem::Unauthenticated("The credentials are not valid."),
             Problem::Forbidden,
             Problem::WrongPassword,
+            Problem::UploadNotPermitted,
             Problem::NotFound,
             Problem::NoSuchRoute,
             Problem::MethodNotAllowed,
             Problem::Taken(errors()),
             Problem::MediaNotReady(vec![FieldError::new("media_ids", "must be ready")]),
             Problem::MediaInUse(vec![FieldError::new("media_ids", "is shown already")]),
+            Problem::AlreadyUploaded,
             Problem::TooLarge,
             Problem::NotJson,
             Problem::Invalid(errors()),

@@ -16,6 +16,7 @@ mod feed;
 mod follow_latency;
 mod http_server;
 mod live;
+mod objects;
 mod poison;
 mod recount;
 mod recount_one;

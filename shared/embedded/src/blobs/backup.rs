@@ -17,7 +17,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::{
     EmbeddedBlobs,
-    folder::{Folder, SHARDS, make_dir, shard_of},
+    folder::{Folder, SHARDS, kept_in, make_dir, shard_of},
 };
 use crate::copy::{CopyError, Progress, Report, Sum};
 
@@ -41,32 +41,13 @@ impl EmbeddedBlobs {
 }
 
 impl KeptBlobs<'_> {
-    /// Copies the objects to `folder`, which does not exist: all of that instant, and perhaps some written since.
-    /// Blocks. The copy is not synced.
+    /// Copies the objects to `to`, which does not exist: all of that instant, and perhaps some written since. Blocks. The
+    /// copy is not synced.
     ///
     /// # Errors
     /// Leaves an incomplete copy in place.
-    pub fn copy_to(&self, folder: &Path, report: Report<'_>) -> Result<Sum, CopyError> {
-        let mut sum = Summing::new(report);
-        for (bucket, shard) in shards() {
-            let (from, to) = (shard_of(self.folder.path(), bucket, shard), shard_of(folder, bucket, shard));
-            make_dir(&to)?;
-            let mut names = names_in(&from)?;
-            names.extend(names_in(&self.folder.kept(&from))?);
-            for name in names {
-                if let Some(file) = self.open(&from.join(&name))? {
-                    sum.add(&name, file, Some(File::create_new(to.join(&name))?))?;
-                }
-            }
-        }
-        sum.finish()
-    }
-
-    /// Opens an object as it was at the instant. `None` if it was written and removed since.
-    fn open(&self, path: &Path) -> io::Result<Option<File>> {
-        let kept = self.folder.kept(path);
-        // The last look finds an object that was removed after the first.
-        [kept.as_path(), path, kept.as_path()].into_iter().find_map(|path| open(path).transpose()).transpose()
+    pub fn copy_to(&self, to: &Path, report: Report<'_>) -> Result<Sum, CopyError> {
+        read_all(self.folder.path(), Some(to), report)
     }
 }
 
@@ -82,19 +63,46 @@ impl Drop for KeptBlobs<'_> {
     }
 }
 
-/// Sums up the objects in a folder that no process writes, such as a copy. Blocks.
+/// Copies a folder of objects that no process uses to `to`, which does not exist. Blocks. The copy is not synced.
+///
+/// # Errors
+/// Leaves an incomplete copy in place.
+pub fn copy_unused(folder: &Path, to: &Path, report: Report<'_>) -> Result<Sum, CopyError> {
+    read_all(folder, Some(to), report)
+}
+
+/// Sums up a folder of objects that no process uses. Blocks.
 ///
 /// # Errors
 /// If a file cannot be read.
 pub fn sum_of(folder: &Path, report: Report<'_>) -> Result<Sum, CopyError> {
+    read_all(folder, None, report)
+}
+
+/// Reads every object, as it is kept or else as it is, and copies it to `to`.
+fn read_all(folder: &Path, to: Option<&Path>, report: Report<'_>) -> Result<Sum, CopyError> {
     let mut sum = Summing::new(report);
     for (bucket, shard) in shards() {
         let from = shard_of(folder, bucket, shard);
-        for name in names_in(&from)? {
-            sum.add(&name, File::open(from.join(&name))?, None)?;
+        let kept = kept_in(folder, &from);
+        let to = to.map(|to| shard_of(to, bucket, shard));
+        to.as_deref().map_or(Ok(()), make_dir)?;
+        let mut names = names_in(&from)?;
+        names.extend(names_in(&kept)?);
+        for name in names {
+            if let Some(file) = open_either(&kept.join(&name), &from.join(&name))? {
+                let copy = to.as_ref().map(|to| File::create_new(to.join(&name))).transpose()?;
+                sum.add(&name, file, copy)?;
+            }
         }
     }
     sum.finish()
+}
+
+/// Opens an object as it was when keeping began. `None` if it was written and removed since.
+fn open_either(kept: &Path, current: &Path) -> io::Result<Option<File>> {
+    // The last look finds an object that was removed after the first.
+    [kept, current, kept].into_iter().find_map(|path| open(path).transpose()).transpose()
 }
 
 /// The sum of the files seen so far, in order: one row per object.

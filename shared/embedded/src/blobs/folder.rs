@@ -176,18 +176,13 @@ impl Folder {
         if !keeping {
             return Ok(());
         }
-        let kept = self.kept(path);
+        let kept = kept_in(&self.path, path);
         make_dir(kept.parent().unwrap_or(&self.path))?;
         match fs::hard_link(path, kept) {
             // It did not exist, or its state at the beginning of the backup is already kept.
             Err(error) if [io::ErrorKind::NotFound, io::ErrorKind::AlreadyExists].contains(&error.kind()) => Ok(()),
             linked => linked,
         }
-    }
-
-    /// Where a file is kept.
-    pub(super) fn kept(&self, path: &Path) -> PathBuf {
-        self.path.join(KEPT).join(path.strip_prefix(&self.path).unwrap_or(path))
     }
 
     pub(super) fn drop_kept(&self) -> io::Result<()> {
@@ -211,6 +206,11 @@ impl Folder {
 /// The directory of a shard.
 pub(super) fn shard_of(folder: &Path, bucket: Bucket, shard: u8) -> PathBuf {
     folder.join(bucket.name()).join(format!("{shard:x}"))
+}
+
+/// Where a file of the folder, or a directory of them, is kept.
+pub(super) fn kept_in(folder: &Path, path: &Path) -> PathBuf {
+    folder.join(KEPT).join(path.strip_prefix(folder).unwrap_or(path))
 }
 
 /// Creates a directory for its owner only, as pictures that are not served are private.

@@ -42,16 +42,14 @@ pub struct BlobOptions {
     pub folder: PathBuf,
     /// The secrets from which the keys of upload signatures are derived.
     pub keys: TokenKeys,
-    /// The beginning of upload URLs: scheme and authority, without a final `/`. Empty for paths alone.
-    pub public_url: String,
     /// For tests.
     pub before_write: BeforeWrite,
 }
 
 impl BlobOptions {
-    /// Object storage in `folder` whose upload URLs are paths.
+    /// Object storage in `folder`.
     pub fn at(folder: impl Into<PathBuf>, keys: TokenKeys) -> Self {
-        Self { folder: folder.into(), keys, public_url: String::new(), before_write: Arc::new(|| Ok(())) }
+        Self { folder: folder.into(), keys, before_write: Arc::new(|| Ok(())) }
     }
 }
 
@@ -66,6 +64,7 @@ impl fmt::Debug for BlobOptions {
 pub struct EmbeddedBlobs {
     folder: Arc<Folder>,
     signer: Arc<UploadSigner>,
+    public_url: Arc<str>,
 }
 
 /// A picture to serve.
@@ -87,9 +86,16 @@ impl EmbeddedBlobs {
     /// # Errors
     /// If the folder cannot be created or read.
     pub fn open(options: BlobOptions) -> io::Result<Self> {
-        let signer = UploadSigner::new(&options.keys, options.public_url);
         let folder = Folder::open(options.folder, options.before_write)?;
-        Ok(Self { folder: Arc::new(folder), signer: Arc::new(signer) })
+        let signer = UploadSigner::new(&options.keys);
+        Ok(Self { folder: Arc::new(folder), signer: Arc::new(signer), public_url: Arc::from("") })
+    }
+
+    /// The same storage, with upload URLs that begin with this scheme and authority, such as `http://127.0.0.1:8080`.
+    /// Without it they are paths.
+    #[must_use]
+    pub fn at_url(self, public_url: &str) -> Self {
+        Self { public_url: Arc::from(public_url), ..self }
     }
 
     /// Opens a picture by its key in [`Bucket::Media`]. `None` if there is none, or if the key is not served.
@@ -175,6 +181,6 @@ impl Blobs for EmbeddedBlobs {
 
     async fn presign_upload(&self, permitted: Permitted<'_>, now: Timestamp) -> Result<PresignedUpload, BlobError> {
         check_key(permitted.key)?;
-        Ok(self.signer.presign(&permitted, now))
+        Ok(self.signer.presign(&permitted, &self.public_url, now))
     }
 }

@@ -42,7 +42,6 @@ pub(super) struct UploadSigner {
     current: Signature,
     /// The current key and its predecessor.
     accepted: Vec<Signature>,
-    public_url: String,
 }
 
 impl std::fmt::Debug for UploadSigner {
@@ -52,21 +51,21 @@ impl std::fmt::Debug for UploadSigner {
 }
 
 impl UploadSigner {
-    pub(super) fn new(keys: &TokenKeys, public_url: String) -> Self {
-        Self { current: derived(keys.current()), accepted: keys.accepted().map(derived).collect(), public_url }
+    pub(super) fn new(keys: &TokenKeys) -> Self {
+        Self { current: derived(keys.current()), accepted: keys.accepted().map(derived).collect() }
     }
 
-    pub(super) fn presign(&self, permitted: &Permitted<'_>, now: Timestamp) -> PresignedUpload {
+    /// Signs an upload to the service at this URL.
+    pub(super) fn presign(&self, permitted: &Permitted<'_>, public_url: &str, now: Timestamp) -> PresignedUpload {
         let expires = now.as_secs().saturating_add(permitted.lasts.as_secs());
         let (key, content_type, bytes) = (permitted.key.to_owned(), permitted.content_type.to_owned(), permitted.bytes);
         let request = UploadRequest { key, content_type, bytes, expires, signature: String::new() };
         let signature = hex::encode(self.current.clone().chain_update(request.text()).finalize().into_bytes());
         PresignedUpload {
-            url: format!("{}/{}?expires={expires}&signature={signature}", self.public_url, permitted.key),
+            url: format!("{public_url}/{}?expires={expires}&signature={signature}", permitted.key),
             headers: vec![
                 ("content-type".to_owned(), request.content_type),
                 ("content-length".to_owned(), bytes.to_string()),
-                ("if-none-match".to_owned(), "*".to_owned()),
             ],
             expires_at: Timestamp::from_millis(expires.saturating_mul(1_000)),
         }
@@ -107,7 +106,7 @@ mod tests {
     fn signed_with(byte: u8) -> UploadRequest {
         let lasts = Duration::from_mins(5);
         let permitted = Permitted { key: "uploads/1", content_type: "image/png", bytes: 7, lasts };
-        let upload = UploadSigner::new(&keys(byte), String::new()).presign(&permitted, NOW);
+        let upload = UploadSigner::new(&keys(byte)).presign(&permitted, "", NOW);
         let (_, signature) = upload.url.split_once("signature=").unwrap();
         UploadRequest {
             key: "uploads/1".to_owned(),
@@ -120,7 +119,7 @@ mod tests {
 
     #[test]
     fn a_url_expires_at_its_second() {
-        let (signer, request) = (UploadSigner::new(&keys(1), String::new()), signed_with(1));
+        let (signer, request) = (UploadSigner::new(&keys(1)), signed_with(1));
         let end = Timestamp::from_millis(request.expires * 1_000);
         assert!(signer.permits(&request, end.minus(Duration::from_millis(1))));
         assert!(!signer.permits(&request, end));
@@ -129,14 +128,14 @@ mod tests {
     #[test]
     fn uploads_signed_with_the_previous_secret_pass() {
         let request = signed_with(1);
-        let rotated = UploadSigner::new(&keys(2).with_previous([1; SECRET_BYTES]), String::new());
+        let rotated = UploadSigner::new(&keys(2).with_previous([1; SECRET_BYTES]));
         assert!(rotated.permits(&request, NOW));
-        assert!(!UploadSigner::new(&keys(2), String::new()).permits(&request, NOW));
+        assert!(!UploadSigner::new(&keys(2)).permits(&request, NOW));
     }
 
     #[test]
     fn a_lengthened_expiry_is_refused() {
         let request = UploadRequest { expires: u64::MAX, ..signed_with(1) };
-        assert!(!UploadSigner::new(&keys(1), String::new()).permits(&request, NOW));
+        assert!(!UploadSigner::new(&keys(1)).permits(&request, NOW));
     }
 }
