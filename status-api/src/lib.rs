@@ -5,6 +5,7 @@
 //! - [`auth`]: registering, logging in, refreshing, logging out.
 //! - [`users`]: profiles; [`password`]; [`sessions`]; [`export`]: all data about the caller. [`follows`]: the graph.
 //! - [`posts`]: one post, stories. [`feed`]: the caller's feed.
+//! - [`media`]: pictures.
 //! - [`notifications`]: the acts of others that concern the caller.
 //! - [`events`]: live events.
 //! - [`likes`], [`comments`]: reactions to a post.
@@ -24,6 +25,7 @@ pub mod follows;
 pub mod gateway;
 pub mod health;
 pub mod likes;
+pub mod media;
 pub mod notifications;
 pub mod openapi;
 pub mod password;

@@ -118,6 +118,8 @@ pub const fn queue_variable(queue: QueueName) -> &'static str {
         QueueName::PostDlq => "TWEETER_POSTDLQ_URL",
         QueueName::JobDlq => "TWEETER_JOBDLQ_URL",
         QueueName::ChangeDlq => "TWEETER_CHANGEDLQ_URL",
+        QueueName::MediaQ => "TWEETER_MEDIAQ_URL",
+        QueueName::MediaDlq => "TWEETER_MEDIADLQ_URL",
     }
 }
 

@@ -33,6 +33,18 @@ pub enum ServiceError {
         /// The fields, as the contract names them.
         fields: Vec<&'static str>,
     },
+    /// Media that are not ready to be shown.
+    #[error("{field}: not ready")]
+    MediaNotReady {
+        /// The field, as the contract names it.
+        field: &'static str,
+    },
+    /// Media that are shown elsewhere, and can be neither changed nor shown again.
+    #[error("{field}: in use")]
+    MediaInUse {
+        /// The field, as the contract names it.
+        field: &'static str,
+    },
     /// Too much work of this kind is waiting.
     #[error("too busy")]
     Busy {

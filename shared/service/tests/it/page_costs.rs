@@ -45,12 +45,12 @@ struct Fixture {
 fn profile(user_id: UserId) -> Item {
     let handle = Handle::parse(&user_id.as_uuid().simple().to_string()[..20]).unwrap();
     let display_name = DisplayName::from(&handle);
-    let user = User { user_id, handle, display_name };
+    let user = User { user_id, handle, display_name, avatar: None };
     Users::profile_item(&Profile { user, bio: Bio::default(), created_at: NOW })
 }
 
 fn post_items(post_id: PostId, author_id: UserId) -> impl Iterator<Item = Item> {
-    let post = Post { post_id, author_id, text: PostText::parse("hello").unwrap() };
+    let post = Post { post_id, author_id, text: PostText::parse("hello").unwrap(), media: Vec::new() };
     let counts = Item::new(keys::post_counts(post_id)).with("likes", 1).with("comments", 1);
     Posts::creation(&post).into_iter().map(item_of).chain([counts])
 }
@@ -366,7 +366,12 @@ impl Busy {
             social.extend(Follows::both_sides(reader, author, NOW));
             social.push(profile(author));
             let post_id = ids.next_post_id(NOW);
-            let post = Post { post_id, author_id: author, text: PostText::parse(&"x".repeat(TEXT_CHARS)).unwrap() };
+            let post = Post {
+                post_id,
+                author_id: author,
+                text: PostText::parse(&"x".repeat(TEXT_CHARS)).unwrap(),
+                media: Vec::new(),
+            };
             social.extend(Posts::creation(&post).into_iter().map(item_of));
             social.push(Item::new(keys::post_counts(post_id)).with("likes", 1).with("comments", 1));
             feed.push(Feeds::entry(reader, post_id));
