@@ -6,6 +6,7 @@ use domain::{Clock, Timestamp, limits};
 use embedded::{EmbeddedBlobs, EmbeddedChanges, EmbeddedStore};
 use follow_fetcher::FollowFetcher;
 use job_handler::JobHandler;
+use media_handler::MediaHandler;
 use metrics_exporter_prometheus::PrometheusHandle;
 use outbox_sweeper::OutboxSweeper;
 use ports::{
@@ -48,6 +49,7 @@ const METRICS_CONNECTIONS: usize = 16;
 pub(crate) struct Workers {
     pub(crate) fetcher: FollowFetcher,
     pub(crate) jobs: JobHandler,
+    pub(crate) pictures: MediaHandler,
     pub(crate) stream: StreamHandler,
     pub(crate) eraser: ErasureService,
     /// The time that decides what may be erased.
@@ -120,9 +122,9 @@ impl Parts {
         self.spawn("the metrics' upkeep", upkeep);
     }
 
-    /// Consumes PostQ, JobQ, ChangeQ and the change log.
+    /// Consumes PostQ, JobQ, ChangeQ, MediaQ and the change log.
     pub(crate) fn work(&mut self, workers: Workers, config: &Config, clock: &Clock, sources: &Sources) {
-        let Workers { fetcher, jobs, stream, eraser, safe_time, changes } = workers;
+        let Workers { fetcher, jobs, pictures, stream, eraser, safe_time, changes } = workers;
         let source = |name, mapping| {
             EventSource::new(Arc::clone(&sources.queue), name, mapping, sources.progress.clone())
                 .with_last_receive(sources.last_receive)
@@ -139,6 +141,13 @@ impl Parts {
             move |batch| {
                 let jobs = jobs.clone();
                 async move { jobs.handle(batch).await }
+            },
+            self.stop.clone(),
+        );
+        let uploads = source(QueueName::MediaQ, config.pictures).run(
+            move |batch| {
+                let pictures = pictures.clone();
+                async move { pictures.handle(batch).await }
             },
             self.stop.clone(),
         );
@@ -159,6 +168,7 @@ impl Parts {
         self.spawn("the event source of ChangeQ", redriven_changes);
         self.spawn("the event source of PostQ", fan_outs);
         self.spawn("the event source of JobQ", deliveries);
+        self.spawn("the event source of MediaQ", uploads);
     }
 
     /// Sweeps the outbox, then wakes the eraser for erasures that the sweep had no time for.
