@@ -30,7 +30,11 @@ use http::{
     header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH},
 };
 use http_api::{HttpOptions, Problem, with_middleware};
-use ports::{blobs::BlobError, queue::QueueError, store::Store};
+use ports::{
+    blobs::{BlobError, Bucket},
+    queue::QueueError,
+    store::Store,
+};
 use serde::Deserialize;
 use service::ServiceError;
 use tokio_util::io::ReaderStream;
@@ -42,8 +46,6 @@ const PICTURE: &str = "/media/{token}/{file}";
 const UPLOAD_TIMEOUT: Duration = Duration::from_mins(5);
 /// Bytes of a picture that are read at once.
 const BYTES_A_READ: usize = 64 * 1024;
-/// A URL's content never changes.
-const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 
 /// Announces a stored upload, given its key.
 pub type Announce = Arc<dyn Fn(String) -> BoxFuture<'static, Result<(), QueueError>> + Send + Sync>;
@@ -160,7 +162,7 @@ async fn picture(State(of): State<ObjectRoutes>, uri: Uri, headers: HeaderMap) -
     let etag = format!("\"{}\"", served.checksum);
     let is_known = headers.get_all(IF_NONE_MATCH).iter().any(|tags| names(tags, &etag));
     let content = if is_known { StatusCode::NOT_MODIFIED.into_response() } else { content(served) };
-    Ok(([(ETAG, etag)], [(CACHE_CONTROL, IMMUTABLE)], content).into_response())
+    Ok(([(ETAG, etag)], Bucket::Media.cache_control().map(|value| [(CACHE_CONTROL, value)]), content).into_response())
 }
 
 /// Whether a list of entity tags contains this one. The comparison is weak (RFC 9110, section 13.1.2).

@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use domain::Timestamp;
 
-/// The longest key in bytes. S3 permits 1,024; file names 255.
-pub const MAX_KEY_BYTES: usize = 200;
+/// The longest key in bytes. S3 permits 1,024, file names 255, and emulators of S3 add to them.
+pub const MAX_KEY_BYTES: usize = 128;
 /// Keys per delete; the limit of S3's `DeleteObjects`.
 pub const MAX_DELETE: usize = 1_000;
 
@@ -30,6 +30,14 @@ impl Bucket {
 
     /// The beginning of the keys in [`Bucket::Media`] that anyone who knows a key can read.
     pub const SERVED: &str = "media/";
+
+    /// The `Cache-Control` of its objects where they are served. The object of a served key never changes.
+    pub const fn cache_control(self) -> Option<&'static str> {
+        match self {
+            Self::Uploads => None,
+            Self::Media => Some("public, max-age=31536000, immutable"),
+        }
+    }
 
     /// The bucket's name in logs, metrics and configuration.
     pub const fn name(self) -> &'static str {

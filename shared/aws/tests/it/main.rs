@@ -1,5 +1,6 @@
 //! The AWS adapters, on third-party engines and on canned responses.
 
+mod blobs_on_s3;
 mod dynamodb_faults;
 mod fault_wrappers;
 mod queue_at_endpoint;
