@@ -323,7 +323,10 @@ fn workers(
     let applies = ChangeService::new(Arc::clone(store), Arc::clone(&services.ids))
         .with_files(files.clone())
         .with_live_events(services.live.clone());
-    let processing = ProcessingService::new(Arc::clone(store), files.clone());
+    let pictures = files.is_configured().then(|| {
+        let processing = ProcessingService::new(Arc::clone(store), files.clone());
+        MediaHandler::new(processing, Arc::clone(queue), hooks.retry_pauses)
+    });
     Ok(Workers {
         stream: StreamHandler::new(Arc::new(applies), Arc::clone(queue), hooks.retry_pauses)
             .with_eraser(Eraser::Woken(Arc::clone(wake_eraser))),
@@ -332,7 +335,7 @@ fn workers(
         changes,
         fetcher: FollowFetcher::new(fan_out, Arc::clone(queue), hooks.retry_pauses),
         jobs: JobHandler::new(delivery, Arc::clone(queue), hooks.retry_pauses),
-        pictures: MediaHandler::new(processing, Arc::clone(queue), hooks.retry_pauses)?,
+        pictures: pictures.transpose()?,
     })
 }
 

@@ -49,7 +49,8 @@ const METRICS_CONNECTIONS: usize = 16;
 pub(crate) struct Workers {
     pub(crate) fetcher: FollowFetcher,
     pub(crate) jobs: JobHandler,
-    pub(crate) pictures: MediaHandler,
+    /// `None` without object storage: uploads wait for a process that has it.
+    pub(crate) pictures: Option<MediaHandler>,
     pub(crate) stream: StreamHandler,
     pub(crate) eraser: ErasureService,
     /// The time that decides what may be erased.
@@ -144,13 +145,16 @@ impl Parts {
             },
             self.stop.clone(),
         );
-        let uploads = source(QueueName::MediaQ, config.pictures).run(
-            move |batch| {
-                let pictures = pictures.clone();
-                async move { pictures.handle(batch).await }
-            },
-            self.stop.clone(),
-        );
+        if let Some(pictures) = pictures {
+            let uploads = source(QueueName::MediaQ, config.pictures).run(
+                move |batch| {
+                    let pictures = pictures.clone();
+                    async move { pictures.handle(batch).await }
+                },
+                self.stop.clone(),
+            );
+            self.spawn("the event source of MediaQ", uploads);
+        }
         if let Some(log) = changes {
             let reader = ChangeReader::new(log, stream.clone(), clock.clone(), sources.progress.clone());
             self.spawn("the change reader", reader.run(self.stop.clone()));
@@ -168,7 +172,6 @@ impl Parts {
         self.spawn("the event source of ChangeQ", redriven_changes);
         self.spawn("the event source of PostQ", fan_outs);
         self.spawn("the event source of JobQ", deliveries);
-        self.spawn("the event source of MediaQ", uploads);
     }
 
     /// Sweeps the outbox, then wakes the eraser for erasures that the sweep had no time for.

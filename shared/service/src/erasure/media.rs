@@ -45,6 +45,11 @@ impl MediaEraser {
         Self { files, queue: Some(queue), ..self }
     }
 
+    /// Whether this process has object storage. One without leaves pictures to the others.
+    pub const fn has_files(&self) -> bool {
+        self.files.is_configured()
+    }
+
     /// Takes the next step of a picture's erasure. Returns when the one after it is due; `None` when there is none, or
     /// when the picture is shown.
     pub async fn erase_due(&self, media: MediaId, now: Timestamp) -> Result<Option<Timestamp>, Stopped> {
