@@ -1,19 +1,28 @@
 //! The whole service in one process: API, workers, schedules, metrics and the operator's socket.
 
 use std::{
+    io,
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
+use data::keys::blobs::media_of_upload;
+use domain::InvalidId;
 use embedded::{EmbeddedBlobs, Engine};
 use follow_fetcher::FollowFetcher;
+use futures::future::BoxFuture;
 use http_api::HttpOptions;
 use job_handler::JobHandler;
+use media_handler::MediaHandler;
 use metrics_exporter_prometheus::PrometheusHandle;
 use outbox_sweeper::OutboxSweeper;
-use ports::changes::ChangeLog;
+use ports::{
+    blobs::Blobs,
+    changes::ChangeLog,
+    queue::{Queue, QueueError},
+};
 use service::{
     Foundation, ServiceOptions,
     changes::ChangeService,
@@ -21,6 +30,7 @@ use service::{
     erasure::ErasureService,
     fan_out::{FanOutOptions, FanOutService},
     live::Hub,
+    media::{announce_upload, files::PictureFiles, processing::ProcessingService, urls::MediaUrls},
     stories::Stories,
     sweep::SweepService,
 };
@@ -101,6 +111,10 @@ impl Application {
         let pipeline = Pipeline { store, queue, changes: log, progress: seen };
         let store = wrapped(&pipeline.store, hooks.wrap_store.as_ref());
         let queue = wrapped(&pipeline.queue, hooks.wrap_queue.as_ref());
+        let public_url = config.public_url(address);
+        let served = backend.served_blobs(&public_url);
+        let blobs = served.clone().map(|blobs| Arc::new(blobs) as Arc<dyn Blobs>);
+        let files = PictureFiles::new(blobs.clone());
         let foundation = Foundation {
             ids: Arc::clone(time.ids()),
             clock: hooks.clock.clone(),
@@ -109,30 +123,28 @@ impl Application {
             pull_threshold: config.pull_threshold,
             stories: Stories::new(Arc::clone(&store), hooks.clock.clone()),
             streams: backend.is_alone().then(|| Hub::new(hooks.clock.clone(), hooks.live)),
+            blobs,
+            media_urls: MediaUrls::under(&public_url),
             store,
         };
         let options = ServiceOptions { hashing: hooks.hashing.clone(), ..ServiceOptions::default() };
         let services = Box::new(Services::new(&foundation, queue, &options, time, pipeline));
         let wake_eraser = Arc::new(Notify::new());
-        let blobs = backend.served_blobs(&config.public_url(address));
+        let workers = hooks.workers.then(|| {
+            let fan_out = backend.fan_out(hooks.fan_out.unwrap_or_else(fan_out));
+            workers(&services, changes, &files, &hooks, fan_out, &wake_eraser)
+        });
         Ok(Self {
             router: hooks
                 .more_routes
                 .clone()
                 .into_iter()
-                .fold(router(&services, &config, blobs.clone()), axum::Router::merge),
-            blobs,
-            workers: hooks.workers.then(|| {
-                workers(
-                    &services,
-                    changes,
-                    &hooks,
-                    backend.fan_out(hooks.fan_out.unwrap_or_else(fan_out)),
-                    &wake_eraser,
-                )
-            }),
+                .fold(router(&services, &config, served.clone()), axum::Router::merge),
+            blobs: served,
+            workers: workers.transpose().map_err(StartError::Thread)?,
             sweeper: hooks.sweep.then(|| {
-                let sweep = SweepService::new(Arc::clone(&services.store), Arc::clone(&services.queue));
+                let sweep =
+                    SweepService::new(Arc::clone(&services.store), Arc::clone(&services.queue)).with_files(files);
                 OutboxSweeper::new(sweep.erasing_by(services.time.safe_time().clone()))
             }),
             config,
@@ -295,10 +307,11 @@ fn wrapped<P: ?Sized>(port: &Arc<P>, wrap: Option<&Wrap<P>>) -> Arc<P> {
 fn workers(
     services: &Services,
     changes: Option<Arc<dyn ChangeLog>>,
+    files: &PictureFiles,
     hooks: &TestHooks,
     fan_out: FanOutOptions,
     wake_eraser: &Arc<Notify>,
-) -> Workers {
+) -> io::Result<Workers> {
     let (store, queue, clock) = (&services.store, &services.queue, &services.clock);
     let safe_time = services.time.safe_time();
     let fan_out = FanOutService::new(Arc::clone(store), Arc::clone(queue), clock.clone(), fan_out)
@@ -307,17 +320,23 @@ fn workers(
     let delivery = DeliveryService::new(Arc::clone(store), clock.clone())
         .aging_by(safe_time.clone())
         .with_live_events(services.live.clone());
-    let applies =
-        ChangeService::new(Arc::clone(store), Arc::clone(&services.ids)).with_live_events(services.live.clone());
-    Workers {
+    let applies = ChangeService::new(Arc::clone(store), Arc::clone(&services.ids))
+        .with_files(files.clone())
+        .with_live_events(services.live.clone());
+    let pictures = files.is_configured().then(|| {
+        let processing = ProcessingService::new(Arc::clone(store), files.clone());
+        MediaHandler::new(processing, Arc::clone(queue), hooks.retry_pauses)
+    });
+    Ok(Workers {
         stream: StreamHandler::new(Arc::new(applies), Arc::clone(queue), hooks.retry_pauses)
             .with_eraser(Eraser::Woken(Arc::clone(wake_eraser))),
-        eraser: ErasureService::new(Arc::clone(store)),
+        eraser: ErasureService::new(Arc::clone(store)).with_files(files.clone(), Arc::clone(queue)),
         safe_time: safe_time.clone(),
         changes,
         fetcher: FollowFetcher::new(fan_out, Arc::clone(queue), hooks.retry_pauses),
         jobs: JobHandler::new(delivery, Arc::clone(queue), hooks.retry_pauses),
-    }
+        pictures: pictures.transpose()?,
+    })
 }
 
 /// The fan-out options of production.
@@ -335,10 +354,23 @@ fn router(services: &Services, config: &Config, blobs: Option<EmbeddedBlobs>) ->
     match blobs {
         Some(blobs) => {
             let clock = services.clock.clone();
-            let objects = ObjectRoutes { blobs, clock, uploaded: Arc::new(|_key| Box::pin(async { Ok(()) })) };
+            let queue = Arc::clone(&services.queue);
+            let uploaded = Arc::new(move |key: String| {
+                let queue = Arc::clone(&queue);
+                Box::pin(async move { announce(queue.as_ref(), &key).await }) as BoxFuture<_>
+            });
+            let objects = ObjectRoutes { blobs, clock, uploaded };
             objects.beside(api, Arc::clone(&services.store), &options)
         }
         None => api,
+    }
+}
+
+/// Puts a stored upload on MediaQ. A key of another form was not signed by this service, and leads to no picture.
+async fn announce(queue: &dyn Queue, key: &str) -> Result<(), QueueError> {
+    match media_of_upload(key) {
+        Ok(media) => announce_upload(queue, media).await,
+        Err(InvalidId) => Ok(()),
     }
 }
 

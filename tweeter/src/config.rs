@@ -74,7 +74,10 @@ pub struct Config {
     pub delivery: Mapping,
     /// The mapping of ChangeQ to stream-handler.
     pub redriven_changes: Mapping,
-    /// The settings of PostQ, JobQ and ChangeQ in the embedded database; SQS queues got theirs when they were created.
+    /// The mapping of MediaQ to media-handler.
+    pub pictures: Mapping,
+    /// The settings of the queues in the embedded database, but for the visibility timeout of MediaQ: six times the
+    /// duration of an invocation; SQS queues got theirs when they were created.
     pub queues: QueueSettings,
     /// Whether to open a damaged database without the missing data.
     pub accept_data_loss: bool,
@@ -115,6 +118,8 @@ impl Default for Config {
             delivery: Mapping { batch_size: limits::MAX_QUEUE_BATCH, max_concurrency: 4, timeout },
             // One per batch: a change that times out does not use up receives of others.
             redriven_changes: Mapping { batch_size: 1, max_concurrency: 1, timeout },
+            // One picture at a time; the largest takes seconds of a processor that others leave free.
+            pictures: Mapping { batch_size: 1, max_concurrency: 1, timeout: Duration::from_mins(1) },
             queues: QueueSettings::default(),
             accept_data_loss: false,
             record_syncs: false,

@@ -6,6 +6,7 @@ use domain::{Clock, Timestamp, limits};
 use embedded::{EmbeddedBlobs, EmbeddedChanges, EmbeddedStore};
 use follow_fetcher::FollowFetcher;
 use job_handler::JobHandler;
+use media_handler::MediaHandler;
 use metrics_exporter_prometheus::PrometheusHandle;
 use outbox_sweeper::OutboxSweeper;
 use ports::{
@@ -48,6 +49,8 @@ const METRICS_CONNECTIONS: usize = 16;
 pub(crate) struct Workers {
     pub(crate) fetcher: FollowFetcher,
     pub(crate) jobs: JobHandler,
+    /// `None` without object storage: uploads wait for a process that has it.
+    pub(crate) pictures: Option<MediaHandler>,
     pub(crate) stream: StreamHandler,
     pub(crate) eraser: ErasureService,
     /// The time that decides what may be erased.
@@ -120,9 +123,9 @@ impl Parts {
         self.spawn("the metrics' upkeep", upkeep);
     }
 
-    /// Consumes PostQ, JobQ, ChangeQ and the change log.
+    /// Consumes PostQ, JobQ, ChangeQ, MediaQ and the change log.
     pub(crate) fn work(&mut self, workers: Workers, config: &Config, clock: &Clock, sources: &Sources) {
-        let Workers { fetcher, jobs, stream, eraser, safe_time, changes } = workers;
+        let Workers { fetcher, jobs, pictures, stream, eraser, safe_time, changes } = workers;
         let source = |name, mapping| {
             EventSource::new(Arc::clone(&sources.queue), name, mapping, sources.progress.clone())
                 .with_last_receive(sources.last_receive)
@@ -142,6 +145,16 @@ impl Parts {
             },
             self.stop.clone(),
         );
+        if let Some(pictures) = pictures {
+            let uploads = source(QueueName::MediaQ, config.pictures).run(
+                move |batch| {
+                    let pictures = pictures.clone();
+                    async move { pictures.handle(batch).await }
+                },
+                self.stop.clone(),
+            );
+            self.spawn("the event source of MediaQ", uploads);
+        }
         if let Some(log) = changes {
             let reader = ChangeReader::new(log, stream.clone(), clock.clone(), sources.progress.clone());
             self.spawn("the change reader", reader.run(self.stop.clone()));

@@ -50,6 +50,7 @@ const fn stored_as(kind: ExportKind) -> &'static [&'static str] {
         ExportKind::Notified => &["NOTIFIED"],
         ExportKind::FeedEntry => &["FEED"],
         ExportKind::IdempotencyKey => &["IDEMPOTENCY"],
+        ExportKind::Media => &["MEDIA", "USERMEDIA"],
     }
 }
 

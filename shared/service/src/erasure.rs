@@ -67,7 +67,7 @@ impl ErasureService {
     }
 
     /// The same with the files of pictures, putting uploads whose event was lost on MediaQ of `queue`. Without files,
-    /// erasures of pictures fail and are retried.
+    /// erasures of pictures wait for a process that has them.
     #[must_use]
     pub fn with_files(self, files: PictureFiles, queue: Arc<dyn Queue>) -> Self {
         let media = self.media.with_files(files, queue);
@@ -139,6 +139,9 @@ impl ErasureService {
     /// Leases an erasure, works on it for a slice, and finishes or postpones it. Returns whether it is finished.
     async fn run(&self, erasure: &Erasure, now: Timestamp, slice: Budget) -> Result<bool, Stopped> {
         slice.spend()?;
+        if matches!(erasure.of, Erasable::Media(_)) && !self.media.has_files() {
+            return Ok(false);
+        }
         let until = now.plus(limits::ERASURE_LEASE);
         let Some(taken) = self.erasures.take(erasure, until).await? else { return Ok(false) };
         let erased = match taken.of {

@@ -17,6 +17,7 @@ mod follow_latency;
 mod http_server;
 mod live;
 mod objects;
+mod pictures;
 mod poison;
 mod recount;
 mod recount_one;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 
 use crate::{ServiceError, media::files::PictureFiles};
 use data::{Db, Posts, StoredPost};
@@ -35,8 +35,9 @@ impl Placing {
     pub async fn place(&self, posts: Vec<PostId>) -> Result<(), ServiceError> {
         let mut left = self.posts.get_all_strongly(&posts).await?;
         while !left.is_empty() {
-            stream::iter(left.values())
-                .map(|stored| self.place_one(stored))
+            // Boxed, because otherwise the compiler cannot prove that the future is `Send`.
+            let moves: Vec<_> = left.values().map(|stored| self.place_one(stored).boxed()).collect();
+            stream::iter(moves)
                 .buffer_unordered(limits::MEDIA_MOVES_IN_FLIGHT)
                 .try_for_each(|()| std::future::ready(Ok(())))
                 .await?;

@@ -5,7 +5,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 
 use super::step::{Stopped, erase_all};
 use crate::media::{announce_upload, files::PictureFiles};
@@ -43,6 +43,11 @@ impl MediaEraser {
 
     pub fn with_files(self, files: PictureFiles, queue: Arc<dyn Queue>) -> Self {
         Self { files, queue: Some(queue), ..self }
+    }
+
+    /// Whether this process has object storage. One without leaves pictures to the others.
+    pub const fn has_files(&self) -> bool {
+        self.files.is_configured()
     }
 
     /// Takes the next step of a picture's erasure. Returns when the one after it is due; `None` when there is none, or
@@ -109,11 +114,9 @@ impl MediaEraser {
         if !files.is_empty() {
             self.files.erase(&files).await?;
         }
-        stream::iter(ids)
-            .map(|id| self.mark(owner, *id, stored.get(id), now))
-            .buffer_unordered(IN_FLIGHT)
-            .try_for_each(|()| std::future::ready(Ok(())))
-            .await
+        // Boxed, because otherwise the compiler cannot prove that the future is `Send`.
+        let marks: Vec<_> = ids.iter().map(|id| self.mark(owner, *id, stored.get(id), now).boxed()).collect();
+        stream::iter(marks).buffer_unordered(IN_FLIGHT).try_for_each(|()| std::future::ready(Ok(()))).await
     }
 
     async fn mark(

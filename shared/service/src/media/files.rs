@@ -34,6 +34,11 @@ impl PictureFiles {
         Self { blobs }
     }
 
+    /// Whether there is object storage.
+    pub const fn is_configured(&self) -> bool {
+        self.blobs.is_some()
+    }
+
     fn blobs(&self) -> Result<&dyn Blobs, BlobError> {
         self.blobs.as_deref().ok_or_else(|| BlobError::Refused(Box::new(NotConfigured)))
     }

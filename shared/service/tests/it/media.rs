@@ -10,7 +10,7 @@ use domain::{
     limits,
 };
 use ports::{
-    blobs::{Blob, Blobs, Bucket},
+    blobs::{Blob, Bucket},
     queue::{OutgoingMessage, QueueName, ReceivedMessage},
 };
 use service::{
