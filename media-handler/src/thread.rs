@@ -69,7 +69,10 @@ impl PictureThread {
 fn run(jobs: &Receiver<Job>) {
     // On Linux the nice value is the calling thread's own.
     if let Err(error) = rustix::process::nice(NICENESS) {
-        warn!(error = %error, "Could not lower the priority of the picture thread: {error}; pictures may delay requests");
+        warn!(
+            error = telemetry::chain(&error),
+            "Could not lower the priority of the picture thread; pictures may delay requests"
+        );
     }
     while let Ok(Job { upload, announced, done }) = jobs.recv() {
         if !done.is_closed() {
