@@ -6,13 +6,12 @@ use aws::{BucketNames, S3Blobs, config};
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
 use bytes::Bytes;
 use futures::FutureExt as _;
-use http::{Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt as _, Full};
+use http::{Method, Request, StatusCode};
+use http_body_util::{BodyExt as _, Collected, Full};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor, rt::TokioIo};
 use ports::blobs::{Bucket, PresignedUpload};
 use s3s::{
-    HttpError,
     auth::SimpleAuth,
     service::{S3Service, S3ServiceBuilder},
 };
@@ -96,7 +95,7 @@ async fn serve(listener: TcpListener, s3: S3Service) {
             let (s3, one_at_a_time) = (s3.clone(), Arc::clone(&one_at_a_time));
             async move {
                 let _alone = one_at_a_time.lock().await;
-                Ok::<Response<s3s::Body>, HttpError>(hyper::service::Service::call(&s3, request).await?)
+                hyper::service::Service::call(&s3, request).await
             }
         });
         // An error here means that the client closed the connection, which is harmless.
@@ -114,6 +113,6 @@ async fn send(upload: PresignedUpload, content: Bytes) -> Uploaded {
         StatusCode::OK => Uploaded::Stored,
         StatusCode::PRECONDITION_FAILED => Uploaded::KeyInUse,
         StatusCode::FORBIDDEN => Uploaded::Forbidden,
-        status => panic!("{status}: {:?}", answer.into_body().collect().await.map(|body| body.to_bytes())),
+        status => panic!("{status}: {:?}", answer.into_body().collect().await.map(Collected::to_bytes)),
     }
 }
