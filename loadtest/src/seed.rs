@@ -48,7 +48,11 @@ impl Seeder {
     fn profile(&self, user_id: UserId, place: usize) -> Profile {
         let handle = Handle::parse(&format!("user_{place}")).expect("at most 25 characters of a-z, 0-9 and _");
         let display_name = DisplayName::from(&handle);
-        Profile { user: User { user_id, handle, display_name }, bio: Bio::default(), created_at: self.now }
+        Profile {
+            user: User { user_id, handle, display_name, avatar: None },
+            bio: Bio::default(),
+            created_at: self.now,
+        }
     }
 
     async fn write(&self, rows: impl Iterator<Item = Item> + Send) -> Result<(), StoreError> {

@@ -1,22 +1,22 @@
 //! `POST /v1/posts`
 
-use std::convert::Infallible;
+use std::{collections::HashSet, convert::Infallible};
 
 use axum::{
     Json,
     extract::{FromRequestParts, State},
     response::{IntoResponse, Response},
 };
-use domain::{Invalid, PostText};
+use domain::{Invalid, MediaId, PostText, limits};
 use http::{StatusCode, header::LOCATION, request::Parts};
 use http_api::{
     ApiJson, Caller, FieldErrors, Problem,
-    openapi::{BodyProblems, CommonProblems, RateProblems, TokenProblems},
-    responses::PostShape,
+    openapi::{BodyProblems, CommonProblems, MediaProblems, RateProblems, TokenProblems},
+    responses::{PostShape, Shown as _},
     texts,
 };
 use serde::Deserialize;
-use service::posts::IdempotencyKey;
+use service::posts::{IdempotencyKey, NewPost};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -31,21 +31,32 @@ const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 pub struct CreatePostRequest {
     #[schema(schema_with = texts::post)]
     text: String,
-    /// The post's media. There are none yet, so the list must be empty.
+    /// The post's pictures, in the order in which they are shown: the caller's own, `ready`, and in no other place.
     #[serde(default)]
-    #[schema(max_items = 0)]
+    #[schema(max_items = 4)]
     media_ids: Vec<Uuid>,
 }
 
 impl CreatePostRequest {
-    fn validate(&self, key: IdempotencyHeader) -> Result<(PostText, Option<IdempotencyKey>), Problem> {
+    fn validate(&self, key: IdempotencyHeader) -> Result<(NewPost, Option<IdempotencyKey>), Problem> {
         let mut errors = FieldErrors::new();
         let key = errors.take(IDEMPOTENCY_KEY, key.0);
-        let text = errors.take("text", PostText::parse(&self.text));
-        if !self.media_ids.is_empty() {
-            errors.add("media_ids", "must be empty: there are no media yet");
+        let text = if self.media_ids.is_empty() { PostText::parse } else { PostText::parse_caption };
+        let text = errors.take("text", text(&self.text));
+        let media = errors.take("media_ids", self.media());
+        let new = text.zip(media).map(|(text, media)| NewPost { text, media });
+        errors.finish(new.zip(key))
+    }
+
+    fn media(&self) -> Result<Vec<MediaId>, Invalid> {
+        if self.media_ids.len() > limits::MAX_MEDIA_PER_POST {
+            return Err(Invalid("must be at most 4"));
         }
-        errors.finish(text.zip(key))
+        let distinct: HashSet<&Uuid> = self.media_ids.iter().collect();
+        if distinct.len() < self.media_ids.len() {
+            return Err(Invalid("must not repeat one"));
+        }
+        Ok(self.media_ids.iter().copied().map(MediaId::from_uuid).collect())
     }
 }
 
@@ -76,7 +87,7 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyHeader {
 ///
 /// The post is in the author's story and feed at once and reaches every follower's feed soon after. With an
 /// `Idempotency-Key` the same request can be retried for 24 hours and publishes once; a retry is answered with the same
-/// post even if that has been deleted since. Limited to 60 posts an hour; retries count once and are answered even when
+/// post even if that has been deleted since. With pictures the text may be empty. Limited to 60 posts an hour; retries count once and are answered even when
 /// the limit is reached.
 #[utoipa::path(
     post,
@@ -91,7 +102,7 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyHeader {
     responses(
         (status = 201, description = "The post", body = PostShape,
             headers(("Location" = String, description = "The path of the post"))),
-        TokenProblems, BodyProblems, RateProblems, CommonProblems,
+        TokenProblems, BodyProblems, MediaProblems, RateProblems, CommonProblems,
     ),
 )]
 pub async fn create_post(
@@ -100,9 +111,10 @@ pub async fn create_post(
     key: IdempotencyHeader,
     ApiJson(request): ApiJson<CreatePostRequest>,
 ) -> Result<Response, Problem> {
-    let (text, key) = request.validate(key)?;
+    let (new, key) = request.validate(key)?;
     let now = api.authentication.clock.now();
-    let post = PostShape::from(api.publishing.publish(caller, text, key.as_ref(), now).await?);
+    let post = api.publishing.publish(caller, new, key.as_ref(), now).await?;
+    let post = PostShape::shown(post, &api.media_urls);
     let location = format!("/v1/posts/{}", post.post_id);
     Ok((StatusCode::CREATED, [(LOCATION, location)], Json(post)).into_response())
 }

@@ -4,6 +4,7 @@
 //! for operator commands on the same stores. Tests over HTTP have separate harnesses.
 //!
 //! - [`embedded`]: the embedded stores in a temporary directory, with a clock that tests advance.
+//! - [`gallery`]: users who upload pictures, with the files that object storage holds.
 //! - [`pipeline`]: every service and queue handler on one pair of ports.
 //! - [`social_harness`]: users who follow, post, like and comment, compared with `testkit`'s social model, and a change stream
 //!   that redelivers as real streams do.
@@ -11,6 +12,7 @@
 #![expect(clippy::missing_panics_doc, reason = "a harness panics when a test fails")]
 
 pub mod embedded;
+pub mod gallery;
 pub mod pipeline;
 pub mod social_harness;
 

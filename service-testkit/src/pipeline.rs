@@ -92,7 +92,7 @@ impl Pipeline {
     pub async fn user(&self, name: &str) -> UserId {
         let number = USERS.fetch_add(1, Ordering::Relaxed);
         let handle = Handle::parse(&format!("{name}_{number}")).expect("a test's handle is valid");
-        let user = User { user_id: UserId::random(), display_name: DisplayName::from(&handle), handle };
+        let user = User { user_id: UserId::random(), display_name: DisplayName::from(&handle), handle, avatar: None };
         let user_id = user.user_id;
         let profile = Profile { user, bio: Bio::default(), created_at: self.clock.now() };
         let made = Transaction::from(Users::claim(&profile).and(Users::creation(&profile)));

@@ -93,7 +93,7 @@ impl SocialHarness {
         for _ in 0..people {
             let user_id = UserId::random();
             let handle = Handle::parse(&user_id.as_uuid().simple().to_string()[..30]).expect("a handle");
-            let user = User { user_id, display_name: DisplayName::from(&handle), handle };
+            let user = User { user_id, display_name: DisplayName::from(&handle), handle, avatar: None };
             social.people.push(user.user_id);
             let profile = Profile { user, bio: Bio::default(), created_at: now };
             social.write(Users::claim(&profile).and(Users::creation(&profile))).await;
@@ -166,7 +166,7 @@ impl SocialHarness {
         match action {
             Action::Post(author, post) => {
                 let text = PostText::parse("hello").expect("a post may say so");
-                self.write(Posts::creation(&Post { post_id: post, author_id: author, text })).await;
+                self.write(Posts::creation(&Post { post_id: post, author_id: author, text, media: Vec::new() })).await;
             }
             Action::Delete(post) => {
                 let author = self.author_of(post);

@@ -10,10 +10,11 @@ use http_api::{
         BodyProblems, CommonProblems, OwnerProblems, PageParams, PageProblems, PathProblems, PostParam, RateProblems,
         TokenProblems,
     },
-    responses::{PageShape, UserShape},
+    responses::{PageShape, Shown, UserShape},
     texts,
 };
 use serde::{Deserialize, Serialize};
+use service::media::urls::MediaUrls;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -53,12 +54,12 @@ pub struct CommentShape {
     pub created_at: String,
 }
 
-impl From<CommentView> for CommentShape {
-    fn from(view: CommentView) -> Self {
+impl Shown<CommentView> for CommentShape {
+    fn shown(view: CommentView, urls: &MediaUrls) -> Self {
         Self {
             comment_id: *view.comment.comment_id.as_uuid(),
             post_id: *view.comment.post_id.as_uuid(),
-            author: view.author.into(),
+            author: UserShape::shown(view.author, urls),
             text: view.comment.text.to_string(),
             created_at: view.comment.created_at().to_string(),
         }
@@ -88,7 +89,7 @@ pub async fn create_comment(
 ) -> Result<(StatusCode, Json<CommentShape>), Problem> {
     let text = request.validate()?;
     let comment = api.comments.create(caller, post.if_any(), text, api.clock.now()).await?;
-    Ok((StatusCode::CREATED, Json(comment.into())))
+    Ok((StatusCode::CREATED, Json(CommentShape::shown(comment, &api.media_urls))))
 }
 
 /// List the comments on a post
@@ -112,7 +113,7 @@ pub async fn comments(
     post: PathPost,
 ) -> Result<Json<PageShape<CommentShape>>, Problem> {
     let page = api.comments.of_post(caller, post.get()?, query.after, query.limit).await?;
-    Ok(Json(PageShape::of::<Comments, _>(page)))
+    Ok(Json(PageShape::shown::<Comments, _>(page, &api.media_urls)))
 }
 
 /// Delete a comment

@@ -22,6 +22,7 @@ use crate::routes::routes;
         (name = "accounts", description = "Registering, logging in, profiles"),
         (name = "graph", description = "Follows, followers and followed users"),
         (name = "posts", description = "Posts, stories and the feed"),
+        (name = "media", description = "Pictures of posts and profiles"),
         (name = "notifications", description = "Notifications and live events"),
         (name = "reactions", description = "Likes and comments"),
         (name = "operations", description = "Health and the API's description"),

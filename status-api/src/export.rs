@@ -1,18 +1,19 @@
 //! `GET /v1/users/{user}/export`
 
 use axum::{Json, extract::State};
-use domain::{Act, ActKind, ExportItem, NotifiedAct, Other};
+use domain::{Act, ActKind, Attachment, ExportItem, Media, NotifiedAct, Other};
 use http_api::{
     Caller, PageQuery, PathUser, Problem,
     cursor::Export,
     openapi::{CommonProblems, OwnerProblems, PageParams, PageProblems, PathProblems, TokenProblems, UserParam},
-    responses::{PageShape, ProfileShape},
+    responses::{MediaShape, PageShape, ProfileShape, Shown},
 };
 use serde::Serialize;
+use service::media::urls::MediaUrls;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::{notifications::NotificationKind, state::ApiState};
+use crate::{media::MediaProgressShape, notifications::NotificationKind, state::ApiState};
 
 /// Another user.
 #[derive(Debug, Serialize, ToSchema)]
@@ -70,6 +71,8 @@ pub enum ExportShape {
         post_id: Uuid,
         /// The post's text.
         text: String,
+        /// The post's pictures.
+        media: Vec<MediaShape>,
         /// When the post was created.
         created_at: String,
         /// When the post was deleted; null otherwise.
@@ -165,13 +168,39 @@ pub enum ExportShape {
         /// When the key expires.
         expires_at: String,
     },
+    /// A picture. Its links work while it is shown; without a post or a profile it is erased a day after it was announced
+    /// or removed.
+    Media {
+        /// The picture as the caller sees it.
+        #[serde(flatten)]
+        media: MediaProgressShape,
+        /// The size of the upload, in bytes. The upload itself is not kept.
+        bytes: u64,
+        /// When the picture was announced.
+        created_at: String,
+        /// The post that shows it; null otherwise.
+        #[schema(required = true)]
+        post_id: Option<Uuid>,
+    },
 }
 
-impl From<ExportItem> for ExportShape {
-    fn from(item: ExportItem) -> Self {
+impl ExportShape {
+    fn of_media(media: Media, urls: &MediaUrls) -> Self {
+        let post_id = match media.attached {
+            Some(Attachment::Post(post)) => Some(*post.as_uuid()),
+            Some(Attachment::Profile) | None => None,
+        };
+        let (bytes, created_at) = (media.bytes, media.media_id.created_at().to_string());
+        Self::Media { media: MediaProgressShape::shown(media, urls), bytes, created_at, post_id }
+    }
+}
+
+impl Shown<ExportItem> for ExportShape {
+    fn shown(item: ExportItem, urls: &MediaUrls) -> Self {
         let text = |time: domain::Timestamp| time.to_string();
         match item {
-            ExportItem::Profile(view) => Self::Profile { profile: (*view).into() },
+            ExportItem::Profile(view) => Self::Profile { profile: ProfileShape::shown(*view, urls) },
+            ExportItem::Media(media) => Self::of_media(*media, urls),
             ExportItem::Inbox { unread, read_up_to } => {
                 Self::Inbox { unread_count: unread, read_up_to: read_up_to.map(|id| *id.as_uuid()) }
             }
@@ -186,6 +215,7 @@ impl From<ExportItem> for ExportShape {
                 post_id: *post.post_id.as_uuid(),
                 created_at: text(post.created_at()),
                 text: post.text.to_string(),
+                media: post.media.into_iter().map(|media| MediaShape::shown(media, urls)).collect(),
                 deleted_at: deleted_at.map(text),
                 likes_count: counts.likes,
                 comments_count: counts.comments,
@@ -269,5 +299,5 @@ pub async fn export(
     query: PageQuery<Export>,
 ) -> Result<Json<PageShape<ExportShape>>, Problem> {
     let page = api.export.page(caller, &user, query.after, query.limit, api.clock.now()).await?;
-    Ok(Json(PageShape::of::<Export, _>(page)))
+    Ok(Json(PageShape::shown::<Export, _>(page, &api.media_urls)))
 }

@@ -30,5 +30,5 @@ pub async fn feed(
     query: PageQuery<Feed>,
 ) -> Result<Json<PageShape<PostShape>>, Problem> {
     let page = api.feeds.page(caller, query.after, query.limit).await?;
-    Ok(Json(PageShape::of::<Feed, _>(page)))
+    Ok(Json(PageShape::shown::<Feed, _>(page, &api.media_urls)))
 }

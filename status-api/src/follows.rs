@@ -7,10 +7,10 @@ use http_api::{
     cursor::{Followers, Following},
     openapi::{CommonProblems, PageParams, PageProblems, PathProblems, RateProblems, TokenProblems, UserParam},
     problem::ProblemBody,
-    responses::{PageShape, UserShape},
+    responses::{PageShape, Shown, UserShape},
 };
 use serde::Serialize;
-use service::graph::Follow;
+use service::{graph::Follow, media::urls::MediaUrls};
 use utoipa::ToSchema;
 
 use crate::state::ApiState;
@@ -26,9 +26,9 @@ pub struct FollowShape {
     pub followed_at: String,
 }
 
-impl From<Follow> for FollowShape {
-    fn from(follow: Follow) -> Self {
-        Self { user: follow.user.into(), followed_at: follow.followed_at.to_string() }
+impl Shown<Follow> for FollowShape {
+    fn shown(follow: Follow, urls: &MediaUrls) -> Self {
+        Self { user: UserShape::shown(follow.user, urls), followed_at: follow.followed_at.to_string() }
     }
 }
 
@@ -101,7 +101,7 @@ pub async fn followers(
     PathUser(user): PathUser,
 ) -> Result<Json<PageShape<FollowShape>>, Problem> {
     let page = api.graph.followers(caller, user, query.after, query.limit).await?;
-    Ok(Json(PageShape::of::<Followers, _>(page)))
+    Ok(Json(PageShape::shown::<Followers, _>(page, &api.media_urls)))
 }
 
 /// List the users a user follows
@@ -125,5 +125,5 @@ pub async fn following(
     PathUser(user): PathUser,
 ) -> Result<Json<PageShape<FollowShape>>, Problem> {
     let page = api.graph.following(caller, user, query.after, query.limit).await?;
-    Ok(Json(PageShape::of::<Following, _>(page)))
+    Ok(Json(PageShape::shown::<Following, _>(page, &api.media_urls)))
 }

@@ -5,6 +5,7 @@
 //! - [`auth`]: registering, logging in, refreshing, logging out.
 //! - [`users`]: profiles; [`password`]; [`sessions`]; [`export`]: all data about the caller. [`follows`]: the graph.
 //! - [`posts`]: one post, stories. [`feed`]: the caller's feed.
+//! - [`media`]: pictures, from upload to URL.
 //! - [`notifications`]: the acts of others that concern the caller.
 //! - [`events`]: live events.
 //! - [`likes`], [`comments`]: reactions to a post.
@@ -24,6 +25,7 @@ pub mod follows;
 pub mod gateway;
 pub mod health;
 pub mod likes;
+pub mod media;
 pub mod notifications;
 pub mod openapi;
 pub mod password;
@@ -51,8 +53,9 @@ use state::ApiState;
 
 /// The environment that the Lambda function needs. `template.yaml` sets exactly this.
 #[cfg(feature = "lambda")]
-pub const NEEDS: lambda::Needs<lambda::ApiOptions> =
-    lambda::Needs::of(&ports::store::Table::ALL, &[]).with(lambda::ApiOptions::read);
+pub const NEEDS: lambda::Needs<lambda::ApiOptions> = lambda::Needs::of(&ports::store::Table::ALL, &[])
+    .with_buckets(&[ports::blobs::Bucket::Uploads])
+    .with(lambda::ApiOptions::read);
 
 /// The whole API. Without publishing among the services, `POST /v1/posts` is served elsewhere: API Gateway routes it to
 /// post-handler, and only requests with other methods arrive here.

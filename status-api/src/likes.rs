@@ -6,10 +6,10 @@ use http_api::{
     Caller, PageQuery, PathPost, Problem,
     cursor::Likers,
     openapi::{CommonProblems, PageParams, PageProblems, PathProblems, PostParam, RateProblems, TokenProblems},
-    responses::{PageShape, UserShape},
+    responses::{PageShape, Shown, UserShape},
 };
 use serde::Serialize;
-use service::likes::Liker;
+use service::{likes::Liker, media::urls::MediaUrls};
 use utoipa::ToSchema;
 
 use crate::state::ApiState;
@@ -25,9 +25,9 @@ pub struct LikeShape {
     pub liked_at: String,
 }
 
-impl From<Liker> for LikeShape {
-    fn from(liker: Liker) -> Self {
-        Self { user: liker.user.into(), liked_at: liker.liked_at.to_string() }
+impl Shown<Liker> for LikeShape {
+    fn shown(liker: Liker, urls: &MediaUrls) -> Self {
+        Self { user: UserShape::shown(liker.user, urls), liked_at: liker.liked_at.to_string() }
     }
 }
 
@@ -94,5 +94,5 @@ pub async fn likes(
     post: PathPost,
 ) -> Result<Json<PageShape<LikeShape>>, Problem> {
     let page = api.likes.likers(caller, post.get()?, query.after, query.limit).await?;
-    Ok(Json(PageShape::of::<Likers, _>(page)))
+    Ok(Json(PageShape::shown::<Likers, _>(page, &api.media_urls)))
 }

@@ -7,10 +7,10 @@ use http_api::{
     ApiJson, Caller, PageQuery, Problem,
     cursor::Notifications,
     openapi::{BodyProblems, CommonProblems, PageParams, PageProblems, TokenProblems},
-    responses::{PageShape, UserShape},
+    responses::{PageShape, Shown, UserShape},
 };
 use serde::{Deserialize, Serialize};
-use service::notifications::NotificationPage;
+use service::{media::urls::MediaUrls, notifications::NotificationPage};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -53,8 +53,8 @@ pub struct NotificationShape {
     pub read: bool,
 }
 
-impl From<NotificationView> for NotificationShape {
-    fn from(NotificationView { notification, actor, read }: NotificationView) -> Self {
+impl Shown<NotificationView> for NotificationShape {
+    fn shown(NotificationView { notification, actor, read }: NotificationView, urls: &MediaUrls) -> Self {
         let (kind, comment_id) = match notification.act.kind {
             ActKind::Like(_) => (NotificationKind::Like, None),
             ActKind::Comment(_, comment) => (NotificationKind::Comment, Some(*comment.as_uuid())),
@@ -63,7 +63,7 @@ impl From<NotificationView> for NotificationShape {
         Self {
             notification_id: *notification.notification_id.as_uuid(),
             kind,
-            actor: actor.into(),
+            actor: UserShape::shown(actor, urls),
             post_id: notification.act.kind.post_id().map(|post| *post.as_uuid()),
             comment_id,
             created_at: notification.created_at().to_string(),
@@ -83,9 +83,9 @@ pub struct NotificationPageShape {
     pub unread_count: u64,
 }
 
-impl From<NotificationPage> for NotificationPageShape {
-    fn from(NotificationPage { page, unread }: NotificationPage) -> Self {
-        Self { page: PageShape::of::<Notifications, _>(page), unread_count: unread }
+impl Shown<NotificationPage> for NotificationPageShape {
+    fn shown(NotificationPage { page, unread }: NotificationPage, urls: &MediaUrls) -> Self {
+        Self { page: PageShape::shown::<Notifications, _>(page, urls), unread_count: unread }
     }
 }
 
@@ -119,7 +119,7 @@ pub async fn notifications(
     query: PageQuery<Notifications>,
 ) -> Result<Json<NotificationPageShape>, Problem> {
     let page = api.notifications.page(caller, query.after, query.limit, api.clock.now()).await?;
-    Ok(Json(page.into()))
+    Ok(Json(NotificationPageShape::shown(page, &api.media_urls)))
 }
 
 /// Mark notifications as read

@@ -9,7 +9,7 @@ use http_api::{
         CommonProblems, OwnerProblems, PageParams, PageProblems, PathProblems, PostParam, RateProblems, TokenProblems,
         UserParam,
     },
-    responses::{PageShape, PostShape},
+    responses::{PageShape, PostShape, Shown as _},
 };
 
 use crate::state::ApiState;
@@ -32,7 +32,7 @@ pub async fn post(
     post: PathPost,
 ) -> Result<Json<PostShape>, Problem> {
     let post = api.posts.get(caller, post.get()?).await?;
-    Ok(Json(post.into()))
+    Ok(Json(PostShape::shown(post, &api.media_urls)))
 }
 
 /// Delete a post
@@ -80,5 +80,5 @@ pub async fn story(
     PathUser(user): PathUser,
 ) -> Result<Json<PageShape<PostShape>>, Problem> {
     let page = api.posts.story(caller, user, query.after, query.limit).await?;
-    Ok(Json(PageShape::of::<Story, _>(page)))
+    Ok(Json(PageShape::shown::<Story, _>(page, &api.media_urls)))
 }

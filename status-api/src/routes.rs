@@ -3,8 +3,8 @@
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    auth, comments, events, export, feed, follows, health, likes, notifications, openapi, password, posts, sessions,
-    state::ApiState, users,
+    auth, comments, events, export, feed, follows, health, likes, media, notifications, openapi, password, posts,
+    sessions, state::ApiState, users,
 };
 
 /// The endpoints of this crate with their descriptions.
@@ -22,6 +22,8 @@ pub(crate) fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(posts::post, posts::delete_post))
         .routes(routes!(posts::story))
         .routes(routes!(feed::feed))
+        .routes(routes!(media::announce_media))
+        .routes(routes!(media::media, media::describe_media))
         .routes(routes!(notifications::notifications))
         .routes(routes!(notifications::mark_read))
         .routes(routes!(events::events))

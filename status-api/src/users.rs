@@ -1,20 +1,26 @@
 //! `GET`, `PATCH` and `DELETE /v1/users/{user}`
 
 use axum::{Json, extract::State};
-use domain::{Bio, DisplayName, Password};
+use domain::{Bio, DisplayName, MediaId, Password};
 use http::StatusCode;
 use http_api::{
     ApiJson, Caller, Client, FieldErrors, PathUser, Problem,
     body::present,
-    openapi::{BodyProblems, CommonProblems, OwnerProblems, PathProblems, RateProblems, TokenProblems, UserParam},
-    responses::ProfileShape,
+    openapi::{
+        BodyProblems, CommonProblems, MediaProblems, OwnerProblems, PathProblems, RateProblems, TokenProblems,
+        UserParam,
+    },
+    responses::{ProfileShape, Shown as _},
     texts,
 };
-use serde::Deserialize;
-use service::accounts::{LoginOrigin, ProfileEdit};
+use serde::{Deserialize, Deserializer};
+use service::accounts::{AvatarEdit, LoginOrigin, ProfileEdit};
 use utoipa::{
     ToSchema,
-    openapi::schema::{Object, ObjectBuilder, Type},
+    openapi::{
+        KnownFormat, SchemaFormat,
+        schema::{Object, ObjectBuilder, SchemaType, Type},
+    },
 };
 use uuid::Uuid;
 
@@ -30,18 +36,24 @@ pub struct EditProfileRequest {
     #[serde(default, deserialize_with = "present")]
     #[schema(schema_with = texts::bio, required = false)]
     bio: Option<String>,
-    /// The avatar. There are no media yet, so only null is accepted.
-    #[serde(default)]
-    #[schema(schema_with = only_null, required = false)]
-    avatar_media_id: Option<Uuid>,
+    #[serde(default, deserialize_with = "avatar_edit")]
+    #[schema(schema_with = avatar, required = false)]
+    avatar_media_id: AvatarEdit,
 }
 
-/// A schema that allows only null.
-fn only_null() -> Object {
+/// The id of a picture, or null.
+fn avatar() -> Object {
+    let description = "The picture of the profile: the caller's own, `ready`, and in no other place. Null removes it.";
     ObjectBuilder::new()
-        .schema_type(Type::Null)
-        .description(Some("The avatar. There are no media yet, so only null is accepted."))
+        .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Uuid)))
+        .description(Some(description))
         .build()
+}
+
+fn avatar_edit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<AvatarEdit, D::Error> {
+    let id = Option::<Uuid>::deserialize(deserializer)?;
+    Ok(id.map_or(AvatarEdit::Remove, |id| AvatarEdit::Set(MediaId::from_uuid(id))))
 }
 
 impl EditProfileRequest {
@@ -50,10 +62,8 @@ impl EditProfileRequest {
         let display_name =
             errors.take("display_name", self.display_name.as_deref().map(DisplayName::parse).transpose());
         let bio = errors.take("bio", self.bio.as_deref().map(Bio::parse).transpose());
-        if self.avatar_media_id.is_some() {
-            errors.add("avatar_media_id", "must be null: there are no media yet");
-        }
-        errors.finish(display_name.zip(bio).map(|(display_name, bio)| ProfileEdit { display_name, bio }))
+        let avatar = self.avatar_media_id;
+        errors.finish(display_name.zip(bio).map(|(display_name, bio)| ProfileEdit { display_name, bio, avatar }))
     }
 }
 
@@ -78,7 +88,7 @@ pub async fn profile(
     PathUser(user): PathUser,
 ) -> Result<Json<ProfileShape>, Problem> {
     let profile = api.accounts.profile(caller, &user).await?;
-    Ok(Json(profile.into()))
+    Ok(Json(ProfileShape::shown(profile, &api.media_urls)))
 }
 
 /// Edit the caller's profile
@@ -93,7 +103,7 @@ pub async fn profile(
     request_body = EditProfileRequest,
     responses(
         (status = 200, description = "The updated profile", body = ProfileShape),
-        TokenProblems, BodyProblems, OwnerProblems, PathProblems, RateProblems, CommonProblems,
+        TokenProblems, BodyProblems, MediaProblems, OwnerProblems, PathProblems, RateProblems, CommonProblems,
     ),
 )]
 pub async fn edit_profile(
@@ -104,7 +114,7 @@ pub async fn edit_profile(
 ) -> Result<Json<ProfileShape>, Problem> {
     let edit = request.validate()?;
     let profile = api.accounts.edit_profile(caller, &user, &edit, api.clock.now()).await?;
-    Ok(Json(profile.into()))
+    Ok(Json(ProfileShape::shown(profile, &api.media_urls)))
 }
 
 /// Confirmation of an account's deletion.

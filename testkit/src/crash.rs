@@ -6,7 +6,10 @@ use std::sync::{
     atomic::{AtomicI64, Ordering},
 };
 
+use async_trait::async_trait;
+use domain::Timestamp;
 use ports::{
+    blobs::{Blob, BlobError, BlobInfo, Blobs, Bucket, Permitted, PresignedUpload},
     queue::{QueueError, QueueName},
     store::StoreError,
 };
@@ -64,6 +67,47 @@ pub type MortalStore = HookedStore<Arc<Life>>;
 
 /// Queues in a process with a limited number of calls.
 pub type MortalQueue = HookedQueue<Arc<Life>>;
+
+/// Object storage in a process with a limited number of calls.
+#[derive(Debug)]
+pub struct MortalBlobs {
+    inner: Arc<dyn Blobs>,
+    life: Arc<Life>,
+}
+
+impl MortalBlobs {
+    /// Object storage whose calls use up this life.
+    pub fn with(inner: Arc<dyn Blobs>, life: Arc<Life>) -> Self {
+        Self { inner, life }
+    }
+}
+
+#[async_trait]
+impl Blobs for MortalBlobs {
+    async fn put(&self, bucket: Bucket, key: &str, blob: Blob) -> Result<(), BlobError> {
+        self.life.spend(self.inner.put(bucket, key, blob)).await
+    }
+
+    async fn get(&self, bucket: Bucket, key: &str, max_bytes: u64) -> Result<Option<Blob>, BlobError> {
+        self.life.spend(self.inner.get(bucket, key, max_bytes)).await
+    }
+
+    async fn head(&self, bucket: Bucket, key: &str) -> Result<Option<BlobInfo>, BlobError> {
+        self.life.spend(self.inner.head(bucket, key)).await
+    }
+
+    async fn delete(&self, bucket: Bucket, keys: &[String]) -> Result<(), BlobError> {
+        self.life.spend(self.inner.delete(bucket, keys)).await
+    }
+
+    async fn copy(&self, bucket: Bucket, from: &str, to: &str) -> Result<bool, BlobError> {
+        self.life.spend(self.inner.copy(bucket, from, to)).await
+    }
+
+    async fn presign_upload(&self, permitted: Permitted<'_>, now: Timestamp) -> Result<PresignedUpload, BlobError> {
+        self.life.spend(self.inner.presign_upload(permitted, now)).await
+    }
+}
 
 impl StoreHook for Arc<Life> {
     async fn around<T: Send>(

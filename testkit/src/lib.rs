@@ -1,6 +1,6 @@
 //! The test support that all crates share; no deployed binary links it.
 //!
-//! - [`engines`]: third-party DynamoDB- and SQS-compatible engines, in process, under the AWS SDK.
+//! - [`engines`]: third-party engines compatible with DynamoDB, SQS and S3, in process, under the AWS SDK.
 //! - [`endpoints`]: the same engines over HTTP, for processes; `aws-endpoints` serves them.
 //! - [`canned`]: an HTTP client with prepared responses, for cases that the engines never produce.
 //! - [`contract`]: the contract of every adapter of the ports, one check per fact.

@@ -1,19 +1,28 @@
 //! The whole service in one process: API, workers, schedules, metrics and the operator's socket.
 
 use std::{
+    io,
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
-use embedded::Engine;
+use data::keys::blobs::media_of_upload;
+use domain::InvalidId;
+use embedded::{EmbeddedBlobs, Engine};
 use follow_fetcher::FollowFetcher;
+use futures::future::BoxFuture;
 use http_api::HttpOptions;
 use job_handler::JobHandler;
+use media_handler::MediaHandler;
 use metrics_exporter_prometheus::PrometheusHandle;
 use outbox_sweeper::OutboxSweeper;
-use ports::changes::ChangeLog;
+use ports::{
+    blobs::Blobs,
+    changes::ChangeLog,
+    queue::{Queue, QueueError},
+};
 use service::{
     Foundation, ServiceOptions,
     changes::ChangeService,
@@ -21,6 +30,7 @@ use service::{
     erasure::ErasureService,
     fan_out::{FanOutOptions, FanOutService},
     live::Hub,
+    media::{announce_upload, files::PictureFiles, processing::ProcessingService, urls::MediaUrls},
     stories::Stories,
     sweep::SweepService,
 };
@@ -40,6 +50,7 @@ use crate::{
     error::{RunError, StartError},
     http_server::{self, ConnectionLimits},
     metrics,
+    object_routes::ObjectRoutes,
     operator::Operator,
     parts::{Parts, Sources, Workers},
     services::{Pipeline, Services},
@@ -63,6 +74,8 @@ pub struct Application {
     sweeper: Option<OutboxSweeper>,
     progress: watch::Sender<u64>,
     wake_eraser: Arc<Notify>,
+    /// Object storage, if this process serves it.
+    blobs: Option<EmbeddedBlobs>,
     api: TcpListener,
     address: SocketAddr,
     router: axum::Router,
@@ -98,6 +111,10 @@ impl Application {
         let pipeline = Pipeline { store, queue, changes: log, progress: seen };
         let store = wrapped(&pipeline.store, hooks.wrap_store.as_ref());
         let queue = wrapped(&pipeline.queue, hooks.wrap_queue.as_ref());
+        let public_url = config.public_url(address);
+        let served = backend.served_blobs(&public_url);
+        let blobs = served.clone().map(|blobs| Arc::new(blobs) as Arc<dyn Blobs>);
+        let files = PictureFiles::new(blobs.clone());
         let foundation = Foundation {
             ids: Arc::clone(time.ids()),
             clock: hooks.clock.clone(),
@@ -106,24 +123,28 @@ impl Application {
             pull_threshold: config.pull_threshold,
             stories: Stories::new(Arc::clone(&store), hooks.clock.clone()),
             streams: backend.is_alone().then(|| Hub::new(hooks.clock.clone(), hooks.live)),
+            blobs,
+            media_urls: MediaUrls::under(&public_url),
             store,
         };
         let options = ServiceOptions { hashing: hooks.hashing.clone(), ..ServiceOptions::default() };
         let services = Box::new(Services::new(&foundation, queue, &options, time, pipeline));
         let wake_eraser = Arc::new(Notify::new());
+        let workers = hooks.workers.then(|| {
+            let fan_out = backend.fan_out(hooks.fan_out.unwrap_or_else(fan_out));
+            workers(&services, changes, &files, &hooks, fan_out, &wake_eraser)
+        });
         Ok(Self {
-            router: hooks.more_routes.clone().into_iter().fold(router(&services, &config), axum::Router::merge),
-            workers: hooks.workers.then(|| {
-                workers(
-                    &services,
-                    changes,
-                    &hooks,
-                    backend.fan_out(hooks.fan_out.unwrap_or_else(fan_out)),
-                    &wake_eraser,
-                )
-            }),
+            router: hooks
+                .more_routes
+                .clone()
+                .into_iter()
+                .fold(router(&services, &config, served.clone()), axum::Router::merge),
+            blobs: served,
+            workers: workers.transpose().map_err(StartError::Thread)?,
             sweeper: hooks.sweep.then(|| {
-                let sweep = SweepService::new(Arc::clone(&services.store), Arc::clone(&services.queue));
+                let sweep =
+                    SweepService::new(Arc::clone(&services.store), Arc::clone(&services.queue)).with_files(files);
                 OutboxSweeper::new(sweep.erasing_by(services.time.safe_time().clone()))
             }),
             config,
@@ -163,14 +184,20 @@ impl Application {
         self.backend.engine()
     }
 
+    /// Object storage, if this process serves it.
+    pub const fn blobs(&self) -> Option<&EmbeddedBlobs> {
+        self.blobs.as_ref()
+    }
+
     /// Runs in the background until the handle stops it or is dropped.
     pub fn spawn(self) -> Handle {
         let stop = CancellationToken::new();
         let (address, metrics_address) = (self.address(), self.metrics_address());
-        let (data_dir, engine, services) =
-            (self.data_dir().map(Path::to_owned), self.engine().cloned(), self.services.clone());
+        let (data_dir, engine, blobs) =
+            (self.data_dir().map(Path::to_owned), self.engine().cloned(), self.blobs().cloned());
+        let services = self.services.clone();
         let task = tokio::spawn(self.run(stop.clone().cancelled_owned()));
-        Handle { address, metrics_address, data_dir, engine, services, task, stop: stop.drop_guard() }
+        Handle { address, metrics_address, data_dir, engine, blobs, services, task, stop: stop.drop_guard() }
     }
 
     /// Runs until `shutdown`, then accepts no more work, gives running work ten seconds to finish, and closes the
@@ -241,7 +268,7 @@ impl Application {
         }
         if let Some(sweeper) = self.sweeper {
             parts.sweep(sweeper, &self.wake_eraser, clock);
-            self.backend.expire(&mut parts, clock, services.time.safe_time().clone());
+            self.backend.expire(&mut parts, clock, services.time.safe_time());
         }
         (self.backend, parts)
     }
@@ -280,10 +307,11 @@ fn wrapped<P: ?Sized>(port: &Arc<P>, wrap: Option<&Wrap<P>>) -> Arc<P> {
 fn workers(
     services: &Services,
     changes: Option<Arc<dyn ChangeLog>>,
+    files: &PictureFiles,
     hooks: &TestHooks,
     fan_out: FanOutOptions,
     wake_eraser: &Arc<Notify>,
-) -> Workers {
+) -> io::Result<Workers> {
     let (store, queue, clock) = (&services.store, &services.queue, &services.clock);
     let safe_time = services.time.safe_time();
     let fan_out = FanOutService::new(Arc::clone(store), Arc::clone(queue), clock.clone(), fan_out)
@@ -292,17 +320,23 @@ fn workers(
     let delivery = DeliveryService::new(Arc::clone(store), clock.clone())
         .aging_by(safe_time.clone())
         .with_live_events(services.live.clone());
-    let applies =
-        ChangeService::new(Arc::clone(store), Arc::clone(&services.ids)).with_live_events(services.live.clone());
-    Workers {
+    let applies = ChangeService::new(Arc::clone(store), Arc::clone(&services.ids))
+        .with_files(files.clone())
+        .with_live_events(services.live.clone());
+    let pictures = files.is_configured().then(|| {
+        let processing = ProcessingService::new(Arc::clone(store), files.clone());
+        MediaHandler::new(processing, Arc::clone(queue), hooks.retry_pauses)
+    });
+    Ok(Workers {
         stream: StreamHandler::new(Arc::new(applies), Arc::clone(queue), hooks.retry_pauses)
             .with_eraser(Eraser::Woken(Arc::clone(wake_eraser))),
-        eraser: ErasureService::new(Arc::clone(store)),
+        eraser: ErasureService::new(Arc::clone(store)).with_files(files.clone(), Arc::clone(queue)),
         safe_time: safe_time.clone(),
         changes,
         fetcher: FollowFetcher::new(fan_out, Arc::clone(queue), hooks.retry_pauses),
         jobs: JobHandler::new(delivery, Arc::clone(queue), hooks.retry_pauses),
-    }
+        pictures: pictures.transpose()?,
+    })
 }
 
 /// The fan-out options of production.
@@ -310,13 +344,34 @@ pub fn fan_out() -> FanOutOptions {
     FanOutOptions { follower_page: Some(FOLLOWER_PAGE), max_backlog: Some(MAX_BACKLOG), ..FanOutOptions::default() }
 }
 
-fn router(services: &Services, config: &Config) -> axum::Router {
+fn router(services: &Services, config: &Config, blobs: Option<EmbeddedBlobs>) -> axum::Router {
     let options = HttpOptions {
         cors_origins: config.cors_origins.clone(),
         trusted_proxy: config.trusted_proxy.clone(),
         ..HttpOptions::default()
     };
-    status_api::router(services.api().clone(), services.change_log(), &options)
+    let api = status_api::router(services.api().clone(), services.change_log(), &options);
+    match blobs {
+        Some(blobs) => {
+            let clock = services.clock.clone();
+            let queue = Arc::clone(&services.queue);
+            let uploaded = Arc::new(move |key: String| {
+                let queue = Arc::clone(&queue);
+                Box::pin(async move { announce(queue.as_ref(), &key).await }) as BoxFuture<_>
+            });
+            let objects = ObjectRoutes { blobs, clock, uploaded };
+            objects.beside(api, Arc::clone(&services.store), &options)
+        }
+        None => api,
+    }
+}
+
+/// Puts a stored upload on MediaQ. A key of another form was not signed by this service, and leads to no picture.
+async fn announce(queue: &dyn Queue, key: &str) -> Result<(), QueueError> {
+    match media_of_upload(key) {
+        Ok(media) => announce_upload(queue, media).await,
+        Err(InvalidId) => Ok(()),
+    }
 }
 
 /// A process running in the background of this one. Dropping it stops it asynchronously.
@@ -326,6 +381,7 @@ pub struct Handle {
     metrics_address: Option<SocketAddr>,
     data_dir: Option<PathBuf>,
     engine: Option<Engine>,
+    blobs: Option<EmbeddedBlobs>,
     /// In a box, as every future that holds the process would hold them too.
     services: Box<Services>,
     task: JoinHandle<Result<(), RunError>>,
@@ -356,6 +412,11 @@ impl Handle {
     /// The embedded database's engine, if there is one; for counting syncs.
     pub const fn engine(&self) -> Option<&Engine> {
         self.engine.as_ref()
+    }
+
+    /// Object storage, if the process serves it.
+    pub const fn blobs(&self) -> Option<&EmbeddedBlobs> {
+        self.blobs.as_ref()
     }
 
     /// Waits until every post published so far has reached all followers: see [`Services::drain`].

@@ -3,6 +3,7 @@
 //! ```text
 //! DIR  db/            the database, copied row by row from a snapshot and read back
 //!      manifest.json  the parts of the database
+//!      blobs/         uploads and pictures, read back too
 //!      signing-key    and all other files of the data directory
 //!      backup.json    summary and time of the copy: written last, so that only a finished backup has it
 //! ```
@@ -16,20 +17,21 @@ use std::{
 
 use domain::Timestamp;
 use embedded::{
-    Engine, EngineOptions, OpenError,
-    copy::{Contents, CopyError, Report, sync_all},
+    EmbeddedBlobs, Engine, EngineOptions, OpenError,
+    blobs::backup::{copy_unused, sum_of},
+    copy::{Contents, CopyError, Report, Sum, sync_all},
     manifest::MANIFEST,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::layout::{DATABASE, SET_ASIDE, SOCKET};
+use crate::layout::{BLOBS, DATABASE, SET_ASIDE, SOCKET};
 
 /// The file that makes a directory a backup.
 pub(crate) const SUMMARY: &str = "backup.json";
 /// The version of [`Summary`].
 pub(crate) const FORMAT: u32 = 1;
 /// Entries of a data directory that are not data, or are copied separately.
-const NOT_COPIED: [&str; 4] = [DATABASE, MANIFEST, SUMMARY, SOCKET];
+const NOT_COPIED: [&str; 5] = [DATABASE, BLOBS, MANIFEST, SUMMARY, SOCKET];
 
 /// The contents of `backup.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +44,9 @@ pub struct Summary {
     pub version: String,
     /// The contents of each keyspace.
     pub contents: Contents,
+    /// The uploads and pictures; `None` from a version without them.
+    #[serde(default)]
+    pub files: Option<Sum>,
 }
 
 /// A completed backup.
@@ -53,8 +58,11 @@ pub struct BackedUp {
     pub taken_at: String,
     /// Rows of the database.
     pub rows: u64,
-    /// Bytes of their keys and values.
+    /// Bytes of their keys and values, and of the files.
     pub bytes: u64,
+    /// Files of uploads and pictures.
+    #[serde(default)]
+    pub files: u64,
 }
 
 /// Why a backup or restore failed.
@@ -86,6 +94,12 @@ pub enum BackupError {
         /// The first keyspace that differs.
         keyspace: String,
     },
+    /// The copies of pictures differ from the originals.
+    #[error("the pictures in {} differ from the originals; the disk or the memory may be failing", dir.display())]
+    PicturesDiffer {
+        /// The copy's directory.
+        dir: PathBuf,
+    },
 }
 
 impl BackupError {
@@ -105,6 +119,8 @@ impl BackupError {
 pub struct Backup {
     /// The database.
     pub engine: Engine,
+    /// Object storage; `None` if no process uses it.
+    pub blobs: Option<EmbeddedBlobs>,
     /// The data directory.
     pub data_dir: PathBuf,
 }
@@ -147,24 +163,42 @@ impl Backup {
         make_private(to).map_err(BackupError::io(to))?;
         let database = to.join(DATABASE);
         make_private(&database).map_err(BackupError::io(&database))?;
+        // Begun before the database's instant: a picture removed later may be in the copied database.
+        let kept = self.blobs.as_ref().map(EmbeddedBlobs::keep);
         let contents = self.engine.copy_to(&database, report)?;
+        let files = match &kept {
+            Some(kept) => kept.copy_to(&to.join(BLOBS), report),
+            None => copy_unused(&self.data_dir.join(BLOBS), &to.join(BLOBS), report),
+        }?;
+        drop(kept);
         copy_files(&self.data_dir, to)?;
-        verify(to, &contents, report)?;
+        verify(to, &contents, Some(&files), report)?;
         let version = env!("CARGO_PKG_VERSION").to_owned();
-        let summary = Summary { format: FORMAT, taken_at: now.to_string(), version, contents };
+        let summary = Summary { format: FORMAT, taken_at: now.to_string(), version, contents, files: Some(files) };
         close_to_others(to).and_then(|()| sync_all(to)).map_err(BackupError::io(to))?;
         write_summary(to, &summary).map_err(BackupError::io(to))?;
         Ok(BackedUp {
             dir: to.display().to_string(),
             taken_at: summary.taken_at,
             rows: summary.contents.values().map(|sum| sum.rows).sum(),
-            bytes: summary.contents.values().map(|sum| sum.bytes).sum(),
+            bytes: summary.contents.values().chain(&summary.files).map(|sum| sum.bytes).sum(),
+            files: summary.files.map_or(0, |sum| sum.rows),
         })
     }
 }
 
-/// Opens the copied database and compares its contents with what was copied.
-pub(crate) fn verify(dir: &Path, expected: &Contents, report: Report<'_>) -> Result<(), BackupError> {
+/// Opens the copied database and compares its contents, and the files, with what was copied.
+pub(crate) fn verify(
+    dir: &Path,
+    expected: &Contents,
+    files: Option<&Sum>,
+    report: Report<'_>,
+) -> Result<(), BackupError> {
+    if let Some(files) = files
+        && sum_of(&dir.join(BLOBS), report)? != *files
+    {
+        return Err(BackupError::PicturesDiffer { dir: dir.to_owned() });
+    }
     let engine = Engine::open(EngineOptions { manifest: dir.join(MANIFEST), ..EngineOptions::at(dir.join(DATABASE)) })?;
     let contents = engine.contents(report);
     engine.close();

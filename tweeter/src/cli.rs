@@ -84,6 +84,10 @@ pub struct ServeArgs {
     /// Web origin whose pages may call the API (repeatable, or comma-separated)
     #[arg(long, env = "TWEETER_CORS_ORIGIN", value_name = "ORIGIN", value_delimiter = ',', value_parser = web_origin)]
     cors_origin: Vec<HeaderValue>,
+    /// URL under which clients reach this process, for links to uploads and pictures, such as `https://tweeter.example`
+    /// [default: http:// and the address of the API]
+    #[arg(long, env = "TWEETER_PUBLIC_URL", value_name = "URL", value_parser = public_url)]
+    public_url: Option<String>,
     /// Rate limits on posts, likes, follows, comments, registrations and failed logins
     #[arg(long, env = "TWEETER_RATE_LIMITS", value_enum, default_value = "on")]
     rate_limits: RateLimitsArg,
@@ -130,6 +134,7 @@ impl ServeArgs {
             stores: self.stores.stores()?,
             data_dir: if self.ephemeral { DataDir::Ephemeral } else { DataDir::Path(self.data.data_dir) },
             cors_origins: self.cors_origin,
+            public_url: self.public_url,
             max_connections_per_network: self
                 .max_connections_per_network
                 .or_else(|| self.trusted_proxy_header.is_none().then_some(MAX_CONNECTIONS_PER_NETWORK)),
@@ -148,7 +153,7 @@ impl ServeArgs {
 /// The data directory.
 #[derive(Debug, Args)]
 pub struct DataArgs {
-    /// Directory of the database, the signing key and the operator's socket
+    /// Directory of the database, the pictures, the signing key and the operator's socket
     #[arg(long, env = "TWEETER_DATA_DIR", value_name = "DIR", default_value = "data")]
     pub data_dir: PathBuf,
 }
@@ -400,6 +405,10 @@ fn web_origin(text: &str) -> Result<HeaderValue, String> {
         return Err("expected an origin such as https://app.example.org, in lower case and without a path".to_owned());
     }
     HeaderValue::from_str(text).map_err(|error| error.to_string())
+}
+
+fn public_url(text: &str) -> Result<String, String> {
+    web_origin(text).map(|_url| text.to_owned())
 }
 
 fn user(text: &str) -> Result<String, String> {

@@ -275,7 +275,7 @@ async fn answer_offline(
     let (engine, store, queue) =
         opened.map_err(|_panic| CommandError::Failed("opening the database panicked".to_owned()))??;
     let changes = Arc::new(EmbeddedChanges::new(engine.clone()));
-    let backup = Backup { engine: engine.clone(), data_dir: data_dir.to_owned() };
+    let backup = Backup { engine: engine.clone(), blobs: None, data_dir: data_dir.to_owned() };
     let queue: Arc<dyn Queue> = Arc::new(queue);
     let operator = Operator {
         verify: Some(Verify::new(store.clone(), Arc::clone(&queue), Clock::System)),
@@ -343,8 +343,8 @@ fn redriven_text(Redriven { from, to, messages }: &Redriven) -> String {
     format!("{messages} {noun} moved from {from} to {to}\n")
 }
 
-fn backup_text(BackedUp { dir, taken_at, rows, bytes }: &BackedUp) -> String {
-    format!("Backed up to {dir}: {rows} rows, {bytes} bytes, as of {taken_at}\n")
+fn backup_text(BackedUp { dir, taken_at, rows, bytes, files }: &BackedUp) -> String {
+    format!("Backed up to {dir}: {rows} rows and {files} pictures, {bytes} bytes, as of {taken_at}\n")
 }
 
 fn restored_text(RestoredBackup { data_dir, taken_at, rows, set_aside }: &RestoredBackup) -> String {

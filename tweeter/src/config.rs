@@ -56,6 +56,9 @@ pub struct Config {
     pub data_dir: DataDir,
     /// Web origins that may call the API from a browser.
     pub cors_origins: Vec<HeaderValue>,
+    /// Scheme and authority under which clients reach this process, for links to uploads and pictures. By default that of
+    /// the address it listens on.
+    pub public_url: Option<String>,
     /// The proxies trusted to name the client of a request.
     pub trusted_proxy: Option<TrustedProxy>,
     /// Maximum concurrent connections per network (an IPv4 address or IPv6 /64), capped at half of all connections;
@@ -71,7 +74,10 @@ pub struct Config {
     pub delivery: Mapping,
     /// The mapping of ChangeQ to stream-handler.
     pub redriven_changes: Mapping,
-    /// The settings of PostQ, JobQ and ChangeQ in the embedded database; SQS queues got theirs when they were created.
+    /// The mapping of MediaQ to media-handler.
+    pub pictures: Mapping,
+    /// The settings of the queues in the embedded database, but for the visibility timeout of MediaQ: six times the
+    /// duration of an invocation; SQS queues got theirs when they were created.
     pub queues: QueueSettings,
     /// Whether to open a damaged database without the missing data.
     pub accept_data_loss: bool,
@@ -80,6 +86,11 @@ pub struct Config {
 }
 
 impl Config {
+    /// The URL under which clients reach this process, which listens on `address`.
+    pub fn public_url(&self, address: SocketAddr) -> String {
+        self.public_url.clone().unwrap_or_else(|| format!("http://{address}"))
+    }
+
     /// The default configuration, on a free port of the loopback interface, without metrics and without rate or
     /// connection limits: for tests and load tests.
     pub fn on_free_port(data_dir: DataDir) -> Self {
@@ -98,6 +109,7 @@ impl Default for Config {
             stores: Stores::Embedded,
             data_dir: DataDir::Path(PathBuf::from("data")),
             cors_origins: Vec::new(),
+            public_url: None,
             trusted_proxy: None,
             max_connections_per_network: Some(MAX_CONNECTIONS_PER_NETWORK),
             rate_limits: RateLimits::On,
@@ -106,6 +118,8 @@ impl Default for Config {
             delivery: Mapping { batch_size: limits::MAX_QUEUE_BATCH, max_concurrency: 4, timeout },
             // One per batch: a change that times out does not use up receives of others.
             redriven_changes: Mapping { batch_size: 1, max_concurrency: 1, timeout },
+            // One picture at a time; the largest takes seconds of a processor that others leave free.
+            pictures: Mapping { batch_size: 1, max_concurrency: 1, timeout: Duration::from_mins(1) },
             queues: QueueSettings::default(),
             accept_data_loss: false,
             record_syncs: false,

@@ -9,6 +9,7 @@ use std::{
 
 use domain::Clock;
 use embedded::{EmbeddedQueue, EmbeddedStore, Engine, EngineOptions, OpenError, QueueSettingsOf, manifest::MANIFEST};
+use ports::queue::{QueueName, QueueSettings};
 use tempfile::TempDir;
 
 use crate::{
@@ -78,7 +79,9 @@ pub(crate) fn open_database_logging(
         ..EngineOptions::at(data_dir.join(DATABASE))
     };
     let engine = Engine::open(options)?;
-    let queue = EmbeddedQueue::open(engine.clone(), QueueSettingsOf::all(config.queues))?;
+    let of_pictures = QueueSettings { visibility_timeout: 6 * config.pictures.timeout, ..config.queues };
+    let settings = QueueSettingsOf::all(config.queues).with(QueueName::MediaQ, of_pictures);
+    let queue = EmbeddedQueue::open(engine.clone(), settings)?;
     Ok((engine.clone(), EmbeddedStore::new(engine), queue))
 }
 

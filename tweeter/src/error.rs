@@ -55,6 +55,9 @@ pub enum StartError {
         #[source]
         error: io::Error,
     },
+    /// The thread that processes pictures cannot be started.
+    #[error("cannot start a thread: {0}")]
+    Thread(#[source] io::Error),
     /// Opening the database panicked.
     #[error("opening the database panicked")]
     Panicked,

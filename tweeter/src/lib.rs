@@ -2,6 +2,7 @@
 //! DynamoDB and SQS (feature `aws`).
 //!
 //! ```text
+//! HTTP ─▶ object routes ─▶ EmbeddedBlobs: files in the data directory
 //! HTTP ─▶ status-api's router ─▶ services ─▶ EmbeddedStore ┐
 //!                                   └──────▶ EmbeddedQueue ┴─▶ one database in the data directory
 //! PostQ ─▶ event source ─▶ follow-fetcher ─▶ JobQ ─▶ event source ─▶ job-handler
@@ -18,6 +19,7 @@
 //! - [`change_reader`]: delivers changes to their handler, as the mapping of a change stream does.
 //! - [`schedule`]: periodic work. `reclaim`: fan-outs that a start resumes. `eraser`: erases data permanently when due.
 //! - [`http_server`], [`metrics`]: the HTTP servers; [`descriptors`] bounds their connections.
+//! - [`object_routes`]: uploads and pictures.
 //! - [`data_dir`], [`secret`]: persistent files. [`backup`], [`restore`]: their backup.
 //! - [`commands`]: the operator's commands, sent as [`operator`] requests over a [`socket`]; [`dead_letters`],
 //!   [`recount`] and [`verify`] answer them. [`setup`]: creates tables and queues.
@@ -42,6 +44,7 @@ pub mod http_server;
 mod json;
 mod layout;
 pub mod metrics;
+pub mod object_routes;
 pub mod operator;
 mod parts;
 mod progress;

@@ -3,9 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use domain::{Clock, Timestamp, limits};
-use embedded::{EmbeddedChanges, EmbeddedStore};
+use embedded::{EmbeddedBlobs, EmbeddedChanges, EmbeddedStore};
 use follow_fetcher::FollowFetcher;
 use job_handler::JobHandler;
+use media_handler::MediaHandler;
 use metrics_exporter_prometheus::PrometheusHandle;
 use outbox_sweeper::OutboxSweeper;
 use ports::{
@@ -36,6 +37,8 @@ use crate::{
 
 /// How often expired items are removed.
 const EXPIRY_INTERVAL: Duration = Duration::from_mins(1);
+/// How often old uploads are removed, a day after they were stored.
+const UPLOAD_EXPIRY_INTERVAL: Duration = Duration::from_hours(1);
 /// How often recorded samples are moved into buckets, so that they do not pile up when nothing scrapes.
 const METRICS_UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 /// Maximum concurrent connections to the metrics endpoint: a few scrapers keep one each.
@@ -46,6 +49,8 @@ const METRICS_CONNECTIONS: usize = 16;
 pub(crate) struct Workers {
     pub(crate) fetcher: FollowFetcher,
     pub(crate) jobs: JobHandler,
+    /// `None` without object storage: uploads wait for a process that has it.
+    pub(crate) pictures: Option<MediaHandler>,
     pub(crate) stream: StreamHandler,
     pub(crate) eraser: ErasureService,
     /// The time that decides what may be erased.
@@ -118,9 +123,9 @@ impl Parts {
         self.spawn("the metrics' upkeep", upkeep);
     }
 
-    /// Consumes PostQ, JobQ, ChangeQ and the change log.
+    /// Consumes PostQ, JobQ, ChangeQ, MediaQ and the change log.
     pub(crate) fn work(&mut self, workers: Workers, config: &Config, clock: &Clock, sources: &Sources) {
-        let Workers { fetcher, jobs, stream, eraser, safe_time, changes } = workers;
+        let Workers { fetcher, jobs, pictures, stream, eraser, safe_time, changes } = workers;
         let source = |name, mapping| {
             EventSource::new(Arc::clone(&sources.queue), name, mapping, sources.progress.clone())
                 .with_last_receive(sources.last_receive)
@@ -140,6 +145,16 @@ impl Parts {
             },
             self.stop.clone(),
         );
+        if let Some(pictures) = pictures {
+            let uploads = source(QueueName::MediaQ, config.pictures).run(
+                move |batch| {
+                    let pictures = pictures.clone();
+                    async move { pictures.handle(batch).await }
+                },
+                self.stop.clone(),
+            );
+            self.spawn("the event source of MediaQ", uploads);
+        }
         if let Some(log) = changes {
             let reader = ChangeReader::new(log, stream.clone(), clock.clone(), sources.progress.clone());
             self.spawn("the change reader", reader.run(self.stop.clone()));
@@ -189,6 +204,14 @@ impl Parts {
         self.spawn("the expiry", expiry);
     }
 
+    /// Removes old uploads.
+    pub(crate) fn expire_uploads(&mut self, blobs: EmbeddedBlobs, clock: &Clock, safe_time: SafeTime) {
+        let expiry = every(UPLOAD_EXPIRY_INTERVAL, clock.clone(), self.stop.clone(), move || {
+            remove_old_uploads(blobs.clone(), safe_time.now())
+        });
+        self.spawn("the expiry of uploads", expiry);
+    }
+
     /// Reserves ids and remembers the time.
     pub(crate) fn keep_time(&mut self, timekeeper: &Timekeeper, clock: &Clock) {
         let timekeeper = timekeeper.clone();
@@ -222,5 +245,11 @@ async fn keep_time(timekeeper: Timekeeper) {
 async fn remove_expired(store: EmbeddedStore, now: Timestamp) {
     if let Err(error) = store.sweep_expired(now).await {
         warn!(error = telemetry::chain(&error), "Could not remove expired items; retrying in a minute");
+    }
+}
+
+async fn remove_old_uploads(blobs: EmbeddedBlobs, now: Timestamp) {
+    if let Err(error) = blobs.remove_old_uploads(now).await {
+        warn!(error = telemetry::chain(&error), "Could not remove old uploads; retrying in an hour");
     }
 }

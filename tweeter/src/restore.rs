@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     backup::{BackupError, FORMAT, SUMMARY, Summary, close_to_others, copy_files, copy_tree, make_private, verify},
-    layout::{DATABASE, SET_ASIDE, SOCKET},
+    layout::{BLOBS, DATABASE, SET_ASIDE, SOCKET},
 };
 
 /// Where a restore is prepared in the data directory.
@@ -125,12 +125,12 @@ fn stage(from: &Path, data_dir: &Path, summary: &Summary, report: Report<'_>) ->
         fs::remove_dir_all(&stage).map_err(BackupError::io(&stage))?;
     }
     make_private(&stage).map_err(BackupError::io(&stage))?;
-    for name in [DATABASE, MANIFEST] {
+    for name in [DATABASE, MANIFEST].into_iter().chain(summary.files.as_ref().map(|_| BLOBS)) {
         copy_tree(&from.join(name), &stage.join(name))?;
     }
     copy_files(from, &stage)?;
     close_to_others(&stage).map_err(BackupError::io(&stage))?;
-    verify(&stage, &summary.contents, report)?;
+    verify(&stage, &summary.contents, summary.files.as_ref(), report)?;
     close_to_others(&stage).and_then(|()| sync_all(&stage)).map_err(BackupError::io(&stage))?;
     Ok(stage)
 }

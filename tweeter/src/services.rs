@@ -74,7 +74,7 @@ impl Services {
     }
 
     /// Waits until every post published before this call has reached all followers, and everything done before it is
-    /// counted and notified: no fan-out is unfinished, PostQ, JobQ and ChangeQ hold no messages, not even in flight,
+    /// counted and notified: no fan-out is unfinished, PostQ, JobQ, ChangeQ and MediaQ hold no messages, not even in flight,
     /// every change is passed, and no erasure is due. Never returns without workers, or if the clock stands still
     /// before a delayed message is due.
     pub async fn drain(&self) {
@@ -110,7 +110,7 @@ impl Services {
         {
             return Ok(false);
         }
-        for name in [QueueName::PostQ, QueueName::JobQ, QueueName::ChangeQ] {
+        for name in [QueueName::PostQ, QueueName::JobQ, QueueName::ChangeQ, QueueName::MediaQ] {
             let depth = self.pipeline.queue.depth(name).await?;
             if depth.visible + depth.in_flight + depth.delayed > 0 {
                 return Ok(false);

@@ -90,6 +90,12 @@ struct UrlArgs {
     /// URL of `ChangeQ`'s dead-letter queue
     #[arg(long = "changedlq-url", env = "TWEETER_CHANGEDLQ_URL", value_name = "URL")]
     changedlq: Option<String>,
+    /// URL of MediaQ
+    #[arg(long = "mediaq-url", env = "TWEETER_MEDIAQ_URL", value_name = "URL")]
+    mediaq: Option<String>,
+    /// URL of `MediaQ`'s dead-letter queue
+    #[arg(long = "mediadlq-url", env = "TWEETER_MEDIADLQ_URL", value_name = "URL")]
+    mediadlq: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -176,6 +182,8 @@ impl UrlArgs {
             QueueName::JobDlq => self.jobdlq.clone(),
             QueueName::ChangeQ => self.changeq.clone(),
             QueueName::ChangeDlq => self.changedlq.clone(),
+            QueueName::MediaQ => self.mediaq.clone(),
+            QueueName::MediaDlq => self.mediadlq.clone(),
         }
     }
 }

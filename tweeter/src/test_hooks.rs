@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use domain::Clock;
+use embedded::blobs::BeforeWrite;
 use ports::{changes::ChangeLog, queue::Queue, store::Store};
 use service::{fan_out::FanOutOptions, live::HubOptions, passwords::HashingOptions};
 use worker::RetryPauses;
@@ -18,6 +19,8 @@ pub struct TestHooks {
     pub wrap_queue: Option<Wrap<dyn Queue>>,
     /// Wraps the change log as its reader sees it: faults, duplicates.
     pub wrap_changes: Option<Wrap<dyn ChangeLog>>,
+    /// Called before bytes are written to the embedded object storage: a full disk.
+    pub before_blob_write: Option<BeforeWrite>,
     /// AWS clients, instead of those from the environment.
     #[cfg(feature = "aws")]
     pub aws_clients: Option<crate::aws::AwsClients>,
@@ -48,6 +51,7 @@ impl Default for TestHooks {
             wrap_store: None,
             wrap_queue: None,
             wrap_changes: None,
+            before_blob_write: None,
             #[cfg(feature = "aws")]
             aws_clients: None,
             clock: Clock::System,

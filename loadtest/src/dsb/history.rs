@@ -33,7 +33,7 @@ pub async fn write(service: &Service, graph: &FriendGraph, each: u32) -> Result<
         time = time.plus(BETWEEN);
         let post_id = ids.next_post_id(time);
         timelines.add(author, post_id, &graph.friends[author]);
-        posts.push(Post { post_id, author_id: graph.users[author], text: text.clone() });
+        posts.push(Post { post_id, author_id: graph.users[author], text: text.clone(), media: Vec::new() });
     }
     let newest = |(place, reader)| (reader, timelines.newest_of_feed(place, DEEPEST));
     let feeds = graph.users.iter().copied().enumerate().map(newest).collect();

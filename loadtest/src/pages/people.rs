@@ -70,6 +70,7 @@ impl Group {
             post_id: *post_id,
             author_id: self.authors[self.author_of(place)],
             text: text.clone(),
+            media: Vec::new(),
         };
         self.newest_first.iter().enumerate().map(post).collect()
     }

@@ -79,7 +79,7 @@ impl People {
     fn profile(&self, place: usize, user_id: UserId) -> Item {
         let handle = Handle::parse(&format!("loadtest_{place}")).expect("at most 29 characters of a-z, 0-9 and _");
         let display_name = DisplayName::from(&handle);
-        let user = User { user_id, handle, display_name };
+        let user = User { user_id, handle, display_name, avatar: None };
         Users::profile_item(&Profile { user, bio: Bio::default(), created_at: self.now })
     }
 

@@ -1,17 +1,21 @@
 //! Clients and names from the environment.
 //!
 //! The SDK reads region, credentials and endpoints itself (`AWS_REGION`, `AWS_ENDPOINT_URL_DYNAMODB`,
-//! `AWS_ENDPOINT_URL_SQS`, `AWS_ENDPOINT_URL_SECRETS_MANAGER`, ...). The variables for tables and queues are ours: each
-//! binary asks for those that it needs, and an error names the missing variable.
+//! `AWS_ENDPOINT_URL_SQS`, `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL_SECRETS_MANAGER`, ...). The variables for tables,
+//! queues and buckets are ours: each binary asks for those that it needs, and an error names the missing variable.
 
 use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig};
+use aws_sdk_s3::config::{RequestChecksumCalculation, ResponseChecksumValidation};
 
-use super::{QueueUrls, SIGNING_SECRET_ARN, SigningSecret, TableNames, timeouts::timeouts};
+use super::{BucketNames, QueueUrls, SIGNING_SECRET_ARN, SigningSecret, TableNames, timeouts::timeouts};
 use domain::limits;
-use ports::{queue::QueueName, store::Table};
+use ports::{blobs::Bucket, queue::QueueName, store::Table};
 
 /// Attempts to fetch the signing secret. Unlike for tables and queues, no caller of the SDK retries.
 const SECRET_ATTEMPTS: u32 = 2;
+
+/// The variable with the URL under which pictures are served.
+const MEDIA_URL: &str = "TWEETER_MEDIA_URL";
 
 /// An environment variable is unset or empty.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -37,6 +41,17 @@ pub fn dynamodb_client(config: &SdkConfig) -> aws_sdk_dynamodb::Client {
 pub fn sqs_client(config: &SdkConfig) -> aws_sdk_sqs::Client {
     let config = aws_sdk_sqs::config::Builder::from(config).timeout_config(timeouts(limits::CALL_TIMEOUT)).build();
     aws_sdk_sqs::Client::from_conf(config)
+}
+
+/// An S3 client whose calls time out after [`limits::BLOB_CALL_TIMEOUT`] and carry checksums only where S3 requires them:
+/// a presigned upload would otherwise demand one of its client.
+pub fn s3_client(config: &SdkConfig) -> aws_sdk_s3::Client {
+    let config = aws_sdk_s3::config::Builder::from(config)
+        .timeout_config(timeouts(limits::BLOB_CALL_TIMEOUT))
+        .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+        .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
+        .build();
+    aws_sdk_s3::Client::from_conf(config)
 }
 
 /// The signing secret of this name or ARN. A fetch times out after [`limits::RETRY_BUDGET`].
@@ -69,9 +84,24 @@ pub fn queue_urls_from(
         .try_fold(QueueUrls::default(), |urls, queue| Ok(urls.with(*queue, required(queue_variable(*queue), &find)?)))
 }
 
+/// The names of the required buckets, from their variables.
+pub fn bucket_names_from(
+    needed: &[Bucket],
+    find: impl Fn(&'static str) -> Option<String>,
+) -> Result<BucketNames, MissingVariable> {
+    needed.iter().try_fold(BucketNames::default(), |names, bucket| {
+        Ok(names.with(*bucket, required(bucket_variable(*bucket), &find)?))
+    })
+}
+
 /// The ARN of the signing secret.
 pub fn signing_secret_arn_from(find: impl Fn(&'static str) -> Option<String>) -> Result<String, MissingVariable> {
     required(SIGNING_SECRET_ARN, &find)
+}
+
+/// The URL under which pictures are served.
+pub fn media_url_from(find: impl Fn(&'static str) -> Option<String>) -> Result<String, MissingVariable> {
+    required(MEDIA_URL, &find)
 }
 
 fn required(variable: &'static str, find: &impl Fn(&'static str) -> Option<String>) -> Result<String, MissingVariable> {
@@ -96,6 +126,16 @@ pub const fn queue_variable(queue: QueueName) -> &'static str {
         QueueName::PostDlq => "TWEETER_POSTDLQ_URL",
         QueueName::JobDlq => "TWEETER_JOBDLQ_URL",
         QueueName::ChangeDlq => "TWEETER_CHANGEDLQ_URL",
+        QueueName::MediaQ => "TWEETER_MEDIAQ_URL",
+        QueueName::MediaDlq => "TWEETER_MEDIADLQ_URL",
+    }
+}
+
+/// The variable with a bucket's name.
+pub const fn bucket_variable(bucket: Bucket) -> &'static str {
+    match bucket {
+        Bucket::Uploads => "TWEETER_UPLOADS_BUCKET",
+        Bucket::Media => "TWEETER_MEDIA_BUCKET",
     }
 }
 
@@ -118,6 +158,8 @@ mod tests {
         assert_eq!(missing.to_string(), "the environment variable TWEETER_AUTH_TABLE is not set");
         let empty = queue_urls_from(&[QueueName::JobQ], |_| Some(String::new())).unwrap_err();
         assert_eq!(empty.variable, "TWEETER_JOBQ_URL");
+        let missing = bucket_names_from(&Bucket::ALL, |_| None).unwrap_err();
+        assert_eq!(missing.variable, "TWEETER_UPLOADS_BUCKET");
         assert_eq!(signing_secret_arn_from(|_| None).unwrap_err().variable, "TWEETER_SIGNING_SECRET_ARN");
     }
 }

@@ -1,4 +1,4 @@
-//! The classification of SDK errors, shared by both services.
+//! The classification of SDK errors, shared by all services.
 
 use std::error::Error;
 
@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::{
     error::{ProvideErrorMetadata, SdkError},
 };
 
-use ports::{queue::QueueError, store::StoreError};
+use ports::{blobs::BlobError, queue::QueueError, store::StoreError};
 
 type Cause = Box<dyn Error + Send + Sync>;
 
@@ -120,6 +120,16 @@ impl From<Fault> for QueueError {
             Fault::Throttled => Self::Throttled,
             Fault::Unavailable(cause) => Self::Unavailable(cause),
             Fault::Rejected(cause) => Self::Rejected(cause),
+        }
+    }
+}
+
+impl From<Fault> for BlobError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Throttled => Self::Throttled,
+            Fault::Unavailable(cause) => Self::Unavailable(cause),
+            Fault::Rejected(cause) => Self::Refused(cause),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use crate::{DELETED_AT, Tasks, keys::streamed::Streamed};
+use crate::{DELETED_AT, Posts, Tasks, keys::streamed::Streamed};
 use domain::{Act, ActKind, PostId, Task, UserId};
 use ports::{
     changes::Change,
@@ -36,6 +36,8 @@ pub enum Subject {
         author: UserId,
         /// Whether it was just created, so that no reactions to it exist yet.
         is_new: bool,
+        /// Whether it has pictures.
+        has_media: bool,
     },
     /// Work whose next step is due.
     Step {
@@ -69,7 +71,12 @@ impl Changed {
             Streamed::Follower { followee, follower } => act(follower, ActKind::Follow(followee)),
             Streamed::Liker(post, user) => act(user, ActKind::Like(post)),
             Streamed::Comment(post, comment) => act(author_of(change)?, ActKind::Comment(post, comment)),
-            Streamed::Post(post) => Subject::Post { post, author: author_of(change)?, is_new: change.before.is_none() },
+            Streamed::Post(post) => Subject::Post {
+                post,
+                author: author_of(change)?,
+                is_new: change.before.is_none(),
+                has_media: change.after.as_ref().or(change.before.as_ref()).is_some_and(Posts::has_media),
+            },
         };
         Ok(Some(Self { subject, is_there }))
     }

@@ -11,7 +11,7 @@ use crate::{
     Db, Writes,
     keys::{self, streamed::Streamed},
 };
-use domain::{Erasable, PostId, Timestamp, UserId, limits};
+use domain::{Erasable, MediaId, PostId, Timestamp, UserId, limits};
 use ports::changes::Change;
 use ports::store::{
     Changes, Condition, Item, Key, MalformedItem, Outcome, Query, Retrying, SortRange, StoreError, Table, Test, Write,
@@ -80,6 +80,12 @@ impl Erasures {
     /// cannot be cancelled.
     pub fn schedule_user(user: UserId, due: Timestamp) -> Writes {
         Writes::to(Table::Social, [Write::put(Item::new(keys::user_erasure(user, due)))])
+    }
+
+    /// The write that schedules the erasure of a picture from `due` on. There is no need to cancel it: it spares a picture
+    /// that is shown then.
+    pub fn schedule_media(media: MediaId, due: Timestamp) -> Writes {
+        Writes::to(Table::Social, [Write::put(Item::new(keys::media_erasure(media, due)))])
     }
 
     /// Erasures of one shard that are due by `now`, leased or not, longest due first, and the sort key to continue
@@ -194,6 +200,7 @@ fn key_of(of: Erasable, due: Timestamp) -> Key {
     match of {
         Erasable::Post(post) => keys::post_erasure(post, due),
         Erasable::User(user) => keys::user_erasure(user, due),
+        Erasable::Media(media) => keys::media_erasure(media, due),
     }
 }
 

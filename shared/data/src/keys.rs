@@ -1,14 +1,17 @@
 //! The only place where keys are built. A key is a pure function of identity, so repeated writes hit the same item. The
 //! whole list with costs: `docs/data-model.md`. [`streamed`] parses some of them.
 //!
+//! Keys of objects in object storage: [`blobs`].
+//!
 //! Public for tests and the load test, which plant rows that no service writes. A test in `deploy-checks` keeps production
 //! code outside this crate from building keys.
 
+pub mod blobs;
 pub mod streamed;
 
 use domain::{
-    Act, ActKind, CommentId, Erasable, Handle, InvalidId, NotificationId, NotifiedAct, PostId, SessionId, Task,
-    Timestamp, UserId, limits,
+    Act, ActKind, CommentId, Erasable, Handle, InvalidId, MediaId, NotificationId, NotifiedAct, PostId, SessionId,
+    Task, Timestamp, UserId, limits,
 };
 use ports::store::Key;
 
@@ -100,6 +103,21 @@ pub fn story_partition(author: UserId) -> String {
 /// A post's entry in its author's story.
 pub fn story_entry(author: UserId, post: PostId) -> Key {
     key(story_partition(author), post.to_string())
+}
+
+/// A picture.
+pub fn media(media: MediaId) -> Key {
+    key(format!("MEDIA#{media}"), "MEDIA")
+}
+
+/// The partition of the pictures of `owner`; sort key: the picture's id.
+pub fn media_partition(owner: UserId) -> String {
+    format!("USERMEDIA#{owner}")
+}
+
+/// A picture on its owner's side.
+pub fn media_of(owner: UserId, media: MediaId) -> Key {
+    key(media_partition(owner), media.to_string())
 }
 
 /// The partition of one shard of the outbox; sort key: the post's id.
@@ -283,6 +301,12 @@ pub fn user_erasure(user: UserId, due: Timestamp) -> Key {
     key(erasures_partition(shard), format!("{}#USER#{user}", erasure_due(due)))
 }
 
+/// The erasure of a picture that nothing shows.
+pub fn media_erasure(media: MediaId, due: Timestamp) -> Key {
+    let shard = media.as_uuid().as_bytes()[15] % limits::TASK_SHARDS;
+    key(erasures_partition(shard), format!("{}#MEDIA#{media}", erasure_due(due)))
+}
+
 /// Parses the due time and the target from an erasure's sort key.
 ///
 /// # Errors
@@ -296,6 +320,7 @@ pub fn erasure_from_sort(sort: &str) -> Result<(Timestamp, Erasable), InvalidId>
     match kind {
         "POST" => Ok((due, Erasable::Post(id.parse()?))),
         "USER" => Ok((due, Erasable::User(id.parse()?))),
+        "MEDIA" => Ok((due, Erasable::Media(id.parse()?))),
         _ => Err(InvalidId),
     }
 }
@@ -431,10 +456,13 @@ mod tests {
             let due = Timestamp::from_millis(due.saturating_sub(later));
             let of_post = post_erasure(post, due).sort;
             let of_user = user_erasure(user, due).sort;
+            let media = MediaId::from_uuid(Uuid::from_u128(id));
+            let of_media = media_erasure(media, due).sort;
+            prop_assert_eq!(erasure_from_sort(&of_media), Ok((due, Erasable::Media(media))));
             prop_assert_eq!(erasure_from_sort(&of_post), Ok((due, Erasable::Post(post))));
             prop_assert_eq!(erasure_from_sort(&of_user), Ok((due, Erasable::User(user))));
             let then = erasure_due(due.plus(std::time::Duration::from_millis(later)));
-            prop_assert!(of_post < then && of_user < then && erasure_due(due) <= of_post);
+            prop_assert!(of_post < then && of_user < then && of_media < then && erasure_due(due) <= of_post);
         }
 
         #[test]

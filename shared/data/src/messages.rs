@@ -3,7 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use domain::{PostId, UserId};
+use crate::keys::blobs;
+use domain::{MediaId, PostId, UserId};
 use ports::{
     changes::Change,
     store::{Attributes, Key},
@@ -58,6 +59,15 @@ pub enum ChangeTag {
     #[default]
     #[serde(rename = "change")]
     Change,
+}
+
+/// The `type` of an [`UploadMessage`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum UploadTag {
+    /// Process an upload.
+    #[default]
+    #[serde(rename = "uploaded")]
+    Uploaded,
 }
 
 /// On PostQ: fan this post out. The cursor is in the outbox entry, not here, so that a late redelivery repeats no work.
@@ -144,6 +154,79 @@ impl ChangeMessage {
     }
 }
 
+/// On MediaQ: process this picture's upload.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UploadMessage {
+    /// The message type.
+    #[serde(rename = "type")]
+    pub tag: UploadTag,
+    /// Version 1.
+    pub v: V1,
+    /// The picture.
+    pub media_id: MediaId,
+}
+
+impl UploadMessage {
+    /// The message about this picture.
+    pub const fn of(media_id: MediaId) -> Self {
+        Self { tag: UploadTag::Uploaded, v: V1, media_id }
+    }
+}
+
+/// A body on MediaQ: our own, or an event notification of S3
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html>).
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum UploadBody {
+    Own(UploadMessage),
+    Event {
+        #[serde(rename = "Records")]
+        records: Vec<S3Record>,
+    },
+    /// Sent once, when the notification is configured.
+    Test {
+        #[serde(rename = "Event")]
+        _event: S3TestEvent,
+    },
+}
+
+#[derive(Deserialize)]
+enum S3TestEvent {
+    #[serde(rename = "s3:TestEvent")]
+    Test,
+}
+
+#[derive(Deserialize)]
+struct S3Record {
+    s3: S3Entity,
+}
+
+#[derive(Deserialize)]
+struct S3Entity {
+    object: S3Object,
+}
+
+#[derive(Deserialize)]
+struct S3Object {
+    #[serde(deserialize_with = "uploaded_media")]
+    key: MediaId,
+}
+
+/// Reads an upload's key. S3 encodes keys as in URLs, which changes no character of ours.
+fn uploaded_media<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<MediaId, D::Error> {
+    let key = String::deserialize(deserializer)?;
+    blobs::media_of_upload(&key).map_err(serde::de::Error::custom)
+}
+
+/// Reads a body on MediaQ: the pictures whose uploads have arrived.
+pub fn decode_uploads(body: &str) -> Result<Vec<MediaId>, UndecodableMessage> {
+    Ok(match serde_json::from_str(body)? {
+        UploadBody::Own(message) => vec![message.media_id],
+        UploadBody::Event { records } => records.into_iter().map(|record| record.s3.object.key).collect(),
+        UploadBody::Test { .. } => Vec::new(),
+    })
+}
+
 macro_rules! json_message {
     ($($message:ident),*) => {$(
         impl $message {
@@ -163,7 +246,7 @@ macro_rules! json_message {
     )*};
 }
 
-json_message!(FanOutMessage, FeedJob);
+json_message!(FanOutMessage, FeedJob, UploadMessage);
 
 #[cfg(test)]
 mod tests {
@@ -227,6 +310,36 @@ mod tests {
             r#"{"type":"deliver","v":1,"post_id":"00000000-0000-0000-0000-000000000001","author_id":"00000000-0000-0000-0000-000000000002","followers":["00000000-0000-0000-0000-000000000003"]}"#
         );
         assert_eq!(FeedJob::decode(&job().encode()).unwrap(), job());
+    }
+
+    fn media() -> MediaId {
+        MediaId::from_uuid(Uuid::from_u128(1))
+    }
+
+    #[test]
+    fn an_upload_is_announced_by_us_or_by_s3() {
+        let own = r#"{"type":"uploaded","v":1,"media_id":"00000000-0000-0000-0000-000000000001"}"#;
+        assert_eq!(UploadMessage::of(media()).encode(), own);
+        assert_eq!(decode_uploads(own).unwrap(), [media()]);
+        let event = r#"{"Records":[{"eventVersion":"2.1","eventSource":"aws:s3","eventName":"ObjectCreated:Put",
+            "s3":{"bucket":{"name":"uploads"},"object":{"key":"uploads/00000000-0000-0000-0000-000000000001","size":5}}}]}"#;
+        assert_eq!(decode_uploads(event).unwrap(), [media()]);
+        let test = r#"{"Service":"Amazon S3","Event":"s3:TestEvent","Bucket":"uploads"}"#;
+        assert_eq!(decode_uploads(test).unwrap(), []);
+    }
+
+    #[test]
+    fn another_body_announces_no_upload() {
+        let own = UploadMessage::of(media()).encode();
+        for body in [
+            own.replace("\"v\":1", "\"v\":2"),
+            own.replace("uploaded", "deliver"),
+            r#"{"Records":[{"s3":{"object":{"key":"media/x/medium.jpg"}}}]}"#.to_owned(),
+            r#"{"Event":"s3:Other"}"#.to_owned(),
+            "{}".to_owned(),
+        ] {
+            assert!(decode_uploads(&body).is_err(), "{body}");
+        }
     }
 
     #[test]

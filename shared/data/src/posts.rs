@@ -2,18 +2,19 @@
 
 use std::collections::HashMap;
 
-use super::{counts::post_counts_from, page_from, users::live_profile_from};
+use super::{counts::post_counts_from, media::post_media, page_from, users::live_profile_from};
 use crate::{DELETED_AT, Db, Writes, keys};
 use domain::{Page, Post, PostCounts, PostId, PostText, Profile, Timestamp, UserId, limits};
 use ports::store::{
-    Changes, Condition, Consistency, Item, Key, MalformedItem, Order, Projection, Query, Retrying, SortRange,
-    StoreError, Table, Test, Write,
+    Attributes, Changes, Condition, Consistency, Item, Key, MalformedItem, Order, Projection, Query, Retrying,
+    SortRange, StoreError, Table, Test, Write,
 };
 
 mod attr {
     pub const AUTHOR_ID: &str = "author_id";
     pub const TEXT: &str = "text";
     pub const PULLED: &str = "pulled";
+    pub const MEDIA: &str = "media";
 }
 
 /// How a post reaches its author's followers.
@@ -196,12 +197,18 @@ impl Posts {
         let item = Item::new(keys::post(post.post_id))
             .with(attr::AUTHOR_ID, post.author_id.to_string())
             .with(attr::TEXT, post.text.as_str());
+        let item = if post.media.is_empty() { item } else { item.with(attr::MEDIA, post_media::encode(&post.media)) };
         let story_entry = Item::new(keys::story_entry(post.author_id, post.post_id));
         let story_entry = match delivery {
             Delivery::Pushed => story_entry,
             Delivery::Pulled => story_entry.with(attr::PULLED, true),
         };
         Writes::to(Table::Social, [Write::create(item), Write::put(story_entry)])
+    }
+
+    /// Whether an image of a post's item has pictures.
+    pub(crate) fn has_media(image: &Attributes) -> bool {
+        image.contains_key(attr::MEDIA)
     }
 
     /// The write that marks a post deleted. Refused unless the post exists, is live and belongs to its author.
@@ -237,6 +244,8 @@ fn post_from(post_id: PostId, item: &Item) -> Result<StoredPost, MalformedItem> 
             post_id,
             author_id: item.parsed(attr::AUTHOR_ID)?,
             text: PostText::from_stored(item.text(attr::TEXT)?.to_owned()),
+            // Posts from before there were pictures have none.
+            media: item.text_if_any(attr::MEDIA)?.map(post_media::decode).transpose()?.unwrap_or_default(),
         },
         deleted_at: deleted_at.map(|millis| Timestamp::from_millis(millis.cast_unsigned())),
     })

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use super::Readers;
 use crate::{DELETED_AT, Db, Writes, keys};
-use domain::{Bio, DisplayName, Handle, Profile, Timestamp, User, UserId, limits};
+use domain::{Avatar, Bio, DisplayName, Handle, Profile, Timestamp, User, UserId, limits};
 use ports::store::{
     Changes, Condition, Consistency, EXPIRES_AT, Item, MalformedItem, Outcome, Retrying, StoreError, Table, Test, Write,
 };
@@ -18,6 +18,8 @@ mod attr {
     pub const HANDLE: &str = "handle";
     pub const DISPLAY_NAME: &str = "display_name";
     pub const BIO: &str = "bio";
+    pub const AVATAR_MEDIA_ID: &str = "avatar_media_id";
+    pub const AVATAR_TOKEN: &str = "avatar_token";
     pub const CREATED_AT: &str = "created_at";
 }
 
@@ -84,14 +86,37 @@ impl Users {
         display_name: Option<&DisplayName>,
         bio: Option<&Bio>,
     ) -> Result<Outcome, StoreError> {
-        let name = display_name.map(|name| (attr::DISPLAY_NAME.into(), name.as_str().into()));
-        let bio = bio.map(|bio| (attr::BIO.into(), bio.as_str().into()));
         let write = Write::Update {
             key: keys::profile(user),
-            changes: Changes { set: name.into_iter().chain(bio).collect(), ..Changes::default() },
+            changes: text_changes(display_name, bio),
             condition: Condition::Where(vec![Test::Missing(DELETED_AT)]),
         };
         self.store.write(Table::Social, write).await
+    }
+
+    /// The write of [`Self::update`] that also replaces the picture `was` by `avatar`. Refused when the user does not
+    /// exist or has another picture by now.
+    pub fn avatar_update(
+        user: UserId,
+        display_name: Option<&DisplayName>,
+        bio: Option<&Bio>,
+        was: Option<Avatar>,
+        avatar: Option<Avatar>,
+    ) -> Writes {
+        let mut changes = text_changes(display_name, bio);
+        match avatar {
+            Some(Avatar { media_id, token }) => {
+                changes.set.insert(attr::AVATAR_MEDIA_ID.into(), media_id.to_string().into());
+                changes.set.insert(attr::AVATAR_TOKEN.into(), token.to_string().into());
+            }
+            None => changes.remove.extend([attr::AVATAR_MEDIA_ID, attr::AVATAR_TOKEN]),
+        }
+        let unchanged = match was {
+            Some(was) => Test::Equals(attr::AVATAR_MEDIA_ID, was.media_id.to_string().into()),
+            None => Test::Missing(attr::AVATAR_MEDIA_ID),
+        };
+        let condition = Condition::Where(vec![Test::Missing(DELETED_AT), unchanged]);
+        Writes::to(Table::Social, [Write::Update { key: keys::profile(user), changes, condition }])
     }
 
     /// The holder of a handle. Read consistently, so that a newly claimed handle is found.
@@ -150,12 +175,32 @@ impl Users {
     /// A stored profile, without the claim of its handle. For direct use only when filling a store that is not yet in
     /// use.
     pub fn profile_item(profile: &Profile) -> Item {
-        Item::new(keys::profile(profile.user.user_id))
+        let item = Item::new(keys::profile(profile.user.user_id))
             .with(attr::HANDLE, profile.user.handle.as_str())
             .with(attr::DISPLAY_NAME, profile.user.display_name.as_str())
             .with(attr::BIO, profile.bio.as_str())
-            .with(attr::CREATED_AT, profile.created_at.as_millis().cast_signed())
+            .with(attr::CREATED_AT, profile.created_at.as_millis().cast_signed());
+        match profile.user.avatar {
+            Some(Avatar { media_id, token }) => {
+                item.with(attr::AVATAR_MEDIA_ID, media_id.to_string()).with(attr::AVATAR_TOKEN, token.to_string())
+            }
+            None => item,
+        }
     }
+}
+
+fn text_changes(display_name: Option<&DisplayName>, bio: Option<&Bio>) -> Changes {
+    let name = display_name.map(|name| (attr::DISPLAY_NAME.into(), name.as_str().into()));
+    let bio = bio.map(|bio| (attr::BIO.into(), bio.as_str().into()));
+    Changes { set: name.into_iter().chain(bio).collect(), ..Changes::default() }
+}
+
+/// Profiles from before there were pictures have none.
+fn avatar_from(item: &Item) -> Result<Option<Avatar>, MalformedItem> {
+    if item.text_if_any(attr::AVATAR_MEDIA_ID)?.is_none() {
+        return Ok(None);
+    }
+    Ok(Some(Avatar { media_id: item.parsed(attr::AVATAR_MEDIA_ID)?, token: item.parsed(attr::AVATAR_TOKEN)? }))
 }
 
 /// The profile; `None` when it is marked deleted.
@@ -172,6 +217,7 @@ fn profile_from(user_id: UserId, item: &Item) -> Result<Profile, MalformedItem> 
             user_id,
             handle: Handle::from_stored(item.text(attr::HANDLE)?.to_owned()),
             display_name: DisplayName::from_stored(item.text(attr::DISPLAY_NAME)?.to_owned()),
+            avatar: avatar_from(item)?,
         },
         bio: Bio::from_stored(item.text(attr::BIO)?.to_owned()),
         created_at: Timestamp::from_millis(item.number(attr::CREATED_AT)?.cast_unsigned()),

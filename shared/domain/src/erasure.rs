@@ -1,6 +1,6 @@
 //! Targets of erasure.
 
-use super::{PostId, UserId};
+use super::{MediaId, PostId, UserId};
 
 /// A target that is erased together with everything that depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -9,4 +9,6 @@ pub enum Erasable {
     Post(PostId),
     /// A deleted account.
     User(UserId),
+    /// A picture, unless a post or a profile shows it.
+    Media(MediaId),
 }

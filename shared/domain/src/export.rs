@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::{
-    Comment, CommentId, Handle, InboxEntry, NotificationId, Post, PostCounts, PostId, ProfileView, SessionId,
+    Comment, CommentId, Handle, InboxEntry, Media, NotificationId, Post, PostCounts, PostId, ProfileView, SessionId,
     Timestamp, UserAgent, UserId,
 };
 use crate::limits;
@@ -35,11 +35,13 @@ pub enum ExportKind {
     FeedEntry,
     /// `Idempotency-Key`s.
     IdempotencyKey,
+    /// Pictures.
+    Media,
 }
 
 impl ExportKind {
     /// Every kind, in order.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Profile,
         Self::Inbox,
         Self::Session,
@@ -52,6 +54,7 @@ impl ExportKind {
         Self::Notified,
         Self::FeedEntry,
         Self::IdempotencyKey,
+        Self::Media,
     ];
 
     /// The kind's number in cursors.
@@ -84,7 +87,8 @@ impl ExportKind {
             | Self::Following
             | Self::Follower
             | Self::Notification
-            | Self::FeedEntry => matches!(place, ExportPlace::Id(_)),
+            | Self::FeedEntry
+            | Self::Media => matches!(place, ExportPlace::Id(_)),
         }
     }
 }
@@ -230,4 +234,6 @@ pub enum ExportItem {
         /// The time until which it is remembered.
         expires_at: Timestamp,
     },
+    /// A picture.
+    Media(Box<Media>),
 }

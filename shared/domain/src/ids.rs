@@ -1,4 +1,4 @@
-//! Ids of users, posts, comments, notifications and sessions.
+//! Ids of users, posts, comments, notifications, pictures and sessions.
 
 use std::{fmt, str::FromStr, time::Duration};
 
@@ -120,6 +120,8 @@ timed_id! {
     CommentId;
     /// A notification's id.
     NotificationId;
+    /// A picture's id.
+    MediaId;
 }
 
 /// A session's id, which identifies the family of its refresh tokens. A UUIDv7, so that sessions are ordered by their
@@ -158,7 +160,7 @@ fn created_at(id: &Uuid) -> Timestamp {
     Timestamp::from_millis(u64::from_be_bytes(millis))
 }
 
-/// Generates ids of posts, comments and notifications that strictly increase within this process, even within one
+/// Generates ids of posts, comments, notifications and pictures that strictly increase within this process, even within one
 /// millisecond and when the clock steps back.
 ///
 /// The 74 bits after the timestamp are seeded randomly in each millisecond and incremented within it (RFC 9562, section
@@ -235,6 +237,11 @@ impl IdGenerator {
     /// The next notification id, as [`Self::next_post_id`].
     pub fn next_notification_id(&self, now: Timestamp) -> NotificationId {
         NotificationId(self.next(now))
+    }
+
+    /// The next picture id, as [`Self::next_post_id`].
+    pub fn next_media_id(&self, now: Timestamp) -> MediaId {
+        MediaId(self.next(now))
     }
 
     fn next(&self, now: Timestamp) -> Uuid {

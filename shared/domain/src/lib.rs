@@ -8,6 +8,7 @@
 //! - [`erasure`]: targets of erasure. [`task`]: work that continues from a cursor.
 //! - [`user_range`]: ranges of user ids, read in parallel.
 //! - [`network`]: the network of a client. [`user_agent`]: the program that began a session.
+//! - [`media`]: pictures and their progress.
 //! - [`export`]: everything stored about a user.
 //! - [`page`]: page sizes and pages.
 //! - [`random`]: nonces and secrets.
@@ -19,6 +20,7 @@ pub mod export;
 pub mod ids;
 pub mod inbox;
 pub mod limits;
+pub mod media;
 pub mod network;
 pub mod notification;
 pub mod page;
@@ -36,15 +38,16 @@ pub use comment::{Comment, CommentView};
 pub use counts::{PostCounts, UserCounts};
 pub use erasure::Erasable;
 pub use export::{ExportItem, ExportKind, ExportPlace, ExportPosition, NotifiedAct, Other};
-pub use ids::{CommentId, IdGenerator, InvalidId, NotificationId, PostId, SessionId, UserId};
+pub use ids::{CommentId, IdGenerator, InvalidId, MediaId, NotificationId, PostId, SessionId, UserId};
 pub use inbox::{Inbox, InboxEntry, Recount, Scan};
+pub use media::{Attachment, Avatar, Media, MediaState, MediaToken, MediaType, Picture, PictureSize, PostMedia};
 pub use network::ClientNetwork;
 pub use notification::{Act, ActKind, Notification, NotificationView};
 pub use page::{Page, PageLimit};
 pub use post::{Post, PostView};
 pub use rule::Rule;
 pub use task::{ReactionCursor, Task};
-pub use text::{Bio, CommentText, DisplayName, Email, Handle, Invalid, Password, PostText};
+pub use text::{Bio, CommentText, DisplayName, Email, Handle, Invalid, MediaDescription, Password, PostText};
 pub use time::{Clock, Timestamp};
 pub use user::{Profile, ProfileView, Relation, User, UserRef};
 pub use user_agent::UserAgent;

@@ -19,6 +19,16 @@ pub const MAX_BIO_CHARS: usize = 160;
 pub const MAX_COMMENT_CHARS: usize = 500;
 /// Maximum length of a post, in characters.
 pub const MAX_POST_CHARS: usize = 500;
+/// Maximum length of a picture's description, in characters.
+pub const MAX_MEDIA_DESCRIPTION_CHARS: usize = 1_500;
+/// Maximum number of pictures of a post.
+pub const MAX_MEDIA_PER_POST: usize = 4;
+/// Maximum size of an uploaded picture, in bytes.
+pub const MAX_UPLOAD_BYTES: u64 = 10 * 1024 * 1024;
+/// Time for which the permission to upload a picture lasts.
+pub const UPLOAD_TTL: Duration = Duration::from_mins(5);
+/// Time after which a picture is erased that is in no post and no profile.
+pub const UNATTACHED_MEDIA_TTL: Duration = Duration::from_hours(24);
 /// Default number of items on a page.
 pub const DEFAULT_PAGE_LIMIT: u32 = 20;
 /// Maximum number of items on a page.
@@ -147,8 +157,10 @@ pub const PROFILE_ENTRIES: u64 = 50_000;
 /// Time for which a process caches other users' posts and the counts of posts. Deletions must be seen, and counts may
 /// lag, within 5 seconds; this leaves three for the replicas, the change stream and the request.
 pub const POST_TTL: Duration = Duration::from_secs(2);
-/// Maximum number of posts in that cache: 0.3 to 2.5 KB each, so at most 25 MB.
+/// Maximum number of posts in that cache: 0.3 to [`POST_ENTRY_BYTES`] each, so at most 25 MB.
 pub const POST_ENTRIES: u64 = 10_000;
+/// Size in bytes of a post in that cache; one with longer descriptions of its pictures takes the place of several.
+pub const POST_ENTRY_BYTES: usize = 2_500;
 /// Clean-ups of feeds that one process runs at a time; pages that find more to remove leave it to the next read.
 pub const CLEAN_UPS_AT_ONCE: u32 = 16;
 /// Time for which the handle of a deleted account stays reserved.
@@ -173,6 +185,17 @@ pub const SWEEP_ERASURE_BUDGET: Duration = Duration::from_secs(20);
 pub const ERASURE_SLICE: Duration = Duration::from_secs(2);
 /// Time that stream-handler spends on an erasure while later changes wait.
 pub const STREAM_ERASURE_BUDGET: Duration = Duration::from_secs(3);
+
+// --- Pictures.
+
+/// Time after its announcement at which the sweeper looks for an upload whose event was lost: twice [`UPLOAD_TTL`], so that
+/// slow uploads have arrived.
+pub const LOST_UPLOAD_AFTER: Duration = Duration::from_mins(10);
+/// Time after which the files of an erased picture are removed once more, with the last trace of it: longer than any
+/// handler in flight at the erasure can still write a file.
+pub const MEDIA_ERASED_AGAIN_AFTER: Duration = Duration::from_hours(1);
+/// Posts whose pictures one batch of changes moves concurrently: each copies and removes up to twelve files.
+pub const MEDIA_MOVES_IN_FLIGHT: usize = 8;
 
 // --- Live events.
 
@@ -225,6 +248,10 @@ pub const COMMENT_DELETION_RATE: Rate = COMMENT_RATE.of_undoing();
 /// Profile edits by one user. They undo nothing, but as texts of the user they are derived from the rate of posts: ten
 /// times as many, an edit every six seconds.
 pub const PROFILE_EDIT_RATE: Rate = POST_RATE.of_undoing();
+/// Pictures announced by one user.
+pub const MEDIA_RATE: Rate = Rate { uses: 60, window: Duration::from_hours(1) };
+/// Edits of pictures' descriptions by one user: an edit every six seconds, as [`PROFILE_EDIT_RATE`].
+pub const MEDIA_EDIT_RATE: Rate = MEDIA_RATE.of_undoing();
 /// Registration attempts from one network.
 pub const REGISTER_RATE: Rate = Rate { uses: 5, window: Duration::from_mins(1) };
 /// Failed logins to one account, from one network.
@@ -373,6 +400,8 @@ pub const STORIES_IN_FLIGHT: usize = 32;
 pub const RETRY_BUDGET: Duration = Duration::from_secs(4);
 /// Timeout of one call to the store or to a queue, not counting the wait of a long poll.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(2);
+/// Timeout of one call to object storage, which transfers up to [`MAX_UPLOAD_BYTES`].
+pub const BLOB_CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Longest pause before a retry: 640 ms and as much jitter.
 pub const LONGEST_RETRY_PAUSE: Duration = Duration::from_millis(2 * 640);

@@ -1,6 +1,6 @@
 //! Posts as they are stored and shown.
 
-use super::{PostCounts, PostId, PostText, Timestamp, User, UserId};
+use super::{PostCounts, PostId, PostMedia, PostText, Timestamp, User, UserId};
 
 /// A post as its author wrote it. Immutable.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,8 +9,10 @@ pub struct Post {
     pub post_id: PostId,
     /// The author.
     pub author_id: UserId,
-    /// The text.
+    /// The text; may be empty if there are pictures.
     pub text: PostText,
+    /// The pictures, in the author's order.
+    pub media: Vec<PostMedia>,
 }
 
 impl Post {

@@ -1,7 +1,7 @@
 //! Texts chosen by users. Values of these types are validated; `parse` is the only way to make one from user input.
 //!
 //! Lengths count the Unicode scalar values of the stored text. Text is stored as sent, with three exceptions: handles
-//! are lower-cased, e-mail addresses are trimmed, and in bios, posts and comments CR LF becomes LF.
+//! are lower-cased, e-mail addresses are trimmed, and in bios, posts, comments and descriptions CR LF becomes LF.
 //!
 //! - [`characters`]: which characters are visible, and which reorder the text around them.
 //! - `rules`: the rules of each kind of text.
@@ -112,6 +112,23 @@ impl PostText {
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         rules::POST.check(text).map(Self)
     }
+
+    /// The same for a post with pictures: the text may be empty, and need not have a visible character.
+    pub fn parse_caption(text: &str) -> Result<Self, Invalid> {
+        rules::CAPTION.check(text).map(Self)
+    }
+}
+
+/// The description of a picture for people who do not see it: up to [`limits::MAX_MEDIA_DESCRIPTION_CHARS`] characters, or
+/// empty; the only control characters allowed are line feeds and tabs.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct MediaDescription(String);
+
+impl MediaDescription {
+    /// Validates length and characters. The error names the first fault.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        rules::MEDIA_DESCRIPTION.check(text).map(Self)
+    }
 }
 
 macro_rules! plain_text {
@@ -136,7 +153,7 @@ macro_rules! plain_text {
     )*};
 }
 
-plain_text!(Handle, Email, DisplayName, Bio, PostText, CommentText);
+plain_text!(Handle, Email, DisplayName, Bio, PostText, CommentText, MediaDescription);
 
 /// A plaintext password of [`limits::PASSWORD_CHARS`]. No formatting, `Debug` included, reveals it.
 #[derive(Clone, PartialEq, Eq)]

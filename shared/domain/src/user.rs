@@ -1,6 +1,6 @@
 //! Users as they are stored and shown.
 
-use super::{Bio, DisplayName, Email, Handle, Timestamp, UserCounts, UserId};
+use super::{Avatar, Bio, DisplayName, Email, Handle, Timestamp, UserCounts, UserId};
 
 /// The part of a user that is shown beside their posts and comments.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub struct User {
     pub handle: Handle,
     /// The display name.
     pub display_name: DisplayName,
+    /// The picture; `None` without one.
+    pub avatar: Option<Avatar>,
 }
 
 /// The public, stored part of a user's profile.

@@ -1,10 +1,11 @@
-//! The embedded backend: both ports on one fjall database, durable, in one process.
+//! The embedded backend: the ports on one fjall database and a folder of files, durable, in one process.
 //!
 //! ```text
 //! Store ─▶ EmbeddedStore ─┐
 //!                         ├─▶ Engine ─▶ worker pools ─▶ fjall: one journal for tables and queues
 //! Queue ─▶ EmbeddedQueue ─┤       └──▶ syncer (one thread): one fsync for all waiters
 //! ChangeLog ─▶ EmbeddedChanges
+//! Blobs ─▶ EmbeddedBlobs ─▶ one file per object
 //! ```
 //!
 //! In reading order:
@@ -22,11 +23,13 @@
 //! - [`store`]: tables, one keyspace each, and the expiry index.
 //! - [`changes`]: the change log, written in the same batches as the changes.
 //! - [`queue`]: queues, with rows on disk, and order and in-flight state in memory.
+//! - [`blobs`]: object storage in files, signed uploads, and their backup.
 //!
 //! **Order instead of fsync.** Tables and queues share one journal, which commits reach one after another, so a prefix
 //! of the commits survives a power loss. If the deletion of a message survives, the work written before it survives as
 //! well, although neither waits for an fsync.
 
+pub mod blobs;
 pub mod changes;
 pub mod codec;
 pub mod copy;
@@ -47,6 +50,7 @@ mod stripes;
 mod syncer;
 mod worker_pools;
 
+pub use blobs::{BlobOptions, EmbeddedBlobs};
 pub use changes::EmbeddedChanges;
 pub use engine::Engine;
 pub use journal::cut_to_last_sync;

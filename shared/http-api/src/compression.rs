@@ -10,13 +10,14 @@ use tower_http::compression::{
 use domain::limits;
 
 /// The responses to compress: those above [`limits::UNCOMPRESSED_BYTES`], except event streams, whose events a compressor
-/// would hold back.
-type Compressible = And<SizeAbove, NotForContentType>;
+/// would hold back, and pictures, which are compressed.
+type Compressible = And<And<SizeAbove, NotForContentType>, NotForContentType>;
 
 /// Compresses with brotli or gzip, as the client accepts; brotli at the quality for responses made on the fly (4).
 pub(super) fn layer() -> CompressionLayer<Compressible> {
     // The predicate includes its bound.
-    let compressible = SizeAbove::new(limits::UNCOMPRESSED_BYTES + 1).and(NotForContentType::SSE);
+    let compressible =
+        SizeAbove::new(limits::UNCOMPRESSED_BYTES + 1).and(NotForContentType::SSE).and(NotForContentType::IMAGES);
     CompressionLayer::new().compress_when(compressible)
 }
 
@@ -88,7 +89,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn event_streams_are_never_compressed() {
-        assert_eq!(encoding(1_000_000, "text/event-stream", "gzip, br").await.0, None);
+    async fn event_streams_and_pictures_are_never_compressed() {
+        for content_type in ["text/event-stream", "image/jpeg"] {
+            assert_eq!(encoding(1_000_000, content_type, "gzip, br").await.0, None, "{content_type}");
+        }
     }
 }

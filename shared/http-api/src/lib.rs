@@ -4,9 +4,9 @@
 //! - [`caller`]: the authenticated user.
 //! - [`address`]: the client's address; [`agent`]: its `User-Agent`.
 //! - [`body`]: JSON bodies and their invalid fields.
-//! - [`path`]: users, posts and comments named in a path.
+//! - [`path`]: users, posts, comments and media named in a path.
 //! - [`page`]: `?limit=` and `?cursor=`; [`cursor`]: the encoding of cursors.
-//! - [`responses`]: users, profiles, posts and pages as they are sent.
+//! - [`responses`]: users, profiles, posts, pictures and pages as they are sent.
 //! - [`texts`]: schemas of the texts that people write.
 //! - [`middleware`]: the middleware around all routes: request id, log line, metrics, CORS, durability.
 //! - [`openapi`]: the shared parts of the API description.
@@ -34,5 +34,5 @@ pub use body::{ApiJson, FieldErrors};
 pub use caller::{Authentication, Caller, CallerSession, CallerUntil};
 pub use middleware::{Deadline, HttpOptions, InvalidOrigin, with_middleware};
 pub use page::PageQuery;
-pub use path::{PathComment, PathPost, PathSession, PathUser};
+pub use path::{PathComment, PathMedia, PathPost, PathSession, PathUser};
 pub use problem::{FieldError, Problem};

@@ -105,6 +105,22 @@ pub struct PostParam {
     pub id: String,
 }
 
+/// Problems of a route that shows media.
+#[derive(Debug, IntoResponses)]
+pub enum MediaProblems {
+    /// The media are not ready, or shown elsewhere; `errors` names the field.
+    #[response(status = 409, content_type = "application/problem+json")]
+    Conflict(ProblemBody),
+}
+
+/// The `{media_id}` path parameter, for the description; [`super::PathMedia`] parses it.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct MediaParam {
+    /// The picture's id.
+    pub media_id: String,
+}
+
 /// The `{session_id}` path parameter, for the description; [`super::PathSession`] parses it.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Path)]

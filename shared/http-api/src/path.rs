@@ -1,4 +1,4 @@
-//! Users, posts, comments and sessions named in a path. A malformed name is kept and becomes a 404 only when the
+//! Users, posts, comments, media and sessions named in a path. A malformed name is kept and becomes a 404 only when the
 //! handler asks for it, because errors of the body and the query take precedence.
 
 use std::convert::Infallible;
@@ -7,7 +7,7 @@ use axum::extract::{FromRequestParts, Path};
 use http::request::Parts;
 
 use super::problem::Problem;
-use domain::{CommentId, Handle, PostId, SessionId, UserRef};
+use domain::{CommentId, Handle, MediaId, PostId, SessionId, UserRef};
 
 /// The `{user}` of a path: an id, `@handle` or `me`; any other text is [`UserRef::Unknown`], which a service does not find.
 #[derive(Debug, Clone)]
@@ -62,6 +62,25 @@ impl<S: Send + Sync> FromRequestParts<S> for PathComment {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
         let (post, comment) = (text(parts, state, "id").await, text(parts, state, "comment_id").await);
         Ok(Self(post.zip(comment).and_then(|(post, comment)| Some((post.parse().ok()?, comment.parse().ok()?)))))
+    }
+}
+
+/// The `{media_id}` of a path.
+#[derive(Debug, Clone)]
+pub struct PathMedia(Option<MediaId>);
+
+impl PathMedia {
+    /// The picture that the path names, if any: for a service that counts the request first.
+    pub const fn if_any(self) -> Option<MediaId> {
+        self.0
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for PathMedia {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        Ok(Self(text(parts, state, "media_id").await.and_then(|text| text.parse().ok())))
     }
 }
 

@@ -70,6 +70,8 @@ pub enum Problem {
     Forbidden,
     /// Not the account's password.
     WrongPassword,
+    /// The upload's URL does not permit it.
+    UploadNotPermitted,
     /// The resource does not exist or is hidden from the caller.
     NotFound,
     /// No route has this path.
@@ -78,6 +80,12 @@ pub enum Problem {
     MethodNotAllowed,
     /// A unique value belongs to another account.
     Taken(Vec<FieldError>),
+    /// Media that are not ready.
+    MediaNotReady(Vec<FieldError>),
+    /// Media that are shown elsewhere.
+    MediaInUse(Vec<FieldError>),
+    /// The upload's URL has been used.
+    AlreadyUploaded,
     /// The body is larger than [`domain::limits::MAX_BODY_BYTES`].
     TooLarge,
     /// The `Content-Type` is not JSON.
@@ -135,6 +143,12 @@ impl Problem {
             Self::WrongPassword => {
                 (S::FORBIDDEN, "wrong-password", "Wrong password", "This is not the account's password.")
             }
+            Self::UploadNotPermitted => (
+                S::FORBIDDEN,
+                "upload-not-permitted",
+                "Upload not permitted",
+                "A URL permits one upload, of the announced type and size, for five minutes.",
+            ),
             Self::NotFound => {
                 (S::NOT_FOUND, "not-found", "Not found", "The resource does not exist or is not visible to you.")
             }
@@ -148,6 +162,15 @@ impl Problem {
                 "The Allow header lists the allowed methods.",
             ),
             Self::Taken(_) => (S::CONFLICT, "taken", "Already taken", "Choose another value for these fields."),
+            Self::MediaNotReady(_) => {
+                (S::CONFLICT, "media-not-ready", "Media not ready", "Wait until GET /v1/media/{media_id} says ready.")
+            }
+            Self::MediaInUse(_) => {
+                (S::CONFLICT, "media-in-use", "Media in use", "A post or a profile shows these media already.")
+            }
+            Self::AlreadyUploaded => {
+                (S::PRECONDITION_FAILED, "already-uploaded", "Already uploaded", "A URL permits one upload.")
+            }
             Self::TooLarge => {
                 (S::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large", "A body may have at most 64 KiB.")
             }
@@ -182,6 +205,12 @@ impl From<ServiceError> for Problem {
             ServiceError::Taken { fields } => {
                 Self::Taken(fields.into_iter().map(|field| FieldError::new(field, "is already taken")).collect())
             }
+            ServiceError::MediaNotReady { field } => {
+                Self::MediaNotReady(vec![FieldError::new(field, "must be ready; uploads that were rejected never are")])
+            }
+            ServiceError::MediaInUse { field } => {
+                Self::MediaInUse(vec![FieldError::new(field, "belongs to media that are shown already")])
+            }
             ServiceError::RateLimited { retry_after } => Self::RateLimited { retry_after },
             ServiceError::Busy { retry_after } => Self::Unavailable { retry_after, cause: None },
             ServiceError::Undecided { retry_after } => Self::Unavailable { retry_after, cause: Some(Arc::new(error)) },
@@ -204,7 +233,9 @@ impl IntoResponse for Problem {
         let (status, _, title, detail) = self.describe();
         let (kind, detail) = (self.kind(), detail.to_owned());
         let (errors, retry_after, cause) = match self {
-            Self::Taken(errors) | Self::Invalid(errors) => (errors, None, None),
+            Self::Taken(errors) | Self::MediaNotReady(errors) | Self::MediaInUse(errors) | Self::Invalid(errors) => {
+                (errors, None, None)
+            }
             Self::RateLimited { retry_after } => (Vec::new(), Some(retry_after), None),
             Self::Unavailable { retry_after, cause } => (Vec::new(), Some(retry_after), cause),
             Self::Internal { cause } => (Vec::new(), None, cause),
@@ -258,10 +289,14 @@ mod tests {
             Problem::Unauthenticated("The credentials are not valid."),
             Problem::Forbidden,
             Problem::WrongPassword,
+            Problem::UploadNotPermitted,
             Problem::NotFound,
             Problem::NoSuchRoute,
             Problem::MethodNotAllowed,
             Problem::Taken(errors()),
+            Problem::MediaNotReady(vec![FieldError::new("media_ids", "must be ready")]),
+            Problem::MediaInUse(vec![FieldError::new("media_ids", "is shown already")]),
+            Problem::AlreadyUploaded,
             Problem::TooLarge,
             Problem::NotJson,
             Problem::Invalid(errors()),

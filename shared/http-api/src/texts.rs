@@ -44,7 +44,17 @@ pub fn bio() -> Object {
 
 /// A post's text.
 pub fn post() -> Object {
-    text(BLOCK_DESCRIPTION, 1..=limits::MAX_POST_CHARS, &BLOCK, "Hello, world")
+    let description = "The text. Without media it has 1 character or more, one of them visible. Its only control \
+                       characters are line breaks and tabs; CR LF is stored as LF.";
+    text(description, 0..=limits::MAX_POST_CHARS, &BLOCK_OR_NOTHING, "Hello, world")
+}
+
+/// The description of a picture.
+pub fn media_description() -> Object {
+    let description = "The description for people who do not see the picture. Its only control characters are line \
+                       breaks and tabs; CR LF is stored as LF.";
+    let example = "A crab on a beach, waving";
+    text(description, 0..=limits::MAX_MEDIA_DESCRIPTION_CHARS, &BLOCK_OR_NOTHING, example)
 }
 
 /// A comment's text.
@@ -95,7 +105,7 @@ mod tests {
     use regex::Regex;
 
     use super::*;
-    use domain::{Bio, CommentText, DisplayName, PostText};
+    use domain::{Bio, CommentText, DisplayName, MediaDescription, PostText};
 
     fn judged_alike(text: &str, patterns: &[Regex; 3]) {
         let [name, block, bio] = patterns;
@@ -104,6 +114,8 @@ mod tests {
             (block, PostText::parse(text).is_ok()),
             (block, CommentText::parse(text).is_ok()),
             (bio, Bio::parse(text).is_ok()),
+            (bio, PostText::parse_caption(text).is_ok()),
+            (bio, MediaDescription::parse(text).is_ok()),
         ] {
             assert_eq!(pattern.is_match(text), is_good, "{:?} by {pattern}", text.escape_unicode().to_string());
         }

@@ -2,7 +2,9 @@
 //!
 //! - `by_password`: actions that require the password again.
 //! - `sessions`: a user's sessions.
+//! - `avatar`: the picture of a profile.
 
+mod avatar;
 mod by_password;
 mod sessions;
 
@@ -17,11 +19,12 @@ use super::{
     user_refs,
 };
 use data::{
-    Committed, Counts, Credentials, Db, PasswordHash, StoredCredentials, Transaction, Users, credentials::FIRST_EPOCH,
+    Committed, Counts, Credentials, Db, MediaItems, PasswordHash, StoredCredentials, Transaction, Users,
+    credentials::FIRST_EPOCH,
 };
 use domain::{
-    Bio, ClientNetwork, DisplayName, Email, Handle, Password, Profile, ProfileView, Timestamp, User, UserAgent,
-    UserCounts, UserId, UserRef, user::Relation,
+    Bio, ClientNetwork, DisplayName, Email, Handle, MediaId, Password, Profile, ProfileView, Timestamp, User,
+    UserAgent, UserCounts, UserId, UserRef, user::Relation,
 };
 use ports::store::StoreError;
 
@@ -56,6 +59,18 @@ pub struct LoginOrigin<'a> {
     pub user_agent: Option<&'a UserAgent>,
 }
 
+/// A change of a profile's picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AvatarEdit {
+    /// Keeps it.
+    #[default]
+    Keep,
+    /// Removes it.
+    Remove,
+    /// Replaces it by this picture.
+    Set(MediaId),
+}
+
 /// Changes to a user's profile; `None` keeps the value.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ProfileEdit {
@@ -63,6 +78,8 @@ pub struct ProfileEdit {
     pub display_name: Option<DisplayName>,
     /// The text about the user.
     pub bio: Option<Bio>,
+    /// The picture.
+    pub avatar: AvatarEdit,
 }
 
 /// Tokens that let a client act for a user and renew that right.
@@ -88,6 +105,7 @@ pub struct LoggedIn {
 pub struct AccountService {
     db: Db,
     users: Users,
+    media: MediaItems,
     counts: Counts,
     credentials: Credentials,
     sessions: SessionService,
@@ -111,6 +129,7 @@ impl AccountService {
         let db = db.into();
         Self {
             users: Users::new(db.clone()),
+            media: MediaItems::new(db.clone()),
             counts: Counts::new(db.clone()),
             credentials: Credentials::new(db.clone()),
             sessions: SessionService::new(db.clone()),
@@ -257,7 +276,7 @@ impl AccountService {
     }
 
     /// Changes the caller's own profile and returns the new one. Forbidden for another user, not found for an absent
-    /// one.
+    /// one. A new picture must be the caller's, ready and in no other place, as for posts.
     pub async fn edit_profile(
         &self,
         caller: UserId,
@@ -267,12 +286,21 @@ impl AccountService {
     ) -> Result<ProfileView, ServiceError> {
         let own = self.require_own(caller, user);
         self.rates.admit_beside(Limit::ProfileEdits, caller, now, own).await?;
-        let ProfileEdit { display_name, bio } = edit;
+        match edit.avatar {
+            AvatarEdit::Keep => self.edit_texts(caller, edit).await?,
+            AvatarEdit::Remove => self.edit_with_avatar(caller, edit, None, now).await?,
+            AvatarEdit::Set(media) => self.edit_with_avatar(caller, edit, Some(media), now).await?,
+        }
+        self.profile(caller, &UserRef::Me).await
+    }
+
+    async fn edit_texts(&self, caller: UserId, edit: &ProfileEdit) -> Result<(), ServiceError> {
+        let ProfileEdit { display_name, bio, .. } = edit;
         let is_nothing = display_name.is_none() && bio.is_none();
         if !is_nothing && !self.users.update(caller, display_name.as_ref(), bio.as_ref()).await?.is_applied() {
             return Err(ServiceError::Unauthenticated);
         }
-        self.profile(caller, &UserRef::Me).await
+        Ok(())
     }
 
     /// Fails unless `user` names `caller`: forbidden for another user, not found for an absent one.
@@ -343,7 +371,8 @@ impl AccountService {
 
 fn new_profile(handle: Handle, display_name: Option<DisplayName>, now: Timestamp) -> Profile {
     let display_name = display_name.unwrap_or_else(|| DisplayName::from(&handle));
-    Profile { user: User { user_id: UserId::random(), handle, display_name }, bio: Bio::default(), created_at: now }
+    let user = User { user_id: UserId::random(), handle, display_name, avatar: None };
+    Profile { user, bio: Bio::default(), created_at: now }
 }
 
 /// The error for a refusal of the claims of these fields. All other conditions are on keys with a random id: if only

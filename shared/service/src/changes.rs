@@ -6,6 +6,7 @@
 //! - [`counting`]: many changes per transaction, each counted once however often it is delivered.
 //! - [`notifying`]: notifications brought in line with the current state. [`reactions`]: the acts that a post's author
 //!   may have been notified of.
+//! - [`placing`]: the pictures of deleted and restored posts.
 //! - [`recounting`]: exact numbers of unread notifications, a page at a time.
 //!
 //! Work that exceeds one step continues in a task: a row whose every write is a change, which triggers the next step.
@@ -23,6 +24,7 @@
 mod counting;
 mod effect;
 mod notifying;
+mod placing;
 mod reactions;
 mod recounting;
 
@@ -31,11 +33,12 @@ use std::{
     sync::Arc,
 };
 
-use self::{counting::Counting, effect::Effective, notifying::Notifying, recounting::Recounting};
-use super::{ServiceError, live::LiveService, steps::StepSize};
+use self::{counting::Counting, effect::Effective, notifying::Notifying, placing::Placing, recounting::Recounting};
+use super::{ServiceError, live::LiveService, media::files::PictureFiles, steps::StepSize};
 use data::{Changed, Db, Ledger, Subject};
 use domain::{IdGenerator, Task, Timestamp};
-use ports::{changes::Change, store::StoreError};
+use ports::{blobs::BlobError, changes::Change, store::StoreError};
+use telemetry::chain;
 
 /// The outcome of one change.
 #[derive(Debug)]
@@ -55,6 +58,7 @@ pub struct ChangeService {
     counting: Counting,
     notifying: Notifying,
     recounting: Recounting,
+    placing: Placing,
 }
 
 impl ChangeService {
@@ -65,6 +69,7 @@ impl ChangeService {
             ledger: Ledger::new(db.clone()),
             counting: Counting::new(db.clone()),
             notifying: Notifying::new(db.clone(), ids),
+            placing: Placing::new(db.clone()),
             recounting: Recounting::new(db),
         }
     }
@@ -73,6 +78,12 @@ impl ChangeService {
     #[must_use]
     pub fn in_steps(self, size: StepSize) -> Self {
         Self { notifying: self.notifying.in_steps(size), recounting: self.recounting.in_steps(size), ..self }
+    }
+
+    /// The same service, withholding and restoring pictures in `files`. Without files, changes that need them are poison.
+    #[must_use]
+    pub fn with_files(self, files: PictureFiles) -> Self {
+        Self { placing: self.placing.with_files(files), ..self }
     }
 
     /// The same service, sending live events to connected recipients.
@@ -90,7 +101,9 @@ impl ChangeService {
             match Changed::read(change) {
                 Ok(Some(changed)) => effective.push(Effective { id: &change.id, changed }),
                 Ok(None) => {}
-                Err(malformed) => drop(outcomes.insert(change.id.as_str(), Failure(malformed.into()))),
+                Err(malformed) => {
+                    drop(outcomes.insert(change.id.as_str(), Failure(StoreError::from(malformed).into())));
+                }
             }
         }
         outcomes.extend(self.apply_apart(effective, now).await);
@@ -119,40 +132,46 @@ impl ChangeService {
         failed
     }
 
-    async fn apply_together(&self, changes: &[Effective<'_>], now: Timestamp) -> Result<(), StoreError> {
+    async fn apply_together(&self, changes: &[Effective<'_>], now: Timestamp) -> Result<(), ServiceError> {
         let applied = self.ledger.applied(changes.iter().map(|change| change.id)).await?;
         let fresh: Vec<Effective> = changes.iter().filter(|change| !applied.contains(change.id)).copied().collect();
         if fresh.is_empty() {
             return Ok(());
         }
+        let moved = fresh.iter().filter_map(|change| match change.changed.subject {
+            Subject::Post { post, is_new: false, has_media: true, .. } => Some(post),
+            _ => None,
+        });
+        self.placing.place(moved.collect()).await?;
         self.notifying.reconcile(&fresh, now).await?;
         let recounts = fresh.iter().filter_map(|change| match change.changed.subject {
             Subject::Step { task: Task::Inbox(user), token } => Some((user, token)),
             _ => None,
         });
         self.recounting.run_steps(&recounts.collect(), now).await?;
-        self.counting.count(fresh, now).await
+        Ok(self.counting.count(fresh, now).await?)
     }
 }
 
 /// Why a change was not applied.
 #[derive(Debug)]
-struct Failure(StoreError);
+struct Failure(ServiceError);
 
 impl Failure {
     fn outcome(&self) -> Applied {
-        let error = again(&self.0).into();
+        let error = again(&self.0);
         if self.0.is_transient() { Applied::Retry(error) } else { Applied::Poison(error) }
     }
 }
 
-/// A copy of the error: one failure can affect many changes.
-fn again(error: &StoreError) -> StoreError {
+/// A copy of the error: one failure can affect many changes. Only stores fail here.
+fn again(error: &ServiceError) -> ServiceError {
     match error {
-        StoreError::Throttled => StoreError::Throttled,
-        StoreError::Conflict => StoreError::Conflict,
-        StoreError::Unavailable(cause) => StoreError::Unavailable(cause.to_string().into()),
-        StoreError::Rejected(cause) => StoreError::Rejected(cause.to_string().into()),
-        StoreError::Malformed(malformed) => StoreError::Malformed(*malformed),
+        ServiceError::Store(StoreError::Throttled) => StoreError::Throttled.into(),
+        ServiceError::Store(StoreError::Conflict) => StoreError::Conflict.into(),
+        ServiceError::Store(StoreError::Rejected(cause)) => StoreError::Rejected(cause.to_string().into()).into(),
+        ServiceError::Store(StoreError::Malformed(malformed)) => StoreError::Malformed(*malformed).into(),
+        ServiceError::Blobs(BlobError::Refused(cause)) => BlobError::Refused(cause.to_string().into()).into(),
+        other => StoreError::Unavailable(chain(other).into()).into(),
     }
 }

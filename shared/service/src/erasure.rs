@@ -1,7 +1,9 @@
-//! Permanent erasure: of posts 30 days after their deletion, of accounts at once.
+//! Permanent erasure: of posts 30 days after their deletion, of accounts at once, of pictures that nothing shows after 24
+//! hours.
 //!
 //! - [`post`]: a post with its likes, comments and notifications.
-//! - [`user`]: all data of an account. [`step`]: what both share.
+//! - [`user`]: all data of an account.
+//! - [`media`]: a picture with its files. [`step`]: what all share.
 //!
 //! An erasure can be interrupted at any point and restarted by any worker without a saved position: each list that
 //! leads to the data loses its entries in the transactions that erase the data, so a restart begins at the head of the
@@ -14,23 +16,27 @@
 //! An account is erased in several passes ([`limits::ERASURE_PASSES`]): requests that were in flight at the deletion
 //! (with a token about to expire, or a redriven message) may still write.
 
+mod media;
 mod post;
 mod step;
 mod user;
+
+use std::sync::Arc;
 
 use futures::future::join_all;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
 use self::{
+    media::MediaEraser,
     post::PostEraser,
     step::{Budget, Stopped},
     user::UserEraser,
 };
-use super::ServiceError;
+use super::{ServiceError, media::files::PictureFiles};
 use data::{Db, Erasure, Erasures};
 use domain::{Erasable, Timestamp, limits};
-use ports::store::StoreError;
+use ports::{queue::Queue, store::StoreError};
 use telemetry::chain;
 
 /// Erases everything due.
@@ -39,6 +45,7 @@ pub struct ErasureService {
     erasures: Erasures,
     posts: PostEraser,
     users: UserEraser,
+    media: MediaEraser,
 }
 
 /// The result of a run.
@@ -54,8 +61,17 @@ impl ErasureService {
     /// Erases in `store`.
     pub fn new(db: impl Into<Db>) -> Self {
         let db = db.into();
-        let posts = PostEraser::new(db.clone());
-        Self { erasures: Erasures::new(db.clone()), users: UserEraser::new(db, posts.clone()), posts }
+        let (posts, media) = (PostEraser::new(db.clone()), MediaEraser::new(db.clone()));
+        let users = UserEraser::new(db.clone(), posts.clone(), media.clone());
+        Self { erasures: Erasures::new(db), users, posts, media }
+    }
+
+    /// The same with the files of pictures, putting uploads whose event was lost on MediaQ of `queue`. Without files,
+    /// erasures of pictures wait for a process that has them.
+    #[must_use]
+    pub fn with_files(self, files: PictureFiles, queue: Arc<dyn Queue>) -> Self {
+        let media = self.media.with_files(files, queue);
+        Self { users: self.users.with_media(media.clone()), media, ..self }
     }
 
     /// Erases what is due at `now` and not leased by another worker, until `deadline`; calls in flight at the deadline
@@ -105,8 +121,8 @@ impl ErasureService {
                 match self.run(erasure, now, budget.slice()).await {
                     Ok(is_ended) => done.ended += u64::from(is_ended),
                     Err(Stopped::OutOfTime) => done.is_cut_short = true,
-                    Err(Stopped::Store(error)) => {
-                        warn!(erasure = ?erasure.of, error = chain(&error), "Could not erase; will retry after the shard's other erasures");
+                    Err(stopped) => {
+                        warn!(erasure = ?erasure.of, error = chain(&stopped), "Could not erase; will retry after the shard's other erasures");
                     }
                 }
                 if budget.spend().is_err() {
@@ -123,32 +139,37 @@ impl ErasureService {
     /// Leases an erasure, works on it for a slice, and finishes or postpones it. Returns whether it is finished.
     async fn run(&self, erasure: &Erasure, now: Timestamp, slice: Budget) -> Result<bool, Stopped> {
         slice.spend()?;
+        if matches!(erasure.of, Erasable::Media(_)) && !self.media.has_files() {
+            return Ok(false);
+        }
         let until = now.plus(limits::ERASURE_LEASE);
         let Some(taken) = self.erasures.take(erasure, until).await? else { return Ok(false) };
         let erased = match taken.of {
-            Erasable::Post(post) => self.posts.erase_deleted(post, now, slice).await,
-            Erasable::User(user) => self.users.erase(user, now, slice).await,
+            // It was hidden for [`limits::DELETED_TTL`] before its only pass.
+            Erasable::Post(post) => self.posts.erase_deleted(post, now, slice).await.map(|()| None),
+            Erasable::User(user) => self.users.erase(user, now, slice).await.map(|()| next_pass(&taken)),
+            Erasable::Media(media) => self.media.erase_due(media, now).await,
         };
-        if let Err(stopped) = erased {
-            // Refused: another worker holds the lease by now. On failure the lease expires.
-            if let Err(error) = self.erasures.postpone(&taken, now).await {
-                warn!(erasure = ?taken.of, error = chain(&error), "Could not release the lease of an erasure; will wait until it expires");
+        let next = match erased {
+            Ok(next) => next,
+            Err(stopped) => {
+                // Refused: another worker holds the lease by now. On failure the lease expires.
+                if let Err(error) = self.erasures.postpone(&taken, now).await {
+                    warn!(erasure = ?taken.of, error = chain(&error), "Could not release the lease of an erasure; will wait until it expires");
+                }
+                return Err(stopped);
             }
-            return Err(stopped);
-        }
+        };
         // Refused: another worker or an earlier try finished it.
-        let _either_way = self.erasures.finish(&taken, next_due(&taken)).await?;
+        let _either_way = self.erasures.finish(&taken, next).await?;
         info!(erasure = ?taken.of, pass = taken.pass, "Erased: {:?}", taken.of);
         Ok(true)
     }
 }
 
-/// When the next pass is due. A post needs no second pass: it was hidden for [`limits::DELETED_TTL`] before the first.
-fn next_due(erasure: &Erasure) -> Option<Timestamp> {
-    match erasure.of {
-        Erasable::Post(_) => None,
-        Erasable::User(_) => limits::ERASURE_PASSES.get(erasure.pass + 1).map(|after| erasure.began_at.plus(*after)),
-    }
+/// When the next pass over an account is due.
+fn next_pass(erasure: &Erasure) -> Option<Timestamp> {
+    limits::ERASURE_PASSES.get(erasure.pass + 1).map(|after| erasure.began_at.plus(*after))
 }
 
 #[cfg(test)]
@@ -164,7 +185,7 @@ mod tests {
         let of = Erasable::User(UserId::random());
         let mut erasure = Erasure { of, due: began_at, pass: 0, began_at, lease_until: None };
         let mut dues = vec![began_at];
-        while let Some(due) = next_due(&erasure) {
+        while let Some(due) = next_pass(&erasure) {
             dues.push(due);
             erasure = Erasure { due, pass: erasure.pass + 1, ..erasure };
         }

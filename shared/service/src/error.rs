@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ports::{queue::QueueError, store::StoreError};
+use ports::{blobs::BlobError, queue::QueueError, store::StoreError};
 
 /// Each variant is a decision of the caller's; one file maps them to HTTP.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +33,18 @@ pub enum ServiceError {
         /// The fields, as the contract names them.
         fields: Vec<&'static str>,
     },
+    /// Media that are not ready to be shown.
+    #[error("{field}: not ready")]
+    MediaNotReady {
+        /// The field, as the contract names it.
+        field: &'static str,
+    },
+    /// Media that are shown elsewhere, and can be neither changed nor shown again.
+    #[error("{field}: in use")]
+    MediaInUse {
+        /// The field, as the contract names it.
+        field: &'static str,
+    },
     /// Too much work of this kind is waiting.
     #[error("too busy")]
     Busy {
@@ -57,6 +69,9 @@ pub enum ServiceError {
     /// The queue failed.
     #[error(transparent)]
     Queue(#[from] QueueError),
+    /// Object storage failed.
+    #[error(transparent)]
+    Blobs(#[from] BlobError),
 }
 
 impl ServiceError {
@@ -65,6 +80,7 @@ impl ServiceError {
         match self {
             Self::Store(error) => error.is_transient(),
             Self::Queue(error) => error.is_transient(),
+            Self::Blobs(error) => error.is_transient(),
             Self::Busy { .. } | Self::Undecided { .. } => true,
             _ => false,
         }

@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use super::{ServiceError, accounts::AccountService, notifications::NotificationService};
 use data::{
-    Comments, Counts, Db, Edge, Feeds, Follows, IdempotencyRecords, Likes, Notifications, Notified, Posts, Sessions,
-    StoredSession, UsedKey, Users,
+    Comments, Counts, Db, Edge, Feeds, Follows, IdempotencyRecords, Likes, MediaItems, Notifications, Notified, Posts,
+    Sessions, StoredMedia, StoredSession, UsedKey, Users,
 };
 use domain::{
     ExportItem, ExportKind, ExportPlace, ExportPosition, Handle, InboxEntry, NotificationId, NotifiedAct, Other, Page,
@@ -29,6 +29,7 @@ pub struct ExportService {
     notifications: Notifications,
     feeds: Feeds,
     idempotency: IdempotencyRecords,
+    media: MediaItems,
 }
 
 /// Items of one kind with their positions, and the position to continue from if the list goes on.
@@ -50,7 +51,8 @@ impl ExportService {
             follows: Follows::new(db.clone()),
             notifications: Notifications::new(db.clone()),
             feeds: Feeds::new(db.clone()),
-            idempotency: IdempotencyRecords::new(db),
+            idempotency: IdempotencyRecords::new(db.clone()),
+            media: MediaItems::new(db),
         }
     }
 
@@ -99,6 +101,7 @@ impl ExportService {
             ExportKind::Notified => self.notified(user, act_at(&at), limit).await,
             ExportKind::FeedEntry => self.feed(user, &at, limit).await,
             ExportKind::IdempotencyKey => self.idempotency_keys(user, key_at(&at), limit, now).await,
+            ExportKind::Media => self.media(user, &at, limit).await,
         }
     }
 
@@ -235,6 +238,16 @@ impl ExportService {
         };
         let next = page.next.map(ExportPlace::Key);
         Ok(Page { items: page.items.into_iter().map(item).collect(), next })
+    }
+
+    async fn media(&self, user: UserId, at: &ExportPosition, limit: u32) -> Result<Part, ServiceError> {
+        let page = self.media.page_of_owner(user, place(at), limit).await?;
+        let mut stored = self.media.get_all(&page.items).await?;
+        let item = |id| {
+            let media = stored.remove(&id).and_then(StoredMedia::live)?;
+            Some((Some(id_of(id)), ExportItem::Media(Box::new(media))))
+        };
+        Ok(part(page.items.into_iter().filter_map(item).collect(), page.next))
     }
 
     async fn handles(&self, users: impl Iterator<Item = UserId>) -> Result<HashMap<UserId, Handle>, StoreError> {

@@ -15,6 +15,7 @@
 //! - [`delivery`]: from JobQ into feeds.
 //! - [`promotion`]: when an author's posts are merged into feeds instead; with [`stories`], their cached newest posts, and
 //!   [`merge`], which makes one page of several lists.
+//! - [`media`]: pictures, from the upload to the place that shows them.
 //! - [`changes`]: from the change stream to counts and notifications; with [`inbox`].
 //! - [`notifications`]: a user's notifications. [`steps`]: the amount of notification work per step.
 //! - [`erasure`]: permanent erasure.
@@ -44,6 +45,7 @@ pub mod inbox;
 pub mod likes;
 pub mod live;
 pub mod liveness;
+pub mod media;
 pub mod merge;
 pub mod notifications;
 pub mod pages;

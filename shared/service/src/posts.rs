@@ -9,6 +9,7 @@ use tracing::warn;
 use super::{
     ServiceError,
     live::LiveService,
+    media::attaching::{attachable, shown},
     pages::{self, Candidate},
     promotion::{DeliveryReview, PullThreshold, review::Standing},
     rates::{Limit, RateLimiter},
@@ -19,12 +20,12 @@ use super::{
 use crate::live::Topic;
 use data::{
     Committed, Counts, Db, Delivery, DeliveryMode, DeliveryModes, Erasures, Feeds, IdempotencyRecord,
-    IdempotencyRecords, Likes, Outbox, Part, Posts, Refusal, StoredPost, Transaction, Users,
+    IdempotencyRecords, Likes, MediaItems, Outbox, Part, Posts, Refusal, StoredPost, Transaction, Users,
     messages::{FanOutMessage, FanOutTag, V1},
 };
 use domain::{
-    IdGenerator, Page, PageLimit, Post, PostCounts, PostId, PostText, PostView, Profile, Timestamp, UserId, UserRef,
-    limits,
+    Attachment, IdGenerator, Media, MediaId, Page, PageLimit, Post, PostCounts, PostId, PostMedia, PostText, PostView,
+    Profile, Timestamp, UserId, UserRef, limits,
 };
 use ports::{
     queue::{OutgoingMessage, Queue, QueueError, QueueName},
@@ -49,6 +50,24 @@ impl IdempotencyKey {
     }
 }
 
+/// A post to publish.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewPost {
+    /// The text; may be empty if there are pictures.
+    pub text: PostText,
+    /// The author's pictures, in the order in which they are shown: at most [`limits::MAX_MEDIA_PER_POST`], each once.
+    pub media: Vec<MediaId>,
+}
+
+impl From<PostText> for NewPost {
+    fn from(text: PostText) -> Self {
+        Self { text, media: Vec::new() }
+    }
+}
+
+/// The field of a request that names a post's pictures.
+const MEDIA_IDS: &str = "media_ids";
+
 /// The outcome of publishing.
 enum Published {
     /// The post was made now.
@@ -65,6 +84,8 @@ pub struct PublishService {
     ids: Arc<IdGenerator>,
     users: Users,
     records: IdempotencyRecords,
+    posts: Posts,
+    media: MediaItems,
     counts: Counts,
     likes: Likes,
     rates: RateLimiter,
@@ -80,6 +101,8 @@ impl PublishService {
         Self {
             users: Users::new(db.clone()),
             records: IdempotencyRecords::new(db.clone()),
+            posts: Posts::new(db.clone()),
+            media: MediaItems::new(db.clone()),
             counts: Counts::new(db.clone()),
             likes: Likes::new(db.clone()),
             review: DeliveryReview::new(db.clone(), Arc::clone(&queue), Arc::clone(&ids), PullThreshold::default()),
@@ -113,8 +136,10 @@ impl PublishService {
     /// Publishes a post: to its author's story and feed at once, to the followers' feeds through PostQ, or when these
     /// are read if the author's posts are pulled.
     ///
-    /// The same `key` with the same text returns the same post and fans out once; with another text it is invalid
-    /// (field `Idempotency-Key`). [`ServiceError::Unauthenticated`] for an author without an account.
+    /// The same `key` with the same post returns the same post and fans out once; with another one it is invalid
+    /// (field `Idempotency-Key`). [`ServiceError::Unauthenticated`] for an author without an account. Pictures must be
+    /// the author's ([`ServiceError::Invalid`]), ready and in no other place ([`ServiceError::MediaNotReady`],
+    /// [`ServiceError::MediaInUse`]).
     ///
     /// Each post is a use of [`Limit::Posts`]; repeated and invalid requests are not. [`ServiceError::RateLimited`]
     /// when no use is left, though repeated requests still return their post. A duplicate that overlaps with its
@@ -122,32 +147,48 @@ impl PublishService {
     pub async fn publish(
         &self,
         author: UserId,
-        text: PostText,
+        new: impl Into<NewPost>,
         key: Option<&IdempotencyKey>,
         now: Timestamp,
     ) -> Result<PostView, ServiceError> {
+        let new = new.into();
         let admitted = futures::try_join!(
             self.rates.admit(Limit::Posts, author, now),
             self.profile(author).map(Ok),
             self.review.standing(author).map(Ok),
+            self.attachable(author, &new).map(Ok),
         );
-        let (taken, profile, standing) = match (admitted, key) {
+        let (taken, profile, standing, media) = match (admitted, key) {
             (Ok(admitted), _) => admitted,
             (Err(refused), None) => return Err(refused),
-            (Err(refused), Some(key)) => return self.published_before(author, text, key, now).await?.ok_or(refused),
+            (Err(refused), Some(key)) => return self.published_before(author, new, key, now).await?.ok_or(refused),
         };
-        match self.publish_once(profile?, standing?, text, key, now).await {
+        let published = match (media, key) {
+            (Ok(media), _) => self.publish_once(profile?, standing?, &new, &media, key, now).await,
+            (Err(refused), None) => Err(refused),
+            // The pictures of a repeated request are in its own post.
+            (Err(refused), Some(key)) => match self.published_before(author, new, key, now).await {
+                Ok(before) => before.map(Published::Before).ok_or(refused),
+                Err(error) => Err(error),
+            },
+        };
+        match published {
             Ok(Published::New(post)) => Ok(post),
             Ok(Published::Before(post)) => {
                 taken.give_back().await;
                 Ok(post)
             }
-            Err(invalid @ ServiceError::Invalid { .. }) => {
-                taken.give_back().await;
-                Err(invalid)
+            Err(error) => {
+                if is_refusal(&error) {
+                    taken.give_back().await;
+                }
+                Err(error)
             }
-            Err(error) => Err(error),
         }
+    }
+
+    async fn attachable(&self, author: UserId, new: &NewPost) -> Result<Vec<Media>, ServiceError> {
+        attachable(&self.media, author, &new.media, MEDIA_IDS).await
     }
 
     async fn profile(&self, author: UserId) -> Result<Profile, ServiceError> {
@@ -158,13 +199,15 @@ impl PublishService {
         &self,
         profile: Profile,
         standing: Standing,
-        text: PostText,
+        new: &NewPost,
+        media: &[Media],
         key: Option<&IdempotencyKey>,
         now: Timestamp,
     ) -> Result<Published, ServiceError> {
         let author = profile.user.user_id;
-        let post = Post { post_id: self.ids.next_post_id(now), author_id: author, text };
-        let recorded = self.record(&post, key, standing.mode, now).await;
+        let (post_id, text) = (self.ids.next_post_id(now), new.text.clone());
+        let post = Post { post_id, author_id: author, text, media: shown(media) };
+        let recorded = self.record(&post, media, key, standing.mode, now).await;
         if let (Err(_), Some(live)) = (&recorded, &self.live) {
             // The post may have been recorded despite the error.
             live.unsure(author, Topic::Feed);
@@ -172,7 +215,7 @@ impl PublishService {
         let delivery = match (recorded?, key) {
             (Recorded::Now(delivery), _) => delivery,
             (Recorded::Before, Some(key)) => {
-                let post_id = self.replayed(&post, key).await?;
+                let post_id = self.replayed(author, new, key).await?;
                 return self.known(Post { post_id, ..post }, profile).await.map(Published::Before);
             }
             (Recorded::Before, None) => return Err(StoreError::Conflict.into()),
@@ -182,12 +225,12 @@ impl PublishService {
         Ok(Published::New(fresh(post, profile)))
     }
 
-    /// The post that an earlier request with this key made, if any. A key that was used with another text is invalid,
+    /// The post that an earlier request with this key made, if any. A key that was used with another post is invalid,
     /// as when publishing.
     async fn published_before(
         &self,
         author: UserId,
-        text: PostText,
+        new: NewPost,
         key: &IdempotencyKey,
         now: Timestamp,
     ) -> Result<Option<PostView>, ServiceError> {
@@ -195,9 +238,19 @@ impl PublishService {
         if now.since(record.post_id.created_at()) >= limits::IDEMPOTENCY_TTL {
             return Ok(None);
         }
-        let post_id = made_by(&record, &text)?;
+        let post_id = made_by(&record, &new)?;
         let profile = self.profile(author).await?;
-        self.known(Post { post_id, author_id: author, text }, profile).await.map(Some)
+        let media = self.media_of(post_id, &new).await?;
+        self.known(Post { post_id, author_id: author, text: new.text, media }, profile).await.map(Some)
+    }
+
+    /// The pictures of an existing post, which was made from `new`.
+    async fn media_of(&self, post: PostId, new: &NewPost) -> Result<Vec<PostMedia>, StoreError> {
+        if new.media.is_empty() {
+            return Ok(Vec::new());
+        }
+        let stored = self.posts.get_all_strongly(&[post]).await?.remove(&post);
+        Ok(stored.map(|stored| stored.post.media).unwrap_or_default())
     }
 
     /// The current view of an existing post for its author.
@@ -214,22 +267,23 @@ impl PublishService {
     async fn record(
         &self,
         post: &Post,
+        media: &[Media],
         key: Option<&IdempotencyKey>,
         mode: DeliveryMode,
         now: Timestamp,
     ) -> Result<Recorded, ServiceError> {
         if let DeliveryMode::Pull { since } = mode
             && post.post_id >= since
-            && let Some(recorded) = self.record_as(post, key, mode, now).await?
+            && let Some(recorded) = self.record_as(post, media, key, mode, now).await?
         {
             return Ok(recorded);
         }
-        let pushed = self.record_as(post, key, DeliveryMode::DEFAULT, now).await?;
+        let pushed = self.record_as(post, media, key, DeliveryMode::DEFAULT, now).await?;
         Ok(pushed.unwrap_or(Recorded::Before))
     }
 
-    /// Writes the post, its story entry, the author's feed entry, the claim of the key and, unless the post is pulled,
-    /// the outbox entry atomically. `None` when the mode is no longer the one to pull by.
+    /// Writes the post, its story entry, the author's feed entry, the claim of the key, the attachment of its pictures
+    /// and, unless the post is pulled, the outbox entry atomically. `None` when the mode is no longer the one to pull by.
     ///
     /// Without the check of the mode, a pulled post could be committed after a demotion and a second promotion, which
     /// followers of the time between merge only from later posts on.
@@ -239,6 +293,7 @@ impl PublishService {
     async fn record_as(
         &self,
         post: &Post,
+        media: &[Media],
         key: Option<&IdempotencyKey>,
         mode: DeliveryMode,
         now: Timestamp,
@@ -253,21 +308,32 @@ impl PublishService {
             Delivery::Pulled => DeliveryModes::is_unchanged(post.author_id, mode),
         });
         let claim = key.map(|key| {
-            let record = IdempotencyRecord { digest: digest_of(&post.text), post_id: post.post_id };
+            let record = IdempotencyRecord { digest: digest_of(&post.text, media_ids(post)), post_id: post.post_id };
             transaction.add(IdempotencyRecords::claim(post.author_id, key.as_str(), &record, now))
         });
-        match transaction.commit(&self.db).await? {
-            Committed::Applied => Ok(Some(Recorded::Now(delivery))),
-            Committed::Refused(refusal) => Ok(Conditions { itself, claim, delivered }.judge(&refusal, delivery)?),
+        let place = Attachment::Post(post.post_id);
+        let attached = transaction.add(media.iter().map(|media| MediaItems::attachment(media, place)).collect());
+        let Committed::Refused(refusal) = transaction.commit(&self.db).await? else {
+            return Ok(Some(Recorded::Now(delivery)));
+        };
+        match (Conditions { itself, claim, attached, delivered }).judge(&refusal)? {
+            Failed::Itself => Ok(Some(Recorded::Now(delivery))),
+            Failed::Claim => Ok(Some(Recorded::Before)),
+            Failed::Attachment => {
+                // Attached elsewhere or erased meanwhile; otherwise described meanwhile.
+                attachable(&self.media, post.author_id, &media_ids(post).collect::<Vec<_>>(), MEDIA_IDS).await?;
+                Err(StoreError::Conflict.into())
+            }
+            Failed::Delivery => Ok(None),
         }
     }
 
     /// The post that a used key stands for.
-    async fn replayed(&self, post: &Post, key: &IdempotencyKey) -> Result<PostId, ServiceError> {
-        let record = self.records.get(post.author_id, key.as_str()).await?;
+    async fn replayed(&self, author: UserId, new: &NewPost, key: &IdempotencyKey) -> Result<PostId, ServiceError> {
+        let record = self.records.get(author, key.as_str()).await?;
         // No record: it expired between the two reads, and a retry finds the key free.
         let record = record.ok_or(ServiceError::Busy { retry_after: Duration::from_secs(1) })?;
-        made_by(&record, &post.text)
+        made_by(&record, new)
     }
 
     /// Notifies the author's own streams and puts the post on PostQ. If that fails, the post is still accepted: its
@@ -313,19 +379,31 @@ enum Recorded {
 struct Conditions {
     itself: Part,
     claim: Option<Part>,
+    attached: Part,
     delivered: Part,
 }
 
+/// The first part whose condition failed. The post itself comes first: it exists, so an earlier try was applied in full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Failed {
+    Itself,
+    Claim,
+    Attachment,
+    Delivery,
+}
+
 impl Conditions {
-    /// The outcome when some of them failed. A refusal for none of them is an error: nothing was written, so it must not
-    /// count as recorded.
-    fn judge(self, refusal: &Refusal, delivery: Delivery) -> Result<Option<Recorded>, StoreError> {
+    /// The part that failed. A refusal for none of them is an error: nothing was written, so it must not count as
+    /// recorded.
+    fn judge(self, refusal: &Refusal) -> Result<Failed, StoreError> {
         if refusal.includes(self.itself) {
-            Ok(Some(Recorded::Now(delivery)))
+            Ok(Failed::Itself)
         } else if self.claim.is_some_and(|claim| refusal.includes(claim)) {
-            Ok(Some(Recorded::Before))
+            Ok(Failed::Claim)
+        } else if refusal.includes(self.attached) {
+            Ok(Failed::Attachment)
         } else if refusal.includes(self.delivered) {
-            Ok(None)
+            Ok(Failed::Delivery)
         } else {
             Err(StoreError::Rejected("a condition failed that recording a post does not know".into()))
         }
@@ -340,9 +418,18 @@ pub(super) async fn send_fan_out(queue: &dyn Queue, message: &FanOutMessage) -> 
     if unsent.is_empty() { Ok(()) } else { Err(QueueError::Throttled) }
 }
 
-/// The record's post, if it was made from this text.
-fn made_by(record: &IdempotencyRecord, text: &PostText) -> Result<PostId, ServiceError> {
-    if record.digest != digest_of(text) {
+/// Whether the request can never succeed as it is: it does not count towards the limit.
+const fn is_refusal(error: &ServiceError) -> bool {
+    matches!(error, ServiceError::Invalid { .. } | ServiceError::MediaNotReady { .. } | ServiceError::MediaInUse { .. })
+}
+
+fn media_ids(post: &Post) -> impl Iterator<Item = MediaId> + '_ {
+    post.media.iter().map(|media| media.media_id)
+}
+
+/// The record's post, if it was made from this one.
+fn made_by(record: &IdempotencyRecord, new: &NewPost) -> Result<PostId, ServiceError> {
+    if record.digest != digest_of(&new.text, new.media.iter().copied()) {
         return Err(ServiceError::Invalid {
             field: "Idempotency-Key",
             message: "was used with another body in the last 24 hours",
@@ -351,9 +438,14 @@ fn made_by(record: &IdempotencyRecord, text: &PostText) -> Result<PostId, Servic
     Ok(record.post_id)
 }
 
-/// The digest that distinguishes request bodies.
-fn digest_of(text: &PostText) -> String {
-    hex::encode(Sha256::digest(text.as_str()))
+/// The digest that distinguishes request bodies. No text has a NUL, so pictures cannot be mistaken for text.
+fn digest_of(text: &PostText, media: impl Iterator<Item = MediaId>) -> String {
+    let mut digest = Sha256::new_with_prefix(text.as_str());
+    for id in media {
+        digest.update("\0");
+        digest.update(id.to_string());
+    }
+    hex::encode(digest.finalize())
 }
 
 /// The view of a new post.
@@ -506,12 +598,12 @@ mod tests {
         let home = service_testkit::Embedded::open();
         let [user, author] = [UserId::random(), UserId::random()];
         let mut transaction = Transaction::new();
-        let [itself, delivered] = [PostId::MIN, PostId::MAX]
+        let [itself, attached, delivered] = [PostId::MIN, PostId::from_uuid(Uuid::from_u128(1)), PostId::MAX]
             .map(|post| transaction.add(Outbox::creation(post, author, Timestamp::default())));
         transaction.add(Readers::is_unchanged(user, author, Some(Rule::LEFT)));
         let db = Db::from(Arc::clone(&home.store));
         let Committed::Refused(refusal) = transaction.commit(&db).await.unwrap() else { panic!("there is no rule") };
-        let judged = Conditions { itself, claim: None, delivered }.judge(&refusal, Delivery::Pushed);
+        let judged = Conditions { itself, claim: None, attached, delivered }.judge(&refusal);
         assert!(judged.is_err(), "{judged:?}");
     }
 

@@ -1,4 +1,4 @@
-//! A cache of recent answers: bounded in entries and in age, by the process's clock.
+//! A cache of recent answers: bounded in size and in age, by the process's clock.
 
 use std::{collections::HashMap, fmt, hash::Hash, time::Duration};
 
@@ -36,7 +36,13 @@ where
 {
     /// Keeps up to `entries` answers, for `ttl` each, counted from before they were read. A `ttl` of zero keeps none.
     pub fn new(clock: Clock, ttl: Duration, entries: u64) -> Self {
-        Self { found: Cache::builder().max_capacity(entries).time_to_live(ttl).build(), clock, ttl }
+        Self::weighed(clock, ttl, entries, |_| 1)
+    }
+
+    /// The same, where an answer may take the place of several: `weigh` tells of how many.
+    pub fn weighed(clock: Clock, ttl: Duration, entries: u64, weigh: fn(&V) -> u32) -> Self {
+        let found = Cache::builder().max_capacity(entries).weigher(move |_, answer: &Answer<V>| weigh(&answer.value));
+        Self { found: found.time_to_live(ttl).build(), clock, ttl }
     }
 
     /// The values of these keys: those kept, and those that `read` finds for the other keys. Keys it omits are not kept.

@@ -12,6 +12,7 @@ use super::{
     graph::GraphService,
     likes::LikeService,
     live::{Hub, LiveService},
+    media::{MediaService, urls::MediaUrls},
     notifications::NotificationService,
     passwords::HashingOptions,
     posts::{PostService, PublishService},
@@ -23,7 +24,7 @@ use super::{
     views::PostViews,
 };
 use domain::{Clock, IdGenerator};
-use ports::{queue::Queue, store::Store};
+use ports::{blobs::Blobs, queue::Queue, store::Store};
 
 /// The dependencies shared by the services of one process.
 #[derive(Debug, Clone)]
@@ -44,10 +45,14 @@ pub struct Foundation {
     pub stories: Stories,
     /// The streams of live events; `None` where none are served.
     pub streams: Option<Hub>,
+    /// Object storage for pictures; `None` where none is configured.
+    pub blobs: Option<Arc<dyn Blobs>>,
+    /// The URLs of pictures.
+    pub media_urls: MediaUrls,
 }
 
 impl Foundation {
-    /// A foundation with its own id generator, the default threshold and without live events.
+    /// A foundation with its own id generator, the default threshold, without live events and object storage.
     pub fn new(store: Arc<dyn Store>, clock: Clock, tokens: impl Into<AccessTokens>, rates: RateLimiter) -> Self {
         Self {
             stories: Stories::new(Arc::clone(&store), clock.clone()),
@@ -58,6 +63,8 @@ impl Foundation {
             rates,
             pull_threshold: PullThreshold::default(),
             streams: None,
+            blobs: None,
+            media_urls: MediaUrls::under(""),
         }
     }
 
@@ -104,6 +111,10 @@ pub struct Services {
     pub comments: CommentService,
     /// The export of a user's data.
     pub export: ExportService,
+    /// Pictures; `None` where no object storage is configured.
+    pub media: Option<MediaService>,
+    /// The URLs of pictures.
+    pub media_urls: MediaUrls,
     /// Live events; `None` where none are served.
     pub live: Option<LiveService>,
     /// The readers' activity, as the process remembers it.
@@ -136,6 +147,8 @@ impl Services {
             notifications: NotificationService::new(store()).in_steps(options.steps),
             likes: LikeService::new(store(), rates()),
             comments: CommentService::new(store(), ids(), rates()),
+            media: on.blobs.clone().map(|blobs| MediaService::new(store(), blobs, ids(), rates())),
+            media_urls: on.media_urls.clone(),
             live: on.live(),
             activity,
             store: store(),

@@ -7,7 +7,8 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::{
-    ServiceError, backfill::BackfillService, erasure::ErasureService, posts::send_fan_out, safe_time::SafeTime,
+    ServiceError, backfill::BackfillService, erasure::ErasureService, media::files::PictureFiles, posts::send_fan_out,
+    safe_time::SafeTime,
 };
 use data::{
     Db, Outbox, OutboxEntry,
@@ -52,6 +53,13 @@ impl SweepService {
             queue,
             safe: None,
         }
+    }
+
+    /// The same with the files of pictures: see [`ErasureService::with_files`].
+    #[must_use]
+    pub fn with_files(self, files: PictureFiles) -> Self {
+        let erasure = self.erasure.with_files(files, Arc::clone(&self.queue));
+        Self { erasure, ..self }
     }
 
     /// The same, but erasing what is due by this time instead of the sweep's own.

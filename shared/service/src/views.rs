@@ -10,7 +10,7 @@ use std::{
 
 use crate::recent::Recent;
 use data::{Db, Likes, Posts, StoredPost, Users};
-use domain::{Clock, PostCounts, PostId, PostView, User, UserId, limits};
+use domain::{Clock, Post, PostCounts, PostId, PostView, User, UserId, limits};
 use ports::store::StoreError;
 
 /// Finds posts with their counts, their authors, and whether the reader likes them. Clones share the cache.
@@ -40,7 +40,9 @@ impl PostViews {
             posts: Posts::new(db.clone()),
             likes: Likes::new(db.clone()),
             users: Users::new(db),
-            recent_posts: Recent::new(clock.clone(), posts, limits::POST_ENTRIES),
+            recent_posts: Recent::weighed(clock.clone(), posts, limits::POST_ENTRIES, |(stored, _)| {
+                weight_of(&stored.post)
+            }),
             recent_users: Recent::new(clock.clone(), users, limits::PROFILE_ENTRIES),
         }
     }
@@ -97,6 +99,12 @@ impl PostViews {
         users.extend(own.map(|profile| (reader, profile.user)));
         Ok(users)
     }
+}
+
+/// Number of entries of the cache whose place a post takes: more than one with long descriptions of pictures.
+fn weight_of(post: &Post) -> u32 {
+    let described: usize = post.media.iter().map(|media| media.description.as_str().len()).sum();
+    1 + u32::try_from(described / limits::POST_ENTRY_BYTES).unwrap_or(u32::MAX - 1)
 }
 
 /// A reader's own posts and profile, read consistently.

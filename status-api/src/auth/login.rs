@@ -6,6 +6,7 @@ use http_api::{
     ApiJson, Client, ClientAgent, FieldErrors, Problem,
     body::present,
     openapi::{BodyProblems, CommonProblems, RateProblems, TokenProblems},
+    responses::Shown as _,
 };
 use serde::Deserialize;
 use service::accounts::{LoginName, LoginOrigin};
@@ -106,5 +107,5 @@ pub async fn login(
     let (name, password) = request.validate()?;
     let origin = LoginOrigin { network, user_agent: agent.as_ref() };
     let logged_in = api.accounts.login(&name, password, origin, api.clock.now()).await?;
-    Ok(Json(logged_in.into()))
+    Ok(Json(SessionResponse::shown(logged_in, &api.media_urls)))
 }

@@ -8,6 +8,7 @@ use http_api::{
     body::present,
     openapi::{BodyProblems, CommonProblems, RateProblems},
     problem::ProblemBody,
+    responses::Shown as _,
     texts,
 };
 use serde::Deserialize;
@@ -76,5 +77,5 @@ pub async fn register(
 ) -> Result<(StatusCode, Json<SessionResponse>), Problem> {
     let origin = LoginOrigin { network, user_agent: agent.as_ref() };
     let logged_in = api.accounts.register(request.validate(), origin, api.clock.now()).await?;
-    Ok((StatusCode::CREATED, Json(logged_in.into())))
+    Ok((StatusCode::CREATED, Json(SessionResponse::shown(logged_in, &api.media_urls))))
 }

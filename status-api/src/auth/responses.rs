@@ -1,9 +1,12 @@
 //! The tokens of a new or refreshed session.
 
 use domain::limits;
-use http_api::responses::ProfileShape;
+use http_api::responses::{ProfileShape, Shown};
 use serde::Serialize;
-use service::accounts::{LoggedIn, TokenPair};
+use service::{
+    accounts::{LoggedIn, TokenPair},
+    media::urls::MediaUrls,
+};
 use utoipa::ToSchema;
 
 /// Tokens that let their holder act for a user.
@@ -43,8 +46,8 @@ pub struct SessionResponse {
     pub tokens: TokensResponse,
 }
 
-impl From<LoggedIn> for SessionResponse {
-    fn from(logged_in: LoggedIn) -> Self {
-        Self { user: logged_in.user.into(), tokens: logged_in.tokens.into() }
+impl Shown<LoggedIn> for SessionResponse {
+    fn shown(logged_in: LoggedIn, urls: &MediaUrls) -> Self {
+        Self { user: ProfileShape::shown(logged_in.user, urls), tokens: logged_in.tokens.into() }
     }
 }

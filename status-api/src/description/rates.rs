@@ -43,6 +43,8 @@ fn limits_of(method: &HttpMethod, path: &str) -> &'static [Limit] {
         (HttpMethod::Put, "/v1/users/{user}/follow") => &[Limit::Follows],
         (HttpMethod::Delete, "/v1/users/{user}/follow") => &[Limit::Unfollows],
         (HttpMethod::Post, "/v1/posts") => &[Limit::Posts],
+        (HttpMethod::Post, "/v1/media") => &[Limit::Media],
+        (HttpMethod::Patch, "/v1/media/{media_id}") => &[Limit::MediaEdits],
         (HttpMethod::Delete, "/v1/posts/{id}") => &[Limit::PostDeletions],
         (HttpMethod::Put, "/v1/posts/{id}/like") => &[Limit::Likes],
         (HttpMethod::Delete, "/v1/posts/{id}/like") => &[Limit::Unlikes],
@@ -73,7 +75,9 @@ const fn counted_by(limit: Limit) -> &'static str {
         | Limit::Unfollows
         | Limit::Comments
         | Limit::CommentDeletions
-        | Limit::ProfileEdits => "user",
+        | Limit::ProfileEdits
+        | Limit::Media
+        | Limit::MediaEdits => "user",
         Limit::Registrations | Limit::FailedPasswords => "network",
         Limit::FailedLogins => "network and account",
         Limit::Refreshes => "session",

@@ -254,8 +254,10 @@ fn limit_of(place: &str) -> RangeInclusive<usize> {
         (_, "password" | "current" | "new") => limits::PASSWORD_CHARS,
         (_, "display_name") => 1..=limits::MAX_DISPLAY_NAME_CHARS,
         (_, "bio") => 0..=limits::MAX_BIO_CHARS,
-        ("CreatePostRequest.text" | "Post.text", _) => 1..=limits::MAX_POST_CHARS,
+        ("CreatePostRequest.text" | "Post.text", _) => 0..=limits::MAX_POST_CHARS,
         ("CreateCommentRequest.text" | "Comment.text", _) => 1..=limits::MAX_COMMENT_CHARS,
+        (_, "description") => 0..=limits::MAX_MEDIA_DESCRIPTION_CHARS,
+        ("AnnounceMediaRequest.bytes", _) => 1..=usize::try_from(limits::MAX_UPLOAD_BYTES).unwrap(),
         (_, "user_agent") => 0..=limits::MAX_USER_AGENT_CHARS,
         ("limit", _) => 1..=usize::try_from(limits::MAX_PAGE_LIMIT).unwrap(),
         ("Idempotency-Key", _) => limits::IDEMPOTENCY_KEY_CHARS,
@@ -291,6 +293,9 @@ fn described_bounds_are_the_limits() {
         "EditProfileRequest.bio",
         "CreatePostRequest.text",
         "CreateCommentRequest.text",
+        "AnnounceMediaRequest.bytes",
+        "AnnounceMediaRequest.description",
+        "DescribeMediaRequest.description",
         "Idempotency-Key",
         "limit",
     ] {
@@ -407,6 +412,25 @@ async fn messages_about_texts_state_the_limits() {
     let path = "/v1/posts/0198c0de-0000-7000-8000-000000000001/comments";
     let refused = api.post(path, Some(&token), &comment).await.problem(422, "invalid");
     assert!(message(&refused, "text").contains(&from_to(&(1..=limits::MAX_COMMENT_CHARS))), "{}", refused.text);
+}
+
+#[tokio::test]
+async fn messages_about_media_state_the_limits() {
+    let api = TestApi::start();
+    let token = api.token_of("alice").await;
+    let body = json!({
+        "content_type": "image/png",
+        "bytes": limits::MAX_UPLOAD_BYTES + 1,
+        "description": too_long(limits::MAX_MEDIA_DESCRIPTION_CHARS),
+    });
+    let refused = api.post("/v1/media", Some(&token), &body).await.problem(422, "invalid");
+    assert_eq!(message(&refused, "bytes"), format!("must be 1 to {}", limits::MAX_UPLOAD_BYTES));
+    let most = format!("at most {} ", limits::MAX_MEDIA_DESCRIPTION_CHARS);
+    assert!(message(&refused, "description").contains(&most), "{}", refused.text);
+    let ids: Vec<_> = (0..=limits::MAX_MEDIA_PER_POST).map(|_| "018f6a6e-0000-4000-8000-000000000000").collect();
+    let refused = api.post("/v1/posts", Some(&token), &json!({"text": "", "media_ids": ids})).await;
+    let refused = refused.problem(422, "invalid");
+    assert_eq!(message(&refused, "media_ids"), format!("must be at most {}", limits::MAX_MEDIA_PER_POST));
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ mod deletion;
 mod events;
 mod export;
 mod health;
+mod media;
 mod notifications;
 mod passwords;
 mod posts;

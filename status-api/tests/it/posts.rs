@@ -41,7 +41,7 @@ async fn publishing_returns_the_post_and_its_location() {
 }
 
 #[tokio::test]
-async fn a_post_has_500_characters_and_no_media() {
+async fn a_post_has_500_characters_and_own_media() {
     let api = TestApi::start();
     let token = api.token_of("alice").await;
     publish(&api, &token, &json!({"text": "🦀".repeat(500)})).await.is(201);
@@ -55,6 +55,8 @@ async fn a_post_has_500_characters_and_no_media() {
         (json!({"text": null}), "text"),
         (json!({}), "text"),
         (json!({"text": "a", "media_ids": [media]}), "media_ids"),
+        (json!({"text": "a".repeat(501), "media_ids": [media]}), "text"),
+        (json!({"text": "a", "media_ids": [media, media]}), "media_ids"),
         (json!({"text": "a", "media_ids": null}), "media_ids"),
         (json!({"text": "a", "media_ids": ["x"]}), "media_ids[0]"),
         (json!({"text": "a", "reply_to": media}), "reply_to"),

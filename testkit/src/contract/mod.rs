@@ -25,13 +25,15 @@ macro_rules! contract {
     };
 }
 
+pub mod blobs;
 pub mod changes;
 pub mod queue;
 pub mod scan;
 pub mod store;
 
 /// Makes a test of each named check. For [`store_contract!`](crate::store_contract),
-/// [`queue_contract!`](crate::queue_contract) and [`changes_contract!`](crate::changes_contract).
+/// [`queue_contract!`](crate::queue_contract), [`blobs_contract!`](crate::blobs_contract) and
+/// [`changes_contract!`](crate::changes_contract).
 #[doc(hidden)]
 #[macro_export]
 macro_rules! contract_tests {

@@ -1,10 +1,11 @@
 //! The embedded database, in a data directory that only one process uses.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use domain::Timestamp;
-use embedded::{EmbeddedQueue, EmbeddedStore, Engine};
+use embedded::{BlobOptions, EmbeddedBlobs, EmbeddedQueue, EmbeddedStore, Engine};
 use outbox_sweeper::OutboxSweeper;
+use ports::signing::TokenKeys;
 use service::tokens::AccessTokens;
 use tracing::{error, warn};
 
@@ -12,17 +13,20 @@ use crate::{
     config::Config,
     data_dir::{OpenDir, open_database_logging},
     error::StartError,
+    layout::BLOBS,
     reclaim, secret,
     socket::OperatorSocket,
     test_hooks::TestHooks,
 };
 
-/// The database, open and locked.
+/// The database, open and locked, and object storage.
 #[derive(Debug)]
 pub(super) struct Embedded {
     pub(super) engine: Engine,
     pub(super) store: EmbeddedStore,
     pub(super) queue: EmbeddedQueue,
+    pub(super) blobs: EmbeddedBlobs,
+    pub(super) tokens: AccessTokens,
 }
 
 impl Embedded {
@@ -30,10 +34,19 @@ impl Embedded {
         let data_dir = OpenDir::open_for_start(&config.data_dir)?;
         let (path, config) = (data_dir.path().to_owned(), config.clone());
         let (clock, log_changes) = (hooks.clock.clone(), hooks.changes);
-        let open = move || open_database_logging(&path, &config, clock, log_changes);
+        let before_blob_write = hooks.before_blob_write.clone();
+        let open = move || -> Result<Self, StartError> {
+            let (engine, store, queue) = open_database_logging(&path, &config, clock, log_changes)?;
+            let keys = TokenKeys::from(secret::load_or_create(&path)?);
+            let tokens = AccessTokens::new(&keys);
+            let defaults = BlobOptions::at(path.join(BLOBS), keys);
+            let before_write = before_blob_write.unwrap_or_else(|| Arc::clone(&defaults.before_write));
+            let unusable = |error| StartError::DataDir { dir: config.data_dir.clone(), error };
+            let blobs = EmbeddedBlobs::open(BlobOptions { before_write, ..defaults }).map_err(unusable)?;
+            Ok(Self { engine, store, queue, blobs, tokens })
+        };
         let opened = tokio::task::spawn_blocking(open).await;
-        let (engine, store, queue) = opened.map_err(|_panic| StartError::Panicked)??;
-        Ok((Self { engine, store, queue }, data_dir))
+        Ok((opened.map_err(|_panic| StartError::Panicked)??, data_dir))
     }
 
     /// Takes over at once, as leases of an earlier process are void.
@@ -53,16 +66,12 @@ impl Embedded {
     }
 
     pub(super) async fn close(self) {
-        let Self { engine, store, queue } = self;
+        let Self { engine, store, queue, .. } = self;
         drop((store, queue));
         if tokio::task::spawn_blocking(move || engine.close()).await.is_err() {
             error!("Closing the database panicked");
         }
     }
-}
-
-pub(super) fn access_tokens(data_dir: &OpenDir) -> Result<AccessTokens, StartError> {
-    Ok(AccessTokens::new(&secret::load_or_create(data_dir.path())?.into()))
 }
 
 pub(super) fn operator_socket(path: &Path) -> Result<OperatorSocket, StartError> {

@@ -8,7 +8,7 @@ mod embedded;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use ::embedded::{EmbeddedChanges, Engine};
+use ::embedded::{EmbeddedBlobs, EmbeddedChanges, Engine};
 use domain::{Clock, Timestamp};
 use outbox_sweeper::OutboxSweeper;
 use ports::{queue::Queue, store::Store};
@@ -52,7 +52,7 @@ impl Backend {
         match &config.stores {
             Stores::Embedded => {
                 let (database, data_dir) = Embedded::open(config, hooks).await?;
-                Self::on_database(database, data_dir)
+                Ok(Self::on_database(database, data_dir))
             }
             #[cfg(feature = "aws")]
             Stores::Aws(options) => {
@@ -64,17 +64,17 @@ impl Backend {
         }
     }
 
-    fn on_database(database: Embedded, data_dir: OpenDir) -> Result<Self, StartError> {
-        Ok(Self {
+    fn on_database(database: Embedded, data_dir: OpenDir) -> Self {
+        Self {
             store: Arc::new(database.store.clone()),
             queue: Arc::new(database.queue.clone()),
-            tokens: embedded::access_tokens(&data_dir)?,
+            tokens: database.tokens.clone(),
             // The embedded queue returns in-flight messages when it is opened again.
             last_receive: Duration::ZERO,
             database: Some(database),
             data_dir: Some(data_dir),
             tables: None,
-        })
+        }
     }
 
     #[cfg(feature = "aws")]
@@ -93,6 +93,11 @@ impl Backend {
     /// The ports.
     pub(crate) fn ports(&self) -> (Arc<dyn Store>, Arc<dyn Queue>) {
         (Arc::clone(&self.store), Arc::clone(&self.queue))
+    }
+
+    /// Object storage, if this process serves it at `public_url`. `None` on AWS, where clients reach S3 and `CloudFront`.
+    pub(crate) fn served_blobs(&self, public_url: &str) -> Option<EmbeddedBlobs> {
+        self.database.as_ref().map(|database| database.blobs.clone().at_url(public_url))
     }
 
     /// The keys that sign and verify access tokens.
@@ -135,7 +140,8 @@ impl Backend {
 
     /// The backup. `None` on AWS, where tables have point-in-time recovery.
     pub(crate) fn backup(&self) -> Option<Backup> {
-        Some(Backup { engine: self.engine()?.clone(), data_dir: self.data_dir()?.to_owned() })
+        let Embedded { engine, blobs, .. } = self.database.as_ref()?;
+        Some(Backup { engine: engine.clone(), blobs: Some(blobs.clone()), data_dir: self.data_dir()?.to_owned() })
     }
 
     /// The socket for operator commands. `None` on AWS, where commands use the queues directly.
@@ -152,10 +158,11 @@ impl Backend {
         }
     }
 
-    /// Starts the expiry of items; DynamoDB expires its own.
-    pub(crate) fn expire(&self, parts: &mut Parts, clock: &Clock, safe_time: SafeTime) {
+    /// Starts the expiry of items and uploads; DynamoDB and S3 expire their own.
+    pub(crate) fn expire(&self, parts: &mut Parts, clock: &Clock, safe_time: &SafeTime) {
         if let Some(database) = &self.database {
-            parts.expire(database.store.clone(), clock, safe_time);
+            parts.expire(database.store.clone(), clock, safe_time.clone());
+            parts.expire_uploads(database.blobs.clone(), clock, safe_time.clone());
         }
     }
 

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeSet,
     fs,
     os::unix::fs::PermissionsExt as _,
-    path::Path,
+    path::{Path, PathBuf},
     process::Output,
     sync::{
         Arc,
@@ -12,6 +12,11 @@ use std::{
     },
 };
 
+use embedded::{BlobOptions, EmbeddedBlobs};
+use ports::{
+    blobs::{Blob, Blobs as _, Bucket},
+    signing::TokenKeys,
+};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use tweeter::{Application, Config, DataDir, Handle};
@@ -174,6 +179,54 @@ async fn a_stopped_service_is_backed_up_and_restored() {
     client.post(&author, "after the restore").await;
     assert_eq!(client.whole_feed(&author, 100).await, ["after the restore", "before the backup"]);
     handle.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pictures_are_backed_up_and_restored() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, backup, restored) = (dir.path().join("data"), dir.path().join("backup"), dir.path().join("restored"));
+    let picture = Blob { body: "a picture".into(), content_type: "image/jpeg".to_owned() };
+    let path = "media/0123/medium.jpg";
+    storage(&data).put(Bucket::Media, path, picture.clone()).await.unwrap();
+    let server = Server::start(&data, &[]);
+    let (to, of) = (backup.clone(), data.clone());
+    let output = tokio::task::spawn_blocking(move || run("backup", &to, &of, &["--json"])).await.unwrap();
+    let report: Value = serde_json::from_str(&succeeded(&output)).unwrap();
+    assert_eq!(report["files"], json!(1));
+    tokio::task::spawn_blocking(|| server.stop("TERM")).await.unwrap();
+    storage(&data).delete(Bucket::Media, &[path.to_owned()]).await.unwrap();
+
+    succeeded(&run("restore", &backup, &data, &["--replace"]));
+    assert_eq!(storage(&data).get(Bucket::Media, path, 100).await.unwrap(), Some(picture));
+    assert!(
+        !data.join("before-restore-1/blobs/media").read_dir().unwrap().any(|shard| has_files(&shard.unwrap().path()))
+    );
+    // Without a process, and again.
+    let second = dir.path().join("second");
+    let report: Value = serde_json::from_str(&succeeded(&run("backup", &second, &data, &["--json"]))).unwrap();
+    assert_eq!(report["files"], json!(1));
+    assert_private(&second);
+
+    let file = files_of(&second.join("blobs")).pop().unwrap();
+    let mut damaged = fs::read(&file).unwrap();
+    *damaged.last_mut().unwrap() ^= 1;
+    fs::write(&file, damaged).unwrap();
+    let output = run("restore", &second, &restored, &[]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("pictures"), "{output:?}");
+}
+
+fn storage(data: &Path) -> EmbeddedBlobs {
+    EmbeddedBlobs::open(BlobOptions::at(data.join("blobs"), TokenKeys::new([0; 32]))).unwrap()
+}
+
+fn has_files(dir: &Path) -> bool {
+    !files_of(dir).is_empty()
+}
+
+fn files_of(dir: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files_of(&path) } else { vec![path] }).collect()
 }
 
 /// Asserts that files and directories are accessible to their owner only.

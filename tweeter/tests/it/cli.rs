@@ -170,7 +170,10 @@ fn queues_are_shown_for_running_and_stopped_processes(#[values(true, false)] run
     }
     let output = run(&["queues", "--data-dir", data]);
     let names: Vec<_> = stdout(&output).lines().map(|line| line.split(' ').next().unwrap()).collect();
-    assert_eq!(names, ["QUEUE", "PostQ", "JobQ", "ChangeQ", "PostDLQ", "JobDLQ", "ChangeDLQ", "Changes"]);
+    assert_eq!(
+        names,
+        ["QUEUE", "PostQ", "JobQ", "ChangeQ", "MediaQ", "PostDLQ", "JobDLQ", "ChangeDLQ", "MediaDLQ", "Changes"]
+    );
     let idle = json!({ "queue": "PostQ", "visible": 0, "in_flight": 0, "delayed": 0, "oldest_ms": null });
     assert_eq!(queues(data)[0], idle);
     drop(server);

@@ -19,13 +19,13 @@ const POSTS: usize = 120;
 async fn author(app: &TestApp, number: usize) -> UserId {
     let services = app.services();
     let (handle, now) = (Handle::parse(&format!("author_{number}")).unwrap(), services.clock.now());
-    let user = User { user_id: UserId::random(), display_name: DisplayName::from(&handle), handle };
+    let user = User { user_id: UserId::random(), display_name: DisplayName::from(&handle), handle, avatar: None };
     let author = user.user_id;
     let profile = Profile { user, bio: Bio::default(), created_at: now };
     let mut items = vec![(Table::Social, Users::profile_item(&profile))];
     for _ in 0..POSTS {
         let text = PostText::parse("old").unwrap();
-        let post = Post { post_id: services.ids.next_post_id(now), author_id: author, text };
+        let post = Post { post_id: services.ids.next_post_id(now), author_id: author, text, media: Vec::new() };
         let writes = Posts::creation(&post).and(Feeds::own_entry(author, post.post_id));
         items.extend(writes.into_iter().map(|(table, write)| (table, item_of(write))));
     }

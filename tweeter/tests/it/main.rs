@@ -16,6 +16,8 @@ mod feed;
 mod follow_latency;
 mod http_server;
 mod live;
+mod objects;
+mod pictures;
 mod poison;
 mod recount;
 mod recount_one;

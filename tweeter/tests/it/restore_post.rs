@@ -24,10 +24,10 @@ async fn publish(store: EmbeddedStore) -> (UserId, PostId) {
     let now = Clock::System.now();
     let user_id = UserId::random();
     let handle = Handle::parse("alice").unwrap();
-    let user = User { user_id, display_name: DisplayName::from(&handle), handle };
+    let user = User { user_id, display_name: DisplayName::from(&handle), handle, avatar: None };
     let profile = Profile { user, bio: Bio::default(), created_at: now };
     let post_id = IdGenerator::new().next_post_id(now);
-    let post = Post { post_id, author_id: user_id, text: PostText::parse("hello").unwrap() };
+    let post = Post { post_id, author_id: user_id, text: PostText::parse("hello").unwrap(), media: Vec::new() };
     let writes = Users::creation(&profile).into_iter().chain(Posts::creation(&post)).collect();
     assert!(store.transact(writes).await.unwrap().is_applied());
     (user_id, post_id)

@@ -1,6 +1,7 @@
 //! The use cases: every route, and every path through the queues.
 
 mod deletion;
+mod media;
 mod people;
 mod pulling;
 mod rebuilding;
@@ -32,10 +33,12 @@ pub async fn all(api: &Deployment) {
     pulling::all(api).await;
     unfollowing(api, &alice, &bob).await;
     deletion::all(api).await;
+    media::all(api).await;
     social::expiry(api).await;
     pulling::end(api).await;
     deletion::of_old_posts(api).await;
     pulling::by_erased_author(api).await;
+    media::erasure(api).await;
     rebuilding::all(api).await;
 }
 

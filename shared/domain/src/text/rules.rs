@@ -35,6 +35,13 @@ pub(super) const BIO: Rules =
     Rules { layout: Layout::Block, length: 0..=limits::MAX_BIO_CHARS, wrong_length: "must be at most 160 characters" };
 pub(super) const POST: Rules =
     Rules { layout: Layout::Block, length: 1..=limits::MAX_POST_CHARS, wrong_length: "must be 1 to 500 characters" };
+pub(super) const CAPTION: Rules =
+    Rules { layout: Layout::Block, length: 0..=limits::MAX_POST_CHARS, wrong_length: "must be at most 500 characters" };
+pub(super) const MEDIA_DESCRIPTION: Rules = Rules {
+    layout: Layout::Block,
+    length: 0..=limits::MAX_MEDIA_DESCRIPTION_CHARS,
+    wrong_length: "must be at most 1500 characters",
+};
 pub(super) const COMMENT: Rules =
     Rules { layout: Layout::Block, length: 1..=limits::MAX_COMMENT_CHARS, wrong_length: "must be 1 to 500 characters" };
 

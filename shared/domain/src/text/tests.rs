@@ -39,6 +39,14 @@ fn a_post_counts_scalar_values() {
 }
 
 #[test]
+fn a_caption_may_be_empty() {
+    for text in ["", "\u{3000}", &"🦀".repeat(500)] {
+        assert_eq!(PostText::parse_caption(text).unwrap().as_str(), text);
+    }
+    assert_eq!(PostText::parse_caption(&"x".repeat(501)), Err(Invalid("must be at most 500 characters")));
+}
+
+#[test]
 fn debug_hides_the_password() {
     let password = Password::parse("correct horse").unwrap();
     assert_eq!(format!("{password:?}"), "Password(..)");
@@ -60,9 +68,9 @@ struct Contract {
 const BLANK: &str = r"[\p{White_Space}\p{Default_Ignorable_Code_Point}\p{Cc}\u{2800}\u{FFF9}-\u{FFFB}\u{13430}-\u{1343F}\u{13441}\u{13442}\u{16FE4}\u{1D159}]";
 
 static ONLY_BLANK: LazyLock<Regex> = LazyLock::new(|| Regex::new(&format!("^{BLANK}*$")).unwrap());
-static CONTRACTS: LazyLock<[(&str, Contract); 4]> = LazyLock::new(contracts);
+static CONTRACTS: LazyLock<[(&str, Contract); 6]> = LazyLock::new(contracts);
 
-fn contracts() -> [(&'static str, Contract); 4] {
+fn contracts() -> [(&'static str, Contract); 6] {
     let contract = |refused: &str, most, is_needed, parse| Contract {
         refused: Regex::new(refused).unwrap(),
         most,
@@ -77,6 +85,14 @@ fn contracts() -> [(&'static str, Contract); 4] {
         ),
         ("bio", contract(block, 160, false, |text| Bio::parse(text).ok().map(|it| it.as_str().to_owned()))),
         ("post", contract(block, 500, true, |text| PostText::parse(text).ok().map(|it| it.as_str().to_owned()))),
+        (
+            "caption",
+            contract(block, 500, false, |text| PostText::parse_caption(text).ok().map(|it| it.as_str().to_owned())),
+        ),
+        (
+            "description of a picture",
+            contract(block, 1_500, false, |text| MediaDescription::parse(text).ok().map(|it| it.as_str().to_owned())),
+        ),
         ("comment", contract(block, 500, true, |text| CommentText::parse(text).ok().map(|it| it.as_str().to_owned()))),
     ]
 }

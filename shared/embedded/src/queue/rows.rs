@@ -52,6 +52,8 @@ const fn tag_of(queue: QueueName) -> u8 {
         QueueName::JobDlq => 4,
         QueueName::ChangeQ => 5,
         QueueName::ChangeDlq => 6,
+        QueueName::MediaQ => 7,
+        QueueName::MediaDlq => 8,
     }
 }
 

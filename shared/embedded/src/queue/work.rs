@@ -82,6 +82,8 @@ impl Queues {
             QueueName::JobDlq => &self.each[3],
             QueueName::ChangeQ => &self.each[4],
             QueueName::ChangeDlq => &self.each[5],
+            QueueName::MediaQ => &self.each[6],
+            QueueName::MediaDlq => &self.each[7],
         }
     }
 

@@ -1,5 +1,7 @@
 //! The embedded engine through its public interfaces.
 
+mod blobs;
+mod blobs_contract;
 mod changes;
 mod changes_contract;
 mod changes_model;

@@ -23,17 +23,30 @@ pub enum QueueName {
     JobQ,
     /// Changes that could not be applied, for a retry: see [`crate::changes`].
     ChangeQ,
+    /// One message per uploaded picture.
+    MediaQ,
     /// Dead letters of PostQ.
     PostDlq,
     /// Dead letters of JobQ.
     JobDlq,
     /// Changes that could not be applied: put here by their handler, or received too often from ChangeQ.
     ChangeDlq,
+    /// Dead letters of MediaQ.
+    MediaDlq,
 }
 
 impl QueueName {
     /// Every queue.
-    pub const ALL: [Self; 6] = [Self::PostQ, Self::JobQ, Self::ChangeQ, Self::PostDlq, Self::JobDlq, Self::ChangeDlq];
+    pub const ALL: [Self; 8] = [
+        Self::PostQ,
+        Self::JobQ,
+        Self::ChangeQ,
+        Self::MediaQ,
+        Self::PostDlq,
+        Self::JobDlq,
+        Self::ChangeDlq,
+        Self::MediaDlq,
+    ];
 
     /// The queue's name in metrics, logs, commands and configuration.
     pub const fn name(self) -> &'static str {
@@ -41,9 +54,11 @@ impl QueueName {
             Self::PostQ => "PostQ",
             Self::JobQ => "JobQ",
             Self::ChangeQ => "ChangeQ",
+            Self::MediaQ => "MediaQ",
             Self::PostDlq => "PostDLQ",
             Self::JobDlq => "JobDLQ",
             Self::ChangeDlq => "ChangeDLQ",
+            Self::MediaDlq => "MediaDLQ",
         }
     }
 
@@ -53,7 +68,8 @@ impl QueueName {
             Self::PostQ => Some(Self::PostDlq),
             Self::JobQ => Some(Self::JobDlq),
             Self::ChangeQ => Some(Self::ChangeDlq),
-            Self::PostDlq | Self::JobDlq | Self::ChangeDlq => None,
+            Self::MediaQ => Some(Self::MediaDlq),
+            Self::PostDlq | Self::JobDlq | Self::ChangeDlq | Self::MediaDlq => None,
         }
     }
 
@@ -63,7 +79,8 @@ impl QueueName {
             Self::PostDlq => Some(Self::PostQ),
             Self::JobDlq => Some(Self::JobQ),
             Self::ChangeDlq => Some(Self::ChangeQ),
-            Self::PostQ | Self::JobQ | Self::ChangeQ => None,
+            Self::MediaDlq => Some(Self::MediaQ),
+            Self::PostQ | Self::JobQ | Self::ChangeQ | Self::MediaQ => None,
         }
     }
 

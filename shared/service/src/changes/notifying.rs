@@ -123,7 +123,7 @@ impl Notifying {
                         concerns.entry(recipient).or_default().acts.insert(act);
                     }
                 }
-                Subject::Post { post, author, is_new: false } => {
+                Subject::Post { post, author, is_new: false, .. } => {
                     concerns.entry(author).or_default().posts.insert(post, Cause::Changed);
                 }
                 Subject::Step { task: Task::Post(post), token } => match posts.get(&post) {

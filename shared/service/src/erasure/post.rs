@@ -1,5 +1,5 @@
 //! Erases a post in this order: likes and comments (both sides, each with its notification to the author), the post's
-//! story and feed entries, then its counts and the post itself.
+//! story and feed entries, then its counts and the post itself. Its pictures follow by erasures of their own.
 //!
 //! Notifications are found through the like or comment, so the cost depends on the post's reactions and not on the size
 //! of the author's inbox. The notification of a like that was taken back can no longer be found; it is hidden, names an
@@ -7,7 +7,7 @@
 
 use super::step::{Budget, ENTRIES_PER_PAGE, Stopped, erase_all, refuse};
 use crate::inbox::InboxWriter;
-use data::{Comments, Counted, Counts, Db, Feeds, Likes, Outbox, Posts, Writes};
+use data::{Comments, Counted, Counts, Db, Erasures, Feeds, Likes, Outbox, Posts, Writes};
 use domain::{Act, ActKind, Erasable, PostId, Timestamp, UserId};
 
 /// Reactions to a post, each with the writes that erase it.
@@ -46,13 +46,14 @@ impl PostEraser {
         }
         let author = stored.post.author_id;
         self.erase_reactions(post, Some((author, now)), budget).await?;
-        self.erase_itself(author, post).await
+        let media = stored.post.media.iter().map(|media| Erasures::schedule_media(media.media_id, now)).collect();
+        self.erase_itself(author, post, media).await
     }
 
-    /// Erases a post of an account whose inbox is already erased.
+    /// Erases a post of an account whose inbox and pictures are already erased.
     pub async fn erase_of_deleted(&self, author: UserId, post: PostId, budget: Budget) -> Result<(), Stopped> {
         self.erase_reactions(post, None, budget).await?;
-        self.erase_itself(author, post).await
+        self.erase_itself(author, post, Writes::default()).await
     }
 
     async fn erase_reactions(&self, post: PostId, inbox: NotifiedInbox, budget: Budget) -> Result<(), Stopped> {
@@ -106,13 +107,14 @@ impl PostEraser {
         Ok(())
     }
 
-    /// In one transaction with the counts, because counts are never created for a missing post.
-    async fn erase_itself(&self, author: UserId, post: PostId) -> Result<(), Stopped> {
+    /// In one transaction with the counts, because counts are never created for a missing post, and with `more` writes.
+    async fn erase_itself(&self, author: UserId, post: PostId, more: Writes) -> Result<(), Stopped> {
         let itself = [
             Posts::erasure(author, post),
             Counts::erasure(Counted::Post(post)),
             Outbox::erasure(post),
             Feeds::removal(author, post),
+            more,
         ];
         Ok(erase_all(&self.db, vec![itself.into_iter().collect()]).await?)
     }

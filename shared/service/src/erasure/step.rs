@@ -5,7 +5,7 @@ use tracing::error;
 
 use data::{Db, Transaction, Writes};
 use domain::{Erasable, limits};
-use ports::store::StoreError;
+use ports::{blobs::BlobError, queue::QueueError, store::StoreError};
 
 /// Targets erased per transaction. Each has two to four items, which keeps the transaction below
 /// [`limits::MAX_TRANSACT`] and small enough to retry quickly after a conflict.
@@ -26,6 +26,10 @@ pub(super) enum Stopped {
     OutOfTime,
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Blobs(#[from] BlobError),
+    #[error(transparent)]
+    Queue(#[from] QueueError),
 }
 
 impl Budget {

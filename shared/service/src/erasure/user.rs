@@ -2,7 +2,7 @@
 //! and cleared the user id from the handle's claim.
 //!
 //! The order matters:
-//! 1. sessions;
+//! 1. pictures, which are served without a look at the account; then sessions;
 //! 2. the user's acts towards others, so that no later read of the current state finds them;
 //! 3. the notifications of these acts in others' inboxes, which can no longer be created again;
 //! 4. the user's inbox, then its notifications: without an inbox none are added;
@@ -17,13 +17,14 @@ use std::collections::HashMap;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{
+    media::MediaEraser,
     post::PostEraser,
     step::{Budget, ENTRIES_PER_PAGE, Stopped, erase_all, refuse},
 };
 use crate::inbox::InboxWriter;
 use data::{
-    Comments, Counted, Counts, Db, DeliveryModes, Feeds, Follows, IdempotencyRecords, Likes, Notifications, Posts,
-    Readers, SessionRef, Sessions, Users, Writes,
+    Comments, Counted, Counts, Db, DeliveryModes, Feeds, Follows, IdempotencyRecords, Likes, MediaItems, Notifications,
+    Posts, Readers, SessionRef, Sessions, Users, Writes,
 };
 use domain::{Erasable, NotificationId, Timestamp, UserId};
 
@@ -35,6 +36,8 @@ const IN_FLIGHT: usize = 8;
 pub(super) struct UserEraser {
     db: Db,
     users: Users,
+    media: MediaItems,
+    media_eraser: MediaEraser,
     sessions: Sessions,
     likes: Likes,
     comments: Comments,
@@ -68,9 +71,11 @@ macro_rules! each_page {
 }
 
 impl UserEraser {
-    pub fn new(db: Db, post_eraser: PostEraser) -> Self {
+    pub fn new(db: Db, post_eraser: PostEraser, media_eraser: MediaEraser) -> Self {
         Self {
             users: Users::new(db.clone()),
+            media: MediaItems::new(db.clone()),
+            media_eraser,
             sessions: Sessions::new(db.clone()),
             likes: Likes::new(db.clone()),
             comments: Comments::new(db.clone()),
@@ -86,12 +91,17 @@ impl UserEraser {
         }
     }
 
+    pub fn with_media(self, media_eraser: MediaEraser) -> Self {
+        Self { media_eraser, ..self }
+    }
+
     /// Runs one pass over all data of a user.
     pub async fn erase(&self, user: UserId, now: Timestamp, budget: Budget) -> Result<(), Stopped> {
         if self.users.is_deleted(user).await? == Some(false) {
             refuse(Erasable::User(user));
             return Ok(());
         }
+        self.erase_media(user, now, budget).await?;
         self.erase_sessions(user, budget).await?;
         self.erase_acts(user, budget).await?;
         self.erase_caused_notifications(user, now, budget).await?;
@@ -100,6 +110,13 @@ impl UserEraser {
         self.erase_own_lists(user, budget).await?;
         let last = [Counts::erasure(Counted::User(user)), DeliveryModes::erasure(user), Users::erasure(user)];
         self.erase_all(last.into()).await
+    }
+
+    async fn erase_media(&self, user: UserId, now: Timestamp, budget: Budget) -> Result<(), Stopped> {
+        each_page!(budget, |after| self.media.page_of_owner(user, after, ENTRIES_PER_PAGE), |ids| self
+            .media_eraser
+            .erase_of_deleted(user, &ids, now));
+        Ok(())
     }
 
     async fn erase_sessions(&self, user: UserId, budget: Budget) -> Result<(), Stopped> {

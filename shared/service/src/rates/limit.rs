@@ -31,6 +31,10 @@ pub enum Limit {
     CommentDeletions,
     /// Edits of a user's profile.
     ProfileEdits,
+    /// Pictures announced by a user.
+    Media,
+    /// Edits of a user's pictures.
+    MediaEdits,
     /// Registration attempts from a network.
     Registrations,
     /// Failed logins to an account from a network.
@@ -54,6 +58,8 @@ impl Limit {
             Self::Comments => "comments",
             Self::CommentDeletions => "comment_deletions",
             Self::ProfileEdits => "profile_edits",
+            Self::Media => "media",
+            Self::MediaEdits => "media_edits",
             Self::Registrations => "registrations",
             Self::FailedLogins => "failed_logins",
             Self::FailedPasswords => "failed_passwords",
@@ -73,6 +79,8 @@ impl Limit {
             Self::Comments => limits::COMMENT_RATE,
             Self::CommentDeletions => limits::COMMENT_DELETION_RATE,
             Self::ProfileEdits => limits::PROFILE_EDIT_RATE,
+            Self::Media => limits::MEDIA_RATE,
+            Self::MediaEdits => limits::MEDIA_EDIT_RATE,
             Self::Registrations => limits::REGISTER_RATE,
             Self::FailedLogins => limits::FAILED_LOGIN_RATE,
             Self::FailedPasswords => limits::FAILED_PASSWORD_RATE,

@@ -263,7 +263,7 @@ async fn deleted_posts(store: &dyn Store, likes: usize) -> [PostId; 2] {
     let second = std::iter::repeat_with(|| ids.next_post_id(START)).find(|post| shard(post) == shard(&first));
     let posts = [first, second.unwrap()];
     for (place, post_id) in posts.into_iter().enumerate() {
-        let post = Post { post_id, author_id: author, text: PostText::parse("gone").unwrap() };
+        let post = Post { post_id, author_id: author, text: PostText::parse("gone").unwrap(), media: Vec::new() };
         let due = Timestamp::from_millis(START.as_millis() - 1_000 + place as u64);
         let writes = Posts::creation(&post).and(Erasures::schedule_post(post_id, due));
         assert!(store.transact(writes.into_iter().collect()).await.unwrap().is_applied());

@@ -297,7 +297,7 @@ async fn a_deleted_account_leaves_nothing_but_the_reserved_handle() {
 fn late_writes(fixture: &Fixture) -> Vec<(Table, ports::store::Write)> {
     let Fixture { harness, alice, bobs_post, .. } = fixture;
     let post_id = harness.ids.next_post_id(harness.now);
-    let post = domain::Post { post_id, author_id: *alice, text: PostText::parse("late").unwrap() };
+    let post = domain::Post { post_id, author_id: *alice, text: PostText::parse("late").unwrap(), media: Vec::new() };
     let text = CommentText::parse("late").unwrap();
     let comment_id = harness.ids.next_comment_id(harness.now);
     let comment = domain::Comment { comment_id, post_id: *bobs_post, author_id: *alice, text };

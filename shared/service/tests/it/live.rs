@@ -36,7 +36,7 @@ fn heard(stream: &Subscription) -> Vec<LiveEvent> {
 
 async fn user(store: &dyn Store, handle: &str) -> UserId {
     let handle = Handle::parse(handle).unwrap();
-    let user = User { user_id: UserId::random(), display_name: DisplayName::from(&handle), handle };
+    let user = User { user_id: UserId::random(), display_name: DisplayName::from(&handle), handle, avatar: None };
     let profile = Profile { user, bio: Bio::default(), created_at: START };
     let put = Write::put(Users::profile_item(&profile));
     assert!(store.write(Table::Social, put).await.unwrap().is_applied());

@@ -10,6 +10,7 @@ mod feed_expiry;
 mod following;
 mod hybrid;
 mod live;
+mod media;
 mod own_writes;
 mod page_costs;
 mod pipeline;

@@ -92,6 +92,7 @@ async fn own_writes_show_at_once_despite_replica_lag() {
     let edit = ProfileEdit {
         display_name: Some(DisplayName::parse("Alice").unwrap()),
         bio: Some(Bio::parse("glasses").unwrap()),
+        ..ProfileEdit::default()
     };
     let edited = services.accounts.edit_profile(alice, &UserRef::Me, &edit, START).await.unwrap();
     assert_eq!(edited, services.accounts.profile(alice, &UserRef::Id(alice)).await.unwrap());

@@ -1,5 +1,5 @@
-//! The cost of a page: a fixed number of calls of each kind, independent of its content and of the reader's number of
-//! likes, on the port and on the wire; and the read units of a feed page.
+//! The cost of a page: a fixed number of calls of each kind, independent of its content, pictures included, and of the
+//! reader's number of likes, on the port and on the wire; and the read units of a feed page.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -8,9 +8,9 @@ use std::{
 
 use data::{Comments, Feeds, Follows, Likes, Notifications, Posts, Readers, Sessions, StoredSession, Users, keys};
 use domain::{
-    Act, ActKind, Bio, Clock, Comment, CommentText, DisplayName, Handle, IdGenerator, InboxEntry, Notification,
-    NotificationId, PageLimit, Post, PostId, PostText, Profile, Rule, SessionId, Timestamp, User, UserId, UserRef,
-    limits,
+    Act, ActKind, Avatar, Bio, Clock, Comment, CommentText, DisplayName, Handle, IdGenerator, InboxEntry,
+    MediaDescription, MediaId, MediaToken, MediaType, Notification, NotificationId, PageLimit, Picture, Post, PostId,
+    PostMedia, PostText, Profile, Rule, SessionId, Timestamp, User, UserId, UserRef, limits,
 };
 use futures::{StreamExt, TryStreamExt, stream};
 use ports::store::{BatchWrite, Item, Store, Table, Write, batch_write_all};
@@ -45,12 +45,28 @@ struct Fixture {
 fn profile(user_id: UserId) -> Item {
     let handle = Handle::parse(&user_id.as_uuid().simple().to_string()[..20]).unwrap();
     let display_name = DisplayName::from(&handle);
-    let user = User { user_id, handle, display_name };
+    let avatar = Avatar { media_id: picture().media_id, token: picture().token };
+    let user = User { user_id, handle, display_name, avatar: Some(avatar) };
     Users::profile_item(&Profile { user, bio: Bio::default(), created_at: NOW })
 }
 
+fn picture() -> PostMedia {
+    PostMedia {
+        media_id: MediaId::first_of(NOW),
+        token: MediaToken::random(),
+        content_type: MediaType::Jpeg,
+        description: MediaDescription::parse("A crab on a beach, waving").unwrap(),
+        picture: Picture { width: 2_048, height: 1_365, blurhash: "LEHV6nWB2yk8pyo0adR*.7kCMdnj".to_owned() },
+    }
+}
+
+/// As many pictures as a post can have.
+fn pictures() -> Vec<PostMedia> {
+    (0..limits::MAX_MEDIA_PER_POST).map(|_| picture()).collect()
+}
+
 fn post_items(post_id: PostId, author_id: UserId) -> impl Iterator<Item = Item> {
-    let post = Post { post_id, author_id, text: PostText::parse("hello").unwrap() };
+    let post = Post { post_id, author_id, text: PostText::parse("hello").unwrap(), media: pictures() };
     let counts = Item::new(keys::post_counts(post_id)).with("likes", 1).with("comments", 1);
     Posts::creation(&post).into_iter().map(item_of).chain([counts])
 }
@@ -366,7 +382,12 @@ impl Busy {
             social.extend(Follows::both_sides(reader, author, NOW));
             social.push(profile(author));
             let post_id = ids.next_post_id(NOW);
-            let post = Post { post_id, author_id: author, text: PostText::parse(&"x".repeat(TEXT_CHARS)).unwrap() };
+            let post = Post {
+                post_id,
+                author_id: author,
+                text: PostText::parse(&"x".repeat(TEXT_CHARS)).unwrap(),
+                media: pictures(),
+            };
             social.extend(Posts::creation(&post).into_iter().map(item_of));
             social.push(Item::new(keys::post_counts(post_id)).with("likes", 1).with("comments", 1));
             feed.push(Feeds::entry(reader, post_id));
@@ -395,6 +416,7 @@ impl Busy {
         self.store.take_read_units();
         let page = self.feeds.page(self.reader, None, PageLimit::new(limit).unwrap()).await.unwrap();
         let authors: HashSet<UserId> = page.items.iter().map(|view| view.post.author_id).collect();
+        assert!(page.items.iter().all(|view| view.post.media.len() == limits::MAX_MEDIA_PER_POST));
         assert_eq!((page.items.len(), authors.len()), (limit as usize, limit as usize));
         let liked = page.items.iter().filter(|view| view.liked_by_me).count();
         assert_eq!(liked, limit as usize / 2);

@@ -109,6 +109,7 @@ fn undoing_is_limited_to_ten_times_doing() {
         (Limit::Follows, Limit::Unfollows),
         (Limit::Comments, Limit::CommentDeletions),
         (Limit::Posts, Limit::ProfileEdits),
+        (Limit::Media, Limit::MediaEdits),
     ] {
         let (doing, undoing) = (doing.rate(), undoing.rate());
         assert_eq!((undoing.uses, undoing.window), (10 * doing.uses, doing.window));
@@ -136,6 +137,34 @@ async fn undoing_too_often_is_refused(#[case] limit: Limit, #[case] path: &str) 
     let refused = undo(&bob).await.problem(429, "rate-limited");
     assert!(seconds_to_wait(&refused) > 0);
     assert_ne!(undo(&alice).await.status, 429, "another user has a separate limit");
+}
+
+#[tokio::test]
+async fn the_61st_picture_of_an_hour_is_refused() {
+    let api = limited();
+    let (alice, bob) = (person(&api, "alice").await, person(&api, "bob").await);
+    let announcement = json!({"content_type": "image/png", "bytes": 5});
+    for _ in 0..60 {
+        api.post("/v1/media", Some(&alice), &announcement).await.is(201);
+    }
+    let refused = api.post("/v1/media", Some(&alice), &announcement).await.problem(429, "rate-limited");
+    assert!(seconds_to_wait(&refused) > 0);
+    api.post("/v1/media", Some(&alice), &json!({"content_type": "image/png", "bytes": 0}))
+        .await
+        .problem(422, "invalid");
+    api.post("/v1/media", Some(&bob), &announcement).await.is(201);
+}
+
+#[tokio::test]
+async fn describing_pictures_too_often_is_refused() {
+    let (api, limiter) = limited_with_limiter();
+    let alice = person(&api, "alice").await;
+    use_up(&api, &limiter, Limit::MediaEdits, id_of(&api, &alice).await).await;
+    for media in ["no-media", "0198c0de-0000-7000-8000-000000000001"] {
+        let path = format!("/v1/media/{media}");
+        api.patch(&path, Some(&alice), &json!({"description": "crab"})).await.problem(429, "rate-limited");
+        api.patch(&path, Some(&alice), &json!({"description": 5})).await.problem(422, "invalid");
+    }
 }
 
 #[tokio::test]

@@ -3,25 +3,34 @@
 use std::sync::Arc;
 
 use domain::Clock;
-use embedded::{EmbeddedChanges, EmbeddedQueue, EmbeddedStore, Engine, EngineOptions, QueueSettingsOf, SyncHooks};
-use ports::{changes::ChangeLog, queue::Queue, store::Store};
+use embedded::{
+    BlobOptions, EmbeddedBlobs, EmbeddedChanges, EmbeddedQueue, EmbeddedStore, Engine, EngineOptions, QueueSettingsOf,
+    SyncHooks,
+};
+use ports::{blobs::Blobs, changes::ChangeLog, queue::Queue, signing::TokenKeys, store::Store};
 use tempfile::TempDir;
 
 /// An engine that is closed on drop, together with its directory.
 pub struct Running {
     engine: Engine,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 impl Running {
     pub fn start(clock: &Clock, sync_hooks: SyncHooks) -> Self {
         let directory = TempDir::new().unwrap();
-        let options = EngineOptions { clock: clock.clone(), sync_hooks, ..EngineOptions::at(directory.path()) };
-        Self { engine: Engine::open(options).unwrap(), _directory: directory }
+        let options =
+            EngineOptions { clock: clock.clone(), sync_hooks, ..EngineOptions::at(directory.path().join("db")) };
+        Self { engine: Engine::open(options).unwrap(), directory }
     }
 
     pub fn store(&self) -> Arc<dyn Store> {
         Arc::new(EmbeddedStore::new(self.engine.clone()))
+    }
+
+    pub fn blobs(&self) -> Arc<dyn Blobs> {
+        let options = BlobOptions::at(self.directory.path().join("blobs"), TokenKeys::new([7; 32]));
+        Arc::new(EmbeddedBlobs::open(options).unwrap())
     }
 
     /// The change log, which these tests do not read.

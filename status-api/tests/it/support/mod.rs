@@ -17,12 +17,15 @@ use embedded::SyncHooks;
 use http::{HeaderMap, Method, Request, StatusCode, header::CONTENT_TYPE};
 use http_api::HttpOptions;
 use http_body_util::BodyExt;
+use ports::blobs::Blobs;
 use ports::signing::TokenKeys;
 use ports::store::{
     BatchGot, BatchWrite, Consistency, Item, Key, Outcome, Query, QueryPage, Store, StoreError, Table, Write,
 };
 use serde_json::{Value, json};
-use service::{Foundation, ServiceOptions, Services, passwords::HashingOptions, rates::RateLimiter};
+use service::{
+    Foundation, ServiceOptions, Services, media::urls::MediaUrls, passwords::HashingOptions, rates::RateLimiter,
+};
 use tokio::sync::Notify;
 use tower::ServiceExt;
 
@@ -82,7 +85,8 @@ pub struct TestApi {
     pub watched: Watched,
     /// The unwrapped store, for items that no route writes.
     pub store: Arc<dyn Store>,
-    _engine: engine::Running,
+    pub blobs: Arc<dyn Blobs>,
+    engine: engine::Running,
 }
 
 impl TestApi {
@@ -127,12 +131,20 @@ impl TestApi {
         let bare = running.store();
         let watched = Watched::around(Arc::clone(&bare));
         let store: Arc<dyn Store> = Arc::new(watched.clone());
-        let foundation =
-            Foundation::new(Arc::clone(&store), clock.clone(), &TokenKeys::new(SECRET), rates(Arc::clone(&store)));
+        let blobs = running.blobs();
+        let foundation = Foundation {
+            blobs: Some(Arc::clone(&blobs)),
+            media_urls: MediaUrls::under("https://media.example.org"),
+            ..Foundation::new(Arc::clone(&store), clock.clone(), &TokenKeys::new(SECRET), rates(Arc::clone(&store)))
+        };
         let service_options = ServiceOptions { hashing: hashing.clone(), ..ServiceOptions::default() };
         let services = Services::new(&foundation, publishes.then(|| running.queue()), &service_options);
         let router = status_api::router(services, Some(running.changes()), options);
-        Self { router, clock, watched, store: bare, _engine: running }
+        Self { router, clock, watched, store: bare, blobs, engine: running }
+    }
+
+    pub fn queue(&self) -> Arc<dyn ports::queue::Queue> {
+        self.engine.queue()
     }
 
     pub async fn send(&self, request: Request<Body>) -> Answer {

@@ -69,7 +69,13 @@ const MAX_RECEIVES: u32 = 3;
 pub const fn settings(queue: QueueName) -> QueueSettings {
     let visibility_timeout = match queue {
         QueueName::JobQ => SHORT,
-        QueueName::PostQ | QueueName::ChangeQ | QueueName::PostDlq | QueueName::JobDlq | QueueName::ChangeDlq => LONG,
+        QueueName::PostQ
+        | QueueName::ChangeQ
+        | QueueName::MediaQ
+        | QueueName::PostDlq
+        | QueueName::JobDlq
+        | QueueName::ChangeDlq
+        | QueueName::MediaDlq => LONG,
     };
     QueueSettings { visibility_timeout, max_receives: MAX_RECEIVES }
 }

@@ -106,9 +106,14 @@ fn post(scene: &Scene, rest: &str) -> String {
     format!("/v1/posts/{}{rest}", scene.post)
 }
 
+/// The owner's picture.
+fn picture_of(scene: &Scene) -> String {
+    format!("/v1/media/{}", scene.media)
+}
+
 /// The whole table.
 pub fn rows() -> Vec<Row> {
-    [sessions(), accounts(), graph(), posts(), reactions(), notifications(), owners_alone(), operations()]
+    [sessions(), accounts(), graph(), posts(), media(), reactions(), notifications(), owners_alone(), operations()]
         .into_iter()
         .flatten()
         .collect()
@@ -236,6 +241,46 @@ fn posts() -> Vec<Row> {
         row("GET /v1/posts/{id}", "the owner's", |scene| bare(post(scene, "")), readers()),
         row("GET /v1/users/{user}/posts", "the owner's", |scene| bare(account(scene, "/posts")), readers()),
         row("GET /v1/feed", "one's own", |_| bare("/v1/feed"), readers()).private(),
+    ]
+}
+
+fn media() -> Vec<Row> {
+    vec![
+        row(
+            "POST /v1/media",
+            "one's own, which no list shows",
+            |_| with("/v1/media", json!({ "content_type": "image/png", "bytes": 5 })),
+            [NOBODY, other(201, Nothing), owner(201, Nothing)],
+        )
+        .private(),
+        row(
+            "GET /v1/media/{media_id}",
+            "the owner's",
+            |scene| bare(picture_of(scene)),
+            [NOBODY, other(404, Nothing), owner(200, Nothing)],
+        )
+        .private(),
+        row(
+            "PATCH /v1/media/{media_id}",
+            "the owner's",
+            |scene| with(picture_of(scene), json!({ "description": "new" })),
+            [NOBODY, other(404, Nothing), owner(200, Own)],
+        )
+        .private(),
+        row(
+            "POST /v1/posts",
+            "with the owner's picture",
+            |scene| with("/v1/posts", json!({ "text": "", "media_ids": [scene.media] })),
+            [NOBODY, other(422, Nothing), owner(409, Nothing)],
+        )
+        .private(),
+        row(
+            "PATCH /v1/users/{user}",
+            "one's own, with the owner's picture",
+            |scene| with("/v1/users/me", json!({ "avatar_media_id": scene.media })),
+            [NOBODY, other(422, Nothing), owner(409, Nothing)],
+        )
+        .private(),
     ]
 }
 

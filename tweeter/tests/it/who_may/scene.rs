@@ -38,6 +38,8 @@ pub struct Scene {
     pub post: String,
     /// The guest's comment on it.
     pub comment: String,
+    /// A picture that the owner has announced.
+    pub media: String,
     /// The owner's newest notification.
     pub notification: String,
     /// The refresh token of a second session of the owner.
@@ -71,6 +73,9 @@ impl Scene {
         let body = Some(json!({ "text": "the guest's" }));
         let comment = app.request(Method::POST, &comment, Some(&guest.access_token), body).await.expect(201);
         let comment = comment.body["comment_id"].as_str().unwrap().to_owned();
+        let body = Some(json!({ "content_type": "image/png", "bytes": 5 }));
+        let media = app.request(Method::POST, "/v1/media", Some(&owner.access_token), body).await.expect(201);
+        let media = media.body["media_id"].as_str().unwrap().to_owned();
         app.drain().await;
         let listed = app.request(Method::GET, "/v1/notifications", Some(&owner.access_token), None).await.expect(200);
         let notification = listed.items()[0]["notification_id"].as_str().unwrap().to_owned();
@@ -83,7 +88,19 @@ impl Scene {
         let first = listed.items().iter().find(is_first).expect("the session of the access token is listed");
         let first_session_id = first["session_id"].as_str().unwrap().to_owned();
         let tag = tag.to_owned();
-        Self { tag, owner, other, guest, post, comment, notification, second_session, first_session_id, sessions }
+        Self {
+            tag,
+            owner,
+            other,
+            guest,
+            post,
+            comment,
+            media,
+            notification,
+            second_session,
+            first_session_id,
+            sessions,
+        }
     }
 
     /// The email address that only the owner knows.
@@ -132,6 +149,7 @@ impl Scene {
         for path in OWN_LISTS {
             view[path] = seen(app, path, person).await;
         }
+        view["the picture"] = seen(app, &format!("/v1/media/{}", self.media), person).await;
         let token = session.lock().clone();
         let refreshed = app.refresh(&token).await;
         if let Some(next) = refreshed.body["refresh_token"].as_str() {

@@ -15,6 +15,7 @@ pub async fn story(pipeline: &Pipeline, author: UserId, count: usize) -> Vec<Pos
         post_id: ids.next_post_id(start.plus(Duration::from_millis(number))),
         author_id: author,
         text: PostText::parse("old").expect("a test's text is valid"),
+        media: Vec::new(),
     });
     let posts: Vec<Post> = made.collect();
     let stored = posts.iter().map(|post| {
