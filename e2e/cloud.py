@@ -155,6 +155,7 @@ def check_sample_events(stack):
         "StatusApi": lambda answer: answer["statusCode"] == 200,
         "FollowFetcher": lambda answer: answer == {"batchItemFailures": []},
         "JobHandler": lambda answer: answer == {"batchItemFailures": []},
+        "MediaHandler": lambda answer: answer == {"batchItemFailures": []},
         "StreamHandler": lambda answer: answer == {"batchItemFailures": []},
         "OutboxSweeper": lambda answer: answer is None,
     }

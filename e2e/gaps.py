@@ -30,6 +30,7 @@ def make_concurrencies_numbers(emulator, stack):
         ("FollowFetcher", "PostQ", "FollowFetcherConcurrency"),
         ("JobHandler", "JobQ", "JobHandlerConcurrency"),
         ("StreamHandler", "ChangeQ", "ChangeQConcurrency"),
+        ("MediaHandler", "MediaQ", "MediaQConcurrency"),
     ):
         concurrency = {"MaximumConcurrency": PARAMETERS[parameter]}
         client.update_event_source_mapping(UUID=stack.resources[f"{function}{queue}"], ScalingConfig=concurrency)

@@ -23,6 +23,7 @@ PARAMETERS = {
     "FollowFetcherConcurrency": 2,
     "JobHandlerConcurrency": 5,
     "ChangeQConcurrency": 2,
+    "MediaQConcurrency": 2,
     "LogRetentionDays": 7,
     "Architecture": ARCHITECTURE,
 }
@@ -31,12 +32,13 @@ FUNCTIONS = {
     "PostHandler": "post-handler",
     "FollowFetcher": "follow-fetcher",
     "JobHandler": "job-handler",
+    "MediaHandler": "media-handler",
     "StatusApi": "status-api",
     "StreamHandler": "stream-handler",
     "OutboxSweeper": "outbox-sweeper",
 }
 # Queues and their dead-letter queues.
-QUEUES = ("PostQ", "JobQ", "ChangeQ", "PostDLQ", "JobDLQ", "ChangeDLQ")
+QUEUES = ("PostQ", "JobQ", "ChangeQ", "MediaQ", "PostDLQ", "JobDLQ", "ChangeDLQ", "MediaDLQ")
 # Lines of each log to show after a failure.
 LOG_LINES = 25
 

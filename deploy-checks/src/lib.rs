@@ -175,15 +175,20 @@ impl<'a> Statement<'a> {
     }
 }
 
-/// The resource or parameter that `Ref` or `Fn::GetAtt` names. A table's change stream is distinct from the table:
-/// `Table.StreamArn`.
+/// The bucket of objects, and the pattern of their keys: `${Bucket.Arn}/prefix/*`.
+pub fn objects(value: &Value) -> Option<(&str, &str)> {
+    value["Fn::Sub"].as_str()?.strip_prefix("${")?.split_once(".Arn}/")
+}
+
+/// The resource or parameter that `Ref` or `Fn::GetAtt` names, or the bucket of objects. A table's change stream is
+/// distinct from the table: `Table.StreamArn`.
 pub fn referent(value: &Value) -> Option<&str> {
     let attribute = || {
         let named = value["Fn::GetAtt"].as_str()?;
         let (resource, attribute) = named.split_once('.')?;
         Some(if attribute == "StreamArn" { named } else { resource })
     };
-    value["Ref"].as_str().or_else(attribute)
+    value["Ref"].as_str().or_else(attribute).or_else(|| objects(value).map(|(bucket, _)| bucket))
 }
 
 /// The values of a list, or the single value where `CloudFormation` accepts either.

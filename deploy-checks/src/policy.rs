@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fmt};
 
 use serde_json::Value;
 
-use crate::{Function, Statement, referent};
+use crate::{Function, Statement, objects, referent};
 
 /// The condition key that holds the partition keys of the requested items.
 const LEADING_KEYS: &str = "dynamodb:LeadingKeys";
@@ -17,11 +17,11 @@ pub struct Request {
     pub action: String,
     /// The resource in the template; `*` for an action without a resource.
     pub resource: String,
-    /// The partition keys of the items.
+    /// The partition keys of the items, or the keys of the objects.
     pub leading_keys: BTreeSet<String>,
 }
 
-/// The partition keys to which a statement is restricted.
+/// The keys of items or objects to which a statement is restricted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keys<'a> {
     /// No restriction.
@@ -125,6 +125,11 @@ fn grants(number: usize, statement: Statement<'_>) -> Result<Vec<Grant<'_>>, Not
     let keys = keys(statement).filter(|_| statement.0["Effect"] == "Allow").ok_or_else(not_understood)?;
     let mut grants = Vec::new();
     for resource in statement.resources() {
+        // Of objects, the ARN restricts the keys.
+        let keys = match objects(resource) {
+            Some((_, pattern)) => vec![Keys::Like(pattern)],
+            None => keys.clone(),
+        };
         let resource = referent(resource).or(resource.as_str()).ok_or_else(not_understood)?;
         for action in statement.actions() {
             grants.extend(keys.iter().map(|keys| Grant { statement: number, action, resource, keys: *keys }));

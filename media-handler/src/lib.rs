@@ -15,6 +15,11 @@ use worker::{BatchDriver, BatchOutcome, RetryPauses};
 
 use crate::thread::PictureThread;
 
+/// The environment that the Lambda function needs. `template.yaml` sets exactly this.
+#[cfg(feature = "lambda")]
+pub const NEEDS: lambda::Needs =
+    lambda::Needs::of(&[ports::store::Table::Social], &[QueueName::MediaQ]).with_buckets(&ports::blobs::Bucket::ALL);
+
 /// Handles batches of MediaQ.
 #[derive(Debug, Clone)]
 pub struct MediaHandler {

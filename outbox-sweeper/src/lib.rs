@@ -11,7 +11,9 @@ use service::{
 
 /// The environment that the Lambda function needs. `template.yaml` sets exactly this.
 #[cfg(feature = "lambda")]
-pub const NEEDS: lambda::Needs = lambda::Needs::of(&ports::store::Table::ALL, &[ports::queue::QueueName::PostQ]);
+pub const NEEDS: lambda::Needs =
+    lambda::Needs::of(&ports::store::Table::ALL, &[ports::queue::QueueName::PostQ, ports::queue::QueueName::MediaQ])
+        .with_buckets(&ports::blobs::Bucket::ALL);
 
 /// Runs sweeps.
 #[derive(Debug, Clone)]

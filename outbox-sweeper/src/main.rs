@@ -7,7 +7,7 @@ use domain::Clock;
 use lambda::{Parts, function};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use outbox_sweeper::{NEEDS, OutboxSweeper};
-use service::sweep::SweepService;
+use service::{media::files::PictureFiles, sweep::SweepService};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -17,7 +17,8 @@ async fn main() -> ExitCode {
 async fn serve() -> Result<(), Error> {
     let parts = Parts::load(&NEEDS).await?;
     let queue = Arc::new(parts.connected_queue().await);
-    let handler = &OutboxSweeper::new(SweepService::new(parts.store, queue));
+    let files = PictureFiles::new(Some(Arc::new(parts.blobs())));
+    let handler = &OutboxSweeper::new(SweepService::new(parts.store, queue).with_files(files));
     let handle = |_: LambdaEvent<EventBridgeEvent>| async move {
         handler.handle(Clock::System.now()).await.map(drop).map_err(Error::from)
     };

@@ -53,8 +53,9 @@ use state::ApiState;
 
 /// The environment that the Lambda function needs. `template.yaml` sets exactly this.
 #[cfg(feature = "lambda")]
-pub const NEEDS: lambda::Needs<lambda::ApiOptions> =
-    lambda::Needs::of(&ports::store::Table::ALL, &[]).with(lambda::ApiOptions::read);
+pub const NEEDS: lambda::Needs<lambda::ApiOptions> = lambda::Needs::of(&ports::store::Table::ALL, &[])
+    .with_buckets(&[ports::blobs::Bucket::Uploads])
+    .with(lambda::ApiOptions::read);
 
 /// The whole API. Without publishing among the services, `POST /v1/posts` is served elsewhere: API Gateway routes it to
 /// post-handler, and only requests with other methods arrive here.

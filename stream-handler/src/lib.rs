@@ -34,7 +34,8 @@ const MAX_GROUP_CHARS: usize = 128;
 /// The environment that the Lambda function needs. `template.yaml` sets exactly this.
 #[cfg(feature = "lambda")]
 pub const NEEDS: lambda::Needs =
-    lambda::Needs::of(&ports::store::Table::ALL, &[QueueName::ChangeQ, QueueName::ChangeDlq]);
+    lambda::Needs::of(&ports::store::Table::ALL, &[QueueName::ChangeQ, QueueName::ChangeDlq, QueueName::MediaQ])
+        .with_buckets(&ports::blobs::Bucket::ALL);
 
 /// The worker that runs due erasures.
 #[derive(Debug, Clone, Default)]

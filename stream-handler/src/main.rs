@@ -6,7 +6,7 @@ use domain::{Clock, IdGenerator};
 use lambda::{Parts, function, sqs};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;
-use service::{changes::ChangeService, erasure::ErasureService};
+use service::{changes::ChangeService, erasure::ErasureService, media::files::PictureFiles};
 use stream_handler::{Eraser, NEEDS, StreamHandler, event::Event};
 use worker::RetryPauses;
 
@@ -18,8 +18,10 @@ async fn main() -> ExitCode {
 async fn serve() -> Result<(), Error> {
     let parts = Parts::load(&NEEDS).await?;
     let queue = Arc::new(parts.connected_queue().await.beginning_traces());
-    let changes = ChangeService::new(parts.store.clone(), Arc::new(IdGenerator::new()));
-    let eraser = Eraser::Handler(Box::new(ErasureService::new(parts.store)));
+    let files = PictureFiles::new(Some(Arc::new(parts.blobs())));
+    let changes = ChangeService::new(parts.store.clone(), Arc::new(IdGenerator::new())).with_files(files.clone());
+    let erasure = ErasureService::new(parts.store).with_files(files, queue.clone());
+    let eraser = Eraser::Handler(Box::new(erasure));
     let handler = &StreamHandler::new(Arc::new(changes), queue, RetryPauses::default()).with_eraser(eraser);
     let handle = |event: LambdaEvent<Value>| async move {
         let now = Clock::System.now();

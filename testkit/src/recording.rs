@@ -3,8 +3,11 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use async_trait::async_trait;
+use domain::Timestamp;
 use parking_lot::Mutex;
 use ports::{
+    blobs::{Blob, BlobError, BlobInfo, Blobs, Bucket, Permitted, PresignedUpload},
     queue::{Queue, QueueError, QueueName},
     store::{Key, Store, StoreError, Table, Write},
 };
@@ -18,6 +21,8 @@ pub enum Resource {
     Table(Table),
     /// A queue.
     Queue(QueueName),
+    /// A bucket.
+    Bucket(Bucket),
 }
 
 /// One request for permission.
@@ -27,7 +32,8 @@ pub struct Access {
     pub action: &'static str,
     /// The accessed resource.
     pub resource: Resource,
-    /// The partition keys of the items: the value of `dynamodb:LeadingKeys`. Empty for a queue.
+    /// The partition keys of the items: the value of `dynamodb:LeadingKeys`; the keys of the objects. Empty for a queue and
+    /// for a bucket itself.
     pub leading_keys: BTreeSet<String>,
 }
 
@@ -50,6 +56,23 @@ impl Recorder {
     /// Queues that record every call before making it.
     pub fn queue(&self, inner: Arc<dyn Queue>) -> Arc<dyn Queue> {
         Arc::new(HookedQueue::with(inner, NotesQueue(self.clone())))
+    }
+
+    /// Object storage that records every call before making it.
+    pub fn blobs(&self, inner: Arc<dyn Blobs>) -> Arc<dyn Blobs> {
+        Arc::new(NotingBlobs { inner, recorder: self.clone() })
+    }
+
+    fn note_object(&self, action: &'static str, bucket: Bucket, key: &str) {
+        let leading_keys = BTreeSet::from([key.to_owned()]);
+        self.0.lock().insert(Access { action, resource: Resource::Bucket(bucket), leading_keys });
+    }
+
+    /// Reading an object. S3 says that an object does not exist only with permission to list the bucket.
+    fn note_read(&self, bucket: Bucket, key: &str) {
+        self.note_object("s3:GetObject", bucket, key);
+        let (action, resource) = ("s3:ListBucket", Resource::Bucket(bucket));
+        self.0.lock().insert(Access { action, resource, leading_keys: BTreeSet::new() });
     }
 
     fn note<'a>(&self, action: &'static str, table: Table, partitions: impl IntoIterator<Item = &'a str>) {
@@ -145,5 +168,47 @@ impl QueueHook for NotesQueue {
         };
         self.0.note_queue(action, queue);
         make.await
+    }
+}
+
+/// Records the calls of object storage.
+#[derive(Debug)]
+struct NotingBlobs {
+    inner: Arc<dyn Blobs>,
+    recorder: Recorder,
+}
+
+#[async_trait]
+impl Blobs for NotingBlobs {
+    async fn put(&self, bucket: Bucket, key: &str, blob: Blob) -> Result<(), BlobError> {
+        self.recorder.note_object("s3:PutObject", bucket, key);
+        self.inner.put(bucket, key, blob).await
+    }
+
+    async fn get(&self, bucket: Bucket, key: &str, max_bytes: u64) -> Result<Option<Blob>, BlobError> {
+        self.recorder.note_read(bucket, key);
+        self.inner.get(bucket, key, max_bytes).await
+    }
+
+    async fn head(&self, bucket: Bucket, key: &str) -> Result<Option<BlobInfo>, BlobError> {
+        self.recorder.note_read(bucket, key);
+        self.inner.head(bucket, key).await
+    }
+
+    async fn delete(&self, bucket: Bucket, keys: &[String]) -> Result<(), BlobError> {
+        keys.iter().for_each(|key| self.recorder.note_object("s3:DeleteObject", bucket, key));
+        self.inner.delete(bucket, keys).await
+    }
+
+    async fn copy(&self, bucket: Bucket, from: &str, to: &str) -> Result<bool, BlobError> {
+        self.recorder.note_read(bucket, from);
+        self.recorder.note_object("s3:PutObject", bucket, to);
+        self.inner.copy(bucket, from, to).await
+    }
+
+    /// S3 permits what the signer may do.
+    async fn presign_upload(&self, permitted: Permitted<'_>, now: Timestamp) -> Result<PresignedUpload, BlobError> {
+        self.recorder.note_object("s3:PutObject", Bucket::Uploads, permitted.key);
+        self.inner.presign_upload(permitted, now).await
     }
 }

@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use aws_lambda_events::{apigw::ApiGatewayV2httpRequest, eventbridge::EventBridgeEvent, sqs::SqsEvent};
-use data::messages::{FanOutMessage, FeedJob};
+use data::messages::{FanOutMessage, FeedJob, decode_uploads};
 use deploy_checks::Template;
 use serde::de::DeserializeOwned;
 use stream_handler::event::Event;
@@ -40,7 +40,11 @@ fn sample_queue_messages_decode() {
     for body in bodies(event("job-handler")) {
         FeedJob::decode(&body).unwrap();
     }
-    assert_eq!(bodies(event("follow-fetcher")).len() + bodies(event("job-handler")).len(), 2);
+    for body in bodies(event("media-handler")) {
+        assert_eq!(decode_uploads(&body).unwrap().len(), 1);
+    }
+    let messages = ["follow-fetcher", "job-handler", "media-handler"].map(|function| bodies(event(function)).len());
+    assert_eq!(messages, [1; 3]);
 }
 
 #[test]

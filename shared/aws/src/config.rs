@@ -14,6 +14,9 @@ use ports::{blobs::Bucket, queue::QueueName, store::Table};
 /// Attempts to fetch the signing secret. Unlike for tables and queues, no caller of the SDK retries.
 const SECRET_ATTEMPTS: u32 = 2;
 
+/// The variable with the URL under which pictures are served.
+const MEDIA_URL: &str = "TWEETER_MEDIA_URL";
+
 /// An environment variable is unset or empty.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the environment variable {variable} is not set")]
@@ -94,6 +97,11 @@ pub fn bucket_names_from(
 /// The ARN of the signing secret.
 pub fn signing_secret_arn_from(find: impl Fn(&'static str) -> Option<String>) -> Result<String, MissingVariable> {
     required(SIGNING_SECRET_ARN, &find)
+}
+
+/// The URL under which pictures are served.
+pub fn media_url_from(find: impl Fn(&'static str) -> Option<String>) -> Result<String, MissingVariable> {
+    required(MEDIA_URL, &find)
 }
 
 fn required(variable: &'static str, find: &impl Fn(&'static str) -> Option<String>) -> Result<String, MissingVariable> {

@@ -1,13 +1,16 @@
 //! The configuration that a function reads from its environment. `template.yaml` sets exactly what is read.
 
 use aws::{
-    QueueUrls, TableNames,
-    config::{MissingVariable, queue_urls_from, signing_secret_arn_from, table_names_from},
+    BucketNames, QueueUrls, TableNames,
+    config::{
+        MissingVariable, bucket_names_from, media_url_from, queue_urls_from, signing_secret_arn_from, table_names_from,
+    },
 };
 use http_api::HttpOptions;
-use ports::{queue::QueueName, store::Table};
+use ports::{blobs::Bucket, queue::QueueName, store::Table};
 use service::{
     fan_out::InvalidFollowersPerJob,
+    media::urls::MediaUrls,
     promotion::{InvalidPullThreshold, PullThreshold},
     rates::{InvalidRateLimits, RateLimits},
 };
@@ -19,7 +22,7 @@ pub type Find<'a> = &'a dyn Fn(&'static str) -> Option<String>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// The name of a table, a queue or the signing secret is missing.
+    /// The name of a table, a queue, a bucket or the signing secret, or the URL of pictures is missing.
     #[error(transparent)]
     Missing(#[from] MissingVariable),
     /// The number of followers per job is invalid.
@@ -36,11 +39,12 @@ pub enum ConfigError {
     Origin(#[from] http_api::InvalidOrigin),
 }
 
-/// The environment that a function needs: tables, queues, and the function's own options `O`.
+/// The environment that a function needs: tables, queues, buckets, and the function's own options `O`.
 #[derive(Debug, Clone, Copy)]
 pub struct Needs<O = ()> {
     tables: &'static [Table],
     queues: &'static [QueueName],
+    buckets: &'static [Bucket],
     options: fn(Find<'_>) -> Result<O, ConfigError>,
 }
 
@@ -51,6 +55,8 @@ pub struct Config<O = ()> {
     pub tables: TableNames,
     /// The URLs of the function's queues.
     pub queues: QueueUrls,
+    /// The names of the function's buckets.
+    pub buckets: BucketNames,
     /// The function's own options.
     pub options: O,
 }
@@ -58,13 +64,19 @@ pub struct Config<O = ()> {
 impl Needs {
     /// Needs of these tables and queues, without options.
     pub const fn of(tables: &'static [Table], queues: &'static [QueueName]) -> Self {
-        Self { tables, queues, options: |_| Ok(()) }
+        Self { tables, queues, buckets: &[], options: |_| Ok(()) }
+    }
+
+    /// Adds buckets.
+    #[must_use]
+    pub const fn with_buckets(self, buckets: &'static [Bucket]) -> Self {
+        Self { buckets, ..self }
     }
 
     /// Adds the options that `read` reads.
     #[must_use]
     pub const fn with<O>(self, read: fn(Find<'_>) -> Result<O, ConfigError>) -> Needs<O> {
-        Needs { tables: self.tables, queues: self.queues, options: read }
+        Needs { tables: self.tables, queues: self.queues, buckets: self.buckets, options: read }
     }
 }
 
@@ -75,6 +87,7 @@ impl<O> Needs<O> {
             options: (self.options)(find)?,
             tables: table_names_from(self.tables, find)?,
             queues: queue_urls_from(self.queues, find)?,
+            buckets: bucket_names_from(self.buckets, find)?,
         })
     }
 }
@@ -88,6 +101,8 @@ pub struct ApiOptions {
     pub http: HttpOptions,
     /// Whether rates are limited.
     pub rate_limits: RateLimits,
+    /// The URLs of pictures.
+    pub media_urls: MediaUrls,
 }
 
 impl ApiOptions {
@@ -97,6 +112,7 @@ impl ApiOptions {
             signing_secret: signing_secret_arn_from(find)?,
             http: HttpOptions::from_lookup(find)?,
             rate_limits: RateLimits::from_lookup(find)?,
+            media_urls: MediaUrls::under(&media_url_from(find)?),
         })
     }
 }

@@ -1,8 +1,8 @@
-//! The parts of a function: its metrics, store, queues and options.
+//! The parts of a function: its metrics, store, queues, buckets and options.
 
 use std::sync::Arc;
 
-use aws::{DynamoStore, SqsOptions, SqsQueue, config};
+use aws::{BucketNames, DynamoStore, S3Blobs, SqsOptions, SqsQueue, config};
 use aws_config::SdkConfig;
 use domain::Clock;
 use ports::signing::KeySourceError;
@@ -24,6 +24,7 @@ pub struct Parts<O = ()> {
     /// The function's own options.
     pub options: O,
     queues: aws::QueueUrls,
+    buckets: BucketNames,
     sdk: SdkConfig,
 }
 
@@ -31,15 +32,20 @@ impl<O> Parts<O> {
     /// Builds the parts that a function needs from its environment. Opens no connection.
     pub async fn load(needs: &Needs<O>) -> Result<Self, ConfigError> {
         let metrics = FunctionMetrics::install();
-        let Config { tables, queues, options } = needs.read(&environment)?;
+        let Config { tables, queues, buckets, options } = needs.read(&environment)?;
         let sdk = config::load_sdk_config().await;
         let store = Arc::new(DynamoStore::new(&config::dynamodb_client(&sdk), tables));
-        Ok(Self { metrics, store, options, queues, sdk })
+        Ok(Self { metrics, store, options, queues, buckets, sdk })
     }
 
     /// The queues. A function without queues does not call this and so does not link SQS's client.
     pub fn queue(&self) -> SqsQueue {
         SqsQueue::new(&config::sqs_client(&self.sdk), self.queues.clone(), SqsOptions::default())
+    }
+
+    /// Object storage. A function without buckets does not call this and so does not link S3's client.
+    pub fn blobs(&self) -> S3Blobs {
+        S3Blobs::new(&config::s3_client(&self.sdk), self.buckets.clone())
     }
 
     /// The queues, once connections to them and to the tables are open: see [`warm_up`].
@@ -60,7 +66,9 @@ impl<O: AsRef<ApiOptions>> Parts<O> {
         let secret = Arc::new(config::signing_secret(&self.sdk, &self.options.as_ref().signing_secret));
         let tokens = AccessTokens::from_source(secret, clock.now());
         let (tokens, ()) = tokio::join!(tokens, warm_up(&self.store, queue));
-        let rates = self.options.as_ref().rate_limits.limiter(self.store.clone());
-        Ok(Foundation::new(self.store.clone(), clock, tokens?, rates))
+        let options = self.options.as_ref();
+        let rates = options.rate_limits.limiter(self.store.clone());
+        let foundation = Foundation::new(self.store.clone(), clock, tokens?, rates);
+        Ok(Foundation { media_urls: options.media_urls.clone(), ..foundation })
     }
 }

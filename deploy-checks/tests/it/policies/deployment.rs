@@ -11,16 +11,20 @@ use aws::config::table_variable;
 use axum::{Router, body::Body};
 use data::{Created, Follows, Readers, keys, messages::ChangeMessage};
 use deploy_checks::Template;
-use domain::{Clock, IdGenerator, PostId, Rule, UserId, limits};
-use embedded::{EmbeddedChanges, EmbeddedQueue, EmbeddedStore, Engine, EngineOptions, QueueSettingsOf};
+use domain::{Clock, IdGenerator, MediaId, PostId, Rule, UserId, limits};
+use embedded::{
+    BlobOptions, EmbeddedBlobs, EmbeddedChanges, EmbeddedQueue, EmbeddedStore, Engine, EngineOptions, QueueSettingsOf,
+};
 use follow_fetcher::FollowFetcher;
 use http::{Request, header};
 use http_api::HttpOptions;
 use http_body_util::BodyExt as _;
 use job_handler::JobHandler;
+use media_handler::MediaHandler;
 use outbox_sweeper::OutboxSweeper;
 use ports::signing::TokenKeys;
 use ports::{
+    blobs::{Blob, Blobs, Bucket},
     changes::{Change, ChangeLog as _},
     queue::{OutgoingMessage, Queue, QueueName, ReceivedMessage, send_all},
     store::{BatchWrite, Store, Table, Write, batch_write_all},
@@ -34,7 +38,9 @@ use service::{
     delivery::DeliveryService,
     erasure::ErasureService,
     fan_out::{FanOutOptions, FanOutService},
+    media::{announce_upload, files::PictureFiles, processing::ProcessingService},
     passwords::HashingOptions,
+    posts::PostService,
     promotion::PullThreshold,
     rates::RateLimiter,
     rebuild::RebuildLimits,
@@ -83,10 +89,25 @@ pub const fn resource_of(table: Table) -> &'static str {
     }
 }
 
+/// The logical name of a bucket in the template.
+pub const fn resource_of_bucket(bucket: Bucket) -> &'static str {
+    match bucket {
+        Bucket::Uploads => "UploadsBucket",
+        Bucket::Media => "MediaBucket",
+    }
+}
+
 /// The ports of a function.
 struct Ports {
     store: Arc<dyn Store>,
     queue: Arc<dyn Queue>,
+    blobs: Arc<dyn Blobs>,
+}
+
+impl Ports {
+    fn files(&self) -> PictureFiles {
+        PictureFiles::new(Some(Arc::clone(&self.blobs)))
+    }
 }
 
 /// All functions on one store.
@@ -101,6 +122,8 @@ pub struct Deployment {
     routes_asked_for: Mutex<BTreeSet<String>>,
     fetcher: FollowFetcher,
     jobs: JobHandler,
+    pictures: MediaHandler,
+    blobs: EmbeddedBlobs,
     sweeper: OutboxSweeper,
     stream_handler: StreamHandler,
     changes: EmbeddedChanges,
@@ -138,21 +161,29 @@ impl Deployment {
         let engine = Engine::open(options).expect("a fresh database opens");
         let queue = EmbeddedQueue::open(engine.clone(), QueueSettingsOf::default()).expect("a fresh queue opens");
         let queue: Arc<dyn Queue> = Arc::new(queue);
-        let mut wiring = Wiring::new(Arc::new(EmbeddedStore::new(engine.clone())), Arc::clone(&queue));
+        let storage = BlobOptions::at(directory.path().join("blobs"), TokenKeys::new([7; 32]));
+        let blobs = EmbeddedBlobs::open(storage).expect("object storage opens");
+        let store = Arc::new(EmbeddedStore::new(engine.clone()));
+        let mut wiring = Wiring::new(store, Arc::clone(&queue), Arc::new(blobs.clone()));
 
         let post_handler = post_handler(wiring.ports("post-handler"), &clock);
         let (status_api, clean_ups) = status_api(wiring.ports("status-api"), &clock);
-        let Ports { store, queue: of_fetcher } = wiring.ports("follow-fetcher");
+        let Ports { store, queue: of_fetcher, .. } = wiring.ports("follow-fetcher");
         let fan_out = FanOutService::new(store, Arc::clone(&of_fetcher), clock.clone(), FAN_OUT);
         let fetcher = FollowFetcher::new(fan_out, of_fetcher, RetryPauses::default());
-        let Ports { store, queue: of_jobs } = wiring.ports("job-handler");
+        let Ports { store, queue: of_jobs, .. } = wiring.ports("job-handler");
         let jobs = JobHandler::new(DeliveryService::new(store, clock.clone()), of_jobs, RetryPauses::default());
-        let Ports { store, queue: of_sweeper } = wiring.ports("outbox-sweeper");
-        let sweeper = OutboxSweeper::new(SweepService::new(store, of_sweeper));
-        let Ports { store, queue: of_changes } = wiring.ports("stream-handler");
+        let pictures = media_handler(wiring.ports("media-handler"));
+        let ports = wiring.ports("outbox-sweeper");
+        let files = ports.files();
+        let sweeper = OutboxSweeper::new(SweepService::new(ports.store, ports.queue).with_files(files));
+        let ports = wiring.ports("stream-handler");
+        let files = ports.files();
+        let Ports { store, queue: of_changes, .. } = ports;
         let changes = ChangeService::new(Arc::clone(&store), Arc::new(IdGenerator::new())).in_steps(STEPS);
-        let changes = Arc::new(changes);
-        let eraser = Eraser::Handler(Box::new(ErasureService::new(store)));
+        let changes = Arc::new(changes.with_files(files.clone()));
+        let erasure = ErasureService::new(store).with_files(files, Arc::clone(&of_changes));
+        let eraser = Eraser::Handler(Box::new(erasure));
         let stream_handler = StreamHandler::new(changes, of_changes, RetryPauses::default()).with_eraser(eraser);
 
         let gateway = wiring.gateway(&[("post-handler", post_handler), ("status-api", status_api)]);
@@ -166,6 +197,8 @@ impl Deployment {
             routes_asked_for: Mutex::default(),
             fetcher,
             jobs,
+            pictures,
+            blobs,
             sweeper,
             stream_handler,
             changes: EmbeddedChanges::new(engine.clone()),
@@ -212,6 +245,28 @@ impl Deployment {
     /// Runs job-handler with these messages. Returns the number of failures.
     pub async fn deliver(&self, messages: &[ReceivedMessage]) -> usize {
         self.jobs.handle(messages.to_vec()).await.failed.len()
+    }
+
+    /// Stores an upload. With `announced`, S3 then sends its event.
+    pub async fn upload(&self, media: &str, content: &[u8], announced: bool) {
+        let media: MediaId = media.parse().unwrap();
+        let blob = Blob { body: content.to_vec().into(), content_type: "image/jpeg".to_owned() };
+        self.blobs.put(Bucket::Uploads, &keys::blobs::upload(media), blob).await.unwrap();
+        if announced {
+            announce_upload(self.queue.as_ref(), media).await.unwrap();
+        }
+    }
+
+    /// Runs media-handler with these messages. Returns the number of failures.
+    pub async fn process(&self, messages: &[ReceivedMessage]) -> usize {
+        self.pictures.handle(messages.to_vec()).await.failed.len()
+    }
+
+    /// Restores a deleted post, as an operator does.
+    pub async fn restore_post(&self, post: &str) {
+        let store: Arc<dyn Store> = Arc::new(EmbeddedStore::new(self.engine.clone()));
+        let posts = PostService::new(Arc::clone(&store), RateLimiter::new(store));
+        posts.restore(post.parse().unwrap(), self.clock.now()).await.unwrap();
     }
 
     /// Runs outbox-sweeper. Returns what it swept.
@@ -307,15 +362,22 @@ fn foundation(store: &Arc<dyn Store>, clock: &Clock) -> Foundation {
     Foundation::new(Arc::clone(store), clock.clone(), &TokenKeys::new([7; 32]), RateLimiter::new(Arc::clone(store)))
 }
 
-fn post_handler(Ports { store, queue }: Ports, clock: &Clock) -> Router {
+fn post_handler(Ports { store, queue, .. }: Ports, clock: &Clock) -> Router {
     let on = Foundation { pull_threshold: PULL_THRESHOLD, ..foundation(&store, clock) };
     let api = PublishApi::new(&on, queue);
     post_handler::router(api, store, &HttpOptions::default())
 }
 
-fn status_api(Ports { store, .. }: Ports, clock: &Clock) -> (Router, Background) {
+fn media_handler(ports: Ports) -> MediaHandler {
+    let files = ports.files();
+    let processing = ProcessingService::new(ports.store, files);
+    MediaHandler::new(processing, ports.queue, RetryPauses::default()).expect("a thread starts")
+}
+
+fn status_api(Ports { store, blobs, .. }: Ports, clock: &Clock) -> (Router, Background) {
     let options = ServiceOptions { hashing: HashingOptions::cheap(), steps: STEPS };
-    let mut services = Services::new(&foundation(&store, clock), None, &options);
+    let on = Foundation { blobs: Some(blobs), ..foundation(&store, clock) };
+    let mut services = Services::new(&on, None, &options);
     services.feeds = services.feeds.rebuilding_within(rebuild_limits());
     let clean_ups = services.feeds.background().clone();
     (status_api::router(services, None, &HttpOptions::default()), clean_ups)
@@ -326,13 +388,14 @@ struct Wiring {
     template: Template,
     store: Arc<dyn Store>,
     queue: Arc<dyn Queue>,
+    blobs: Arc<dyn Blobs>,
     recorders: BTreeMap<String, Recorder>,
     throttling: Vec<FaultSwitch>,
 }
 
 impl Wiring {
-    fn new(store: Arc<dyn Store>, queue: Arc<dyn Queue>) -> Self {
-        Self { template: template(), store, queue, recorders: BTreeMap::new(), throttling: Vec::new() }
+    fn new(store: Arc<dyn Store>, queue: Arc<dyn Queue>, blobs: Arc<dyn Blobs>) -> Self {
+        Self { template: template(), store, queue, blobs, recorders: BTreeMap::new(), throttling: Vec::new() }
     }
 
     fn ports(&mut self, code: &str) -> Ports {
@@ -344,7 +407,11 @@ impl Wiring {
         let functions = self.template.functions();
         let function = functions.iter().find(|function| function.code() == code).expect("the function is deployed");
         let known_tables = Table::ALL.into_iter().filter(|table| function.variables().contains(table_variable(*table)));
-        Ports { store: recorder.store(Arc::new(store), known_tables), queue: recorder.queue(Arc::clone(&self.queue)) }
+        Ports {
+            store: recorder.store(Arc::new(store), known_tables),
+            queue: recorder.queue(Arc::clone(&self.queue)),
+            blobs: recorder.blobs(Arc::clone(&self.blobs)),
+        }
     }
 
     fn gateway(&self, routers: &[(&str, Router)]) -> BTreeMap<String, Router> {

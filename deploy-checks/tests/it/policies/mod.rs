@@ -38,6 +38,7 @@ fn request(access: Access) -> Request {
     let resource = match access.resource {
         Resource::Table(table) => deployment::resource_of(table).to_owned(),
         Resource::Queue(queue) => queue.name().to_owned(),
+        Resource::Bucket(bucket) => deployment::resource_of_bucket(bucket).to_owned(),
     };
     Request { action: access.action.to_owned(), resource, leading_keys: access.leading_keys }
 }

@@ -1,6 +1,7 @@
 //! The use cases: every route, and every path through the queues.
 
 mod deletion;
+mod media;
 mod people;
 mod pulling;
 mod rebuilding;
@@ -29,6 +30,7 @@ pub async fn all(api: &Deployment) {
     sweep(api, &alice).await;
     reading(api, &alice, &bob).await;
     social::all(api, &alice, &bob).await;
+    media::all(api, &alice, &bob).await;
     pulling::all(api).await;
     unfollowing(api, &alice, &bob).await;
     deletion::all(api).await;
@@ -36,6 +38,7 @@ pub async fn all(api: &Deployment) {
     pulling::end(api).await;
     deletion::of_old_posts(api).await;
     pulling::by_erased_author(api).await;
+    media::erasure(api).await;
     rebuilding::all(api).await;
 }
 

@@ -26,8 +26,8 @@ fn every_kind_of_failure_has_an_alarm() {
         let on_it = alarms.iter().map(|alarm| template.properties(alarm)).filter(|alarm| alarm["MetricName"] == metric);
         on_it.filter_map(|alarm| referent(&alarm["Dimensions"][0]["Value"])).collect()
     };
-    assert_eq!(watched("ApproximateNumberOfMessagesVisible"), set(&["PostDLQ", "JobDLQ", "ChangeDLQ"]));
-    assert_eq!(watched("ApproximateAgeOfOldestMessage"), set(&["PostQ", "JobQ", "ChangeQ"]));
+    assert_eq!(watched("ApproximateNumberOfMessagesVisible"), set(&["PostDLQ", "JobDLQ", "ChangeDLQ", "MediaDLQ"]));
+    assert_eq!(watched("ApproximateAgeOfOldestMessage"), set(&["PostQ", "JobQ", "ChangeQ", "MediaQ"]));
     assert_eq!(watched("IteratorAge"), set(&["StreamHandler"]));
     assert_eq!(watched("WriteThrottleEvents"), set(&[AUTH, SOCIAL, FEED]));
     assert_eq!(watched("ReadThrottleEvents"), set(&[AUTH, SOCIAL, FEED]));

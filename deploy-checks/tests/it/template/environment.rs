@@ -43,6 +43,7 @@ fn variables_read(code: &str) -> BTreeSet<&'static str> {
     match code {
         "post-handler" => drop(post_handler::NEEDS.read(&find).unwrap()),
         "follow-fetcher" => drop(follow_fetcher::NEEDS.read(&find).unwrap()),
+        "media-handler" => drop(media_handler::NEEDS.read(&find).unwrap()),
         "job-handler" => drop(job_handler::NEEDS.read(&find).unwrap()),
         "status-api" => drop(status_api::NEEDS.read(&find).unwrap()),
         "stream-handler" => drop(stream_handler::NEEDS.read(&find).unwrap()),

@@ -13,7 +13,7 @@ use super::{AUTH, FEED, SOCIAL, function, mappings, set, template};
 fn batch_failures_are_reported_and_redelivered() {
     let template = template();
     let mapped: BTreeSet<&str> = mappings(&template).iter().map(|(_, _, queue)| *queue).collect();
-    assert_eq!(mapped, set(&["PostQ", "JobQ", "ChangeQ"]));
+    assert_eq!(mapped, set(&["PostQ", "JobQ", "ChangeQ", "MediaQ"]));
     for (function, mapping, _) in mappings(&template) {
         assert_eq!(mapping["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]), "{}", function.name);
     }
@@ -107,7 +107,8 @@ fn batch_sizes_match_the_handlers() {
         .iter()
         .map(|(_, mapping, queue)| (*queue, mapping["BatchSize"].as_u64().unwrap()))
         .collect();
-    assert_eq!(sizes, BTreeMap::from([("PostQ", 1), ("JobQ", limits::MAX_QUEUE_BATCH as u64), ("ChangeQ", 1)]));
+    let jobs = limits::MAX_QUEUE_BATCH as u64;
+    assert_eq!(sizes, BTreeMap::from([("PostQ", 1), ("JobQ", jobs), ("ChangeQ", 1), ("MediaQ", 1)]));
 }
 
 #[test]

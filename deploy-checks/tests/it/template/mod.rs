@@ -4,6 +4,7 @@
 mod alarms;
 mod environment;
 mod mappings;
+mod media;
 mod permissions;
 mod resources;
 mod timing;

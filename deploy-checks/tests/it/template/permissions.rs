@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use deploy_checks::Function;
+use deploy_checks::{Function, objects};
 use serde_json::Value;
 
 use super::{AUTH, FEED, SOCIAL, set, template};
@@ -45,6 +45,7 @@ const TABLE_ACTIONS: &[(&str, &str, &[&str])] = &[
     ("post-handler", FEED, &["PutItem"]),
     ("follow-fetcher", SOCIAL, &["GetItem", "BatchGetItem", "Query", "UpdateItem", "DeleteItem"]),
     ("job-handler", FEED, &["BatchWriteItem"]),
+    ("media-handler", SOCIAL, &["GetItem", "UpdateItem"]),
     ("status-api", AUTH, &["GetItem", "Query", "PutItem", "UpdateItem", "DeleteItem"]),
     ("status-api", SOCIAL, &["GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", CHECK]),
     ("status-api", FEED, &["GetItem", "Query", "BatchWriteItem", "DeleteItem"]),
@@ -79,8 +80,10 @@ const QUEUE_ACTIONS: &[(&str, &str, &[&str])] = &[
     ("follow-fetcher", "JobQ", &["SendMessage"]),
     ("job-handler", "JobQ", &TAKING),
     ("stream-handler", "ChangeQ", &TAKING),
+    ("media-handler", "MediaQ", &TAKING),
     ("stream-handler", "ChangeDLQ", &["SendMessage"]),
     ("outbox-sweeper", "PostQ", &["SendMessage"]),
+    ("outbox-sweeper", "MediaQ", &["SendMessage"]),
 ];
 
 #[test]
@@ -91,6 +94,42 @@ fn queue_permissions_are_exactly_as_listed() {
             let listed = QUEUE_ACTIONS.iter().find(|(code, of, _)| (*code, *of) == (function.code(), queue));
             let expected = listed.map(|(_, _, actions)| set(actions)).unwrap_or_default();
             assert_eq!(function.actions_on("sqs", queue), expected, "{} on {queue}", function.name);
+        }
+    }
+}
+
+/// Function, bucket, and the allowed actions.
+const BUCKET_ACTIONS: &[(&str, &str, &[&str])] = &[
+    ("media-handler", "UploadsBucket", &["ListBucket", "GetObject", "DeleteObject"]),
+    ("media-handler", "MediaBucket", &["PutObject", "DeleteObject"]),
+    ("status-api", "UploadsBucket", &["PutObject"]),
+    ("stream-handler", "UploadsBucket", &["DeleteObject"]),
+    ("stream-handler", "MediaBucket", &["ListBucket", "GetObject", "PutObject", "DeleteObject"]),
+    ("outbox-sweeper", "UploadsBucket", &["ListBucket", "GetObject", "DeleteObject"]),
+    ("outbox-sweeper", "MediaBucket", &["DeleteObject"]),
+];
+
+#[test]
+fn bucket_permissions_are_exactly_as_listed() {
+    let template = template();
+    for function in template.functions() {
+        for bucket in template.resources_of_type("AWS::S3::Bucket") {
+            let listed = BUCKET_ACTIONS.iter().find(|(code, of, _)| (*code, *of) == (function.code(), bucket));
+            let expected = listed.map(|(_, _, actions)| set(actions)).unwrap_or_default();
+            assert_eq!(function.actions_on("s3", bucket), expected, "{} on {bucket}", function.name);
+        }
+    }
+}
+
+#[test]
+fn object_permissions_restrict_keys() {
+    for function in template().functions() {
+        for statement in function.statements() {
+            let is_of_objects = |action: &&str| action.starts_with("s3:") && action.ends_with("Object");
+            if statement.actions().iter().any(is_of_objects) {
+                let narrowed = |resource: &&Value| objects(resource).is_some_and(|(_, keys)| keys.len() > "*".len());
+                assert!(statement.resources().iter().all(narrowed), "{}: {}", function.name, statement.0);
+            }
         }
     }
 }

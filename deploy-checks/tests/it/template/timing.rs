@@ -34,6 +34,8 @@ fn timeouts_leave_time_to_report_a_failure() {
                 "outbox-sweeper" => limits::SWEEP_ERASURE_BUDGET,
                 "stream-handler" => limits::STREAM_ERASURE_BUDGET + limits::LONGEST_CALL,
                 "follow-fetcher" | "job-handler" => limits::GIVE_BACK_LIMIT,
+                // Looks for the upload, reads it, writes three sizes, removes the upload.
+                "media-handler" => 6 * limits::BLOB_CALL_TIMEOUT + limits::GIVE_BACK_LIMIT,
                 other => panic!("{other}: add the time that it needs after a slow call"),
             };
         assert!(timeout(&function) > needed, "{}: {:?} of {needed:?}", function.name, timeout(&function));

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::{
     super::deployment::Deployment,
+    media,
     people::{PASSWORD, Person, text},
 };
 
@@ -60,6 +61,7 @@ async fn life_and_death(api: &Deployment, handle: &str, friend: &Person) {
     follow(api, &person, friend).await;
     follow(api, friend, &person).await;
     let (own, theirs) = (post(api, &person).await, post(api, friend).await);
+    media::ready(api, &person).await;
     like_and_comment(api, friend, &own).await;
     like_and_comment(api, &person, &theirs).await;
     api.handle_changes().await;
