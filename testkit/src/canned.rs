@@ -3,11 +3,11 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use aws::{DynamoStore, QueueUrls, SigningSecret, SqsOptions, SqsQueue, TableNames};
+use aws::{BucketNames, DynamoStore, QueueUrls, S3Blobs, SigningSecret, SqsOptions, SqsQueue, TableNames};
 use aws_sdk_secretsmanager::config::{BehaviorVersion, Credentials, Region, retry::RetryConfig};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use parking_lot::Mutex;
-use ports::{queue::QueueName, store::Table};
+use ports::{blobs::Bucket, queue::QueueName, store::Table};
 use serde_json::Value;
 
 use crate::engines::{Answer, FunctionClient, REGION, dynamo_client, sqs_client};
@@ -17,6 +17,8 @@ use crate::engines::{Answer, FunctionClient, REGION, dynamo_client, sqs_client};
 pub enum Canned {
     /// A status and a JSON body.
     Answer(u16, Value),
+    /// A status and an XML body.
+    Xml(u16, &'static str),
     /// No response: the connection broke.
     Lost,
     /// No response in time.
@@ -73,6 +75,20 @@ impl CannedService {
         SqsQueue::new(&sqs_client(self.http()), urls, SqsOptions::default())
     }
 
+    /// Object storage that uses this service as S3. Buckets keep their own names.
+    pub fn blobs(&self) -> S3Blobs {
+        let config = aws_sdk_s3::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::from_static(REGION))
+            .credentials_provider(Credentials::new("test", "test", None, None, "testkit"))
+            .endpoint_url("http://s3.invalid")
+            .force_path_style(true)
+            .http_client(self.http())
+            .build();
+        let buckets = Bucket::ALL.into_iter().fold(BucketNames::default(), |names, it| names.with(it, it.name()));
+        S3Blobs::new(&aws_sdk_s3::Client::from_conf(config), buckets)
+    }
+
     /// The signing secret `secret`, read from this service as Secrets Manager. It is requested once.
     pub fn signing_secret(&self) -> SigningSecret {
         let config = aws_sdk_secretsmanager::Config::builder()
@@ -96,6 +112,7 @@ impl CannedService {
             async move {
                 match answer {
                     Some(Canned::Answer(status, body)) => Ok(Answer { status, body: body.to_string().into() }),
+                    Some(Canned::Xml(status, body)) => Ok(Answer { status, body: body.into() }),
                     Some(Canned::Lost) => Err(ConnectorError::io("the connection broke".into())),
                     Some(Canned::TimedOut) => Err(ConnectorError::timeout("no response in time".into())),
                     None => Err(ConnectorError::user("no response is prepared for this call".into())),

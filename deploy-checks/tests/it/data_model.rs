@@ -113,6 +113,8 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
 
 /// Whether a source names the module `data::keys`, by its path or in a group of imports.
 fn names_keys(source: &str) -> bool {
+    // The keys of object storage, which has no DAO.
+    let source = source.replace("keys::blobs", "blobs");
     let is_part_of_name = |letter: char| letter.is_alphanumeric() || letter == '_';
     let imports = source.split("use data::{").skip(1).filter_map(|rest| rest.split_once("};"));
     let mut imported = imports.flat_map(|(group, _)| group.split(|letter| !is_part_of_name(letter)));
@@ -134,5 +136,5 @@ fn production_code_builds_no_keys() {
         );
     }
     assert!(names_keys("use data::{\n    Feeds, keys,\n};") && names_keys("fn a() { data::keys::post(id); }"));
-    assert!(!names_keys("use data::{Feeds};\nuse super::keys;"));
+    assert!(!names_keys("use data::{Feeds};\nuse super::keys;") && !names_keys("use data::{Db, keys::blobs::upload};"));
 }

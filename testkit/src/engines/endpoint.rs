@@ -1,15 +1,16 @@
-//! DynamoDB and SQS at an external endpoint, over HTTP.
+//! DynamoDB, SQS and S3 at an external endpoint, over HTTP.
 
-use aws::{TableNames, setup};
+use aws::{BucketNames, TableNames, setup};
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use ports::{
+    blobs::Bucket,
     queue::{QueueName, QueueSettings},
     store::Table,
 };
 
-use super::{DynamoEngine, REGION, SqsEngine, sqs::make_queues};
+use super::{DynamoEngine, REGION, S3Engine, SqsEngine, s3, sqs::make_queues};
 
-/// The environment variable with the endpoint of both, such as `http://127.0.0.1:4566`.
+/// The environment variable with the endpoint of all, such as `http://127.0.0.1:4566`.
 pub const ENDPOINT_VARIABLE: &str = "TWEETER_TEST_AWS_ENDPOINT";
 /// The credentials that emulators accept as an account's root.
 const CREDENTIALS: &str = "test";
@@ -49,6 +50,21 @@ pub async fn sqs_at_endpoint(settings_of: impl Fn(QueueName) -> QueueSettings) -
     let client = aws_sdk_sqs::Client::from_conf(config);
     let urls = make_queues(&client, &own_prefix(), settings_of).await;
     SqsEngine { client, urls }
+}
+
+/// The S3 at [`ENDPOINT_VARIABLE`], with two new buckets. They are not removed: this is for emulators.
+///
+/// # Panics
+/// When the variable is not set or the buckets cannot be created.
+pub async fn s3_at_endpoint() -> S3Engine {
+    let client = s3::client(&endpoint(), credentials());
+    let (prefix, mut buckets) = (own_prefix(), BucketNames::default());
+    for bucket in Bucket::ALL {
+        let name = format!("{prefix}{}", bucket.name());
+        client.create_bucket().bucket(&name).send().await.expect("the endpoint makes buckets");
+        buckets = buckets.with(bucket, name);
+    }
+    S3Engine::at_endpoint(client, buckets)
 }
 
 fn endpoint() -> String {

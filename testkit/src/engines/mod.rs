@@ -20,8 +20,8 @@ mod sqs;
 pub(crate) use connector::{Answer, FunctionClient};
 pub(crate) use dynamo::dynamo_client;
 pub use dynamo::{DynamoEngine, dynamo};
-pub use endpoint::{ENDPOINT_VARIABLE, dynamo_at_endpoint, sqs_at_endpoint};
-pub use s3::{S3Engine, s3};
+pub use endpoint::{ENDPOINT_VARIABLE, dynamo_at_endpoint, s3_at_endpoint, sqs_at_endpoint};
+pub use s3::{S3Engine, s3_in_process};
 pub(crate) use sqs::sqs_client;
 pub use sqs::{SqsEngine, sqs};
 

@@ -1,6 +1,6 @@
 //! s3s-fs as the engine of an S3 client, over HTTP: presigned URLs are for clients without SDK.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use aws::{BucketNames, S3Blobs, config};
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
@@ -33,17 +33,23 @@ pub struct S3Engine {
     pub client: aws_sdk_s3::Client,
     /// The engine's buckets.
     pub buckets: BucketNames,
-    server: JoinHandle<()>,
-    _folder: TempDir,
+    server: Option<(JoinHandle<()>, TempDir)>,
 }
 
 impl Drop for S3Engine {
     fn drop(&mut self) {
-        self.server.abort();
+        if let Some((server, _folder)) = &self.server {
+            server.abort();
+        }
     }
 }
 
 impl S3Engine {
+    /// An engine that runs elsewhere.
+    pub(super) const fn at_endpoint(client: aws_sdk_s3::Client, buckets: BucketNames) -> Self {
+        Self { client, buckets, server: None }
+    }
+
     /// Object storage on the engine, with what its contract needs.
     pub fn harness(self) -> BlobsHarness {
         let blobs = S3Blobs::new(&self.client, self.buckets.clone());
@@ -56,7 +62,7 @@ impl S3Engine {
 ///
 /// # Panics
 /// When it does not start.
-pub async fn s3() -> S3Engine {
+pub async fn s3_in_process() -> S3Engine {
     let folder = tempfile::tempdir().expect("a temporary directory");
     let buckets = Bucket::ALL.into_iter().fold(BucketNames::default(), |names, bucket| {
         std::fs::create_dir(folder.path().join(bucket.name())).expect("a bucket");
@@ -67,16 +73,16 @@ pub async fn s3() -> S3Engine {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
     let address = listener.local_addr().expect("an address");
     let server = tokio::spawn(serve(listener, builder.build()));
-    S3Engine { client: client(address), buckets, server, _folder: folder }
+    let client = client(&format!("http://{address}"), Credentials::new(KEY, KEY, None, None, "testkit"));
+    S3Engine { client, buckets, server: Some((server, folder)) }
 }
 
-fn client(address: SocketAddr) -> aws_sdk_s3::Client {
-    let credentials = Credentials::new(KEY, KEY, None, None, "testkit");
+pub(super) fn client(endpoint: &str, credentials: Credentials) -> aws_sdk_s3::Client {
     let config = aws_config::SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::from_static(REGION))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
-        .endpoint_url(format!("http://{address}"))
+        .endpoint_url(endpoint)
         .build();
     config::s3_client(&config)
 }

@@ -9,9 +9,9 @@ use std::{
 
 use aws::config::table_variable;
 use axum::{Router, body::Body};
-use data::{Created, Follows, Readers, keys, messages::ChangeMessage};
+use data::{Created, Db, Follows, MediaItems, Readers, StoredMedia, Transaction, keys, messages::ChangeMessage};
 use deploy_checks::Template;
-use domain::{Clock, IdGenerator, MediaId, PostId, Rule, UserId, limits};
+use domain::{Clock, IdGenerator, MediaId, PostId, Rule, Timestamp, UserId, limits};
 use embedded::{
     BlobOptions, EmbeddedBlobs, EmbeddedChanges, EmbeddedQueue, EmbeddedStore, Engine, EngineOptions, QueueSettingsOf,
 };
@@ -27,7 +27,7 @@ use ports::{
     blobs::{Blob, Blobs, Bucket},
     changes::{Change, ChangeLog as _},
     queue::{OutgoingMessage, Queue, QueueName, ReceivedMessage, send_all},
-    store::{BatchWrite, Store, Table, Write, batch_write_all},
+    store::{BatchWrite, Store, StoreError, Table, Write, batch_write_all},
 };
 use post_handler::PublishApi;
 use serde_json::Value;
@@ -50,7 +50,7 @@ use service::{
 use service_testkit::pipeline::START;
 use stream_handler::{Eraser, StreamHandler};
 use testkit::{
-    faults::{FaultSwitch, FaultyStore, StoreFaults},
+    faults::{FaultSwitch, FaultyStore, HookedStore, StoreCall, StoreFaults, StoreHook},
     recording::{Access, Recorder},
 };
 use tokio::time::Instant;
@@ -123,6 +123,8 @@ pub struct Deployment {
     fetcher: FollowFetcher,
     jobs: JobHandler,
     pictures: MediaHandler,
+    /// The picture that is erased just before its handler records that it is ready.
+    erased_meanwhile: Arc<Mutex<Option<MediaId>>>,
     blobs: EmbeddedBlobs,
     sweeper: OutboxSweeper,
     stream_handler: StreamHandler,
@@ -173,7 +175,12 @@ impl Deployment {
         let fetcher = FollowFetcher::new(fan_out, of_fetcher, RetryPauses::default());
         let Ports { store, queue: of_jobs, .. } = wiring.ports("job-handler");
         let jobs = JobHandler::new(DeliveryService::new(store, clock.clone()), of_jobs, RetryPauses::default());
-        let pictures = media_handler(wiring.ports("media-handler"));
+        let erased_meanwhile = Arc::new(Mutex::default());
+        let Ports { store, queue: of_pictures, blobs: of_handler } = wiring.ports("media-handler");
+        let erasing =
+            Erasing { store: Arc::clone(&wiring.store), now: clock.now(), picture: Arc::clone(&erased_meanwhile) };
+        let store = Arc::new(HookedStore::with(store, erasing));
+        let pictures = media_handler(Ports { store, queue: of_pictures, blobs: of_handler });
         let ports = wiring.ports("outbox-sweeper");
         let files = ports.files();
         let sweeper = OutboxSweeper::new(SweepService::new(ports.store, ports.queue).with_files(files));
@@ -198,6 +205,7 @@ impl Deployment {
             fetcher,
             jobs,
             pictures,
+            erased_meanwhile,
             blobs,
             sweeper,
             stream_handler,
@@ -260,6 +268,11 @@ impl Deployment {
     /// Runs media-handler with these messages. Returns the number of failures.
     pub async fn process(&self, messages: &[ReceivedMessage]) -> usize {
         self.pictures.handle(messages.to_vec()).await.failed.len()
+    }
+
+    /// Erases this picture while its upload is processed next.
+    pub fn erase_while_processed(&self, media: &str) {
+        *self.erased_meanwhile.lock().unwrap() = Some(media.parse().unwrap());
     }
 
     /// Restores a deleted post, as an operator does.
@@ -366,6 +379,44 @@ fn post_handler(Ports { store, queue, .. }: Ports, clock: &Clock) -> Router {
     let on = Foundation { pull_threshold: PULL_THRESHOLD, ..foundation(&store, clock) };
     let api = PublishApi::new(&on, queue);
     post_handler::router(api, store, &HttpOptions::default())
+}
+
+/// Erases a picture just before its handler records that it is ready.
+#[derive(Debug)]
+struct Erasing {
+    store: Arc<dyn Store>,
+    now: Timestamp,
+    picture: Arc<Mutex<Option<MediaId>>>,
+}
+
+impl StoreHook for Erasing {
+    async fn around<T: Send>(
+        &self,
+        call: StoreCall<'_>,
+        make: impl Future<Output = Result<T, StoreError>> + Send,
+    ) -> Result<T, StoreError> {
+        let is_ready =
+            |write: &Write| matches!(write, Write::Update { changes, .. } if changes.set.contains_key("blurhash"));
+        if let StoreCall::Write(_, write) = call
+            && is_ready(write)
+        {
+            let picture = self.picture.lock().unwrap().take();
+            if let Some(picture) = picture {
+                self.erase(picture).await;
+            }
+        }
+        make.await
+    }
+}
+
+impl Erasing {
+    async fn erase(&self, picture: MediaId) {
+        let db = Db::from(Arc::clone(&self.store));
+        let stored = MediaItems::new(db.clone()).get(picture).await.unwrap();
+        let media = stored.and_then(StoredMedia::live).unwrap();
+        let marked = Transaction::from(MediaItems::marking(&media, self.now)).commit(&db).await.unwrap();
+        assert!(marked.is_applied());
+    }
 }
 
 fn media_handler(ports: Ports) -> MediaHandler {

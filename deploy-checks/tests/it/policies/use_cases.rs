@@ -30,10 +30,10 @@ pub async fn all(api: &Deployment) {
     sweep(api, &alice).await;
     reading(api, &alice, &bob).await;
     social::all(api, &alice, &bob).await;
-    media::all(api, &alice, &bob).await;
     pulling::all(api).await;
     unfollowing(api, &alice, &bob).await;
     deletion::all(api).await;
+    media::all(api).await;
     social::expiry(api).await;
     pulling::end(api).await;
     deletion::of_old_posts(api).await;

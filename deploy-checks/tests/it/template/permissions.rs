@@ -82,6 +82,7 @@ const QUEUE_ACTIONS: &[(&str, &str, &[&str])] = &[
     ("stream-handler", "ChangeQ", &TAKING),
     ("media-handler", "MediaQ", &TAKING),
     ("stream-handler", "ChangeDLQ", &["SendMessage"]),
+    ("stream-handler", "MediaQ", &["SendMessage"]),
     ("outbox-sweeper", "PostQ", &["SendMessage"]),
     ("outbox-sweeper", "MediaQ", &["SendMessage"]),
 ];
@@ -103,7 +104,7 @@ const BUCKET_ACTIONS: &[(&str, &str, &[&str])] = &[
     ("media-handler", "UploadsBucket", &["ListBucket", "GetObject", "DeleteObject"]),
     ("media-handler", "MediaBucket", &["PutObject", "DeleteObject"]),
     ("status-api", "UploadsBucket", &["PutObject"]),
-    ("stream-handler", "UploadsBucket", &["DeleteObject"]),
+    ("stream-handler", "UploadsBucket", &["ListBucket", "GetObject", "DeleteObject"]),
     ("stream-handler", "MediaBucket", &["ListBucket", "GetObject", "PutObject", "DeleteObject"]),
     ("outbox-sweeper", "UploadsBucket", &["ListBucket", "GetObject", "DeleteObject"]),
     ("outbox-sweeper", "MediaBucket", &["DeleteObject"]),

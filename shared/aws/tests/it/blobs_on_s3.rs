@@ -3,7 +3,7 @@
 use testkit::{contract::blobs::BlobsHarness, engines};
 
 async fn open() -> BlobsHarness {
-    engines::s3().await.harness()
+    engines::s3_in_process().await.harness()
 }
 
 testkit::blobs_contract!(open());
