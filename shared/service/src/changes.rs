@@ -102,7 +102,7 @@ impl ChangeService {
                 Ok(Some(changed)) => effective.push(Effective { id: &change.id, changed }),
                 Ok(None) => {}
                 Err(malformed) => {
-                    drop(outcomes.insert(change.id.as_str(), Failure(StoreError::from(malformed).into())))
+                    drop(outcomes.insert(change.id.as_str(), Failure(StoreError::from(malformed).into())));
                 }
             }
         }
