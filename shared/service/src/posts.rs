@@ -598,7 +598,7 @@ mod tests {
         let home = service_testkit::Embedded::open();
         let [user, author] = [UserId::random(), UserId::random()];
         let mut transaction = Transaction::new();
-        let [itself, attached, delivered] = [PostId::MIN, PostId::from_uuid(Uuid::from_u128(1)), PostId::MAX]
+        let [itself, attached, delivered] = [PostId::MIN, PostId::from_uuid(uuid::Uuid::from_u128(1)), PostId::MAX]
             .map(|post| transaction.add(Outbox::creation(post, author, Timestamp::default())));
         transaction.add(Readers::is_unchanged(user, author, Some(Rule::LEFT)));
         let db = Db::from(Arc::clone(&home.store));
