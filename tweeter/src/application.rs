@@ -45,6 +45,7 @@ use crate::{
     services::{Pipeline, Services},
     socket::OperatorSocket,
     test_hooks::{TestHooks, Wrap},
+    web,
 };
 
 /// Followers per page: the first jobs are sent while the remaining followers are read.
@@ -112,7 +113,10 @@ impl Application {
         let services = Box::new(Services::new(&foundation, queue, &options, time, pipeline));
         let wake_eraser = Arc::new(Notify::new());
         Ok(Self {
-            router: hooks.more_routes.clone().into_iter().fold(router(&services, &config), axum::Router::merge),
+            router: hooks.more_routes.clone().into_iter().fold(
+                web::around(router(&services, &config), &config.web),
+                axum::Router::merge,
+            ),
             workers: hooks.workers.then(|| {
                 workers(
                     &services,
@@ -252,6 +256,9 @@ impl Application {
             info!(metrics.address = %address, "Metrics are at http://{address}/metrics");
         }
         let api = self.address;
+        if self.config.web != web::WebClient::Off {
+            info!(http.address = %api, "The web client is at http://{api}");
+        }
         info!(http.address = %api, "Ready: the API is at http://{api}, its description at http://{api}/openapi.json");
     }
 }

@@ -18,6 +18,7 @@
 //! - [`change_reader`]: delivers changes to their handler, as the mapping of a change stream does.
 //! - [`schedule`]: periodic work. `reclaim`: fan-outs that a start resumes. `eraser`: erases data permanently when due.
 //! - [`http_server`], [`metrics`]: the HTTP servers; [`descriptors`] bounds their connections.
+//! - [`web`]: the web client, served beside the API.
 //! - [`data_dir`], [`secret`]: persistent files. [`backup`], [`restore`]: their backup.
 //! - [`commands`]: the operator's commands, sent as [`operator`] requests over a [`socket`]; [`dead_letters`],
 //!   [`recount`] and [`verify`] answer them. [`setup`]: creates tables and queues.
@@ -57,6 +58,7 @@ pub mod store_args;
 mod table;
 pub mod test_hooks;
 pub mod verify;
+pub mod web;
 
 pub use application::{Application, Handle};
 pub use config::{Config, DataDir, Stores};

@@ -24,4 +24,5 @@ mod social_crash;
 mod social_faults;
 mod support;
 mod verify;
+mod web;
 mod who_may;

@@ -1,0 +1,20 @@
+// Follow and unfollow.
+import { profileSignal, toggleFollow } from "../data/people.js";
+import { html } from "../html.js";
+
+/** @param {{ handle: string }} props */
+export function FollowButton({ handle }) {
+  const { profile } = profileSignal(handle).value;
+  if (!profile || profile.followed_by_me === undefined) return null;
+  const follows = profile.followed_by_me;
+  return html`
+    <button
+      class="button ${follows ? "follow-on" : "button-main"}"
+      aria-pressed=${follows}
+      aria-label="Follow ${profile.display_name}"
+      onClick=${() => toggleFollow(handle)}
+    >
+      ${follows ? html`<span class="follow-is">Following</span><span class="follow-end">Unfollow</span>` : "Follow"}
+    </button>
+  `;
+}
