@@ -23,7 +23,7 @@ pub(super) enum Target<'a> {
 
 /// What this path names. No name that leaves the client's directory is a file.
 pub(super) fn target(path: &str) -> Target<'_> {
-    let Some(path) = path.strip_prefix('/') else { return Target::Api };
+    let Some(path) = path.strip_prefix('/').filter(|path| !path.starts_with('/')) else { return Target::Api };
     let segments: Vec<_> = path.split('/').collect();
     match segments[..] {
         [""] | ["login" | "register" | "notifications" | "settings" | "help"] => Target::Page,
@@ -31,7 +31,7 @@ pub(super) fn target(path: &str) -> Target<'_> {
         [user] | [user, "followers" | "following"] if is_handle(user) => Target::Page,
         [name] if FILES.contains(&name) => Target::File(path),
         [folder, .., _] if is_app(folder) && segments.iter().all(|segment| is_plain(segment)) => Target::File(path),
-        [first, ..] if API.contains(&first) || path.contains("//") => Target::Api,
+        [first, ..] if API.contains(&first) => Target::Api,
         _ => Target::Unknown,
     }
 }

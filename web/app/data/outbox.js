@@ -40,7 +40,7 @@ export function onPublished(listener) {
 export function publish(text, media) {
   /** @type {Outgoing} */
   const outgoing = { key: randomKey(), text, media, created_at: new Date().toISOString(), state: "sending" };
-  set([outgoing, ...outbox.value]);
+  set([outgoing, ...outbox.peek()]);
   send(outgoing.key);
 }
 
@@ -52,7 +52,7 @@ export function retry(key) {
 
 /** @param {string} key */
 export function discard(key) {
-  set(outbox.value.filter((outgoing) => outgoing.key !== key));
+  set(outbox.peek().filter((outgoing) => outgoing.key !== key));
 }
 
 /** @param {string} key */
@@ -99,7 +99,7 @@ function explainFailure(key, error) {
 /** @param {string} key @param {Partial<Outgoing>} changes */
 function change(key, changes) {
   set(
-    outbox.value.map((outgoing) => {
+    outbox.peek().map((outgoing) => {
       if (outgoing.key !== key) return outgoing;
       const { reason: _reason, retry_at: _retryAt, ...rest } = outgoing;
       return { ...rest, ...changes };

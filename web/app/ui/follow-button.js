@@ -10,8 +10,7 @@ export function FollowButton({ handle }) {
   return html`
     <button
       class="button ${follows ? "follow-on" : "button-main"}"
-      aria-pressed=${follows}
-      aria-label="Follow ${profile.display_name}"
+      aria-label=${follows ? `Following ${profile.display_name}. Unfollow` : `Follow ${profile.display_name}`}
       onClick=${() => toggleFollow(handle)}
     >
       ${follows ? html`<span class="follow-is">Following</span><span class="follow-end">Unfollow</span>` : "Follow"}

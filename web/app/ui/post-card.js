@@ -37,7 +37,7 @@ export function FeedPost({ id, position }) {
   return html`
     <article
       ref=${element}
-      class="post ${isFar ? "post-far" : "post-near"}"
+      class="post ${isFar ? "post-far" : ""}"
       style=${{ height: isFar ? `${farHeight.value}px` : "" }}
       data-anchor=${id}
       data-post=${id}

@@ -42,12 +42,13 @@ function NavLink({ href, icon, label, count = 0 }) {
   const { path } = place.value;
   const isCurrent = path === href || (href === "/settings" && path.startsWith("/settings/"));
   return html`
-    <a class="nav-link" href=${href} aria-current=${isCurrent ? "page" : null} aria-label=${count > 0 ? `${label}, ${count} unread` : label}>
+    <a class="nav-link" href=${href} aria-current=${isCurrent ? "page" : null}>
       <span class="nav-icon">
         <${Icon} name=${icon} />
         ${count > 0 && html`<span class="badge" aria-hidden="true">${count > 99 ? "99+" : count}</span>`}
       </span>
       <span class="nav-label">${label}</span>
+      ${count > 0 && html`<span class="hidden">${count} unread</span>`}
     </a>
   `;
 }
