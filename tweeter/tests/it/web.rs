@@ -107,7 +107,7 @@ async fn api_routes_are_not_shadowed() {
 #[tokio::test]
 async fn browsers_see_a_page_for_unknown_paths() {
     let app = TestApp::start().await;
-    page(&get(&app, "/nowhere/at/all", &BROWSER).await.expect(404));
+    page(&get(&app, "/nowhere/at/all", &[("accept", "text/html,*/*;q=0.8")]).await.expect(404));
     let answer = get(&app, "/nowhere/at/all", &[("accept", "application/json")]).await.expect(404);
     assert_eq!(answer.body["type"], "/problems/no-such-route");
 }

@@ -21,9 +21,10 @@ import { watchDistance } from "./distance.js";
 /**
  * A post that becomes one plain element while it is far from the screen: a feed of thousands stays light, and its text
  * can still be found.
- * @param {{ id: string, position: number }} props
+ * @param {{ id: string, first: import("@preact/signals").Signal<number>, index: number }} props Its position in the feed is
+ *   that of its chunk and its index there.
  */
-export function FeedPost({ id, position }) {
+export function FeedPost({ id, first, index }) {
   const post = postSignal(id).value;
   const farHeight = useSignal(0);
   /** @type {{ current: HTMLElement | null }} */
@@ -42,7 +43,7 @@ export function FeedPost({ id, position }) {
       data-anchor=${id}
       data-post=${id}
       tabindex="0"
-      aria-posinset=${position}
+      aria-posinset=${isFar ? null : first.value + index}
       aria-setsize="-1"
       aria-labelledby=${isFar ? null : `by-${id}`}
       aria-describedby=${isFar ? null : `text-${id}`}

@@ -1,7 +1,9 @@
 // Lists that continue as they are scrolled.
 import { useEffect, useRef } from "preact/hooks";
+import { useSignal } from "@preact/signals";
 import { explain } from "../api/problem.js";
 import { html } from "../html.js";
+import { Chunks } from "./chunks.js";
 import { Mark } from "./icons.js";
 import { FeedPost } from "./post-card.js";
 
@@ -13,13 +15,26 @@ const AHEAD = "1600px";
  * @param {{ list: import("../data/posts.js").PostList, label: string, empty: any }} props
  */
 export function PostFeed({ list, label, empty }) {
-  const items = list.items.value;
+  /** @type {{ current: Chunks | null }} */
+  const held = useRef(null);
+  held.current ??= new Chunks();
+  const chunks = held.current.group(list.items.value.map((post) => post.post_id));
   return html`
     <div class="feed" role="feed" aria-label=${label} aria-busy=${list.phase.value === "loading"}>
-      ${items.map((post, index) => html`<${FeedPost} key=${post.post_id} id=${post.post_id} position=${index + 1} />`)}
+      ${chunks.map(({ key, ids, start }) => html`<${Chunk} key=${key} ids=${ids} start=${start} />`)}
     </div>
     <${ListEnd} list=${list} empty=${empty} skeleton=${PostSkeleton} />
   `;
+}
+
+/**
+ * Some posts in a row; rendered again only if they or their place change.
+ * @param {{ ids: string[], start: number }} props
+ */
+function Chunk({ ids, start }) {
+  const first = useSignal(start);
+  first.value = start;
+  return ids.map((id, index) => html`<${FeedPost} key=${id} id=${id} first=${first} index=${index} />`);
 }
 
 /**
@@ -52,8 +67,8 @@ export function ListEnd({ list, empty, skeleton: Skeleton = RowSkeleton }) {
     return items.value.length === 0 ? html`<div class="empty">${empty}</div>` : html`<div class="list-end list-done"><${Mark} /></div>`;
   }
   return html`
-    <div ref=${sentinel} class="list-more" aria-hidden="true">
-      ${Array.from({ length: isLoaded.value ? 2 : 6 }, (_, index) => html`<${Skeleton} key=${index} />`)}
+    <div key=${items.value.length} ref=${sentinel} class="list-more" aria-hidden="true">
+      ${Array.from({ length: isLoaded.value ? 3 : 6 }, (_, index) => html`<${Skeleton} key=${index} />`)}
     </div>
   `;
 }
