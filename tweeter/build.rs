@@ -11,7 +11,7 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-/// What is served; the rest of `web/` is for checks and tests.
+/// The served files; the rest of `web/` is for checks and tests.
 const SERVED: [&str; 5] = ["index.html", "manifest.webmanifest", "sw.js", "icon.svg", "app"];
 /// The folder whose files get immutable names.
 const APP: &str = "/app/";
@@ -37,15 +37,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut list = format!("const VERSION: &str = {version:?};\nstatic FILES: &[Embedded] = &[\n");
     for (number, (path, bytes)) in files.into_iter().enumerate() {
         let bytes = with_immutable_names(&path, bytes, &version)?;
-        let stored = out.join(format!("web-{number}"));
-        let compressed = out.join(format!("web-{number}.br"));
-        fs::write(&compressed, brotli(&bytes)?)?;
-        fs::write(&stored, &bytes)?;
-        writeln!(
-            list,
-            "Embedded {{ path: {path:?}, hash: {:?}, bytes: include_bytes!({stored:?}), brotli: include_bytes!({compressed:?}) }},",
-            hash(&bytes)
-        )?;
+        let name = format!("web-{number}");
+        fs::write(out.join(&name), &bytes)?;
+        fs::write(out.join(format!("{name}.br")), brotli(&bytes)?)?;
+        writeln!(list, "embedded!({path:?}, {:?}, {name:?}),", hash(&bytes))?;
     }
     list.push_str("];\n");
     fs::write(out.join("web_files.rs"), list)?;

@@ -45,7 +45,7 @@ use crate::{
     services::{Pipeline, Services},
     socket::OperatorSocket,
     test_hooks::{TestHooks, Wrap},
-    web,
+    web::{self, WebClient},
 };
 
 /// Followers per page: the first jobs are sent while the remaining followers are read.
@@ -113,10 +113,11 @@ impl Application {
         let services = Box::new(Services::new(&foundation, queue, &options, time, pipeline));
         let wake_eraser = Arc::new(Notify::new());
         Ok(Self {
-            router: hooks.more_routes.clone().into_iter().fold(
-                web::around(router(&services, &config), &config.web),
-                axum::Router::merge,
-            ),
+            router: hooks
+                .more_routes
+                .clone()
+                .into_iter()
+                .fold(web::around(router(&services, &config), &config.web), axum::Router::merge),
             workers: hooks.workers.then(|| {
                 workers(
                     &services,
@@ -145,6 +146,11 @@ impl Application {
     /// The address of the API.
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The routes, for calls within the process.
+    pub(crate) fn router(&self) -> axum::Router {
+        self.router.clone()
     }
 
     /// The address of the metrics, if they are served.
@@ -256,10 +262,8 @@ impl Application {
             info!(metrics.address = %address, "Metrics are at http://{address}/metrics");
         }
         let api = self.address;
-        if self.config.web != web::WebClient::Off {
-            info!(http.address = %api, "The web client is at http://{api}");
-        }
-        info!(http.address = %api, "Ready: the API is at http://{api}, its description at http://{api}/openapi.json");
+        let served = if self.config.web == WebClient::Off { "the API is" } else { "the web client and the API are" };
+        info!(http.address = %api, "Ready: {served} at http://{api}, the API's description at http://{api}/openapi.json");
     }
 }
 

@@ -43,6 +43,8 @@ impl Cli {
 pub enum Command {
     /// Serve the API and run the workers (the default)
     Serve(ServeArgs),
+    /// Serve a populated feed from a temporary directory, for a first look
+    Demo(DemoArgs),
     /// Show the depth of each queue and the backlog of changes
     Queues(QueuesArgs),
     /// Inspect dead letters and redrive them
@@ -148,6 +150,17 @@ impl ServeArgs {
             ..Config::default()
         })
     }
+}
+
+/// Options of `demo`.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Address of the web client and the API; port 0 picks a free port
+    #[arg(long, env = "TWEETER_LISTEN", value_name = "IP:PORT", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+    /// Web client: the built-in one, `off`, or the files in a directory, for work on them
+    #[arg(long, env = "TWEETER_WEB", value_name = "DIR|off", value_parser = web_client)]
+    pub web: Option<WebClient>,
 }
 
 /// The data directory.

@@ -22,6 +22,7 @@
 //! - [`data_dir`], [`secret`]: persistent files. [`backup`], [`restore`]: their backup.
 //! - [`commands`]: the operator's commands, sent as [`operator`] requests over a [`socket`]; [`dead_letters`],
 //!   [`recount`] and [`verify`] answer them. [`setup`]: creates tables and queues.
+//! - [`demo`]: a populated service for a first look.
 //! - [`error`]: errors of starting and running.
 
 pub mod application;
@@ -35,6 +36,7 @@ pub mod commands;
 pub mod config;
 pub mod data_dir;
 pub mod dead_letters;
+pub mod demo;
 pub mod descriptors;
 mod eraser;
 pub mod error;

@@ -5,9 +5,11 @@ import { load, save } from "./storage.js";
 
 const STORED = "tweeter.lists";
 const MAX_ENTRIES = 12;
-/** Entries whose lists survive a reload; about 100 kB each when someone has read far. */
+/** Entries whose lists survive a reload; about 100 kB each after hundreds of posts. */
 const MAX_STORED = 4;
 
+/** @type {Set<() => void>} */
+const forgetters = new Set();
 /** @type {Map<string, Map<string, Keepable>>} */
 const held = new Map();
 /** @type {Record<string, Record<string, unknown>>} */
@@ -47,8 +49,17 @@ export function keepAcrossReload() {
   save(sessionStorage, STORED, Object.fromEntries(snapshots));
 }
 
-/** Forgets everything: the user logged out, or the page was opened and not reloaded. */
+/**
+ * Registers more to forget with the lists.
+ * @param {() => void} forgetter
+ */
+export function onForget(forgetter) {
+  forgetters.add(forgetter);
+}
+
+/** Forgets everything: the user has changed, or the page was opened and not reloaded. */
 export function forget() {
+  for (const forgetter of forgetters) forgetter();
   held.clear();
   stored = {};
   save(sessionStorage, STORED, null);

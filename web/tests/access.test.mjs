@@ -39,7 +39,7 @@ async function settled() {
   return { alice, bob, post, views: /** @type {[string, string][]} */ (views) };
 }
 
-/** What axe finds on the page as it is. */
+/** The findings of axe on the page as it is. */
 async function violationsOf(/** @type {import("playwright-core").Page} */ page, /** @type {string} */ where) {
   // Animations change contrast while they run.
   await page.evaluate(() => Promise.allSettled(document.getAnimations().filter((animation) => animation.effect?.getTiming().iterations !== Infinity).map((animation) => animation.finished)));

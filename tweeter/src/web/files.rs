@@ -12,6 +12,18 @@ struct Embedded {
     brotli: &'static [u8],
 }
 
+/// A file under its name in `OUT_DIR`.
+macro_rules! embedded {
+    ($path:literal, $hash:literal, $name:literal) => {
+        Embedded {
+            path: $path,
+            hash: $hash,
+            bytes: include_bytes!(concat!(env!("OUT_DIR"), "/", $name)),
+            brotli: include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".br")),
+        }
+    };
+}
+
 include!(concat!(env!("OUT_DIR"), "/web_files.rs"));
 
 /// A file to send.

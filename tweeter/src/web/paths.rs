@@ -8,7 +8,7 @@ const API: [&str; 6] = ["v1", "openapi.json", "healthz", "uploads", "media", "me
 /// Files served under their own names.
 const FILES: [&str; 3] = ["manifest.webmanifest", "sw.js", "icon.svg"];
 
-/// What a path names.
+/// The meaning of a path.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Target<'a> {
     /// A file of the client.
@@ -21,7 +21,7 @@ pub(super) enum Target<'a> {
     Unknown,
 }
 
-/// What this path names. No name that leaves the client's directory is a file.
+/// The meaning of this path. No name that leaves the client's directory is a file.
 pub(super) fn target(path: &str) -> Target<'_> {
     let Some(path) = path.strip_prefix('/').filter(|path| !path.starts_with('/')) else { return Target::Api };
     let segments: Vec<_> = path.split('/').collect();

@@ -66,7 +66,10 @@ mod tests {
     #[test]
     fn the_policy_allows_only_the_import_map() {
         let policy = content_policy(b"<script type=\"importmap\">{}</script>");
-        assert!(policy.contains("script-src 'self' 'sha256-RBNvo1WzZ4oRRq0W9+hknpT7T8If536DEMBg9hyq/4o=';"), "{policy}");
+        assert!(
+            policy.contains("script-src 'self' 'sha256-RBNvo1WzZ4oRRq0W9+hknpT7T8If536DEMBg9hyq/4o=';"),
+            "{policy}"
+        );
         assert!(content_policy(b"").contains("script-src 'self';"));
     }
 }

@@ -8,6 +8,7 @@ mod change_reader;
 mod cli;
 mod clock_steps;
 mod crash;
+mod demo;
 mod event_source;
 mod event_source_stop;
 mod fail_stop;

@@ -2,6 +2,7 @@
 import { effect, signal } from "@preact/signals";
 import * as client from "../api/client.js";
 import { session } from "../api/session.js";
+import { coalesced } from "../coalesce.js";
 import { announce } from "../ui/notices.js";
 import { PostList, keepPost } from "./posts.js";
 import { onLive } from "./live.js";
@@ -18,26 +19,11 @@ export const hasMoreFresh = signal(false);
 /** @type {Page<Post> | null} The page that `fresh` is from. */
 let newest = null;
 let isStale = false;
-let isChecking = false;
-let isCheckWanted = false;
 
-/** Reads the first page to see what is new; events that arrive meanwhile cause one more read. */
-export async function checkForNew() {
-  if (!home.isLoaded.peek()) return;
-  isCheckWanted = true;
-  if (isChecking) return;
-  isChecking = true;
-  try {
-    while (isCheckWanted) {
-      isCheckWanted = false;
-      offer(await client.feed(null));
-    }
-  } catch {
-    // The next event, poll or reconnection checks again.
-  } finally {
-    isChecking = false;
-  }
-}
+/** Reads the first page to see what is new. A hidden tab does so when it is shown again. */
+export const checkForNew = coalesced(async () => {
+  if (home.isLoaded.peek() && document.visibilityState === "visible") offer(await client.feed(null));
+});
 
 /** @param {Page<Post>} page */
 function offer(page) {

@@ -2,6 +2,7 @@
 import { effect, signal } from "@preact/signals";
 import * as client from "../api/client.js";
 import { session } from "../api/session.js";
+import { coalesced } from "../coalesce.js";
 import { broadcast, onBroadcast } from "../tabs.js";
 import { PagedList } from "./list.js";
 import { onLive } from "./live.js";
@@ -34,21 +35,13 @@ function count(counted, items) {
   unread.value = Date.now() - readAt < COUNT_LAG ? unseen : counted;
 }
 
-/** Reads the first page, for the badge. */
-export async function checkInbox() {
-  try {
-    if (inbox.isLoaded.peek()) await inbox.reload();
-    else count(...(await firstPage()));
-  } catch {
-    // The next event or poll checks again.
-  }
-}
-
-/** @returns {Promise<[number, Notice[]]>} */
-async function firstPage() {
+/** Reads the first page: for the badge, and for what is new in the list. */
+export const checkInbox = coalesced(async () => {
   const page = await client.notifications(null);
-  return [page.unread_count, page.items];
-}
+  count(page.unread_count, page.items);
+  const newest = inbox.items.peek()[0]?.notification_id ?? "";
+  if (inbox.isLoaded.peek()) inbox.prepend(page.items.filter((notice) => notice.notification_id > newest));
+});
 
 /**
  * Marks everything shown as read, here and in the other tabs.

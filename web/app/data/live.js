@@ -119,7 +119,8 @@ async function stream(stop, opened) {
 /** @param {AbortSignal} stop */
 async function poll(stop) {
   while (!stop.aborted) {
-    if (document.visibilityState === "visible") emit("hello", {});
+    emit("hello", {});
+    broadcast({ kind: "live", name: "hello", data: {} });
     await sleep(POLL, stop);
   }
 }

@@ -3,6 +3,7 @@ import { signal } from "@preact/signals";
 import * as client from "../api/client.js";
 import { Problem, explain } from "../api/problem.js";
 import { session } from "../api/session.js";
+import { onForget } from "../memory.js";
 import { announce, notify } from "../ui/notices.js";
 import { outdateHome } from "./home.js";
 
@@ -13,6 +14,8 @@ import { outdateHome } from "./home.js";
 const profiles = new Map();
 /** @type {Set<string>} Handles of follows that are being sent. */
 const running = new Set();
+
+onForget(() => profiles.clear());
 
 /** @param {string} handle */
 export function profileSignal(handle) {

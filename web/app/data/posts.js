@@ -2,6 +2,7 @@
 import { signal } from "@preact/signals";
 import * as client from "../api/client.js";
 import { explain, Problem } from "../api/problem.js";
+import { onForget } from "../memory.js";
 import { announce, notify } from "../ui/notices.js";
 import { PagedList } from "./list.js";
 
@@ -39,6 +40,13 @@ export function keepPost(post) {
   held.value = merged;
   return held;
 }
+
+// Likes are the viewer's own.
+onForget(() => {
+  posts.clear();
+  likes.clear();
+  gone.clear();
+});
 
 /** @param {string} id */
 export function postSignal(id) {

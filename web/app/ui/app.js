@@ -1,5 +1,5 @@
 // The page: navigation around one view.
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { session } from "../api/session.js";
 import { loadProfile } from "../data/people.js";
 import { html } from "../html.js";
@@ -10,7 +10,7 @@ import { ComposeDialog } from "./compose-dialog.js";
 import { lazy, loadIdly } from "./lazy.js";
 import { Notices } from "./notices.js";
 import { Aside, ConnectionBar, Navigation } from "./shell.js";
-import { ShortcutHelp } from "./shortcuts.js";
+import { helping } from "./shortcuts.js";
 
 /** @type {Record<string, any>} */
 const VIEWS = {
@@ -22,14 +22,19 @@ const VIEWS = {
   settings: lazy(async () => (await import("../views/settings.js")).Settings),
   missing: lazy(async () => (await import("../views/missing.js")).Missing),
 };
+const ShortcutHelp = lazy(async () => (await import("./shortcut-help.js")).ShortcutHelp);
 const Welcome = lazy(async () => (await import("../views/welcome.js")).Welcome);
 
 export function App() {
   const user = session.value?.user_id;
   const handle = session.value?.handle;
+  const previous = useRef(user);
+  if (previous.current !== user) {
+    previous.current = user;
+    forget();
+  }
   useEffect(() => {
     if (handle) loadProfile(handle);
-    else forget();
   }, [user]);
   useEffect(loadIdly, []);
   if (!user) {
@@ -43,12 +48,12 @@ export function App() {
     <div class="shell">
       <${Navigation} />
       <main id="main" class="column" tabindex="-1">
-        <${View} key=${place.value.key} place=${place.value} />
+        <${View} key=${`${user} ${place.value.key}`} place=${place.value} />
       </main>
       <${Aside} />
     </div>
     <${ComposeDialog} />
-    <${ShortcutHelp} />
+    ${helping.value && html`<${ShortcutHelp} onClose=${() => (helping.value = false)} />`}
     <${Notices} />
   `;
 }

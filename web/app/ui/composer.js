@@ -2,7 +2,7 @@
 import { useEffect, useRef } from "preact/hooks";
 import { useSignal } from "@preact/signals";
 import { profileSignal } from "../data/people.js";
-import { uploadsAvailable, usePictures } from "../data/uploads.js";
+import { uploadsAvailable, usePictures } from "../data/picked.js";
 import { session } from "../api/session.js";
 import { explain } from "../api/problem.js";
 import { html } from "../html.js";
@@ -10,10 +10,12 @@ import { load, save } from "../storage.js";
 import { Avatar } from "./avatar.js";
 import { Counter, LIMIT } from "./counter.js";
 import { Icon } from "./icons.js";
-import { PictureStrip } from "./picture-strip.js";
+import { lazy } from "./lazy.js";
 import { characters } from "./text.js";
 
 /** @import { Outgoing } from "../../types/model.d.ts" */
+
+const PictureStrip = lazy(async () => (await import("./picture-strip.js")).PictureStrip);
 
 /**
  * @typedef {object} ComposerProps
@@ -54,7 +56,7 @@ export function Composer({ name, label, button, withPictures = false, autofocus 
     try {
       const sent = onSubmit(written, pictures.ready);
       if (sent instanceof Promise) await sent;
-      // What was typed meanwhile stays.
+      // Text typed meanwhile stays.
       write(text.value.startsWith(written) ? text.value.slice(written.length) : text.value);
       pictures.clear();
     } catch (failure) {
@@ -87,7 +89,7 @@ export function Composer({ name, label, button, withPictures = false, autofocus 
           onKeyDown=${onKeyDown}
           onFocus=${withPictures ? pictures.probe : null}
         ></textarea>
-        ${withPictures && html`<${PictureStrip} pictures=${pictures} />`}
+        ${pictures.picked.length > 0 && html`<${PictureStrip} pictures=${pictures} />`}
         ${error.value && html`<p class="form-error" role="alert">${error.value}</p>`}
         <div class="composer-foot">
           ${withPictures &&

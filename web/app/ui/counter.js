@@ -19,7 +19,7 @@ export function Counter({ id, left }) {
         <circle class="counter-fill" cx="12" cy="12" r="9" stroke-dasharray="${share * CIRCUMFERENCE} ${CIRCUMFERENCE}" />
       </svg>
       <span class="hidden" id=${id} aria-live=${left <= 20 ? "polite" : "off"}>
-        ${left < 0 ? `${-left} characters too many` : `${left} characters left`}
+        ${left < 0 ? `${-left} too many` : `${left} characters left`}
       </span>
     </span>
   `;

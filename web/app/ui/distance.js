@@ -1,4 +1,4 @@
-// Tells elements when they come near the screen and when they leave it far behind, a few in each frame, so that no frame is
+// Reports to elements when they come near the screen and when they leave it far behind, a few in each frame, so that no frame is
 // late however fast the user scrolls.
 
 /** A few screens ahead and behind. */
@@ -10,7 +10,7 @@ const PER_FRAME = 10;
 
 /** @type {WeakMap<Element, DistanceListener>} */
 const listeners = new WeakMap();
-/** @type {WeakSet<Element>} Elements that were told that they are far. */
+/** @type {WeakSet<Element>} Elements last reported as far. */
 const far = new WeakSet();
 /** @type {Map<Element, { isNear: boolean, height: number }>} */
 const waiting = new Map();
@@ -33,7 +33,7 @@ function schedule() {
   requestAnimationFrame(tellSome);
 }
 
-/** Those that come near are told first, the latest first: they are closest to where the user is. */
+/** Reports elements that come near first, and the latest of them first: they are closest to the screen. */
 function tellSome() {
   isScheduled = false;
   const ordered = [...waiting].reverse().sort(([, a], [, b]) => Number(b.isNear) - Number(a.isNear));

@@ -5,9 +5,8 @@ import { Icon } from "./icons.js";
 /** Characters of a description (API: Media). */
 const LONGEST = 1500;
 
-/** @param {{ pictures: ReturnType<typeof import("../data/uploads.js").usePictures> }} props */
+/** @param {{ pictures: ReturnType<typeof import("../data/picked.js").usePictures> }} props */
 export function PictureStrip({ pictures }) {
-  if (pictures.picked.length === 0) return null;
   return html`
     <ul class="strip" aria-label="Pictures of this post">
       ${pictures.picked.map(

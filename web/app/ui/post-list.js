@@ -38,7 +38,7 @@ function Chunk({ ids, start }) {
 }
 
 /**
- * What follows the items: the next page while it is read, an error with another try, or the end.
+ * The end of a list: the next page while it is read, an error with another try, or nothing more.
  * @param {{ list: import("../data/list.js").PagedList<any>, empty: any, skeleton?: any }} props
  */
 export function ListEnd({ list, empty, skeleton: Skeleton = RowSkeleton }) {

@@ -1,4 +1,4 @@
-// What surrounds a view: navigation, the column beside it, the state of the connection.
+// The frame of a view: navigation, the column beside it, the state of the connection.
 import { useSignal } from "@preact/signals";
 import { connection } from "../api/connection.js";
 import { session } from "../api/session.js";

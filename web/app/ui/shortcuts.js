@@ -3,28 +3,10 @@ import { signal } from "@preact/signals";
 import { showFresh } from "../data/home.js";
 import { toggleLike } from "../data/posts.js";
 import { session } from "../api/session.js";
-import { html } from "../html.js";
 import { navigate } from "../router.js";
 import { composing } from "./compose-dialog.js";
-import { Dialog } from "./dialog.js";
 
 export const helping = signal(false);
-
-/** @type {[string, string][]} */
-const KEYS = [
-  ["j", "Next post"],
-  ["k", "Previous post"],
-  ["Enter", "Open the post"],
-  ["l", "Like the post"],
-  ["n", "Write a new post"],
-  [".", "Show new posts"],
-  ["g h", "Go home"],
-  ["g n", "Go to notifications"],
-  ["g p", "Go to your profile"],
-  ["/", "Find someone"],
-  ["Ctrl Enter", "Publish what you wrote"],
-  ["?", "This list"],
-];
 
 let isGoing = false;
 
@@ -97,22 +79,4 @@ function focus(selector) {
   if (!(element instanceof HTMLElement) || element.offsetParent === null) return false;
   element.focus();
   return true;
-}
-
-export function ShortcutHelp() {
-  if (!helping.value) return null;
-  return html`
-    <${Dialog} title="Keyboard shortcuts" onClose=${() => (helping.value = false)}>
-      <dl class="keys">
-        ${KEYS.map(
-          ([keys, meaning]) => html`
-            <div key=${keys}>
-              <dt>${keys.split(" ").map((key) => html`<kbd>${key}</kbd> `)}</dt>
-              <dd>${meaning}</dd>
-            </div>
-          `,
-        )}
-      </dl>
-    <//>
-  `;
 }

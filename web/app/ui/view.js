@@ -1,4 +1,4 @@
-// What every view has: a heading, a title in the browser, the focus after a link was followed.
+// The head of every view: a heading, a title in the browser, the focus after a link was followed.
 import { useEffect, useRef } from "preact/hooks";
 import { unread } from "../data/inbox.js";
 import { html } from "../html.js";

@@ -1,4 +1,4 @@
-// Followers, or the people someone follows.
+// The followers of a user, or the followed users.
 import { useEffect } from "preact/hooks";
 import * as client from "../api/client.js";
 import { PagedList } from "../data/list.js";

@@ -20,7 +20,7 @@ export async function startService(options = []) {
     for (const stream of [child.stdout, child.stderr]) {
       createInterface({ input: stream }).on("line", (line) => {
         output.push(line);
-        const address = /the API is at (http:\/\/[0-9.:]+)/.exec(line)?.[1];
+        const address = /API (?:is|are) at (http:\/\/[0-9.:]+)/.exec(line)?.[1];
         if (address) resolve(address);
       });
     }

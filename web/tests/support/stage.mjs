@@ -1,4 +1,4 @@
-// What the stories of one file share: a service, a browser, people.
+// Shared by the stories of one file: a service, a browser, people.
 import { after, before } from "node:test";
 import { contextOf, launch } from "./browser.mjs";
 import { Api, startService } from "./service.mjs";
