@@ -3,11 +3,13 @@
 const worker = /** @type {ServiceWorkerGlobalScope} */ (/** @type {unknown} */ (self));
 /** The folder has the version in its name, so each release has its own cache. */
 const APP = "/app/";
+/** With `--web DIR` there is no version: everything comes from the network. */
+const IS_VERSIONED = APP.startsWith("/app-");
 const CACHE = `shell:${APP}`;
 const PAGE = "/";
 
 worker.addEventListener("install", (event) => {
-  event.waitUntil(caches.open(CACHE).then((cache) => cache.add(PAGE)).then(() => worker.skipWaiting()));
+  event.waitUntil(keepShell().then(() => worker.skipWaiting()));
 });
 
 worker.addEventListener("activate", (event) => {
@@ -19,9 +21,19 @@ worker.addEventListener("fetch", (event) => {
   const { origin, pathname } = new URL(request.url);
   if (request.method !== "GET" || origin !== location.origin) return;
   if (request.mode === "navigate") event.respondWith(pageFromNetwork(request));
-  // Without a version in the name (`--web DIR`) every request goes to the network.
-  else if (APP !== "/" + "app/" && pathname.startsWith(APP)) event.respondWith(fromCache(request));
+  else if (IS_VERSIONED && pathname.startsWith(APP)) event.respondWith(fromCache(request));
 });
+
+/** Keeps the page and all that it names. */
+async function keepShell() {
+  const cache = await caches.open(CACHE);
+  const page = await fetch(PAGE);
+  const named = (await page.clone().text()).matchAll(/(?:href|src)="([^"]+)"/g);
+  await cache.put(PAGE, page);
+  // `addAll` refuses a path that is named twice.
+  const paths = new Set(Array.from(named, ([, path = ""]) => path));
+  if (IS_VERSIONED) await cache.addAll([...paths].filter((path) => path.startsWith(APP)));
+}
 
 async function dropOldCaches() {
   for (const name of await caches.keys()) if (name !== CACHE) await caches.delete(name);

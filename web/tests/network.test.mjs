@@ -80,6 +80,60 @@ test("a draft survives a reload", async () => {
   await until(async () => (await field.inputValue()) === "half a thou", "the draft is there");
 });
 
+test("a slow network is said, and it recovers", async () => {
+  const { page } = await writer();
+  /** @type {() => void} */
+  let answer = () => undefined;
+  const isAnswered = new Promise((resolve) => (answer = () => resolve(undefined)));
+  await page.route("**/v1/users/*/posts*", async (route) => {
+    await isAnswered;
+    await route.continue();
+  });
+  await page.getByRole("link", { name: "Profile", exact: true }).click();
+  await page.getByText("The network is slow.").waitFor();
+  answer();
+  await page.getByText("No posts yet.").waitFor();
+  await page.getByText("The network is slow.").waitFor({ state: "detached" });
+});
+
+test("posts missed while offline are offered afterwards", async () => {
+  const { alice, context, page } = await writer();
+  const bob = await on.person("bob");
+  await alice.follow(bob);
+  await context.setOffline(true);
+  await page.getByText("You’re offline").waitFor();
+  await bob.post("missed");
+  await context.setOffline(false);
+  await page.getByRole("button", { name: "1 new post" }).click();
+  await page.getByRole("feed").getByText("missed").waitFor();
+});
+
+test("a service without live events is polled", async () => {
+  const [alice, bob] = [await on.person("alice"), await on.person("bob")];
+  await alice.follow(bob);
+  const page = await (await on.context(alice)).newPage();
+  await page.route("**/v1/events", (route) => route.fulfill({ status: 501, contentType: PROBLEM, body: "{}" }));
+  await page.clock.install();
+  await page.goto("/");
+  await page.getByRole("heading", { name: "It’s quiet here, for now" }).waitFor();
+  await bob.post("polled for");
+  await page.clock.fastForward(21_000);
+  await page.getByRole("button", { name: "1 new post" }).waitFor();
+});
+
+test("the shell starts offline", async (t) => {
+  if (process.env.TWEETER_WEB) return t.skip("a directory is served, which is never kept");
+  const { context, page } = await writer();
+  const isActive = () => page.evaluate(async () => Boolean((await navigator.serviceWorker.getRegistration())?.active));
+  await until(isActive, "the service worker is active");
+  await context.setOffline(true);
+  await page.reload();
+  await page.getByRole("heading", { level: 1, name: "Home" }).waitFor();
+  await page.getByText("You’re offline").waitFor();
+  await context.setOffline(false);
+  await page.getByText("You’re offline").waitFor({ state: "detached" });
+});
+
 test("a 503 is retried without a word", async () => {
   const { page, alice } = await writer();
   let refused = 0;

@@ -335,7 +335,10 @@ fn the_committed_description_is_current() {
         std::fs::write(path, &current).unwrap();
     }
     let committed = std::fs::read_to_string(path).unwrap();
-    assert!(committed == current, "docs/openapi.json is stale: run this test with UPDATE_OPENAPI=1, then `npm run types` in web/");
+    assert!(
+        committed == current,
+        "docs/openapi.json is stale: run this test with UPDATE_OPENAPI=1, then `npm run types` in web/"
+    );
 }
 
 #[tokio::test]

@@ -40,6 +40,12 @@ impl Cast {
         self.members.choose(&mut self.rng).map_or("", |member| member.handle)
     }
 
+    /// The handle of one of the people; the first two write most.
+    pub(super) fn author(&mut self) -> &'static str {
+        let busiest = self.rng.random_bool(0.15);
+        if busiest { self.members[..2].choose(&mut self.rng).map_or("", |member| member.handle) } else { self.anyone() }
+    }
+
     /// A text that was not posted for as long as possible.
     pub(super) fn post(&mut self) -> String {
         if self.unused.is_empty() {

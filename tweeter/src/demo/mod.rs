@@ -35,7 +35,7 @@ const SEED: u64 = 11;
 /// The past that the demo shows.
 const PAST: Duration = Duration::from_hours(72);
 /// Posts of that past.
-const POSTS: u32 = 120;
+const POSTS: u32 = 90;
 /// Posts, counted from the newest, to which the cast reacts.
 const RECENT: usize = 12;
 /// Seconds between two acts of the running demo.
@@ -111,7 +111,7 @@ async fn live_through_the_past(cast: &mut Cast, config: Config) -> Result<(), De
     follow_each_other(cast, &client).await?;
     for _ in 0..POSTS {
         post(cast, &client).await?;
-        for _ in 0..cast.rng.random_range(0..5) {
+        for _ in 0..cast.rng.random_range(1..8) {
             like(cast, &client).await?;
         }
         for _ in 0..cast.rng.random_range(0..3) {
@@ -146,7 +146,7 @@ async fn follow_each_other(cast: &mut Cast, client: &Client) -> Result<(), CallE
 }
 
 async fn post(cast: &mut Cast, client: &Client) -> Result<(), CallError> {
-    let (author, text) = (cast.anyone(), cast.post());
+    let (author, text) = (cast.author(), cast.post());
     let id = client.as_user(author, PASSWORD).await?.post(&text).await?;
     cast.recent.truncate(RECENT - 1);
     cast.recent.insert(0, id);

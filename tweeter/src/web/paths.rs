@@ -26,7 +26,7 @@ pub(super) fn target(path: &str) -> Target<'_> {
     let Some(path) = path.strip_prefix('/').filter(|path| !path.starts_with('/')) else { return Target::Api };
     let segments: Vec<_> = path.split('/').collect();
     match segments[..] {
-        [""] | ["login" | "register" | "notifications" | "settings" | "help"] => Target::Page,
+        ["" | "login" | "register" | "notifications" | "settings"] => Target::Page,
         ["settings" | "posts", part] if !part.is_empty() => Target::Page,
         [user] | [user, "followers" | "following"] if is_handle(user) => Target::Page,
         [name] if FILES.contains(&name) => Target::File(path),

@@ -31,8 +31,8 @@ async fn the_demo_serves_a_populated_feed() {
     let login = client.login(json!({ "handle": "ada", "password": "kingfisher" })).await.expect(200);
     let token = login.body["access_token"].as_str().unwrap();
     let get = async |path| client.request(Method::GET, path, Some(token), None).await.expect(200);
-    let feed = get("/v1/feed?limit=50").await;
-    assert_eq!(feed.items().len(), 50);
+    let feed = get("/v1/feed?limit=40").await;
+    assert_eq!(feed.items().len(), 40);
     assert!(feed.items().iter().any(|post| post["likes_count"].as_u64() > Some(0)));
     assert!(feed.items().iter().any(|post| post["comments_count"].as_u64() > Some(0)));
     let days: std::collections::BTreeSet<_> =

@@ -75,8 +75,10 @@ function like() {
 
 /** @param {string} selector */
 function focus(selector) {
-  const element = document.querySelector(selector);
-  if (!(element instanceof HTMLElement) || element.offsetParent === null) return false;
-  element.focus();
-  return true;
+  for (const element of document.querySelectorAll(selector)) {
+    if (!(element instanceof HTMLElement) || !element.checkVisibility()) continue;
+    element.focus();
+    return true;
+  }
+  return false;
 }

@@ -21,7 +21,7 @@ export function Home({ place }) {
     if (place.arrival === "push" || !home.isLoaded.peek()) enterHome();
   }, [place]);
   return html`
-    <${Head} title="Home" name="Home" />
+    <${Head} title="Home" name="Home"><div class="head-finder"><${Finder} /></div><//>
     <section class="compose-inline" aria-label="Write a post">
       <${Composer} name="inline" label="What’s happening?" button="Post" withPictures onSubmit=${publish} />
     </section>
