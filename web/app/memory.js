@@ -1,7 +1,7 @@
 // The lists that views hold, by entry of the history, so that going back shows them as they were left.
 import { load, save } from "./storage.js";
 
-/** @typedef {{ snapshot(): unknown, restore(snapshot: any): boolean }} Keepable */
+/** @typedef {{ snapshot(): unknown, restore(snapshot: any): boolean, refresh(): Promise<void> }} Keepable */
 
 const STORED = "tweeter.lists";
 const MAX_ENTRIES = 12;
@@ -33,7 +33,7 @@ export function remembered(key, name, create) {
   }
   if (!lists.has(name)) {
     const list = create();
-    list.restore(stored[key]?.[name] ?? null);
+    if (list.restore(stored[key]?.[name] ?? null)) list.refresh();
     lists.set(name, list);
   }
   return lists.get(name);

@@ -96,6 +96,19 @@ test("the scroll position is kept on reload", async () => {
   await assertSamePlace(page, before);
 });
 
+test("a reloaded profile is up to date", async () => {
+  const author = await on.person("author");
+  const gone = await author.post("deleted meanwhile");
+  await publishMany(author, 3);
+  const page = await (await on.context(author)).newPage();
+  await page.goto(`/@${author.handle}`);
+  await page.getByText("deleted meanwhile").waitFor();
+  await author.call("DELETE", `/v1/posts/${gone.post_id}`);
+  await author.post("post 4");
+  await page.reload();
+  await until(async () => (await texts(page)).join() === "post 4,post 3,post 2,post 1", "the list is up to date");
+});
+
 test("new posts move nothing until they are asked for", async () => {
   const { page, author } = await readerOf(25);
   await page.goto("/");
@@ -129,6 +142,11 @@ test("more new posts than a page leave no gap", async () => {
   await page.getByText("post 22", { exact: true }).waitFor();
   await publishMany(author, 25, "burst");
   await page.getByRole("button", { name: "20+ new posts" }).click();
+  await until(async () => {
+    const pill = page.locator(".pill");
+    if ((await pill.count()) > 0) await pill.click();
+    return (await texts(page))[0] === "burst 25";
+  }, "the newest is shown");
   await scrollTo(page, "post 22");
   const all = await page.locator("article[data-post]").evaluateAll((articles) =>
     articles.map((article) => /(?:post|burst) \d+/.exec(article.textContent ?? "")?.[0]),

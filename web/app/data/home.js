@@ -10,7 +10,10 @@ import { onLive } from "./live.js";
 /** @import { Page, Post } from "../../types/model.d.ts" */
 
 /** The feed; the same in all entries of the history. */
-export const home = new PostList(client.feed);
+export const home = new (class extends PostList {
+  /** Nothing: what is new is offered, not shown. */
+  async refresh() {}
+})(client.feed);
 /** @type {import("@preact/signals").Signal<Post[]>} New posts that the feed does not show yet, newest first. */
 export const fresh = signal([]);
 /** Whether the service has more new posts than one page. */

@@ -85,6 +85,20 @@ export class PagedList {
     return this.items.value.some((item) => this.keyOf(item) === key);
   }
 
+  /**
+   * Brings a list from before a reload up to date: the first page replaces what it covers, and the rest stays, so that the
+   * user's place is kept. A failure leaves the list as it is.
+   */
+  async refresh() {
+    const life = this.#life;
+    const page = await this.read(null).catch(() => null);
+    if (!page || life !== this.#life) return;
+    const last = page.items.at(-1);
+    const end = last ? this.items.value.findIndex((item) => this.keyOf(item) === this.keyOf(last)) : -1;
+    if (end < 0 || page.next_cursor === null) this.replace(page);
+    else this.items.value = [...page.items, ...this.items.value.slice(end + 1)];
+  }
+
   /** Forgets all items, as before the first page. */
   clear() {
     this.#life += 1;

@@ -1,5 +1,5 @@
 // A modal window: the browser's own dialog, which keeps the focus inside and closes on Escape.
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { html } from "../html.js";
 import { Icon } from "./icons.js";
 
@@ -7,7 +7,7 @@ import { Icon } from "./icons.js";
 export function Dialog({ title, onClose, children, wide = false }) {
   /** @type {{ current: HTMLDialogElement | null }} */
   const dialog = useRef(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const opener = document.activeElement;
     dialog.current?.showModal();
     return () => opener instanceof HTMLElement && opener.focus();

@@ -58,7 +58,7 @@ function Beginning() {
   return html`
     <${Mark} />
     <h2>It’s quiet here, for now</h2>
-    <p>Write your first post above, or follow someone: their posts appear here as they are written.</p>
+    <p>Write your first post, or follow someone: their posts appear here as they are written.</p>
     <${Finder} />
   `;
 }
