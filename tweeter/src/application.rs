@@ -56,6 +56,7 @@ use crate::{
     services::{Pipeline, Services},
     socket::OperatorSocket,
     test_hooks::{TestHooks, Wrap},
+    web::{self, WebClient},
 };
 
 /// Followers per page: the first jobs are sent while the remaining followers are read.
@@ -139,7 +140,7 @@ impl Application {
                 .more_routes
                 .clone()
                 .into_iter()
-                .fold(router(&services, &config, served.clone()), axum::Router::merge),
+                .fold(web::around(router(&services, &config, served.clone()), &config.web), axum::Router::merge),
             blobs: served,
             workers: workers.transpose().map_err(StartError::Thread)?,
             sweeper: hooks.sweep.then(|| {
@@ -162,6 +163,11 @@ impl Application {
     /// The address of the API.
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The routes, for calls within the process.
+    pub(crate) fn router(&self) -> axum::Router {
+        self.router.clone()
     }
 
     /// The address of the metrics, if they are served.
@@ -279,7 +285,8 @@ impl Application {
             info!(metrics.address = %address, "Metrics are at http://{address}/metrics");
         }
         let api = self.address;
-        info!(http.address = %api, "Ready: the API is at http://{api}, its description at http://{api}/openapi.json");
+        let served = if self.config.web == WebClient::Off { "the API is" } else { "the web client and the API are" };
+        info!(http.address = %api, "Ready: {served} at http://{api}, the API's description at http://{api}/openapi.json");
     }
 }
 

@@ -17,6 +17,7 @@ use telemetry::LogFormat;
 use crate::{
     config::{Config, DataDir, MAX_CONNECTIONS_PER_NETWORK},
     store_args::{AllStoreArgs, NotBuilt, ServeStoreArgs, StoreArgs},
+    web::WebClient,
 };
 
 /// A social feed in one process: post, fan out, read.
@@ -42,6 +43,8 @@ impl Cli {
 pub enum Command {
     /// Serve the API and run the workers (the default)
     Serve(ServeArgs),
+    /// Serve a populated feed from a temporary directory, for a first look
+    Demo(DemoArgs),
     /// Show the depth of each queue and the backlog of changes
     Queues(QueuesArgs),
     /// Inspect dead letters and redrive them
@@ -81,6 +84,9 @@ pub struct ServeArgs {
     /// Format of log lines
     #[arg(long, env = "TWEETER_LOG_FORMAT", value_enum, default_value = "pretty")]
     log_format: LogFormatArg,
+    /// Web client on the API's address: the built-in one, `off`, or the files in a directory, for work on them
+    #[arg(long, env = "TWEETER_WEB", value_name = "DIR|off", value_parser = web_client)]
+    web: Option<WebClient>,
     /// Web origin whose pages may call the API (repeatable, or comma-separated)
     #[arg(long, env = "TWEETER_CORS_ORIGIN", value_name = "ORIGIN", value_delimiter = ',', value_parser = web_origin)]
     cors_origin: Vec<HeaderValue>,
@@ -133,6 +139,7 @@ impl ServeArgs {
             metrics_listen: self.metrics_listen.0,
             stores: self.stores.stores()?,
             data_dir: if self.ephemeral { DataDir::Ephemeral } else { DataDir::Path(self.data.data_dir) },
+            web: self.web.unwrap_or_default(),
             cors_origins: self.cors_origin,
             public_url: self.public_url,
             max_connections_per_network: self
@@ -148,6 +155,17 @@ impl ServeArgs {
             ..Config::default()
         })
     }
+}
+
+/// Options of `demo`.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Address of the web client and the API; port 0 picks a free port
+    #[arg(long, env = "TWEETER_LISTEN", value_name = "IP:PORT", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+    /// Web client: the built-in one, `off`, or the files in a directory, for work on them
+    #[arg(long, env = "TWEETER_WEB", value_name = "DIR|off", value_parser = web_client)]
+    pub web: Option<WebClient>,
 }
 
 /// The data directory.
@@ -397,6 +415,18 @@ fn metrics_address(text: &str) -> Result<MetricsListen, String> {
     text.parse().map(|address| MetricsListen(Some(address))).map_err(|_| "expected IP:PORT or off".to_owned())
 }
 
+fn web_client(text: &str) -> Result<WebClient, String> {
+    if text == "off" {
+        return Ok(WebClient::Off);
+    }
+    let directory = PathBuf::from(text);
+    if directory.join("index.html").is_file() {
+        Ok(WebClient::Directory(directory))
+    } else {
+        Err("expected `off` or a directory with an index.html".to_owned())
+    }
+}
+
 /// A scheme, a host, and a port unless it is the scheme's default: exactly what a browser sends in `Origin`.
 fn web_origin(text: &str) -> Result<HeaderValue, String> {
     let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or_default();
@@ -477,6 +507,14 @@ mod tests {
     }
 
     #[test]
+    fn the_web_client_is_embedded_unless_configured() {
+        assert_eq!(config(&[]).web, WebClient::Embedded);
+        assert_eq!(config(&["--web", "off"]).web, WebClient::Off);
+        let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../web");
+        assert_eq!(config(&["--web", directory]).web, WebClient::Directory(directory.into()));
+    }
+
+    #[test]
     fn pulling_begins_at_the_threshold_or_never() {
         let threshold = |args: &[&str]| config(args).pull_threshold;
         assert_eq!(threshold(&[]), PullThreshold::from(100_000));
@@ -504,6 +542,7 @@ mod tests {
     #[case(&["--log-format", "xml"])]
     #[case(&["--rate-limits", "maybe"])]
     #[case(&["--pull-threshold", "many"])]
+    #[case(&["--web", "/nowhere"])]
     #[case(&["--trusted-proxy-header", "forwarded"])]
     #[case(&["--trusted-proxy-header", "a b"])]
     #[case(&["--trusted-proxy-header", "x-forwarded-for", "--trusted-proxy-hops", "0"])]

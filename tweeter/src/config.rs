@@ -8,7 +8,7 @@ use http_api::TrustedProxy;
 use ports::queue::QueueSettings;
 use service::{promotion::PullThreshold, rates::RateLimits};
 
-use crate::event_source::Mapping;
+use crate::{event_source::Mapping, web::WebClient};
 
 /// Default maximum of concurrent connections per network: several times what the browsers of an office with one address
 /// hold (6 each), and a twentieth of all.
@@ -54,6 +54,8 @@ pub struct Config {
     pub stores: Stores,
     /// The data directory; on AWS it holds only the signing key.
     pub data_dir: DataDir,
+    /// The web client that is served beside the API.
+    pub web: WebClient,
     /// Web origins that may call the API from a browser.
     pub cors_origins: Vec<HeaderValue>,
     /// Scheme and authority under which clients reach this process, for links to uploads and pictures. By default that of
@@ -108,6 +110,7 @@ impl Default for Config {
             metrics_listen: None,
             stores: Stores::Embedded,
             data_dir: DataDir::Path(PathBuf::from("data")),
+            web: WebClient::Embedded,
             cors_origins: Vec::new(),
             public_url: None,
             trusted_proxy: None,

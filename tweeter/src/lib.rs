@@ -20,9 +20,11 @@
 //! - [`schedule`]: periodic work. `reclaim`: fan-outs that a start resumes. `eraser`: erases data permanently when due.
 //! - [`http_server`], [`metrics`]: the HTTP servers; [`descriptors`] bounds their connections.
 //! - [`object_routes`]: uploads and pictures.
+//! - [`web`]: the web client, served beside the API.
 //! - [`data_dir`], [`secret`]: persistent files. [`backup`], [`restore`]: their backup.
 //! - [`commands`]: the operator's commands, sent as [`operator`] requests over a [`socket`]; [`dead_letters`],
 //!   [`recount`] and [`verify`] answer them. [`setup`]: creates tables and queues.
+//! - [`demo`]: a populated service for a first look.
 //! - [`error`]: errors of starting and running.
 
 pub mod application;
@@ -36,6 +38,7 @@ pub mod commands;
 pub mod config;
 pub mod data_dir;
 pub mod dead_letters;
+pub mod demo;
 pub mod descriptors;
 mod eraser;
 pub mod error;
@@ -60,6 +63,7 @@ pub mod store_args;
 mod table;
 pub mod test_hooks;
 pub mod verify;
+pub mod web;
 
 pub use application::{Application, Handle};
 pub use config::{Config, DataDir, Stores};

@@ -1,12 +1,15 @@
 //! `tweeter`: the whole service in one process, and the operator's commands.
 
-use std::{io::Write, process::ExitCode};
+use std::{io::Write, net::SocketAddr, process::ExitCode};
 
 use clap::Parser;
+use telemetry::LogFormat;
 use tweeter::{
     application::Application,
-    cli::{Cli, Command, ServeArgs},
+    cli::{Cli, Command, DemoArgs, ServeArgs},
     commands::{self, CommandError},
+    demo::{self, Demo},
+    error::RunError,
     setup,
     test_hooks::TestHooks,
 };
@@ -27,6 +30,7 @@ fn main() -> ExitCode {
     runtime.block_on(async {
         match command {
             Command::Serve(args) => serve(args).await,
+            Command::Demo(args) => demo(args).await,
             Command::Queues(args) => print(commands::queues(args.output).await),
             Command::Dlq(args) => print(commands::dlq(args.command).await),
             Command::Recount(args) => print_verdict(commands::recount(args).await),
@@ -43,9 +47,9 @@ async fn serve(args: ServeArgs) -> ExitCode {
     // Flushed when the process ends.
     let _log = telemetry::init_detached(args.log_format());
     // Installed before the start, so that a signal during it is not lost.
-    let (mut terminate, mut interrupt) = match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
-        (Ok(terminate), Ok(interrupt)) => (terminate, interrupt),
-        (Err(error), _) | (_, Err(error)) => return fail(2, format_args!("cannot listen for signals: {error}")),
+    let shutdown = match stop_signal() {
+        Ok(shutdown) => shutdown,
+        Err(error) => return fail(2, format_args!("cannot listen for signals: {error}")),
     };
     let config = match args.config() {
         Ok(config) => config,
@@ -55,14 +59,46 @@ async fn serve(args: ServeArgs) -> ExitCode {
         Ok(application) => application,
         Err(error) => return fail(2, error),
     };
-    let shutdown = async move {
+    // Boxed: the future of the whole process is large.
+    exit_code(Box::pin(application.run(shutdown)).await)
+}
+
+async fn demo(args: DemoArgs) -> ExitCode {
+    // The acts of the cast would hide what is printed.
+    telemetry::init_at(LogFormat::Pretty, "warn");
+    let shutdown = match stop_signal() {
+        Ok(shutdown) => shutdown,
+        Err(error) => return fail(2, format_args!("cannot listen for signals: {error}")),
+    };
+    let demo = match Box::pin(Demo::prepare(args.listen, args.web.unwrap_or_default())).await {
+        Ok(demo) => demo,
+        Err(error) => return fail(2, error),
+    };
+    let _unread = print(Ok(invitation(demo.address())));
+    exit_code(Box::pin(demo.run(shutdown)).await)
+}
+
+/// Tells where the demo is and how to log in.
+fn invitation(address: SocketAddr) -> String {
+    let logins = demo::LOGINS.map(|handle| format!("  handle {handle:<6} password {}\n", demo::PASSWORD)).concat();
+    format!(
+        "Tweeter is at http://{address}\n\nLog in as one of these, or register:\n{logins}\nCtrl-C stops it and removes its data.\n"
+    )
+}
+
+/// Completes at the first SIGTERM or SIGINT.
+fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-    };
-    // Boxed: the future of the whole process is large.
-    match Box::pin(application.run(shutdown)).await {
+    })
+}
+
+fn exit_code(outcome: Result<(), RunError>) -> ExitCode {
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             error!(error = telemetry::chain(&error), "Stopped by an error");

@@ -331,6 +331,21 @@ async fn the_description_lists_every_route_in_both_modes() {
     insta::assert_snapshot!(listed.join("\n"));
 }
 
+/// `docs/openapi.json`, of which the web client's types are generated. `UPDATE_OPENAPI=1` writes it.
+#[test]
+fn the_committed_description_is_current() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/openapi.json");
+    let current = status_api::description::openapi_document().to_pretty_json().unwrap() + "\n";
+    if std::env::var_os("UPDATE_OPENAPI").is_some() {
+        std::fs::write(path, &current).unwrap();
+    }
+    let committed = std::fs::read_to_string(path).unwrap();
+    assert!(
+        committed == current,
+        "docs/openapi.json is stale: run this test with UPDATE_OPENAPI=1, then `npm run types` in web/"
+    );
+}
+
 #[tokio::test]
 async fn the_description_types_avatars_nullable_and_names_string() {
     let document = TestApi::start().bare(Method::GET, "/openapi.json", None).await.json();
