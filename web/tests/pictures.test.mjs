@@ -73,7 +73,7 @@ test("pictures have sizes, descriptions and a large view", async () => {
   await alice.post("with pictures");
   const page = await (await on.context(alice)).newPage();
   await playMedia(page, on.base);
-  const urls = Object.fromEntries(["original", "medium", "thumbnail"].map((size) => [size, `${on.base}/media/picture/${size}.jpg`]));
+  const urls = Object.fromEntries(["original", "medium", "thumbnail"].map((size) => [size, `${on.base.replace("127.0.0.1", "localhost")}/media/picture/${size}.jpg`]));
   await page.route("**/v1/feed*", async (route) => {
     const answer = await (await route.fetch()).json();
     for (const post of answer.items) post.media = [1, 2].map((number) => ({ ...MEDIA, media_id: `m${number}`, urls }));
@@ -87,7 +87,7 @@ test("pictures have sizes, descriptions and a large view", async () => {
   assert.equal(await image.getAttribute("alt"), "A heron on one leg");
   assert.equal(
     await image.getAttribute("srcset"),
-    `${urls.thumbnail} 150w, ${urls.medium} 640w, ${urls.original} 1200w`,
+    "/media/picture/thumbnail.jpg 150w, /media/picture/medium.jpg 640w, /media/picture/original.jpg 1200w",
   );
   await pictures.first().click();
   await page.getByRole("dialog").getByText("A heron on one leg").waitFor();

@@ -1,6 +1,7 @@
 // Pictures: announced to the service, uploaded to its storage, then processed.
 import * as client from "../api/client.js";
 import { explain } from "../api/problem.js";
+import { onThisOrigin } from "../loopback.js";
 
 /** @import { MediaUpload } from "../../types/model.d.ts" */
 
@@ -43,7 +44,7 @@ export async function uploadPicture(file, report) {
 function put(file, target, report) {
   return new Promise((resolve, reject) => {
     const transfer = new XMLHttpRequest();
-    transfer.open(target.method, target.url);
+    transfer.open(target.method, onThisOrigin(target.url));
     for (const [name, value] of Object.entries(target.headers)) {
       if (name.toLowerCase() !== "content-length") transfer.setRequestHeader(name, value);
     }

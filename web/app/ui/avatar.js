@@ -1,5 +1,6 @@
 // A user's picture, or initials on a colour of their own.
 import { html } from "../html.js";
+import { onThisOrigin } from "../loopback.js";
 
 /** @import { User } from "../../types/model.d.ts" */
 
@@ -24,7 +25,7 @@ function initials(name) {
 /** @param {{ user: User, size?: "s" | "m" | "l" | "xl" }} props */
 export function Avatar({ user, size = "m" }) {
   if (user.avatar_url) {
-    return html`<img class="avatar avatar-${size}" src=${user.avatar_url} alt="" width="48" height="48" loading="lazy" />`;
+    return html`<img class="avatar avatar-${size}" src=${onThisOrigin(user.avatar_url)} alt="" width="48" height="48" loading="lazy" />`;
   }
   return html`
     <span class="avatar avatar-${size} tint-${tintOf(user.handle)}" aria-hidden="true">${initials(user.display_name)}</span>

@@ -2,6 +2,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { html } from "../html.js";
+import { onThisOrigin } from "../loopback.js";
 import { Dialog } from "./dialog.js";
 
 /** @import { Media } from "../../types/model.d.ts" */
@@ -33,7 +34,7 @@ export function Pictures({ media }) {
     ${opened.value &&
     html`
       <${Dialog} title="Picture" wide onClose=${() => (opened.value = null)}>
-        <img class="picture-large" src=${opened.value.urls.original} alt=${opened.value.description} />
+        <img class="picture-large" src=${onThisOrigin(opened.value.urls.original)} alt=${opened.value.description} />
         ${opened.value.description && html`<p class="picture-text" dir="auto">${opened.value.description}</p>`}
       <//>
     `}
@@ -48,7 +49,7 @@ function LazyPicture({ picture, isAlone }) {
   return html`
     <${Placeholder} hash=${blurhash} isHidden=${isShown.value} />
     <img
-      src=${urls.medium}
+      src=${onThisOrigin(urls.medium)}
       srcset=${srcset(picture)}
       sizes=${isAlone ? "(max-width: 640px) 90vw, 540px" : "(max-width: 640px) 45vw, 270px"}
       style=${isAlone ? { aspectRatio: String(ratio) } : {}}
@@ -67,7 +68,7 @@ function srcset({ urls, width, height }) {
   const longest = Math.max(width, height);
   const widths = Object.entries(SIZES).map(([name, side]) => {
     const pixels = Math.round(width * Math.min(1, side / longest));
-    return `${urls[/** @type {keyof typeof SIZES} */ (name)]} ${pixels}w`;
+    return `${onThisOrigin(urls[/** @type {keyof typeof SIZES} */ (name)])} ${pixels}w`;
   });
   return widths.join(", ");
 }
