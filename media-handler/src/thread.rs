@@ -13,6 +13,7 @@ use std::{
 use bytes::Bytes;
 use pictures::{Announced, Processed, Rejection};
 use service::ServiceError;
+use telemetry::chain;
 use tokio::sync::oneshot;
 use tracing::warn;
 
@@ -69,10 +70,7 @@ impl PictureThread {
 fn run(jobs: &Receiver<Job>) {
     // On Linux the nice value is the calling thread's own.
     if let Err(error) = rustix::process::nice(NICENESS) {
-        warn!(
-            error = telemetry::chain(&error),
-            "Could not lower the priority of the picture thread; pictures may delay requests"
-        );
+        warn!(error = chain(&error), "Could not lower the priority of the picture thread; pictures may delay requests");
     }
     while let Ok(Job { upload, announced, done }) = jobs.recv() {
         if !done.is_closed() {

@@ -1,7 +1,16 @@
 //! Users who upload pictures, with every step under the test's control: uploads, messages, changes of the stream, and the
 //! sweeper.
 
-use std::{collections::BTreeSet, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    io,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use domain::{
@@ -45,6 +54,8 @@ pub struct Gallery {
     pub ports: Ports,
     /// The clock, which stands still until a test advances it.
     pub clock: Clock,
+    /// Whether the disk of object storage is full.
+    pub full: Arc<AtomicBool>,
     /// Records the changes of the store.
     pub changing: Arc<ChangingStore>,
     /// Every change delivered so far.
@@ -124,13 +135,18 @@ impl Gallery {
         let settings = QueueSettingsOf::all(QueueSettings::default());
         let queue = EmbeddedQueue::open(engine.clone(), settings).expect("a fresh queue opens");
         let folder = directory.path().join("blobs");
-        let options = BlobOptions::at(&folder, TokenKeys::new([7; 32]));
+        let full = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&full);
+        let before_write =
+            Arc::new(move || if seen.load(Ordering::SeqCst) { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) });
+        let options = BlobOptions { before_write, ..BlobOptions::at(&folder, TokenKeys::new([7; 32])) };
         let scanned = EmbeddedStore::new(engine.clone());
         let changing = Arc::new(ChangingStore::new(Arc::new(scanned.clone())));
         let blobs = EmbeddedBlobs::open(options).expect("a fresh folder opens");
         Self {
             ports: Ports { store: changing.clone(), queue: Arc::new(queue), blobs: Arc::new(blobs) },
             clock,
+            full,
             changing,
             delivered: Vec::new(),
             ids: Arc::new(IdGenerator::new()),

@@ -5,7 +5,7 @@
 //! - [`auth`]: registering, logging in, refreshing, logging out.
 //! - [`users`]: profiles; [`password`]; [`sessions`]; [`export`]: all data about the caller. [`follows`]: the graph.
 //! - [`posts`]: one post, stories. [`feed`]: the caller's feed.
-//! - [`media`]: pictures, from upload to URL.
+//! - [`media`]: pictures of posts and profiles.
 //! - [`notifications`]: the acts of others that concern the caller.
 //! - [`events`]: live events.
 //! - [`likes`], [`comments`]: reactions to a post.

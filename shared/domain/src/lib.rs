@@ -8,7 +8,7 @@
 //! - [`erasure`]: targets of erasure. [`task`]: work that continues from a cursor.
 //! - [`user_range`]: ranges of user ids, read in parallel.
 //! - [`network`]: the network of a client. [`user_agent`]: the program that began a session.
-//! - [`media`]: pictures and their progress.
+//! - [`media`]: pictures of posts and profiles.
 //! - [`export`]: everything stored about a user.
 //! - [`page`]: page sizes and pages.
 //! - [`random`]: nonces and secrets.

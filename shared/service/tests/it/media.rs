@@ -1,7 +1,11 @@
 //! Pictures from their announcement to their erasure: every crash, redelivery and race leaves each picture whole or
 //! absent, and no file without an item.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use data::messages::UploadMessage;
@@ -164,6 +168,23 @@ async fn a_handler_that_dies_anywhere_leaves_the_picture_whole() {
         }
     }
     assert!(deaths >= 16, "{deaths}");
+}
+
+#[tokio::test]
+async fn a_full_disk_delays_a_picture() {
+    let gallery = Gallery::open();
+    let alice = gallery.user("alice").await;
+    let content = photo(8, 6);
+    let media = gallery.announce(alice, content.len()).await;
+    gallery.store_upload(media, content).await;
+    gallery.full.store(true, Ordering::SeqCst);
+    let outcome = gallery.ports.handler().handle(vec![message(media)]).await;
+    assert_eq!(outcome.failed, ["1"], "it is redelivered");
+    assert_eq!(gallery.stored(alice, media).await.state, MediaState::Processing);
+    gallery.full.store(false, Ordering::SeqCst);
+    let outcome = gallery.ports.handler().handle(vec![message(media)]).await;
+    assert_eq!(outcome.failed, Vec::<String>::new());
+    assert_eq!(gallery.objects(), served_of(&gallery, alice, media).await);
 }
 
 #[tokio::test]
