@@ -182,6 +182,53 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/media": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Announce a picture
+         * @description Answers with a presigned request that uploads the file straight to object storage, once, within 5 minutes, with
+         *     exactly this type and size. The picture is then processed; `GET /v1/media/{media_id}` shows when it is `ready`. A
+         *     picture that no post and no profile shows is erased after 24 hours. Limited to 60 pictures an hour.
+         */
+        post: operations["announce_media"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/media/{media_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a picture
+         * @description The caller's own, or one of a post that is shown.
+         */
+        get: operations["media"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Describe a picture
+         * @description Replaces the description of the caller's picture until it is part of a post; then it is a 409. Limited to 600
+         *     requests an hour.
+         */
+        patch: operations["describe_media"];
+        trace?: never;
+    };
     "/v1/notifications": {
         parameters: {
             query?: never;
@@ -236,7 +283,7 @@ export interface paths {
          * Publish a post
          * @description The post is in the author's story and feed at once and reaches every follower's feed soon after. With an
          *     `Idempotency-Key` the same request can be retried for 24 hours and publishes once; a retry is answered with the same
-         *     post even if that has been deleted since. Limited to 60 posts an hour; retries count once and are answered even when
+         *     post even if that has been deleted since. With pictures the text may be empty. Limited to 60 posts an hour; retries count once and are answered even when
          *     the limit is reached.
          */
         post: operations["create_post"];
@@ -560,6 +607,30 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description A picture to upload. */
+        AnnounceMediaRequest: {
+            /**
+             * Format: int64
+             * @description The exact size of the file, in bytes.
+             */
+            bytes: number;
+            content_type: components["schemas"]["MediaTypeShape"];
+            /**
+             * @description The description for people who do not see the picture. Its only control characters are line breaks and tabs; CR LF is stored as LF.
+             * @example A crab on a beach, waving
+             */
+            description?: string;
+        };
+        /** @description An announced picture, and how to upload it. */
+        AnnounceMediaResponse: {
+            /**
+             * Format: uuid
+             * @description The picture's id, a UUIDv7.
+             */
+            media_id: string;
+            /** @description The request to send. */
+            upload: components["schemas"]["Upload"];
+        };
         /** @description The current and the new password. */
         ChangePasswordRequest: {
             /**
@@ -606,10 +677,10 @@ export interface components {
         };
         /** @description A post to publish. */
         CreatePostRequest: {
-            /** @description The post's media. There are none yet, so the list must be empty. */
+            /** @description The post's pictures, in the order in which they are shown: the caller's own, `ready`, and in no other place. */
             media_ids?: string[];
             /**
-             * @description The text. It has a visible character, and its only control characters are line breaks and tabs; CR LF is stored as LF.
+             * @description The text. Without media it has 1 character or more, one of them visible. Its only control characters are line breaks and tabs; CR LF is stored as LF.
              * @example Hello, world
              */
             text: string;
@@ -622,10 +693,21 @@ export interface components {
              */
             password: string;
         };
+        /** @description A new description of a picture. */
+        DescribeMediaRequest: {
+            /**
+             * @description The description for people who do not see the picture. Its only control characters are line breaks and tabs; CR LF is stored as LF.
+             * @example A crab on a beach, waving
+             */
+            description: string;
+        };
         /** @description Changes to a profile. Absent fields keep their values. */
         EditProfileRequest: {
-            /** @description The avatar. There are no media yet, so only null is accepted. */
-            avatar_media_id?: null;
+            /**
+             * Format: uuid
+             * @description The picture of the profile: the caller's own, `ready`, and in no other place. Null removes it.
+             */
+            avatar_media_id?: string | null;
             /**
              * @description The profile text. Its only control characters are line breaks and tabs; CR LF is stored as LF.
              * @example Looks through glasses
@@ -687,6 +769,8 @@ export interface components {
              * @description The number of likes.
              */
             likes_count: number;
+            /** @description The post's pictures. */
+            media: components["schemas"]["Media"][];
             /**
              * Format: uuid
              * @description The post's id.
@@ -810,7 +894,23 @@ export interface components {
              * @description The post that was published with the key.
              */
             post_id: string;
-        };
+        } | (components["schemas"]["MediaProgress"] & {
+            /**
+             * Format: int64
+             * @description The size of the upload, in bytes. The upload itself is not kept.
+             */
+            bytes: number;
+            /** @description When the picture was announced. */
+            created_at: string;
+            /**
+             * Format: uuid
+             * @description The post that shows it; null otherwise.
+             */
+            post_id: string | null;
+        } & {
+            /** @enum {string} */
+            kind: "media";
+        });
         /** @description Another user. */
         ExportedUser: {
             /** @description The user's handle; null if the account is deleted. */
@@ -912,13 +1012,95 @@ export interface components {
              */
             up_to: string;
         };
-        /** @description A picture attached to a post. */
+        /** @description A picture of a post. */
         Media: {
             /**
+             * @description A blurred preview as text: <https://blurha.sh>.
+             * @example LEHV6nWB2yk8pyo0adR*.7kCMdnj
+             */
+            blurhash: string;
+            /**
+             * @description The type of the upload, by its bytes. The three sizes are JPEGs.
+             * @example image/png
+             */
+            content_type: string;
+            /** @description The description for people who do not see the picture; may be empty. */
+            description: string;
+            /**
+             * Format: int32
+             * @description The height of the size `original`, in pixels.
+             * @example 1365
+             */
+            height: number;
+            /**
              * Format: uuid
-             * @description The picture's id.
+             * @description The picture's id, a UUIDv7.
              */
             media_id: string;
+            /** @description Where the picture is. */
+            urls: components["schemas"]["MediaUrls"];
+            /**
+             * Format: int32
+             * @description The width of the size `original`, in pixels.
+             * @example 2048
+             */
+            width: number;
+        };
+        /** @description A picture with its progress. */
+        MediaProgress: {
+            /**
+             * @description A blurred preview as text: <https://blurha.sh>; null until the picture is ready.
+             * @example LEHV6nWB2yk8pyo0adR*.7kCMdnj
+             */
+            blurhash: string | null;
+            /**
+             * @description The type: as announced until the picture is ready, then by the bytes. The three sizes are JPEGs.
+             * @example image/png
+             */
+            content_type: string;
+            /** @description The description for people who do not see the picture; may be empty. */
+            description: string;
+            /**
+             * Format: int32
+             * @description The height of the size `original`, in pixels; null until the picture is ready.
+             * @example 1365
+             */
+            height: number | null;
+            /**
+             * Format: uuid
+             * @description The picture's id, a UUIDv7.
+             */
+            media_id: string;
+            /** @description Why the upload was rejected, fit to show; only then. */
+            reason?: string;
+            /** @description The progress. */
+            state: components["schemas"]["MediaStateShape"];
+            urls: components["schemas"]["MediaUrls"] | null;
+            /**
+             * Format: int32
+             * @description The width of the size `original`, in pixels; null until the picture is ready.
+             * @example 2048
+             */
+            width: number | null;
+        };
+        /**
+         * @description The progress of a picture.
+         * @enum {string}
+         */
+        MediaStateShape: "awaiting_upload" | "processing" | "ready" | "rejected";
+        /**
+         * @description The type of a picture, which the upload's `Content-Type` has to be.
+         * @enum {string}
+         */
+        MediaTypeShape: "image/jpeg" | "image/png" | "image/webp";
+        /** @description The URLs of a picture's three sizes. They are unguessable and need no token. */
+        MediaUrls: {
+            /** @description Fits into 640 pixels a side. */
+            medium: string;
+            /** @description Fits into 2048 pixels a side. */
+            original: string;
+            /** @description Fits into 150 pixels a side. */
+            thumbnail: string;
         };
         /**
          * @description The kind of act that a notification reports. Later versions may add kinds: clients ignore those they do not know.
@@ -1013,6 +1195,8 @@ export interface components {
                  * @description The number of likes.
                  */
                 likes_count: number;
+                /** @description The post's pictures. */
+                media: components["schemas"]["Media"][];
                 /**
                  * Format: uuid
                  * @description The post's id.
@@ -1136,7 +1320,23 @@ export interface components {
                  * @description The post that was published with the key.
                  */
                 post_id: string;
-            })[];
+            } | (components["schemas"]["MediaProgress"] & {
+                /**
+                 * Format: int64
+                 * @description The size of the upload, in bytes. The upload itself is not kept.
+                 */
+                bytes: number;
+                /** @description When the picture was announced. */
+                created_at: string;
+                /**
+                 * Format: uuid
+                 * @description The post that shows it; null otherwise.
+                 */
+                post_id: string | null;
+            } & {
+                /** @enum {string} */
+                kind: "media";
+            }))[];
             /** @description The cursor of the next page; null exactly on the last page. */
             next_cursor: string | null;
         };
@@ -1231,14 +1431,14 @@ export interface components {
                  * @description The number of likes.
                  */
                 likes_count: number;
-                /** @description The attached pictures. */
+                /** @description The pictures, in the author's order. */
                 media: components["schemas"]["Media"][];
                 /**
                  * Format: uuid
                  * @description The post's id, a UUIDv7.
                  */
                 post_id: string;
-                /** @description The text. */
+                /** @description The text; may be empty if there are pictures. */
                 text: string;
             }[];
             /** @description The cursor of the next page; null exactly on the last page. */
@@ -1298,14 +1498,14 @@ export interface components {
              * @description The number of likes.
              */
             likes_count: number;
-            /** @description The attached pictures. */
+            /** @description The pictures, in the author's order. */
             media: components["schemas"]["Media"][];
             /**
              * Format: uuid
              * @description The post's id, a UUIDv7.
              */
             post_id: string;
-            /** @description The text. */
+            /** @description The text; may be empty if there are pictures. */
             text: string;
         };
         /** @description The body of a problem response. */
@@ -1436,6 +1636,26 @@ export interface components {
              * @example Bearer
              */
             token_type: string;
+        };
+        /** @description A request that uploads the picture straight to object storage, once, and needs no token. */
+        Upload: {
+            /**
+             * Format: date-time
+             * @description When the permission ends, in UTC with milliseconds.
+             * @example 2025-11-21T04:40:00.100Z
+             */
+            expires_at: string;
+            /** @description Headers to send, with exactly these values. */
+            headers: {
+                [key: string]: string;
+            };
+            /**
+             * @description Always `PUT`.
+             * @example PUT
+             */
+            method: string;
+            /** @description Where to send it. */
+            url: string;
         };
         /** @description A user as embedded in posts, comments and lists. */
         User: {
@@ -2088,6 +2308,336 @@ export interface operations {
             };
         };
     };
+    announce_media: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AnnounceMediaRequest"];
+            };
+        };
+        responses: {
+            /** @description The picture's id, and how to upload it */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnnounceMediaResponse"];
+                };
+            };
+            /** @description The body is not well-formed JSON. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The access token is missing, invalid or expired. */
+            401: {
+                headers: {
+                    /** @description `Bearer` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 64 KiB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The `Content-Type` is not JSON. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Some fields are invalid; `errors` names them. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description Too many of these requests; see `Retry-After`.
+             *     - `media`: 60 an hour for each user
+             */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal server error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This deployment has no object storage */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Temporarily unavailable; see `Retry-After`. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    media: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The picture's id. */
+                media_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The picture */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MediaProgress"];
+                };
+            };
+            /** @description The access token is missing, invalid or expired. */
+            401: {
+                headers: {
+                    /** @description `Bearer` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not found. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal server error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This deployment has no object storage */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Temporarily unavailable; see `Retry-After`. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    describe_media: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The picture's id. */
+                media_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DescribeMediaRequest"];
+            };
+        };
+        responses: {
+            /** @description The picture */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MediaProgress"];
+                };
+            };
+            /** @description The body is not well-formed JSON. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The access token is missing, invalid or expired. */
+            401: {
+                headers: {
+                    /** @description `Bearer` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The resource does not belong to the caller. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not found. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The media are not ready, or shown elsewhere; `errors` names the field. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 64 KiB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The `Content-Type` is not JSON. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Some fields are invalid; `errors` names them. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description Too many of these requests; see `Retry-After`.
+             *     - `media_edits`: 600 an hour for each user
+             */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal server error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This deployment has no object storage */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Temporarily unavailable; see `Retry-After`. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     notifications: {
         parameters: {
             query?: {
@@ -2292,6 +2842,15 @@ export interface operations {
                 headers: {
                     /** @description `Bearer` */
                     "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The media are not ready, or shown elsewhere; `errors` names the field. */
+            409: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -3286,6 +3845,15 @@ export interface operations {
             };
             /** @description Not found. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The media are not ready, or shown elsewhere; `errors` names the field. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -15,21 +15,10 @@ export type Notice = Schemas["PageShape_Notification"]["items"][number];
 export type NotificationPage = Schemas["NotificationPage"];
 export type Exported = Schemas["Exported"];
 
-/** A picture of a post. The service's description gains the members beyond `media_id` together with the upload. */
-export type Media = {
-  media_id: string;
-  width?: number;
-  height?: number;
-  blurhash?: string;
-  description?: string;
-  urls?: { original: string; medium: string; thumbnail: string };
-};
-export type Post = Omit<Schemas["Post"], "media"> & { media: Media[] };
-export type MediaUpload = {
-  media_id: string;
-  upload: { method: string; url: string; headers: Record<string, string>; expires_at: string };
-};
-export type MediaState = Media & { state: "awaiting_upload" | "processing" | "ready" | "rejected"; reason?: string };
+export type Media = Schemas["Media"];
+export type MediaUpload = Schemas["AnnounceMediaResponse"];
+export type MediaState = Schemas["MediaProgress"];
+export type Post = Schemas["Post"];
 
 /** One page of a list. */
 export type Page<T> = { items: T[]; next_cursor: string | null };
