@@ -11,7 +11,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use axum::{
     Router,
     body::{Body, BodyDataStream},
-    extract::{Query, Request, State},
+    extract::{MatchedPath, Query, Request, State},
     response::{IntoResponse, Response},
     routing,
 };
@@ -38,6 +38,7 @@ use ports::{
 use serde::Deserialize;
 use service::ServiceError;
 use tokio_util::io::ReaderStream;
+use tower::ServiceExt;
 use tracing::warn;
 
 const UPLOAD: &str = "/uploads/{id}";
@@ -74,7 +75,12 @@ impl ObjectRoutes {
         let routes = Router::new().route(UPLOAD, routing::put(upload)).route(PICTURE, routing::get(picture));
         let options = HttpOptions { request_timeout: UPLOAD_TIMEOUT, ..options.clone() };
         let routes = with_middleware(routes.with_state(self), store, &options);
-        // As services, since each router has its own fallback and middleware.
+        // As services, since each router has its own fallback and middleware. The outer route is forgotten, or the inner one
+        // would be logged as its continuation.
+        let routes = ServiceExt::<Request>::map_request(routes, |mut request: Request| {
+            request.extensions_mut().remove::<MatchedPath>();
+            request
+        });
         api.route(UPLOAD, routing::any_service(routes.clone())).route(PICTURE, routing::any_service(routes))
     }
 }

@@ -50,6 +50,7 @@ async fn metrics_are_served_apart_from_the_api() {
         TestApp::start_configured(|config| config.metrics_listen = Some(([127, 0, 0, 1], 0).into()), hooks()).await;
     app.register("alice").await;
     app.request(Method::GET, "/metrics", None, None).await.expect(404);
+    app.request(Method::GET, "/media/absent/medium.jpg", None, None).await.expect(404);
 
     let metrics = ApiClient::new(format!("http://{}", app.handle.metrics_address().unwrap()));
     let answer = metrics.request(Method::GET, "/metrics", None, None).await.expect(200);
@@ -60,6 +61,7 @@ async fn metrics_are_served_apart_from_the_api() {
         line.starts_with("tweeter_http_requests_total") && line.contains("/v1/auth/register") && line.contains("201")
     });
     assert!(register.is_some(), "{text}");
+    assert!(text.contains("\"/media/{token}/{file}\""), "{text}");
     assert!(text.contains("tweeter_http_request_duration_seconds_bucket"), "{text}");
     metrics.request(Method::GET, "/v1/feed", None, None).await.expect(404);
 }
