@@ -10,7 +10,7 @@ import botocore.exceptions
 from terminal import run, say
 
 NAME = "tweeter-e2e"
-# A cold release build of six functions on a slow and busy machine.
+# A cold release build of all functions on a slow and busy machine.
 BUILD_SECONDS = 3 * 60 * 60
 DEPLOY_SECONDS = 30 * 60
 # The emulator starts the binaries on this machine.

@@ -65,7 +65,7 @@ fn in_backticks(guide: &str) -> impl Iterator<Item = &str> {
 }
 
 fn is_path(text: &str) -> bool {
-    text.contains('/') && [".rs", ".md", ".yaml"].iter().any(|end| text.ends_with(end))
+    text.contains('/') && [".rs", ".md", ".yaml", ".js", ".mjs", ".ts"].iter().any(|end| text.ends_with(end))
 }
 
 fn is_test_name(text: &str) -> bool {

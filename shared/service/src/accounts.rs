@@ -295,7 +295,7 @@ impl AccountService {
     }
 
     async fn edit_texts(&self, caller: UserId, edit: &ProfileEdit) -> Result<(), ServiceError> {
-        let ProfileEdit { display_name, bio, .. } = edit;
+        let ProfileEdit { display_name, bio, avatar: _ } = edit;
         let is_nothing = display_name.is_none() && bio.is_none();
         if !is_nothing && !self.users.update(caller, display_name.as_ref(), bio.as_ref()).await?.is_applied() {
             return Err(ServiceError::Unauthenticated);

@@ -46,7 +46,7 @@ function grouped(notices) {
   return [...groups.values()];
 }
 
-/** @type {Record<string, { icon: string, text: string }>} */
+/** @type {Record<Notice["kind"], { icon: string, text: string }>} */
 const KINDS = {
   like: { icon: "heart", text: "liked your post" },
   comment: { icon: "comment", text: "commented on your post" },

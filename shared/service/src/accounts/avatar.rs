@@ -25,7 +25,7 @@ impl AccountService {
         }
         let new = self.attachable_avatar(caller, wanted).await?;
         let avatar = new.as_ref().map(|media| Avatar { media_id: media.media_id, token: media.token });
-        let ProfileEdit { display_name, bio, .. } = edit;
+        let ProfileEdit { display_name, bio, avatar: _ } = edit;
         let mut transaction = Transaction::new();
         transaction.add(Users::avatar_update(caller, display_name.as_ref(), bio.as_ref(), was, avatar));
         if let Some(new) = &new {
