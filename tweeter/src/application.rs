@@ -474,6 +474,6 @@ mod tests {
         assert_eq!(idle, BTreeSet::from(kept), "put work of its own under a hook");
         let sweeping = parts_with(TestHooks { workers: false, ..TestHooks::default() }).await;
         let swept: Vec<_> = sweeping.difference(&idle).copied().collect();
-        assert_eq!(swept, ["the expiry", "the sweeper"]);
+        assert_eq!(swept, ["the expiry", "the expiry of uploads", "the sweeper"]);
     }
 }
