@@ -28,7 +28,7 @@ RUN_SECONDS = 60 * 60
 ANSWER_SECONDS = 120
 
 # Every check is on, except for rules that the description cannot express: a cursor belongs to its list, a key to one body,
-# users cannot follow themselves; and after `/like` is deleted, `/likes` still exists.
+# users cannot follow themselves; a picture belongs to one user; and after `/like` is deleted, `/likes` still exists.
 CONFIGURATION = """
 [dictionaries.people]
 values = ["me", "@alice"]
@@ -48,7 +48,7 @@ include-path-regex = "/(likes?|follow|followers|following)$"
 checks.use_after_free.enabled = false
 
 [[operations]]
-include-name = ["POST /v1/posts", "PUT /v1/users/{user}/follow"]
+include-name = ["POST /v1/posts", "PUT /v1/users/{user}/follow", "PATCH /v1/users/{user}"]
 [operations.checks.positive_data_acceptance]
 expected-statuses = ["2xx", 404, 422]
 """

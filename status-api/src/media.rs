@@ -17,6 +17,7 @@ use http_api::{
 };
 use ports::blobs::PresignedUpload;
 use serde::{Deserialize, Serialize};
+use serde_json::Number;
 use service::media::{MediaService, NewMedia, urls::MediaUrls};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -53,8 +54,8 @@ impl From<MediaTypeShape> for MediaType {
 pub struct AnnounceMediaRequest {
     content_type: MediaTypeShape,
     /// The exact size of the file, in bytes.
-    #[schema(minimum = 1, maximum = 10_485_760)]
-    bytes: u64,
+    #[schema(value_type = u64, minimum = 1, maximum = 10_485_760)]
+    bytes: Number,
     #[serde(default)]
     #[schema(schema_with = texts::media_description, required = false)]
     description: String,
@@ -63,14 +64,22 @@ pub struct AnnounceMediaRequest {
 impl AnnounceMediaRequest {
     fn validate(&self) -> Result<NewMedia, Problem> {
         let mut errors = FieldErrors::new();
-        let in_range = (1..=limits::MAX_UPLOAD_BYTES).contains(&self.bytes);
-        let bytes = in_range.then_some(self.bytes).ok_or(Invalid("must be 1 to 10485760"));
+        let bytes = whole(&self.bytes).filter(|bytes| (1..=limits::MAX_UPLOAD_BYTES).contains(bytes));
+        let bytes = bytes.ok_or(Invalid("must be a whole number from 1 to 10485760"));
         let bytes = errors.take("bytes", bytes);
         let description = errors.take("description", MediaDescription::parse(&self.description));
         let content_type = self.content_type.into();
         let new = bytes.zip(description).map(|(bytes, description)| NewMedia { content_type, bytes, description });
         errors.finish(new)
     }
+}
+
+/// A whole number up to 2^53. To JSON Schema `7.0` is an integer, too.
+fn whole(number: &Number) -> Option<u64> {
+    const MOST: f64 = 9_007_199_254_740_992.0;
+    let of_float = || number.as_f64().filter(|float| float.fract() == 0.0 && (0.0..=MOST).contains(float));
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole, and in range")]
+    number.as_u64().or_else(|| of_float().map(|float| float as u64))
 }
 
 /// An announced picture, and how to upload it.

@@ -14,7 +14,7 @@ use tracing::{error, warn};
 
 use data::messages::UndecodableMessage;
 use domain::limits;
-use ports::queue::{OutgoingMessage, Queue, QueueName, ReceivedMessage};
+use ports::queue::{OutgoingMessage, Queue, QueueError, QueueName, ReceivedMessage};
 use service::ServiceError;
 use telemetry::{chain, names, outcomes};
 
@@ -162,8 +162,20 @@ impl BatchDriver {
             group: message.group.clone(),
             delay: self.pauses.longest.mul_f64(rand::random_range(0.5..=1.0)),
         };
-        let sent = self.queue.send(self.name, vec![copy]).await;
-        sent.is_ok_and(|unsent| unsent.is_empty())
+        let (queue, message_id) = (self.name.name(), &message.message_id);
+        let reason = match self.queue.send(self.name, vec![copy]).await {
+            Ok(unsent) if unsent.is_empty() => return true,
+            Ok(_unsent) => chain(&QueueError::Throttled),
+            Err(error) => chain(&error),
+        };
+        warn!(
+            sqs.message_id = message_id,
+            queue,
+            error = reason,
+            "Could not send a copy of message {message_id} to {queue}; after {} receives it will become a dead letter",
+            limits::MAX_RECEIVES
+        );
+        false
     }
 
     /// Makes a failed message visible again after `pause`. If that fails, the queue's visibility timeout does it later.

@@ -79,6 +79,8 @@ async fn an_announcement_is_validated() {
     let good =
         json!({"content_type": "image/webp", "bytes": limits::MAX_UPLOAD_BYTES, "description": "x".repeat(1_500)});
     api.post("/v1/media", Some(&token), &good).await.is(201);
+    let as_a_float = json!({"content_type": "image/webp", "bytes": 262_144.0});
+    api.post("/v1/media", Some(&token), &as_a_float).await.is(201);
     for (field, value) in [
         ("content_type", json!("image/gif")),
         ("content_type", json!("image/jpeg; q=1")),
@@ -86,6 +88,7 @@ async fn an_announcement_is_validated() {
         ("bytes", json!(0)),
         ("bytes", json!(-1)),
         ("bytes", json!(10_485_761)),
+        ("bytes", json!(5.5)),
         ("bytes", json!("5")),
         ("description", json!("x".repeat(1_501))),
         ("description", json!("bell\u{7}")),
