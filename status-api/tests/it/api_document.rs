@@ -424,7 +424,7 @@ async fn messages_about_media_state_the_limits() {
         "description": too_long(limits::MAX_MEDIA_DESCRIPTION_CHARS),
     });
     let refused = api.post("/v1/media", Some(&token), &body).await.problem(422, "invalid");
-    assert_eq!(message(&refused, "bytes"), format!("must be 1 to {}", limits::MAX_UPLOAD_BYTES));
+    assert_eq!(message(&refused, "bytes"), format!("must be a whole number from 1 to {}", limits::MAX_UPLOAD_BYTES));
     let most = format!("at most {} ", limits::MAX_MEDIA_DESCRIPTION_CHARS);
     assert!(message(&refused, "description").contains(&most), "{}", refused.text);
     let ids: Vec<_> = (0..=limits::MAX_MEDIA_PER_POST).map(|_| "018f6a6e-0000-4000-8000-000000000000").collect();
