@@ -48,9 +48,14 @@ include-path-regex = "/(likes?|follow|followers|following)$"
 checks.use_after_free.enabled = false
 
 [[operations]]
-include-name = ["POST /v1/posts", "PUT /v1/users/{user}/follow", "PATCH /v1/users/{user}"]
+include-name = ["POST /v1/posts", "PUT /v1/users/{user}/follow"]
 [operations.checks.positive_data_acceptance]
 expected-statuses = ["2xx", 404, 422]
+
+[[operations]]
+include-name = "PATCH /v1/users/{user}"
+[operations.checks.positive_data_acceptance]
+expected-statuses = ["2xx", 403, 404, 422]
 """
 
 
@@ -77,6 +82,7 @@ def check(api, directory, seed):
         answered += refresh(api)
         answered += end_session(api, operations)
         answered += listen(api, caller["access_token"], operations)
+        answered += describe_picture(api, caller["access_token"], operations)
         answered += change_password(api, operations)
         answered += leave(api, operations)
     say(", ".join(f"{operation} {answered[operation]}" for operation in sorted(operations)))
@@ -186,6 +192,22 @@ def end_session(api, operations):
         api.call("DELETE", f"/v1/users/me/sessions/{current}", token=token, status=204)
     api.call("POST", "/v1/auth/refresh", body={"refresh_token": session["refresh_token"]}, status=401)
     return {listing: 1, ending: 2}
+
+
+def describe_picture(api, token, operations):
+    reading, describing = "GET /v1/media/{media_id}", "PATCH /v1/media/{media_id}"
+    if not {reading, describing} <= operations:
+        return {}
+    media = api.call("POST", "/v1/media", token=token, body={"content_type": "image/png", "bytes": 67}, status=201)
+    path = f"/v1/media/{media['media_id']}"
+    api.call("PATCH", path, token=token, body={"description": "a crab"}, status=200)
+    found = api.call("GET", path, token=token, status=200)
+    if (found["state"], found["description"]) != ("awaiting_upload", "a crab"):
+        raise Failed(f"GET {path} returned {found}")
+    other = api.call("POST", "/v1/auth/register", body=named("viewer"), status=201)["access_token"]
+    api.call("GET", path, token=other, status=404)
+    api.call("PATCH", path, token=other, body={"description": "mine"}, status=404)
+    return {reading: 1, describing: 1}
 
 
 def change_password(api, operations):
