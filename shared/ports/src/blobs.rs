@@ -18,7 +18,7 @@ pub const MAX_DELETE: usize = 1_000;
 /// A bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Bucket {
-    /// What clients have uploaded. Private; an object is removed a day after it was written.
+    /// Uploads of clients. Private; an object is removed a day after it was written.
     Uploads,
     /// The pictures that are served. Only keys that begin with [`Bucket::SERVED`] can be read from outside.
     Media,

@@ -1,7 +1,7 @@
 //! Object storage in files: one file per object, written aside, synced, and renamed into place.
 //!
 //! ```text
-//! blobs/uploads/0..f/   what clients have uploaded; a file's name is its key with `/` as `+`
+//! blobs/uploads/0..f/   uploads of clients; a file's name is its key with `/` as `+`
 //! blobs/media/0..f/     pictures
 //! blobs/unfinished/     files being written; emptied at the start
 //! blobs/kept/           objects removed during a backup; emptied at the start
